@@ -1,0 +1,1 @@
+"""Values and rules that every room shares: no I/O, no settings, no domain."""

@@ -1,0 +1,90 @@
+"""Keyset pages: a position is (created_at, id), so cost does not grow with depth."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Generic, Self, TypeVar
+from uuid import UUID
+
+from nexent_gql.kernel.errors import InvalidInputError
+
+T = TypeVar("T")
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 100
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_ENCODED_BYTES = 25
+_VERSION = 1
+
+
+class InvalidCursorError(InvalidInputError):
+    """A cursor that this server did not make for this list."""
+
+    code = "INVALID_CURSOR"
+
+    def __init__(self, field: str) -> None:
+        """Name the argument that held the cursor."""
+        super().__init__("This cursor is not valid here; take one from the same list's pageInfo.", path=(field,))
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The position of a row: `at` to the microsecond, then `id`."""
+
+    at: datetime
+    id: UUID
+
+    def encode(self) -> str:
+        """Return the cursor as opaque text."""
+        microseconds = (self.at - _EPOCH) // _MICROSECOND
+        raw = bytes([_VERSION]) + microseconds.to_bytes(8, "big", signed=True) + self.id.bytes
+        return urlsafe_b64encode(raw).decode().rstrip("=")
+
+    @classmethod
+    def parse(cls, text: str, field: str) -> Self:
+        """Read back what `encode` wrote.
+
+        Raises:
+            InvalidCursorError: `text` is anything else; the error names `field`.
+        """
+        try:
+            raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            at = _EPOCH + int.from_bytes(raw[1:9], "big", signed=True) * _MICROSECOND
+            cursor = cls(at=at, id=UUID(bytes=raw[9:]))
+        except (ValueError, OverflowError) as error:
+            raise InvalidCursorError(field) from error
+        if len(raw) != _ENCODED_BYTES or raw[0] != _VERSION or cursor.encode() != text:
+            raise InvalidCursorError(field)
+        return cursor
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which part of a list: `size` rows behind `after`, or before `before` when `backward`."""
+
+    size: int = DEFAULT_PAGE_SIZE
+    after: Cursor | None = None
+    before: Cursor | None = None
+    backward: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Rows in list order, and whether there are more on either side."""
+
+    rows: Sequence[T]
+    cursors: Sequence[Cursor]
+    has_next: bool
+    has_previous: bool
+
+
+def cut(rows: Sequence[T], request: PageRequest, cursor_of: Callable[[T], Cursor]) -> Page[T]:
+    """Make a page of `rows`, which were read in reading direction with one row more than asked."""
+    more = len(rows) > request.size
+    kept = list(rows[: request.size])
+    if request.backward:
+        kept.reverse()
+    has_next = request.before is not None if request.backward else more
+    has_previous = more if request.backward else request.after is not None
+    return Page(rows=kept, cursors=[cursor_of(row) for row in kept], has_next=has_next, has_previous=has_previous)

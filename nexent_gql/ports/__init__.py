@@ -1,0 +1,1 @@
+"""What the domains need from the world: protocols and the values that cross them."""

@@ -1,0 +1,91 @@
+"""The loop of an agent: model calls and tool calls until there is an answer."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from nexent_gql.kernel.errors import DomainError
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.llm import ModelEndpoint, ToolSpec
+from nexent_gql.ports.run_events import RunEventBody
+from nexent_gql.ports.tools import ToolContext
+
+
+class AgentKind(StrEnum):
+    """How an agent acts: by tool calls, or by writing code that calls tools."""
+
+    TOOL_CALLING = "TOOL_CALLING"
+    CODE = "CODE"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A finished message of the conversation so far."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """All that decides a run, frozen when it was asked for: the same spec and journal give the same run."""
+
+    agent_name: str
+    kind: AgentKind
+    instructions: str
+    max_steps: int
+    model: ModelEndpoint
+    tools: tuple[ToolSpec, ...]
+    history: tuple[Turn, ...]
+    task: str
+    context: ToolContext
+
+
+class RunPort(Protocol):
+    """What an engine may do to the world; used on the event loop only."""
+
+    def emit(self, event: RunEventBody) -> None:
+        """Append an event to the run's log; returns at once, the log coalesces and writes in the background."""
+        ...
+
+    def is_done(self, key: str) -> bool:
+        """Tell whether the effect `key` was finished by this or an earlier attempt (its events are in the log)."""
+        ...
+
+    async def once(self, key: str, effect: Callable[[], Awaitable[JsonObject]]) -> JsonObject:
+        """Return the durable result of the effect `key`; run `effect` only if no attempt has finished it.
+
+        The result is stored under the attempt's fence before this returns, so a finished effect is never
+        repeated, also by another worker after a crash. Keys are deterministic in the order of the run, for
+        example "main/3/model" and "main/3/tool/call_7".
+        """
+        ...
+
+
+class RunFailedError(DomainError):
+    """The run ended without an answer; the code and message reach the user."""
+
+    code = "RUN_FAILED"
+
+
+class MaxStepsError(RunFailedError):
+    """The agent used all its steps and could not sum up."""
+
+    code = "MAX_STEPS_REACHED"
+
+
+class AgentEngine(Protocol):
+    """Runs agents; one instance serves many runs at once."""
+
+    async def run(self, spec: RunSpec, port: RunPort) -> None:
+        """Drive the agent until its answer is complete; the answer is the text of the events.
+
+        Replays what the journal holds, without events, then goes on. Cancelling closes the provider's
+        connection at once and returns within seconds, whatever the agent was doing.
+
+        Raises:
+            ModelError: The model gave no whole answer, and its retries are used up.
+            RunFailedError: The agent could not answer.
+        """
+        ...

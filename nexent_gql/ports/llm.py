@@ -1,0 +1,220 @@
+"""Chat models behind one protocol: requests in, a stream of typed deltas out."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from pydantic import SecretStr
+
+from nexent_gql.kernel.errors import DomainError
+from nexent_gql.kernel.json import JsonObject
+
+
+class Dialect(StrEnum):
+    """The wire protocol that a provider speaks."""
+
+    OPENAI = "OPENAI"
+    OFFLINE = "OFFLINE"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEndpoint:
+    """Where a model lives and how to be let in; `base_url` ends before `/chat/completions`."""
+
+    dialect: Dialect
+    model: str
+    base_url: str = ""
+    api_key: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A function the model may call; `parameters` is a JSON Schema of type object."""
+
+    name: str
+    description: str
+    parameters: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call the model asked for; `arguments` is the JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message; `tool_calls` only from the assistant, `tool_call_id` only from a tool."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What to ask; None leaves the provider's default."""
+
+    messages: tuple[ChatMessage, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: Literal["auto", "required", "none"] = "auto"
+    stop: tuple[str, ...] = ()
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call; `cached_tokens` is part of input, `reasoning_tokens` part of output."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Add two calls."""
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TextChunk:
+    """A piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningChunk:
+    """A piece of the model's visible reasoning."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallChunk:
+    """A piece of call number `index`; `id` and `name` come with its first piece, `arguments` in fragments."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last item of a whole answer: why it ended, and its tokens (None: the provider did not say)."""
+
+    reason: Literal["stop", "length", "tool_calls", "content_filter", "other"]
+    usage: Usage | None = None
+
+
+ChatChunk = TextChunk | ReasoningChunk | ToolCallChunk | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCheck:
+    """The outcome of a trial call; `code` and `advice` are set when it failed."""
+
+    ok: bool
+    latency_ms: int
+    code: str | None = None
+    advice: str | None = None
+    details: JsonObject = field(default_factory=dict[str, "str | int | float | bool | None"])
+
+
+class ModelError(DomainError):
+    """A provider did not give a whole answer; subclasses say why, `message` what to do."""
+
+    code = "MODEL_ERROR"
+
+
+class ModelUnreachableError(ModelError):
+    """No connection: wrong host, refused, DNS, TLS."""
+
+    code = "MODEL_UNREACHABLE"
+    retryable = True
+
+
+class ModelKeyRefusedError(ModelError):
+    """401 or 403: the key is missing, wrong or has no access."""
+
+    code = "MODEL_KEY_REFUSED"
+
+
+class ModelNotFoundError(ModelError):
+    """The provider knows no such model or path."""
+
+    code = "MODEL_NOT_FOUND"
+
+
+class ModelRateLimitedError(ModelError):
+    """429; `details["retry_after_s"]` when the provider said so."""
+
+    code = "MODEL_RATE_LIMITED"
+    retryable = True
+
+
+class ModelOverloadedError(ModelError):
+    """5xx before the answer began."""
+
+    code = "MODEL_OVERLOADED"
+    retryable = True
+
+
+class ModelTimeoutError(ModelError):
+    """No first token, or none for too long in mid-answer."""
+
+    code = "MODEL_TIMEOUT"
+    retryable = True
+
+
+class ModelStreamBrokenError(ModelError):
+    """The connection ended in mid-answer."""
+
+    code = "MODEL_STREAM_BROKEN"
+    retryable = True
+
+
+class ModelProtocolError(ModelError):
+    """The reply is not what the dialect promises."""
+
+    code = "MODEL_PROTOCOL_ERROR"
+
+
+class ModelContextTooLongError(ModelError):
+    """The conversation does not fit the model's context window."""
+
+    code = "MODEL_CONTEXT_TOO_LONG"
+
+
+class ModelRequestRefusedError(ModelError):
+    """The provider refused the request itself (400, content filter); its words are in `details["reason"]`."""
+
+    code = "MODEL_REQUEST_REFUSED"
+
+
+class LanguageModels(Protocol):
+    """All chat models, whatever their dialect."""
+
+    def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
+        """Stream one answer; the last item is `Finished`, and closing the generator closes the connection.
+
+        Raises:
+            ModelError: The answer did not come, or not whole.
+        """
+        ...
+
+    async def check(self, endpoint: ModelEndpoint) -> ModelCheck:
+        """Make the smallest real call (one streamed token) and say how it went; never raises ModelError."""
+        ...

@@ -1,0 +1,161 @@
+"""What happens in a run, as values: the vocabulary of engine, event log and API.
+
+A run's text is the concatenation of its `TextDelta`s, except that `AttemptStarted.text` replaces all
+text before it: an attempt that takes over from a dead worker says which text is still valid.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import ClassVar, cast
+
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.llm import Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventBody:
+    """Common to all: the agent that speaks ("main", later "main/helper") and its step, from 1 (0: none)."""
+
+    kind: ClassVar[str]
+    agent_path: str = "main"
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStarted(EventBody):
+    """A worker took the run over; `text` replaces whatever answer text came before."""
+
+    kind = "AttemptStarted"
+    attempt: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta(EventBody):
+    """More of the answer."""
+
+    kind = "TextDelta"
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningDelta(EventBody):
+    """More of the model's visible reasoning."""
+
+    kind = "ReasoningDelta"
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeDelta(EventBody):
+    """More of the code that a CODE agent writes."""
+
+    kind = "CodeDelta"
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallStarted(EventBody):
+    """A tool begins; `call_id` is unique within the run and joins it to its `ToolOutput`."""
+
+    kind = "ToolCallStarted"
+    call_id: str
+    name: str
+    arguments: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolOutput(EventBody):
+    """A tool ended; `output` is what the model gets to read."""
+
+    kind = "ToolOutput"
+    call_id: str
+    name: str
+    output: str
+    is_error: bool = False
+    duration_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished(EventBody):
+    """A step is complete and durable: it is never done again. `error` is what the model is told went wrong."""
+
+    kind = "StepFinished"
+    duration_ms: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageUpdated(EventBody):
+    """Tokens of the whole run so far."""
+
+    kind = "UsageUpdated"
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(EventBody):
+    """The last event; `status` is SUCCEEDED, FAILED or STOPPED, `error_*` are set when FAILED."""
+
+    kind = "RunFinished"
+    status: str
+    error_code: str | None = None
+    error_message: str | None = None
+    retryable: bool = False
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamGap(EventBody):
+    """Events `from_seq` to `to_seq`, both included, can no longer be had."""
+
+    kind = "StreamGap"
+    from_seq: int
+    to_seq: int
+
+
+RunEventBody = (
+    AttemptStarted
+    | TextDelta
+    | ReasoningDelta
+    | CodeDelta
+    | ToolCallStarted
+    | ToolOutput
+    | StepFinished
+    | UsageUpdated
+    | RunFinished
+    | StreamGap
+)
+
+_KINDS: dict[str, type[RunEventBody]] = {
+    cls.kind: cls
+    for cls in (
+        AttemptStarted,
+        TextDelta,
+        ReasoningDelta,
+        CodeDelta,
+        ToolCallStarted,
+        ToolOutput,
+        StepFinished,
+        UsageUpdated,
+        RunFinished,
+        StreamGap,
+    )
+}
+
+
+def encode_body(body: RunEventBody) -> JsonObject:
+    """Return the event as a JSON object with its `kind`."""
+    return {"kind": body.kind, **cast("JsonObject", asdict(body))}
+
+
+def decode_body(value: JsonObject) -> RunEventBody:
+    """Read back what `encode_body` wrote.
+
+    Raises:
+        KeyError: The kind is unknown.
+        TypeError: A field is missing or unknown.
+    """
+    fields = {key: item for key, item in value.items() if key != "kind"}
+    if isinstance(usage := fields.get("usage"), dict):
+        fields["usage"] = Usage(**cast("dict[str, int]", usage))  # type: ignore[assignment]
+    return _KINDS[cast("str", value["kind"])](**fields)  # type: ignore[arg-type]

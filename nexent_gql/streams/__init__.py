@@ -1,0 +1,1 @@
+"""Writing and following a topic of events: order, gaps, coalescing; the store is a port."""
