@@ -4,6 +4,7 @@ A run's text is the concatenation of its `TextDelta`s, except that `AttemptStart
 text before it: an attempt that takes over from a dead worker says which text is still valid.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import ClassVar, cast
 
@@ -155,7 +156,8 @@ def decode_body(value: JsonObject) -> RunEventBody:
         KeyError: The kind is unknown.
         TypeError: A field is missing or unknown.
     """
-    fields = {key: item for key, item in value.items() if key != "kind"}
+    fields: dict[str, object] = {key: item for key, item in value.items() if key != "kind"}
     if isinstance(usage := fields.get("usage"), dict):
-        fields["usage"] = Usage(**cast("dict[str, int]", usage))  # type: ignore[assignment]
-    return _KINDS[cast("str", value["kind"])](**fields)  # type: ignore[arg-type]
+        fields["usage"] = Usage(**cast("dict[str, int]", usage))
+    make = cast("Callable[..., RunEventBody]", _KINDS[cast("str", value["kind"])])
+    return make(**fields)

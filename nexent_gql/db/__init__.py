@@ -1,0 +1,1 @@
+"""Postgres: the base of all tables, and transactions bound to a tenant."""

@@ -1,0 +1,82 @@
+"""Jobs, their finished steps, and the outbox."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from nexent_gql.db.base import Table, TenantRow, timestamp
+from nexent_gql.kernel.json import JsonObject
+
+
+class JobState(StrEnum):
+    """QUEUED and RUNNING go on; the others are final."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    DONE = "DONE"
+    CANCELLED = "CANCELLED"
+    DEAD = "DEAD"
+
+
+class Job(TenantRow, table=True):
+    """A piece of work; `fence` counts claims, and only the holder of the latest may write.
+
+    Jobs of one `lane` run one after the other, in the order of `position`. `key` makes a job unique in
+    its tenant. `crashes` counts attempts that ended without a word. `woken_at` is when a carrier was last
+    told. Times are the database's.
+    """
+
+    __tablename__: ClassVar[str] = "job"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "key"),
+        Index("ix_job_due", "run_after", postgresql_where=text("state = 'QUEUED'")),
+        Index("ix_job_leased", "lease_until", postgresql_where=text("state = 'RUNNING'")),
+        Index("ix_job_lane", "lane", "position", postgresql_where=text("state IN ('QUEUED', 'RUNNING')")),
+        Index("ix_job_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
+    )
+
+    position: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), nullable=False))
+    name: str
+    queue: str
+    key: str
+    lane: str | None = None
+    payload: JsonObject = Field(sa_column=Column(JSONB, nullable=False))
+    state: str = Field(default=JobState.QUEUED, sa_column_kwargs={"server_default": text("'QUEUED'")})
+    fence: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    crashes: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    cancel_requested: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    lease_owner: str | None = None
+    lease_until: datetime | None = timestamp()
+    run_after: datetime = timestamp(default_now=True)
+    woken_at: datetime | None = timestamp()
+    finished_at: datetime | None = timestamp()
+    error: str | None = None
+
+
+class JobStep(Table, table=True):
+    """The durable result of a finished effect of a job; `result` is JSON. Deleted when the job ends."""
+
+    __tablename__: ClassVar[str] = "job_step"
+
+    job_id: UUID = Field(sa_column=Column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True))
+    name: str = Field(primary_key=True)
+    tenant_id: UUID = Field(nullable=False)
+    fence: int
+    result: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Outbox(Table, table=True):
+    """A message to hand on after its transaction is committed; a relay deletes it once it is handed on."""
+
+    __tablename__: ClassVar[str] = "outbox"
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    tenant_id: UUID = Field(nullable=False)
+    kind: str
+    payload: JsonObject = Field(sa_column=Column(JSONB, nullable=False))
+    created_at: datetime = timestamp(default_now=True)
