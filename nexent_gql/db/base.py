@@ -4,12 +4,13 @@ Row-level security is declared here: a table that extends `TenantRow` gets the t
 listed with `system=True` can also be read and written by system work that spans tenants.
 """
 
+import re
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import DateTime, MetaData, func
-from sqlalchemy.orm import registry
+from sqlalchemy.orm import declared_attr, registry
 from sqlmodel import Field, SQLModel
 
 from nexent_gql.kernel.clock import utc_now
@@ -26,9 +27,14 @@ metadata = MetaData(naming_convention=NAMING)
 
 
 class Table(SQLModel, registry=registry(metadata=metadata)):
-    """The base of every table; `metadata` is what migrations and tests compare with."""
+    """The base of every table, named by its class in snake case; `metadata` is what migrations compare with."""
 
     metadata: ClassVar[MetaData] = metadata
+
+    @declared_attr.directive
+    def __tablename__(cls) -> str:  # noqa: N805 - SQLAlchemy calls it with the class
+        """Derive the table's name from the class's."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
 
 def timestamp(*, default_now: bool = False, index: bool = False) -> Any:  # noqa: ANN401 - a SQLModel field

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Index, LargeBinary, UniqueConstraint, text
@@ -31,7 +30,6 @@ class Job(TenantRow, table=True):
     told. Times are the database's.
     """
 
-    __tablename__: ClassVar[str] = "job"
     __table_args__ = (
         UniqueConstraint("tenant_id", "key"),
         Index("ix_job_due", "run_after", postgresql_where=text("state = 'QUEUED'")),
@@ -61,8 +59,6 @@ class Job(TenantRow, table=True):
 class JobStep(Table, table=True):
     """The durable result of a finished effect of a job; `result` is JSON. Deleted when the job ends."""
 
-    __tablename__: ClassVar[str] = "job_step"
-
     job_id: UUID = Field(sa_column=Column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True))
     name: str = Field(primary_key=True)
     tenant_id: UUID = Field(nullable=False)
@@ -72,8 +68,6 @@ class JobStep(Table, table=True):
 
 class Outbox(Table, table=True):
     """A message to hand on after its transaction is committed; a relay deletes it once it is handed on."""
-
-    __tablename__: ClassVar[str] = "outbox"
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
     tenant_id: UUID = Field(nullable=False)

@@ -130,7 +130,7 @@ class ModelCheck:
     latency_ms: int
     code: str | None = None
     advice: str | None = None
-    details: JsonObject = field(default_factory=dict[str, "str | int | float | bool | None"])
+    details: JsonObject = field(default_factory=JsonObject)
 
 
 class ModelError(DomainError):
