@@ -6,7 +6,7 @@ listed with `system=True` can also be read and written by system work that spans
 
 import re
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import DateTime, MetaData, func
@@ -27,12 +27,10 @@ metadata = MetaData(naming_convention=NAMING)
 
 
 class Table(SQLModel, registry=registry(metadata=metadata)):
-    """The base of every table, named by its class in snake case; `metadata` is what migrations compare with."""
+    """The base of every table, named by its class in snake case; migrations compare with `metadata`."""
 
-    metadata: ClassVar[MetaData] = metadata
-
-    @declared_attr.directive
-    def __tablename__(cls) -> str:  # noqa: N805 - SQLAlchemy calls it with the class
+    @declared_attr  # pyright: ignore[reportArgumentType]
+    def __tablename__(cls) -> str:  # noqa: N805  # pyright: ignore[reportIncompatibleVariableOverride]
         """Derive the table's name from the class's."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 

@@ -1,0 +1,81 @@
+"""All that can be configured, read once from the environment by an entry point.
+
+`NEXENT_DATABASE_URL=...` sets a field, `NEXENT_JOBS__LEASE_S=6` a nested one.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from nexent_gql.api.settings import ApiSettings
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AuthSettings(_Section):
+    """How long credentials live."""
+
+    access_ttl_s: int = Field(default=600, ge=30, description="Seconds an access token is valid.")
+    refresh_ttl_s: int = Field(default=30 * 86_400, ge=60, description="Seconds an unused session lives.")
+    sign_up: bool = Field(default=True, description="Whether strangers may sign up and found a tenant.")
+
+
+class JobSettings(_Section):
+    """How work is claimed and taken over."""
+
+    lease_s: float = Field(default=6, ge=0.5, description="Seconds without a sign of life until a worker counts as dead.")
+    max_crashes: int = Field(default=3, ge=1, description="Attempts that may die before a job is given up.")
+    max_runs: int = Field(default=50, ge=1, description="Agent runs at once in one worker process.")
+    retention_s: int = Field(default=7 * 86_400, ge=60, description="Seconds a finished job is kept.")
+
+
+class RunSettings(_Section):
+    """Bounds of a run and of its events."""
+
+    events_ttl_s: int = Field(default=3_600, ge=60, description="Seconds Redis keeps a run's events after the last.")
+    coalesce_ms: int = Field(default=30, ge=0, le=1_000, description="Window in which text deltas are joined.")
+    deadline_s: int = Field(default=1_800, ge=1, description="Wall time of one attempt of a run.")
+
+
+class OutboundSettings(_Section):
+    """Which addresses tenants may point at."""
+
+    reach: Literal["any", "public"] = Field(
+        default="any", description="`public` refuses loopback and private networks; metadata services always are."
+    )
+
+
+class SeedSettings(BaseSettings):
+    """What `up` seeds; the names are the ones other tools use too."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    openai_api_key: SecretStr | None = Field(default=None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str = Field(default="https://api.openai.com/v1", validation_alias="OPENAI_BASE_URL")
+    chat_model: str | None = Field(default=None, validation_alias="NEXENT_CHAT_MODEL")
+
+
+class Settings(BaseSettings):
+    """See the module."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NEXENT_", env_nested_delimiter="__", frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    database_url: SecretStr = Field(description="postgresql+asyncpg://owner:password@host/database")
+    redis_url: SecretStr = Field(description="redis://:password@host:6379/0")
+    secret_key: SecretStr = Field(min_length=32, description="Signs tokens and seals secrets; keep it, or both are lost.")
+    state_dir: Path = Field(default=Path(".nexent"), description="Where embedded engines keep their data.")
+    demo: bool = Field(default=False, description="Pages opened from this machine are signed in as the demo user.")
+    log_format: Literal["console", "json"] = "json"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    database_pool: int = Field(default=20, ge=2, description="Connections to Postgres per process.")
+    auth: AuthSettings = AuthSettings()
+    jobs: JobSettings = JobSettings()
+    runs: RunSettings = RunSettings()
+    outbound: OutboundSettings = OutboundSettings()
+    api: ApiSettings = ApiSettings()
