@@ -1,0 +1,83 @@
+# `make` needs a Python >= 3.11 and nothing else; everything it installs goes to .venv. `make help` lists what it can do.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+ARGS :=
+NAME :=
+
+# An interpreter that can make virtual environments, newest first; else any that bootstrap.py can explain itself with.
+NEWEST_FIRST := python3.14 python3.13 python3.12 python3.11 python3
+CAN_MAKE_VENV := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in $(NEWEST_FIRST); do \
+	if $$python -c '$(CAN_MAKE_VENV)' 2>/dev/null; then echo $$python; exit; fi; done; \
+	command -v python3 || echo no-python)
+
+# Scripts in .venv hold the path they were made at: a checkout that was moved or copied makes its own.
+MOVED := $(shell test ! -e .venv/.checkout || test "$$(cat .venv/.checkout)" = "$$(pwd -P)" || echo moved)
+BOOTSTRAP := scripts/bootstrap.py scripts/pip_settings.py pyproject.toml requirements/installer.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help up test check check-format check-lint check-types check-imports check-schema check-migrations \
+	bench schema migration lock fmt clean moved
+
+help: ## List what `make` can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
+
+up: .venv/.up ## Start everything: ARGS="--port 5010 --state-dir DIR"
+	@exec $(BIN)/nexent-gql up $(ARGS)
+
+test: .venv/.dev ## Run the tests: ARGS="tests/unit -k words"
+	@exec $(BIN)/pytest $(ARGS)
+
+check: check-format check-lint check-types check-imports check-schema check-migrations ## Judge the code by every rule
+
+check-format: .venv/.dev
+	@echo "make: format" && $(BIN)/ruff format --quiet --check --diff .
+
+check-lint: .venv/.dev
+	@echo "make: lint" && $(BIN)/ruff check --quiet .
+
+check-types: .venv/.dev
+	@echo "make: types" && $(BIN)/pyright
+
+check-imports: .venv/.dev
+	@echo "make: imports between rooms" && $(BIN)/lint-imports --no-cache
+
+check-schema: .venv/.dev
+	@echo "make: schema.graphql is what the code says" && $(BIN)/nexent-gql schema --check
+
+check-migrations: .venv/.dev
+	@echo "make: migrations lead to the tables of the code" && $(BIN)/nexent-gql migrate --check
+
+bench: .venv/.dev ## Measure
+	@if [ -e benchmarks/__main__.py ]; then exec $(BIN)/python -m benchmarks $(ARGS); \
+	else echo "make: there are no benchmarks yet" >&2; exit 1; fi
+
+schema: .venv/.dev ## Write schema.graphql from the code
+	@exec $(BIN)/nexent-gql schema
+
+migration: .venv/.dev ## Write a migration from the difference between code and database: NAME="what changes"
+	@if [ -z "$(NAME)" ]; then echo 'make: say what changes: make migration NAME="add a column"' >&2; exit 2; fi
+	@exec $(BIN)/python -m nexent_gql.migrations "$(NAME)"
+
+lock: .venv/.dev ## Resolve dependencies again: ARGS=--upgrade takes newer versions
+	@exec $(BIN)/python scripts/lock.py $(ARGS)
+
+fmt: .venv/.dev ## Format, and repair what can be repaired
+	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .
+
+clean: ## Remove what `make` made; state folders stay
+	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	@find nexent_gql workers tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.up: $(BOOTSTRAP) requirements/up.txt $(MOVED)
+	@$(MAKE_VENV) up
+	@touch .venv/.up
+
+.venv/.dev: $(BOOTSTRAP) requirements/dev.txt $(MOVED)
+	@$(MAKE_VENV) dev
+	@touch .venv/.up .venv/.dev
+
+MAKE_VENV = python="$(PYTHON)"; command -v "$$python" >/dev/null || { \
+	echo "make: no Python found: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }; \
+	"$$python" scripts/bootstrap.py
