@@ -1,0 +1,1 @@
+"""What the platform does, domain by domain, in a strict order; knows no GraphQL and no adapter."""

@@ -1,0 +1,40 @@
+"""Agents."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field
+
+from nexent_gql.db.base import TenantRow, timestamp
+from nexent_gql.ports.engine import AgentKind
+
+
+class Agent(TenantRow, table=True):
+    """An agent; `model_id` None means the tenant's default model at the time of a run.
+
+    `version` counts changes, from 1, so that two editors notice each other. A deleted agent keeps its row,
+    because conversations show its name, but lets go of its name and of its model.
+    """
+
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "model_id"], ["chat_model.tenant_id", "chat_model.id"]),
+        UniqueConstraint("tenant_id", "id"),
+        CheckConstraint("max_steps BETWEEN 1 AND 50", name="max_steps"),
+        Index("uq_agent_name", "tenant_id", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
+        Index("ix_agent_page", "tenant_id", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
+        Index("ix_agent_model", "tenant_id", "model_id", postgresql_where=text("model_id IS NOT NULL")),
+    )
+
+    name: str
+    description: str = ""
+    instructions: str = ""
+    model_id: UUID | None = None
+    kind: str = Field(default=AgentKind.TOOL_CALLING)
+    max_steps: int = 15
+    tool_names: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
+    version: int = 1
+    created_by: UUID
+    updated_at: datetime = timestamp(default_now=True)
+    deleted_at: datetime | None = timestamp()

@@ -1,0 +1,42 @@
+"""Registered chat models."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index, UniqueConstraint, text
+from sqlmodel import Field
+
+from nexent_gql.db.base import TenantRow, timestamp
+from nexent_gql.ports.llm import Dialect
+
+
+class ChatModel(TenantRow, table=True):
+    """A chat model by provider dialect, address and name.
+
+    `base_url` ends before `/chat/completions` and is empty for the offline dialect. `api_key_sealed` can be
+    opened only with this row's place; `api_key_hint` is its last four characters. The `last_check_*` columns
+    describe the present settings: a change of what was tried clears them. Exactly one row of a tenant that
+    has any is the default.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "name"),
+        Index("uq_chat_model_default", "tenant_id", unique=True, postgresql_where=text("is_default")),
+        Index("ix_chat_model_page", "tenant_id", "created_at", "id"),
+    )
+
+    name: str
+    dialect: str = Field(default=Dialect.OPENAI)
+    base_url: str = ""
+    model_name: str
+    api_key_sealed: bytes | None = None
+    api_key_hint: str | None = None
+    is_default: bool = False
+    last_check_at: datetime | None = timestamp()
+    last_check_ok: bool | None = None
+    last_check_code: str | None = None
+    last_check_advice: str | None = None
+    last_check_latency_ms: int | None = None
+    created_by: UUID
+    updated_at: datetime = timestamp(default_now=True)
