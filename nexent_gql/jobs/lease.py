@@ -1,0 +1,111 @@
+"""A claimed job: the right to write, for as long as nobody else holds a higher fence."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from nexent_gql.db.session import Database
+from nexent_gql.jobs.enqueue import finish_job
+from nexent_gql.jobs.tables import Job, JobState, JobStep
+from nexent_gql.kernel.errors import ConflictError
+from nexent_gql.kernel.json import JsonObject, dumps, loads_object
+
+
+class LeaseLostError(ConflictError):
+    """Another worker has the job now; nothing more may be written for this attempt."""
+
+    code = "LEASE_LOST"
+
+
+class CancelReason(StrEnum):
+    """Why a job's handler was cancelled."""
+
+    REQUESTED = "REQUESTED"
+    SHUTDOWN = "SHUTDOWN"
+    LEASE_LOST = "LEASE_LOST"
+
+
+@dataclass(slots=True)
+class Lease:
+    """One attempt at a job; `fence` is its number, `cancelled` says why the handler's task was cancelled."""
+
+    db: Database
+    job_id: UUID
+    tenant_id: UUID
+    name: str
+    payload: JsonObject
+    fence: int
+    cancelled: CancelReason | None = None
+    settled: bool = False
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[AsyncSession]:
+        """Open a transaction of the tenant that nobody can commit once the lease is lost.
+
+        Raises:
+            LeaseLostError: Another attempt holds the job, or it has ended.
+        """
+        async with self.db.transaction(self.tenant_id) as session:
+            held = select(col(Job.id)).where(
+                col(Job.id) == self.job_id, col(Job.fence) == self.fence, col(Job.state) == JobState.RUNNING
+            )
+            if (await session.execute(held.with_for_update(read=True))).first() is None:
+                raise LeaseLostError("Another worker has taken this job over.")
+            yield session
+
+    @asynccontextmanager
+    async def final_transaction(self, state: JobState, *, error: str | None = None) -> AsyncGenerator[AsyncSession]:
+        """Open the transaction that ends the job: all of its effects and the end itself, or nothing.
+
+        The job's row is locked last, so that whoever locks a conversation before its job cannot deadlock.
+
+        Raises:
+            LeaseLostError: Another attempt holds the job, or it has ended.
+        """
+        async with self.db.transaction(self.tenant_id) as session:
+            yield session
+            held = select(Job).where(
+                col(Job.id) == self.job_id, col(Job.fence) == self.fence, col(Job.state) == JobState.RUNNING
+            )
+            job = (
+                await session.scalars(held.with_for_update().execution_options(populate_existing=True))
+            ).one_or_none()
+            if job is None:
+                raise LeaseLostError("Another worker has taken this job over.")
+            await finish_job(session, job, state, error=error)
+        self.settled = True
+
+    async def steps(self) -> dict[str, JsonObject]:
+        """Return the results of all finished steps of all attempts, by name."""
+        async with self.db.read(self.tenant_id) as session:
+            rows = await session.scalars(select(JobStep).where(col(JobStep.job_id) == self.job_id))
+            return {row.name: loads_object(row.result) for row in rows}
+
+    async def record(self, name: str, result: JsonObject) -> None:
+        """Make a step's result durable.
+
+        Raises:
+            LeaseLostError: Another attempt holds the job; the result is not stored.
+        """
+        async with self.transaction() as session:
+            session.add(
+                JobStep(job_id=self.job_id, name=name, tenant_id=self.tenant_id, fence=self.fence, result=dumps(result))
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What to do with jobs of one name.
+
+    `run` does the work and ends the job by `Lease.final_transaction`, or leaves that to the runner.
+    `abandon` says the truth about a job that killed too many workers, without trying it again.
+    """
+
+    run: Callable[[Lease], Awaitable[None]]
+    abandon: Callable[[Lease], Awaitable[None]]

@@ -1,0 +1,81 @@
+"""Finds work that nobody does any more: lost leases, lost wake-ups, and finished jobs past their keep."""
+
+import asyncio
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from nexent_gql.db.session import Database
+
+_EXPIRED = text("""
+    UPDATE job SET state = 'QUEUED', lease_owner = NULL, lease_until = NULL, crashes = crashes + 1,
+           run_after = clock_timestamp(), woken_at = NULL, error = 'the worker died'
+     WHERE id IN (SELECT id FROM job WHERE state = 'RUNNING' AND lease_until < clock_timestamp()
+                  ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED)
+    RETURNING id
+""")
+_UNWOKEN = text("""
+    WITH due AS (
+        SELECT id, tenant_id, queue FROM job
+         WHERE state = 'QUEUED' AND run_after <= clock_timestamp()
+           AND (woken_at IS NULL OR woken_at < clock_timestamp() - make_interval(secs => :stale_s))
+           AND (lane IS NULL OR NOT EXISTS (
+                SELECT 1 FROM job AS ahead WHERE ahead.lane = job.lane AND ahead.position < job.position
+                   AND ahead.state IN ('QUEUED', 'RUNNING')))
+         ORDER BY run_after LIMIT 500 FOR UPDATE SKIP LOCKED),
+    marked AS (UPDATE job SET woken_at = clock_timestamp() FROM due WHERE job.id = due.id)
+    INSERT INTO outbox (tenant_id, kind, payload)
+    SELECT tenant_id, 'wake', jsonb_build_object('job_id', id, 'queue', queue) FROM due
+    RETURNING id
+""")
+_PURGE = text("""
+    DELETE FROM job WHERE id IN (SELECT id FROM job
+        WHERE finished_at < clock_timestamp() - make_interval(secs => :retention_s) LIMIT 500)
+""")
+_PURGE_EVERY = 300
+_log = structlog.get_logger()
+
+
+class Reaper:
+    """Looks every `interval_s`; any number may run, each row is taken by one.
+
+    Args:
+        stale_s: A queued job that was woken this long ago without being claimed is woken again.
+        retention_s: Finished jobs older than this are deleted.
+    """
+
+    def __init__(self, db: Database, *, interval_s: float, stale_s: float, retention_s: float) -> None:
+        self._db = db
+        self._interval_s = interval_s
+        self._stale_s = stale_s
+        self._retention_s = retention_s
+
+    async def run(self) -> None:
+        """Look for ever; a database that does not answer is asked again."""
+        rounds = 0
+        while True:
+            try:
+                await self.look()
+                if rounds % _PURGE_EVERY == 0:
+                    await self.purge()
+                rounds += 1
+            except (SQLAlchemyError, OSError) as error:
+                _log.warning("reaper.database_unavailable", error=type(error).__name__)
+            await asyncio.sleep(self._interval_s)
+
+    async def look(self) -> int:
+        """Re-queue jobs of dead workers and wake what was forgotten; returns how many were woken."""
+        async with self._db.system() as session:
+            lost = (await session.execute(_EXPIRED)).all()
+            woken = (await session.execute(_UNWOKEN, {"stale_s": self._stale_s})).all()
+            if woken:
+                await session.execute(text("SELECT pg_notify('nexent_outbox', '')"))
+        if lost:
+            _log.warning("reaper.leases_lost", jobs=[str(row.id) for row in lost])
+        return len(woken)
+
+    async def purge(self) -> None:
+        """Delete finished jobs that are past their keep."""
+        async with self._db.system() as session:
+            await session.execute(_PURGE, {"retention_s": self._retention_s})

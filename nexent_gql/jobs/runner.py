@@ -1,0 +1,159 @@
+"""Claims jobs and runs their handlers under a lease."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from nexent_gql.db.session import Database
+from nexent_gql.jobs.lease import CancelReason, Handler, Lease, LeaseLostError
+from nexent_gql.jobs.tables import JobState
+
+_CLAIM = text("""
+    UPDATE job SET state = 'RUNNING', fence = fence + 1, lease_owner = :owner,
+           lease_until = clock_timestamp() + make_interval(secs => :lease_s)
+     WHERE id = :id AND state = 'QUEUED' AND run_after <= clock_timestamp()
+       AND (lane IS NULL OR NOT EXISTS (
+            SELECT 1 FROM job AS ahead WHERE ahead.lane = job.lane AND ahead.position < job.position
+               AND ahead.state IN ('QUEUED', 'RUNNING')))
+    RETURNING tenant_id, name, payload, fence, crashes, cancel_requested
+""")
+_BEAT = text("""
+    UPDATE job SET lease_until = clock_timestamp() + make_interval(secs => :lease_s)
+     WHERE id = :id AND fence = :fence AND state = 'RUNNING' RETURNING cancel_requested
+""")
+_RELEASE = text("""
+    WITH released AS (
+        UPDATE job SET state = 'QUEUED', lease_owner = NULL, lease_until = NULL, crashes = crashes + :crashes,
+           run_after = clock_timestamp() + make_interval(secs => :delay_s), woken_at = NULL, error = :error
+     WHERE id = :id AND fence = :fence AND state = 'RUNNING' RETURNING id, tenant_id, queue)
+    INSERT INTO outbox (tenant_id, kind, payload)
+    SELECT tenant_id, 'wake', jsonb_build_object('job_id', id, 'queue', queue) FROM released
+""")
+_RETRY_DELAY_S = 1.0
+_SETTLE_S = 10.0
+_log = structlog.get_logger()
+
+
+class JobRunner:
+    """Runs jobs of one worker process; `lease_s` without a beat, and another worker takes over.
+
+    Args:
+        owner: Names this process in `job.lease_owner`.
+        max_crashes: A job that lost this many attempts is abandoned instead of run.
+    """
+
+    def __init__(
+        self, db: Database, handlers: Mapping[str, Handler], *, owner: str, lease_s: float, max_crashes: int
+    ) -> None:
+        self._db = db
+        self._handlers = handlers
+        self._owner = owner
+        self._lease_s = lease_s
+        self._max_crashes = max_crashes
+        self._running: dict[UUID, tuple[Lease, asyncio.Task[None]]] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def run(self, job_id: UUID) -> None:
+        """Claim the job and see it through; returns at once when there is nothing to claim."""
+        claimed = await self._claim(job_id)
+        if claimed is None:
+            return
+        lease, crashes = claimed
+        handler = self._handlers[lease.name]
+        work = handler.run if crashes < self._max_crashes else handler.abandon
+        task = asyncio.ensure_future(work(lease))
+        self._running[job_id] = (lease, task)
+        self._idle.clear()
+        beat = asyncio.create_task(self._beat(lease))
+        try:
+            await self._settle(lease, task)
+        finally:
+            beat.cancel()
+            del self._running[job_id]
+            if not self._running:
+                self._idle.set()
+
+    def cancel(self, job_id: UUID, reason: CancelReason = CancelReason.REQUESTED) -> None:
+        """Cancel a job if this worker runs it; the first reason counts."""
+        if job_id in self._running:
+            lease, task = self._running[job_id]
+            lease.cancelled = lease.cancelled or reason
+            task.cancel()
+
+    async def drain(self) -> None:
+        """Give all running jobs back to the queue, uncounted, and wait until that is done."""
+        for job_id in list(self._running):
+            self.cancel(job_id, CancelReason.SHUTDOWN)
+        await self._idle.wait()
+
+    async def _claim(self, job_id: UUID) -> tuple[Lease, int] | None:
+        async with self._db.system() as session:
+            values = {"id": job_id, "owner": self._owner, "lease_s": self._lease_s}
+            row = (await session.execute(_CLAIM, values)).one_or_none()
+        if row is None:
+            return None
+        lease = Lease(self._db, job_id, row.tenant_id, row.name, row.payload, row.fence)
+        if row.cancel_requested:
+            lease.cancelled = CancelReason.REQUESTED
+        return lease, row.crashes
+
+    async def _settle(self, lease: Lease, task: asyncio.Task[None]) -> None:
+        """Wait for the handler and leave the job in a state that tells the truth."""
+        try:
+            await self._outcome(lease, task)
+        except LeaseLostError:
+            _log.info("job.lease_lost", job_id=str(lease.job_id), fence=lease.fence)
+        except asyncio.CancelledError:
+            if lease.cancelled is CancelReason.SHUTDOWN:
+                await self._release(lease, crashes=0)
+            elif lease.cancelled is None:
+                raise
+        except Exception as error:  # noqa: BLE001 - whatever a handler does, its job must not be lost
+            _log.exception("job.crashed", job_id=str(lease.job_id), name=lease.name, fence=lease.fence)
+            await self._release(lease, crashes=1, delay_s=_RETRY_DELAY_S, error=repr(error)[:500])
+
+    async def _outcome(self, lease: Lease, task: asyncio.Task[None]) -> None:
+        if lease.cancelled is not None:
+            task.cancel()
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.done():
+                lease.cancelled = lease.cancelled or CancelReason.SHUTDOWN
+                task.cancel()
+                await asyncio.wait([task], timeout=_SETTLE_S)
+            raise
+        if not lease.settled:
+            state = JobState.CANCELLED if lease.cancelled is CancelReason.REQUESTED else JobState.DONE
+            async with lease.final_transaction(state):
+                pass
+
+    async def _beat(self, lease: Lease) -> None:
+        """Renew the lease at a third of its length; a job that is lost or cancelled is told so."""
+        while True:
+            await asyncio.sleep(self._lease_s / 3)
+            with suppress(SQLAlchemyError, OSError):  # the next beat tries again; a lease that runs out is lost
+                async with asyncio.timeout(self._lease_s / 2), self._db.system() as session:
+                    values = {"id": lease.job_id, "fence": lease.fence, "lease_s": self._lease_s}
+                    row = (await session.execute(_BEAT, values)).one_or_none()
+                if lease.settled:
+                    return
+                if row is None:
+                    self.cancel(lease.job_id, CancelReason.LEASE_LOST)
+                elif row.cancel_requested:
+                    self.cancel(lease.job_id)
+
+    async def _release(self, lease: Lease, *, crashes: int, delay_s: float = 0, error: str | None = None) -> None:
+        """Put the job back and wake whoever is free; after a delay, the reaper does."""
+        if lease.settled:
+            return
+        values = {"id": lease.job_id, "fence": lease.fence, "crashes": crashes, "delay_s": delay_s, "error": error}
+        async with self._db.system() as session:
+            await session.execute(_RELEASE, values)
+            await session.execute(text("SELECT pg_notify('nexent_outbox', '')"))
