@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Dict
 
-# How pip names it, how uv names it; uv parts lists by commas (FIND_LINKS) or blanks.
+# How pip names it, and how uv does.
 NAMES = {
     "index-url": "UV_DEFAULT_INDEX",
     "extra-index-url": "UV_INDEX",
@@ -24,6 +24,8 @@ NAMES = {
     "client-cert": "SSL_CLIENT_CERT",
     "proxy": "ALL_PROXY",
 }
+# Settings that are lists: pip parts them by white space, uv by this.
+GLUE = {"extra-index-url": " ", "find-links": ",", "trusted-host": " "}
 
 
 def parse(listing: str) -> Dict[str, str]:
@@ -42,8 +44,7 @@ def translate(settings: Dict[str, str]) -> Dict[str, str]:
     found: Dict[str, str] = {}
     for name, value in settings.items():
         if name in NAMES:
-            glue = "," if name == "find-links" else " "
-            found[NAMES[name]] = glue.join(value.split()) if name != "cert" else value
+            found[NAMES[name]] = GLUE[name].join(value.split()) if name in GLUE else value
     if "UV_INDEX" in found:
         # pip takes the best version of all indexes. Every package is pinned by hash, so that is safe for uv too.
         found["UV_INDEX_STRATEGY"] = "unsafe-best-match"

@@ -1,0 +1,137 @@
+"""Rules about the checkout itself: locks, packaging, the Makefile, sizes of files and functions."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from statistics import median
+from typing import TypedDict
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+PACKAGES = ("nexent_gql", "workers")
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+MOST_LINES_OF_A_FILE = 400
+MOST_LINES_OF_A_FUNCTION = 50
+MEDIAN_LINES_OF_A_FILE = 100
+
+
+class Contract(TypedDict):
+    name: str
+    type: str
+    protected_modules: list[str]
+
+
+def lock_ids(path: Path) -> str:
+    return path.stem
+
+
+def lines_of(path: Path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def contracts() -> list[Contract]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+
+
+def make(*arguments: str) -> str:
+    done = subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    subprocess.run(build, cwd=ROOT, capture_output=True, check=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_every_lock_is_there() -> None:
+    assert [path.stem for path in LOCKS] == ["dev", "installer", "runtime", "up"]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lock_ids)
+def test_a_lock_names_no_index_and_no_address(lock: Path) -> None:
+    assert (
+        re.findall(r"^.*(?:://|--(?:extra-)?index|--find-links|--trusted-host).*$", lock.read_text(), re.MULTILINE)
+        == []
+    )
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lock_ids)
+def test_a_lock_pins_every_package_by_version_and_hash(lock: Path) -> None:
+    text = "".join(line + "\n" for line in lock.read_text().splitlines() if not line.startswith("#"))
+    entries = text.replace("\\\n", "").splitlines()
+    assert entries
+    assert [entry for entry in entries if not re.match(r"[a-z0-9.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", entry)] == []
+
+
+def test_the_smaller_locks_agree_with_the_largest() -> None:
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^[a-z0-9.-]+==\S+", (ROOT / "requirements" / f"{name}.txt").read_text(), re.MULTILINE))
+
+    assert pins("runtime") < pins("up") < pins("dev")
+
+
+def test_the_wheel_holds_every_file_of_both_packages(wheel: Path) -> None:
+    files = {path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()}
+    expected = {path.as_posix() for path in files if path.suffix != ".pyc"}
+    with ZipFile(wheel) as archive:
+        packed = set(archive.namelist())
+    assert "nexent_gql/py.typed" in expected
+    assert expected - packed == set()
+
+
+def test_the_wheel_holds_nothing_of_the_checkout_but_the_packages(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        tops = {name.partition("/")[0] for name in archive.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
+
+
+def test_make_help_lists_the_targets() -> None:
+    listed = set(re.findall(r"^  make (\S+)", make("help"), re.MULTILINE))
+    assert listed == {"help", "up", "test", "check", "bench", "schema", "migration", "lock", "fmt", "clean"}
+
+
+def test_make_up_passes_its_arguments_on() -> None:
+    assert ".venv/bin/nexent-gql up --port 7 --state-dir d" in make("-n", "up", "ARGS=--port 7 --state-dir d")
+
+
+def test_the_bootstrap_is_readable_by_python_3_6() -> None:
+    for name in ("bootstrap.py", "pip_settings.py"):
+        ast.parse((ROOT / "scripts" / name).read_text(), feature_version=(3, 6))
+
+
+def test_every_domain_has_a_contract_for_its_repository() -> None:
+    repositories = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "nexent_gql" / "domains").glob("*/repository.py")
+    }
+    protected = {
+        name for contract in contracts() if contract["type"] == "protected" for name in contract["protected_modules"]
+    }
+    assert repositories - protected == set()
+
+
+def test_files_are_short() -> None:
+    lengths = {path.relative_to(ROOT): lines_of(path) for path in SOURCES}
+    assert {path: length for path, length in lengths.items() if length > MOST_LINES_OF_A_FILE} == {}
+    assert median(lengths.values()) < MEDIAN_LINES_OF_A_FILE
+
+
+def test_functions_are_short() -> None:
+    too_long = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or node.lineno) - node.lineno >= MOST_LINES_OF_A_FUNCTION
+    ]
+    assert too_long == []
