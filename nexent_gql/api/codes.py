@@ -1,0 +1,83 @@
+"""The catalogue of error codes: every `DomainError` class there is, with what its docstring says.
+
+The modules that may hold such classes are found by walking the packages, so the catalogue is the same whatever
+happens to be imported. An error class anywhere else (an adapter, say) has to bear a code that is listed here.
+"""
+
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from importlib import import_module
+from inspect import getdoc
+
+import strawberry
+
+import nexent_gql
+from nexent_gql.kernel.errors import DomainError
+
+_PACKAGES = ("kernel", "ports", "db", "jobs", "streams", "domains")
+_MODULES = ("nexent_gql.api.refusals",)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeEntry:
+    """One code: `family` is the code of the nearest ancestor that has another one, or None."""
+
+    code: str
+    meaning: str
+    family: str | None
+    retryable: bool
+
+
+def _import_all() -> None:
+    for package in _PACKAGES:
+        folders = [f"{folder}/{package}" for folder in nexent_gql.__path__]
+        for module in pkgutil.walk_packages(folders, f"nexent_gql.{package}."):
+            import_module(module.name)
+    for name in _MODULES:
+        import_module(name)
+
+
+def _classes(root: type[DomainError]) -> Iterator[type[DomainError]]:
+    yield root
+    for child in sorted(root.__subclasses__(), key=lambda cls: cls.__name__):
+        yield from _classes(child)
+
+
+def _entry(cls: type[DomainError]) -> CodeEntry:
+    ancestors = (base.code for base in cls.__mro__[1:] if issubclass(base, DomainError))
+    family = next((code for code in ancestors if code not in (cls.code, DomainError.code)), None)
+    meaning = (getdoc(cls) or "").split("\n\n")[0].replace("\n", " ")
+    return CodeEntry(code=cls.code, meaning=meaning, family=family, retryable=cls.retryable)
+
+
+def catalogue() -> dict[str, CodeEntry]:
+    """Return every code by name, sorted; where classes share one, the most general class describes it."""
+    _import_all()
+    entries: dict[str, CodeEntry] = {}
+    for cls in _classes(DomainError):
+        if cls.__module__.startswith("nexent_gql."):
+            entries.setdefault(cls.code, _entry(cls))
+    return dict(sorted(entries.items()))
+
+
+CATALOGUE = catalogue()
+
+
+@strawberry.enum(
+    description="Why something failed. Codes are added over time: treat an unknown one as a plain failure."
+)
+class ErrorCode(Enum):
+    """The names of the catalogue."""
+
+    _ignore_ = "members entry"
+    members = vars()
+    for entry in CATALOGUE.values():
+        members[entry.code] = strawberry.enum_value(entry.code, description=entry.meaning)
+
+
+def error_code(error: DomainError) -> ErrorCode:
+    """Return the code of an error, or of its nearest ancestor whose code is in the catalogue."""
+    known = (base.code for base in type(error).__mro__ if issubclass(base, DomainError) and base.code in CATALOGUE)
+    return ErrorCode(next(known))

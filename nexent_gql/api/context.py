@@ -1,0 +1,100 @@
+"""What an operation has at hand: services, the caller, and loaders that live as long as the operation."""
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+import strawberry
+from strawberry.dataloader import DataLoader
+
+from nexent_gql.kernel.errors import UnauthenticatedError
+from nexent_gql.kernel.principal import Principal
+
+if TYPE_CHECKING:
+    from nexent_gql.services import Services
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+V_co = TypeVar("V_co", covariant=True)
+_MAX_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class RequestInfo:
+    """Where a request came from: for logs, sessions and limits, never for authorisation."""
+
+    client_ip: str | None = None
+    user_agent: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Batch(Generic[K, V_co]):
+    """How to load many values at once; made by `one` and `many`, used through `Context.loaders`.
+
+    `load` may leave keys out; `missing` makes what stands for them.
+    """
+
+    load: Callable[["Context", Sequence[K]], Awaitable[Mapping[K, V_co]]]
+    missing: Callable[[], V_co]
+
+
+def one(load: Callable[["Context", Sequence[K]], Awaitable[Mapping[K, V]]]) -> Batch[K, V | None]:
+    """Make a batch that gives None for keys that `load` leaves out (missing or foreign objects)."""
+    return Batch(load=load, missing=lambda: None)
+
+
+def many(load: Callable[["Context", Sequence[K]], Awaitable[Mapping[K, Sequence[V]]]]) -> Batch[K, Sequence[V]]:
+    """Make a batch that gives an empty list for keys that `load` leaves out."""
+    return Batch(load=load, missing=list)
+
+
+class Loaders:
+    """The data loaders of one operation, each made when it is first asked for."""
+
+    def __init__(self, context: "Context") -> None:
+        """Begin without any loader."""
+        self.caching = True  # set to False before a subscription runs: its later events must not see old values
+        self._context = context
+        self._made: dict[object, object] = {}
+
+    def __getitem__(self, batch: Batch[K, V]) -> DataLoader[K, V]:
+        """Return this operation's loader for `batch`."""
+        made = self._made.get(batch)
+        if made is None:
+            made = self._made[batch] = self._make(batch)
+        return cast("DataLoader[K, V]", made)
+
+    def _make(self, batch: Batch[K, V]) -> DataLoader[K, V]:
+        async def load(keys: list[K]) -> Sequence[V]:
+            found = await batch.load(self._context, keys)
+            return [found[key] if key in found else batch.missing() for key in keys]
+
+        return DataLoader(load_fn=load, max_batch_size=_MAX_BATCH, cache=self.caching)
+
+
+class Context:
+    """One per operation, also on sockets, so that nothing of one operation is seen by another."""
+
+    def __init__(
+        self, services: "Services", actor: Principal | None = None, request: RequestInfo | None = None
+    ) -> None:
+        """Bind the services to a caller; `actor` None is an anonymous one."""
+        self.services = services
+        self.actor_or_none = actor
+        self.request = request or RequestInfo()
+        self.loaders = Loaders(self)
+
+    @property
+    def actor(self) -> Principal:
+        """The caller.
+
+        Raises:
+            UnauthenticatedError: There is none.
+        """
+        if self.actor_or_none is None:
+            message = "Sign in first: send the header `Authorization: Bearer <token>`."
+            raise UnauthenticatedError(message)
+        return self.actor_or_none
+
+
+Info = strawberry.Info[Context, None]

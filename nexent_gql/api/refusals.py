@@ -1,0 +1,99 @@
+"""What the API itself refuses, before or beside any domain."""
+
+from nexent_gql.kernel.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    QuotaExceededError,
+    UnavailableError,
+)
+
+
+class ParseFailedError(InvalidInputError):
+    """The document is not GraphQL."""
+
+    code = "GRAPHQL_PARSE_FAILED"
+
+
+class ValidationFailedError(InvalidInputError):
+    """The document does not fit the schema."""
+
+    code = "GRAPHQL_VALIDATION_FAILED"
+
+
+class InvalidIdError(InvalidInputError):
+    """An id that names no object of the kind this field takes."""
+
+    code = "INVALID_ID"
+
+
+class InvalidPageError(InvalidInputError):
+    """Paging arguments that contradict each other or are out of range."""
+
+    code = "INVALID_PAGE"
+
+
+class QueryTooComplexError(InvalidInputError):
+    """The document breaks a limit; `details` name the limit and what is allowed."""
+
+    code = "QUERY_TOO_COMPLEX"
+
+
+class CostLimitExceededError(InvalidInputError):
+    """The answer could hold more objects than allowed: ask for smaller pages."""
+
+    code = "COST_LIMIT_EXCEEDED"
+
+
+class MethodNotAllowedError(InvalidInputError):
+    """This operation or path does not take this HTTP method."""
+
+    code = "METHOD_NOT_ALLOWED"
+
+
+class NotAcceptableError(InvalidInputError):
+    """The `Accept` header allows nothing that this operation can answer with."""
+
+    code = "NOT_ACCEPTABLE"
+
+
+class UnsupportedMediaTypeError(InvalidInputError):
+    """The body is not `application/json` in UTF-8."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class PayloadTooLargeError(InvalidInputError):
+    """The body has more bytes than allowed."""
+
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class IntrospectionDisabledError(ForbiddenError):
+    """This server does not let you introspect; its schema is published as a file."""
+
+    code = "INTROSPECTION_DISABLED"
+
+
+class ReadOnlyCredentialError(ForbiddenError):
+    """A credential with scope READ cannot change anything."""
+
+    code = "READ_ONLY_CREDENTIAL"
+
+
+class DeadlineExceededError(UnavailableError):
+    """The operation ran longer than allowed and was stopped."""
+
+    code = "DEADLINE_EXCEEDED"
+
+
+class TooManyOperationsError(QuotaExceededError):
+    """The socket carries as many operations as one may."""
+
+    code = "TOO_MANY_OPERATIONS"
+
+
+class DuplicateOperationError(ConflictError):
+    """The socket has a running operation under this id."""
+
+    code = "DUPLICATE_OPERATION"

@@ -1,0 +1,168 @@
+"""Global ids, `node` and `nodes`, and keyset connections.
+
+A global id is base64 of "Type:uuid"; clients treat it as opaque.
+"""
+
+from asyncio import gather
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import strawberry
+from strawberry import relay
+from strawberry.types import get_object_definition
+
+from nexent_gql.api.context import Batch, Info
+from nexent_gql.api.permissions import SignedIn
+from nexent_gql.api.refusals import InvalidIdError, InvalidPageError
+from nexent_gql.kernel.page import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Cursor, Page, PageRequest
+
+R = TypeVar("R")
+NodeType = TypeVar("NodeType", bound=relay.Node)
+NodeLoaders = Mapping[type[relay.Node], Batch[UUID, relay.Node | None]]
+_RANGE = f"0 to {MAX_PAGE_SIZE}"
+
+First = Annotated[
+    int | None,
+    strawberry.argument(description=f"How many from the front: {_RANGE}, {DEFAULT_PAGE_SIZE} when nothing is said."),
+]
+After = Annotated[str | None, strawberry.argument(description="Begin behind this cursor; goes with `first`.")]
+Last = Annotated[int | None, strawberry.argument(description=f"How many from the back: {_RANGE}.")]
+Before = Annotated[str | None, strawberry.argument(description="End ahead of this cursor; goes with `last`.")]
+
+
+def global_id(type_name: str, key: UUID) -> strawberry.ID:
+    """Return the id under which the API shows an object."""
+    return strawberry.ID(b64encode(f"{type_name}:{key}".encode()).decode())
+
+
+def _parse(text: str) -> tuple[str, UUID] | None:
+    try:
+        type_name, _, key = b64decode(text, validate=True).decode().partition(":")
+        parsed = type_name, UUID(key)
+    except (Base64Error, ValueError):
+        return None
+    return parsed if global_id(*parsed) == text else None
+
+
+def parse_id(text: str, type_name: str) -> UUID | None:
+    """Read a global id; None when it is garbage or names another type. For lookups that may give null."""
+    parsed = _parse(text)
+    return parsed[1] if parsed and parsed[0] == type_name else None
+
+
+def node_id(text: str, type_name: str, *path: str) -> UUID:
+    """Read a global id of an input; `path` names the input field, outermost first.
+
+    Raises:
+        InvalidIdError: It is garbage or names another type.
+    """
+    key = parse_id(text, type_name)
+    if key is None:
+        message = f"This is not the id of a {type_name}."
+        raise InvalidIdError(message, path=path, expected=type_name)
+    return key
+
+
+def node_queries(loaders: NodeLoaders) -> type:
+    """Make the root fields `node` and `nodes` over the types of all domains."""
+    by_name = {get_object_definition(cls, strict=True).name: batch for cls, batch in loaders.items()}
+
+    async def load(info: Info, id: str) -> relay.Node | None:
+        parsed = _parse(id)
+        batch = by_name.get(parsed[0]) if parsed else None
+        return await info.context.loaders[batch].load(parsed[1]) if parsed and batch else None
+
+    @strawberry.type
+    class NodeQueries:
+        """Objects by their global ids."""
+
+        @strawberry.field(
+            description="Any object by its id; null when there is none for you.", permission_classes=[SignedIn]
+        )
+        async def node(
+            self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
+        ) -> relay.Node | None:
+            """Load it through its type's loader."""
+            return await load(info, id)
+
+        @strawberry.field(
+            description="Objects by their ids, in that order, null for those that do not exist for you.",
+            permission_classes=[SignedIn],
+        )
+        async def nodes(
+            self,
+            info: Info,
+            ids: Annotated[
+                list[strawberry.ID], strawberry.argument(description=f"Global ids, at most {MAX_PAGE_SIZE}.")
+            ],
+        ) -> list[relay.Node | None]:
+            """Load them in one batch for each type."""
+            if len(ids) > MAX_PAGE_SIZE:
+                message = f"Ask for at most {MAX_PAGE_SIZE} objects at once."
+                raise InvalidPageError(message, path=("ids",), limit=MAX_PAGE_SIZE)
+            return await gather(*(load(info, id) for id in ids))
+
+    return NodeQueries
+
+
+def _size(value: int, argument: str) -> int:
+    if not 0 <= value <= MAX_PAGE_SIZE:
+        message = f"`{argument}` must be {_RANGE}."
+        raise InvalidPageError(message, path=(argument,), limit=MAX_PAGE_SIZE)
+    return value
+
+
+def _refuse(argument: str, other: str) -> InvalidPageError:
+    return InvalidPageError(f"`{argument}` cannot go with `{other}`.", path=(argument,))
+
+
+def page_request(first: int | None, after: str | None, last: int | None, before: str | None) -> PageRequest:
+    """Read the arguments of a connection: `first` with `after`, or `last` with `before`.
+
+    Raises:
+        InvalidPageError: A size is out of range, or the arguments contradict each other; it names the argument.
+        InvalidCursorError: A cursor was not made by this server; it names the argument.
+    """
+    if last is None:
+        if before is not None:
+            raise _refuse("before", "first")
+        cursor = None if after is None else Cursor.parse(after, "after")
+        return PageRequest(size=_size(DEFAULT_PAGE_SIZE if first is None else first, "first"), after=cursor)
+    if first is not None:
+        raise _refuse("last", "first")
+    if after is not None:
+        raise _refuse("after", "last")
+    cursor = None if before is None else Cursor.parse(before, "before")
+    return PageRequest(size=_size(last, "last"), before=cursor, backward=True)
+
+
+@strawberry.type(name="Connection", description="A page of a list, in the list's order.")
+class Connection(relay.Connection[NodeType]):
+    """A keyset page; made by `connection`."""
+
+    count: strawberry.Private[Callable[[], Awaitable[int]]]
+
+    @strawberry.field(description="Objects in the whole list, whatever the page; counted only when asked for.")
+    async def total_count(self) -> int:
+        """Count now."""
+        return await self.count()
+
+
+def connection(
+    page: Page[R], node: Callable[[R], NodeType], count: Callable[[], Awaitable[int]]
+) -> Connection[NodeType]:
+    """Map a page of rows; `count` is called only when the client selects `totalCount`."""
+    cursors = [cursor.encode() for cursor in page.cursors]
+    return Connection(
+        edges=[relay.Edge(cursor=cursor, node=node(row)) for cursor, row in zip(cursors, page.rows, strict=True)],
+        page_info=relay.PageInfo(
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
+            start_cursor=cursors[0] if cursors else None,
+            end_cursor=cursors[-1] if cursors else None,
+        ),
+        count=count,
+    )

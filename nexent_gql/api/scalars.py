@@ -1,0 +1,50 @@
+"""How Python values look on the wire."""
+
+from datetime import UTC, datetime
+from typing import cast
+
+import strawberry
+from strawberry.exceptions import StrawberryInputCoercionError
+from strawberry.scalars import JSON
+from strawberry.types.scalar import ScalarDefinition
+
+
+def _write_datetime(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _read_datetime(value: object) -> datetime:
+    try:
+        parsed = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
+        message = "A DateTime is text such as 2026-01-31T18:00:00Z, with an offset."
+        raise StrawberryInputCoercionError(message)
+    return parsed.astimezone(UTC)
+
+
+def _same(value: object) -> object:
+    return value
+
+
+def _scalar(**definition: object) -> ScalarDefinition:
+    return cast("ScalarDefinition", strawberry.scalar(**definition))  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    datetime: _scalar(
+        name="DateTime",
+        description="A moment, ISO 8601 with an offset; answers are in UTC with milliseconds.",
+        specified_by_url="https://scalars.graphql.org/andimarek/date-time",
+        serialize=_write_datetime,
+        parse_value=_read_datetime,
+    ),
+    JSON: _scalar(
+        name="JSON",
+        description="Any JSON value, for data whose shape others decide, such as the arguments of a tool.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
+        serialize=_same,
+        parse_value=_same,
+    ),
+}

@@ -1,0 +1,57 @@
+"""What can be configured about the GraphQL face."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+KIB = 1024
+
+
+class ApiLimits(BaseModel):
+    """Bounds of a request; what breaks one is refused with a code before anything runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    body_bytes: int = Field(default=1024 * KIB, ge=KIB, description="Bytes of an HTTP body; more is a 413.")
+    message_bytes: int = Field(default=64 * KIB, ge=KIB, description="Bytes of a WebSocket message; more closes 1009.")
+    document_bytes: int = Field(default=64 * KIB, ge=256, description="Bytes of a GraphQL document.")
+    json_depth: int = Field(default=64, ge=8, description="Nesting of a JSON body, of variables and of frames.")
+    tokens: int = Field(default=2_000, ge=50, description="Lexical tokens of a document.")
+    depth: int = Field(default=12, ge=3, description="Nesting of fields; fragments count where they are spread.")
+    introspection_depth: int = Field(default=20, ge=10, description="Nesting of fields below `__schema` and `__type`.")
+    aliases: int = Field(default=30, ge=0, description="Aliased and repeated fields, spread fragments included.")
+    directives: int = Field(default=50, ge=0, description="Directives, spread fragments included.")
+    root_fields: int = Field(default=20, ge=1, description="Fields at the root of an operation.")
+    nodes: int = Field(default=50_000, ge=100, description="Objects an answer may hold, estimated from page sizes.")
+    list_size: int = Field(default=10, ge=1, description="Assumed length of a list that takes no page size.")
+    query_s: float = Field(default=10, gt=0, description="Seconds a query may run.")
+    mutation_s: float = Field(default=30, gt=0, description="Seconds a mutation may run.")
+    errors: int = Field(default=10, ge=1, description="Entries of `errors` that are sent.")
+    error_chars: int = Field(default=300, ge=40, description="Characters of an error's message that are sent.")
+    cached_documents: int = Field(default=1_000, ge=0, description="Parsed and validated documents kept per process.")
+
+
+class SocketLimits(BaseModel):
+    """Bounds of a WebSocket connection."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    init_s: float = Field(default=10, gt=0, description="Seconds until connection_init must have come; then 4408.")
+    ping_s: float = Field(default=20, gt=0, description="Seconds between the server's application pings.")
+    operations: int = Field(default=50, ge=1, description="Operations at once on one socket.")
+
+
+class ApiSettings(BaseModel):
+    """The GraphQL face: who may reach it from where, and how much they may ask."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    allowed_origins: tuple[str, ...] = Field(
+        default=(), description="Origins whose pages may call (CORS) and open sockets, besides our own."
+    )
+    introspection: Literal["everyone", "signed_in", "off"] = Field(
+        default="signed_in", description="Who may introspect; the SDL is published as schema.graphql anyway."
+    )
+    sse_heartbeat_s: float = Field(default=12, gt=0, description="Seconds between heartbeats of an event stream.")
+    limits: ApiLimits = ApiLimits()
+    sockets: SocketLimits = SocketLimits()
