@@ -1,0 +1,93 @@
+"""One owner for one state folder, known to the kernel, so that a killed owner never blocks the next."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+from nexent_gql.embedded.errors import AlreadyRunningError, EngineError
+
+LOCK_FILE = "lock"
+_MAX_NOTE_BYTES = 65_536
+
+
+class StateLock:
+    """Exclusive hold on a state folder (`flock` on `<state>/lock`), and a note about the holder.
+
+    The kernel frees it when the process ends, however it ends. Programs that this process executes
+    do not inherit it; children that merely fork do, and then keep the folder held until they end.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        """Name the folder; `acquire` makes it when it is missing."""
+        self.state_dir = state_dir
+        self._fd: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the folder."""
+        return self._fd is not None
+
+    def acquire(self) -> Self:
+        """Take the folder without waiting; once held, taking it again does nothing.
+
+        Raises:
+            AlreadyRunningError: Another process (or another `StateLock` here) holds it.
+            EngineError: The folder can't be made or written.
+        """
+        if self._fd is None:
+            fd = self._open()
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = _note(fd)
+                os.close(fd)
+                raise AlreadyRunningError(self.state_dir, holder) from None
+            self._fd = fd
+            self.describe({"pid": os.getpid()})
+        return self
+
+    def describe(self, facts: dict[str, object]) -> None:
+        """Replace the note that others read while the folder is held (JSON values, no secrets)."""
+        if self._fd is None:
+            msg = "describe() needs a held lock"
+            raise RuntimeError(msg)
+        data = json.dumps(facts).encode()
+        os.pwrite(self._fd, data, 0)
+        os.ftruncate(self._fd, len(data))
+
+    def release(self) -> None:
+        """Give the folder back; doing so twice is fine."""
+        if self._fd is not None:
+            os.ftruncate(self._fd, 0)
+            os.close(self._fd)
+            self._fd = None
+
+    def __enter__(self) -> Self:
+        """Take the folder, see `acquire`."""
+        return self.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the folder back."""
+        self.release()
+
+    def _open(self) -> int:
+        try:
+            self.state_dir.mkdir(parents=True, exist_ok=True)
+            return os.open(self.state_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            msg = f"The state folder {self.state_dir} can't be written ({error.strerror}); choose another one."
+            raise EngineError(msg) from error
+
+
+def _note(fd: int) -> dict[str, object]:
+    """Read the holder's note; it may be caught half written, then nothing is known."""
+    try:
+        note: object = json.loads(os.pread(fd, _MAX_NOTE_BYTES, 0))
+    except ValueError:
+        return {}
+    return cast("dict[str, object]", note) if isinstance(note, dict) else {}

@@ -1,0 +1,95 @@
+"""Valkey: the queue and the pub/sub of the embedded set."""
+
+import signal
+import socket
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from nexent_gql.embedded.account import Account
+from nexent_gql.embedded.address import LOOPBACK, Address
+from nexent_gql.embedded.binaries import Binaries
+from nexent_gql.embedded.child import Child, Command
+from nexent_gql.embedded.layout import VALKEY_SOCKET, Layout, write_private
+
+_STOPS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
+_PING_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Valkey:
+    """A Valkey server over the data folder of a layout; `durable` False keeps everything in memory only."""
+
+    layout: Layout
+    binaries: Binaries
+    account: Account | None
+    address: Address
+    password: str
+    durable: bool
+
+    @cached_property
+    def child(self) -> Child:
+        """The server's process."""
+        command = Command("valkey", (str(self.binaries.valkey), str(self._conf)), self.layout.valkey, _STOPS)
+        return Child(command, self.layout, self.account)
+
+    @property
+    def url(self) -> str:
+        """Where clients connect, with the password; fit for redis-py and arq."""
+        if self.address.port is None:
+            return f"unix://:{self.password}@{self._socket}?db=0"
+        return f"redis://:{self.password}@{LOOPBACK}:{self.address.port}/0"
+
+    def begin(self) -> None:
+        """Start the server without waiting for it."""
+        claim = self.child.claim()
+        self.layout.make_private(self.layout.valkey, self.account)
+        write_private(self._conf, self._settings(), self.account)
+        self.child.start(claim)
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Return when the server has loaded its data and answers.
+
+        Raises:
+            EngineError: It ended, or was not ready in time.
+        """
+        self.child.wait_until(self._answers, timeout_s)
+
+    @property
+    def _conf(self) -> Path:
+        return self.address.folder / "valkey.conf"
+
+    @property
+    def _socket(self) -> Path:
+        return self.address.folder / VALKEY_SOCKET
+
+    def _settings(self) -> str:
+        port = self.address.port
+        listen = (f"unixsocket {self._socket}", "unixsocketperm 700") if port is None else (f"bind {LOOPBACK}",)
+        lines = (
+            f"port {port or 0}",
+            *listen,
+            f"requirepass {self.password}",
+            f"appendonly {'yes' if self.durable else 'no'}",
+            "appendfsync everysec",
+            'save ""',
+            "maxmemory-policy noeviction",
+            "loglevel notice",
+        )
+        return "\n".join(lines) + "\n"
+
+    def _answers(self) -> bool:
+        port = self.address.port
+        family = socket.AF_UNIX if port is None else socket.AF_INET
+        target = str(self._socket) if port is None else (LOOPBACK, port)
+        with socket.socket(family) as client:
+            client.settimeout(_PING_TIMEOUT_S)
+            try:
+                client.connect(target)
+                client.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
+                answer = b""
+                while answer.count(b"\r\n") < 2 and (more := client.recv(512)):  # noqa: PLR2004 # two commands
+                    answer += more
+            except OSError:
+                return False
+        return answer == b"+OK\r\n+PONG\r\n"
