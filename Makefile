@@ -41,7 +41,7 @@ check-types: .venv/.dev
 	@echo "make: types" && $(BIN)/pyright
 
 check-imports: .venv/.dev
-	@echo "make: imports between rooms" && $(BIN)/lint-imports --no-cache
+	@echo "make: imports between rooms" && $(BIN)/lint-imports --no-cache --no-logo
 
 check-schema: .venv/.dev
 	@echo "make: schema.graphql is what the code says" && $(BIN)/nexent-gql schema --check
