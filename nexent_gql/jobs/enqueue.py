@@ -82,22 +82,29 @@ async def send(session: AsyncSession, tenant_id: UUID, kind: str, payload: JsonO
 
 
 async def request_cancel(session: AsyncSession, job_id: UUID) -> JobState | None:
-    """Cancel a job: at once when it waits, by its worker when it runs; returns the state found, None: no such job.
+    """Cancel a job and return the state it has now; None: no such job.
 
-    A queued job is final after this; a running one ends within moments, and says so by itself.
+    A job that never ran is CANCELLED after this. Another one is told: its worker, or the next one to claim
+    it, ends it within moments and says so itself.
     """
     query = select(Job).where(col(Job.id) == job_id).with_for_update()
     job = (await session.scalars(query)).one_or_none()
     if job is None:
         return None
-    found = JobState(job.state)
-    if found is JobState.QUEUED:
+    if job.state == JobState.QUEUED and job.fence == 0:
         await finish_job(session, job, JobState.CANCELLED)
-    elif found is JobState.RUNNING:
+    elif job.finished_at is None:
         job.cancel_requested = True
         session.add(job)
         await send(session, job.tenant_id, "cancel", {"job_id": str(job_id)})
-    return found
+    return JobState(job.state)
+
+
+async def cancel_lane(session: AsyncSession, lane: str) -> None:
+    """Cancel every unfinished job of a lane."""
+    query = select(col(Job.id)).where(col(Job.lane) == lane, col(Job.finished_at).is_(None))
+    for job_id in (await session.scalars(query)).all():
+        await request_cancel(session, job_id)
 
 
 async def finish_job(session: AsyncSession, job: Job, state: JobState, *, error: str | None = None) -> None:

@@ -103,7 +103,8 @@ class Lease:
 class Handler:
     """What to do with jobs of one name.
 
-    `run` does the work and ends the job by `Lease.final_transaction`, or leaves that to the runner.
+    `run` does the work and ends the job by `Lease.final_transaction`, or leaves that to the runner. It is
+    cancelled when the job is, and looks at `Lease.cancelled` first: a job may be cancelled before it starts.
     `abandon` says the truth about a job that killed too many workers, without trying it again.
     """
 

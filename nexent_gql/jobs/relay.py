@@ -118,6 +118,6 @@ class Relay:
 
     async def _hear(self, connection: _Listener) -> None:
         closed = asyncio.Event()
-        connection.add_termination_listener(lambda *_: closed.set())
+        connection.add_termination_listener(lambda _: closed.set())
         await connection.add_listener(CHANNEL, lambda *_: self._bell.set())
         await closed.wait()

@@ -1,6 +1,7 @@
 """Claims jobs and runs their handlers under a lease."""
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from uuid import UUID
@@ -56,6 +57,7 @@ class JobRunner:
         self._lease_s = lease_s
         self._max_crashes = max_crashes
         self._running: dict[UUID, tuple[Lease, asyncio.Task[None]]] = {}
+        self._missed: deque[UUID] = deque(maxlen=1_000)
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -67,7 +69,10 @@ class JobRunner:
         lease, crashes = claimed
         handler = self._handlers[lease.name]
         work = handler.run if crashes < self._max_crashes else handler.abandon
+        if job_id in self._missed:
+            lease.cancelled = lease.cancelled or CancelReason.REQUESTED
         task = asyncio.ensure_future(work(lease))
+        await asyncio.sleep(0)  # a task that is cancelled before its first step would never see it
         self._running[job_id] = (lease, task)
         self._idle.clear()
         beat = asyncio.create_task(self._beat(lease))
@@ -80,10 +85,13 @@ class JobRunner:
                 self._idle.set()
 
     def cancel(self, job_id: UUID, reason: CancelReason = CancelReason.REQUESTED) -> None:
-        """Cancel a job if this worker runs it; the first reason counts."""
-        if job_id in self._running:
-            lease, task = self._running[job_id]
-            lease.cancelled = lease.cancelled or reason
+        """Cancel a job if this worker runs it, or is just claiming it; the first reason counts."""
+        if job_id not in self._running:
+            self._missed.append(job_id)
+            return
+        lease, task = self._running[job_id]
+        if lease.cancelled is None:
+            lease.cancelled = reason
             task.cancel()
 
     async def drain(self) -> None:
@@ -119,8 +127,6 @@ class JobRunner:
             await self._release(lease, crashes=1, delay_s=_RETRY_DELAY_S, error=repr(error)[:500])
 
     async def _outcome(self, lease: Lease, task: asyncio.Task[None]) -> None:
-        if lease.cancelled is not None:
-            task.cancel()
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:

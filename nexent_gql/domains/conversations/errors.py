@@ -1,0 +1,31 @@
+"""What can be wrong about a conversation."""
+
+from uuid import UUID
+
+from nexent_gql.kernel.errors import InvalidInputError, NotFoundError
+
+
+class ConversationNotFoundError(NotFoundError):
+    """The caller owns no such conversation."""
+
+    code = "CONVERSATION_NOT_FOUND"
+
+    def __init__(self, conversation_id: UUID) -> None:
+        """Name it."""
+        super().__init__("You have no such conversation; it may have been deleted.", id=str(conversation_id))
+
+
+class MessageNotFoundError(NotFoundError):
+    """The caller owns no such message."""
+
+    code = "MESSAGE_NOT_FOUND"
+
+    def __init__(self, message_id: UUID) -> None:
+        """Name it."""
+        super().__init__("You have no such message; it may have been deleted.", id=str(message_id))
+
+
+class WrongMessageError(InvalidInputError):
+    """The message exists, but can't be used this way."""
+
+    code = "WRONG_MESSAGE"

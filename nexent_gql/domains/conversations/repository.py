@@ -1,0 +1,182 @@
+"""Reads and writes conversations of one tenant."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select, delete, desc, func, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from nexent_gql.domains.conversations.tables import Conversation, ConversationEvent, Message
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
+
+_Row = TypeVar("_Row", tuple[Conversation], tuple[int])
+_BRANCH = text("""
+    WITH RECURSIVE branch AS (
+        SELECT id, parent_id, 1 AS depth FROM message WHERE tenant_id = :tenant AND id = :leaf
+        UNION ALL
+        SELECT up.id, up.parent_id, branch.depth + 1 FROM message AS up JOIN branch ON up.id = branch.parent_id
+         WHERE up.tenant_id = :tenant AND branch.depth < :most)
+    SELECT id FROM branch ORDER BY depth DESC
+""")
+_LEAF = text("""
+    WITH RECURSIVE below AS (
+        SELECT id, created_at FROM message WHERE tenant_id = :tenant AND id = :start
+        UNION ALL
+        SELECT newest.id, newest.created_at FROM below CROSS JOIN LATERAL (
+            SELECT id, created_at FROM message WHERE tenant_id = :tenant AND parent_id = below.id
+             ORDER BY created_at DESC, id DESC LIMIT 1) AS newest)
+    SELECT id FROM below ORDER BY created_at DESC, id DESC LIMIT 1
+""")
+
+
+class ConversationRepository:
+    """All queries carry the tenant, whatever the database's policies do."""
+
+    def __init__(self, session: AsyncSession, tenant_id: UUID) -> None:
+        self._session = session
+        self._tenant_id = tenant_id
+
+    def add(self, row: Conversation | Message | ConversationEvent) -> None:
+        """Insert on flush."""
+        self._session.add(row)
+
+    async def get(self, conversation_id: UUID, *, lock: bool = False) -> Conversation | None:
+        """Return a conversation; `lock` holds it until the transaction ends."""
+        query = self._conversations().where(col(Conversation.id) == conversation_id)
+        return (await self._session.scalars(query.with_for_update() if lock else query)).one_or_none()
+
+    async def get_many(self, ids: Sequence[UUID], owner_id: UUID) -> list[Conversation]:
+        """Return those of `ids` that the owner has."""
+        query = self._conversations().where(col(Conversation.id).in_(ids), col(Conversation.owner_id) == owner_id)
+        return list((await self._session.scalars(query)).all())
+
+    async def page(self, owner_id: UUID, page: PageRequest, search: str | None) -> Page[Conversation]:
+        """Return the owner's conversations, newest first; `search` is part of the title, in any case."""
+        at, id_ = col(Conversation.created_at), col(Conversation.id)
+        query = self._filtered(self._conversations(), owner_id, search)
+        forward = not page.backward
+        query = query.order_by(desc(at) if forward else at, desc(id_) if forward else id_).limit(page.size + 1)
+        if page.after is not None:
+            query = query.where(tuple_(at, id_) < (page.after.at, page.after.id))
+        if page.before is not None:
+            query = query.where(tuple_(at, id_) > (page.before.at, page.before.id))
+        rows = (await self._session.scalars(query)).all()
+        return cut(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+
+    async def count(self, owner_id: UUID, search: str | None) -> int:
+        """Count what `page` would go through."""
+        query = self._filtered(select(func.count()).select_from(Conversation), owner_id, search)
+        return (await self._session.execute(query.where(col(Conversation.tenant_id) == self._tenant_id))).scalar_one()
+
+    async def delete(self, conversation_id: UUID) -> None:
+        """Delete a conversation with all that hangs on it."""
+        await self._session.execute(
+            delete(Conversation).where(
+                col(Conversation.tenant_id) == self._tenant_id, col(Conversation.id) == conversation_id
+            )
+        )
+
+    async def message(self, message_id: UUID) -> Message | None:
+        """Return a message."""
+        query = self._messages().where(col(Message.id) == message_id)
+        return (await self._session.scalars(query)).one_or_none()
+
+    async def messages(self, ids: Sequence[UUID]) -> list[Message]:
+        """Return those of `ids` that exist, in any order."""
+        return list((await self._session.scalars(self._messages().where(col(Message.id).in_(ids)))).all())
+
+    async def messages_of_owner(self, ids: Sequence[UUID], owner_id: UUID) -> list[Message]:
+        """Return those of `ids` that stand in the owner's conversations."""
+        owned = select(col(Conversation.id)).where(
+            col(Conversation.tenant_id) == self._tenant_id, col(Conversation.owner_id) == owner_id
+        )
+        query = self._messages().where(col(Message.id).in_(ids), col(Message.conversation_id).in_(owned))
+        return list((await self._session.scalars(query)).all())
+
+    async def page_of_messages(self, conversation_id: UUID, page: PageRequest) -> Page[Message]:
+        """Return all messages of a conversation, of all branches, oldest first."""
+        at, id_ = col(Message.created_at), col(Message.id)
+        forward = not page.backward
+        query = self._messages().where(col(Message.conversation_id) == conversation_id)
+        query = query.order_by(at if forward else desc(at), id_ if forward else desc(id_)).limit(page.size + 1)
+        if page.after is not None:
+            query = query.where(tuple_(at, id_) > (page.after.at, page.after.id))
+        if page.before is not None:
+            query = query.where(tuple_(at, id_) < (page.before.at, page.before.id))
+        rows = (await self._session.scalars(query)).all()
+        return cut(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+
+    async def count_messages(self, conversation_id: UUID) -> int:
+        """Count the messages of all branches."""
+        query = select(func.count()).select_from(Message)
+        mine = col(Message.tenant_id) == self._tenant_id, col(Message.conversation_id) == conversation_id
+        return (await self._session.execute(query.where(*mine))).scalar_one()
+
+    async def branch(self, leaf_id: UUID, most: int) -> list[Message]:
+        """Return the last `most` messages that lead to `leaf_id`, it included, oldest first."""
+        values = {"tenant": self._tenant_id, "leaf": leaf_id, "most": most}
+        order = list((await self._session.execute(_BRANCH, values)).scalars())
+        rows = {row.id: row for row in await self.messages(order)}
+        return [rows[id_] for id_ in order]
+
+    async def newest_leaf(self, message_id: UUID) -> UUID:
+        """Return the leaf that is reached from a message by following the newest child."""
+        return (await self._session.execute(_LEAF, {"tenant": self._tenant_id, "start": message_id})).scalar_one()
+
+    async def children(self, parent_ids: Sequence[UUID]) -> list[Message]:
+        """Return all children of the parents, oldest first."""
+        query = self._messages().where(col(Message.parent_id).in_(parent_ids))
+        query = query.order_by(col(Message.created_at), col(Message.id))
+        return list((await self._session.scalars(query)).all())
+
+    async def roots(self, conversation_ids: Sequence[UUID]) -> list[Message]:
+        """Return the first messages of the conversations, oldest first."""
+        query = self._messages().where(
+            col(Message.conversation_id).in_(conversation_ids), col(Message.parent_id).is_(None)
+        )
+        return list((await self._session.scalars(query.order_by(col(Message.created_at), col(Message.id)))).all())
+
+    async def events_after(self, conversation_id: UUID, seq: int, most: int) -> list[ConversationEvent]:
+        """Return events behind `seq`, in order, at most `most`."""
+        query = (
+            select(ConversationEvent)
+            .where(
+                col(ConversationEvent.tenant_id) == self._tenant_id,
+                col(ConversationEvent.conversation_id) == conversation_id,
+                col(ConversationEvent.seq) > seq,
+            )
+            .order_by(col(ConversationEvent.seq))
+            .limit(most)
+        )
+        return list((await self._session.scalars(query)).all())
+
+    def add_event(self, conversation: Conversation, at: datetime, body: JsonObject) -> None:
+        """Number and insert an event; the conversation must be locked."""
+        conversation.event_seq += 1
+        self._session.add(conversation)
+        self._session.add(
+            ConversationEvent(
+                conversation_id=conversation.id,
+                seq=conversation.event_seq,
+                tenant_id=self._tenant_id,
+                at=at,
+                body=body,
+            )
+        )
+
+    def _conversations(self) -> Select[tuple[Conversation]]:
+        return select(Conversation).where(col(Conversation.tenant_id) == self._tenant_id)
+
+    def _messages(self) -> Select[tuple[Message]]:
+        return select(Message).where(col(Message.tenant_id) == self._tenant_id)
+
+    def _filtered(self, query: Select[_Row], owner_id: UUID, search: str | None) -> Select[_Row]:
+        query = query.where(col(Conversation.owner_id) == owner_id)
+        if search:
+            pattern = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+            query = query.where(col(Conversation.title).ilike(f"%{pattern}%", escape="\\"))
+        return query

@@ -1,0 +1,224 @@
+"""Use cases around conversations, for their owner alone."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.agents.service import AgentService
+from nexent_gql.domains.conversations import events
+from nexent_gql.domains.conversations.errors import (
+    ConversationNotFoundError,
+    MessageNotFoundError,
+    WrongMessageError,
+)
+from nexent_gql.domains.conversations.repository import ConversationRepository
+from nexent_gql.domains.conversations.tables import Conversation, Message, MessageRole, Rating, TitleSource
+from nexent_gql.jobs.enqueue import cancel_lane, poke
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.page import Page, PageRequest
+from nexent_gql.kernel.principal import Principal
+from nexent_gql.kernel.text import optional_text, required_text
+from nexent_gql.ports.events import FORGOTTEN, Stored
+
+MAX_TITLE_CHARS = 200
+MAX_COMMENT_CHARS = 2_000
+MAX_BRANCH_MESSAGES = 100
+
+
+class ConversationService:
+    """What an owner can do with conversations."""
+
+    def __init__(self, db: Database, agents: AgentService, clock: Clock) -> None:
+        self._db = db
+        self._agents = agents
+        self._clock = clock
+
+    async def create(self, actor: Principal, *, agent_id: UUID, title: str | None = None) -> Conversation:
+        """Begin an empty conversation with an agent.
+
+        Raises:
+            AgentNotFoundError: The tenant has no such agent.
+            InvalidInputError: The title is too long, or has characters no title can have.
+        """
+        name = optional_text(title, "title", max_chars=MAX_TITLE_CHARS)
+        agent = await self._agents.get(actor, agent_id)
+        conversation = Conversation(
+            tenant_id=actor.tenant_id,
+            owner_id=actor.user_id,
+            agent_id=agent.id,
+            title=name or "",
+            title_source=TitleSource.USER if name else TitleSource.NONE,
+            created_at=self._clock(),
+            updated_at=self._clock(),
+        )
+        async with self._db.transaction(actor.tenant_id) as session:
+            ConversationRepository(session, actor.tenant_id).add(conversation)
+        return conversation
+
+    async def get(self, actor: Principal, conversation_id: UUID) -> Conversation:
+        """Return one of the caller's conversations.
+
+        Raises:
+            ConversationNotFoundError: The caller owns no such conversation.
+        """
+        async with self._db.read(actor.tenant_id) as session:
+            return await self._own(ConversationRepository(session, actor.tenant_id), actor, conversation_id)
+
+    async def get_many(self, actor: Principal, ids: Sequence[UUID]) -> list[Conversation]:
+        """Return those of `ids` that the caller owns, in any order."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await ConversationRepository(session, actor.tenant_id).get_many(ids, actor.user_id)
+
+    async def list_own(self, actor: Principal, page: PageRequest, *, search: str | None = None) -> Page[Conversation]:
+        """Page through the caller's conversations, newest first; `search` is part of the title."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await ConversationRepository(session, actor.tenant_id).page(actor.user_id, page, search)
+
+    async def count_own(self, actor: Principal, *, search: str | None = None) -> int:
+        """Count the caller's conversations."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await ConversationRepository(session, actor.tenant_id).count(actor.user_id, search)
+
+    async def rename(self, actor: Principal, conversation_id: UUID, title: str) -> Conversation:
+        """Give a conversation a title that no model replaces.
+
+        Raises:
+            ConversationNotFoundError: The caller owns no such conversation.
+            InvalidInputError: The title is empty, too long, or has characters no title can have.
+        """
+        name = required_text(title, "title", max_chars=MAX_TITLE_CHARS)
+        async with self._db.transaction(actor.tenant_id) as session:
+            repository = ConversationRepository(session, actor.tenant_id)
+            conversation = await self._own(repository, actor, conversation_id, lock=True)
+            conversation.title, conversation.title_source = name, TitleSource.USER
+            conversation.updated_at = self._clock()
+            repository.add_event(conversation, self._clock(), events.body(events.TITLE_CHANGED))
+            await poke(session, actor.tenant_id, events.topic(actor.tenant_id, conversation_id))
+        return conversation
+
+    async def delete(self, actor: Principal, conversation_id: UUID) -> None:
+        """Delete a conversation, its messages and its runs; what still runs is stopped.
+
+        Raises:
+            ConversationNotFoundError: The caller owns no such conversation.
+        """
+        async with self._db.transaction(actor.tenant_id) as session:
+            repository = ConversationRepository(session, actor.tenant_id)
+            await self._own(repository, actor, conversation_id, lock=True)
+            await cancel_lane(session, events.lane(conversation_id))
+            await repository.delete(conversation_id)
+            await poke(session, actor.tenant_id, events.topic(actor.tenant_id, conversation_id))
+
+    async def messages(self, actor: Principal, conversation_id: UUID, page: PageRequest) -> Page[Message]:
+        """Page through all messages of all branches, oldest first.
+
+        Raises:
+            ConversationNotFoundError: The caller owns no such conversation.
+        """
+        async with self._db.read(actor.tenant_id) as session:
+            repository = ConversationRepository(session, actor.tenant_id)
+            await self._own(repository, actor, conversation_id)
+            return await repository.page_of_messages(conversation_id, page)
+
+    async def count_messages(self, actor: Principal, conversation_id: UUID) -> int:
+        """Count the messages of all branches."""
+        async with self._db.read(actor.tenant_id) as session:
+            repository = ConversationRepository(session, actor.tenant_id)
+            await self._own(repository, actor, conversation_id)
+            return await repository.count_messages(conversation_id)
+
+    async def branch(self, actor: Principal, leaf_id: UUID, most: int) -> list[Message]:
+        """Return the last `most` messages that lead to a message, it included, oldest first.
+
+        Raises:
+            MessageNotFoundError: The caller owns no such message.
+        """
+        async with self._db.read(actor.tenant_id) as session:
+            repository = ConversationRepository(session, actor.tenant_id)
+            await self._own_message(repository, actor, leaf_id)
+            return await repository.branch(leaf_id, min(most, MAX_BRANCH_MESSAGES))
+
+    async def messages_by_id(self, actor: Principal, ids: Sequence[UUID]) -> list[Message]:
+        """Return those of `ids` that the caller may read, in any order."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await ConversationRepository(session, actor.tenant_id).messages_of_owner(ids, actor.user_id)
+
+    async def children(self, actor: Principal, parent_ids: Sequence[UUID]) -> list[Message]:
+        """Return the children of messages that the caller was shown, oldest first."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await ConversationRepository(session, actor.tenant_id).children(parent_ids)
+
+    async def roots(self, actor: Principal, conversation_ids: Sequence[UUID]) -> list[Message]:
+        """Return the first messages of conversations that the caller was shown, oldest first."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await ConversationRepository(session, actor.tenant_id).roots(conversation_ids)
+
+    async def select_branch(self, actor: Principal, message_id: UUID) -> Conversation:
+        """Show the branch that a message stands on, down to its newest leaf.
+
+        Raises:
+            MessageNotFoundError: The caller owns no such message.
+        """
+        async with self._db.transaction(actor.tenant_id) as session:
+            repository = ConversationRepository(session, actor.tenant_id)
+            message, conversation = await self._own_message(repository, actor, message_id, lock=True)
+            leaf = await repository.newest_leaf(message.id)
+            if conversation.active_message_id != leaf:
+                conversation.active_message_id = leaf
+                body = events.body(events.ACTIVE_BRANCH_CHANGED, message_id=str(leaf))
+                repository.add_event(conversation, self._clock(), body)
+                await poke(session, actor.tenant_id, events.topic(actor.tenant_id, conversation.id))
+        return conversation
+
+    async def rate(self, actor: Principal, message_id: UUID, rating: Rating | None, comment: str | None) -> Message:
+        """Keep what the reader thinks of an answer; None takes it back.
+
+        Raises:
+            MessageNotFoundError: The caller owns no such message.
+            WrongMessageError: The message is not an answer.
+            InvalidInputError: The comment is too long, or stands without a rating.
+        """
+        words = optional_text(comment, "comment", max_chars=MAX_COMMENT_CHARS)
+        if words and rating is None:
+            raise WrongMessageError("A comment needs a rating; give one, or leave the comment out.", path=("comment",))
+        async with self._db.transaction(actor.tenant_id) as session:
+            repository = ConversationRepository(session, actor.tenant_id)
+            message, conversation = await self._own_message(repository, actor, message_id, lock=True)
+            if message.role != MessageRole.ASSISTANT:
+                raise WrongMessageError("Only answers can be rated.", path=("messageId",))
+            message.rating, message.rating_comment, message.updated_at = rating, words, self._clock()
+            repository.add(message)
+            body = events.body(events.MESSAGE_UPDATED, message_id=str(message.id))
+            repository.add_event(conversation, self._clock(), body)
+            await poke(session, actor.tenant_id, events.topic(actor.tenant_id, conversation.id))
+        return message
+
+    async def stored_events(self, actor: Principal, conversation_id: UUID, after: int) -> Stored:
+        """Return the events behind a position; a conversation that is gone is forgotten."""
+        async with self._db.read(actor.tenant_id) as session:
+            repository = ConversationRepository(session, actor.tenant_id)
+            conversation = await repository.get(conversation_id)
+            if conversation is None or conversation.owner_id != actor.user_id:
+                return FORGOTTEN
+            rows = await repository.events_after(conversation_id, after, 1_000)
+        return Stored(entries=events.entries(rows), first_seq=1, last_seq=conversation.event_seq)
+
+    async def _own(
+        self, repository: ConversationRepository, actor: Principal, conversation_id: UUID, *, lock: bool = False
+    ) -> Conversation:
+        conversation = await repository.get(conversation_id, lock=lock)
+        if conversation is None or conversation.owner_id != actor.user_id:
+            raise ConversationNotFoundError(conversation_id)
+        return conversation
+
+    async def _own_message(
+        self, repository: ConversationRepository, actor: Principal, message_id: UUID, *, lock: bool = False
+    ) -> tuple[Message, Conversation]:
+        """Return a message and its conversation, which `lock` holds; both are as of after the lock."""
+        message = await repository.message(message_id)
+        if message is None:
+            raise MessageNotFoundError(message_id)
+        conversation = await repository.get(message.conversation_id, lock=lock)
+        if conversation is None or conversation.owner_id != actor.user_id:
+            raise MessageNotFoundError(message_id)
+        return message, conversation

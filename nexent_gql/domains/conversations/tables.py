@@ -1,0 +1,106 @@
+"""Conversations, messages, and what happened to them."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Column, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from nexent_gql.db.base import Table, TenantRow, timestamp
+from nexent_gql.kernel.json import JsonObject
+
+
+class MessageRole(StrEnum):
+    """Who speaks."""
+
+    USER = "USER"
+    ASSISTANT = "ASSISTANT"
+
+
+class MessageStatus(StrEnum):
+    """STREAMING while its run goes on; what a user sends is COMPLETE."""
+
+    STREAMING = "STREAMING"
+    COMPLETE = "COMPLETE"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+
+
+class TitleSource(StrEnum):
+    """Where the title came from; a model never replaces what a person wrote."""
+
+    NONE = "NONE"
+    MODEL = "MODEL"
+    USER = "USER"
+
+
+class Rating(StrEnum):
+    """What a reader thinks of an answer."""
+
+    GOOD = "GOOD"
+    BAD = "BAD"
+
+
+class Conversation(TenantRow, table=True):
+    """A tree of messages between one user and one agent.
+
+    `active_message_id` is the leaf of the branch that is shown; `event_seq` numbers the events, and the
+    row's lock is what puts them in order. `updated_at` is the last activity.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(["tenant_id", "agent_id"], ["agent.tenant_id", "agent.id"]),
+        Index("ix_conversation_page", "tenant_id", "owner_id", "created_at", "id"),
+        Index("ix_conversation_agent", "tenant_id", "agent_id"),
+    )
+
+    owner_id: UUID
+    agent_id: UUID
+    title: str = ""
+    title_source: str = Field(default=TitleSource.NONE)
+    active_message_id: UUID | None = None
+    event_seq: int = 0
+    updated_at: datetime = timestamp(default_now=True)
+
+
+class Message(TenantRow, table=True):
+    """A message; children of one parent are alternatives to each other. `run_id` only on answers."""
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "conversation_id"], ["conversation.tenant_id", "conversation.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(["tenant_id", "parent_id"], ["message.tenant_id", "message.id"], ondelete="CASCADE"),
+        Index("ix_message_page", "tenant_id", "conversation_id", "created_at", "id"),
+        Index("ix_message_parent", "tenant_id", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+    )
+
+    conversation_id: UUID
+    parent_id: UUID | None = None
+    role: str
+    status: str
+    text: str = ""
+    run_id: UUID | None = None
+    rating: str | None = None
+    rating_comment: str | None = None
+    updated_at: datetime = timestamp(default_now=True)
+
+
+class ConversationEvent(Table, table=True):
+    """Something that happened to a conversation; `seq` counts from 1 without gaps."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "conversation_id"], ["conversation.tenant_id", "conversation.id"], ondelete="CASCADE"
+        ),
+    )
+
+    conversation_id: UUID = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    tenant_id: UUID
+    at: datetime = timestamp(default_now=True)
+    body: JsonObject = Field(sa_column=Column(JSONB, nullable=False))

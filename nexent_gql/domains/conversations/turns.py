@@ -1,0 +1,109 @@
+"""What runs write into a conversation, inside their own transactions."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from nexent_gql.domains.conversations import events
+from nexent_gql.domains.conversations.repository import ConversationRepository
+from nexent_gql.domains.conversations.tables import Conversation, Message, MessageRole, MessageStatus, TitleSource
+from nexent_gql.jobs.enqueue import poke
+from nexent_gql.kernel.json import JsonObject
+
+MAX_HISTORY_MESSAGES = 1_000
+_LATER = timedelta(microseconds=1)
+
+
+class Turns:
+    """The conversations of one tenant, for the length of one transaction of the caller's."""
+
+    def __init__(self, session: AsyncSession, tenant_id: UUID) -> None:
+        self._session = session
+        self._tenant_id = tenant_id
+        self._repository = ConversationRepository(session, tenant_id)
+        self._told: set[UUID] = set()
+
+    async def lock(self, conversation_id: UUID) -> Conversation | None:
+        """Hold a conversation until the transaction ends: whoever writes to it stands in this line."""
+        return await self._repository.get(conversation_id, lock=True)
+
+    async def begin(self, *, owner_id: UUID, agent_id: UUID, now: datetime) -> Conversation:
+        """Insert a conversation; nobody else sees it before the commit, so it counts as locked."""
+        conversation = Conversation(
+            tenant_id=self._tenant_id, owner_id=owner_id, agent_id=agent_id, created_at=now, updated_at=now
+        )
+        self._repository.add(conversation)
+        await self._session.flush()
+        return conversation
+
+    async def message(self, message_id: UUID) -> Message | None:
+        """Return a message."""
+        return await self._repository.message(message_id)
+
+    async def ask(self, conversation: Conversation, parent_id: UUID | None, words: str, now: datetime) -> Message:
+        """Insert what the user says behind `parent_id`, None for a new beginning."""
+        message = Message(
+            tenant_id=self._tenant_id,
+            conversation_id=conversation.id,
+            parent_id=parent_id,
+            role=MessageRole.USER,
+            status=MessageStatus.COMPLETE,
+            text=words,
+            created_at=now,
+            updated_at=now,
+        )
+        await self._insert(conversation, message, now)
+        return message
+
+    async def open_answer(self, conversation: Conversation, question: Message, run_id: UUID, now: datetime) -> Message:
+        """Insert an answer that its run will fill, and show its branch."""
+        message = Message(
+            tenant_id=self._tenant_id,
+            conversation_id=conversation.id,
+            parent_id=question.id,
+            role=MessageRole.ASSISTANT,
+            status=MessageStatus.STREAMING,
+            run_id=run_id,
+            created_at=now + _LATER,
+            updated_at=now,
+        )
+        await self._insert(conversation, message, now)
+        conversation.active_message_id, conversation.updated_at = message.id, now
+        branch = events.body(events.ACTIVE_BRANCH_CHANGED, message_id=str(message.id))
+        await self.tell(conversation, now, branch)
+        return message
+
+    async def close_answer(
+        self, conversation: Conversation, message_id: UUID, words: str, status: MessageStatus, now: datetime
+    ) -> None:
+        """Give an answer its final text and status."""
+        message = await self._repository.message(message_id)
+        if message is None:
+            return
+        message.text, message.status, message.updated_at = words, status, now
+        self._repository.add(message)
+        conversation.updated_at = now
+        await self.tell(conversation, now, events.body(events.MESSAGE_UPDATED, message_id=str(message_id)))
+
+    async def entitle(self, conversation: Conversation, title: str, now: datetime) -> None:
+        """Give a conversation a model's title, unless it has one."""
+        if conversation.title_source == TitleSource.NONE:
+            conversation.title, conversation.title_source = title, TitleSource.MODEL
+            await self.tell(conversation, now, events.body(events.TITLE_CHANGED))
+
+    async def history(self, message_id: UUID) -> list[Message]:
+        """Return the messages that lead to `message_id`, it included, oldest first."""
+        return await self._repository.branch(message_id, MAX_HISTORY_MESSAGES)
+
+    async def tell(self, conversation: Conversation, now: datetime, body: JsonObject) -> None:
+        """Number an event of the locked conversation and push it after the commit."""
+        self._repository.add_event(conversation, now, body)
+        if conversation.id not in self._told:
+            self._told.add(conversation.id)
+            await poke(self._session, self._tenant_id, events.topic(self._tenant_id, conversation.id))
+
+    async def _insert(self, conversation: Conversation, message: Message, now: datetime) -> None:
+        self._repository.add(message)
+        await self._session.flush()
+        await self.tell(conversation, now, events.body(events.MESSAGE_ADDED, message_id=str(message.id)))

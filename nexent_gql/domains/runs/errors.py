@@ -1,0 +1,59 @@
+"""What can be wrong about asking for a run."""
+
+from uuid import UUID
+
+from nexent_gql.kernel.errors import ConflictError, InvalidInputError, NotFoundError
+
+
+class RunNotFoundError(NotFoundError):
+    """The caller owns no such run."""
+
+    code = "RUN_NOT_FOUND"
+
+    def __init__(self, run_id: UUID) -> None:
+        """Name it."""
+        super().__init__("You have no such run; its conversation may have been deleted.", id=str(run_id))
+
+
+class RunBusyError(ConflictError):
+    """The conversation is being answered, and the caller did not want to wait."""
+
+    code = "RUN_BUSY"
+    retryable = True
+
+    def __init__(self, run_id: UUID) -> None:
+        """Name the run that is in the way."""
+        super().__init__(
+            "The conversation is being answered; wait for it, or send with onBusy QUEUE or INTERRUPT.",
+            run_id=str(run_id),
+        )
+
+
+class ClientIdReusedError(ConflictError):
+    """The same `clientId` came with another input."""
+
+    code = "CLIENT_ID_REUSED"
+
+    def __init__(self, client_id: str, run_id: UUID) -> None:
+        """Name the run that the id belongs to."""
+        super().__init__(
+            "This clientId was used for another message; use a new one for each message.",
+            client_id=client_id,
+            run_id=str(run_id),
+        )
+
+
+class RunNotFinishedError(ConflictError):
+    """Only a run that has ended can be done again."""
+
+    code = "RUN_NOT_FINISHED"
+
+    def __init__(self, run_id: UUID) -> None:
+        """Name it."""
+        super().__init__("This run has not ended; stop it first, or wait.", run_id=str(run_id))
+
+
+class InvalidRequestError(InvalidInputError):
+    """The parts of a request do not fit each other."""
+
+    code = "BAD_USER_INPUT"

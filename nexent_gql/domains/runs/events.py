@@ -1,0 +1,78 @@
+"""Topics, cursors and archives of runs' events."""
+
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import cast
+from uuid import UUID
+
+from nexent_gql.kernel.json import JsonObject, dumps, loads
+from nexent_gql.kernel.page import InvalidCursorError
+from nexent_gql.ports.events import Entry
+from nexent_gql.ports.llm import Usage
+from nexent_gql.ports.run_events import AttemptStarted, RunFinished, TextDelta, UsageUpdated, decode_body
+
+_CURSOR = re.compile(r"([0-9a-f]{8})-(0|[1-9][0-9]{0,14})", re.ASCII)
+
+
+def topic(tenant_id: UUID, run_id: UUID) -> str:
+    """Name the topic of a run's events."""
+    return f"{tenant_id}/run/{run_id}"
+
+
+def cursor(of: UUID, seq: int) -> str:
+    """Make the cursor behind event `seq` of the run or conversation `of`."""
+    return f"{of.hex[-8:]}-{seq}"
+
+
+def parse_cursor(of: UUID, text: str | None, field: str) -> int:
+    """Return the seq that a cursor stands behind; none is the beginning.
+
+    Raises:
+        InvalidCursorError: `text` is no cursor, or one of something else.
+    """
+    if text is None:
+        return 0
+    match = _CURSOR.fullmatch(text)
+    if match is None or match[1] != of.hex[-8:]:
+        raise InvalidCursorError(field)
+    return int(match[2])
+
+
+def is_last(entry: Entry) -> bool:
+    """Tell whether nothing comes behind this event."""
+    return entry.body.get("kind") == RunFinished.kind
+
+
+def answer_text(entries: Iterable[Entry]) -> str:
+    """Return the answer that the events make: the text deltas behind the last attempt's own beginning."""
+    parts: list[str] = []
+    for entry in entries:
+        if entry.body["kind"] == AttemptStarted.kind:
+            parts = [cast("str", entry.body["text"])]
+        elif entry.body["kind"] == TextDelta.kind and entry.body["agent_path"] == "main":
+            parts.append(cast("str", entry.body["text"]))
+    return "".join(parts)
+
+
+def last_usage(entries: Sequence[Entry]) -> Usage:
+    """Return the tokens of the run as last told."""
+    for entry in reversed(entries):
+        if entry.body["kind"] == UsageUpdated.kind:
+            return cast("UsageUpdated", decode_body(entry.body)).usage
+    return Usage()
+
+
+def to_json(entry: Entry) -> JsonObject:
+    """Return an entry as a JSON object."""
+    return {"seq": entry.seq, "attempt": entry.attempt, "at_ms": entry.at_ms, "body": entry.body}
+
+
+def pack(entries: Iterable[Entry]) -> bytes:
+    """Compress entries for the archive."""
+    return zlib.compress(b"\n".join(dumps(to_json(entry)) for entry in entries), level=6)
+
+
+def unpack(data: bytes) -> list[Entry]:
+    """Read back what `pack` wrote."""
+    return [Entry(**cast("dict[str, object]", loads(line))) for line in zlib.decompress(data).split(b"\n")]  # type: ignore[arg-type]

@@ -1,0 +1,88 @@
+"""Reads and writes runs of one tenant."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Select, desc, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from nexent_gql.domains.runs.tables import Run, RunArchive, RunStatus
+from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs of an owner; None: all."""
+
+    conversation_id: UUID | None = None
+    status: RunStatus | None = None
+
+
+class RunRepository:
+    """All queries carry the tenant, whatever the database's policies do."""
+
+    def __init__(self, session: AsyncSession, tenant_id: UUID) -> None:
+        self._session = session
+        self._tenant_id = tenant_id
+
+    def add(self, row: Run | RunArchive) -> None:
+        """Insert or update on flush."""
+        self._session.add(row)
+
+    async def get(self, run_id: UUID, *, lock: bool = False) -> Run | None:
+        """Return a run; `lock` holds it until the transaction ends."""
+        query = self._runs().where(col(Run.id) == run_id)
+        return (await self._session.scalars(query.with_for_update() if lock else query)).one_or_none()
+
+    async def get_many(self, ids: Sequence[UUID], owner_id: UUID) -> list[Run]:
+        """Return those of `ids` that the owner has."""
+        query = self._runs().where(col(Run.id).in_(ids), col(Run.owner_id) == owner_id)
+        return list((await self._session.scalars(query)).all())
+
+    async def by_client_id(self, owner_id: UUID, client_id: str) -> Run | None:
+        """Return the run that was asked for under `client_id`."""
+        query = self._runs().where(col(Run.owner_id) == owner_id, col(Run.client_id) == client_id)
+        return (await self._session.scalars(query)).one_or_none()
+
+    async def active(self, conversation_id: UUID) -> list[Run]:
+        """Return the conversation's runs that have not ended, oldest first."""
+        query = self._runs().where(col(Run.conversation_id) == conversation_id, col(Run.finished_at).is_(None))
+        return list((await self._session.scalars(query.order_by(col(Run.created_at), col(Run.id)))).all())
+
+    async def page(self, owner_id: UUID, page: PageRequest, which: RunFilter) -> Page[Run]:
+        """Return the owner's runs, newest first."""
+        at, id_ = col(Run.created_at), col(Run.id)
+        forward = not page.backward
+        query = self._filtered(self._runs(), owner_id, which)
+        query = query.order_by(desc(at) if forward else at, desc(id_) if forward else id_).limit(page.size + 1)
+        if page.after is not None:
+            query = query.where(tuple_(at, id_) < (page.after.at, page.after.id))
+        if page.before is not None:
+            query = query.where(tuple_(at, id_) > (page.before.at, page.before.id))
+        rows = (await self._session.scalars(query)).all()
+        return cut(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+
+    async def count(self, owner_id: UUID, which: RunFilter) -> int:
+        """Count what `page` would go through."""
+        matching = self._filtered(self._runs(), owner_id, which).subquery()
+        return (await self._session.execute(select(func.count()).select_from(matching))).scalar_one()
+
+    async def archive(self, run_id: UUID) -> RunArchive | None:
+        """Return the events of a finished run."""
+        query = select(RunArchive).where(
+            col(RunArchive.tenant_id) == self._tenant_id, col(RunArchive.run_id) == run_id
+        )
+        return (await self._session.scalars(query)).one_or_none()
+
+    def _runs(self) -> Select[tuple[Run]]:
+        return select(Run).where(col(Run.tenant_id) == self._tenant_id)
+
+    def _filtered(self, query: Select[tuple[Run]], owner_id: UUID, which: RunFilter) -> Select[tuple[Run]]:
+        query = query.where(col(Run.owner_id) == owner_id)
+        if which.conversation_id is not None:
+            query = query.where(col(Run.conversation_id) == which.conversation_id)
+        if which.status is not None:
+            query = query.where(col(Run.status) == which.status)
+        return query

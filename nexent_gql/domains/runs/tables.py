@@ -1,0 +1,88 @@
+"""Runs and their archived events."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Column, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from nexent_gql.db.base import Table, TenantRow, timestamp
+from nexent_gql.kernel.json import JsonObject
+
+
+class RunStatus(StrEnum):
+    """QUEUED and RUNNING go on; the others are final."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+
+
+FINAL = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.STOPPED})
+
+
+class Run(TenantRow, table=True):
+    """An agent answering one message.
+
+    `spec` is the snapshot that decides the answer (agent, model, tools; never a key). `request_hash` is what
+    was asked for under `client_id`. `attempt` counts the workers that took it up. Tokens are of all
+    attempts. `stop_requested` is set before the run is STOPPED.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "conversation_id"], ["conversation.tenant_id", "conversation.id"], ondelete="CASCADE"
+        ),
+        Index(
+            "uq_run_client_id",
+            "tenant_id",
+            "owner_id",
+            "client_id",
+            unique=True,
+            postgresql_where=text("client_id IS NOT NULL"),
+        ),
+        Index("ix_run_page", "tenant_id", "owner_id", "created_at", "id"),
+        Index("ix_run_conversation", "tenant_id", "conversation_id", "created_at", "id"),
+        Index("ix_run_active", "tenant_id", "conversation_id", postgresql_where=text("finished_at IS NULL")),
+    )
+
+    conversation_id: UUID
+    question_id: UUID
+    message_id: UUID
+    owner_id: UUID
+    agent_id: UUID
+    job_id: UUID
+    client_id: str | None = None
+    request_hash: str | None = None
+    spec: JsonObject = Field(sa_column=Column(JSONB, nullable=False))
+    status: str = Field(default=RunStatus.QUEUED)
+    stop_requested: bool = False
+    attempt: int = 0
+    error_code: str | None = None
+    error_message: str | None = None
+    retryable: bool = False
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    started_at: datetime | None = timestamp()
+    finished_at: datetime | None = timestamp()
+
+
+class RunArchive(Table, table=True):
+    """All events of a finished run: `events` is zlib-compressed JSON, one line an entry."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "run_id"], ["run.tenant_id", "run.id"], ondelete="CASCADE"),
+    )
+
+    run_id: UUID = Field(primary_key=True)
+    tenant_id: UUID
+    first_seq: int
+    last_seq: int
+    events: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
