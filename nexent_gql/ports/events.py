@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from nexent_gql.kernel.errors import ConflictError, UnavailableError
 from nexent_gql.kernel.json import JsonObject
@@ -11,21 +11,38 @@ from nexent_gql.kernel.json import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event in a topic: `seq` counts from 1 without gaps, `attempt` is who wrote it, `at_ms` when (epoch)."""
+    """An event in a topic: `seq` counts from 1 without gaps, `attempt` is who wrote it, `at_ms` when (epoch).
+
+    One entry may stand for several: a body of kind "StreamGap" covers `from_seq` to `to_seq`, and has
+    `to_seq` as its own `seq`. The entry behind it has `to_seq + 1`.
+    """
 
     seq: int
     attempt: int
     at_ms: int
     body: JsonObject
 
+    @property
+    def from_seq(self) -> int:
+        """The first position that this entry stands for; `seq` itself, unless it is a gap."""
+        return cast("int", self.body["from_seq"]) if self.body.get("kind") == "StreamGap" else self.seq
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a store still has of a topic behind a position; both ends are 0 when it has nothing at all."""
+    """What a store has of a topic behind a position.
+
+    `first_seq` and `last_seq` are the ends of all that it has, whatever the position. Both are 0 when it
+    has nothing and can't tell whether there ever was something; a topic that is known to be empty
+    so far has `first_seq` 1 and `last_seq` 0.
+    """
 
     entries: Sequence[Entry]
     first_seq: int
     last_seq: int
+
+
+FORGOTTEN = Stored(entries=(), first_seq=0, last_seq=0)
 
 
 class StaleAttemptError(ConflictError):
@@ -51,18 +68,25 @@ class Subscription(Protocol):
 class EventLog(Protocol):
     """Keeps the events of live topics for a while, and pushes them to whoever listens."""
 
-    async def append(self, topic: str, entries: Sequence[Entry]) -> None:
-        """Add entries, which follow each other in `seq`; ones that are there already change nothing.
+    async def append(self, topic: str, attempt: int, entries: Sequence[Entry]) -> None:
+        """Add entries as the writer `attempt`; they follow each other, and ones that are there change nothing.
+
+        Entries that begin at 1 are always accepted from the highest attempt: a writer that gives all it
+        knows restores a topic that was lost, and replaces what a lower attempt left there. Entries keep
+        the attempt that first wrote them.
 
         Raises:
             StaleAttemptError: A higher attempt has written or claimed the topic.
-            LogLostError: The topic ends before the entry ahead of these.
+            LogLostError: The topic ends before the entry ahead of these, or is not this attempt's.
             UnavailableError: The store does not answer; nobody knows whether the entries are there.
         """
         ...
 
     async def claim(self, topic: str, attempt: int) -> Stored:
-        """Make `attempt` the topic's only writer and return all that is there.
+        """Make `attempt` the topic's only writer and return all that is there; may be repeated.
+
+        Attempts count from 1, and nothing was written before attempt 1: what a higher one finds empty
+        was never written or is lost, which `Stored` tells apart where it can.
 
         Raises:
             StaleAttemptError: A higher attempt claimed the topic before.

@@ -1,0 +1,93 @@
+"""A reader's place in the push: a bounded queue that says "read again" rather than grow."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from nexent_gql.ports.events import Entry
+
+MAX_BATCHES = 256
+MAX_BYTES = 1_000_000
+
+
+class PushQueue:
+    """Holds what was pushed until its one reader takes it; see `Subscription`.
+
+    Args:
+        max_batches: More than these waiting, or more bytes, are dropped, and the reader reads its store again.
+        max_bytes: A single batch may be larger.
+    """
+
+    def __init__(self, *, max_batches: int = MAX_BATCHES, max_bytes: int = MAX_BYTES) -> None:
+        self._max_batches = max_batches
+        self._max_bytes = max_bytes
+        self._batches: deque[Sequence[Entry]] = deque()
+        self._bytes = 0
+        self._is_stale = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def put(self, entries: Sequence[Entry], size_bytes: int) -> None:
+        """Add a push; what does not fit empties the queue and makes the reader read again."""
+        is_full = len(self._batches) >= self._max_batches or self._bytes + size_bytes > self._max_bytes
+        if is_full and self._batches:
+            self.reread()
+            return
+        self._batches.append(entries)
+        self._bytes += size_bytes
+        self._wake()
+
+    def reread(self) -> None:
+        """Make the reader read its store again; what waits here is in there too."""
+        self._batches.clear()
+        self._bytes = 0
+        self._is_stale = True
+        self._wake()
+
+    async def next(self, timeout_s: float) -> Sequence[Entry] | None:
+        """Return all that waits, or wait; None after `timeout_s`, or when pushes were lost."""
+        if not self._batches and not self._is_stale:
+            await self._wait(timeout_s)
+        if self._is_stale or not self._batches:
+            self._is_stale = False
+            return None
+        self._bytes = 0
+        if len(self._batches) == 1:
+            return self._batches.popleft()
+        entries = [entry for batch in self._batches for entry in batch]
+        self._batches.clear()
+        return entries
+
+    def close(self) -> None:
+        """Stop the clock."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _wait(self, timeout_s: float) -> None:
+        """Wait under a timer that outlives single waits: one per silence, not one per push."""
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.time() + timeout_s
+        if self._timer is None or self._timer.when() > self._deadline:
+            self.close()
+            self._timer = loop.call_at(self._deadline, self._on_timer)
+        self._waiter = loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._waiter is None:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._deadline:
+            self._wake()
+        else:
+            self._timer = loop.call_at(self._deadline, self._on_timer)

@@ -1,0 +1,141 @@
+"""The event log on Redis: one stream per topic, pushed by pub/sub; see `redis_scripts` for the layout."""
+
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import cast
+
+from nexent_gql.adapters.events_queue import PushQueue
+from nexent_gql.adapters.redis_client import RedisLink
+from nexent_gql.adapters.redis_scripts import APPEND, CLAIM, READ
+from nexent_gql.kernel.json import JsonObject, dumps, loads
+from nexent_gql.ports.events import Entry, LogLostError, StaleAttemptError, Stored, Subscription
+
+MAX_ENTRIES = 50_000
+MAX_COMMAND_BYTES = 512_000
+_PAGE = 1_000
+_MAX_SEQ = 2**53
+_TOPIC = re.compile(r"[A-Za-z0-9._:/-]{1,200}")
+_POKE = b"[]"
+
+
+def redis_names(topic: str) -> tuple[str, str]:
+    """Return the key of a topic's stream and the name of its channel, on one slot of a cluster.
+
+    Raises:
+        ValueError: `topic` has characters that could make it another topic's key.
+    """
+    if _TOPIC.fullmatch(topic) is None:
+        raise ValueError(f"not a topic: {topic!r}")
+    return f"nx:{{{topic}}}:log", f"nx:{{{topic}}}:push"
+
+
+class RedisEventLog:
+    """One Redis stream per topic; see `EventLog`.
+
+    Args:
+        link: The process's link to Redis.
+        ttl_s: Seconds a topic is kept after its last append or claim.
+        max_entries: About how many entries a topic keeps; older ones are forgotten first.
+
+    Raises:
+        ValueError: `ttl_s` or `max_entries` is not positive.
+    """
+
+    def __init__(self, link: RedisLink, *, ttl_s: int, max_entries: int = MAX_ENTRIES) -> None:
+        if ttl_s <= 0 or max_entries <= 0:
+            raise ValueError("ttl_s and max_entries must be positive")
+        self._commands = link.commands
+        self._push = link.push
+        self._ttl_ms = ttl_s * 1_000
+        self._max_entries = max_entries
+        self._decoded: tuple[bytes, Sequence[Entry]] = (b"", ())
+
+    async def append(self, topic: str, attempt: int, entries: Sequence[Entry]) -> None:
+        """Add entries, at most about 500 kB in one step; see `EventLog.append`."""
+        key, channel = redis_names(topic)
+        step: list[str | bytes | int] = []
+        size, ahead = 0, 0
+        for entry in entries:
+            value = dumps((entry.seq, entry.attempt, entry.at_ms, entry.body))
+            if step and size + len(value) > MAX_COMMAND_BYTES:
+                await self._append(topic, attempt, key, [ahead, self._ttl_ms, self._max_entries, channel, *step])
+                step, size = [], 0
+            if not step:
+                ahead = entry.from_seq - 1
+            step += (entry.seq, value)
+            size += len(value)
+        if step:
+            await self._append(topic, attempt, key, [ahead, self._ttl_ms, self._max_entries, channel, *step])
+
+    async def claim(self, topic: str, attempt: int) -> Stored:
+        """Refuse all lower attempts from now on, then read everything; see `EventLog.claim`."""
+        if await self._commands.run(CLAIM, redis_names(topic)[0], attempt, self._ttl_ms) != b"OK":
+            raise _stale(topic, attempt)
+        stored = page = await self.read(topic, 0)
+        entries = list(stored.entries)
+        while page.entries and entries[-1].seq < page.last_seq:
+            page = await self.read(topic, entries[-1].seq)
+            entries += page.entries
+        return Stored(entries=entries, first_seq=stored.first_seq, last_seq=page.last_seq)
+
+    async def read(self, topic: str, after: int, limit: int = _PAGE) -> Stored:
+        """Return the entries behind `after`; see `EventLog.read`."""
+        answer = await self._commands.run(READ, redis_names(topic)[0], min(after, _MAX_SEQ), limit)
+        first, last, values = cast("tuple[int, int, bytes]", answer)
+        return Stored(entries=_entries(values), first_seq=first, last_seq=last)
+
+    async def poke(self, topic: str) -> None:
+        """Push an empty batch; see `EventLog.poke`."""
+        await self._commands.publish(redis_names(topic)[1], _POKE)
+
+    @asynccontextmanager
+    async def subscribe(self, topic: str) -> AsyncGenerator[Subscription]:
+        """Listen; see `EventLog.subscribe`.
+
+        Raises:
+            UnavailableError: Redis did not confirm the subscription within 5 s.
+        """
+        member = _Member(self)
+        try:
+            async with self._push.join(redis_names(topic)[1], member):
+                yield member
+        finally:
+            member.close()
+
+    def decode_once(self, payload: bytes) -> Sequence[Entry]:
+        """Decode a push; the members of a topic come one after the other with the same object."""
+        if self._decoded[0] is not payload:
+            self._decoded = (payload, _entries(payload))
+        return self._decoded[1]
+
+    async def _append(self, topic: str, attempt: int, key: str, arguments: Sequence[str | bytes | int]) -> None:
+        answer = await self._commands.run(APPEND, key, attempt, *arguments)
+        if answer == b"STALE":
+            raise _stale(topic, attempt)
+        if answer == b"LOST":
+            raise LogLostError("The event log has lost this topic; it has to be written anew.", topic=topic)
+
+
+class _Member(PushQueue):
+    """A subscriber of one topic, as the hub sees it."""
+
+    def __init__(self, log: RedisEventLog) -> None:
+        super().__init__()
+        self._log = log
+
+    def offer(self, payload: bytes, /) -> None:
+        """Queue a push; an empty one is a poke."""
+        if entries := self._log.decode_once(payload):
+            self.put(entries, len(payload))
+        else:
+            self.reread()
+
+
+def _entries(values: bytes) -> list[Entry]:
+    rows = cast("list[tuple[int, int, int, JsonObject]]", loads(values))
+    return [Entry(*row) for row in rows]
+
+
+def _stale(topic: str, attempt: int) -> StaleAttemptError:
+    return StaleAttemptError("A newer attempt writes this topic.", topic=topic, attempt=attempt)

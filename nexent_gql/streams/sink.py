@@ -1,0 +1,300 @@
+"""Where a run's events go: numbered, joined while they are fast, and written in the background."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import cast
+
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.errors import UnavailableError
+from nexent_gql.kernel.json import JsonObject, dumps
+from nexent_gql.ports.engine import RunFailedError
+from nexent_gql.ports.events import Entry, EventLog, Stored
+from nexent_gql.ports.run_events import (
+    CodeDelta,
+    ReasoningDelta,
+    RunEventBody,
+    RunFinished,
+    StepFinished,
+    TextDelta,
+    UsageUpdated,
+    encode_body,
+)
+from nexent_gql.streams.resume import Start, resume
+from nexent_gql.streams.text import clean, clean_text
+from nexent_gql.streams.writer import LogWriter
+
+FLUSH_TIMEOUT_S = 5.0
+_CLAIM_PAUSE_S = 0.25
+_CLOSING = (StepFinished, UsageUpdated, RunFinished)
+_CLOSING_RESERVE = 1_000
+_ENTRY_BYTES = 100
+
+Delta = TextDelta | ReasoningDelta | CodeDelta
+
+
+class RunTooLongError(RunFailedError):
+    """The run has written more than one run may."""
+
+    code = "RUN_TOO_LONG"
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSettings:
+    """How a sink joins text, and what one run may write, earlier attempts included."""
+
+    window_ms: int = 30
+    max_entries: int = 20_000
+    max_bytes: int = 16_000_000
+    claim_patience_s: float = 10.0
+
+
+DEFAULTS = SinkSettings()
+
+
+class RunSink:
+    """Takes the events of one attempt, on the event loop only.
+
+    Pieces of text that follow each other within a window become one entry; the first one after a quiet
+    window is sent at once. Everything else is sent at once, and what waits is sent ahead of it.
+
+    Args:
+        log: The event log, in which this attempt has claimed the topic.
+        topic: The run's topic.
+        attempt: The attempt, from 1.
+        start: What is there already, by `resume`.
+        clock: The time of entries.
+        settings: Window and limits.
+        on_stale: Called once when a newer attempt has taken over; what is emitted from then on goes nowhere.
+        confirm: See `LogWriter`.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        topic: str,
+        attempt: int,
+        *,
+        start: Start,
+        clock: Clock,
+        settings: SinkSettings = DEFAULTS,
+        on_stale: Callable[[], None] | None = None,
+        confirm: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._attempt = attempt
+        self._clock = clock
+        self._settings = settings
+        self._window_s = settings.window_ms / 1_000
+        self._loop = asyncio.get_running_loop()
+        self._entries = start.entries
+        self._bytes = sum(_ENTRY_BYTES + len(dumps(entry.body)) for entry in start.entries)
+        self._joined: _Joined | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._writer = LogWriter(
+            log, topic, attempt, start.entries, written=start.written, on_stale=on_stale, confirm=confirm
+        )
+
+    def emit(self, event: RunEventBody, *, hold: bool = False) -> None:
+        """Add an event; returns at once.
+
+        Args:
+            event: What happened. Lone surrogates and NUL in its texts are replaced.
+            hold: Keep it back until `flush`, so that what it announces can be made durable first. Nothing
+                may be emitted behind it.
+
+        Raises:
+            RunTooLongError: The run is at its limits; the event is dropped.
+        """
+        if isinstance(event, Delta):
+            self._join(event)
+            return
+        body = encode_body(event)
+        size = _size_of(body)
+        if size is None:
+            body = cast("JsonObject", clean(body))
+            size = len(dumps(body))
+        self._charge(size, _CLOSING_RESERVE if isinstance(event, _CLOSING) else 0)
+        self._seal()
+        if hold:
+            self._send()
+            self._stop_timer()
+        self._add(body, self._now_ms())
+        if not hold:
+            self._send()
+
+    def history(self) -> Sequence[Entry]:
+        """Return all entries of the topic so far, from position 1, for the archive."""
+        self._seal()
+        return tuple(self._entries)
+
+    @property
+    def last_seq(self) -> int:
+        """The position of the newest entry; text that still waits to be joined is not counted."""
+        return self._entries[-1].seq if self._entries else 0
+
+    async def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> None:
+        """Wait until all that was emitted is in the log.
+
+        Raises:
+            StaleAttemptError: A newer attempt has taken over.
+            UnavailableError: It is not, after `timeout_s`; writing goes on in the background.
+        """
+        self._seal()
+        self._send()
+        await self._writer.flush(timeout_s)
+
+    async def aclose(self) -> None:
+        """Stop; what is not in the log by now does not get there. `flush` first."""
+        self._stop_timer()
+        await self._writer.aclose()
+
+    def _join(self, delta: Delta) -> None:
+        """Add text to what waits; let it go when nothing was sent in the last window."""
+        text, size = _measure(delta.text)
+        if not text:
+            return
+        joined = self._joined
+        if joined is not None and joined.fits(delta):
+            self._charge(size, 0)
+            joined.texts.append(text)
+        else:
+            self._charge(size + _ENTRY_BYTES, 0)
+            self._seal()
+            self._joined = _Joined(delta, [text], self._now_ms())
+        if self._timer is None:
+            self._seal()
+            self._send()
+            self._timer = self._loop.call_later(self._window_s, self._on_window)
+
+    def _on_window(self) -> None:
+        self._timer = None
+        if self._joined is not None:
+            self._seal()
+            self._send()
+            self._timer = self._loop.call_later(self._window_s, self._on_window)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _seal(self) -> None:
+        if (joined := self._joined) is not None:
+            self._joined = None
+            self._add(joined.body(), joined.at_ms)
+
+    def _add(self, body: JsonObject, at_ms: int) -> None:
+        self._entries.append(Entry(self.last_seq + 1, self._attempt, at_ms, body))
+
+    def _send(self) -> None:
+        self._writer.send()
+
+    def _charge(self, size: int, reserve: int) -> None:
+        is_long = len(self._entries) >= self._settings.max_entries + reserve
+        if is_long or self._bytes + size > self._settings.max_bytes + reserve * _ENTRY_BYTES * 10:
+            raise RunTooLongError(
+                "The run has written more than a run may; ask for less, or in smaller pieces.",
+                max_entries=self._settings.max_entries,
+                max_bytes=self._settings.max_bytes,
+            )
+        self._bytes += size
+
+    def _now_ms(self) -> int:
+        return _epoch_ms(self._clock)
+
+
+@asynccontextmanager
+async def open_sink(
+    log: EventLog,
+    topic: str,
+    attempt: int,
+    *,
+    clock: Clock,
+    floor_seq: int = 0,
+    settings: SinkSettings = DEFAULTS,
+    on_stale: Callable[[], None] | None = None,
+    confirm: Callable[[], Awaitable[None]] | None = None,
+) -> AsyncGenerator[RunSink]:
+    """Claim the topic, make a sink that goes on where it ends, and close it at the end.
+
+    The first attempt starts also while the log does not answer; a later one waits `claim_patience_s`, since
+    it has to know what readers have seen.
+
+    Raises:
+        StaleAttemptError: A newer attempt has claimed the topic.
+        UnavailableError: The log did not answer to a later attempt.
+    """
+    known = await _claim(log, topic, attempt, settings.claim_patience_s)
+    sink = RunSink(
+        log,
+        topic,
+        attempt,
+        start=resume(known, floor_seq, attempt, _epoch_ms(clock)),
+        clock=clock,
+        settings=settings,
+        on_stale=on_stale,
+        confirm=confirm,
+    )
+    try:
+        yield sink
+    finally:
+        await sink.aclose()
+
+
+async def _claim(log: EventLog, topic: str, attempt: int, patience_s: float) -> Stored:
+    """Claim, again until `patience_s` is over."""
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + patience_s
+    while True:
+        try:
+            return await log.claim(topic, attempt)
+        except UnavailableError:
+            if attempt == 1:
+                return Stored(entries=(), first_seq=1, last_seq=0)
+            if loop.time() + _CLAIM_PAUSE_S > give_up_at:
+                raise
+        await asyncio.sleep(_CLAIM_PAUSE_S)
+
+
+@dataclass(slots=True)
+class _Joined:
+    """Text that may still grow; `first` says whose."""
+
+    first: Delta
+    texts: list[str]
+    at_ms: int
+
+    def fits(self, delta: Delta) -> bool:
+        """Tell whether `delta` goes on where this ends."""
+        first = self.first
+        return type(delta) is type(first) and delta.step == first.step and delta.agent_path == first.agent_path
+
+    def body(self) -> JsonObject:
+        """Return the entry's body, equal to what `encode_body` makes of the joined text."""
+        first = self.first
+        return {"kind": first.kind, "agent_path": first.agent_path, "step": first.step, "text": "".join(self.texts)}
+
+
+def _epoch_ms(clock: Clock) -> int:
+    return int(clock().timestamp() * 1_000)
+
+
+def _measure(text: str) -> tuple[str, int]:
+    """Return text that can be stored, and its bytes."""
+    if "\0" not in text:
+        if text.isascii():
+            return text, len(text)
+        with suppress(UnicodeEncodeError):
+            return text, len(text.encode())
+    text = clean_text(text)
+    return text, len(text.encode())
+
+
+def _size_of(body: JsonObject) -> int | None:
+    """Return the bytes of a body, or None when its texts have to be cleaned."""
+    try:
+        encoded = dumps(body)
+    except TypeError:  # what orjson raises for lone surrogates
+        return None
+    return None if rb"\u0000" in encoded else len(encoded)
