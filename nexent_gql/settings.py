@@ -27,7 +27,9 @@ class AuthSettings(_Section):
 class JobSettings(_Section):
     """How work is claimed and taken over."""
 
-    lease_s: float = Field(default=6, ge=0.5, description="Seconds without a sign of life until a worker counts as dead.")
+    lease_s: float = Field(
+        default=6, ge=0.5, description="Seconds without a sign of life until a worker counts as dead."
+    )
     max_crashes: int = Field(default=3, ge=1, description="Attempts that may die before a job is given up.")
     max_runs: int = Field(default=50, ge=1, description="Agent runs at once in one worker process.")
     retention_s: int = Field(default=7 * 86_400, ge=60, description="Seconds a finished job is kept.")
@@ -68,7 +70,9 @@ class Settings(BaseSettings):
 
     database_url: SecretStr = Field(description="postgresql+asyncpg://owner:password@host/database")
     redis_url: SecretStr = Field(description="redis://:password@host:6379/0")
-    secret_key: SecretStr = Field(min_length=32, description="Signs tokens and seals secrets; keep it, or both are lost.")
+    secret_key: SecretStr = Field(
+        min_length=32, description="Signs tokens and seals secrets; keep it, or both are lost."
+    )
     state_dir: Path = Field(default=Path(".nexent"), description="Where embedded engines keep their data.")
     demo: bool = Field(default=False, description="Pages opened from this machine are signed in as the demo user.")
     log_format: Literal["console", "json"] = "json"

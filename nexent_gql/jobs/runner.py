@@ -118,10 +118,10 @@ class JobRunner:
         except LeaseLostError:
             _log.info("job.lease_lost", job_id=str(lease.job_id), fence=lease.fence)
         except asyncio.CancelledError:
-            if lease.cancelled is CancelReason.SHUTDOWN:
-                await self._release(lease, crashes=0)
-            elif lease.cancelled is None:
+            if lease.cancelled is None:
                 raise
+            if lease.cancelled is not CancelReason.LEASE_LOST:  # a handler that had no chance to end the job gets one
+                await self._release(lease, crashes=0)
         except Exception as error:  # noqa: BLE001 - whatever a handler does, its job must not be lost
             _log.exception("job.crashed", job_id=str(lease.job_id), name=lease.name, fence=lease.fence)
             await self._release(lease, crashes=1, delay_s=_RETRY_DELAY_S, error=repr(error)[:500])

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -39,6 +40,7 @@ class RunSpec:
     tools: tuple[ToolSpec, ...]
     history: tuple[Turn, ...]
     task: str
+    asked_at: datetime
     context: ToolContext
 
 

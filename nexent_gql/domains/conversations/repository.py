@@ -13,7 +13,7 @@ from nexent_gql.domains.conversations.tables import Conversation, ConversationEv
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
 
-_Row = TypeVar("_Row", tuple[Conversation], tuple[int])
+_Row = TypeVar("_Row", Conversation, int)
 _BRANCH = text("""
     WITH RECURSIVE branch AS (
         SELECT id, parent_id, 1 AS depth FROM message WHERE tenant_id = :tenant AND id = :leaf
@@ -168,10 +168,10 @@ class ConversationRepository:
             )
         )
 
-    def _conversations(self) -> Select[tuple[Conversation]]:
+    def _conversations(self) -> Select[Conversation]:
         return select(Conversation).where(col(Conversation.tenant_id) == self._tenant_id)
 
-    def _messages(self) -> Select[tuple[Message]]:
+    def _messages(self) -> Select[Message]:
         return select(Message).where(col(Message.tenant_id) == self._tenant_id)
 
     def _filtered(self, query: Select[_Row], owner_id: UUID, search: str | None) -> Select[_Row]:

@@ -28,6 +28,10 @@ class Turns:
         """Hold a conversation until the transaction ends: whoever writes to it stands in this line."""
         return await self._repository.get(conversation_id, lock=True)
 
+    async def get(self, conversation_id: UUID) -> Conversation | None:
+        """Return a conversation as it is."""
+        return await self._repository.get(conversation_id)
+
     async def begin(self, *, owner_id: UUID, agent_id: UUID, now: datetime) -> Conversation:
         """Insert a conversation; nobody else sees it before the commit, so it counts as locked."""
         conversation = Conversation(

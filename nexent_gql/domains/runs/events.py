@@ -75,4 +75,9 @@ def pack(entries: Iterable[Entry]) -> bytes:
 
 def unpack(data: bytes) -> list[Entry]:
     """Read back what `pack` wrote."""
-    return [Entry(**cast("dict[str, object]", loads(line))) for line in zlib.decompress(data).split(b"\n")]  # type: ignore[arg-type]
+    return [_from_json(cast("JsonObject", loads(line))) for line in zlib.decompress(data).split(b"\n")]
+
+
+def _from_json(value: JsonObject) -> Entry:
+    seq, attempt, at_ms = (cast("int", value[name]) for name in ("seq", "attempt", "at_ms"))
+    return Entry(seq=seq, attempt=attempt, at_ms=at_ms, body=cast("JsonObject", value["body"]))

@@ -71,15 +71,13 @@ class RunRepository:
 
     async def archive(self, run_id: UUID) -> RunArchive | None:
         """Return the events of a finished run."""
-        query = select(RunArchive).where(
-            col(RunArchive.tenant_id) == self._tenant_id, col(RunArchive.run_id) == run_id
-        )
+        query = select(RunArchive).where(col(RunArchive.tenant_id) == self._tenant_id, col(RunArchive.run_id) == run_id)
         return (await self._session.scalars(query)).one_or_none()
 
-    def _runs(self) -> Select[tuple[Run]]:
+    def _runs(self) -> Select[Run]:
         return select(Run).where(col(Run.tenant_id) == self._tenant_id)
 
-    def _filtered(self, query: Select[tuple[Run]], owner_id: UUID, which: RunFilter) -> Select[tuple[Run]]:
+    def _filtered(self, query: Select[Run], owner_id: UUID, which: RunFilter) -> Select[Run]:
         query = query.where(col(Run.owner_id) == owner_id)
         if which.conversation_id is not None:
             query = query.where(col(Run.conversation_id) == which.conversation_id)

@@ -77,9 +77,7 @@ class Run(TenantRow, table=True):
 class RunArchive(Table, table=True):
     """All events of a finished run: `events` is zlib-compressed JSON, one line an entry."""
 
-    __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "run_id"], ["run.tenant_id", "run.id"], ondelete="CASCADE"),
-    )
+    __table_args__ = (ForeignKeyConstraint(["tenant_id", "run_id"], ["run.tenant_id", "run.id"], ondelete="CASCADE"),)
 
     run_id: UUID = Field(primary_key=True)
     tenant_id: UUID

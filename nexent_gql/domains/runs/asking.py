@@ -1,0 +1,346 @@
+"""Asking for answers: send, edit, regenerate, retry; each is one transaction with its job in it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.agents.service import AgentService
+from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.conversations import events as conversation_events
+from nexent_gql.domains.conversations.errors import (
+    ConversationNotFoundError,
+    MessageNotFoundError,
+    WrongMessageError,
+)
+from nexent_gql.domains.conversations.tables import Conversation, Message, MessageRole
+from nexent_gql.domains.conversations.turns import Turns
+from nexent_gql.domains.runs.errors import (
+    ClientIdReusedError,
+    InvalidRequestError,
+    RunBusyError,
+    RunNotFinishedError,
+    RunNotFoundError,
+)
+from nexent_gql.domains.runs.jobs import ExecuteRun
+from nexent_gql.domains.runs.repository import RunRepository
+from nexent_gql.domains.runs.stopping import stop_run
+from nexent_gql.domains.runs.tables import Run
+from nexent_gql.jobs.enqueue import enqueue
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.ids import new_id
+from nexent_gql.kernel.json import JsonObject, dumps
+from nexent_gql.kernel.principal import Principal
+from nexent_gql.kernel.text import optional_text, required_text
+
+MAX_MESSAGE_CHARS = 100_000
+MAX_CLIENT_ID_CHARS = 128
+
+
+class OnBusy(StrEnum):
+    """What to do when the conversation is being answered."""
+
+    REJECT = "REJECT"
+    QUEUE = "QUEUE"
+    INTERRUPT = "INTERRUPT"
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """What a user sends; exactly one of `conversation_id` and `agent_id`.
+
+    `parent_id` is the answer it replies to; None: the end of the active branch.
+    """
+
+    text: str
+    conversation_id: UUID | None = None
+    agent_id: UUID | None = None
+    parent_id: UUID | None = None
+    client_id: str | None = None
+    on_busy: OnBusy = OnBusy.REJECT
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run that was asked for, with all that a client shows until its first event."""
+
+    run: Run
+    conversation: Conversation
+    question: Message
+    answer: Message
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What came under a client id; `facts` are what must be the same when it comes again."""
+
+    client_id: str | None
+    facts: tuple[str, ...]
+
+    @property
+    def hash(self) -> str:
+        return sha256(dumps(self.facts)).hexdigest()
+
+
+_Ask = Callable[[AsyncSession], Awaitable[Asked]]
+
+
+class Asking:
+    """See the module."""
+
+    def __init__(self, db: Database, agents: AgentService, clock: Clock) -> None:
+        self._db = db
+        self._agents = agents
+        self._clock = clock
+
+    async def send(self, actor: Principal, new: NewMessage) -> Asked:
+        """Send a message and queue its answer, which arrives through the run's events.
+
+        The same `client_id` again returns the first result. The job is part of the transaction: a worker
+        never sees a run that is not there, and no crash leaves a message without its run.
+
+        Raises:
+            InvalidInputError: A text is empty, too long, or the parts do not fit each other.
+            ConversationNotFoundError: The caller owns no such conversation.
+            AgentNotFoundError: The tenant has no such agent.
+            MessageNotFoundError: The conversation has no such parent.
+            RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
+            ClientIdReusedError: The client id came with another input before.
+        """
+        words = required_text(new.text, "text", max_chars=MAX_MESSAGE_CHARS, trim=False)
+        if (new.conversation_id is None) == (new.agent_id is None):
+            raise InvalidRequestError(
+                "Give either conversationId, to go on, or agentId, to begin a conversation.", path=("conversationId",)
+            )
+        if new.agent_id is not None and new.parent_id is not None:
+            raise InvalidRequestError("A new conversation has no parent; leave parentId out.", path=("parentId",))
+        target = str(new.conversation_id or new.agent_id)
+        request = _request(new.client_id, "send", target, str(new.parent_id), words)
+
+        async def ask(session: AsyncSession) -> Asked:
+            turns = Turns(session, actor.tenant_id)
+            conversation = await self._conversation(turns, actor, new)
+            parent_id = conversation.active_message_id
+            if new.parent_id is not None:
+                parent_id = (await self._answer(turns, conversation, new.parent_id)).id
+            await self._clear_the_way(session, actor, conversation, request, new.on_busy)
+            question = await turns.ask(conversation, parent_id, words, self._clock())
+            return await self._open(session, turns, actor, conversation, question, request)
+
+        return await self._once(actor, request, ask)
+
+    async def edit(
+        self, actor: Principal, message_id: UUID, text: str, *, client_id: str | None, on_busy: OnBusy
+    ) -> Asked:
+        """Send another version of a question, beside the first; its answer begins a branch of its own.
+
+        Raises:
+            InvalidInputError: The text is empty or too long.
+            MessageNotFoundError: The caller owns no such message.
+            WrongMessageError: The message is not a question.
+            RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
+            ClientIdReusedError: The client id came with another input before.
+        """
+        words = required_text(text, "text", max_chars=MAX_MESSAGE_CHARS, trim=False)
+        request = _request(client_id, "edit", str(message_id), words)
+
+        async def ask(session: AsyncSession) -> Asked:
+            turns = Turns(session, actor.tenant_id)
+            message, conversation = await self._own_message(turns, actor, message_id)
+            if message.role != MessageRole.USER:
+                raise WrongMessageError("Only your own messages can be edited.", path=("messageId",))
+            await self._clear_the_way(session, actor, conversation, request, on_busy)
+            question = await turns.ask(conversation, message.parent_id, words, self._clock())
+            return await self._open(session, turns, actor, conversation, question, request)
+
+        return await self._once(actor, request, ask)
+
+    async def regenerate(self, actor: Principal, message_id: UUID, *, client_id: str | None, on_busy: OnBusy) -> Asked:
+        """Ask for another answer to the same question, beside the first.
+
+        Raises:
+            MessageNotFoundError: The caller owns no such message.
+            WrongMessageError: The message is not an answer.
+            RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
+            ClientIdReusedError: The client id came with another input before.
+        """
+        request = _request(client_id, "regenerate", str(message_id))
+
+        async def ask(session: AsyncSession) -> Asked:
+            turns = Turns(session, actor.tenant_id)
+            message, conversation = await self._own_message(turns, actor, message_id)
+            if message.role != MessageRole.ASSISTANT or message.parent_id is None:
+                raise WrongMessageError("Only answers can be regenerated.", path=("messageId",))
+            return await self._again(session, turns, actor, conversation, message.parent_id, request, on_busy)
+
+        return await self._once(actor, request, ask)
+
+    async def retry(self, actor: Principal, run_id: UUID, *, client_id: str | None, on_busy: OnBusy) -> Asked:
+        """Ask again what a run that has ended was asked, beside its answer.
+
+        Raises:
+            RunNotFoundError: The caller owns no such run.
+            RunNotFinishedError: The run has not ended.
+            RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
+            ClientIdReusedError: The client id came with another input before.
+        """
+        request = _request(client_id, "retry", str(run_id))
+
+        async def ask(session: AsyncSession) -> Asked:
+            turns = Turns(session, actor.tenant_id)
+            run = await RunRepository(session, actor.tenant_id).get(run_id)
+            conversation = await turns.lock(run.conversation_id) if run is not None else None
+            if run is None or conversation is None or run.owner_id != actor.user_id:
+                raise RunNotFoundError(run_id)
+            if run.finished_at is None:
+                raise RunNotFinishedError(run_id)
+            return await self._again(session, turns, actor, conversation, run.question_id, request, on_busy)
+
+        return await self._once(actor, request, ask)
+
+    async def _once(self, actor: Principal, request: _Request, ask: _Ask) -> Asked:
+        """Ask, unless the client id was there before; of several at once, one asks and the others find its run."""
+        if (known := await self._known(actor, request)) is not None:
+            return known
+        try:
+            async with self._db.transaction(actor.tenant_id) as session:
+                return await ask(session)
+        except (IntegrityError, RunBusyError):
+            if (known := await self._known(actor, request)) is not None:
+                return known
+            raise
+
+    async def _known(self, actor: Principal, request: _Request) -> Asked | None:
+        if request.client_id is None:
+            return None
+        async with self._db.read(actor.tenant_id) as session:
+            run = await RunRepository(session, actor.tenant_id).by_client_id(actor.user_id, request.client_id)
+            if run is None:
+                return None
+            if run.request_hash != request.hash:
+                raise ClientIdReusedError(request.client_id, run.id)
+            turns = Turns(session, actor.tenant_id)
+            conversation = await turns.get(run.conversation_id)
+            question, answer = await turns.message(run.question_id), await turns.message(run.message_id)
+        if conversation is None or question is None or answer is None:
+            raise RunNotFoundError(run.id)
+        return Asked(run, conversation, question, answer)
+
+    async def _conversation(self, turns: Turns, actor: Principal, new: NewMessage) -> Conversation:
+        """Return the conversation, locked, or a new one."""
+        if new.agent_id is not None:
+            agent = await self._agents.get(actor, new.agent_id)
+            return await turns.begin(owner_id=actor.user_id, agent_id=agent.id, now=self._clock())
+        if new.conversation_id is None:
+            raise InvalidRequestError("Give conversationId or agentId.", path=("conversationId",))
+        conversation = await turns.lock(new.conversation_id)
+        if conversation is None or conversation.owner_id != actor.user_id:
+            raise ConversationNotFoundError(new.conversation_id)
+        return conversation
+
+    async def _answer(self, turns: Turns, conversation: Conversation, message_id: UUID) -> Message:
+        message = await turns.message(message_id)
+        if message is None or message.conversation_id != conversation.id:
+            raise MessageNotFoundError(message_id)
+        if message.role != MessageRole.ASSISTANT:
+            raise WrongMessageError(
+                "parentId must be an answer; to change a question, use editMessage.", path=("parentId",)
+            )
+        return message
+
+    async def _own_message(self, turns: Turns, actor: Principal, message_id: UUID) -> tuple[Message, Conversation]:
+        message = await turns.message(message_id)
+        conversation = await turns.lock(message.conversation_id) if message is not None else None
+        if message is None or conversation is None or conversation.owner_id != actor.user_id:
+            raise MessageNotFoundError(message_id)
+        return message, conversation
+
+    async def _clear_the_way(
+        self, session: AsyncSession, actor: Principal, conversation: Conversation, request: _Request, on_busy: OnBusy
+    ) -> None:
+        """Look for runs in the way; the conversation is locked, so none can come up behind us."""
+        repository = RunRepository(session, actor.tenant_id)
+        active = await repository.active(conversation.id)
+        if not active:
+            return
+        if on_busy is OnBusy.REJECT or any(_is_same(run, actor, request) for run in active):
+            raise RunBusyError(active[0].id)
+        if on_busy is OnBusy.INTERRUPT:
+            for run in active:
+                await stop_run(session, conversation, run, self._clock())
+
+    async def _again(
+        self,
+        session: AsyncSession,
+        turns: Turns,
+        actor: Principal,
+        conversation: Conversation,
+        question_id: UUID,
+        request: _Request,
+        on_busy: OnBusy,
+    ) -> Asked:
+        await self._clear_the_way(session, actor, conversation, request, on_busy)
+        question = await turns.message(question_id)
+        if question is None:
+            raise MessageNotFoundError(question_id)
+        return await self._open(session, turns, actor, conversation, question, request)
+
+    async def _open(
+        self,
+        session: AsyncSession,
+        turns: Turns,
+        actor: Principal,
+        conversation: Conversation,
+        question: Message,
+        request: _Request,
+    ) -> Asked:
+        """Insert the answer, its run and its job."""
+        agent = await self._agents.get(actor, conversation.agent_id)
+        now, run_id = self._clock(), new_id()
+        answer = await turns.open_answer(conversation, question, run_id, now)
+        work = ExecuteRun(run_id=run_id, conversation_id=conversation.id)
+        run = Run(
+            id=run_id,
+            tenant_id=actor.tenant_id,
+            conversation_id=conversation.id,
+            question_id=question.id,
+            message_id=answer.id,
+            owner_id=actor.user_id,
+            agent_id=agent.id,
+            job_id=await enqueue(session, actor.tenant_id, work),
+            client_id=request.client_id,
+            request_hash=request.hash if request.client_id else None,
+            spec=snapshot(agent, now),
+            created_at=now,
+        )
+        RunRepository(session, actor.tenant_id).add(run)
+        body = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
+        await turns.tell(conversation, now, body)
+        return Asked(run, conversation, question, answer)
+
+
+def snapshot(agent: Agent, now: datetime) -> JsonObject:
+    """Freeze what decides the answer; the model's key is looked up when it is used."""
+    return {
+        "agent_name": agent.name,
+        "kind": agent.kind,
+        "instructions": agent.instructions,
+        "max_steps": agent.max_steps,
+        "model_id": str(agent.model_id) if agent.model_id else None,
+        "tool_names": list(agent.tool_names),
+        "asked_at": now.isoformat(),
+    }
+
+
+def _request(client_id: str | None, *facts: str) -> _Request:
+    return _Request(optional_text(client_id, "clientId", max_chars=MAX_CLIENT_ID_CHARS), facts)
+
+
+def _is_same(run: Run, actor: Principal, request: _Request) -> bool:
+    return request.client_id is not None and run.owner_id == actor.user_id and run.client_id == request.client_id

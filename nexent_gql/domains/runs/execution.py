@@ -1,0 +1,68 @@
+"""One attempt at a run, as the engine sees it: a journal of finished effects, and a log of events."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from nexent_gql.jobs.lease import CancelReason, Lease
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.run_events import RunEventBody
+from nexent_gql.streams.sink import RunSink, RunTooLongError
+
+
+class Execution:
+    """The `RunPort` of one attempt.
+
+    What must not be mistaken for a failed tool (a lost lease, a database that is away, a run that is too
+    long) cancels the attempt from outside and is kept in `failure`.
+    """
+
+    def __init__(self, lease: Lease, steps: dict[str, JsonObject]) -> None:
+        self.failure: Exception | None = None
+        self.sink: RunSink | None = None
+        self._lease = lease
+        self._steps = steps
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("an execution begins inside its task")
+        self._task = task
+
+    def emit(self, event: RunEventBody) -> None:
+        """See `RunPort`."""
+        if self.sink is None or self.failure is not None:
+            return
+        try:
+            self.sink.emit(event)
+        except RunTooLongError as error:
+            self.abort(error)
+
+    def is_done(self, key: str) -> bool:
+        """See `RunPort`."""
+        return key in self._steps
+
+    async def once(self, key: str, effect: Callable[[], Awaitable[JsonObject]]) -> JsonObject:
+        """See `RunPort`."""
+        if key in self._steps:
+            return self._steps[key]
+        result = await effect()
+        try:
+            await self._lease.record(key, result)
+        except Exception as error:
+            self.abort(error)
+            raise asyncio.CancelledError from error
+        self._steps[key] = result
+        return result
+
+    def abort(self, failure: Exception) -> None:
+        """End the attempt because of something the agent can do nothing about."""
+        if self.failure is None:
+            self.failure = failure
+            self._task.cancel()
+
+    def take_cancellation(self) -> None:
+        """Answer for the cancellation of this task: what follows is not cancelled by it."""
+        self._task.uncancel()
+
+    def on_stale(self) -> None:
+        """End the attempt because a newer one writes the log."""
+        self._lease.cancelled = self._lease.cancelled or CancelReason.LEASE_LOST
+        self._task.cancel()

@@ -1,0 +1,226 @@
+"""Doing a run: a worker's side. The engine answers, this keeps the books."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+import structlog
+
+from nexent_gql.domains.conversations import events as conversation_events
+from nexent_gql.domains.conversations.tables import Message, MessageRole, TitleSource
+from nexent_gql.domains.conversations.turns import Turns
+from nexent_gql.domains.models.service import ModelService
+from nexent_gql.domains.runs import events
+from nexent_gql.domains.runs.execution import Execution
+from nexent_gql.domains.runs.jobs import GenerateTitle
+from nexent_gql.domains.runs.repository import RunRepository
+from nexent_gql.domains.runs.stopping import close_run
+from nexent_gql.domains.runs.tables import Run, RunStatus
+from nexent_gql.domains.tools.service import ToolService
+from nexent_gql.jobs.enqueue import enqueue
+from nexent_gql.jobs.lease import CancelReason, Lease, LeaseLostError
+from nexent_gql.jobs.tables import JobState
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.errors import DomainError, UnavailableError
+from nexent_gql.ports.engine import AgentEngine, AgentKind, RunFailedError, RunSpec, Turn
+from nexent_gql.ports.events import EventLog, StaleAttemptError
+from nexent_gql.ports.run_events import AttemptStarted, RunFinished
+from nexent_gql.ports.tools import ToolContext
+from nexent_gql.streams.sink import RunSink, SinkSettings, open_sink
+
+_log = structlog.get_logger()
+
+
+class RunDeadlineError(RunFailedError):
+    """The run took longer than runs may."""
+
+    code = "RUN_DEADLINE"
+    retryable = True
+
+
+class WorkerLostError(RunFailedError):
+    """Every worker that took the run up died over it."""
+
+    code = "WORKER_LOST"
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorSettings:
+    """Bounds of one attempt."""
+
+    deadline_s: float = 1_800
+    sink: SinkSettings = field(default_factory=SinkSettings)
+
+
+class RunExecutor:
+    """The handler of `ExecuteRun` jobs."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        engine: AgentEngine,
+        models: ModelService,
+        tools: ToolService,
+        clock: Clock,
+        settings: ExecutorSettings,
+    ) -> None:
+        self._log = log
+        self._engine = engine
+        self._models = models
+        self._tools = tools
+        self._clock = clock
+        self._settings = settings
+
+    async def run(self, lease: Lease) -> None:
+        """Answer, going on where an earlier attempt stopped; ends the run unless the worker is to stop."""
+        await self._attempt(lease, None)
+
+    async def abandon(self, lease: Lease) -> None:
+        """End a run that no worker survives, without trying it again."""
+        await self._attempt(lease, WorkerLostError("The workers that tried to answer died; try again later."))
+
+    async def _attempt(self, lease: Lease, verdict: DomainError | None) -> None:
+        steps = await lease.steps()
+        execution = Execution(lease, steps)
+        run = await self._begin(lease)
+        if run is None:
+            return
+        topic = events.topic(lease.tenant_id, run.id)
+        try:
+            async with open_sink(
+                self._log,
+                topic,
+                lease.fence,
+                clock=self._clock,
+                settings=self._settings.sink,
+                on_stale=execution.on_stale,
+                confirm=lambda: _still_held(lease),
+            ) as sink:
+                execution.sink = sink
+                sink.emit(AttemptStarted(attempt=lease.fence, text=self._engine.kept_text(steps)))
+                ending = _failed(verdict) if verdict else await self._answer(lease, run, execution)
+                await self._end(lease, run, sink, ending)
+        except StaleAttemptError as error:
+            raise LeaseLostError(error.message) from error
+
+    async def _begin(self, lease: Lease) -> Run | None:
+        """Say that the run is under way; None when there is nothing to do any more."""
+        run_id = UUID(str(lease.payload["run_id"]))
+        async with lease.transaction() as session:
+            repository = RunRepository(session, lease.tenant_id)
+            found = await repository.get(run_id)
+            turns = Turns(session, lease.tenant_id)
+            conversation = await turns.lock(found.conversation_id) if found else None
+            run = await repository.get(run_id, lock=True) if conversation else None
+            if run is None or conversation is None or run.finished_at is not None:
+                return None
+            now = self._clock()
+            run.attempt = lease.fence
+            if run.started_at is None:
+                run.status, run.started_at = RunStatus.RUNNING, now
+                body = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
+                await turns.tell(conversation, now, body)
+            repository.add(run)
+        return run
+
+    async def _answer(self, lease: Lease, run: Run, execution: Execution) -> RunFinished:
+        """Let the engine answer and say how it ended; cancellation for any other reason than a stop goes on."""
+        if lease.cancelled is CancelReason.REQUESTED:
+            return RunFinished(status=RunStatus.STOPPED)
+        try:
+            spec = await self._spec(lease, run)
+            async with asyncio.timeout(self._settings.deadline_s) as deadline:
+                await self._engine.run(spec, execution)
+        except asyncio.CancelledError:
+            execution.take_cancellation()
+            if isinstance(execution.failure, RunFailedError):
+                return _failed(execution.failure)
+            if execution.failure is not None:
+                raise execution.failure from None
+            if lease.cancelled is not CancelReason.REQUESTED:
+                await self._hand_over(execution)
+                raise
+            return RunFinished(status=RunStatus.STOPPED)
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            limit = f"{self._settings.deadline_s:.0f}"
+            _log.info("run.deadline", run_id=str(run.id), error=str(error))
+            return _failed(RunDeadlineError(f"The answer took longer than {limit} seconds; ask for less at once."))
+        except DomainError as error:
+            return _failed(error)
+        return RunFinished(status=RunStatus.SUCCEEDED)
+
+    async def _hand_over(self, execution: Execution) -> None:
+        """Leave what was said in the log, for the next attempt and its readers."""
+        if execution.sink is not None:
+            try:
+                await execution.sink.flush(1)
+            except (UnavailableError, StaleAttemptError) as error:
+                _log.info("run.log_unavailable", error=error.code)
+
+    async def _end(self, lease: Lease, run: Run, sink: RunSink, ending: RunFinished) -> None:
+        """Make the end durable, then tell it; a reader never hears of an end that a crash takes back."""
+        usage = events.last_usage(sink.history())
+        ending = RunFinished(
+            status=ending.status,
+            error_code=ending.error_code,
+            error_message=ending.error_message,
+            retryable=ending.retryable,
+            usage=usage,
+        )
+        sink.emit(ending, hold=True)
+        state = JobState.CANCELLED if ending.status == RunStatus.STOPPED else JobState.DONE
+        async with lease.final_transaction(state) as session:
+            repository, turns = RunRepository(session, lease.tenant_id), Turns(session, lease.tenant_id)
+            conversation = await turns.lock(run.conversation_id)
+            current = await repository.get(run.id, lock=True)
+            if conversation is not None and current is not None:
+                now = self._clock()
+                await close_run(session, conversation, current, list(sink.history()), ending, now)
+                if ending.status == RunStatus.SUCCEEDED and conversation.title_source == TitleSource.NONE:
+                    work = GenerateTitle(conversation_id=run.conversation_id, run_id=run.id)
+                    await enqueue(session, lease.tenant_id, work)
+        try:
+            await sink.flush()
+        except UnavailableError:
+            _log.info("run.end_left_to_relay", run_id=str(run.id))
+
+    async def _spec(self, lease: Lease, run: Run) -> RunSpec:
+        spec = run.spec
+        model_id = UUID(str(spec["model_id"])) if spec["model_id"] else None
+        async with lease.db.read(lease.tenant_id) as session:
+            history = await Turns(session, lease.tenant_id).history(run.question_id)
+        return RunSpec(
+            agent_name=str(spec["agent_name"]),
+            kind=AgentKind(str(spec["kind"])),
+            instructions=str(spec["instructions"]),
+            max_steps=cast("int", spec["max_steps"]),
+            model=await self._models.endpoint(lease.tenant_id, model_id),
+            tools=self._tools.chosen(cast("list[str]", spec["tool_names"])),
+            history=tuple(_turn(message) for message in history[:-1]),
+            task=history[-1].text,
+            asked_at=datetime.fromisoformat(str(spec["asked_at"])),
+            context=ToolContext(tenant_id=lease.tenant_id, user_id=run.owner_id, run_id=run.id),
+        )
+
+
+def _turn(message: Message) -> Turn:
+    return Turn(role="user" if message.role == MessageRole.USER else "assistant", text=message.text)
+
+
+def _failed(error: DomainError) -> RunFinished:
+    return RunFinished(
+        status=RunStatus.FAILED, error_code=error.code, error_message=error.message, retryable=error.retryable
+    )
+
+
+async def _still_held(lease: Lease) -> None:
+    try:
+        async with lease.transaction():
+            pass
+    except LeaseLostError as error:
+        raise StaleAttemptError(error.message) from error

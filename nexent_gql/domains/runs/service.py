@@ -1,0 +1,130 @@
+"""Use cases around runs, for their owner alone."""
+
+from collections.abc import AsyncGenerator, Sequence
+from uuid import UUID
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.conversations import events as conversation_events
+from nexent_gql.domains.conversations.service import ConversationService
+from nexent_gql.domains.conversations.turns import Turns
+from nexent_gql.domains.runs import events
+from nexent_gql.domains.runs.asking import Asking
+from nexent_gql.domains.runs.errors import RunNotFoundError
+from nexent_gql.domains.runs.repository import RunFilter, RunRepository
+from nexent_gql.domains.runs.stopping import stop_run
+from nexent_gql.domains.runs.tables import Run
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.page import Page, PageRequest
+from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.events import FORGOTTEN, Entry, EventLog, Stored
+from nexent_gql.streams.follow import follow, follow_log
+
+_ENDED = Stored(entries=(), first_seq=1, last_seq=0)
+
+
+class RunService:
+    """What an owner can do with runs; `ask` holds everything that begins one."""
+
+    def __init__(
+        self, db: Database, log: EventLog, ask: Asking, conversations: ConversationService, clock: Clock
+    ) -> None:
+        self.ask = ask
+        self._db = db
+        self._log = log
+        self._conversations = conversations
+        self._clock = clock
+
+    async def get(self, actor: Principal, run_id: UUID) -> Run:
+        """Return one of the caller's runs.
+
+        Raises:
+            RunNotFoundError: The caller owns no such run.
+        """
+        async with self._db.read(actor.tenant_id) as session:
+            run = await RunRepository(session, actor.tenant_id).get(run_id)
+        if run is None or run.owner_id != actor.user_id:
+            raise RunNotFoundError(run_id)
+        return run
+
+    async def get_many(self, actor: Principal, ids: Sequence[UUID]) -> list[Run]:
+        """Return those of `ids` that the caller owns, in any order."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await RunRepository(session, actor.tenant_id).get_many(ids, actor.user_id)
+
+    async def list_own(self, actor: Principal, page: PageRequest, which: RunFilter) -> Page[Run]:
+        """Page through the caller's runs, newest first."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await RunRepository(session, actor.tenant_id).page(actor.user_id, page, which)
+
+    async def count_own(self, actor: Principal, which: RunFilter) -> int:
+        """Count the caller's runs."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await RunRepository(session, actor.tenant_id).count(actor.user_id, which)
+
+    async def stop(self, actor: Principal, run_id: UUID) -> Run:
+        """Stop a run from anywhere; one that has ended stays as it ended.
+
+        Raises:
+            RunNotFoundError: The caller owns no such run.
+        """
+        async with self._db.transaction(actor.tenant_id) as session:
+            repository = RunRepository(session, actor.tenant_id)
+            found = await repository.get(run_id)
+            conversation = await Turns(session, actor.tenant_id).lock(found.conversation_id) if found else None
+            if found is None or conversation is None or found.owner_id != actor.user_id:
+                raise RunNotFoundError(run_id)
+            await session.refresh(found)
+            if found.finished_at is None:
+                await stop_run(session, conversation, found, self._clock())
+        return found
+
+    async def follow(self, actor: Principal, run_id: UUID, *, after: str | None) -> AsyncGenerator[Entry]:
+        """Yield a run's events behind a cursor, each once and in order, until it has ended.
+
+        Raises:
+            RunNotFoundError: The caller owns no such run.
+            InvalidCursorError: `after` is not a cursor of this run.
+        """
+        run = await self.get(actor, run_id)
+        seq = events.parse_cursor(run.id, after, "after")
+
+        async def archive(position: int) -> Stored | None:
+            return await self._archived(actor.tenant_id, run_id, position)
+
+        topic = events.topic(actor.tenant_id, run_id)
+        async for entry in follow_log(self._log, topic, seq, archive=archive, is_last=events.is_last):
+            yield entry
+
+    async def follow_conversation(
+        self, actor: Principal, conversation_id: UUID, *, after: str | None
+    ) -> AsyncGenerator[Entry]:
+        """Yield what happens to a conversation behind a cursor, until it is deleted; no cursor: from now on.
+
+        Raises:
+            ConversationNotFoundError: The caller owns no such conversation.
+            InvalidCursorError: `after` is not a cursor of this conversation.
+        """
+        conversation = await self._conversations.get(actor, conversation_id)
+        seq = events.parse_cursor(conversation_id, after, "after") if after else conversation.event_seq
+        last_seq = seq
+
+        async def read(position: int) -> Stored:
+            stored = await self._conversations.stored_events(actor, conversation_id, position)
+            if stored is not FORGOTTEN:
+                return stored
+            end = conversation_events.deleted(position + 1, int(self._clock().timestamp() * 1000))
+            return Stored(entries=[end], first_seq=end.seq, last_seq=end.seq)
+
+        push = self._log.subscribe(conversation_events.topic(actor.tenant_id, conversation_id))
+        async for entry in follow(push, last_seq, read=read, is_last=conversation_events.is_last):
+            yield entry
+
+    async def _archived(self, tenant_id: UUID, run_id: UUID, position: int) -> Stored | None:
+        """Return the archived events; a run that was deleted with its conversation has ended without any."""
+        async with self._db.read(tenant_id) as session:
+            repository = RunRepository(session, tenant_id)
+            archive = await repository.archive(run_id)
+            if archive is None:
+                return None if await repository.get(run_id) else _ENDED
+        entries = [entry for entry in events.unpack(archive.events) if entry.seq > position]
+        return Stored(entries=entries, first_seq=archive.first_seq, last_seq=archive.last_seq)

@@ -1,0 +1,76 @@
+"""Ending runs: by the user's wish, and with the same last words whoever ends them."""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from nexent_gql.domains.conversations import events as conversation_events
+from nexent_gql.domains.conversations.tables import Conversation, MessageStatus
+from nexent_gql.domains.conversations.turns import Turns
+from nexent_gql.domains.runs import events
+from nexent_gql.domains.runs.repository import RunRepository
+from nexent_gql.domains.runs.tables import Run, RunArchive, RunStatus
+from nexent_gql.jobs.enqueue import publish, request_cancel
+from nexent_gql.jobs.tables import JobState
+from nexent_gql.ports.events import Entry
+from nexent_gql.ports.llm import Usage
+from nexent_gql.ports.run_events import RunFinished, encode_body
+
+_MESSAGE_STATUS = {
+    RunStatus.SUCCEEDED: MessageStatus.COMPLETE,
+    RunStatus.FAILED: MessageStatus.FAILED,
+    RunStatus.STOPPED: MessageStatus.STOPPED,
+}
+
+
+async def stop_run(session: AsyncSession, conversation: Conversation, run: Run, now: datetime) -> None:
+    """Stop a run that has not ended: at once when no worker ever had it, else by whoever works on it.
+
+    The conversation is locked by the caller.
+    """
+    run.stop_requested = True
+    RunRepository(session, run.tenant_id).add(run)
+    if await request_cancel(session, run.job_id) is JobState.CANCELLED:
+        ending = RunFinished(status=RunStatus.STOPPED)
+        body = Entry(seq=1, attempt=1, at_ms=int(now.timestamp() * 1000), body=encode_body(ending))
+        await close_run(session, conversation, run, [body], ending, now)
+
+
+async def close_run(
+    session: AsyncSession,
+    conversation: Conversation,
+    run: Run,
+    entries: list[Entry],
+    ending: RunFinished,
+    now: datetime,
+) -> None:
+    """Write the truth about a run that ends: its state, its answer and all of its events.
+
+    The conversation is locked by the caller; `entries` end with `ending`, which is published after the commit
+    even if this process dies.
+    """
+    usage = events.last_usage(entries)
+    run.status, run.finished_at = RunStatus(ending.status), now
+    run.error_code, run.error_message, run.retryable = ending.error_code, ending.error_message, ending.retryable
+    _count(run, usage)
+    repository = RunRepository(session, run.tenant_id)
+    repository.add(run)
+    archive = RunArchive(
+        run_id=run.id,
+        tenant_id=run.tenant_id,
+        first_seq=entries[0].from_seq,
+        last_seq=entries[-1].seq,
+        events=events.pack(entries),
+    )
+    repository.add(archive)
+    turns = Turns(session, run.tenant_id)
+    status = _MESSAGE_STATUS[RunStatus(ending.status)]
+    await turns.close_answer(conversation, run.message_id, events.answer_text(entries), status, now)
+    changed = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run.id))
+    await turns.tell(conversation, now, changed)
+    await publish(session, run.tenant_id, events.topic(run.tenant_id, run.id), [events.to_json(entries[-1])])
+
+
+def _count(run: Run, usage: Usage) -> None:
+    run.input_tokens, run.output_tokens = usage.input_tokens, usage.output_tokens
+    run.cached_tokens, run.reasoning_tokens = usage.cached_tokens, usage.reasoning_tokens

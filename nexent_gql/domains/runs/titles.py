@@ -1,0 +1,98 @@
+"""Naming a conversation after its first answer, by the model that gave it."""
+
+from uuid import UUID
+
+import structlog
+
+from nexent_gql.domains.conversations.tables import TitleSource
+from nexent_gql.domains.conversations.turns import Turns
+from nexent_gql.domains.models.service import ModelService
+from nexent_gql.domains.runs.repository import RunRepository
+from nexent_gql.jobs.lease import Lease
+from nexent_gql.jobs.tables import JobState
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.errors import DomainError
+from nexent_gql.ports.llm import ChatMessage, ChatRequest, LanguageModels, ModelError, TextChunk
+
+_INSTRUCTIONS = (
+    "Write a title for the conversation below: at most six words, in its language, no quotation marks, no full "
+    "stop. Answer with the title alone."
+)
+_DECORATION = "\"'*#. \u201c\u201d\u2018\u2019\u300c\u300d\u300a\u300b"
+_MAX_CHARS = 80
+_EXCERPT_CHARS = 2_000
+_log = structlog.get_logger()
+
+
+class TitleWriter:
+    """The handler of `GenerateTitle` jobs."""
+
+    def __init__(self, llm: LanguageModels, models: ModelService, clock: Clock) -> None:
+        self._llm = llm
+        self._models = models
+        self._clock = clock
+
+    async def run(self, lease: Lease) -> None:
+        """Ask the model for a title; a model that gives none leaves the conversation named by its first words."""
+        if lease.cancelled is not None:
+            return
+        asked = await self._question_and_answer(lease)
+        if asked is None:
+            return
+        question, answer, model_id = asked
+        title = _first_words(question)
+        try:
+            title = await self._ask(lease, question, answer, model_id) or title
+        except DomainError as error:
+            _log.info("title.failed", job_id=str(lease.job_id), code=error.code)
+        await self._entitle(lease, title)
+
+    async def abandon(self, lease: Lease) -> None:
+        """Name the conversation by its first words."""
+        asked = await self._question_and_answer(lease)
+        if asked is not None:
+            await self._entitle(lease, _first_words(asked[0]))
+
+    async def _question_and_answer(self, lease: Lease) -> tuple[str, str, UUID | None] | None:
+        async with lease.db.read(lease.tenant_id) as session:
+            run = await RunRepository(session, lease.tenant_id).get(UUID(str(lease.payload["run_id"])))
+            if run is None:
+                return None
+            turns = Turns(session, lease.tenant_id)
+            conversation = await turns.get(run.conversation_id)
+            question, answer = await turns.message(run.question_id), await turns.message(run.message_id)
+        if conversation is None or conversation.title_source != TitleSource.NONE or not question or not answer:
+            return None
+        model_id = run.spec["model_id"]
+        return question.text, answer.text, UUID(str(model_id)) if model_id else None
+
+    async def _ask(self, lease: Lease, question: str, answer: str, model_id: UUID | None) -> str:
+        endpoint = await self._models.endpoint(lease.tenant_id, model_id)
+        excerpt = f"User: {question[:_EXCERPT_CHARS]}\n\nAssistant: {answer[:_EXCERPT_CHARS]}"
+        messages = (ChatMessage("system", _INSTRUCTIONS), ChatMessage("user", excerpt))
+        parts: list[str] = []
+        try:
+            stream = self._llm.stream(endpoint, ChatRequest(messages, max_output_tokens=200))
+            parts.extend([chunk.text async for chunk in stream if isinstance(chunk, TextChunk)])
+        except ModelError:
+            if not parts:
+                raise
+        return _tidy("".join(parts))
+
+    async def _entitle(self, lease: Lease, title: str) -> None:
+        async with lease.final_transaction(JobState.DONE) as session:
+            turns = Turns(session, lease.tenant_id)
+            conversation = await turns.lock(UUID(str(lease.payload["conversation_id"])))
+            if conversation is not None and title:
+                await turns.entitle(conversation, title, self._clock())
+
+
+def _tidy(title: str) -> str:
+    """Take the decoration off a model's title."""
+    line = next((line for line in title.strip().splitlines() if line.strip()), "")
+    return line.strip().strip(_DECORATION).strip()[:_MAX_CHARS]
+
+
+def _first_words(question: str) -> str:
+    words = " ".join(question.split())
+    return words if len(words) <= _MAX_CHARS else words[: _MAX_CHARS - 1].rstrip() + "…"
