@@ -1,6 +1,6 @@
 """Text from outside: what may be stored, how long it may be, and how a refusal names its field.
 
-Lengths are characters (Unicode code points) after trimming.
+`path` names the input field, outermost first. Lengths are characters (Unicode code points) after trimming.
 """
 
 import unicodedata
@@ -13,41 +13,50 @@ _BREAKS_A_LINE = frozenset({"Cc", "Zl", "Zp"})
 _TURNS_TEXT_ROUND = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def line(text: str, *, path: Path, max_chars: int) -> str:
+def line(text: str, *path: str, max_chars: int) -> str:
     """Return `text` as one visible line, trimmed and composed (NFC), so that equal looks are equal values.
 
     Raises:
         InvalidInputError: Nothing to see, too long, or a line break, control or bidirectional override in it.
     """
-    trimmed = _bounded(text.strip(), path=path, max_chars=max_chars)
-    _storable(trimmed, path)
+    trimmed = required_text(text, *path, max_chars=max_chars)
     for position, char in enumerate(trimmed):
         if unicodedata.category(char) in _BREAKS_A_LINE or char in _TURNS_TEXT_ROUND:
             raise _forbidden(char, position, path)
-    if all(unicodedata.category(char) in _UNSEEN for char in trimmed):
-        raise InvalidInputError("This must not be empty.", path=path, limit=max_chars)
-    return _bounded(unicodedata.normalize("NFC", trimmed), path=path, max_chars=max_chars)
+    return _bounded(unicodedata.normalize("NFC", trimmed), path, max_chars)
 
 
-def prose(text: str, *, path: Path, max_chars: int) -> str:
-    """Return `text` of any number of lines, each ended by a line feed, without blank lines around it; may be empty.
+def required_text(text: str, *path: str, max_chars: int, trim: bool = True) -> str:
+    """Return `text` of any number of lines in which there is something to see; `trim=False` keeps the space around it.
 
     Control characters other than NUL are kept: pasted text is full of them, and it can be stored.
 
     Raises:
-        InvalidInputError: Too long, or it holds NUL or half of a surrogate pair.
+        InvalidInputError: Nothing to see, too long, or it holds NUL or half of a surrogate pair.
     """
-    lines = text.replace("\r\n", "\n").rstrip().lstrip("\n")
-    return _storable(_bounded(lines, path=path, max_chars=max_chars), path)
+    kept = _storable(_bounded(text.strip() if trim else text, path, max_chars), path)
+    if all(unicodedata.category(char) in _UNSEEN for char in kept):
+        raise InvalidInputError("This must not be empty.", path=path, limit=max_chars)
+    return kept
 
 
-def secret(text: str, *, path: Path, max_chars: int) -> str:
+def optional_text(text: str | None, *path: str, max_chars: int) -> str | None:
+    """Return `text` like `required_text`; None when there is none, or only white space.
+
+    Raises:
+        InvalidInputError: As there.
+    """
+    blank = text is None or not text.strip()
+    return None if blank else required_text(text, *path, max_chars=max_chars)
+
+
+def secret(text: str, *path: str, max_chars: int) -> str:
     """Return a key as its issuer gives it: printable ASCII without spaces; no refusal ever shows a part of it.
 
     Raises:
         InvalidInputError: Empty, too long, or any other character in it.
     """
-    trimmed = _bounded(text.strip(), path=path, max_chars=max_chars)
+    trimmed = _bounded(text.strip(), path, max_chars)
     if not trimmed:
         raise InvalidInputError("This must not be empty; use null for none.", path=path)
     if not all("!" <= char <= "~" for char in trimmed):
@@ -55,7 +64,7 @@ def secret(text: str, *, path: Path, max_chars: int) -> str:
     return trimmed
 
 
-def _bounded(text: str, *, path: Path, max_chars: int) -> str:
+def _bounded(text: str, path: Path, max_chars: int) -> str:
     if len(text) > max_chars:
         message = f"This is too long: {len(text):,} characters, and at most {max_chars:,} are accepted."
         raise InvalidInputError(message, path=path, length=len(text), limit=max_chars)
