@@ -37,7 +37,7 @@ from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.kernel.text import optional_text, required_text
+from nexent_gql.kernel.text import line, words
 
 MAX_MESSAGE_CHARS = 100_000
 MAX_CLIENT_ID_CHARS = 128
@@ -113,7 +113,7 @@ class Asking:
             RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
             ClientIdReusedError: The client id came with another input before.
         """
-        words = required_text(new.text, "text", max_chars=MAX_MESSAGE_CHARS, trim=False)
+        text = words(new.text, path=("text",), max_chars=MAX_MESSAGE_CHARS)
         if (new.conversation_id is None) == (new.agent_id is None):
             raise InvalidRequestError(
                 "Give either conversationId, to go on, or agentId, to begin a conversation.", path=("conversationId",)
@@ -121,7 +121,7 @@ class Asking:
         if new.agent_id is not None and new.parent_id is not None:
             raise InvalidRequestError("A new conversation has no parent; leave parentId out.", path=("parentId",))
         target = str(new.conversation_id or new.agent_id)
-        request = _request(new.client_id, "send", target, str(new.parent_id), words)
+        request = _request(new.client_id, "send", target, str(new.parent_id), text)
 
         async def ask(session: AsyncSession) -> Asked:
             turns = Turns(session, actor.tenant_id)
@@ -130,7 +130,7 @@ class Asking:
             if new.parent_id is not None:
                 parent_id = (await self._answer(turns, conversation, new.parent_id)).id
             await self._clear_the_way(session, actor, conversation, request, new.on_busy)
-            question = await turns.ask(conversation, parent_id, words, self._clock())
+            question = await turns.ask(conversation, parent_id, text, self._clock())
             return await self._open(session, turns, actor, conversation, question, request)
 
         return await self._once(actor, request, ask)
@@ -147,8 +147,8 @@ class Asking:
             RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
             ClientIdReusedError: The client id came with another input before.
         """
-        words = required_text(text, "text", max_chars=MAX_MESSAGE_CHARS, trim=False)
-        request = _request(client_id, "edit", str(message_id), words)
+        text = words(text, path=("text",), max_chars=MAX_MESSAGE_CHARS)
+        request = _request(client_id, "edit", str(message_id), text)
 
         async def ask(session: AsyncSession) -> Asked:
             turns = Turns(session, actor.tenant_id)
@@ -156,7 +156,7 @@ class Asking:
             if message.role != MessageRole.USER:
                 raise WrongMessageError("Only your own messages can be edited.", path=("messageId",))
             await self._clear_the_way(session, actor, conversation, request, on_busy)
-            question = await turns.ask(conversation, message.parent_id, words, self._clock())
+            question = await turns.ask(conversation, message.parent_id, text, self._clock())
             return await self._open(session, turns, actor, conversation, question, request)
 
         return await self._once(actor, request, ask)
@@ -339,7 +339,8 @@ def snapshot(agent: Agent, now: datetime) -> JsonObject:
 
 
 def _request(client_id: str | None, *facts: str) -> _Request:
-    return _Request(optional_text(client_id, "clientId", max_chars=MAX_CLIENT_ID_CHARS), facts)
+    known_as = None if client_id is None else line(client_id, path=("clientId",), max_chars=MAX_CLIENT_ID_CHARS)
+    return _Request(known_as, facts)
 
 
 def _is_same(run: Run, actor: Principal, request: _Request) -> bool:
