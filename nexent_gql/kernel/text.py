@@ -46,8 +46,9 @@ def optional_text(text: str | None, *path: str, max_chars: int) -> str | None:
     Raises:
         InvalidInputError: As there.
     """
-    blank = text is None or not text.strip()
-    return None if blank else required_text(text, *path, max_chars=max_chars)
+    if text is None or not text.strip():
+        return None
+    return required_text(text, *path, max_chars=max_chars)
 
 
 def words(text: str, *, path: Path, max_chars: int) -> str:
