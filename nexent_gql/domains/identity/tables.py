@@ -1,0 +1,119 @@
+"""Tenants, users and their credentials. No column holds a secret that could be used as it stands."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, CheckConstraint, Column, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
+from sqlmodel import Field
+
+from nexent_gql.db.base import Table, TenantRow, timestamp
+from nexent_gql.kernel.ids import new_id
+from nexent_gql.kernel.principal import Role
+
+
+class Tenant(Table, table=True):
+    """Whoever works together and shares agents, models and keys; nobody else sees any of it."""
+
+    id: UUID = Field(default_factory=new_id, primary_key=True)
+    name: str
+    created_at: datetime = timestamp(default_now=True)
+
+
+class UserAccount(TenantRow, table=True):
+    """A person in one tenant.
+
+    `email_key` is the address as it is compared, unique in the whole installation: it is all that somebody
+    who signs in says about who they are. Without a `password_hash` nobody can sign in by password. A
+    deactivated user keeps the row, because what they made refers to it, and the address.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("email_key"),
+        ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
+        CheckConstraint("role IN ('OWNER', 'ADMIN', 'DEVELOPER', 'MEMBER')", name="role"),
+        Index("ix_user_account_page", "tenant_id", "created_at", "id"),
+    )
+
+    email: str
+    email_key: str
+    display_name: str
+    role: str = Field(default=Role.MEMBER)
+    password_hash: str | None = None
+    updated_at: datetime = timestamp(default_now=True)
+    deactivated_at: datetime | None = timestamp()
+
+
+class AuthSession(TenantRow, table=True):
+    """A signed-in device: a family of refresh tokens, and the access tokens made for it.
+
+    `expires_at` moves on with every refresh. `revoked_reason` is SIGNED_OUT, TOKEN_REUSED or DEACTIVATED.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["user_account.tenant_id", "user_account.id"]),
+        Index("ix_auth_session_user", "tenant_id", "user_id"),
+    )
+
+    user_id: UUID
+    expires_at: datetime = timestamp()
+    refreshed_at: datetime = timestamp(default_now=True)
+    revoked_at: datetime | None = timestamp()
+    revoked_reason: str | None = None
+    client_ip: str | None = None
+    user_agent: str | None = None
+
+
+class RefreshToken(TenantRow, table=True):
+    """One refresh token of a session, by the keyed hash of its text; `used_at` is when it was exchanged."""
+
+    __table_args__ = (
+        UniqueConstraint("token_hash"),
+        ForeignKeyConstraint(
+            ["tenant_id", "session_id"], ["auth_session.tenant_id", "auth_session.id"], ondelete="CASCADE"
+        ),
+        Index("ix_refresh_token_session", "tenant_id", "session_id"),
+    )
+
+    session_id: UUID
+    token_hash: bytes
+    used_at: datetime | None = timestamp()
+
+
+class ApiKey(TenantRow, table=True):
+    """A long-lived credential of a user for programs.
+
+    `key_id` is the part that is shown and looked up, unique in the whole installation; `secret_hash` is the
+    keyed hash of the whole key. `last_used_at` is exact to a minute.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("key_id"),
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["user_account.tenant_id", "user_account.id"]),
+        Index("ix_api_key_page", "tenant_id", "created_at", "id"),
+        Index("ix_api_key_user", "tenant_id", "user_id"),
+    )
+
+    user_id: UUID
+    name: str
+    key_id: str
+    secret_hash: bytes
+    scopes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    expires_at: datetime | None = timestamp()
+    last_used_at: datetime | None = timestamp()
+    revoked_at: datetime | None = timestamp()
+
+
+class SignInThrottle(Table, table=True):
+    """Attempts to sign in as one account from one address, since the window began that ends at `reset_at`.
+
+    `key` is a keyed hash of both. Only system work sees this table: nobody is known yet.
+    """
+
+    __table_args__ = (Index("ix_sign_in_throttle_reset", "reset_at"),)
+
+    key: bytes = Field(primary_key=True)
+    attempts: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
+    reset_at: datetime = timestamp()

@@ -1,0 +1,11 @@
+"""Every table of every domain: the metadata that migrations compare the database with."""
+
+from nexent_gql.db.base import metadata
+from nexent_gql.domains.agents import tables as agents
+from nexent_gql.domains.conversations import tables as conversations
+from nexent_gql.domains.identity import tables as identity
+from nexent_gql.domains.models import tables as models
+from nexent_gql.domains.runs import tables as runs
+from nexent_gql.jobs import tables as jobs
+
+__all__ = ["agents", "conversations", "identity", "jobs", "metadata", "models", "runs"]
