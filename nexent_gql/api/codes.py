@@ -1,7 +1,8 @@
 """The catalogue of error codes: every `DomainError` class there is, with what its docstring says.
 
 The modules that may hold such classes are found by walking the packages, so the catalogue is the same whatever
-happens to be imported. An error class anywhere else (an adapter, say) has to bear a code that is listed here.
+happens to be imported: all modules of the lower rooms, and `errors` of each domain. An error class anywhere else (an
+adapter, say) has to bear a code that is listed here.
 """
 
 import pkgutil
@@ -10,13 +11,14 @@ from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
 from inspect import getdoc
+from pathlib import Path
 
 import strawberry
 
 import nexent_gql
 from nexent_gql.kernel.errors import DomainError
 
-_PACKAGES = ("kernel", "ports", "db", "jobs", "streams", "domains")
+_PACKAGES = ("kernel", "ports", "db", "jobs", "streams")
 _MODULES = ("nexent_gql.api.refusals",)
 
 
@@ -30,13 +32,14 @@ class CodeEntry:
     retryable: bool
 
 
-def _import_all() -> None:
+def _names() -> Iterator[str]:
     for package in _PACKAGES:
-        folders = [f"{folder}/{package}" for folder in nexent_gql.__path__]
-        for module in pkgutil.walk_packages(folders, f"nexent_gql.{package}."):
-            import_module(module.name)
-    for name in _MODULES:
-        import_module(name)
+        for module in pkgutil.iter_modules([f"{folder}/{package}" for folder in nexent_gql.__path__]):
+            yield f"nexent_gql.{package}.{module.name}"
+    for folder in nexent_gql.__path__:
+        for module in sorted(Path(folder, "domains").glob("*/errors.py")):
+            yield f"nexent_gql.domains.{module.parent.name}.errors"
+    yield from _MODULES
 
 
 def _classes(root: type[DomainError]) -> Iterator[type[DomainError]]:
@@ -54,7 +57,8 @@ def _entry(cls: type[DomainError]) -> CodeEntry:
 
 def catalogue() -> dict[str, CodeEntry]:
     """Return every code by name, sorted; where classes share one, the most general class describes it."""
-    _import_all()
+    for name in _names():
+        import_module(name)
     entries: dict[str, CodeEntry] = {}
     for cls in _classes(DomainError):
         if cls.__module__.startswith("nexent_gql."):

@@ -21,6 +21,12 @@ class ValidationFailedError(InvalidInputError):
     code = "GRAPHQL_VALIDATION_FAILED"
 
 
+class BadRequestError(InvalidInputError):
+    """The request is not of the form that GraphQL over HTTP or graphql-transport-ws prescribes."""
+
+    code = "BAD_REQUEST"
+
+
 class InvalidIdError(InvalidInputError):
     """An id that names no object of the kind this field takes."""
 

@@ -1,46 +1,92 @@
 """The schema: the faces of all domains, put together once per process, without I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import Self
 
 import strawberry
+from graphql import GraphQLError, lexicographic_sort_schema, print_schema
 from graphql import build_schema as build_from_sdl
-from graphql import lexicographic_sort_schema, print_schema
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+from strawberry.types.graphql import OperationType
 
+from nexent_gql.api.context import Context
+from nexent_gql.api.documents import Documents
 from nexent_gql.api.errors import error_members
 from nexent_gql.api.face import Face
+from nexent_gql.api.masking import publish
 from nexent_gql.api.relay import NodeLoaders, node_queries
 from nexent_gql.api.scalars import SCALARS
+from nexent_gql.api.settings import ApiLimits
 from nexent_gql.kernel.page import MAX_PAGE_SIZE
 
 FACES: tuple[Face, ...] = ()  # each domain adds `from nexent_gql.api.<domain>.face import FACE as <domain>`
+
+
+class PreparedDocuments(SchemaExtension):
+    """Takes documents from the schema's `documents`, so that nothing is parsed or validated twice."""
+
+    def on_parse(self) -> Iterator[None]:
+        """Recall the document; one that cannot be parsed is left to Strawberry, which reports why."""
+        execution = self.execution_context
+        schema = execution.schema
+        if isinstance(schema, ApiSchema) and execution.query:
+            execution.parse_options = {"max_tokens": schema.limits.tokens}
+            execution.graphql_document = schema.documents.prepare(execution.query).document
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        """Recall the errors, and keep the loaders of a subscription from repeating old values."""
+        execution = self.execution_context
+        schema, context = execution.schema, execution.context
+        if isinstance(schema, ApiSchema) and execution.query:
+            execution.pre_execution_errors = list(schema.documents.prepare(execution.query).errors)
+        if isinstance(context, Context):
+            context.loaders.caching = execution.operation_type is not OperationType.SUBSCRIPTION
+        yield
+
+
+class ApiSchema(strawberry.Schema):
+    """Strawberry's schema with kept documents and masked errors."""
+
+    limits: ApiLimits
+    documents: Documents
+
+    @classmethod
+    def of(cls, faces: Sequence[Face], limits: ApiLimits) -> Self:
+        """Put faces together."""
+        nodes: NodeLoaders = {cls: batch for face in faces for cls, batch in face.nodes.items()}
+        queries = [node_queries(nodes), *(part for face in faces for part in face.queries)]
+        mutations = [part for face in faces for part in face.mutations]
+        subscriptions = [part for face in faces for part in face.subscriptions]
+        schema = cls(
+            query=_root("Query", "What can be read.", queries),
+            mutation=_root("Mutation", "What can be changed.", mutations) if mutations else None,
+            subscription=_root("Subscription", "What can be followed.", subscriptions) if subscriptions else None,
+            types=[cls for face in faces for cls in (*face.types, *face.nodes)],
+            extensions=[PreparedDocuments],
+            config=StrawberryConfig(relay_max_results=MAX_PAGE_SIZE, scalar_map=SCALARS),
+            exception_handlers=error_members(face.errors for face in faces),
+        )
+        schema.limits = limits
+        schema.documents = Documents(schema._schema, schema.as_str(), limits)
+        return schema
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Code, mask and log all errors of a result: Strawberry calls this on every path, for each event too."""
+        publish(errors, self.limits, execution_context.operation_name if execution_context else None)
 
 
 def _root(name: str, description: str, parts: Sequence[type]) -> type:
     return strawberry.type(type(name, tuple(parts), {}), description=description)
 
 
-def make_schema(faces: Sequence[Face]) -> strawberry.Schema:
-    """Build a schema of `faces`; the types of one face can be in one schema only."""
-    nodes: NodeLoaders = {cls: batch for face in faces for cls, batch in face.nodes.items()}
-    queries = [node_queries(nodes), *(part for face in faces for part in face.queries)]
-    mutations = [part for face in faces for part in face.mutations]
-    subscriptions = [part for face in faces for part in face.subscriptions]
-    return strawberry.Schema(
-        query=_root("Query", "What can be read.", queries),
-        mutation=_root("Mutation", "What can be changed.", mutations) if mutations else None,
-        subscription=_root("Subscription", "What can be followed.", subscriptions) if subscriptions else None,
-        types=[cls for face in faces for cls in (*face.types, *face.nodes)],
-        config=StrawberryConfig(relay_max_results=MAX_PAGE_SIZE, disable_field_suggestions=True, scalar_map=SCALARS),
-        exception_handlers=error_members(face.errors for face in faces),
-    )
-
-
 @cache
-def build_schema() -> strawberry.Schema:
+def build_schema(limits: ApiLimits | None = None) -> ApiSchema:
     """Return this process's schema."""
-    return make_schema(FACES)
+    return ApiSchema.of(FACES, limits or ApiLimits())
 
 
 def print_sdl() -> str:

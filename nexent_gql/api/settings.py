@@ -28,7 +28,9 @@ class ApiLimits(BaseModel):
     mutation_s: float = Field(default=30, gt=0, description="Seconds a mutation may run.")
     errors: int = Field(default=10, ge=1, description="Entries of `errors` that are sent.")
     error_chars: int = Field(default=300, ge=40, description="Characters of an error's message that are sent.")
-    cached_documents: int = Field(default=1_000, ge=0, description="Parsed and validated documents kept per process.")
+    cached_tokens: int = Field(
+        default=100_000, ge=0, description="Tokens of valid documents kept parsed per process, about 0.5 kB each."
+    )
 
 
 class SocketLimits(BaseModel):

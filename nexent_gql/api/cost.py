@@ -1,0 +1,190 @@
+"""How many objects an answer may hold: page sizes multiply on the way down, fragments are counted once.
+
+A connection counts its `first` or `last`, `nodes` its ids, any other list an assumed length; pages themselves
+(`edges`, `pageInfo`) count nothing. Sizes given by variables are read from the request.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass, field
+
+from graphql import (
+    ArgumentNode,
+    DocumentNode,
+    FieldDefinitionNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    InlineFragmentNode,
+    InterfaceTypeDefinitionNode,
+    IntValueNode,
+    ListTypeNode,
+    ListValueNode,
+    NonNullTypeNode,
+    ObjectTypeDefinitionNode,
+    OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
+    TypeNode,
+    UnionTypeDefinitionNode,
+    ValueNode,
+    VariableNode,
+    Visitor,
+    parse,
+    visit,
+)
+
+from nexent_gql.kernel.page import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+
+_SIZES = ("first", "last", "ids")
+_INT_DIGITS = 9
+Sizes = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """What counting needs to know of a field: its type's name, whether it is a list, whether arguments size it."""
+
+    type_name: str
+    many: bool
+    sized: bool
+
+
+def _field(node: FieldDefinitionNode) -> _Field:
+    type_: TypeNode = node.type
+    many = False
+    while isinstance(type_, ListTypeNode | NonNullTypeNode):
+        many = many or isinstance(type_, ListTypeNode)
+        type_ = type_.type
+    name = getattr(type_, "name", None)
+    arguments = {argument.name.value for argument in node.arguments or ()}
+    return _Field(str(getattr(name, "value", "")), many=many, sized=not arguments.isdisjoint(_SIZES))
+
+
+class FieldTable:
+    """The fields of a schema, read from its SDL."""
+
+    def __init__(self, sdl: str) -> None:
+        """Read the SDL once."""
+        self._types: dict[str, dict[str, _Field]] = {}
+        for node in parse(sdl).definitions:
+            if isinstance(node, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode):
+                self._types[node.name.value] = {child.name.value: _field(child) for child in node.fields or ()}
+            elif isinstance(node, UnionTypeDefinitionNode):
+                self._types[node.name.value] = {}
+
+    def find(self, parent: str, name: str) -> _Field | None:
+        """Return a field that gives objects; None for values and for what does not exist."""
+        found = self._types.get(parent, {}).get(name)
+        return found if found and found.type_name in self._types else None
+
+    def is_connection(self, name: str) -> bool:
+        """Tell whether a type is a page of a list."""
+        return {"edges", "pageInfo"} <= self._types.get(name, {}).keys()
+
+
+@dataclass(slots=True)
+class _Counting:
+    table: FieldTable
+    fragments: Mapping[str, FragmentDefinitionNode]
+    variables: Sizes
+    list_size: int
+    known: dict[str, int] = field(default_factory=dict[str, int])
+
+    def selections(self, node: SelectionSetNode | None, parent: str) -> int:
+        """Count below one object of `parent`."""
+        return sum(self.selection(child, parent) for child in node.selections) if node else 0
+
+    def selection(self, node: SelectionNode, parent: str) -> int:
+        """Count one field or fragment."""
+        if isinstance(node, FieldNode):
+            return self.field(node, parent)
+        if isinstance(node, InlineFragmentNode):
+            condition = node.type_condition
+            return self.selections(node.selection_set, condition.name.value if condition else parent)
+        return self.spread(node.name.value) if isinstance(node, FragmentSpreadNode) else 0
+
+    def spread(self, name: str) -> int:
+        """Count a fragment once; the document is valid, so it exists and has no cycle."""
+        if name not in self.known:
+            fragment = self.fragments[name]
+            self.known[name] = self.selections(fragment.selection_set, fragment.type_condition.name.value)
+        return self.known[name]
+
+    def field(self, node: FieldNode, parent: str) -> int:
+        """Count a field: how many objects it gives, times one and what each of them holds."""
+        found = self.table.find(parent, node.name.value)
+        if found is None:
+            return 0
+        paging = self.table.is_connection(found.type_name) or self.table.is_connection(parent)
+        each = (0 if paging else 1) + self.selections(node.selection_set, found.type_name)
+        return each if self.table.is_connection(parent) else each * self.size(node.arguments or (), found)
+
+    def size(self, arguments: Iterable[ArgumentNode], found: _Field) -> int:
+        """Return how many objects a field gives at most."""
+        if not found.sized:
+            return self.list_size if found.many else 1
+        sizes = [self.value(argument.value) for argument in arguments if argument.name.value in _SIZES]
+        return max((size for size in sizes if size is not None), default=DEFAULT_PAGE_SIZE)
+
+    def value(self, node: ValueNode) -> int | None:
+        """Return the size that an argument says; None when it says null or nothing."""
+        return self.variables.get(node.name.value) if isinstance(node, VariableNode) else _literal(node)
+
+
+def _bounded(size: object) -> int:
+    return size if isinstance(size, int) and 0 <= size <= MAX_PAGE_SIZE else MAX_PAGE_SIZE
+
+
+def _literal(node: ValueNode | None) -> int | None:
+    if isinstance(node, IntValueNode):
+        return _bounded(int(node.value)) if len(node.value) <= _INT_DIGITS else MAX_PAGE_SIZE
+    return len(node.values) if isinstance(node, ListValueNode) else None
+
+
+class _SizeVariables(Visitor):
+    """Collects the variables that arguments of `_SIZES` are given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_argument(self, node: ArgumentNode, *_: object) -> None:
+        if isinstance(node.value, VariableNode) and node.name.value in _SIZES:
+            self.names.add(node.value.name.value)
+
+
+def size_variables(document: DocumentNode) -> frozenset[str]:
+    """Return the variables that decide how long lists are."""
+    visitor = _SizeVariables()
+    visit(document, visitor)
+    return frozenset(visitor.names)
+
+
+def _defaults(operation: OperationDefinitionNode) -> Iterator[tuple[str, int]]:
+    for node in operation.variable_definitions or ():
+        size = _literal(node.default_value)
+        if size is not None:
+            yield node.variable.name.value, size
+
+
+def read_sizes(operation: OperationDefinitionNode, names: frozenset[str], given: Mapping[str, object]) -> Sizes:
+    """Return what the request says about `names`; nonsense counts as the largest page."""
+    sizes = {name: size for name, size in _defaults(operation) if name in names and name not in given}
+    for name in names & given.keys():
+        value = given[name]
+        if value is not None:
+            sizes[name] = len(value) if isinstance(value, Sized) and not isinstance(value, str) else _bounded(value)
+    return sizes
+
+
+def count_nodes(
+    table: FieldTable,
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    sizes: Sizes,
+    list_size: int,
+) -> int:
+    """Return the objects that `operation` may give at most; the document is valid, root types have standard names."""
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    counting = _Counting(table, fragments, sizes, list_size)
+    return counting.selections(operation.selection_set, operation.operation.value.title())

@@ -1,0 +1,144 @@
+"""Documents parsed, measured and validated once, and kept: most requests repeat one of a few hundred documents."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    StringValueNode,
+    Visitor,
+    parse,
+    specified_rules,
+    validate,
+    visit,
+)
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from nexent_gql.api.cost import FieldTable, Sizes, count_nodes, read_sizes, size_variables
+from nexent_gql.api.limits import Shape, check, measure
+from nexent_gql.api.masking import publish, refusal, validation_failed
+from nexent_gql.api.refusals import QueryTooComplexError, ValidationFailedError
+from nexent_gql.api.settings import ApiLimits
+
+RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedOperation:
+    """An operation that may run; `nodes` is None when variables decide how long its lists are."""
+
+    document: DocumentNode
+    node: OperationDefinitionNode
+    introspects: bool
+    sized_by: frozenset[str]
+    nodes: int | None
+
+    @property
+    def name(self) -> str | None:
+        """Its name, if it has one."""
+        return self.node.name.value if self.node.name else None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document and what is known of it; `document` is None when it cannot be parsed.
+
+    `errors` are ready to be sent; without any, `operations` may run.
+    """
+
+    document: DocumentNode | None
+    errors: Sequence[GraphQLError] = ()
+    operations: Sequence[PreparedOperation] = ()
+
+
+class _NulFinder(Visitor):
+    """Finds text that no database takes."""
+
+    found = False
+
+    def enter_string_value(self, node: StringValueNode, *_: object) -> None:
+        self.found = self.found or "\0" in node.value
+
+
+class Documents:
+    """Prepares documents for one schema; valid ones are kept, the longest unused go first."""
+
+    def __init__(self, schema: GraphQLSchema, sdl: str, limits: ApiLimits) -> None:
+        """Begin with nothing kept."""
+        self.hits = 0
+        self._schema = schema
+        self._fields = FieldTable(sdl)
+        self._limits = limits
+        self._kept: OrderedDict[str, tuple[Prepared, int]] = OrderedDict()
+        self._tokens = 0
+
+    def prepare(self, text: str) -> Prepared:
+        """Parse, measure and validate `text`, or recall it."""
+        kept = self._kept.get(text)
+        if kept is not None:
+            self._kept.move_to_end(text)
+            self.hits += 1
+            return kept[0]
+        prepared = self._prepare(text)
+        if prepared.document and not prepared.errors:
+            self._keep(text, prepared, prepared.document.token_count)
+        return prepared
+
+    def _keep(self, text: str, prepared: Prepared, tokens: int) -> None:
+        self._kept[text] = (prepared, tokens)
+        self._tokens += tokens
+        while self._tokens > self._limits.cached_tokens:
+            _, (_, freed) = self._kept.popitem(last=False)
+            self._tokens -= freed
+
+    def _prepare(self, text: str) -> Prepared:
+        if len(text) > self._limits.document_bytes or len(text.encode(errors="replace")) > self._limits.document_bytes:
+            allowed = self._limits.document_bytes
+            message = f"The document is too long: at most {allowed} bytes."
+            return Prepared(None, [refusal(QueryTooComplexError(message, limit="bytes", allowed=allowed))])
+        try:
+            document = parse(text, max_tokens=self._limits.tokens)
+        except GraphQLError as error:
+            errors = [error]
+            publish(errors, self._limits)
+            return Prepared(None, errors)
+        try:
+            return self._validated(document)
+        except QueryTooComplexError as error:
+            return Prepared(document, [refusal(error)])
+
+    def _validated(self, document: DocumentNode) -> Prepared:
+        measured = measure(document)
+        for operation, shape in measured:
+            check(operation, shape, self._limits)
+        errors = validate(self._schema, document, RULES, max_errors=self._limits.errors, hide_suggestions=True)
+        if errors:
+            shown = [validation_failed(error, self._limits) for error in errors[: self._limits.errors]]
+            return Prepared(document, shown)
+        nul = _NulFinder()
+        visit(document, nul)
+        if nul.found:
+            return Prepared(document, [refusal(ValidationFailedError("Text must not hold the character U+0000."))])
+        sized_by = size_variables(document)
+        return Prepared(document, operations=[self._operation(document, *each, sized_by) for each in measured])
+
+    def _operation(
+        self, document: DocumentNode, node: OperationDefinitionNode, shape: Shape, sized_by: frozenset[str]
+    ) -> PreparedOperation:
+        nodes = None if sized_by else self._count(document, node, {})
+        return PreparedOperation(document, node, introspects=shape.meta_depth > 0, sized_by=sized_by, nodes=nodes)
+
+    def _count(self, document: DocumentNode, node: OperationDefinitionNode, sizes: Sizes) -> int:
+        return count_nodes(self._fields, document, node, sizes, self._limits.list_size)
+
+    def nodes(self, operation: PreparedOperation, variables: Mapping[str, object]) -> int:
+        """Return how many objects the operation may give with these variables."""
+        if operation.nodes is not None:
+            return operation.nodes
+        sizes = read_sizes(operation.node, operation.sized_by, variables)
+        return self._count(operation.document, operation.node, sizes)

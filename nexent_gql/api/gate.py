@@ -1,0 +1,125 @@
+"""What every transport asks before it runs an operation, and how it runs one that has a single result."""
+
+import asyncio
+from dataclasses import dataclass
+
+from graphql import GraphQLError, OperationType
+from strawberry.http import GraphQLRequestData
+from strawberry.types.execution import ExecutionResult, PreExecutionError
+
+from nexent_gql.api.context import Context
+from nexent_gql.api.documents import Prepared, PreparedOperation
+from nexent_gql.api.masking import refusal
+from nexent_gql.api.refusals import (
+    BadRequestError,
+    CostLimitExceededError,
+    DeadlineExceededError,
+    IntrospectionDisabledError,
+    ReadOnlyCredentialError,
+)
+from nexent_gql.api.schema import ApiSchema
+from nexent_gql.api.settings import ApiSettings
+from nexent_gql.kernel.errors import DomainError
+from nexent_gql.kernel.principal import Scope
+
+
+class RefusedError(Exception):
+    """The operation does not run; `errors` are ready to be sent."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        """Keep the errors."""
+        super().__init__(errors[0].message)
+        self.errors = errors
+
+    @classmethod
+    def of(cls, error: DomainError) -> "RefusedError":
+        """Refuse for one reason."""
+        return cls([refusal(error)])
+
+    @property
+    def result(self) -> PreExecutionError:
+        """The errors as Strawberry's result."""
+        return PreExecutionError(data=None, errors=self.errors)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An operation that may run."""
+
+    request: GraphQLRequestData
+    kind: OperationType
+
+
+class Gate:
+    """Admits operations and runs them within their deadline; one for all transports."""
+
+    def __init__(self, schema: ApiSchema, settings: ApiSettings) -> None:
+        """Bind the schema to its settings."""
+        self.schema = schema
+        self.settings = settings
+
+    def admit(self, request: GraphQLRequestData, context: Context) -> Admitted:
+        """Check a request as far as its text, its variables and its caller tell.
+
+        Raises:
+            RefusedError: It is not GraphQL, not valid, too costly, or not allowed for this caller.
+        """
+        if not request.query:
+            raise RefusedError.of(BadRequestError("Say what to run in `query`.", path=("query",)))
+        prepared = self.schema.documents.prepare(request.query)
+        if prepared.errors:
+            raise RefusedError(list(prepared.errors))
+        operation = _select(prepared, request.operation_name)
+        try:
+            self._check_caller(operation, context)
+            self._check_cost(operation, request)
+        except DomainError as error:
+            raise RefusedError.of(error) from error
+        return Admitted(request, operation.node.operation)
+
+    def _check_caller(self, operation: PreparedOperation, context: Context) -> None:
+        actor = context.actor_or_none
+        if operation.node.operation is OperationType.MUTATION and actor and Scope.WRITE not in actor.scopes:
+            raise ReadOnlyCredentialError("This credential may only read; use one with the scope WRITE.")
+        introspection = self.settings.introspection
+        allowed = introspection == "everyone" or (introspection == "signed_in" and actor is not None)
+        if operation.introspects and not allowed:
+            raise IntrospectionDisabledError("Introspection is not open to you; the schema is published as a file.")
+
+    def _check_cost(self, operation: PreparedOperation, request: GraphQLRequestData) -> None:
+        limits = self.settings.limits
+        cost = self.schema.documents.nodes(operation, request.variables or {})
+        if cost > limits.nodes:
+            message = f"The answer could hold {cost} objects, more than {limits.nodes}; ask for smaller pages."
+            raise CostLimitExceededError(message, requested=cost, allowed=limits.nodes)
+
+    async def execute(self, admitted: Admitted, context: Context) -> ExecutionResult:
+        """Run a query or a mutation; one that outlives its deadline is cancelled and gives a coded error."""
+        limits, request = self.settings.limits, admitted.request
+        deadline_s = limits.mutation_s if admitted.kind is OperationType.MUTATION else limits.query_s
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await self.schema.execute(
+                    request.query,
+                    variable_values=request.variables,
+                    context_value=context,
+                    operation_name=request.operation_name,
+                    operation_extensions=request.extensions,
+                )
+        except TimeoutError:
+            message = f"This took longer than {deadline_s:g} seconds and was stopped."
+            return RefusedError.of(DeadlineExceededError(message, seconds=deadline_s)).result
+
+
+def _select(prepared: Prepared, name: str | None) -> PreparedOperation:
+    operations = prepared.operations
+    named = [operation for operation in operations if name is None or operation.name == name]
+    if len(named) == 1:
+        return named[0]
+    if not operations:
+        message = "The document holds no operation."
+    elif name is None:
+        message = "The document holds several operations; say in `operationName` which to run."
+    else:
+        message = "The document holds no operation of this name."
+    raise RefusedError.of(BadRequestError(message, path=("operationName",)))

@@ -1,0 +1,103 @@
+"""What the outside sees of an error: a code, a sentence, facts; never a stack, a query or a foreign library's words.
+
+Errors are changed in place, because Strawberry hands out the same objects on every path, streams included. An error
+that already has a code stays as it is.
+"""
+
+from typing import cast
+from uuid import uuid4
+
+import structlog
+from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.exceptions import StrawberryInputCoercionError
+
+from nexent_gql.api.refusals import ParseFailedError, ValidationFailedError
+from nexent_gql.api.settings import ApiLimits
+from nexent_gql.kernel.errors import DomainError, InvalidInputError
+
+_log = cast("structlog.typing.FilteringBoundLogger", structlog.get_logger(__name__))
+_MASK = "Something went wrong on our side. Quote the errorId when you report it."
+_ARGUMENT = "Argument "  # how graphql-core begins its sentence about a variable that does not fit an argument
+
+
+def extensions_of(error: DomainError) -> dict[str, object]:
+    """Return what stands in `extensions` for a domain error."""
+    extensions: dict[str, object] = {"code": error.code}
+    if isinstance(error, InvalidInputError) and error.path:
+        extensions["path"] = list(error.path)
+    if error.retryable:
+        extensions["retryable"] = True
+    if error.details:
+        extensions["details"] = dict(error.details)
+    return extensions
+
+
+def refusal(error: DomainError) -> GraphQLError:
+    """Make the GraphQL error of a request that is refused as a whole."""
+    return GraphQLError(error.message, original_error=error, extensions=extensions_of(error))
+
+
+def internal(error: BaseException) -> GraphQLError:
+    """Mask a bug: log it with its trace under an id, and give the outside the id."""
+    masked = GraphQLError(_MASK, original_error=error if isinstance(error, Exception) else None)
+    _mask(masked, error, "")
+    return masked
+
+
+def publish(errors: list[GraphQLError], limits: ApiLimits, operation: str | None = None) -> None:
+    """Give every error its code, mask bugs, cut what is long; `operation` is a name for the log."""
+    del errors[limits.errors :]
+    for error in errors:
+        if not (error.extensions and "code" in error.extensions):
+            _present(error, operation or "")
+            error.message = _cut(error.message, limits.error_chars)
+
+
+def _present(error: GraphQLError, operation: str) -> None:
+    cause = _cause(error)
+    if isinstance(cause, DomainError):
+        error.message, error.extensions = cause.message, extensions_of(cause)
+        _log.info("graphql.refused", code=cause.code, operation=operation, field=_field(error))
+    elif isinstance(cause, GraphQLSyntaxError):
+        error.extensions = {"code": ParseFailedError.code}
+    elif _is_bad_input(error, cause):
+        error.message = error.message.split(" Did you mean")[0]
+        error.extensions = {"code": InvalidInputError.code}
+    else:
+        _mask(error, cause, operation)
+
+
+def _cause(error: GraphQLError) -> Exception:
+    """Follow wrappings: graphql-core wraps what resolvers raise, and its own errors once more."""
+    cause: Exception = error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    return cause
+
+
+def _is_bad_input(error: GraphQLError, cause: Exception) -> bool:
+    if isinstance(cause, StrawberryInputCoercionError):
+        return True
+    return isinstance(cause, GraphQLError) and (error.path is None or error.message.startswith(_ARGUMENT))
+
+
+def _mask(error: GraphQLError, cause: BaseException, operation: str) -> None:
+    error_id = uuid4().hex
+    _log.error("graphql.bug", error_id=error_id, operation=operation, field=_field(error), exc_info=cause)
+    error.message = _MASK
+    error.extensions = {"code": DomainError.code, "errorId": error_id}
+
+
+def _field(error: GraphQLError) -> str:
+    return ".".join(str(part) for part in error.path or ())
+
+
+def _cut(message: str, limit: int) -> str:
+    return message if len(message) <= limit else f"{message[: limit - 1]}…"
+
+
+def validation_failed(error: GraphQLError, limits: ApiLimits) -> GraphQLError:
+    """Give an error of a validation rule its code."""
+    error.message = _cut(error.message.split(" Did you mean")[0], limits.error_chars)
+    error.extensions = {"code": ValidationFailedError.code}
+    return error
