@@ -51,18 +51,6 @@ def optional_text(text: str | None, *path: str, max_chars: int) -> str | None:
     return required_text(text, *path, max_chars=max_chars)
 
 
-def words(text: str, *, path: Path, max_chars: int) -> str:
-    """Return `text` as `prose` does, and refuse it when there is nothing to see in it.
-
-    Raises:
-        InvalidInputError: Empty, too long, or it holds NUL or half of a surrogate pair.
-    """
-    kept = prose(text, path=path, max_chars=max_chars)
-    if all(unicodedata.category(char) in _UNSEEN for char in kept):
-        raise InvalidInputError("This must not be empty.", path=path, limit=max_chars)
-    return kept
-
-
 def secret(text: str, *path: str, max_chars: int) -> str:
     """Return a key as its issuer gives it: printable ASCII without spaces; no refusal ever shows a part of it.
 

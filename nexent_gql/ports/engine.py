@@ -1,6 +1,6 @@
 """The loop of an agent: model calls and tool calls until there is an answer."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -79,6 +79,10 @@ class MaxStepsError(RunFailedError):
 
 class AgentEngine(Protocol):
     """Runs agents; one instance serves many runs at once."""
+
+    def kept_text(self, journal: Mapping[str, JsonObject]) -> str:
+        """Return the answer's text as far as the finished effects in `journal` made it: the concatenated deltas."""
+        ...
 
     async def run(self, spec: RunSpec, port: RunPort) -> None:
         """Drive the agent until its answer is complete; the answer is the text of the events.

@@ -17,7 +17,7 @@ from nexent_gql.jobs.enqueue import cancel_lane, poke
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.kernel.text import line, prose
+from nexent_gql.kernel.text import line, optional_text
 from nexent_gql.ports.events import FORGOTTEN, Stored
 
 MAX_TITLE_CHARS = 200
@@ -40,7 +40,7 @@ class ConversationService:
             AgentNotFoundError: The tenant has no such agent.
             InvalidInputError: The title is too long, or has characters no title can have.
         """
-        name = None if title is None else line(title, path=("title",), max_chars=MAX_TITLE_CHARS)
+        name = None if title is None else line(title, "title", max_chars=MAX_TITLE_CHARS)
         agent = await self._agents.get(actor, agent_id)
         conversation = Conversation(
             tenant_id=actor.tenant_id,
@@ -86,7 +86,7 @@ class ConversationService:
             ConversationNotFoundError: The caller owns no such conversation.
             InvalidInputError: The title is empty, too long, or has characters no title can have.
         """
-        name = line(title, path=("title",), max_chars=MAX_TITLE_CHARS)
+        name = line(title, "title", max_chars=MAX_TITLE_CHARS)
         async with self._db.transaction(actor.tenant_id) as session:
             repository = ConversationRepository(session, actor.tenant_id)
             conversation = await self._own(repository, actor, conversation_id, lock=True)
@@ -178,7 +178,7 @@ class ConversationService:
             WrongMessageError: The message is not an answer.
             InvalidInputError: The comment is too long, or stands without a rating.
         """
-        words = prose(comment or "", path=("comment",), max_chars=MAX_COMMENT_CHARS) or None
+        words = optional_text(comment, "comment", max_chars=MAX_COMMENT_CHARS)
         if words and rating is None:
             raise WrongMessageError("A comment needs a rating; give one, or leave the comment out.", path=("comment",))
         async with self._db.transaction(actor.tenant_id) as session:

@@ -37,7 +37,7 @@ from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.kernel.text import line, words
+from nexent_gql.kernel.text import line, required_text
 
 MAX_MESSAGE_CHARS = 100_000
 MAX_CLIENT_ID_CHARS = 128
@@ -113,7 +113,7 @@ class Asking:
             RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
             ClientIdReusedError: The client id came with another input before.
         """
-        text = words(new.text, path=("text",), max_chars=MAX_MESSAGE_CHARS)
+        text = required_text(new.text, "text", max_chars=MAX_MESSAGE_CHARS, trim=False)
         if (new.conversation_id is None) == (new.agent_id is None):
             raise InvalidRequestError(
                 "Give either conversationId, to go on, or agentId, to begin a conversation.", path=("conversationId",)
@@ -147,7 +147,7 @@ class Asking:
             RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
             ClientIdReusedError: The client id came with another input before.
         """
-        text = words(text, path=("text",), max_chars=MAX_MESSAGE_CHARS)
+        text = required_text(text, "text", max_chars=MAX_MESSAGE_CHARS, trim=False)
         request = _request(client_id, "edit", str(message_id), text)
 
         async def ask(session: AsyncSession) -> Asked:
@@ -339,7 +339,7 @@ def snapshot(agent: Agent, now: datetime) -> JsonObject:
 
 
 def _request(client_id: str | None, *facts: str) -> _Request:
-    known_as = None if client_id is None else line(client_id, path=("clientId",), max_chars=MAX_CLIENT_ID_CHARS)
+    known_as = None if client_id is None else line(client_id, "clientId", max_chars=MAX_CLIENT_ID_CHARS)
     return _Request(known_as, facts)
 
 

@@ -128,11 +128,12 @@ class RunExecutor:
 
     async def _answer(self, lease: Lease, run: Run, execution: Execution) -> RunFinished:
         """Let the engine answer and say how it ended; cancellation for any other reason than a stop goes on."""
-        if lease.cancelled is CancelReason.REQUESTED:
+        if _is_stopped(lease):
             return RunFinished(status=RunStatus.STOPPED)
+        deadline = asyncio.timeout(self._settings.deadline_s)
         try:
             spec = await self._spec(lease, run)
-            async with asyncio.timeout(self._settings.deadline_s) as deadline:
+            async with deadline:
                 await self._engine.run(spec, execution)
         except asyncio.CancelledError:
             execution.take_cancellation()
@@ -140,10 +141,10 @@ class RunExecutor:
                 return _failed(execution.failure)
             if execution.failure is not None:
                 raise execution.failure from None
-            if lease.cancelled is not CancelReason.REQUESTED:
-                await self._hand_over(execution)
-                raise
-            return RunFinished(status=RunStatus.STOPPED)
+            if _is_stopped(lease):
+                return RunFinished(status=RunStatus.STOPPED)
+            await self._hand_over(execution)
+            raise
         except TimeoutError as error:
             if not deadline.expired():
                 raise
@@ -210,6 +211,10 @@ class RunExecutor:
 
 def _turn(message: Message) -> Turn:
     return Turn(role="user" if message.role == MessageRole.USER else "assistant", text=message.text)
+
+
+def _is_stopped(lease: Lease) -> bool:
+    return lease.cancelled is CancelReason.REQUESTED
 
 
 def _failed(error: DomainError) -> RunFinished:
