@@ -9,7 +9,7 @@ from nexent_gql.adapters.events_queue import PushQueue
 from nexent_gql.adapters.redis_client import RedisLink
 from nexent_gql.adapters.redis_scripts import APPEND, CLAIM, READ
 from nexent_gql.kernel.json import JsonObject, dumps, loads
-from nexent_gql.ports.events import Entry, LogLostError, StaleAttemptError, Stored, Subscription
+from nexent_gql.ports.events import FORGOTTEN, Entry, LogLostError, StaleAttemptError, Stored, Subscription
 
 MAX_ENTRIES = 50_000
 MAX_COMMAND_BYTES = 512_000
@@ -73,8 +73,10 @@ class RedisEventLog:
         if await self._commands.run(CLAIM, redis_names(topic)[0], attempt, self._ttl_ms) != b"OK":
             raise _stale(topic, attempt)
         stored = page = await self.read(topic, 0)
+        if not stored.entries:
+            return stored
         entries = list(stored.entries)
-        while page.entries and entries[-1].seq < page.last_seq:
+        while entries[-1].seq < page.last_seq and page.entries:
             page = await self.read(topic, entries[-1].seq)
             entries += page.entries
         return Stored(entries=entries, first_seq=stored.first_seq, last_seq=page.last_seq)
@@ -83,6 +85,8 @@ class RedisEventLog:
         """Return the entries behind `after`; see `EventLog.read`."""
         answer = await self._commands.run(READ, redis_names(topic)[0], min(after, _MAX_SEQ), limit)
         first, last, values = cast("tuple[int, int, bytes]", answer)
+        if first == 0:
+            return FORGOTTEN
         return Stored(entries=_entries(values), first_seq=first, last_seq=last)
 
     async def poke(self, topic: str) -> None:
