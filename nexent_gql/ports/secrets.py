@@ -4,6 +4,14 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from nexent_gql.kernel.errors import DomainError
+
+
+class SecretUnreadableError(DomainError):
+    """A stored secret can't be opened: enter it again, or bring back the key of this installation."""
+
+    code = "SECRET_UNREADABLE"
+
 
 class SecretBox(Protocol):
     """Encrypts values under a key of this installation, bound to the place they are stored in."""
