@@ -158,6 +158,18 @@ class ModelNotFoundError(ModelError):
     code = "MODEL_NOT_FOUND"
 
 
+class ModelAddressError(ModelError):
+    """The base URL is none, or points where this installation may not connect; trying again will not help."""
+
+    code = "MODEL_ADDRESS_REFUSED"
+
+
+class ModelQuotaExhaustedError(ModelError):
+    """The account behind the key has no credit or quota left; waiting will not help."""
+
+    code = "MODEL_QUOTA_EXHAUSTED"
+
+
 class ModelRateLimitedError(ModelError):
     """429; `details["retry_after_s"]` when the provider said so."""
 

@@ -1,0 +1,170 @@
+"""All chat models behind one door: picks the dialect, tries again before the first token, checks endpoints."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from nexent_gql.kernel.errors import Detail
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.llm import (
+    ChatChunk,
+    ChatMessage,
+    ChatRequest,
+    Dialect,
+    ModelCheck,
+    ModelEndpoint,
+    ModelError,
+    ModelOverloadedError,
+    ModelProtocolError,
+    ModelRateLimitedError,
+    ModelStreamBrokenError,
+    ModelTimeoutError,
+    ModelUnreachableError,
+)
+
+Sleep = Callable[[float], Awaitable[None]]
+
+TRIED_AGAIN = (
+    ModelRateLimitedError,
+    ModelOverloadedError,
+    ModelUnreachableError,
+    ModelTimeoutError,
+    ModelStreamBrokenError,
+)
+"""What may be gone a moment later; only tried again while nothing of the answer has been handed out."""
+
+CHECK = ChatRequest(messages=(ChatMessage("user", "Reply with the single word OK."),), max_output_tokens=16)
+
+
+class DialectModels(Protocol):
+    """The chat models of one dialect."""
+
+    def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
+        """Stream one answer, as `LanguageModels.stream`, without trying again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long to wait for a provider that is busy; times in seconds.
+
+    Attributes:
+        tries: Calls in all, the first included.
+        first_wait_s: The longest wait before the second call; it doubles with each call, and chance takes up to half.
+        longest_wait_s: The longest wait that a provider may ask for; more than that is left to the caller.
+    """
+
+    tries: int = 3
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 20
+
+    def wait_s(self, error: ModelError, tried: int) -> float | None:
+        """Return how long to wait after the call number `tried` failed, or None to give up."""
+        if tried >= self.tries or not isinstance(error, TRIED_AGAIN):
+            return None
+        asked_s = error.details.get("retry_after_s")
+        if isinstance(asked_s, int | float):
+            return asked_s if asked_s <= self.longest_wait_s else None
+        wait_s = min(self.longest_wait_s, self.first_wait_s * 2 ** (tried - 1))
+        return wait_s * random.uniform(0.5, 1)  # noqa: S311 - spreads callers, keeps no secret
+
+
+class LanguageModelGateway:
+    """Implements the `LanguageModels` port over one adapter for each dialect.
+
+    Args:
+        dialects: Who speaks what; they stay the caller's to close.
+        retry: How to wait for a busy provider.
+        check_s: Time limit of `check`, in seconds.
+        sleep: How to wait, for tests.
+    """
+
+    def __init__(
+        self,
+        dialects: Mapping[Dialect, DialectModels],
+        *,
+        retry: RetryPolicy | None = None,
+        check_s: float = 15,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._dialects = dialects
+        self._retry = retry or RetryPolicy()
+        self._check_s = check_s
+        self._sleep = sleep
+
+    async def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
+        """Stream one answer; the last item is `Finished`, and closing the generator closes the connection.
+
+        Raises:
+            ModelError: The answer did not come, or not whole; `details["tries"]` tells how often it was asked for.
+        """
+        models = self._models(endpoint)
+        tried = 0
+        while True:
+            tried += 1
+            begun = False
+            try:
+                async with aclosing(models.stream(endpoint, request)) as chunks:
+                    async for chunk in chunks:
+                        begun = True
+                        yield chunk
+            except ModelError as error:
+                wait_s = None if begun else self._retry.wait_s(error, tried)
+                if wait_s is None:
+                    error.details["tries"] = tried
+                    raise
+            else:
+                return
+            await self._sleep(wait_s)
+
+    async def check(self, endpoint: ModelEndpoint) -> ModelCheck:
+        """Make the smallest real call (a few streamed tokens) and say how it went; never raises ModelError."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._check_s):
+                await self._try_out(endpoint)
+        except ModelError as error:
+            return ModelCheck(
+                ok=False,
+                latency_ms=since_ms(began),
+                code=error.code,
+                advice=error.message,
+                details=as_json(error.details),
+            )
+        except TimeoutError:
+            return ModelCheck(
+                ok=False,
+                latency_ms=since_ms(began),
+                code=ModelTimeoutError.code,
+                advice=f"The model did not answer within {self._check_s:g} seconds. Is it still being loaded?",
+                details={"cause": "CHECK", "limit_s": self._check_s},
+            )
+        return ModelCheck(ok=True, latency_ms=since_ms(began))
+
+    async def _try_out(self, endpoint: ModelEndpoint) -> None:
+        async with aclosing(self._models(endpoint).stream(endpoint, CHECK)) as chunks:
+            async for _ in chunks:
+                return
+
+    def _models(self, endpoint: ModelEndpoint) -> DialectModels:
+        models = self._dialects.get(endpoint.dialect)
+        if models is None:
+            raise ModelProtocolError(
+                f"This installation speaks no {endpoint.dialect.value}. Choose another kind of model.",
+                cause="DIALECT",
+            )
+        return models
+
+
+def since_ms(began: float) -> int:
+    """Return the milliseconds since a moment of the monotonic clock."""
+    return round((time.monotonic() - began) * 1000)
+
+
+def as_json(details: Mapping[str, Detail]) -> JsonObject:
+    """Return an error's facts as JSON."""
+    return {name: [*value] if isinstance(value, list) else value for name, value in details.items()}

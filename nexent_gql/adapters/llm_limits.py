@@ -1,0 +1,97 @@
+"""How long and how large an answer may be, and the clock that watches over it."""
+
+import asyncio
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from nexent_gql.ports.llm import ModelTimeoutError
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Limits of one call; times in seconds.
+
+    Attributes:
+        first_token_s: From the request to the first piece of the answer; comments of the stream do not count.
+        idle_s: Between two parts of the answer.
+        total_s: From the request to the end, without the time in which the caller does not read.
+        tail_s: How long to wait for token counts behind a finished answer.
+        drain_s: How long to wait for the end of the reply behind its end mark, to use the connection again.
+        max_line_bytes: The longest line of an event stream.
+        max_error_bytes: How much of a refusal is read.
+        max_answer_chars: Text, reasoning and arguments together.
+    """
+
+    first_token_s: float = 60
+    idle_s: float = 60
+    total_s: float = 600
+    tail_s: float = 3
+    drain_s: float = 0.2
+    max_line_bytes: int = 1_000_000
+    max_error_bytes: int = 64_000
+    max_answer_chars: int = 4_000_000
+
+
+class CallTimer:
+    """One timeout for a whole call, set anew for each wait and off while the caller has the answer in hand.
+
+    `async with timer` around the call, `with timer` around each wait. A timeout that ran on between the waits would
+    cancel the caller in the middle of its own work.
+    """
+
+    def __init__(self, limits: StreamLimits) -> None:
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._timeout = asyncio.timeout(None)
+        self._spent_s = 0.0
+        self._since = 0.0
+        self._why = ""
+        self.begun = False
+        self.answered = False
+
+    async def __aenter__(self) -> Self:
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._timeout.__aexit__(kind, error, trace)
+
+    def __enter__(self) -> None:
+        limits = self._limits
+        self._since = self._loop.time()
+        left_s = limits.total_s - self._spent_s
+        wait_s = limits.idle_s if self.begun else limits.first_token_s - self._spent_s
+        self._why = "TOTAL" if left_s <= wait_s else "IDLE" if self.begun else "FIRST_TOKEN"
+        self._timeout.reschedule(self._since + min(left_s, wait_s))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._spent_s += self._loop.time() - self._since
+        if not self._timeout.expired():
+            self._timeout.reschedule(None)
+
+    def error(self) -> ModelTimeoutError:
+        """Say which limit was reached."""
+        match self._why:
+            case "TOTAL":
+                return ModelTimeoutError(
+                    "The answer took longer than is allowed. Ask for a shorter one.",
+                    cause="TOTAL",
+                    limit_s=self._limits.total_s,
+                )
+            case "IDLE":
+                return ModelTimeoutError(
+                    "The provider fell silent in the middle of the answer. Try again.",
+                    cause="IDLE",
+                    limit_s=self._limits.idle_s,
+                )
+            case _:
+                return ModelTimeoutError(
+                    "The provider did not begin to answer in time. Try again, or use a faster model.",
+                    cause="FIRST_TOKEN",
+                    limit_s=self._limits.first_token_s,
+                )

@@ -1,0 +1,92 @@
+"""Server-sent events out of bytes that may be cut anywhere."""
+
+from nexent_gql.ports.llm import ModelProtocolError
+
+FIELDS_WITHOUT_DATA = (b"event", b"id", b"retry")
+
+
+class SseDecoder:
+    """Collects bytes and hands out the `data` of each event; strict: a line that is no field is an error.
+
+    Args:
+        max_line_bytes: The longest line, and the longest event, that is accepted.
+    """
+
+    def __init__(self, *, max_line_bytes: int = 1_000_000) -> None:
+        self._max_line_bytes = max_line_bytes
+        self._parts: list[bytes] = []
+        self._parts_bytes = 0
+        self._data: list[bytes] = []
+        self._data_bytes = 0
+        self._at_start = True
+        self._after_cr = False
+
+    def feed(self, received: bytes) -> list[bytes]:
+        """Return the data of the events that `received` completes.
+
+        Raises:
+            ModelProtocolError: A line is too long or no field of an event stream.
+        """
+        if b"\r" in received or self._after_cr:
+            received = self._plain_newlines(received)
+        if b"\n" not in received:  # kept apart until a newline comes: joining each time would take quadratic time
+            self._keep(received)
+            return []
+        lines = b"".join([*self._parts, received]).split(b"\n")
+        self._parts.clear()
+        self._parts_bytes = 0
+        self._keep(lines.pop())
+        if self._at_start:
+            lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
+            self._at_start = False
+        return self._events(lines)
+
+    def finish(self) -> list[bytes]:
+        """Return the data of an event that the end of the stream cut off from its empty line."""
+        return self.feed(b"\n\n")
+
+    def _plain_newlines(self, received: bytes) -> bytes:
+        if self._after_cr:
+            received = received.removeprefix(b"\n")
+        self._after_cr = received.endswith(b"\r")
+        return received.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _keep(self, part: bytes) -> None:
+        if part:
+            self._parts.append(part)
+            self._parts_bytes += len(part)
+            self._refuse_beyond(self._parts_bytes)
+
+    def _refuse_beyond(self, size_bytes: int) -> None:
+        if size_bytes > self._max_line_bytes:
+            raise ModelProtocolError(
+                "The provider sent an event that is too long. Is the base URL that of a chat completions API?",
+                cause="EVENT_TOO_LONG",
+                limit_bytes=self._max_line_bytes,
+            )
+
+    def _events(self, lines: list[bytes]) -> list[bytes]:
+        events: list[bytes] = []
+        for line in lines:
+            if line[:5] == b"data:":
+                self._data_bytes += len(line)
+                self._refuse_beyond(self._data_bytes)
+                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+            elif not line:
+                if self._data:
+                    events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
+                    self._data.clear()
+                    self._data_bytes = 0
+            elif line[:1] != b":":
+                self._other(line)
+        return events
+
+    def _other(self, line: bytes) -> None:
+        name = line.partition(b":")[0]
+        if name == b"data":
+            self._data.append(b"")
+        elif name not in FIELDS_WITHOUT_DATA:
+            raise ModelProtocolError(
+                "The provider's answer is no event stream. Check that the base URL is that of a chat completions API.",
+                cause="NOT_AN_EVENT_STREAM",
+            )

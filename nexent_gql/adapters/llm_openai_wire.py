@@ -1,0 +1,57 @@
+"""A request as the JSON of the Chat Completions API."""
+
+from collections.abc import Collection
+
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.llm import ChatMessage, ChatRequest, ToolCall, ToolSpec
+
+Quirk = str
+"""A parameter that a provider was seen to refuse; requests to it are written without it."""
+
+REFUSABLE: tuple[Quirk, ...] = ("stream_options", "max_tokens", "parallel_tool_calls", "stop", "tool_choice")
+
+
+def body_of(model: str, request: ChatRequest, quirks: Collection[Quirk] = ()) -> JsonObject:
+    """Write a streaming request.
+
+    A refused `max_tokens` becomes `max_completion_tokens`, the newer name; a refused `tool_choice` or
+    `stream_options` is left to the provider, and of a refused `stop` the reader of the answer takes care.
+    """
+    body: JsonObject = {
+        "model": model,
+        "messages": [message_of(message) for message in request.messages],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if request.tools and not (request.tool_choice == "none" and "tool_choice" in quirks):
+        body["tools"] = [tool_of(tool) for tool in request.tools]
+        body["tool_choice"] = request.tool_choice
+    if request.stop:
+        body["stop"] = [*request.stop]
+    if request.max_output_tokens is not None:
+        body["max_completion_tokens" if "max_tokens" in quirks else "max_tokens"] = request.max_output_tokens
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    return {name: value for name, value in body.items() if name not in quirks}
+
+
+def message_of(message: ChatMessage) -> JsonObject:
+    """Write a message; an assistant's content may be null beside its calls."""
+    written: JsonObject = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        written["content"] = message.content or None
+        written["tool_calls"] = [call_of(call) for call in message.tool_calls]
+    if message.tool_call_id is not None:
+        written["tool_call_id"] = message.tool_call_id
+    return written
+
+
+def call_of(call: ToolCall) -> JsonObject:
+    """Write a call of the history."""
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
+
+
+def tool_of(tool: ToolSpec) -> JsonObject:
+    """Write a tool's description."""
+    function: JsonObject = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}

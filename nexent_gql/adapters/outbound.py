@@ -1,0 +1,153 @@
+"""The HTTP client for every address that a tenant, a model or a document gave us.
+
+The check is made where it cannot be got round: at the moment of connecting, on the addresses the name resolves to,
+and the connection goes to exactly those. A name that changes between check and use, an odd spelling of an address,
+a redirect: all come through here.
+"""
+
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterable, Generator
+from contextlib import contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpcore2
+import httpx2
+
+from nexent_gql.adapters.outbound_addresses import Reach
+from nexent_gql.adapters.outbound_backend import GuardedBackend, OutboundRefusedError, Resolver, resolve
+
+__all__ = ["OutboundRefusedError", "Reach", "outbound_client"]
+
+ERRORS: tuple[tuple[type[Exception], type[httpx2.TransportError]], ...] = (
+    (httpcore2.ConnectTimeout, httpx2.ConnectTimeout),
+    (httpcore2.ReadTimeout, httpx2.ReadTimeout),
+    (httpcore2.WriteTimeout, httpx2.WriteTimeout),
+    (httpcore2.PoolTimeout, httpx2.PoolTimeout),
+    (httpcore2.ConnectError, httpx2.ConnectError),
+    (httpcore2.ReadError, httpx2.ReadError),
+    (httpcore2.WriteError, httpx2.WriteError),
+    (httpcore2.LocalProtocolError, httpx2.LocalProtocolError),
+    (httpcore2.RemoteProtocolError, httpx2.RemoteProtocolError),
+    (httpcore2.UnsupportedProtocol, httpx2.UnsupportedProtocol),
+)
+
+
+def outbound_client(
+    reach: Reach,
+    *,
+    max_connections: int = 100,
+    connect_timeout_s: float = 10,
+    pool_timeout_s: float = 10,
+    ssl_context: ssl.SSLContext | None = None,
+    resolver: Resolver = resolve,
+) -> httpx2.AsyncClient:
+    """Make a client that connects only where `reach` allows; enter it to open it, leave it to close all connections.
+
+    It follows no redirect, reads no proxy or netrc from the environment, and keeps no cookies: callers of several
+    tenants may share it. Reading and writing have no time limit here; callers set theirs.
+
+    Args:
+        reach: "public", or "any" for installations that use servers in their own network. Metadata services and
+            link-local addresses are out of reach for both.
+        max_connections: The most connections at once; further requests wait for `pool_timeout_s`.
+        connect_timeout_s: Time for name resolution, connecting and TLS each.
+        pool_timeout_s: How long a request waits for a free connection.
+        ssl_context: Instead of the system's trust store (or the file that `SSL_CERT_FILE` names).
+        resolver: How names become addresses.
+    """
+    pool = httpcore2.AsyncConnectionPool(
+        ssl_context=ssl_context or httpx2.create_ssl_context(),
+        max_connections=max_connections,
+        max_keepalive_connections=max_connections // 2,
+        keepalive_expiry=15,
+        network_backend=GuardedBackend(reach, resolver),
+    )
+    return httpx2.AsyncClient(
+        transport=GuardedTransport(pool),
+        timeout=httpx2.Timeout(None, connect=connect_timeout_s, pool=pool_timeout_s),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        trust_env=False,
+    )
+
+
+class GuardedTransport(httpx2.AsyncBaseTransport):
+    """Sends requests through a pool whose backend checks addresses; refuses URLs that no check should have to read.
+
+    Written against the public interfaces of both libraries, so that a change in their internals cannot take the guard
+    away unnoticed.
+    """
+
+    def __init__(self, pool: httpcore2.AsyncConnectionPool) -> None:
+        self._pool = pool
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send one request.
+
+        Raises:
+            OutboundRefusedError: Its URL or address is out of reach.
+            httpx2.TransportError: It failed on the way.
+        """
+        refuse_odd(request.url)
+        if not isinstance(request.stream, AsyncIterable):
+            raise httpx2.LocalProtocolError("The request's body must be asynchronous.")
+        sent = httpcore2.Request(
+            method=request.method,
+            url=httpcore2.URL(
+                scheme=request.url.raw_scheme,
+                host=request.url.raw_host,
+                port=request.url.port,
+                target=request.url.raw_path,
+            ),
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions=request.extensions,
+        )
+        with translated():
+            response = await self._pool.handle_async_request(sent)
+        return httpx2.Response(
+            status_code=response.status,
+            headers=response.headers,
+            stream=GuardedBody(response),
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._pool.aclose()
+
+
+class GuardedBody(httpx2.AsyncByteStream):
+    """A response's body, with errors as the client's users know them."""
+
+    def __init__(self, response: httpcore2.Response) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        with translated():
+            async for part in self._response.aiter_stream():
+                yield part
+
+    async def aclose(self) -> None:
+        """Release the connection; one whose body was not read to the end is closed."""
+        await self._response.aclose()
+
+
+def refuse_odd(url: httpx2.URL) -> None:
+    """Refuse schemes other than the web's, and credentials in the address: they end up in logs and mislead readers."""
+    if url.scheme not in {"http", "https"}:
+        raise OutboundRefusedError("Only http and https addresses can be used.")
+    if url.userinfo:
+        raise OutboundRefusedError("Leave user name and password out of the address.")
+    if not url.host:
+        raise OutboundRefusedError("The address names no host.")
+
+
+@contextmanager
+def translated() -> Generator[None]:
+    """Raise the pool's errors as the client's."""
+    try:
+        yield
+    except Exception as error:
+        for theirs, ours in ERRORS:
+            if isinstance(error, theirs):
+                raise ours(str(error)) from error
+        raise

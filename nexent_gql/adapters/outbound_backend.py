@@ -1,0 +1,100 @@
+"""Connects to checked addresses only."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import cast
+
+import httpcore2
+import httpx2
+
+from nexent_gql.adapters.outbound_addresses import Reach, is_allowed
+
+Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Turns a host and a port into addresses; raises OSError when there are none."""
+
+PORTS_OF_OTHER_PROTOCOLS = frozenset({21, 22, 23, 25, 110, 143, 465, 587, 993, 995, 3306, 5432, 6379, 11211})
+
+
+class OutboundRefusedError(httpx2.TransportError):
+    """The address is out of reach for this client; the sentence says why, and never what stands behind a name."""
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """Ask the system's resolver, in a thread."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class GuardedBackend(httpcore2.AsyncNetworkBackend):
+    """Resolves a name once, refuses it unless all its addresses are allowed, and connects to just those."""
+
+    def __init__(self, reach: Reach, resolver: Resolver = resolve) -> None:
+        self._reach: Reach = reach
+        self._resolver = resolver
+        self._network = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the interface's name
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Connect within `timeout` seconds.
+
+        Raises:
+            OutboundRefusedError: The host or port is out of reach.
+            httpcore2.ConnectError: No such name, or nobody answers.
+            httpcore2.ConnectTimeout: It took too long.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                addresses = await self._addresses(host, port)
+                return await self._connect(addresses, port, timeout, local_address, socket_options)
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout(str(error)) from error
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ASYNC109 - the interface's name
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Refuse: a path on this machine is nothing an outsider may name."""
+        del path, timeout, socket_options
+        raise OutboundRefusedError("Unix sockets cannot be used.")
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        if self._reach == "public" and port in PORTS_OF_OTHER_PROTOCOLS:
+            raise OutboundRefusedError(f"Port {port} is not one of a web server.")
+        try:
+            addresses = await self._resolver(host, port)
+        except (OSError, UnicodeError) as error:
+            raise httpcore2.ConnectError(str(error)) from error
+        if not addresses or not all(is_allowed(address, self._reach) for address in addresses):
+            raise OutboundRefusedError("The address lies in a network that this installation does not connect to.")
+        return addresses
+
+    async def _connect(
+        self,
+        addresses: Sequence[str],
+        port: int,
+        timeout_s: float | None,
+        local_address: str | None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Try the addresses in the resolver's order; all but the last share half of the time."""
+        *others, last = addresses
+        for address in others:
+            share_s = None if timeout_s is None else timeout_s / (2 * len(others))
+            try:
+                return await self._network.connect_tcp(address, port, share_s, local_address, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                continue
+        return await self._network.connect_tcp(last, port, timeout_s, local_address, socket_options)

@@ -1,0 +1,235 @@
+"""A model provider that is a real HTTP server and answers by script.
+
+In a test: `async with fake_provider() as provider`, then `provider.script("model-name", [Text("Hello")])` and
+`provider.base_url`. For other processes: `python -m tests.support.fake_provider --port 0`, which prints
+`ready: <base url>`; scripts are then registered as JSON by `POST /control/scripts` (see `Script`; `DELETE` forgets
+them), and `GET /control/requests` and `/control/connections` tell what happened.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Literal
+
+from pydantic import ValidationError
+
+from nexent_gql.kernel.json import JsonObject, loads_object
+from tests.support.fake_provider_http import Connection, HttpRequest
+from tests.support.fake_provider_play import Player
+from tests.support.fake_provider_rules import complaint
+from tests.support.fake_provider_state import Record, State, steps_of, turn_of
+from tests.support.fake_provider_steps import (
+    SCRIPT,
+    Drop,
+    ErrorFrame,
+    Finish,
+    Headers,
+    Raw,
+    Reasoning,
+    Refuse,
+    Script,
+    Stall,
+    Status,
+    Step,
+    Text,
+    Tool,
+    Usage,
+)
+
+__all__ = [
+    "Drop",
+    "ErrorFrame",
+    "FakeProvider",
+    "Finish",
+    "Headers",
+    "Raw",
+    "Reasoning",
+    "Record",
+    "Refuse",
+    "Script",
+    "Stall",
+    "Status",
+    "Step",
+    "Text",
+    "Tool",
+    "Usage",
+    "fake_provider",
+]
+
+
+class FakeProvider:
+    """A running provider; `key` is the bearer key it demands, None lets everybody in."""
+
+    def __init__(self, base_url: str, key: str | None) -> None:
+        self.base_url = base_url
+        self.key = key
+        self.state = State()
+        self._used = Counter[str]()
+        self._arrived = asyncio.Event()
+
+    @property
+    def requests(self) -> list[Record]:
+        """All chat completion requests so far, oldest first."""
+        return [record for record in self.state.records if record.path == "/v1/chat/completions"]
+
+    @property
+    def connections(self) -> list[Connection]:
+        """All connections so far; `closed_at` is None while one is open."""
+        return self.state.connections
+
+    def script(
+        self,
+        name: str,
+        *turns: Sequence[Step],
+        user_contains: str | None = None,
+        system_contains: str | None = None,
+        turn_by: Literal["last_user", "history"] = "last_user",
+    ) -> None:
+        """Answer the model `name` (or what contains the given words) by these turns."""
+        self.state.register(Script(name, [[*turn] for turn in turns], user_contains, system_contains, turn_by))
+
+    async def wait_for(self, requests: int = 1, timeout_s: float = 10) -> Record:
+        """Wait until so many requests have come and return the last of them."""
+        async with asyncio.timeout(timeout_s):
+            while len(self.requests) < requests:
+                self._arrived.clear()
+                await self._arrived.wait()
+        return self.requests[requests - 1]
+
+    async def handle(self, request: HttpRequest, connection: Connection) -> None:
+        """Answer one request."""
+        match request.method, request.path:
+            case "POST", "/v1/chat/completions":
+                await self._record(request, connection)
+            case "GET", "/v1/models" if self._may_enter(request):
+                names = [{"id": script.name, "object": "model"} for script in self.state.scripts]
+                await connection.json(200, {"object": "list", "data": names})
+            case method, path if path.startswith("/control/"):
+                await self._control(method, path, request, connection)
+            case _:
+                await connection.json(404, {"detail": "Not Found"})
+
+    def _may_enter(self, request: HttpRequest) -> bool:
+        return self.key is None or request.headers.get("authorization") == f"Bearer {self.key}"
+
+    async def _record(self, request: HttpRequest, connection: Connection) -> None:
+        opened_at = time.time()
+        try:
+            body = loads_object(request.body)
+        except ValueError:
+            await connection.json(400, {"error": {"message": "the body is no JSON object"}})
+            return
+        record = self.state.record(request, body, opened_at)
+        self._arrived.set()
+        try:
+            await self._complete(request, record, connection)
+        finally:
+            record.first_byte_at = connection.first_byte_at
+            record.finished_at = time.time()
+            if connection.closed_by_client:
+                record.client_closed_at = connection.closed_at
+
+    async def _complete(self, request: HttpRequest, record: Record, connection: Connection) -> None:
+        if not self._may_enter(request):
+            given = request.headers.get("authorization", "")
+            error = {"message": f"Incorrect API key provided: {given}", "code": "invalid_api_key"}
+            await connection.json(401, {"error": error})
+            return
+        wrong = complaint(record.body)
+        if wrong is not None:
+            await connection.json(400, {"error": {"message": wrong, "type": "invalid_request_error"}})
+            return
+        await self._play(record, connection)
+
+    async def _play(self, record: Record, connection: Connection) -> None:
+        script = self.state.choose(record.body)
+        record.script, record.turn = script.name, turn_of(script, record.body)
+        steps = steps_of(script, record.turn)
+        if steps is None:
+            message = f"script {script.name!r} has {len(script.turns)} turns, number {record.turn} was asked for"
+            await connection.json(400, {"error": {"message": message}})
+            return
+        await Player(connection, record.body, f"{script.name}/{record.turn}", self._used).play(steps)
+
+    async def _control(self, method: str, path: str, request: HttpRequest, connection: Connection) -> None:
+        match method, path:
+            case "POST", "/control/scripts":
+                await self._register(request.body, connection)
+            case "DELETE", "/control/scripts":
+                self.state.scripts.clear()
+                self._used.clear()
+                await connection.json(200, {})
+            case "DELETE", "/control/requests":
+                self.state.records.clear()
+                await connection.json(200, {})
+            case "GET", "/control/requests":
+                await connection.json(200, [asdict(record) for record in self.requests])
+            case "GET", "/control/connections":
+                await connection.json(200, [_told(each) for each in self.connections])
+            case _:
+                await connection.json(404, {"detail": "no such control"})
+
+    async def _register(self, body: bytes, connection: Connection) -> None:
+        try:
+            self.state.register(SCRIPT.validate_json(body))
+        except ValidationError as error:
+            await connection.json(422, {"detail": str(error)})
+        else:
+            await connection.json(200, {})
+
+
+def _told(connection: Connection) -> JsonObject:
+    return {
+        "opened_at": connection.opened_at,
+        "closed_at": connection.closed_at,
+        "closed_by_client": connection.closed_at is not None and connection.closed_by_client,
+    }
+
+
+@asynccontextmanager
+async def fake_provider(
+    *, key: str | None = None, host: str = "127.0.0.1", port: int = 0
+) -> AsyncGenerator[FakeProvider]:
+    """Run a provider on the current event loop; port 0 takes a free one."""
+    provider = FakeProvider("", key)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(provider.handle, provider.connections), host, port)
+    bound: int = server.sockets[0].getsockname()[1]
+    provider.base_url = f"http://{host}:{bound}/v1"
+    try:
+        yield provider
+    finally:
+        server.close()
+        await asyncio.gather(*(each.stopped() for each in provider.connections))
+        await server.wait_closed()
+
+
+async def serve(host: str, port: int, key: str | None) -> None:
+    """Run until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with fake_provider(key=key, host=host, port=port) as provider:
+        sys.stdout.write(f"ready: {provider.base_url}\n")
+        sys.stdout.flush()
+        await stop.wait()
+
+
+def main() -> None:
+    """Read the command line and serve."""
+    parser = argparse.ArgumentParser(description="A scripted model provider for tests.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--key", default=None, help="the bearer key to demand")
+    given = parser.parse_args()
+    asyncio.run(serve(given.host, given.port, given.key))
+
+
+if __name__ == "__main__":
+    main()

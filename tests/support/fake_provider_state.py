@@ -1,0 +1,123 @@
+"""What a fake provider knows: its scripts, and a record of every request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from nexent_gql.kernel.json import Json, JsonObject
+from tests.support.fake_provider_http import Connection, HttpRequest
+from tests.support.fake_provider_steps import Script, Step, Text
+
+OBSERVATIONS = ("Observation:", "Error:", "Call id:")
+
+
+@dataclass
+class Record:
+    """One request as the provider saw it; times are Unix seconds.
+
+    `client_closed_at` is set when the client went away before the answer was whole; `path` is without its query.
+    """
+
+    number: int
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: JsonObject
+    opened_at: float
+    script: str = ""
+    turn: int = -1
+    first_byte_at: float | None = None
+    finished_at: float | None = None
+    client_closed_at: float | None = None
+
+    @property
+    def model(self) -> str:
+        """The model that was asked for."""
+        return str(self.body.get("model"))
+
+    @property
+    def messages(self) -> list[JsonObject]:
+        """The messages of the request."""
+        return messages_of(self.body)
+
+
+@dataclass
+class State:
+    """Scripts by order of registration (a later one wins), requests, and open connections."""
+
+    scripts: list[Script] = field(default_factory=list[Script])
+    records: list[Record] = field(default_factory=list[Record])
+    connections: list[Connection] = field(default_factory=list[Connection])
+
+    def register(self, script: Script) -> None:
+        """Add a script; one of the same name is replaced."""
+        self.scripts = [*(known for known in self.scripts if known.name != script.name), script]
+
+    def record(self, request: HttpRequest, body: JsonObject, opened_at: float) -> Record:
+        """Keep a request."""
+        number = len(self.records)
+        record = Record(number, request.method, request.path, request.headers, body, opened_at)
+        self.records.append(record)
+        return record
+
+    def choose(self, body: JsonObject) -> Script:
+        """Pick the script of a request: by content, else by model name, else a title, else an echo."""
+        user, system = content_of(body, "user"), content_of(body, "system")
+        for script in reversed(self.scripts):
+            if (script.user_contains or script.system_contains) and (
+                (script.user_contains or "") in user and (script.system_contains or "") in system
+            ):
+                return script
+        for script in reversed(self.scripts):
+            if script.name == body.get("model") and not (script.user_contains or script.system_contains):
+                return script if "tools" in body or "title" not in system.lower() else TITLE
+        return TITLE if "title" in system.lower() and "tools" not in body else echo(user)
+
+
+TITLE = Script("title", [[Text("A fitting title")]])
+
+
+def echo(user: str) -> Script:
+    """Answer with what was said."""
+    return Script("echo", [[Text(f"You said: {user}")]] * 50)
+
+
+def messages_of(body: JsonObject) -> list[JsonObject]:
+    """Return the messages that are objects."""
+    messages = body.get("messages")
+    return [message for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+
+
+def text_of(content: Json) -> str:
+    """Return a message's text, given as a string or as parts."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""
+
+
+def is_question(message: JsonObject) -> bool:
+    """Tell a user's message from a tool's output that a code agent sends as one."""
+    return message.get("role") == "user" and not text_of(message.get("content")).startswith(OBSERVATIONS)
+
+
+def content_of(body: JsonObject, role: str) -> str:
+    """Return the text of the last message of `role`; of the user, the last question."""
+    found = [
+        text_of(message.get("content"))
+        for message in messages_of(body)
+        if message.get("role") == role and (role != "user" or is_question(message))
+    ]
+    return found[-1] if found else ""
+
+
+def turn_of(script: Script, body: JsonObject) -> int:
+    """Count the assistant's messages that the script's turns have already given."""
+    messages = messages_of(body)
+    start = 0
+    if script.turn_by == "last_user":
+        start = max((at for at, message in enumerate(messages) if is_question(message)), default=0)
+    return sum(message.get("role") == "assistant" for message in messages[start:])
+
+
+def steps_of(script: Script, turn: int) -> Sequence[Step] | None:
+    """Return the steps of a turn, or None when the script has no such turn."""
+    return script.turns[turn] if turn < len(script.turns) else None
