@@ -13,41 +13,45 @@ _BREAKS_A_LINE = frozenset({"Cc", "Zl", "Zp"})
 _TURNS_TEXT_ROUND = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def line(text: str, *, path: Path, max_chars: int) -> str:
+def line(text: str, *path: str, max_chars: int) -> str:
     """Return `text` as one visible line, trimmed and composed (NFC), so that equal looks are equal values.
 
     Raises:
         InvalidInputError: Nothing to see, too long, or a line break, control or bidirectional override in it.
     """
-    trimmed = _visible(_storable(_bounded(text.strip(), path, max_chars), path), path)
+    trimmed = required_text(text, *path, max_chars=max_chars)
     for position, char in enumerate(trimmed):
         if unicodedata.category(char) in _BREAKS_A_LINE or char in _TURNS_TEXT_ROUND:
             raise _forbidden(char, position, path)
     return _bounded(unicodedata.normalize("NFC", trimmed), path, max_chars)
 
 
-def prose(text: str, *, path: Path, max_chars: int) -> str:
-    """Return `text` of any number of lines, each ended by a line feed, without blank lines around it; may be empty.
+def required_text(text: str, *path: str, max_chars: int, trim: bool = True) -> str:
+    """Return `text` of any number of lines in which there is something to see; `trim=False` keeps the space around it.
 
     Control characters other than NUL are kept: pasted text is full of them, and it can be stored.
 
     Raises:
-        InvalidInputError: Too long, or it holds NUL or half of a surrogate pair.
+        InvalidInputError: Nothing to see, too long, or it holds NUL or half of a surrogate pair.
     """
-    lines = text.replace("\r\n", "\n").rstrip().lstrip("\n")
-    return _storable(_bounded(lines, path, max_chars), path)
+    kept = _storable(_bounded(text.strip() if trim else text, path, max_chars), path)
+    if all(unicodedata.category(char) in _UNSEEN for char in kept):
+        raise InvalidInputError("This must not be empty.", path=path, limit=max_chars)
+    return kept
 
 
-def words(text: str, *, path: Path, max_chars: int) -> str:
-    """Return `text` as `prose` does, and refuse it when there is nothing to see in it.
+def optional_text(text: str | None, *path: str, max_chars: int) -> str | None:
+    """Return `text` like `required_text`; None when there is none, or only white space.
 
     Raises:
-        InvalidInputError: Empty, too long, or it holds NUL or half of a surrogate pair.
+        InvalidInputError: As there.
     """
-    return _visible(prose(text, path=path, max_chars=max_chars), path)
+    if text is None or not text.strip():
+        return None
+    return required_text(text, *path, max_chars=max_chars)
 
 
-def secret(text: str, *, path: Path, max_chars: int) -> str:
+def secret(text: str, *path: str, max_chars: int) -> str:
     """Return a key as its issuer gives it: printable ASCII without spaces; no refusal ever shows a part of it.
 
     Raises:
@@ -65,12 +69,6 @@ def _bounded(text: str, path: Path, max_chars: int) -> str:
     if len(text) > max_chars:
         message = f"This is too long: {len(text):,} characters, and at most {max_chars:,} are accepted."
         raise InvalidInputError(message, path=path, length=len(text), limit=max_chars)
-    return text
-
-
-def _visible(text: str, path: Path) -> str:
-    if all(unicodedata.category(char) in _UNSEEN for char in text):
-        raise InvalidInputError("This must not be empty.", path=path)
     return text
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from nexent_gql.kernel.errors import InvalidInputError
-from nexent_gql.kernel.text import line, prose, secret, words
+from nexent_gql.kernel.text import line, optional_text, required_text, secret
 
 PATH = ("input", "name")
 UNSEEN = ["", "   ", "\u200b\u200b", "\n\t"]
@@ -19,62 +19,64 @@ UNSTORABLE = ["a\0b", "a\ud800", "\udc00b"]
     ],
 )
 def test_line_is_trimmed_and_composed(given: str, kept: str) -> None:
-    assert line(given, path=PATH, max_chars=10) == kept
+    assert line(given, *PATH, max_chars=10) == kept
 
 
 @pytest.mark.parametrize("given", [*UNSEEN, *UNSTORABLE, "x" * 11, "a\nb", "a\tb", "a\x7fb", "a\u2028b", "a\u202eb"])
 def test_line_refuses_and_names_the_field(given: str) -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        line(given, path=PATH, max_chars=10)
+        line(given, *PATH, max_chars=10)
     assert refusal.value.path == PATH
     assert refusal.value.code == "BAD_USER_INPUT"
 
 
 def test_a_refused_character_is_named_and_placed() -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        line("ab\x00c", path=PATH, max_chars=10)
+        line("ab\x00c", *PATH, max_chars=10)
     assert refusal.value.details == {"position": 2, "character": "U+0000"}
 
 
 def test_length_counts_what_is_kept() -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        line("  " + "x" * 11, path=PATH, max_chars=10)
+        line("  " + "x" * 11, *PATH, max_chars=10)
     assert refusal.value.details == {"length": 11, "limit": 10}
 
 
-@pytest.mark.parametrize(
-    ("given", "kept"),
-    [("", ""), (" \n ", ""), ("\n\n  a\r\n\tb\x0c\x1b[0m \n\n", "  a\n\tb\x0c\x1b[0m")],
-)
-def test_prose_keeps_what_can_be_stored(given: str, kept: str) -> None:
-    assert prose(given, path=PATH, max_chars=20) == kept
+def test_required_text_keeps_what_can_be_stored() -> None:
+    assert required_text("\n a\r\n\tb\x0c\x1b[0m \n", *PATH, max_chars=20) == "a\r\n\tb\x0c\x1b[0m"
 
 
-@pytest.mark.parametrize("given", [*UNSTORABLE, "x" * 21])
-def test_prose_refuses_and_names_the_field(given: str) -> None:
+def test_required_text_keeps_space_where_it_matters() -> None:
+    assert required_text("  a\n", *PATH, max_chars=20, trim=False) == "  a\n"
+
+
+@pytest.mark.parametrize("trim", [True, False])
+@pytest.mark.parametrize("given", [*UNSEEN, *UNSTORABLE, "x" * 11])
+def test_required_text_refuses_and_names_the_field(given: str, trim: bool) -> None:  # noqa: FBT001
     with pytest.raises(InvalidInputError) as refusal:
-        prose(given, path=PATH, max_chars=20)
+        required_text(given, *PATH, max_chars=10, trim=trim)
     assert refusal.value.path == PATH
 
 
-def test_words_are_kept_as_prose_is() -> None:
-    assert words("\n  a\r\nb \n", path=PATH, max_chars=20) == "  a\nb"
+@pytest.mark.parametrize(("given", "kept"), [(None, None), ("", None), (" \n ", None), (" a\nb ", "a\nb")])
+def test_optional_text_is_none_when_blank(given: str | None, kept: str | None) -> None:
+    assert optional_text(given, *PATH, max_chars=10) == kept
 
 
-@pytest.mark.parametrize("given", [*UNSEEN, *UNSTORABLE, "x" * 21])
-def test_words_refuse_and_name_the_field(given: str) -> None:
+@pytest.mark.parametrize("given", [*UNSTORABLE, "x" * 11])
+def test_optional_text_refuses_and_names_the_field(given: str) -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        words(given, path=PATH, max_chars=20)
+        optional_text(given, *PATH, max_chars=10)
     assert refusal.value.path == PATH
 
 
 def test_secret_is_trimmed() -> None:
-    assert secret(" sk-1~! \n", path=PATH, max_chars=7) == "sk-1~!"
+    assert secret(" sk-1~! \n", *PATH, max_chars=7) == "sk-1~!"
 
 
 @pytest.mark.parametrize("given", ["", " ", "canary key", "canary\0", "canaryé", "canary" * 20])
 def test_refused_secret_is_not_shown(given: str) -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        secret(given, path=PATH, max_chars=50)
+        secret(given, *PATH, max_chars=50)
     assert refusal.value.path == PATH
     assert "canary" not in repr((refusal.value, refusal.value.message, refusal.value.details))
