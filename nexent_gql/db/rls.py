@@ -54,7 +54,7 @@ class UnsecuredTableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One row of `pg_policies`; `using` filters what is there, `check` what is written."""
+    """One row of `pg_policies`: `using` filters what is there, and what is written too where `check` is None."""
 
     name: str
     role: str
@@ -130,8 +130,7 @@ def _tenant_policy(table: Table) -> Policy:
     column = TENANT_COLUMN.get(table.name, "tenant_id")
     if column not in table.columns:
         raise UnsecuredTableError(table.name)
-    rule = f"({column} = {_BOUND_TENANT})"
-    return Policy(name="tenant", role=APP_ROLE, command="ALL", using=rule, check=rule)
+    return Policy(name="tenant", role=APP_ROLE, command="ALL", using=f"({column} = {_BOUND_TENANT})", check=None)
 
 
 def _system_policy(command: Command) -> Policy:
@@ -140,5 +139,5 @@ def _system_policy(command: Command) -> Policy:
         role=SYSTEM_ROLE,
         command=command,
         using=None if command == "INSERT" else "true",
-        check="true" if command in ("INSERT", "UPDATE") else None,
+        check="true" if command == "INSERT" else None,
     )

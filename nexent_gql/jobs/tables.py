@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Identity, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -31,6 +31,7 @@ class Job(TenantRow, table=True):
     """
 
     __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
         UniqueConstraint("tenant_id", "key"),
         Index("ix_job_due", "run_after", postgresql_where=text("state = 'QUEUED'")),
         Index("ix_job_leased", "lease_until", postgresql_where=text("state = 'RUNNING'")),
@@ -59,7 +60,9 @@ class Job(TenantRow, table=True):
 class JobStep(Table, table=True):
     """The durable result of a finished effect of a job; `result` is JSON. Deleted when the job ends."""
 
-    job_id: UUID = Field(sa_column=Column(ForeignKey("job.id", ondelete="CASCADE"), primary_key=True))
+    __table_args__ = (ForeignKeyConstraint(["tenant_id", "job_id"], ["job.tenant_id", "job.id"], ondelete="CASCADE"),)
+
+    job_id: UUID = Field(primary_key=True)
     name: str = Field(primary_key=True)
     tenant_id: UUID = Field(nullable=False)
     fence: int

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from nexent_gql.db.session import APP_ROLE, SYSTEM_ROLE
+from nexent_gql.migrations.errors import RolesError
 
 ROLES = (APP_ROLE, SYSTEM_ROLE)
 _ATTEMPTS = 8
@@ -26,10 +27,6 @@ END $$
 """
 _UNSAFE = text("SELECT rolname FROM pg_roles WHERE rolname = :role AND (rolsuper OR rolbypassrls OR rolcanlogin)")
 _CAN_SET = text("SELECT pg_has_role(session_user, :role, 'SET')")
-
-
-class RolesError(Exception):
-    """A role exists with powers that would void row-level security, or can't be made; the message says what to do."""
 
 
 async def ensure_roles(connection: AsyncConnection) -> None:

@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 PACKAGES = ("nexent_gql", "workers")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+GENERATED = ROOT / "nexent_gql" / "migrations" / "versions"  # by alembic: a line for each column and rule
+WRITTEN = [path for path in SOURCES if GENERATED not in path.parents]
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 50
 MEDIAN_LINES_OF_A_FILE = 100
@@ -121,7 +123,7 @@ def test_every_domain_has_a_contract_for_its_repository() -> None:
 
 
 def test_files_are_short() -> None:
-    lengths = {path.relative_to(ROOT): lines_of(path) for path in SOURCES}
+    lengths = {path.relative_to(ROOT): lines_of(path) for path in WRITTEN}
     assert {path: length for path, length in lengths.items() if length > MOST_LINES_OF_A_FILE} == {}
     assert median(lengths.values()) < MEDIAN_LINES_OF_A_FILE
 
@@ -129,7 +131,7 @@ def test_files_are_short() -> None:
 def test_functions_are_short() -> None:
     too_long = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
-        for path in SOURCES
+        for path in WRITTEN
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (node.end_lineno or node.lineno) - node.lineno >= MOST_LINES_OF_A_FUNCTION
