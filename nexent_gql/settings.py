@@ -6,7 +6,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nexent_gql.api.settings import ApiSettings
@@ -83,3 +83,20 @@ class Settings(BaseSettings):
     runs: RunSettings = RunSettings()
     outbound: OutboundSettings = OutboundSettings()
     api: ApiSettings = ApiSettings()
+
+
+class SettingsError(Exception):
+    """The configuration is missing something or has nonsense in it; the message names each variable."""
+
+
+def read_settings(**known: object) -> Settings:
+    """Read the environment; `known` values win over it.
+
+    Raises:
+        SettingsError: With a line for each variable that is missing or wrong, without its value.
+    """
+    try:
+        return Settings(**known)  # pyright: ignore[reportArgumentType]
+    except ValidationError as error:
+        problems = [f"NEXENT_{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
+        raise SettingsError("\n".join(problems)) from None

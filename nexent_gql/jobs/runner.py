@@ -58,11 +58,12 @@ class JobRunner:
         self._max_crashes = max_crashes
         self._running: dict[UUID, tuple[Lease, asyncio.Task[None]]] = {}
         self._missed: deque[UUID] = deque(maxlen=1_000)
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     async def run(self, job_id: UUID) -> None:
-        """Claim the job and see it through; returns at once when there is nothing to claim."""
+        """Claim the job and see it through; returns at once when there is nothing to claim.
+
+        Cancelling this gives the job back to the queue, uncounted.
+        """
         claimed = await self._claim(job_id)
         if claimed is None:
             return
@@ -74,15 +75,12 @@ class JobRunner:
         task = asyncio.ensure_future(work(lease))
         await asyncio.sleep(0)  # a task that is cancelled before its first step would never see it
         self._running[job_id] = (lease, task)
-        self._idle.clear()
         beat = asyncio.create_task(self._beat(lease))
         try:
             await self._settle(lease, task)
         finally:
             beat.cancel()
             del self._running[job_id]
-            if not self._running:
-                self._idle.set()
 
     def cancel(self, job_id: UUID, reason: CancelReason = CancelReason.REQUESTED) -> None:
         """Cancel a job if this worker runs it, or is just claiming it; the first reason counts."""
@@ -93,12 +91,6 @@ class JobRunner:
         if lease.cancelled is None:
             lease.cancelled = reason
             task.cancel()
-
-    async def drain(self) -> None:
-        """Give all running jobs back to the queue, uncounted, and wait until that is done."""
-        for job_id in list(self._running):
-            self.cancel(job_id, CancelReason.SHUTDOWN)
-        await self._idle.wait()
 
     async def _claim(self, job_id: UUID) -> tuple[Lease, int] | None:
         async with self._db.system() as session:

@@ -1,0 +1,43 @@
+"""The command line: `nexent-gql up | serve | worker | migrate | schema | seed | token | doctor`.
+
+Each command is a module of its own, imported only when it is called: `token` need not wait for the schema.
+"""
+
+import importlib
+import sys
+from typing import cast
+
+import click
+
+from nexent_gql.embedded import EngineError
+from nexent_gql.kernel.errors import DomainError
+from nexent_gql.settings import SettingsError
+
+_COMMANDS = ("up", "serve", "worker", "migrate", "schema", "seed", "token", "doctor")
+
+
+class _Commands(click.Group):
+    """Finds a command's module by its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        if cmd_name not in _COMMANDS:
+            return None
+        return cast("click.Command", importlib.import_module(f"nexent_gql.cli.{cmd_name}").command)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="nexent-gql")
+def cli() -> None:
+    """A GraphQL API server for AI agents. `nexent-gql up` starts everything."""
+
+
+def main() -> None:
+    """Run a command; what is wrong is one sentence on standard error, and exit status 1."""
+    try:
+        cli()
+    except (EngineError, SettingsError, DomainError) as error:
+        click.echo(f"nexent-gql: {error}", err=True)
+        sys.exit(1)

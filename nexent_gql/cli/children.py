@@ -1,0 +1,93 @@
+"""Our own processes under `up`: started with a lifeline, restarted when they die, stopped in order."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nexent_gql.process import LIFELINE
+
+_MAX_LOG_BYTES = 10_000_000
+_TAIL_BYTES = 4_000
+_STABLE_S = 30.0
+_FIRST_PAUSE_S = 0.2
+_MAX_PAUSE_S = 10.0
+
+
+@dataclass(slots=True)
+class Child:
+    """A program that is to run all the time; its output goes to `log`."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0
+    pause_s: float = _FIRST_PAUSE_S
+    not_before: float = field(default=0)
+
+    def start(self) -> None:
+        """Start the program in a session of its own: a Ctrl-C in the terminal reaches the supervisor alone."""
+        if self.log.exists() and self.log.stat().st_size > _MAX_LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".old.log"))
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [*self.command, LIFELINE],
+                env=dict(self.environment),
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self.started_at = time.monotonic()
+
+    def is_running(self) -> bool:
+        """Tell whether it runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def revive(self) -> int | None:
+        """Start it again if it died, a little later each time; returns the exit status when it was found dead."""
+        if self.process is None or self.is_running():
+            return None
+        now = time.monotonic()
+        if self.not_before == 0:
+            if now - self.started_at > _STABLE_S:
+                self.pause_s = _FIRST_PAUSE_S
+            self.not_before = now + self.pause_s
+            self.pause_s = min(self.pause_s * 2, _MAX_PAUSE_S)
+            return self.process.returncode
+        if now >= self.not_before:
+            self.not_before = 0
+            self.start()
+        return None
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM, without waiting."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+
+    def wait_stopped(self, timeout_s: float) -> None:
+        """Wait until it has ended; one that does not is killed."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+
+    def log_tail(self) -> str:
+        """Return the end of its output."""
+        data = self.log.read_bytes()[-_TAIL_BYTES:] if self.log.exists() else b""
+        return data.decode(errors="replace").strip()
+
+
+def python_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of ours in this interpreter."""
+    return [sys.executable, "-m", module, *arguments]

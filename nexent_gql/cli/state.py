@@ -1,0 +1,70 @@
+"""The state folder of `up`, and how other commands find the engines that run over it."""
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import cast
+
+import click
+
+from nexent_gql.embedded import Engines
+from nexent_gql.settings import Settings, SettingsError, read_settings
+
+DEFAULT_STATE_DIR = Path(".nexent")
+_CONNECTION = "connection.json"
+_KEY_FILE = "secret_key"
+
+state_dir_option = click.option(
+    "--state-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="NEXENT_STATE_DIR",
+    default=DEFAULT_STATE_DIR,
+    show_default=True,
+    help="Where `up` keeps its data.",
+)
+
+
+def secret_key(state_dir: Path) -> str:
+    """Return the installation's key, made when first asked for; readable by its owner only."""
+    if configured := os.environ.get("NEXENT_SECRET_KEY"):
+        return configured
+    path = state_dir / _KEY_FILE
+    if not path.exists():
+        _write_private(path, secrets.token_urlsafe(48))
+    return path.read_text().strip()
+
+
+def remember_connection(state_dir: Path, engines: Engines) -> None:
+    """Tell later commands where the engines are; the file holds passwords."""
+    facts = {"database_url": engines.database_url, "redis_url": engines.redis_url}
+    _write_private(state_dir / _CONNECTION, json.dumps(facts))
+
+
+def find_settings(state_dir: Path) -> Settings:
+    """Return the settings of the environment, completed by what runs over the state folder.
+
+    Raises:
+        SettingsError: Neither says where the engines are, or the environment is wrong.
+    """
+    known: dict[str, object] = {"state_dir": state_dir}
+    path = state_dir / _CONNECTION
+    if path.exists():
+        facts = cast("dict[str, str]", json.loads(path.read_text()))
+        known |= {name: url for name, url in facts.items() if f"NEXENT_{name.upper()}" not in os.environ}
+        known["secret_key"] = secret_key(state_dir)
+    elif "NEXENT_DATABASE_URL" not in os.environ:
+        raise SettingsError(
+            f"Nothing has been started over {state_dir}: run `nexent-gql up --state-dir {state_dir}`, "
+            "or set NEXENT_DATABASE_URL, NEXENT_REDIS_URL and NEXENT_SECRET_KEY."
+        )
+    return read_settings(**known)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    temporary.replace(path)

@@ -1,0 +1,197 @@
+"""`nexent-gql up`: engines, migrations, demo data, API and workers, in one command and under one supervisor."""
+
+import asyncio
+import http.client
+import os
+import signal
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from nexent_gql import migrations
+from nexent_gql.cli.children import Child, python_command
+from nexent_gql.cli.seed import seed
+from nexent_gql.cli.serve import DEFAULT_PORT, listen
+from nexent_gql.cli.state import find_settings, remember_connection, secret_key, state_dir_option
+from nexent_gql.embedded import AlreadyRunningError, EngineError, Engines, EngineSet, StateLock
+from nexent_gql.settings import Settings
+
+_READY_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 15.0
+_WATCH_S = 0.2
+_POLL_READY_S = 0.05
+
+
+class _Stop(BaseException):
+    """A signal asked this process to end."""
+
+
+@click.command("up")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the API.")
+@click.option(
+    "--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(1, 65_535), help="Port of the API."
+)
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
+@state_dir_option
+def command(host: str, port: int, workers: int, state_dir: Path) -> None:
+    """Start everything on this machine; Ctrl-C stops all of it and keeps the data."""
+    state_dir = state_dir.absolute()
+    lock = StateLock(state_dir)
+    try:
+        lock.acquire()
+    except AlreadyRunningError as error:
+        raise click.ClickException(f"{error} It is yours to use, or stop it first.") from None
+    with lock, _signals_stop():
+        listen(host, port).close()
+        url = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"  # noqa: S104 - compared only
+        lock.describe({"pid": os.getpid(), "url": f"{url}/graphql"})
+        with suppress(_Stop):
+            _run(lock, state_dir, host, port, workers)
+
+
+def _run(lock: StateLock, state_dir: Path, host: str, port: int, workers: int) -> None:
+    """Start in order, watch until a signal, stop in the opposite order."""
+    started = time.monotonic()
+    engines = EngineSet(state_dir, lock=lock)
+    children: list[Child] = []
+    try:
+        urls = _start_engines(engines)
+        remember_connection(state_dir, urls)
+        settings = find_settings(state_dir)
+        asyncio.run(_prepare(settings))
+        children.extend(_children(settings, state_dir, host, port, workers))
+        _say(f"starting the API and {workers} worker process{'es' if workers > 1 else ''}")
+        for child in children:
+            child.start()
+        _wait_ready(children, port, host)
+        _say(
+            f"up in {time.monotonic() - started:.1f} s; the page is http://{_shown(host)}:{port}/, logs are in {state_dir}/log"
+        )
+        click.echo(f"ready: http://{_shown(host)}:{port}/graphql")
+        _watch(engines, children)
+    finally:
+        _stop(engines, children)
+
+
+async def _prepare(settings: Settings) -> None:
+    """Bring the database to this program's level and make the demo tenant."""
+    _say("migrating the database")
+    await migrations.upgrade(settings.database_url.get_secret_value())
+    _say("seeding the demo tenant")
+    await seed(settings)
+
+
+def _start_engines(engines: EngineSet) -> Engines:
+    """Start what is not configured to be elsewhere."""
+    database_url, redis_url = os.environ.get("NEXENT_DATABASE_URL"), os.environ.get("NEXENT_REDIS_URL")
+    if database_url and redis_url:
+        return Engines(database_url=database_url, redis_url=redis_url)
+    embedded = engines.start(_say)
+    return Engines(database_url=database_url or embedded.database_url, redis_url=redis_url or embedded.redis_url)
+
+
+def _children(settings: Settings, state_dir: Path, host: str, port: int, workers: int) -> Generator[Child]:
+    environment = {
+        **os.environ,
+        "NEXENT_DATABASE_URL": settings.database_url.get_secret_value(),
+        "NEXENT_REDIS_URL": settings.redis_url.get_secret_value(),
+        "NEXENT_SECRET_KEY": secret_key(state_dir),
+        "NEXENT_STATE_DIR": str(state_dir),
+        "NEXENT_DEMO": "true",
+    }
+    logs = state_dir / "log"
+    logs.mkdir(exist_ok=True)
+    serve = python_command("nexent_gql.cli", "serve", "--host", host, "--port", str(port))
+    yield Child("api", serve, environment, logs / "api.log")
+    for number in range(1, workers + 1):
+        yield Child(f"worker-{number}", python_command("workers"), environment, logs / f"worker-{number}.log")
+
+
+def _wait_ready(children: list[Child], port: int, host: str) -> None:
+    """Return when the API says that all it needs is there.
+
+    Raises:
+        EngineError: A process ended, or it took too long; with the end of its log.
+    """
+    deadline = time.monotonic() + _READY_TIMEOUT_S
+    while not _is_ready(_shown(host), port):
+        for child in children:
+            if not child.is_running():
+                raise EngineError(f"{child.name} did not start; its log ends:\n{child.log_tail()}")
+        if time.monotonic() > deadline:
+            raise EngineError(f"The API was not ready after {_READY_TIMEOUT_S:.0f} s; see {children[0].log}.")
+        time.sleep(_POLL_READY_S)
+
+
+def _is_ready(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _watch(engines: EngineSet, children: list[Child]) -> None:
+    """Bring back whatever dies, until a signal."""
+    while True:
+        for name in engines.poll():
+            _say(f"{name} has ended; starting it again")
+            try:
+                engines.restart(name)
+            except EngineError as error:
+                _say(f"{name} did not start: {error}")
+        for child in children:
+            if (status := child.revive()) is not None:
+                _say(f"{child.name} has ended with status {status}; starting it again, see {child.log}")
+        time.sleep(_WATCH_S)
+
+
+def _stop(engines: EngineSet, children: list[Child]) -> None:
+    with _signals_ignored():
+        if children:
+            _say("stopping")
+        for child in children:
+            child.ask_to_stop()
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        for child in children:
+            child.wait_stopped(max(0.1, deadline - time.monotonic()))
+        engines.stop()
+
+
+@contextmanager
+def _signals_stop() -> Generator[None]:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise _Stop
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _signals_ignored() -> Generator[None]:
+    """Finish stopping also when Ctrl-C is pressed again; each step of it is bounded in time."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _shown(host: str) -> str:
+    return "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared only
+
+
+def _say(message: str) -> None:
+    click.echo(f"  {message}", err=True)

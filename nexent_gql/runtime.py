@@ -1,0 +1,108 @@
+"""Everything a process talks to, opened once and closed in reverse; server, worker, command line and tests use it."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from nexent_gql.adapters.events_redis import RedisEventLog
+from nexent_gql.adapters.llm_gateway import LanguageModelGateway
+from nexent_gql.adapters.llm_offline import OfflineModels
+from nexent_gql.adapters.llm_openai import OpenAIModels
+from nexent_gql.adapters.outbound import outbound_client
+from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
+from nexent_gql.adapters.redis_client import RedisLink, open_redis
+from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
+from nexent_gql.adapters.tools_builtin import BuiltinTools
+from nexent_gql.adapters.wakeups_arq import ArqWakeups
+from nexent_gql.db.session import Database, create_engine
+from nexent_gql.kernel.clock import Clock, utc_now
+from nexent_gql.kernel.errors import UnavailableError
+from nexent_gql.ports.events import EventLog
+from nexent_gql.ports.llm import Dialect, LanguageModels
+from nexent_gql.ports.passwords import Passwords
+from nexent_gql.ports.secrets import SecretBox
+from nexent_gql.ports.tools import ToolBox
+from nexent_gql.ports.wakeups import Wakeups
+from nexent_gql.settings import Settings
+
+_CHECK_TIMEOUT_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How a dependency is: `error` None says that it answers; `latency_ms` is how long it took to know."""
+
+    name: str
+    error: str | None
+    latency_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Ports, and the two links that adapters of other processes share."""
+
+    db: Database
+    redis: RedisLink
+    log: EventLog
+    wakeups: Wakeups
+    llm: LanguageModels
+    secrets: SecretBox
+    passwords: Passwords
+    toolbox: ToolBox
+    clock: Clock
+    settings: Settings
+
+    async def check(self) -> Sequence[Check]:
+        """Ask each dependency for a sign of life, at most 3 s long."""
+        return await asyncio.gather(_check("postgres", self._ask_postgres()), _check("redis", self._ask_redis()))
+
+    async def _ask_postgres(self) -> None:
+        async with self.db.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def _ask_redis(self) -> None:
+        await self.redis.commands.execute("PING")
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
+    """Open every resource that `settings` name; close them in reverse order."""
+    async with AsyncExitStack() as stack:
+        engine = create_engine(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
+        stack.push_async_callback(engine.dispose)
+        redis = await stack.enter_async_context(open_redis(settings.redis_url.get_secret_value()))
+        client = await stack.enter_async_context(
+            outbound_client(settings.outbound.reach, max_connections=settings.jobs.max_runs * 2)
+        )
+        passwords = Argon2Passwords()
+        stack.callback(passwords.close)
+        yield Runtime(
+            db=Database(engine),
+            redis=redis,
+            log=RedisEventLog(redis, ttl_s=settings.runs.events_ttl_s),
+            wakeups=ArqWakeups(redis),
+            llm=LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client), Dialect.OFFLINE: OfflineModels()}),
+            secrets=AesGcmSecretBox([settings.secret_key]),
+            passwords=passwords,
+            toolbox=BuiltinTools(),
+            clock=utc_now,
+            settings=settings,
+        )
+
+
+async def _check(name: str, asked: Awaitable[None]) -> Check:
+    began = time.monotonic()
+    error: str | None = None
+    try:
+        async with asyncio.timeout(_CHECK_TIMEOUT_S):
+            await asked
+    except TimeoutError:
+        error = f"no answer within {_CHECK_TIMEOUT_S:.0f} s"
+    except (SQLAlchemyError, OSError, UnavailableError) as failure:
+        error = type(failure).__name__
+    return Check(name, error, int((time.monotonic() - began) * 1000))

@@ -1,0 +1,42 @@
+"""All services, built in the order in which they need each other."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from nexent_gql.domains.agents.service import AgentService
+from nexent_gql.domains.conversations.service import ConversationService
+from nexent_gql.domains.identity.service import IdentityService
+from nexent_gql.domains.models.service import ModelService
+from nexent_gql.domains.runs.asking import Asking
+from nexent_gql.domains.runs.service import RunService
+from nexent_gql.domains.tools.service import ToolService
+from nexent_gql.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Stateless, built once per process; what differs per call is an argument, the actor first."""
+
+    identity: IdentityService
+    models: ModelService
+    tools: ToolService
+    agents: AgentService
+    conversations: ConversationService
+    runs: RunService
+
+    @classmethod
+    def build(cls, runtime: Runtime) -> Self:
+        """Wire the services to what `runtime` opened."""
+        db, clock = runtime.db, runtime.clock
+        models = ModelService(db, runtime.llm, runtime.secrets, clock)
+        tools = ToolService(runtime.toolbox)
+        agents = AgentService(db, models, tools, clock)
+        conversations = ConversationService(db, agents, clock)
+        return cls(
+            identity=IdentityService(db, runtime.passwords, clock, runtime.settings.secret_key, runtime.settings.auth),
+            models=models,
+            tools=tools,
+            agents=agents,
+            conversations=conversations,
+            runs=RunService(db, runtime.log, Asking(db, agents, clock), conversations, clock),
+        )

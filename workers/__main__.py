@@ -1,0 +1,29 @@
+"""`python -m workers`: one worker process, until SIGTERM or Ctrl-C."""
+
+import asyncio
+import signal
+import sys
+
+import uvloop
+
+from nexent_gql.process import hold_on, tune_collector
+from nexent_gql.settings import Settings, read_settings
+from nexent_gql.telemetry import configure_logging
+from workers.process import work
+
+
+async def main(settings: Settings) -> None:
+    """Work until a signal says stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    tune_collector()
+    await work(settings, stop)
+
+
+if __name__ == "__main__":
+    settings = read_settings()
+    configure_logging(settings.log_format, settings.log_level)
+    hold_on(sys.argv[1:])
+    uvloop.run(main(settings))

@@ -1,0 +1,84 @@
+"""One worker process: takes wake-ups, runs jobs, relays the outbox, and takes over from the dead."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+from nexent_gql.adapters.engine_smolagents import open_engine
+from nexent_gql.runtime import Runtime, open_runtime
+from nexent_gql.services import Services
+
+from nexent_gql.adapters.wakeups_arq import build_arq_worker
+from nexent_gql.jobs.reaper import Reaper
+from nexent_gql.jobs.relay import Relay
+from nexent_gql.jobs.runner import JobRunner
+from nexent_gql.kernel.errors import UnavailableError
+from nexent_gql.ports.wakeups import Wakeups
+from nexent_gql.settings import Settings
+from workers.handlers import QUEUES, build_handlers
+
+REAP_S = 1.0
+STALE_S = 3.0
+_RETRY_S = 0.5
+_log = structlog.get_logger()
+
+
+async def work(settings: Settings, stop: asyncio.Event) -> None:
+    """Work until `stop` is set; then give running jobs back and return."""
+    async with open_runtime(settings) as runtime, open_runner(runtime, settings) as runner:
+        loops = [
+            Relay(runtime.db, runtime.wakeups, runtime.log).run(),
+            _reaper(runtime, settings).run(),
+            heed_cancellations(runtime.wakeups, runner),
+        ]
+        limit = settings.jobs.max_runs
+        loops += [build_arq_worker(runtime.redis, queue, runner.run, max_jobs=limit).serve() for queue in QUEUES]
+        _log.info("worker.ready", owner=owner(), queues=list(QUEUES))
+        await run_until(stop, loops)
+        _log.info("worker.stopped")
+
+
+async def run_until(stop: asyncio.Event, loops: Sequence[Coroutine[None, None, None]]) -> None:
+    """Run endless loops until `stop` is set; one that ends by itself ends the process, loudly."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(loop) for loop in loops]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+
+
+@asynccontextmanager
+async def open_runner(runtime: Runtime, settings: Settings) -> AsyncGenerator[JobRunner]:
+    """Make a runner with all handlers, and the engine they need."""
+    services = Services.build(runtime)
+    async with open_engine(runtime.llm, runtime.toolbox, max_runs=settings.jobs.max_runs) as engine:
+        yield JobRunner(
+            runtime.db,
+            build_handlers(runtime, services, engine, settings.runs),
+            owner=owner(),
+            lease_s=settings.jobs.lease_s,
+            max_crashes=settings.jobs.max_crashes,
+        )
+
+
+async def heed_cancellations(wakeups: Wakeups, runner: JobRunner) -> None:
+    """Cancel what is asked for, as long as this process lives."""
+    while True:
+        try:
+            async for job_id in wakeups.cancellations():
+                runner.cancel(job_id)
+        except UnavailableError:
+            await asyncio.sleep(_RETRY_S)
+
+
+def owner() -> str:
+    """Name this process in leases."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _reaper(runtime: Runtime, settings: Settings) -> Reaper:
+    interval_s = min(REAP_S, settings.jobs.lease_s / 3)
+    return Reaper(runtime.db, interval_s=interval_s, stale_s=STALE_S, retention_s=float(settings.jobs.retention_s))
