@@ -113,7 +113,7 @@ class _Reader:
         self._is_last = is_last
         self._silence_s = silence_s
         self._may_be_over = True
-        self._is_announced = False
+        self._announced_seq = 0
         self.patience_s = silence_s
         self.is_behind = True
         self.is_finished = False
@@ -121,7 +121,7 @@ class _Reader:
     def take(self, pushed: Sequence[Entry] | None) -> Sequence[Entry]:
         """Return what of a push is next; behind a hole, or when there was none, the stores are to be read."""
         entries, hole = self._admit(pushed or ())
-        self._is_announced = self._is_announced or hole is not None
+        self._announced_seq = max(self._announced_seq, hole.seq if hole else 0)
         self.is_behind = hole is not None or pushed is None
         return entries
 
@@ -185,8 +185,7 @@ class _Reader:
 
     def _settle(self, *, is_sure: bool, has_entries: bool) -> None:
         self.is_behind = has_entries
-        self._is_announced = self._is_announced and not has_entries
-        if has_entries or (is_sure and not self._is_announced):
+        if has_entries or (is_sure and self._announced_seq < self._expected):
             self.patience_s = self._silence_s
         elif self.patience_s == self._silence_s:
             self.patience_s = min(RETRY_S, self._silence_s)
