@@ -8,11 +8,11 @@ import pwd
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from nexent_gql.embedded.errors import EngineError
 
 _CANDIDATES = ("nexent", "postgres", "nobody")
+"""An account made for this, one made for the same purpose, the one that every system has."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,6 @@ class Account:
     name: str
     uid: int
     gid: int
-
-    @classmethod
-    def of(cls, entry: pwd.struct_passwd) -> Self:
-        """Take what is needed from an entry of the user database."""
-        return cls(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
 
     def take(self, path: Path) -> None:
         """Give a file or folder, without what is in it, to this user."""
@@ -54,16 +49,17 @@ def engine_account(data: Path) -> Account | None:
     """
     if os.geteuid() != 0:
         return None
-    try:
-        owner = data.stat().st_uid if data.exists() else 0
-        if owner != 0:
-            return Account.of(pwd.getpwuid(owner))
-    except KeyError as error:
-        msg = f"{data} belongs to a user id that this system does not know ({error}); chown it to an existing user."
-        raise EngineError(msg) from error
-    known = {entry.pw_name: entry for entry in pwd.getpwall()}
-    for name in _CANDIDATES:
-        if name in known and known[name].pw_uid != 0:
-            return Account.of(known[name])
-    msg = f"PostgreSQL does not run as root and none of the users {', '.join(_CANDIDATES)} exists: create one, or don't run as root."
-    raise EngineError(msg)
+    users = {entry.pw_name: entry for entry in pwd.getpwall() if entry.pw_uid != 0}
+    owner = data.stat().st_uid if data.exists() else 0
+    chosen = (
+        next((entry for entry in users.values() if entry.pw_uid == owner), None)
+        if owner
+        else next((users[name] for name in _CANDIDATES if name in users), None)
+    )
+    if chosen is not None:
+        return Account(chosen.pw_name, chosen.pw_uid, chosen.pw_gid)
+    if owner:
+        raise EngineError(f"{data} belongs to user id {owner}, which this system does not know: chown it.")
+    raise EngineError(
+        f"PostgreSQL does not run as root, and there is no user {' or '.join(_CANDIDATES)}: create one, or be another."
+    )

@@ -1,14 +1,24 @@
 """Where an engine listens: a unix socket in a private folder, else a free port of the loopback."""
 
+import hashlib
+import os
 import socket
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from nexent_gql.embedded.account import Account
 from nexent_gql.embedded.errors import EngineError
 from nexent_gql.embedded.layout import Layout
 
 LOOPBACK = "127.0.0.1"
+POSTGRES_SOCKET = ".s.PGSQL.5432"
+VALKEY_SOCKET = "valkey.sock"
+_MAX_PATH_BYTES = 103 if sys.platform == "darwin" else 107
 
 
 @dataclass(frozen=True)
@@ -24,22 +34,55 @@ class Address:
     port: int | None = None
 
 
-def choose_address(layout: Layout, account: Account | None, *, tcp: bool) -> Address:
-    """Find a place for one engine; `tcp` asks for a port even where a socket would do.
+def free_port() -> int:
+    """Return a TCP port of the loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def private_folder(layout: Layout, account: Account | None) -> Path:
+    """Return a folder for sockets and secret files, made if needed: `run/`, or one with a short path elsewhere.
+
+    Sockets fit unless it is `run/` as the last resort, see `fits`.
 
     Raises:
         EngineError: The engines' user can reach no private folder.
     """
-    folder = layout.socket_folder(account)
-    if folder is not None:
-        return Address(folder, _free_port() if tcp else None)
+    for folder in _candidates(layout, account):
+        if _claim(folder, account):
+            return folder
     if account is None:
-        return Address(layout.run, _free_port())
-    msg = f"No private folder for user {account.name} can be made in /run or the temporary folder: make one of them writable."
-    raise EngineError(msg)
+        return layout.run
+    raise EngineError(f"No private folder for user {account.name} can be made in /run or {tempfile.gettempdir()}.")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+def fits(folder: Path) -> bool:
+    """Whether socket paths in this folder are short enough, and the same in a URL as on disk."""
+    return len(os.fsencode(folder / POSTGRES_SOCKET)) <= _MAX_PATH_BYTES and quote(str(folder)) == str(folder)
+
+
+def _candidates(layout: Layout, account: Account | None) -> Iterator[Path]:
+    if account is None and fits(layout.run):
+        yield layout.run
+    key = hashlib.sha256(os.fsencode(layout.root.resolve())).hexdigest()[:12]
+    bases = (Path("/run"), Path(tempfile.gettempdir()), Path("/tmp"))  # noqa: S108 # _claim wants it private
+    for base in bases if account is not None else bases[1:]:
+        folder = base / f"nexent-{os.geteuid()}-{key}"
+        if base.is_dir() and fits(folder):
+            yield folder
+
+
+def _claim(folder: Path, account: Account | None) -> bool:
+    """Make a folder that only the engines' user can enter; False where that fails or somebody was first."""
+    owners = {os.geteuid()} if account is None else {os.geteuid(), account.uid}
+    try:
+        folder.mkdir(mode=stat.S_IRWXU, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners or stat.S_IMODE(found.st_mode) & 0o077:
+            return False
+        if account is not None:
+            account.take(folder)
+    except OSError:
+        return False
+    return True

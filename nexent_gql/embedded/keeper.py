@@ -25,6 +25,7 @@ _LIFELINE = 0
 _PR_SET_PDEATHSIG = 1
 _NOT_STARTED = 127
 _SIGNALLED = 128
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}  # as `binaries.CLEAN_ENVIRONMENT`
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
         try:
             _become(int(uid), int(gid), folder)
             _die_with(keeper, steps[0][0])
-            os.execv(command[0], command)  # noqa: S606 # the launcher's own command; no shell is wanted
+            os.execve(command[0], command, _ENVIRONMENT)  # noqa: S606 # the launcher's own command; no shell is wanted
         except OSError as error:
             os.write(2, f"{command[0]}: {error.strerror}\n".encode())
         os._exit(_NOT_STARTED)

@@ -1,24 +1,15 @@
 """What lies where in the state folder, and who may read it."""
 
-import hashlib
 import json
 import os
 import secrets
-import stat
-import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
-from urllib.parse import quote
 
 from nexent_gql.embedded.account import Account
 from nexent_gql.embedded.errors import EngineError
 
-POSTGRES_SOCKET = ".s.PGSQL.5432"
-VALKEY_SOCKET = "valkey.sock"
-_MAX_SOCKET_PATH_BYTES = 103 if sys.platform == "darwin" else 107
 _MAX_LOG_BYTES = 10_000_000
 _PRIVATE = 0o700
 
@@ -54,25 +45,15 @@ class Layout:
         return self.root / "run"
 
     def prepare(self) -> None:
-        """Make the folders that are not an engine's own.
-
-        Raises:
-            EngineError: The state folder can't be written.
-        """
-        try:
-            for folder in (self.root, self.run, self.root / "log"):
-                folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-        except OSError as error:
-            raise EngineError(cannot_write(self.root, error)) from error
+        """Make the folders that are not an engine's own; those that exist keep their permissions."""
+        for folder in (self.root, self.run, self.root / "log"):
+            folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
 
     def make_private(self, folder: Path, account: Account | None) -> None:
-        """Make an engine's own folder (0700), if it is missing, and give it to the engines' user."""
-        try:
-            folder.mkdir(mode=_PRIVATE, exist_ok=True)
-            if account is not None:
-                account.take(folder)
-        except OSError as error:
-            raise EngineError(cannot_write(folder, error)) from error
+        """Make an engine's own folder, if it is missing, and give it to the engines' user."""
+        folder.mkdir(mode=_PRIVATE, exist_ok=True)
+        if account is not None:
+            account.take(folder)
 
     def open_log(self, name: str) -> int:
         """Open `log/NAME.log` for appending; one above 10 MB becomes `NAME.log.1` first.
@@ -93,34 +74,17 @@ class Layout:
         """Read `secrets.json`, or make it (mode 0600).
 
         Raises:
-            EngineError: It can't be read or was damaged.
+            EngineError: It was damaged.
         """
         path = self.root / "secrets.json"
-        try:
-            if path.exists():
-                return Secrets(**cast("dict[str, str]", json.loads(path.read_text())))
+        if not path.exists():
             made = Secrets(*(secrets.token_urlsafe(24) for _ in range(3)))
-            write_private(path, json.dumps(made.__dict__))
-        except OSError as error:
-            raise EngineError(cannot_write(path, error)) from error
+            write_private(path, json.dumps(asdict(made)))
+            return made
+        try:
+            return Secrets(**cast("dict[str, str]", json.loads(path.read_text())))
         except (ValueError, TypeError) as error:
-            msg = f"{path} is damaged: restore it, or move {self.root} away to begin anew."
-            raise EngineError(msg) from error
-        return made
-
-    def socket_folder(self, account: Account | None) -> Path | None:
-        """Return a private folder whose socket paths fit, made if needed; None when there is none."""
-        return next((folder for folder in self._socket_folders(account) if _claim(folder, account)), None)
-
-    def _socket_folders(self, account: Account | None) -> Iterator[Path]:
-        if account is None and _fits(self.run):
-            yield self.run
-        key = hashlib.sha256(os.fsencode(self.root.resolve())).hexdigest()[:12]
-        bases = [Path("/run")] if os.geteuid() == 0 else []
-        for base in (*bases, Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 # _claim checks the owner
-            folder = base / f"nexent-{os.geteuid()}-{key}"
-            if base.is_dir() and _fits(folder):
-                yield folder
+            raise EngineError(f"{path} is damaged: restore it, or delete it to have new passwords made.") from error
 
 
 def write_private(path: Path, text: str, account: Account | None = None) -> None:
@@ -136,28 +100,3 @@ def write_private(path: Path, text: str, account: Account | None = None) -> None
     if account is not None:
         account.take(new)
     new.replace(path)
-
-
-def cannot_write(path: Path, error: OSError) -> str:
-    """Say that a place can't be written, and what to do."""
-    return f"{path} can't be written ({error.strerror}): free or repair it, or choose another state folder."
-
-
-def _fits(folder: Path) -> bool:
-    longest = os.fsencode(folder / POSTGRES_SOCKET)
-    return len(longest) <= _MAX_SOCKET_PATH_BYTES and quote(str(folder)) == str(folder)
-
-
-def _claim(folder: Path, account: Account | None) -> bool:
-    """Make a folder private to the engine's user; False when somebody else has put something there."""
-    try:
-        folder.mkdir(mode=_PRIVATE, exist_ok=True)
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.geteuid(), account.uid if account else -1}:
-            return False
-        folder.chmod(_PRIVATE)
-        if account is not None:
-            account.take(folder)
-    except OSError:
-        return False
-    return True

@@ -7,10 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from nexent_gql.embedded.errors import AlreadyRunningError, EngineError
+from nexent_gql.embedded.errors import AlreadyRunningError, clear_errors
 
 LOCK_FILE = "lock"
 _MAX_NOTE_BYTES = 65_536
+_PRIVATE = 0o700
 
 
 class StateLock:
@@ -21,7 +22,6 @@ class StateLock:
     """
 
     def __init__(self, state_dir: Path) -> None:
-        """Name the folder; `acquire` makes it when it is missing."""
         self.state_dir = state_dir
         self._fd: int | None = None
 
@@ -52,8 +52,7 @@ class StateLock:
     def describe(self, facts: dict[str, object]) -> None:
         """Replace the note that others read while the folder is held (JSON values, no secrets)."""
         if self._fd is None:
-            msg = "describe() needs a held lock"
-            raise RuntimeError(msg)
+            raise RuntimeError("describe() needs a held lock")
         data = json.dumps(facts).encode()
         os.pwrite(self._fd, data, 0)
         os.ftruncate(self._fd, len(data))
@@ -76,12 +75,9 @@ class StateLock:
         self.release()
 
     def _open(self) -> int:
-        try:
-            self.state_dir.mkdir(parents=True, exist_ok=True)
+        with clear_errors(self.state_dir):
+            self.state_dir.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
             return os.open(self.state_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            msg = f"The state folder {self.state_dir} can't be written ({error.strerror}); choose another one."
-            raise EngineError(msg) from error
 
 
 def _note(fd: int) -> dict[str, object]:

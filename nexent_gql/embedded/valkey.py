@@ -7,13 +7,15 @@ from functools import cached_property
 from pathlib import Path
 
 from nexent_gql.embedded.account import Account
-from nexent_gql.embedded.address import LOOPBACK, Address
+from nexent_gql.embedded.address import LOOPBACK, VALKEY_SOCKET, Address
 from nexent_gql.embedded.binaries import Binaries
 from nexent_gql.embedded.child import Child, Command
-from nexent_gql.embedded.layout import VALKEY_SOCKET, Layout, write_private
+from nexent_gql.embedded.claim import claimed
+from nexent_gql.embedded.layout import Layout, write_private
 
 _STOPS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 _PING_TIMEOUT_S = 2.0
+_READY = b"+OK\r\n+PONG\r\n"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Valkey:
     @cached_property
     def child(self) -> Child:
         """The server's process."""
-        command = Command("valkey", (str(self.binaries.valkey), str(self._conf)), self.layout.valkey, _STOPS)
+        command = Command("valkey", self.binaries.valkey, (str(self._conf),), self.layout.valkey, _STOPS)
         return Child(command, self.layout, self.account)
 
     @property
@@ -42,10 +44,10 @@ class Valkey:
 
     def begin(self) -> None:
         """Start the server without waiting for it."""
-        claim = self.child.claim()
-        self.layout.make_private(self.layout.valkey, self.account)
-        write_private(self._conf, self._settings(), self.account)
-        self.child.start(claim)
+        with claimed(self.layout.run / "valkey.pid", _STOPS) as claim:
+            self.layout.make_private(self.layout.valkey, self.account)
+            write_private(self._conf, self._settings(), self.account)
+            self.child.start(claim)
 
     def wait_ready(self, timeout_s: float) -> None:
         """Return when the server has loaded its data and answers.
@@ -54,6 +56,11 @@ class Valkey:
             EngineError: It ended, or was not ready in time.
         """
         self.child.wait_until(self._answers, timeout_s)
+
+    def clean_up(self) -> None:
+        """Remove what only a running server needs."""
+        for path in (self._conf, self._socket):
+            path.unlink(missing_ok=True)
 
     @property
     def _conf(self) -> Path:
@@ -74,22 +81,19 @@ class Valkey:
             "appendfsync everysec",
             'save ""',
             "maxmemory-policy noeviction",
-            "loglevel notice",
         )
         return "\n".join(lines) + "\n"
 
     def _answers(self) -> bool:
         port = self.address.port
-        family = socket.AF_UNIX if port is None else socket.AF_INET
-        target = str(self._socket) if port is None else (LOOPBACK, port)
-        with socket.socket(family) as client:
+        with socket.socket(socket.AF_UNIX if port is None else socket.AF_INET) as client:
             client.settimeout(_PING_TIMEOUT_S)
             try:
-                client.connect(target)
+                client.connect(str(self._socket) if port is None else (LOOPBACK, port))
                 client.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
                 answer = b""
-                while answer.count(b"\r\n") < 2 and (more := client.recv(512)):  # noqa: PLR2004 # two commands
-                    answer += more
+                while _READY.startswith(answer) and answer != _READY:
+                    answer += client.recv(len(_READY)) or b"closed"
             except OSError:
                 return False
-        return answer == b"+OK\r\n+PONG\r\n"
+        return answer == _READY

@@ -5,13 +5,22 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol, cast
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import parse_url
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from nexent_gql.embedded import Engines, EngineSet
+
+
+class _Client(Protocol):
+    """The one method of the client that is needed here, with types."""
+
+    async def execute_command(self, *words: str) -> object: ...
 
 
 @contextmanager
@@ -51,6 +60,22 @@ async def run_sql(url: str, *statements: str) -> None:
     async with engine.connect() as connection:
         for statement in statements:
             await connection.exec_driver_sql(statement)
+
+
+async def fetch_column(url: str, query: str) -> list[object]:
+    """Return the first column of a query's rows, on a connection of its own."""
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.connect() as connection:
+        return list((await connection.exec_driver_sql(query)).scalars())
+
+
+async def redis_command(url: str, *words: str) -> object:
+    """Run one command on a connection of its own; text comes back as `str`."""
+    pool = ConnectionPool(**parse_url(url), decode_responses=True)
+    try:
+        return await cast("_Client", Redis(connection_pool=pool)).execute_command(*words)
+    finally:
+        await pool.disconnect()
 
 
 async def clone_database(admin_url: str, template: str) -> str:

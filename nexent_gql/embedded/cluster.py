@@ -1,0 +1,152 @@
+"""A PostgreSQL data folder before its server runs: made, checked, and freed from what a crash left."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from nexent_gql.embedded.account import Account
+from nexent_gql.embedded.binaries import CLEAN_ENVIRONMENT, POSTGRES_MAJOR, Binaries
+from nexent_gql.embedded.child import Child, Command
+from nexent_gql.embedded.claim import claimed
+from nexent_gql.embedded.errors import EngineError, failure
+from nexent_gql.embedded.layout import Layout, write_private
+
+_KILL = ((signal.SIGKILL, 5.0),)
+_INIT_TIMEOUT_S = 120.0
+_INIT_OPTIONS = (
+    "--username=postgres",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--auth=scram-sha-256",
+    "--no-sync",
+    "--no-instructions",
+)
+_POSTMASTER_PID = "postmaster.pid"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The data folder of a layout.
+
+    Attributes:
+        private: A folder that the engines' user can reach, for a short-lived file with a password.
+    """
+
+    layout: Layout
+    binaries: Binaries
+    account: Account | None
+    private: Path
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is data."""
+        return self.layout.postgres.exists()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the server that runs on it takes connections, by its own word."""
+        try:
+            lines = (self.layout.postgres / _POSTMASTER_PID).read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return bool(lines) and lines[-1].strip() == "ready"
+
+    def seen(self, data: Path) -> str:
+        """Name a data folder as a program sees it that was started inside it.
+
+        On Linux another user than root need not be able to come there from above (a state folder in
+        root's closed home): the programs see their working directory, through a link of the kernel.
+        """
+        return "/proc/self/cwd" if self.account is not None and sys.platform == "linux" else str(data)
+
+    def create(self, password: str) -> None:
+        """Build the data folder beside its place and move it there whole: a killed start leaves no half.
+
+        Not synchronised to disk: a power cut in the first half minute may cost what is not half a
+        minute old.
+
+        Args:
+            password: For the superuser `postgres`.
+
+        Raises:
+            EngineError: `initdb` failed.
+        """
+        new, password_file = self.layout.root / "postgres.new", self.private / "initdb.password"
+        arguments = (f"--pgdata={self.seen(new)}", f"--pwfile={password_file}", *_INIT_OPTIONS)
+        with claimed(self.layout.run / "initdb.pid", _KILL) as claim:
+            if new.exists():
+                shutil.rmtree(new)
+            self.layout.make_private(new, self.account)
+            write_private(password_file, password, self.account)
+            initdb = Child(
+                Command("initdb", self.binaries.program("initdb"), arguments, new, _KILL), self.layout, self.account
+            )
+            try:
+                initdb.start(claim)
+                initdb.wait_success(_INIT_TIMEOUT_S)
+            finally:
+                initdb.stop()
+                password_file.unlink()
+        new.rename(self.layout.postgres)
+
+    def check(self) -> None:
+        """Refuse a data folder of another major version, or one on which a foreign server runs.
+
+        Raises:
+            EngineError: It is one of these.
+        """
+        data = self.layout.postgres
+        found = (data / "PG_VERSION").read_text().strip()
+        if found != str(POSTGRES_MAJOR):
+            raise EngineError(
+                f"{data} was written by PostgreSQL {found}, but {POSTGRES_MAJOR} is installed: "
+                f"dump it with the old version and load it into a new state folder."
+            )
+        if (pid := self._foreign_server()) is not None:
+            raise EngineError(f"Another PostgreSQL (process {pid}) runs on {data}: stop it first.")
+
+    def forget_earlier_server(self) -> None:
+        """Drop the pid file of a server that was killed: PostgreSQL would believe it as long as a zombie is left."""
+        (self.layout.postgres / _POSTMASTER_PID).unlink(missing_ok=True)
+
+    def reset_password(self, password: str, claim: int) -> None:
+        """Give the superuser another password while no server runs (about 0.1 s).
+
+        Args:
+            password: URL-safe characters only.
+            claim: Inherited by the program, so that a killed start does not leave it unnoticed.
+
+        Raises:
+            EngineError: PostgreSQL did not accept it.
+        """
+        data, user = self.layout.postgres, self.account
+        program = self.binaries.program("postgres")
+        done = subprocess.run(
+            [program, "--single", "-D", self.seen(data), "-c", "exit_on_error=on", "postgres"],
+            input=f"ALTER ROLE postgres PASSWORD '{password}'\n",
+            cwd=data,
+            env=CLEAN_ENVIRONMENT,
+            user=None if user is None else user.uid,
+            group=None if user is None else user.gid,
+            extra_groups=None if user is None else (),
+            pass_fds=(claim,),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise failure(program, done.stderr, data)
+
+    def _foreign_server(self) -> int | None:
+        """Find a server that somebody else started here; our own earlier ones are gone by now."""
+        try:
+            first_line = (self.layout.postgres / _POSTMASTER_PID).read_text().split("\n", 1)[0]
+            folder = Path(f"/proc/{int(first_line)}/cwd")
+            return int(first_line) if folder.samefile(self.layout.postgres) else None
+        except (OSError, ValueError):
+            return None  # no such process, another user's, or no /proc; PostgreSQL's own interlock is left

@@ -1,0 +1,32 @@
+"""State folders for tests of the embedded engines that are about something else than an empty folder."""
+
+import atexit
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from nexent_gql.embedded import EngineSet
+from nexent_gql.embedded.account import Account
+
+
+def initialised_state(folder: Path) -> Path:
+    """Return `folder/state` with an empty database in it, ready to start; 0.1 s, after the first call's second."""
+    state = folder / "state"
+    subprocess.run(["cp", "-a", _prepared(), state], check=True)  # noqa: S607 # owners must be kept
+    return state
+
+
+def user_of(account: Account | None) -> dict[str, int | tuple[int, ...]]:
+    """Return the arguments of `subprocess` that make a program run as the engines' user."""
+    return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": ()}
+
+
+@cache
+def _prepared() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="nexent-prepared-"))
+    atexit.register(shutil.rmtree, folder)
+    with EngineSet(folder / "state", durable=False) as engines:
+        engines.start()
+    return folder / "state"

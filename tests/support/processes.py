@@ -1,0 +1,98 @@
+"""Processes in tests: whether one is left, and a supervisor of engines that can be killed."""
+
+import fcntl
+import json
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import psutil
+
+_ROOT = Path(__file__).parents[2]
+_HOLDER = Path(__file__).with_name("hold_engines.py")
+
+
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 15.0) -> None:
+    """Return when `condition` is true; fail, naming `what`, when it stays false."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
+        time.sleep(0.01)
+
+
+def is_held(path: Path) -> bool:
+    """Whether any process holds the `flock` of a file."""
+    fd = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def engine_pid(state: Path, name: str) -> int:
+    """Return the process id of a running engine."""
+    return int((state / "run" / f"{name}.pid").read_text())
+
+
+def nothing_runs_on(state: Path) -> bool:
+    """Whether no process of an engine or its supervisor is left on a state folder."""
+    return not any(is_held(path) for path in (state / "lock", *(state / "run").glob("*.pid")))
+
+
+def kill_tree(pid: int) -> None:
+    """SIGKILL a process and everything below it, so close together that none can react."""
+    root = psutil.Process(pid)
+    family = [root, *root.children(recursive=True)]
+    for member in family:
+        member.suspend()
+    for member in family:
+        member.kill()
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A supervisor in a process of its own; `said` is the first line it printed."""
+
+    process: subprocess.Popen[str]
+    said: dict[str, str]
+
+    def say(self) -> str:
+        """Return its next line."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+
+@contextmanager
+def holding_engines(
+    state: Path, *, python: str = sys.executable, path: tuple[Path, ...] = (), user: str | None = None
+) -> Generator[Holder]:
+    """Run `hold_engines.py` over a state folder, in its own process group; it is killed at the end."""
+    entry = pwd.getpwnam(user) if user is not None else None
+    with subprocess.Popen(
+        [python, _HOLDER, state],
+        env={"PYTHONPATH": os.pathsep.join(str(part) for part in (_ROOT, *path)), "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd="/",
+        process_group=0,
+        user=entry.pw_uid if entry else None,
+        group=entry.pw_gid if entry else None,
+        extra_groups=() if entry else None,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield Holder(process, cast("dict[str, str]", json.loads(process.stdout.readline())))
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
