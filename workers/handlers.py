@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 
-from nexent_gql.runtime import Runtime
-from nexent_gql.services import Services
-
 from nexent_gql.domains.runs.executor import ExecutorSettings, RunExecutor
 from nexent_gql.domains.runs.jobs import ExecuteRun, GenerateTitle
 from nexent_gql.domains.runs.titles import TitleWriter
 from nexent_gql.jobs.lease import Handler
 from nexent_gql.ports.engine import AgentEngine
+from nexent_gql.runtime import Runtime
+from nexent_gql.services import Services
 from nexent_gql.settings import RunSettings
 from nexent_gql.streams.sink import SinkSettings
 

@@ -7,16 +7,16 @@ from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
-from nexent_gql.adapters.engine_smolagents import open_engine
-from nexent_gql.runtime import Runtime, open_runtime
-from nexent_gql.services import Services
 
+from nexent_gql.adapters.engine_smolagents import open_engine
 from nexent_gql.adapters.wakeups_arq import build_arq_worker
 from nexent_gql.jobs.reaper import Reaper
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.ports.wakeups import Wakeups
+from nexent_gql.runtime import Runtime, open_runtime
+from nexent_gql.services import Services
 from nexent_gql.settings import Settings
 from workers.handlers import QUEUES, build_handlers
 

@@ -69,7 +69,8 @@ def _run(lock: StateLock, state_dir: Path, host: str, port: int, workers: int) -
             child.start()
         _wait_ready(children, port, host)
         _say(
-            f"up in {time.monotonic() - started:.1f} s; the page is http://{_shown(host)}:{port}/, logs are in {state_dir}/log"
+            f"up in {time.monotonic() - started:.1f} s; the page is http://{_shown(host)}:{port}/, "
+            f"logs are in {state_dir}/log"
         )
         click.echo(f"ready: http://{_shown(host)}:{port}/graphql")
         _watch(engines, children)

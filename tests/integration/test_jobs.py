@@ -1,0 +1,328 @@
+"""Durable jobs on a real Postgres: claims, fences, lanes, cancels, and taking over from the dead."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import ClassVar
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, text
+from sqlmodel import col
+
+from nexent_gql.adapters.events_memory import MemoryEventLog
+from nexent_gql.adapters.wakeups_memory import MemoryWakeups
+from nexent_gql.db.session import Database
+from nexent_gql.jobs.enqueue import Work, enqueue, request_cancel
+from nexent_gql.jobs.lease import CancelReason, Handler, Lease, LeaseLostError
+from nexent_gql.jobs.reaper import Reaper
+from nexent_gql.jobs.relay import Relay
+from nexent_gql.jobs.runner import JobRunner
+from nexent_gql.jobs.tables import Job, JobState, JobStep, Outbox
+from nexent_gql.kernel.ids import new_id
+from tests.support.factory import Factory
+
+
+class Chore(Work):
+    name: ClassVar[str] = "chore"
+    queue: ClassVar[str] = "light"
+    number: int = 0
+    row: str | None = None
+
+    @property
+    def key(self) -> str:
+        return f"chore:{self.number}"
+
+    @property
+    def lane(self) -> str | None:
+        return self.row
+
+
+Do = Callable[[Lease], Awaitable[None]]
+
+
+async def nothing(lease: Lease) -> None:
+    """Leave ending the job to the runner."""
+
+
+class Desk:
+    """Jobs of one tenant, and workers to do them."""
+
+    def __init__(self, database: Database, tenant_id: UUID) -> None:
+        self.db = database
+        self.tenant_id = tenant_id
+        self.abandoned: list[int] = []
+
+    async def add(self, number: int = 0, row: str | None = None) -> UUID:
+        async with self.db.transaction(self.tenant_id) as session:
+            return await enqueue(session, self.tenant_id, Chore(number=number, row=row))
+
+    def worker(self, do: Do = nothing, *, lease_s: float = 30, max_crashes: int = 3) -> JobRunner:
+        async def abandon(lease: Lease) -> None:
+            self.abandoned.append(lease.fence)
+
+        handlers = {"chore": Handler(run=do, abandon=abandon)}
+        return JobRunner(self.db, handlers, owner="test", lease_s=lease_s, max_crashes=max_crashes)
+
+    def reaper(self) -> Reaper:
+        return Reaper(self.db, interval_s=1, stale_s=0, retention_s=0)
+
+    async def job(self, job_id: UUID) -> Job:
+        async with self.db.system() as session:
+            return (await session.scalars(select(Job).where(col(Job.id) == job_id))).one()
+
+    async def cancel(self, job_id: UUID) -> JobState | None:
+        async with self.db.transaction(self.tenant_id) as session:
+            return await request_cancel(session, job_id)
+
+    async def count(self, table: type[Outbox | JobStep | Job]) -> int:
+        async with self.db.system() as session:
+            return len((await session.scalars(select(table))).all())
+
+    async def let_lease_run_out(self, job_id: UUID) -> None:
+        async with self.db.system() as session:
+            past = text("UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id")
+            await session.execute(past, {"id": job_id})
+
+
+@pytest.fixture
+async def desk(database: Database, make: Factory) -> Desk:
+    return Desk(database, (await make.principal()).tenant_id)
+
+
+async def test_a_job_is_done_once(desk: Desk) -> None:
+    done: list[int] = []
+
+    async def do(lease: Lease) -> None:
+        done.append(lease.fence)
+
+    job_id = await desk.add()
+    await asyncio.gather(*(desk.worker(do).run(job_id) for _ in range(5)))
+    job = await desk.job(job_id)
+    assert (done, job.state, job.fence, job.lease_owner) == ([1], JobState.DONE, 1, None)
+
+
+async def test_the_same_key_is_one_job(desk: Desk) -> None:
+    ids = await asyncio.gather(*(desk.add(7) for _ in range(10)))
+    assert len(set(ids)) == 1
+    assert await desk.count(Job) == 1
+    assert await desk.count(Outbox) == 1
+
+
+async def test_jobs_of_a_lane_run_in_order(desk: Desk) -> None:
+    first, second = await desk.add(1, "a"), await desk.add(2, "a")
+    other = await desk.add(3, "b")
+    worker = desk.worker()
+    await worker.run(second)
+    assert (await desk.job(second)).state == JobState.QUEUED
+    await worker.run(other)
+    assert (await desk.job(other)).state == JobState.DONE
+    await worker.run(first)
+    await worker.run(second)
+    assert (await desk.job(second)).state == JobState.DONE
+
+
+async def test_the_end_of_a_job_wakes_the_next_of_its_lane(desk: Desk) -> None:
+    first, second = await desk.add(1, "a"), await desk.add(2, "a")
+    wakeups = MemoryWakeups()
+    relay = Relay(desk.db, wakeups, MemoryEventLog())
+    await relay.relay()
+    before = await desk.count(Outbox)
+    await desk.worker().run(first)
+    async with desk.db.system() as session:
+        woken = [row.payload["job_id"] for row in (await session.scalars(select(Outbox))).all()]
+    assert (before, woken) == (0, [str(second)])
+
+
+async def test_a_finished_step_is_kept_for_the_next_attempt_and_forgotten_at_the_end(desk: Desk) -> None:
+    seen: list[dict[str, object]] = []
+
+    async def do(lease: Lease) -> None:
+        seen.append(dict(await lease.steps()))
+        if lease.fence == 1:
+            await lease.record("a", {"answer": 42})
+            raise RuntimeError("a bug")
+
+    job_id = await desk.add()
+    worker = desk.worker(do)
+    await worker.run(job_id)
+    crashed = await desk.job(job_id)
+    assert (crashed.state, crashed.crashes) == (JobState.QUEUED, 1)
+    await asyncio.sleep(1.1)
+    await worker.run(job_id)
+    assert seen == [{}, {"a": {"answer": 42}}]
+    assert (await desk.job(job_id)).state == JobState.DONE
+    assert await desk.count(JobStep) == 0
+
+
+async def test_a_zombie_writes_nothing(desk: Desk) -> None:
+    held, go_on = asyncio.Event(), asyncio.Event()
+    refused: list[str] = []
+
+    async def do(lease: Lease) -> None:
+        if lease.fence > 1:
+            return
+        held.set()
+        await go_on.wait()
+        for attempt in (lease.record("a", {}), _end(lease)):
+            try:
+                await attempt
+            except LeaseLostError as error:
+                refused.append(error.code)
+
+    job_id = await desk.add()
+    zombie = asyncio.create_task(desk.worker(do).run(job_id))
+    await held.wait()
+    await desk.let_lease_run_out(job_id)
+    assert await desk.reaper().look() == 1
+    await desk.worker(do).run(job_id)
+    go_on.set()
+    await zombie
+    job = await desk.job(job_id)
+    assert (refused, job.state, job.fence, job.crashes) == (["LEASE_LOST"] * 2, JobState.DONE, 2, 1)
+    assert await desk.count(JobStep) == 0
+
+
+async def _end(lease: Lease) -> None:
+    async with lease.final_transaction(JobState.DONE):
+        pass
+
+
+async def test_the_beat_keeps_a_long_job(desk: Desk) -> None:
+    async def do(_lease: Lease) -> None:
+        await asyncio.sleep(1.2)
+
+    job_id = await desk.add()
+    running = asyncio.create_task(desk.worker(do, lease_s=0.6).run(job_id))
+    await asyncio.sleep(0.9)
+    assert await desk.reaper().look() == 0
+    await running
+    assert (await desk.job(job_id)).fence == 1
+
+
+async def test_a_job_that_kills_its_workers_is_abandoned(desk: Desk) -> None:
+    tried: list[int] = []
+
+    async def do(lease: Lease) -> None:
+        tried.append(lease.fence)
+        await asyncio.sleep(60)
+
+    job_id = await desk.add()
+    for _ in range(3):
+        attempt = asyncio.create_task(desk.worker(do).run(job_id))
+        while (await desk.job(job_id)).state != JobState.RUNNING:
+            await asyncio.sleep(0.01)
+        await desk.let_lease_run_out(job_id)
+        await desk.reaper().look()
+        attempt.cancel()
+        await asyncio.wait([attempt])
+    await desk.worker(do).run(job_id)
+    assert (tried, desk.abandoned) == ([1, 2, 3], [4])
+    assert (await desk.job(job_id)).state == JobState.DONE
+
+
+async def test_a_queued_job_is_cancelled_at_once(desk: Desk) -> None:
+    job_id = await desk.add()
+    assert await desk.cancel(job_id) is JobState.CANCELLED
+    await desk.worker().run(job_id)
+    job = await desk.job(job_id)
+    assert (job.state, job.fence) == (JobState.CANCELLED, 0)
+
+
+@pytest.mark.parametrize("told", ["by message", "by beat"])
+async def test_a_running_job_is_cancelled(desk: Desk, told: str) -> None:
+    started, reasons = asyncio.Event(), list[CancelReason | None]()
+
+    async def do(lease: Lease) -> None:
+        started.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            reasons.append(lease.cancelled)
+            async with lease.final_transaction(JobState.CANCELLED):
+                pass
+
+    job_id = await desk.add()
+    worker = desk.worker(do, lease_s=0.3)
+    running = asyncio.create_task(worker.run(job_id))
+    await started.wait()
+    assert await desk.cancel(job_id) is JobState.RUNNING
+    if told == "by message":
+        worker.cancel(job_id)
+    await asyncio.wait_for(running, 2)
+    assert reasons == [CancelReason.REQUESTED]
+    assert (await desk.job(job_id)).state == JobState.CANCELLED
+
+
+async def test_a_job_cancelled_before_its_claim_ends_by_its_handler(desk: Desk) -> None:
+    started = asyncio.Event()
+
+    async def do(lease: Lease) -> None:
+        if lease.cancelled is None:
+            started.set()
+            await asyncio.sleep(60)
+
+    job_id = await desk.add()
+    first = asyncio.create_task(desk.worker(do).run(job_id))
+    await started.wait()
+    first.cancel()
+    await asyncio.wait([first])
+    assert await desk.cancel(job_id) is JobState.QUEUED
+    await desk.worker(do).run(job_id)
+    job = await desk.job(job_id)
+    assert (job.state, job.crashes) == (JobState.CANCELLED, 0)
+
+
+async def test_a_worker_that_stops_gives_its_job_back_uncounted(desk: Desk) -> None:
+    started = asyncio.Event()
+
+    async def do(_lease: Lease) -> None:
+        started.set()
+        await asyncio.sleep(60)
+
+    job_id = await desk.add()
+    running = asyncio.create_task(desk.worker(do).run(job_id))
+    await started.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    job = await desk.job(job_id)
+    assert (job.state, job.crashes, job.fence) == (JobState.QUEUED, 0, 1)
+    await desk.worker().run(job_id)
+    assert (await desk.job(job_id)).state == JobState.DONE
+
+
+async def test_a_forgotten_job_is_woken_again(desk: Desk) -> None:
+    job_id = await desk.add()
+    wakeups = MemoryWakeups()
+    relay = Relay(desk.db, wakeups, MemoryEventLog())
+    assert await relay.relay() == 1
+    assert await desk.reaper().look() == 1
+    assert await relay.relay() == 1
+    assert await desk.count(Outbox) == 0
+    assert (await desk.job(job_id)).state == JobState.QUEUED
+
+
+async def test_finished_jobs_are_purged(desk: Desk) -> None:
+    job_id, kept = await desk.add(1), await desk.add(2)
+    await desk.worker().run(job_id)
+    await asyncio.sleep(0.01)
+    await desk.reaper().purge()
+    assert await desk.count(Job) == 1
+    assert (await desk.job(kept)).state == JobState.QUEUED
+
+
+async def test_a_rolled_back_change_leaves_no_job(desk: Desk) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await _fail(desk)
+    assert await desk.count(Job) == 0
+    assert await desk.count(Outbox) == 0
+
+
+async def _fail(desk: Desk) -> None:
+    async with desk.db.transaction(desk.tenant_id) as session:
+        await enqueue(session, desk.tenant_id, Chore(number=1))
+        raise ZeroDivisionError
+
+
+async def test_an_unknown_job_is_nothing_to_do(desk: Desk) -> None:
+    await desk.worker().run(new_id())
+    assert await desk.cancel(new_id()) is None
