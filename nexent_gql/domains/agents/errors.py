@@ -1,0 +1,40 @@
+"""What can be wrong about an agent."""
+
+from uuid import UUID
+
+from nexent_gql.kernel.errors import ConflictError, NotFoundError
+
+
+class AgentNotFoundError(NotFoundError):
+    """The caller's tenant has no such agent."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self, agent_id: UUID) -> None:
+        """Name it."""
+        super().__init__("Your tenant has no such agent; it may have been deleted.", id=str(agent_id))
+
+
+class AgentNameTakenError(ConflictError):
+    """Another agent of the tenant has this name."""
+
+    code = "AGENT_NAME_TAKEN"
+
+    def __init__(self, name: str) -> None:
+        """Name it."""
+        super().__init__("Another agent has this name; choose a different one.", name=name)
+
+
+class AgentChangedError(ConflictError):
+    """Somebody else changed the agent since the version that the caller knows."""
+
+    code = "AGENT_CHANGED"
+
+    def __init__(self, agent_id: UUID, *, expected: int, current: int) -> None:
+        """Tell both versions."""
+        super().__init__(
+            "The agent was changed since you read it; read it again and repeat what you want to change.",
+            agent_id=str(agent_id),
+            expected=expected,
+            current=current,
+        )

@@ -1,0 +1,80 @@
+"""What an agent may be: texts, bounds and choices that make sense."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.tools.service import ToolService
+from nexent_gql.kernel.errors import InvalidInputError
+from nexent_gql.kernel.patch import UNSET, Unset, either
+from nexent_gql.kernel.text import line, optional_text
+from nexent_gql.ports.engine import AgentKind
+
+MAX_NAME_CHARS = 100
+MAX_DESCRIPTION_CHARS = 2_000
+MAX_INSTRUCTIONS_CHARS = 50_000
+MIN_STEPS = 1
+MAX_STEPS = 50
+DEFAULT_STEPS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDraft:
+    """A whole agent; without `model_id` it uses the tenant's default model, whichever that is at a run."""
+
+    name: str
+    description: str | None = None
+    instructions: str | None = None
+    model_id: UUID | None = None
+    kind: AgentKind = AgentKind.TOOL_CALLING
+    max_steps: int = DEFAULT_STEPS
+    tool_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPatch:
+    """What to change; None clears what may be empty, and brings other fields back to their default."""
+
+    name: str | Unset = UNSET
+    description: str | Unset | None = UNSET
+    instructions: str | Unset | None = UNSET
+    model_id: UUID | Unset | None = UNSET
+    kind: AgentKind | Unset = UNSET
+    max_steps: int | Unset | None = UNSET
+    tool_names: tuple[str, ...] | Unset | None = UNSET
+
+
+def write(row: Agent, draft: AgentDraft, tools: ToolService) -> None:
+    """Check `draft` and write it to a row; tools that the row has already may stay when they are gone.
+
+    Raises:
+        InvalidInputError: A field breaks a rule; the error names it.
+    """
+    description = optional_text(draft.description, "description", max_chars=MAX_DESCRIPTION_CHARS)
+    instructions = optional_text(draft.instructions, "instructions", max_chars=MAX_INSTRUCTIONS_CHARS)
+    row.name = line(draft.name, "name", max_chars=MAX_NAME_CHARS)
+    row.description, row.instructions = description or "", instructions or ""
+    row.model_id, row.kind = draft.model_id, draft.kind
+    row.max_steps = _checked_steps(draft.max_steps)
+    row.tool_names = tools.checked(draft.tool_names, "toolNames", keep=row.tool_names)
+
+
+def merged(row: Agent, patch: AgentPatch) -> AgentDraft:
+    """Return the agent as it is with `patch` over it, unchecked."""
+    steps, tools = either(patch.max_steps, row.max_steps), either(patch.tool_names, tuple(row.tool_names))
+    return AgentDraft(
+        name=either(patch.name, row.name),
+        description=either(patch.description, row.description),
+        instructions=either(patch.instructions, row.instructions),
+        model_id=either(patch.model_id, row.model_id),
+        kind=either(patch.kind, AgentKind(row.kind)),
+        max_steps=DEFAULT_STEPS if steps is None else steps,
+        tool_names=() if tools is None else tools,
+    )
+
+
+def _checked_steps(steps: int) -> int:
+    if not MIN_STEPS <= steps <= MAX_STEPS:
+        message = f"Steps must be {MIN_STEPS} to {MAX_STEPS}."
+        raise InvalidInputError(message, path=("maxSteps",), minimum=MIN_STEPS, limit=MAX_STEPS)
+    return steps

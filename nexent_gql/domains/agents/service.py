@@ -1,0 +1,173 @@
+"""Use cases around agents: everybody of a tenant may see and use them, developers may change them."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from nexent_gql.db.session import Database
+from nexent_gql.db.violations import translated
+from nexent_gql.domains.agents.errors import AgentChangedError, AgentNameTakenError, AgentNotFoundError
+from nexent_gql.domains.agents.policy import AgentDraft, AgentPatch, merged, write
+from nexent_gql.domains.agents.repository import AgentRepository
+from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.models.errors import ChatModelNotFoundError
+from nexent_gql.domains.tools.service import ToolService
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.errors import DomainError
+from nexent_gql.kernel.ids import new_id
+from nexent_gql.kernel.page import Page, PageRequest
+from nexent_gql.kernel.principal import Principal, Role
+from nexent_gql.kernel.text import optional_text
+
+MAX_SEARCH_CHARS = 200
+_MAX_USERS_SHOWN = 20
+
+
+class AgentService:
+    """What callers can do with agents."""
+
+    def __init__(self, db: Database, tools: ToolService, clock: Clock) -> None:
+        self._db = db
+        self._tools = tools
+        self._clock = clock
+
+    async def create(self, actor: Principal, draft: AgentDraft) -> Agent:
+        """Make an agent.
+
+        Raises:
+            ForbiddenError: The caller is no developer.
+            InvalidInputError: A field breaks a rule; the error names it.
+            UnknownToolError: There is no such tool.
+            ChatModelNotFoundError: The tenant has no such model.
+            AgentNameTakenError: Another agent has the name.
+        """
+        actor.require(Role.DEVELOPER)
+        now = self._clock()
+        row = Agent(
+            id=new_id(),
+            tenant_id=actor.tenant_id,
+            name=draft.name,
+            created_by=actor.user_id,
+            created_at=now,
+            updated_at=now,
+        )
+        write(row, draft, self._tools)
+        with translated(_violations(row.name, row.model_id)):
+            async with self._db.transaction(actor.tenant_id) as session:
+                AgentRepository(session, actor.tenant_id).add(row)
+        return row
+
+    async def update(
+        self, actor: Principal, agent_id: UUID, patch: AgentPatch, *, expected_version: int | None = None
+    ) -> Agent:
+        """Change what `patch` names; runs that were asked for before go on with what was.
+
+        Raises:
+            ForbiddenError: The caller is no developer.
+            AgentNotFoundError: The tenant has no such agent.
+            AgentChangedError: The agent has another version than `expected_version`.
+            InvalidInputError: A field breaks a rule; the error names it.
+            UnknownToolError: There is no such tool.
+            ChatModelNotFoundError: The tenant has no such model.
+            AgentNameTakenError: Another agent has the name.
+        """
+        actor.require(Role.DEVELOPER)
+        with translated(_violations(patch.name, patch.model_id)):
+            async with self._db.transaction(actor.tenant_id) as session:
+                row = await self._locked(session, actor, agent_id, expected_version)
+                write(row, merged(row, patch), self._tools)
+                row.version += 1
+                row.updated_at = self._clock()
+        return row
+
+    async def delete(self, actor: Principal, agent_id: UUID, *, expected_version: int | None = None) -> Agent:
+        """Delete an agent: nobody can ask it any more, and its name and model are free again.
+
+        Raises:
+            ForbiddenError: The caller is no developer.
+            AgentNotFoundError: The tenant has no such agent.
+            AgentChangedError: The agent has another version than `expected_version`.
+        """
+        actor.require(Role.DEVELOPER)
+        async with self._db.transaction(actor.tenant_id) as session:
+            row = await self._locked(session, actor, agent_id, expected_version)
+            row.model_id, row.deleted_at = None, self._clock()
+            row.version += 1
+        return row
+
+    async def get(self, actor: Principal, agent_id: UUID) -> Agent:
+        """Return an agent that can be asked.
+
+        Raises:
+            AgentNotFoundError: The tenant has no such agent, or it is deleted.
+        """
+        async with self._db.read(actor.tenant_id) as session:
+            return await self.get_within(session, actor, agent_id)
+
+    async def get_within(self, session: AsyncSession, actor: Principal, agent_id: UUID) -> Agent:
+        """Return an agent that can be asked, by the connection of a transaction that is under way.
+
+        Raises:
+            AgentNotFoundError: The tenant has no such agent, or it is deleted.
+        """
+        row = await AgentRepository(session, actor.tenant_id).get(agent_id)
+        if row is None:
+            raise AgentNotFoundError(agent_id)
+        return row
+
+    async def get_many(self, actor: Principal, ids: Sequence[UUID]) -> Sequence[Agent]:
+        """Return those of `ids` that the tenant has, deleted ones too, in any order."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await AgentRepository(session, actor.tenant_id).get_many(ids)
+
+    async def page(self, actor: Principal, page: PageRequest, *, search: str | None = None) -> Page[Agent]:
+        """Page through the tenant's agents, newest first; `search` is part of the name, in any case.
+
+        Raises:
+            InvalidInputError: `search` has more than 200 characters, or some that no name can have.
+        """
+        part = _part_of_name(search)
+        async with self._db.read(actor.tenant_id) as session:
+            return await AgentRepository(session, actor.tenant_id).page(page, part)
+
+    async def count(self, actor: Principal, *, search: str | None = None) -> int:
+        """Count what `page` would go through.
+
+        Raises:
+            InvalidInputError: As there.
+        """
+        part = _part_of_name(search)
+        async with self._db.read(actor.tenant_id) as session:
+            return await AgentRepository(session, actor.tenant_id).count(part)
+
+    async def using_model(self, actor: Principal, model_id: UUID) -> Sequence[Agent]:
+        """Return agents with this model, by name, the first 20."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await AgentRepository(session, actor.tenant_id).using_model(model_id, _MAX_USERS_SHOWN)
+
+    async def names_ever(self, actor: Principal, names: Sequence[str]) -> set[str]:
+        """Return those of `names` that an agent of the tenant has, or a deleted one had."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await AgentRepository(session, actor.tenant_id).names_ever(names)
+
+    async def _locked(
+        self, session: AsyncSession, actor: Principal, agent_id: UUID, expected_version: int | None
+    ) -> Agent:
+        row = await AgentRepository(session, actor.tenant_id).get(agent_id, lock=True)
+        if row is None:
+            raise AgentNotFoundError(agent_id)
+        if expected_version is not None and row.version != expected_version:
+            raise AgentChangedError(agent_id, expected=expected_version, current=row.version)
+        return row
+
+
+def _violations(name: object, model_id: object) -> dict[str, DomainError]:
+    errors: dict[str, DomainError] = {"uq_agent_name": AgentNameTakenError(str(name))}
+    if isinstance(model_id, UUID):
+        errors["fk_agent_tenant_id_model_id"] = ChatModelNotFoundError(model_id)
+    return errors
+
+
+def _part_of_name(search: str | None) -> str | None:
+    return optional_text(search, "search", max_chars=MAX_SEARCH_CHARS)

@@ -1,0 +1,55 @@
+"""What can be wrong about a registered model."""
+
+from uuid import UUID
+
+from nexent_gql.kernel.errors import ConflictError, NotFoundError
+
+
+class ChatModelNotFoundError(NotFoundError):
+    """The caller's tenant has no such model."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self, model_id: UUID) -> None:
+        """Name it."""
+        super().__init__("Your tenant has no such model; it may have been deleted.", id=str(model_id))
+
+
+class ModelNameTakenError(ConflictError):
+    """Another model of the tenant has this name."""
+
+    code = "MODEL_NAME_TAKEN"
+
+    def __init__(self, name: str) -> None:
+        """Name it."""
+        super().__init__("Another model has this name; choose a different one.", name=name)
+
+
+class ModelInUseError(ConflictError):
+    """Agents use the model, so it can't be deleted."""
+
+    code = "MODEL_IN_USE"
+
+    def __init__(self, model_id: UUID) -> None:
+        """Name the model; the agents are another domain's to tell."""
+        super().__init__("Agents use this model; give them another one first.", model_id=str(model_id))
+
+
+class DefaultModelError(ConflictError):
+    """The default model can't be deleted while there are others."""
+
+    code = "MODEL_IS_DEFAULT"
+
+    def __init__(self, model_id: UUID) -> None:
+        """Name it."""
+        super().__init__("This is the default model; make another one the default first.", model_id=str(model_id))
+
+
+class NoDefaultModelError(ConflictError):
+    """The tenant has registered no model at all."""
+
+    code = "NO_MODEL"
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("No model is registered; a developer of your tenant can register one.")
