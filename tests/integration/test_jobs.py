@@ -201,16 +201,18 @@ async def test_the_beat_keeps_a_long_job(desk: Desk) -> None:
 
 async def test_a_job_that_kills_its_workers_is_abandoned(desk: Desk) -> None:
     tried: list[int] = []
+    started = asyncio.Event()
 
     async def do(lease: Lease) -> None:
         tried.append(lease.fence)
+        started.set()
         await asyncio.sleep(60)
 
     job_id = await desk.add()
     for _ in range(3):
         attempt = asyncio.create_task(desk.worker(do).run(job_id))
-        while (await desk.job(job_id)).state != JobState.RUNNING:
-            await asyncio.sleep(0.01)
+        await started.wait()
+        started.clear()
         await desk.let_lease_run_out(job_id)
         await desk.reaper().look()
         attempt.cancel()
