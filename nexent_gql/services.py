@@ -30,7 +30,7 @@ class Services:
         db, clock = runtime.db, runtime.clock
         models = ModelService(db, runtime.llm, runtime.secrets, clock)
         tools = ToolService(runtime.toolbox)
-        agents = AgentService(db, models, tools, clock)
+        agents = AgentService(db, tools, clock)
         conversations = ConversationService(db, agents, clock)
         return cls(
             identity=IdentityService(db, runtime.passwords, clock, runtime.settings.secret_key, runtime.settings.auth),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Self, TypedDict
 
 import strawberry
+from strawberry.types.field import StrawberryField
 
 from nexent_gql.api.codes import ErrorCode, error_code
 from nexent_gql.kernel import errors as kernel
@@ -102,8 +103,11 @@ class ErrorMember:
     exception_type: type[kernel.DomainError]
     error_type: type[Error]
 
-    def handle(self, exception: kernel.DomainError, *, field: object, info: object) -> Error:  # noqa: ARG002
-        """Map the error."""
+    def handle(self, exception: kernel.DomainError, *, field: StrawberryField, info: object) -> Error:  # noqa: ARG002
+        """Map the error; the path that a service names begins within the argument `input` where there is one."""
+        if isinstance(exception, kernel.InvalidInputError) and exception.path[:1] not in ((), ("input",)):
+            names = {argument.python_name for argument in field.arguments}
+            exception.path = ("input", *exception.path) if "input" in names else exception.path
         return self.error_type.of(exception)
 
 
