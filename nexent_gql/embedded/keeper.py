@@ -44,6 +44,7 @@ def main(arguments: list[str]) -> int:
             os.write(2, f"{command[0]}: {error.strerror}\n".encode())
         os._exit(_NOT_STARTED)
     os.pwrite(int(pid_fd), str(pid).encode(), 0)
+    os.close(int(pid_fd))  # its lock tells whether the engine lives, not whether the keeper does
     status = _watch(pid, wake, parent)
     if status is None:
         status = _stop(pid, wake, steps)

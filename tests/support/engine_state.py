@@ -18,9 +18,15 @@ def initialised_state(folder: Path) -> Path:
     return state
 
 
-def user_of(account: Account | None) -> dict[str, int | tuple[int, ...]]:
-    """Return the arguments of `subprocess` that make a program run as the engines' user."""
-    return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": ()}
+def run_as(account: Account | None, *command: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start a program as the engines' user; None is this process's own."""
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        user=None if account is None else account.uid,
+        group=None if account is None else account.gid,
+        extra_groups=None if account is None else (),
+    )
 
 
 @cache

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
@@ -60,15 +61,19 @@ def kill_tree(pid: int) -> None:
         member.kill()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Holder:
-    """A supervisor in a process of its own; `said` is the first line it printed."""
+    """A supervisor in a process of its own."""
 
     process: subprocess.Popen[str]
-    said: dict[str, str]
+
+    @cached_property
+    def said(self) -> dict[str, str]:
+        """Its first line: the URLs of the engines, or `error`."""
+        return cast("dict[str, str]", json.loads(self.say()))
 
     def say(self) -> str:
-        """Return its next line."""
+        """Return its next line, when there is one."""
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
 
@@ -90,9 +95,8 @@ def holding_engines(
         group=entry.pw_gid if entry else None,
         extra_groups=() if entry else None,
     ) as process:
-        assert process.stdout is not None
         try:
-            yield Holder(process, cast("dict[str, str]", json.loads(process.stdout.readline())))
+            yield Holder(process)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
