@@ -1,7 +1,9 @@
 """What every transport asks before it runs an operation, and how it runs one that has a single result."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from typing import cast
 
 from graphql import GraphQLError, OperationType
 from strawberry.http import GraphQLRequestData
@@ -109,6 +111,18 @@ class Gate:
         except TimeoutError:
             message = f"This took longer than {deadline_s:g} seconds and was stopped."
             return RefusedError.of(DeadlineExceededError(message, seconds=deadline_s)).result
+
+    async def subscribe(self, admitted: Admitted, context: Context) -> AsyncGenerator[ExecutionResult]:
+        """Open a subscription; its first result is a `PreExecutionError` when it could not begin."""
+        request = admitted.request
+        results = await self.schema.stream(
+            request.query,
+            variable_values=request.variables,
+            context_value=context,
+            operation_name=request.operation_name,
+            operation_extensions=request.extensions,
+        )
+        return cast("AsyncGenerator[ExecutionResult]", results)
 
 
 def _select(prepared: Prepared, name: str | None) -> PreparedOperation:

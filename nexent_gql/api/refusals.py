@@ -5,6 +5,7 @@ from nexent_gql.kernel.errors import (
     ForbiddenError,
     InvalidInputError,
     QuotaExceededError,
+    UnauthenticatedError,
     UnavailableError,
 )
 
@@ -73,6 +74,24 @@ class PayloadTooLargeError(InvalidInputError):
     """The body has more bytes than allowed."""
 
     code = "PAYLOAD_TOO_LARGE"
+
+
+class MalformedCredentialError(UnauthenticatedError):
+    """The `Authorization` value is not `Bearer <token>`."""
+
+    code = "CREDENTIAL_MALFORMED"
+
+
+class SessionEndedError(UnauthenticatedError):
+    """The credential of a stream ended while it was open."""
+
+    code = "SESSION_ENDED"
+
+
+class RequestTimeoutError(InvalidInputError):
+    """The body did not come in time."""
+
+    code = "REQUEST_TIMEOUT"
 
 
 class IntrospectionDisabledError(ForbiddenError):

@@ -1,7 +1,6 @@
 """The schema: the faces of all domains, put together once per process, without I/O."""
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import Self
 
 import strawberry
@@ -83,9 +82,8 @@ def _root(name: str, description: str, parts: Sequence[type]) -> type:
     return strawberry.type(type(name, tuple(parts), {}), description=description)
 
 
-@cache
 def build_schema(limits: ApiLimits | None = None) -> ApiSchema:
-    """Return this process's schema."""
+    """Build the schema of all domains; takes a moment, so a process does it once."""
     return ApiSchema.of(FACES, limits or ApiLimits())
 
 

@@ -13,6 +13,7 @@ class ApiLimits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     body_bytes: int = Field(default=1024 * KIB, ge=KIB, description="Bytes of an HTTP body; more is a 413.")
+    body_s: float = Field(default=15, gt=0, description="Seconds within which a body must have come; then 408.")
     message_bytes: int = Field(default=64 * KIB, ge=KIB, description="Bytes of a WebSocket message; more closes 1009.")
     document_bytes: int = Field(default=64 * KIB, ge=256, description="Bytes of a GraphQL document.")
     json_depth: int = Field(default=64, ge=8, description="Nesting of a JSON body, of variables and of frames.")

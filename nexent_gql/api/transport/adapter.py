@@ -1,0 +1,68 @@
+"""A socket as Strawberry's handler wants it: JSON messages in, JSON messages out."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from strawberry.asgi import ASGIWebSocketAdapter
+from strawberry.http.exceptions import WebSocketDisconnected
+
+from nexent_gql.api.refusals import BadRequestError, PayloadTooLargeError
+from nexent_gql.api.transport.answers import encode
+from nexent_gql.api.transport.body import decode
+from nexent_gql.api.transport.frames import close_reason
+from nexent_gql.kernel.json import Json
+
+if TYPE_CHECKING:
+    from nexent_gql.api.transport.socket import SocketView
+
+BAD_MESSAGE = 4400
+TOO_LONG = 1009
+
+
+class SocketAdapter(ASGIWebSocketAdapter):
+    """Reads and writes text frames; what cannot be read closes the socket with a reason."""
+
+    ws: WebSocket
+    view: "SocketView"
+
+    async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object]:  # noqa: ARG002 - base
+        """Yield each message until the socket closes."""
+        while self.ws.application_state is WebSocketState.CONNECTED:
+            message = await self.ws.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            try:
+                value = self._read(message.get("text"))
+            except BadRequestError as error:
+                await self.close(BAD_MESSAGE, error.message)
+            except PayloadTooLargeError as error:
+                await self.close(TOO_LONG, error.message)
+            else:
+                yield value
+
+    def _read(self, text: object) -> Json:
+        limits = self.view.gate.settings.limits
+        if not isinstance(text, str):
+            raise BadRequestError("A message must be text")
+        if len(text) > limits.message_bytes or len(text.encode()) > limits.message_bytes:
+            raise PayloadTooLargeError(f"A message has at most {limits.message_bytes} bytes")
+        return decode(text, limits.json_depth)
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        """Send one text frame.
+
+        Raises:
+            WebSocketDisconnected: The client is gone, or we have closed.
+        """
+        try:
+            await self.ws.send_text(encode(message).decode())
+        except (WebSocketDisconnect, RuntimeError) as error:
+            raise WebSocketDisconnected from error
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close, once."""
+        if self.ws.application_state is WebSocketState.CONNECTED:
+            with suppress(WebSocketDisconnect, RuntimeError):
+                await self.ws.close(code, close_reason(reason))

@@ -1,0 +1,102 @@
+"""Results as JSON, and the HTTP status that goes with them."""
+
+import json
+from collections.abc import Mapping
+
+from graphql import GraphQLError
+from starlette.responses import Response
+from strawberry.types.execution import ExecutionResult, PreExecutionError
+
+from nexent_gql.api.codes import CATALOGUE
+from nexent_gql.api.masking import refusal
+from nexent_gql.api.refusals import BadRequestError
+from nexent_gql.api.transport.accept import PLAIN_JSON, RESPONSE_JSON
+from nexent_gql.kernel.errors import DomainError
+from nexent_gql.kernel.json import dumps
+
+_STATUSES = {
+    "UNAUTHENTICATED": 401,
+    "FORBIDDEN": 403,
+    "METHOD_NOT_ALLOWED": 405,
+    "NOT_ACCEPTABLE": 406,
+    "NOT_FOUND": 404,
+    "REQUEST_TIMEOUT": 408,
+    "PAYLOAD_TOO_LARGE": 413,
+    "UNSUPPORTED_MEDIA_TYPE": 415,
+    "RATE_LIMITED": 429,
+    "INTERNAL_SERVER_ERROR": 500,
+    "UNAVAILABLE": 503,
+}
+_BAD_REQUEST = 400
+
+
+def status_of(code: str) -> int:
+    """Return the HTTP status of a request that is refused with `code`, by its family where it has none of its own."""
+    while code not in _STATUSES:
+        entry = CATALOGUE.get(code)
+        if entry is None or entry.family is None:
+            return _BAD_REQUEST
+        code = entry.family
+    return _STATUSES[code]
+
+
+def encode(value: object) -> bytes:
+    """Encode as JSON; integers and text that the fast encoder refuses are left to the standard one."""
+    try:
+        return dumps(value)
+    except TypeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+def is_request_error(result: ExecutionResult) -> bool:
+    """Tell whether nothing ran: refused before, or variables that could not be coerced (errors without a path)."""
+    errors = result.errors or ()
+    return isinstance(result, PreExecutionError) or (
+        result.data is None and bool(errors) and all(error.path is None for error in errors)
+    )
+
+
+def members(result: ExecutionResult) -> dict[str, object]:
+    """Return a result as it goes over the wire; one that never ran has no `data` at all."""
+    answer: dict[str, object] = {}
+    if result.errors:
+        answer["errors"] = [error.formatted for error in result.errors]
+    if not is_request_error(result):
+        answer["data"] = result.data
+    if result.extensions:
+        answer["extensions"] = result.extensions
+    return answer
+
+
+def _code(error: GraphQLError) -> str:
+    return str((error.extensions or {}).get("code"))
+
+
+def single(result: ExecutionResult, media: str) -> Response:
+    """Answer with one result; clients that only take plain JSON expect 200 for whatever is GraphQL."""
+    status = 200
+    if result.errors and is_request_error(result):
+        code = _code(result.errors[0])
+        if media == RESPONSE_JSON or code == BadRequestError.code:
+            status = status_of(code)
+    return _json(encode(members(result)), status, media)
+
+
+def problem(error: GraphQLError, media: str = PLAIN_JSON, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer a request that is not GraphQL over HTTP, or whose credential is refused."""
+    status = status_of(_code(error))
+    response = _json(encode({"errors": [error.formatted]}), status, media)
+    if status == 401:  # noqa: PLR2004
+        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+    response.headers.update(headers or {})
+    return response
+
+
+def refused(error: DomainError, media: str = PLAIN_JSON, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with a domain error."""
+    return problem(refusal(error), media, headers)
+
+
+def _json(body: bytes, status: int, media: str) -> Response:
+    headers = {"Cache-Control": "no-store", "Vary": "Accept, Authorization"}
+    return Response(body, status, headers, media_type=f"{media}; charset=utf-8")

@@ -1,0 +1,121 @@
+"""From bytes to a GraphQL request; whatever is odd about them is refused with a code, never an exception.
+
+Raised by all functions here: BadRequestError, PayloadTooLargeError, RequestTimeoutError, UnsupportedMediaTypeError.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import cast
+
+from starlette.requests import Request
+from strawberry.http import GraphQLRequestData
+
+from nexent_gql.api.refusals import (
+    BadRequestError,
+    PayloadTooLargeError,
+    RequestTimeoutError,
+    UnsupportedMediaTypeError,
+)
+from nexent_gql.api.settings import ApiLimits
+from nexent_gql.kernel.json import Json, JsonObject, loads
+
+
+def decode(data: bytes | str, max_depth: int) -> Json:
+    """Decode JSON that nests at most `max_depth` levels and whose text holds no U+0000."""
+    try:
+        value = loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BadRequestError("This is not JSON in UTF-8.") from error
+    text = data if isinstance(data, bytes) else data.encode()
+    if text.count(b"[") + text.count(b"{") > max_depth or b"\\u0000" in text:
+        _check(value, max_depth)
+    return value
+
+
+def _check(value: Json, max_depth: int) -> None:
+    level = [value]
+    for _ in range(max_depth + 1):
+        if any(isinstance(item, str) and "\0" in item for item in level):
+            raise BadRequestError("Text must not hold the character U+0000.", path=("variables",))
+        below: list[Json] = []
+        for item in level:
+            if isinstance(item, dict):
+                below += item.values()
+            elif isinstance(item, list):
+                below += item
+        level = below
+    if level:
+        raise BadRequestError(f"The JSON is nested deeper than {max_depth} levels.", limit=max_depth)
+
+
+async def read_body(request: Request, limits: ApiLimits) -> GraphQLRequestData:
+    """Read a POST body."""
+    _check_content_type(request.headers.get("content-type", ""))
+    declared = request.headers.get("content-length", "0")
+    if not declared.isdecimal() or int(declared[:20]) > limits.body_bytes:
+        raise _too_large(limits)
+    value = decode(await _receive(request, limits), limits.json_depth)
+    if not isinstance(value, dict):
+        raise BadRequestError("The body must be one JSON object; batches are not taken.")
+    return read_request(value)
+
+
+async def _receive(request: Request, limits: ApiLimits) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limits.body_s):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limits.body_bytes:
+                    raise _too_large(limits)
+    except TimeoutError as error:
+        raise RequestTimeoutError("The body took too long.") from error
+    return bytes(body)
+
+
+def _too_large(limits: ApiLimits) -> PayloadTooLargeError:
+    return PayloadTooLargeError(f"The body has more than {limits.body_bytes} bytes.", limit=limits.body_bytes)
+
+
+def _check_content_type(content_type: str) -> None:
+    """Let JSON through and nothing else: browsers send forms and plain text across sites without asking first."""
+    media, _, parameters = content_type.partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if media.strip().lower() != "application/json" or charset not in ("", "utf-8", "utf8"):
+        raise UnsupportedMediaTypeError("Send the request as `application/json` in UTF-8.")
+
+
+def read_query_string(request: Request, limits: ApiLimits) -> GraphQLRequestData:
+    """Read the parameters of a GET; an empty one counts as absent."""
+    fields: JsonObject = {}
+    for name in ("query", "operationName", "variables", "extensions"):
+        text = request.query_params.get(name)
+        if text:
+            fields[name] = decode(text, limits.json_depth) if name in ("variables", "extensions") else text
+    if "\0" in str(fields.get("query", "")):
+        raise BadRequestError("Text must not hold the character U+0000.", path=("query",))
+    return read_request(fields)
+
+
+def _text(fields: Mapping[str, Json], name: str) -> str | None:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, str):
+        raise BadRequestError(f"`{name}` must be text.", path=(name,))
+    return value
+
+
+def _object(fields: Mapping[str, Json], name: str) -> dict[str, object] | None:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise BadRequestError(f"`{name}` must be an object.", path=(name,))
+    return cast("dict[str, object] | None", value)
+
+
+def read_request(fields: Mapping[str, Json]) -> GraphQLRequestData:
+    """Read the members of a request, which are the same in a body and in a `subscribe` frame."""
+    return GraphQLRequestData(
+        query=_text(fields, "query"),
+        variables=_object(fields, "variables"),
+        operation_name=_text(fields, "operationName") or None,
+        extensions=_object(fields, "extensions"),
+    )

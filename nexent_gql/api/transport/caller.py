@@ -1,0 +1,50 @@
+"""Who is asking, from where: the same for HTTP and for sockets."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
+
+from starlette.types import Scope
+
+from nexent_gql.api.context import RequestInfo
+from nexent_gql.api.refusals import MalformedCredentialError
+from nexent_gql.kernel.principal import Principal
+
+if TYPE_CHECKING:
+    from nexent_gql.services import Services
+
+_MAX_CREDENTIAL_CHARS = 4_096
+_MAX_AGENT_CHARS = 500
+
+
+def services_of(scope: Scope) -> "Services":
+    """Return the services that the lifespan opened."""
+    return cast("Services", scope["state"]["services"])
+
+
+def request_info(scope: Scope) -> RequestInfo:
+    """Return where a request or a socket comes from."""
+    client = cast("tuple[str, int] | None", scope.get("client"))
+    headers = dict(cast("list[tuple[bytes, bytes]]", scope["headers"]))
+    agent = headers.get(b"user-agent", b"").decode("latin-1")
+    return RequestInfo(client_ip=client[0] if client else None, user_agent=agent[:_MAX_AGENT_CHARS] or None)
+
+
+async def authenticate(services: "Services", authorization: str | None) -> Principal | None:
+    """Return the caller; None when there is no credential at all.
+
+    Raises:
+        UnauthenticatedError: There is one, and it is malformed, wrong, expired or revoked.
+    """
+    if not authorization:
+        return None
+    scheme, _, token = authorization.strip().partition(" ")
+    if scheme.lower() != "bearer" or not token.strip() or len(token) > _MAX_CREDENTIAL_CHARS:
+        raise MalformedCredentialError("Send `Authorization: Bearer <token>`.")
+    return await services.identity.authenticate(token.strip())
+
+
+def seconds_left(principal: Principal | None, now: datetime) -> float | None:
+    """Return how long the credential lasts, never negative; None when it does not end."""
+    if principal is None or principal.expires_at is None:
+        return None
+    return max((principal.expires_at - now).total_seconds(), 0.0)

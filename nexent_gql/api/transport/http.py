@@ -1,0 +1,153 @@
+"""GraphQL over HTTP: one endpoint, on top of Strawberry's `Schema.execute` and `Schema.stream`."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import aclosing, suppress
+from typing import TypeVar
+
+from graphql import OperationType
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from strawberry.http import GraphQLRequestData
+
+from nexent_gql.api.context import Context
+from nexent_gql.api.gate import Admitted, Gate, RefusedError
+from nexent_gql.api.masking import internal, refusal
+from nexent_gql.api.refusals import MethodNotAllowedError, NotAcceptableError, SessionEndedError
+from nexent_gql.api.transport.accept import PLAIN_JSON, Offer, read_accept
+from nexent_gql.api.transport.answers import members, problem, refused, single
+from nexent_gql.api.transport.body import read_body, read_query_string
+from nexent_gql.api.transport.caller import authenticate, request_info, seconds_left, services_of
+from nexent_gql.api.transport.events import COMPLETE, EventStream, next_event, with_heartbeats
+from nexent_gql.kernel.clock import Clock, utc_now
+from nexent_gql.kernel.errors import DomainError
+
+T = TypeVar("T")
+Page = Callable[[Request], Awaitable[Response]]
+_QUICK_S = 0.1  # a query that is done by then is not worth watching its client for
+
+
+class HttpEndpoint:
+    """The HTTP side of `/graphql`, an ASGI application.
+
+    Args:
+        gate: Admits and runs operations.
+        page: Answers a browser that opens the address; None answers it like any other client.
+        clock: Tells when credentials end.
+    """
+
+    def __init__(self, gate: Gate, page: Page | None = None, clock: Clock = utc_now) -> None:
+        self._gate = gate
+        self._page = page
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; whatever goes wrong, the answer is JSON with a code."""
+        request = Request(scope, receive)
+        offer = read_accept(request.headers.get("accept", ""))
+        try:
+            response = await self._answer(request, offer)
+        except ClientDisconnect:
+            return
+        except MethodNotAllowedError as error:
+            response = refused(error, headers={"Allow": str(error.details["allow"])})
+        except DomainError as error:
+            response = refused(error, offer.json or PLAIN_JSON)
+        except Exception as error:  # noqa: BLE001 - the last place where a bug can be masked and logged
+            response = problem(internal(error))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, offer: Offer) -> Response:
+        if request.method not in ("GET", "POST"):
+            raise MethodNotAllowedError("Use POST, or GET for queries.", allow="GET, POST")
+        if self._page and request.method == "GET" and offer.prefers_page and "query" not in request.query_params:
+            return await self._page(request)
+        services = services_of(request.scope)
+        actor = await authenticate(services, request.headers.get("authorization"))
+        context = Context(services, actor, request_info(request.scope))
+        data = await self._read(request)
+        try:
+            admitted = self._gate.admit(data, context)
+        except RefusedError as error:
+            return self._refuse(error, offer)
+        return await self._run(request, offer, admitted, context)
+
+    async def _read(self, request: Request) -> GraphQLRequestData:
+        limits = self._gate.settings.limits
+        return read_query_string(request, limits) if request.method == "GET" else await read_body(request, limits)
+
+    def _refuse(self, error: RefusedError, offer: Offer) -> Response:
+        if offer.prefers_stream:
+            return self._stream(_once(next_event(members(error.result))))
+        return single(error.result, offer.json or PLAIN_JSON)
+
+    async def _run(self, request: Request, offer: Offer, admitted: Admitted, context: Context) -> Response:
+        if admitted.kind is OperationType.MUTATION and request.method == "GET":
+            raise MethodNotAllowedError("Mutations need POST.", allow="POST")
+        subscribing = admitted.kind is OperationType.SUBSCRIPTION
+        if offer.prefers_stream or (subscribing and offer.streams):
+            return self._stream(self._frames(admitted, context))
+        if subscribing:
+            raise NotAcceptableError("Subscriptions need `Accept: text/event-stream`, or a WebSocket.")
+        if offer.json is None:
+            raise NotAcceptableError("Answers are application/graphql-response+json or application/json.")
+        execution = self._gate.execute(admitted, context)
+        if admitted.kind is OperationType.QUERY:
+            return single(await _while_connected(request, execution), offer.json)
+        return single(await execution, offer.json)
+
+    def _stream(self, frames: AsyncGenerator[bytes]) -> Response:
+        return EventStream(with_heartbeats(frames, self._gate.settings.sse_heartbeat_s))
+
+    async def _frames(self, admitted: Admitted, context: Context) -> AsyncGenerator[bytes]:
+        if admitted.kind is not OperationType.SUBSCRIPTION:
+            yield next_event(members(await self._gate.execute(admitted, context)))
+        else:
+            try:
+                async with asyncio.timeout(seconds_left(context.actor_or_none, self._clock())):
+                    async with aclosing(await self._gate.subscribe(admitted, context)) as results:
+                        async for result in results:
+                            yield next_event(members(result))
+            except TimeoutError:
+                ended = refusal(SessionEndedError("Your credential has expired; go on with a new one."))
+                yield next_event({"errors": [ended.formatted]})
+        yield COMPLETE
+
+
+async def _once(frame: bytes) -> AsyncGenerator[bytes]:
+    yield frame
+    yield COMPLETE
+
+
+async def _while_connected(request: Request, work: Coroutine[object, object, T]) -> T:
+    """Await `work`, and cancel it when the client goes away.
+
+    Raises:
+        ClientDisconnect: The client is gone.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=_QUICK_S)
+        if not done:
+            await _wait_watching(request, task)
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _wait_watching(request: Request, task: "asyncio.Future[T]") -> None:
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    watcher = asyncio.create_task(gone())
+    try:
+        await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+    finally:
+        watcher.cancel()

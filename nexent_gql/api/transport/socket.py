@@ -1,0 +1,240 @@
+"""GraphQL over WebSocket (graphql-transport-ws), on Strawberry's view, handler and adapter.
+
+Close codes: 4400 a message that breaks the protocol, 4401 subscribe before the acknowledgement, 4403 a credential that
+is refused or has ended, 4406 another subprotocol, 4408 no connection_init in time, 4409 an id in use, 4429 a second
+connection_init, 4500 a bug, 1009 a message too long, 1013 something we depend on is away. Without a credential a
+socket serves public fields only.
+"""
+
+import asyncio
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, cast
+
+from graphql import GraphQLError, OperationType
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLRequestData
+from strawberry.http.exceptions import WebSocketDisconnected
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
+    ConnectionInitMessage,
+    Message,
+    NextMessagePayload,
+    PingMessage,
+    SubscribeMessage,
+)
+from strawberry.types.execution import ExecutionResult
+
+from nexent_gql.api.context import Context, RequestInfo
+from nexent_gql.api.gate import Gate, RefusedError
+from nexent_gql.api.masking import internal, refusal
+from nexent_gql.api.refusals import BadRequestError, SessionEndedError, TooManyOperationsError
+from nexent_gql.api.transport.adapter import BAD_MESSAGE, SocketAdapter
+from nexent_gql.api.transport.answers import is_request_error, members
+from nexent_gql.api.transport.body import read_request
+from nexent_gql.api.transport.caller import authenticate, request_info, seconds_left, services_of
+from nexent_gql.api.transport.frames import authorization_of, payload_of, read_frame
+from nexent_gql.kernel.clock import Clock, utc_now
+from nexent_gql.kernel.errors import DomainError, UnavailableError
+from nexent_gql.kernel.json import Json, JsonObject
+from nexent_gql.kernel.principal import Principal
+
+if TYPE_CHECKING:
+    from nexent_gql.services import Services
+
+UNAUTHORIZED = 4401
+FORBIDDEN = 4403
+DUPLICATE = 4409
+TOO_MANY_INITS = 4429
+BUG = 4500
+TRY_AGAIN = 1013
+
+
+@dataclass(slots=True, eq=False)
+class SocketSession:
+    """What lasts as long as a socket: where it comes from and, once it said, who it is."""
+
+    services: "Services"
+    gate: Gate
+    clock: Clock
+    request: RequestInfo
+    actor: Principal | None = None
+    tasks: list["asyncio.Task[None]"] = field(default_factory=list["asyncio.Task[None]"])
+
+    def context(self) -> Context:
+        """Make the context of one operation."""
+        return Context(self.services, self.actor, self.request)
+
+
+class SocketOperation(Operation[SocketSession, None]):
+    """A running operation: its request, and the frames it sends."""
+
+    task: "asyncio.Task[None] | None"
+
+    def __init__(self, handler: "SocketHandler", id: str, request: GraphQLRequestData) -> None:
+        """Keep the request whole: the base class drops its extensions."""
+        super().__init__(handler, id, request.query or "", request.variables, request.operation_name)
+        self.request = request
+
+    async def send_initial_errors(self, errors: list[GraphQLError]) -> None:
+        """End it: nothing ran."""
+        payload = [error.formatted for error in errors]
+        await self.send_operation_message({"id": self.id, "type": "error", "payload": payload})
+
+    async def send_next(self, execution_result: ExecutionResult) -> None:
+        """Send one result."""
+        payload = cast("NextMessagePayload", members(execution_result))
+        await self.send_operation_message({"id": self.id, "type": "next", "payload": payload})
+
+
+class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
+    """The protocol of one socket."""
+
+    connection_init_timeout_task: "asyncio.Task[None] | None"
+
+    async def handle_message(self, message: Message) -> None:
+        """Check a message, then let the base class hand it to its method."""
+        try:
+            frame = read_frame(cast("Json", message))
+        except BadRequestError as error:
+            await self.websocket.close(BAD_MESSAGE, error.message)
+        else:
+            await super().handle_message(cast("Message", frame))
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        """Authenticate and acknowledge."""
+        if self.connection_init_received:
+            await self.websocket.close(TOO_MANY_INITS, "Too many initialisation requests")
+            return
+        self.connection_init_received = True
+        if self.connection_init_timeout_task:
+            self.connection_init_timeout_task.cancel()
+        refused = await self._authenticate(cast("JsonObject", message))
+        if refused:
+            await self.websocket.close(*refused)
+            return
+        await self.send_message({"type": "connection_ack"})
+        self.connection_acknowledged = True
+        self.context.tasks += [asyncio.create_task(self._ping()), asyncio.create_task(self._expire())]
+
+    async def _authenticate(self, frame: JsonObject) -> tuple[int, str] | None:
+        session = self.context
+        try:
+            session.actor = await authenticate(session.services, authorization_of(payload_of(frame)))
+        except UnavailableError as error:
+            return TRY_AGAIN, f"{error.code}: {error.message}"
+        except BadRequestError as error:
+            return BAD_MESSAGE, error.message
+        except DomainError as error:
+            return FORBIDDEN, f"{error.code}: {error.message}"
+        except Exception as error:  # noqa: BLE001 - masked, logged, and told with a code of the protocol
+            return BUG, internal(error).message
+        return None
+
+    async def _ping(self) -> None:
+        with suppress(WebSocketDisconnected):
+            while True:
+                await asyncio.sleep(self.context.gate.settings.sockets.ping_s)
+                await self.send_message({"type": "ping"})
+
+    async def _expire(self) -> None:
+        left_s = seconds_left(self.context.actor, self.context.clock())
+        if left_s is None:
+            return
+        await asyncio.sleep(left_s)
+        for id_ in list(self.operations):
+            await self.cleanup_operation(id_)
+        await self.websocket.close(FORBIDDEN, f"{SessionEndedError.code}: token expired")
+
+    async def handle_ping(self, message: PingMessage) -> None:
+        """Echo the payload."""
+        payload = message.get("payload")
+        await self.send_message({"type": "pong", "payload": payload} if payload else {"type": "pong"})
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        """Start an operation."""
+        id_ = message["id"]
+        if not self.connection_acknowledged:
+            await self.websocket.close(UNAUTHORIZED, "Unauthorized")
+        elif id_ in self.operations:
+            await self.websocket.close(DUPLICATE, f"Subscriber for {id_} already exists")
+        else:
+            await self._start(id_, cast("JsonObject", message["payload"]))
+
+    async def _start(self, id_: str, payload: JsonObject) -> None:
+        try:
+            operation = SocketOperation(self, id_, read_request(payload))
+        except BadRequestError as error:
+            await self.websocket.close(BAD_MESSAGE, error.message)
+            return
+        self.operations[id_] = operation
+        if len(self.operations) > self.context.gate.settings.sockets.operations:
+            full = TooManyOperationsError("This socket carries as many operations as one may; end some first.")
+            await operation.send_initial_errors([refusal(full)])
+            return
+        operation.task = asyncio.create_task(self.run_operation(operation))
+
+    async def run_operation(self, operation: Operation[SocketSession, None]) -> None:
+        """Run it in a context of its own, to its last frame."""
+        with suppress(WebSocketDisconnected):
+            try:
+                await self._run(cast("SocketOperation", operation))
+            except RefusedError as error:
+                await operation.send_initial_errors(error.errors)
+            except Exception as error:  # noqa: BLE001 - masked and logged; the socket goes on
+                await operation.send_initial_errors([internal(error)])
+
+    async def _run(self, operation: SocketOperation) -> None:
+        gate, context = self.context.gate, self.context.context()
+        admitted = gate.admit(operation.request, context)
+        if admitted.kind is OperationType.SUBSCRIPTION:
+            async with aclosing(await gate.subscribe(admitted, context)) as results:
+                async for result in results:
+                    await _send(operation, result)
+        else:
+            await _send(operation, await gate.execute(admitted, context))
+        await operation.send_operation_message({"id": operation.id, "type": "complete"})
+
+    async def shutdown(self) -> None:
+        """End what the socket began."""
+        for task in self.context.tasks:
+            task.cancel()
+        await asyncio.gather(*self.context.tasks, return_exceptions=True)
+        await super().shutdown()
+
+
+async def _send(operation: SocketOperation, result: ExecutionResult) -> None:
+    if is_request_error(result):
+        raise RefusedError(result.errors or [])
+    await operation.send_next(result)
+
+
+class SocketView(GraphQL[SocketSession, None]):
+    """The WebSocket side of `/graphql`, an ASGI application."""
+
+    graphql_transport_ws_handler_class = SocketHandler
+    websocket_adapter_class = SocketAdapter
+
+    def __init__(self, gate: Gate, clock: Clock = utc_now) -> None:
+        """Bind the gate; `clock` tells when credentials end."""
+        settings = gate.settings
+        super().__init__(
+            gate.schema,
+            graphql_ide=None,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
+            connection_init_wait_timeout=timedelta(seconds=settings.sockets.init_s),
+            max_subscriptions_per_connection=settings.sockets.operations,
+            allowed_origins=settings.allowed_origins,
+        )
+        self.gate = gate
+        self._clock = clock
+
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> SocketSession:  # noqa: ARG002 - base
+        """Make the socket's session."""
+        scope = request.scope
+        return SocketSession(services_of(scope), self.gate, self._clock, request_info(scope))

@@ -1,0 +1,137 @@
+"""The ASGI application: routes, middleware, and what the process opens while it serves."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nexent_gql.api.gate import Gate
+from nexent_gql.api.schema import ApiSchema, build_schema
+from nexent_gql.api.settings import ApiSettings
+from nexent_gql.api.transport.answers import refused
+from nexent_gql.api.transport.http import HttpEndpoint, Page
+from nexent_gql.api.transport.socket import SocketView
+from nexent_gql.kernel.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from nexent_gql.runtime import Check
+    from nexent_gql.services import Services
+
+PATH = "/graphql"
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What the API serves, and how to ask whether all that is behind it is well."""
+
+    services: "Services"
+    check: "CheckAll"
+
+
+CheckAll = Callable[[], Awaitable[Sequence["Check"]]]
+OpenBackend = Callable[[], AbstractAsyncContextManager[Backend]]
+
+
+def create_app(
+    settings: ApiSettings,
+    backend: OpenBackend,
+    *,
+    schema: ApiSchema | None = None,
+    pages: Sequence[BaseRoute] = (),
+    graphiql: Page | None = None,
+) -> Starlette:
+    """Put the application together; nothing is opened before the server starts it.
+
+    Args:
+        settings: Limits and who may reach the API.
+        backend: Opens what the API serves, for as long as the server runs.
+        schema: Another schema than the process's own, for tests of the machinery.
+        pages: Routes beside the API, such as the page at `/`.
+        graphiql: Answers a browser that opens the API's address.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncGenerator[dict[str, object]]:
+        async with backend() as opened:
+            yield {"services": opened.services, "check": opened.check}
+
+    gate = Gate(schema or build_schema(settings.limits), settings)
+    return Starlette(
+        routes=[
+            Route(PATH, HttpEndpoint(gate, graphiql)),
+            WebSocketRoute(PATH, SocketView(gate)),
+            Route("/healthz", _alive, methods=["GET"]),
+            Route("/readyz", _ready, methods=["GET"]),
+            *pages,
+        ],
+        middleware=[Middleware(SecurityHeaders), *_cors(settings)],
+        exception_handlers={404: _not_found},
+        lifespan=lifespan,
+    )
+
+
+def _cors(settings: ApiSettings) -> Sequence[Middleware]:
+    if not settings.allowed_origins:
+        return ()
+    return (
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("Authorization", "Content-Type", "Last-Event-ID"),
+            max_age=600,
+        ),
+    )
+
+
+async def _alive(_request: Request) -> Response:
+    """Tell that the process runs, whatever it depends on."""
+    return JSONResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
+
+
+async def _ready(request: Request) -> Response:
+    """Ask every dependency; 503 when one does not answer."""
+    check: CheckAll = request.state.check
+    checks = await check()
+    ready = all(one.error is None for one in checks)
+    body = {"status": "ready" if ready else "unavailable", "dependencies": [asdict(one) for one in checks]}
+    return JSONResponse(body, 200 if ready else 503, headers={"Cache-Control": "no-store"})
+
+
+async def _not_found(_request: Request, _error: Exception) -> Response:
+    return refused(NotFoundError(f"There is nothing here; the API is at {PATH}."))
+
+
+class SecurityHeaders:
+    """Gives every answer the headers that keep browsers strict; a page that sets one itself keeps its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, adding headers where an answer starts."""
+
+        async def send_strict(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_strict if scope["type"] == "http" else send)
