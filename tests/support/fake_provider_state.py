@@ -1,5 +1,6 @@
 """What a fake provider knows: its scripts, and a record of every request."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -60,19 +61,24 @@ class State:
         return record
 
     def choose(self, body: JsonObject) -> Script:
-        """Pick the script of a request: by content, else by model name, else a title, else an echo."""
+        """Pick the script of a request: by content, else by model name, else an echo.
+
+        A request for a conversation's title, which every run brings with it, has an answer of its own unless a script
+        asks for it by `system_contains`.
+        """
         user, system = content_of(body, "user"), content_of(body, "system")
+        title = "tools" not in body and ASKS_FOR_TITLE.search(system) is not None
         for script in reversed(self.scripts):
-            if (script.user_contains or script.system_contains) and (
-                (script.user_contains or "") in user and (script.system_contains or "") in system
-            ):
+            by_content = script.system_contains or (script.user_contains and not title)
+            if by_content and (script.user_contains or "") in user and (script.system_contains or "") in system:
                 return script
-        for script in reversed(self.scripts):
-            if script.name == body.get("model") and not (script.user_contains or script.system_contains):
-                return script if "tools" in body or "title" not in system.lower() else TITLE
-        return TITLE if "title" in system.lower() and "tools" not in body else echo(user)
+        if title:
+            return TITLE
+        named = (script for script in reversed(self.scripts) if script.name == body.get("model"))
+        return next((script for script in named if not (script.user_contains or script.system_contains)), echo(user))
 
 
+ASKS_FOR_TITLE = re.compile(r"\btitle\b.*\bconversation\b|\bconversation\b.*\btitle\b", re.IGNORECASE | re.DOTALL)
 TITLE = Script("title", [[Text("A fitting title")]])
 
 
