@@ -1,25 +1,24 @@
 """Errors about models whose facts a client wants typed."""
 
-from typing import Annotated, Self
+from typing import Self
 from uuid import UUID
 
 import strawberry
 
+from nexent_gql.api.agents.types import Agent
 from nexent_gql.api.context import Info
 from nexent_gql.api.errors import Error, common
 from nexent_gql.kernel.errors import DomainError
 
 
-@strawberry.type(name="ModelInUseError", description="Agents use the model, so it can't be deleted.")
-class ModelInUse(Error):
-    """See `ModelInUseError`."""
+@strawberry.type(description="Agents use the model, so it can't be deleted.")
+class ModelInUseError(Error):
+    """See the domain's class."""
 
     model_id: strawberry.Private[UUID]
 
     @strawberry.field(description="The agents that use it, by name, the first 20.")
-    async def agents(
-        self, info: Info
-    ) -> list[Annotated["Agent", strawberry.lazy("nexent_gql.api.agents.types")]]:
+    async def agents(self, info: Info) -> list[Agent]:
         """Look them up now: the error was raised where agents are not known."""
         rows = await info.context.services.agents.using_model(info.context.actor, self.model_id)
         return [Agent.of(row) for row in rows]

@@ -14,7 +14,9 @@ _BASE_URL = (
     "The address that `/chat/completions` is added to: http or https, at most 2,000 characters, no user, query or "
     "fragment. Null or left out: https://api.openai.com/v1. Not for OFFLINE."
 )
-_API_KEY = "The provider's key, at most 4,000 printable ASCII characters. It is stored encrypted, and never shown again."
+_API_KEY = (
+    "The provider's key, at most 4,000 printable ASCII characters. It is stored encrypted, and never shown again."
+)
 
 
 @strawberry.input(description="How to reach a model that is not stored.")

@@ -9,8 +9,9 @@ import strawberry
 from strawberry import relay
 
 from nexent_gql.api.codes import CATALOGUE, ErrorCode
+from nexent_gql.domains.models.service import Checked
 from nexent_gql.domains.models.tables import ChatModel
-from nexent_gql.ports.llm import Dialect, ModelCheck as Outcome, ModelError
+from nexent_gql.ports.llm import Dialect, ModelError
 
 
 @strawberry.enum(description="The protocol that a model's provider speaks.")
@@ -28,7 +29,7 @@ class ModelDialect(Enum):
 
 @strawberry.type(description="How the smallest real call to a model went: one streamed token.")
 class ModelCheck:
-    """See `nexent_gql.ports.llm.ModelCheck`."""
+    """See `Checked`."""
 
     ok: bool = strawberry.field(description="Whether the model answered.")
     code: ErrorCode | None = strawberry.field(description="Why it did not; null when it did.")
@@ -37,14 +38,15 @@ class ModelCheck:
     checked_at: datetime = strawberry.field(description="When the call ended.")
 
     @classmethod
-    def of(cls, outcome: Outcome, at: datetime) -> Self:
+    def of(cls, check: Checked) -> Self:
         """Map the outcome of a check."""
+        outcome = check.outcome
         return cls(
             ok=outcome.ok,
             code=_code(outcome.code),
             advice=outcome.advice,
             latency_ms=outcome.latency_ms,
-            checked_at=at,
+            checked_at=check.at,
         )
 
 

@@ -23,4 +23,6 @@ class Tool(relay.Node):
     @classmethod
     def of(cls, spec: ToolSpec) -> Self:
         """Map a description."""
-        return cls(id=tool_id(spec.name), name=spec.name, description=spec.description, parameters=spec.parameters)
+        return cls(
+            id=tool_id(spec.name), name=spec.name, description=spec.description, parameters=JSON(spec.parameters)
+        )

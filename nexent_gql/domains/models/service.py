@@ -1,6 +1,7 @@
 """Use cases around models: everybody may see them, developers may change them, nobody gets a key back."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -25,6 +26,14 @@ from nexent_gql.ports.llm import Dialect, LanguageModels, ModelCheck, ModelEndpo
 from nexent_gql.ports.secrets import SecretBox, SecretUnreadableError
 
 _NAME = "uq_chat_model_tenant_id_name"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How a trial call went, and when it ended."""
+
+    outcome: ModelCheck
+    at: datetime
 
 
 class ModelService:
@@ -84,7 +93,7 @@ class ModelService:
                 self._configure(row, config, keep_key=patch.api_key is UNSET)
                 row.updated_at = self._clock()
                 if _tried(row) != before:
-                    _note_check(row, None, at=None)
+                    _note_check(row, None)
         return row
 
     async def make_default(self, actor: Principal, model_id: UUID) -> ChatModel:
@@ -151,7 +160,7 @@ class ModelService:
         async with self._db.read(actor.tenant_id) as session:
             return await ModelRepository(session, actor.tenant_id).default()
 
-    async def check(self, actor: Principal, model_id: UUID) -> tuple[ChatModel, ModelCheck]:
+    async def check(self, actor: Principal, model_id: UUID) -> tuple[ChatModel, Checked]:
         """Make the smallest real call and keep its outcome with the model, if that has not changed meanwhile.
 
         Raises:
@@ -160,14 +169,14 @@ class ModelService:
         """
         actor.require(Role.DEVELOPER)
         tried = await self.get(actor, model_id)
-        outcome = await self._try(tried)
+        check = Checked(await self._try(tried), self._clock())
         async with self._db.transaction(actor.tenant_id) as session:
             row = await _existing(ModelRepository(session, actor.tenant_id), model_id, lock=True)
             if _tried(row) == _tried(tried):
-                _note_check(row, outcome, at=self._clock())
-        return row, outcome
+                _note_check(row, check)
+        return row, check
 
-    async def check_config(self, actor: Principal, config: ModelConfig) -> ModelCheck:
+    async def check_config(self, actor: Principal, config: ModelConfig) -> Checked:
         """Make the smallest real call with a configuration that is not stored.
 
         Raises:
@@ -179,7 +188,7 @@ class ModelService:
         endpoint = ModelEndpoint(
             dialect=config.dialect, model=config.model_name, base_url=config.base_url or "", api_key=config.api_key
         )
-        return await self._llm.check(endpoint)
+        return Checked(await self._llm.check(endpoint), self._clock())
 
     async def endpoint(self, tenant_id: UUID, model_id: UUID | None) -> ModelEndpoint:
         """Return how to reach a model, its key opened; None is the default. For runs: nothing else may see a key.
@@ -251,8 +260,9 @@ def _tried(row: ChatModel) -> tuple[str, str, bytes | None]:
     return row.base_url, row.model_name, row.api_key_sealed
 
 
-def _note_check(row: ChatModel, outcome: ModelCheck | None, *, at: datetime | None) -> None:
-    row.last_check_at = at
+def _note_check(row: ChatModel, check: Checked | None) -> None:
+    outcome = check.outcome if check else None
+    row.last_check_at = check.at if check else None
     row.last_check_ok = outcome.ok if outcome else None
     row.last_check_code = outcome.code if outcome else None
     row.last_check_advice = outcome.advice if outcome else None

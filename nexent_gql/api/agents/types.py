@@ -1,0 +1,95 @@
+"""Agents as the schema shows them."""
+
+from datetime import datetime
+from enum import Enum
+from typing import Self
+from uuid import UUID
+
+import strawberry
+from strawberry import relay
+
+from nexent_gql.api.context import Info
+from nexent_gql.api.models.loaders import default_model_of_tenant, model_by_id
+from nexent_gql.api.models.types import Model
+from nexent_gql.api.tools.types import Tool
+from nexent_gql.domains.agents import tables
+from nexent_gql.ports import engine
+
+
+@strawberry.enum(description="How an agent acts.")
+class AgentKind(Enum):
+    """See `nexent_gql.ports.engine.AgentKind`."""
+
+    TOOL_CALLING = strawberry.enum_value(
+        engine.AgentKind.TOOL_CALLING, description="The model asks for tool calls, one step after the other."
+    )
+    CODE = strawberry.enum_value(
+        engine.AgentKind.CODE, description="The model writes small programs that call tools; they run in a sandbox."
+    )
+
+
+@strawberry.type(description="What answers in conversations: a model with instructions and tools.")
+class Agent(relay.Node):
+    """See `tables.Agent`."""
+
+    id: relay.NodeID[UUID]
+    name: str = strawberry.field(
+        description="Shown to people, 1 to 100 characters, unique among the tenant's agents that are not deleted."
+    )
+    description: str = strawberry.field(
+        description="What it is good for, for people; at most 2,000 characters, may be empty."
+    )
+    instructions: str = strawberry.field(
+        description="What the model is told ahead of every conversation; at most 50,000 characters, may be empty."
+    )
+    kind: AgentKind = strawberry.field(description="How it acts.")
+    max_steps: int = strawberry.field(description="Steps of one answer after which it has to come to an end, 1 to 50.")
+    tool_names: list[str] = strawberry.field(
+        description="The tools it was given, at most 50; a name stays when the installation loses the tool."
+    )
+    version: int = strawberry.field(description="Counts changes, from 1; give it back as `expectedVersion`.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    updated_at: datetime = strawberry.field(description="When it was last changed.")
+    deleted_at: datetime | None = strawberry.field(
+        description="When it was deleted; null while it can be asked. Conversations keep showing deleted agents."
+    )
+    tenant_id: strawberry.Private[UUID]
+    model_id: strawberry.Private[UUID | None]
+
+    @strawberry.field(description="The model of its own; null when it uses the tenant's default.")
+    async def model(self, info: Info) -> Model | None:
+        """Load with the models of other agents."""
+        return None if self.model_id is None else await info.context.loaders[model_by_id].load(self.model_id)
+
+    @strawberry.field(
+        description="The model that would answer now: its own or the tenant's default; null when there is none."
+    )
+    async def effective_model(self, info: Info) -> Model | None:
+        """Load with the models of other agents."""
+        if self.model_id is not None:
+            return await info.context.loaders[model_by_id].load(self.model_id)
+        return await info.context.loaders[default_model_of_tenant].load(self.tenant_id)
+
+    @strawberry.field(description="Those of its tools that the installation has, at most 50.")
+    def tools(self, info: Info) -> list[Tool]:
+        """Find them; they are in memory."""
+        return [Tool.of(spec) for spec in info.context.services.tools.chosen(self.tool_names)]
+
+    @classmethod
+    def of(cls, row: tables.Agent) -> Self:
+        """Map a row."""
+        return cls(
+            id=row.id,
+            name=row.name,
+            description=row.description,
+            instructions=row.instructions,
+            kind=AgentKind(row.kind),
+            max_steps=row.max_steps,
+            tool_names=list(row.tool_names),
+            version=row.version,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            deleted_at=row.deleted_at,
+            tenant_id=row.tenant_id,
+            model_id=row.model_id,
+        )
