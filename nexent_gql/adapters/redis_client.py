@@ -1,12 +1,12 @@
 """How this process talks to Redis: one bounded pool for commands, one connection for all pushes."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -15,6 +15,7 @@ from redis.exceptions import NoScriptError, RedisError
 from nexent_gql.adapters.redis_push import RedisPush
 from nexent_gql.adapters.redis_push_connection import RedisPushConnection
 from nexent_gql.adapters.redis_scripts import Script
+from nexent_gql.adapters.redis_url import connect_options
 from nexent_gql.kernel.errors import UnavailableError
 
 COMMAND_TIMEOUT_S = 2.0
@@ -26,6 +27,18 @@ class _Client(Protocol):
     """The one method of `redis.asyncio.Redis` that is needed here, with types."""
 
     async def execute_command(self, *args: str | bytes | int) -> object: ...
+
+
+class _ReadTimeout(float):
+    """Seconds to wait for an answer; false, so that redis-py does not guard its writes with it too.
+
+    It does that by `asyncio.wait_for`, which swallows a cancellation now and then in Python 3.11: a cancelled
+    task would go on as if nothing had happened. Reads are guarded by `asyncio.timeout`, which does not.
+    """
+
+    def __bool__(self) -> bool:
+        """Look like "no timeout" to `if socket_timeout:`, and not to `if socket_timeout is not None:`."""
+        return False
 
 
 class RedisCommands:
@@ -43,11 +56,11 @@ class RedisCommands:
             UnavailableError: Redis does not answer or refuses; the script may have run.
         """
         try:
-            return await self._client.execute_command("EVALSHA", script.sha1, 1, key, *args)
-        except NoScriptError:
-            return await self.execute("EVAL", script.text, 1, key, *args)
-        except (RedisError, OSError) as error:
-            raise unavailable(error) from error
+            return await self.execute("EVALSHA", script.sha1, 1, key, *args)
+        except UnavailableError as error:
+            if not isinstance(error.__cause__, NoScriptError):
+                raise
+        return await self.execute("EVAL", script.text, 1, key, *args)
 
     async def publish(self, channel: str, payload: bytes) -> None:
         """Push `payload` to everybody who listens at this moment.
@@ -64,7 +77,8 @@ class RedisCommands:
             UnavailableError: Redis does not answer or refuses; the command may have run.
         """
         try:
-            return await self._client.execute_command(*command)
+            async with asyncio.timeout(POOL_WAIT_S + COMMAND_TIMEOUT_S):
+                return await self._client.execute_command(*command)
         except (RedisError, OSError) as error:
             raise unavailable(error) from error
 
@@ -85,10 +99,10 @@ async def open_redis(url: str, *, max_connections: int = MAX_CONNECTIONS) -> Asy
     silently: all commands here may be sent twice.
     """
     pool = BlockingConnectionPool(
-        **parse_url(url),
+        **connect_options(url),
         max_connections=max_connections,
         timeout=POOL_WAIT_S,
-        socket_timeout=COMMAND_TIMEOUT_S,
+        socket_timeout=_ReadTimeout(COMMAND_TIMEOUT_S),
         socket_connect_timeout=COMMAND_TIMEOUT_S,
         retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 1),
         retry_on_error=[RedisConnectionError],

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Protocol, Self, cast
 
 from redis.asyncio import ConnectionPool
-from redis.asyncio.connection import parse_url
 
 from nexent_gql.adapters.redis_push import Frame
+from nexent_gql.adapters.redis_url import connect_options
 
 CONNECT_TIMEOUT_S = 2.0
 
@@ -34,7 +34,7 @@ class RedisPushConnection:
         Raises:
             redis.exceptions.RedisError: No connection within 2 s, or the server refuses it.
         """
-        pool = ConnectionPool(**parse_url(url), socket_connect_timeout=CONNECT_TIMEOUT_S)
+        pool = ConnectionPool(**connect_options(url), socket_connect_timeout=CONNECT_TIMEOUT_S)
         connection = cast("_Connection", pool.make_connection())
         await connection.connect()
         return cls(connection)

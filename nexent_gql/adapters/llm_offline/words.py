@@ -10,8 +10,8 @@ SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])|\n+")
 ENGLISH_FILLERS = (
     "a about after all also an and any are as at be because been before but by can could did do does for from get give"
     " had has have he her his how i if in into is it its just know let like make me mean my no not of on one or our out"
-    " please said say see she should so some tell than that the their them then there these they this those to up us use"
-    " was we were what when where which who whom whose why will with would you your"
+    " please said say see she should so some tell than that the their them then there these they this those to up"
+    " us use was we were what when where which who whom whose why will with would you your"
 )
 CHINESE_FILLERS = (
     "什么 怎么 为什么 多少 哪里 哪个 哪些 谁的 是谁 请问 告诉 告诉我 一下 我们 你们 他们 这个 那个 可以 能否 的是 是什"
