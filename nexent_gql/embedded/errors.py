@@ -67,9 +67,9 @@ def failure(program: Path, output: str, folder: Path) -> EngineError:
         return EngineError(_disk_full(folder))
     if "Address already in use" in text:
         return PortTakenError(f"{name} can't listen, because another program took its port: {text}")
-    if "append only file" in text:
+    if "AOF" in text or "append only file" in text:
         return EngineError(
-            f"Valkey can't read {folder}, which a crash has damaged; it holds nothing that can't be rebuilt, "
+            f"Valkey can't read {folder}, which is damaged; it holds nothing that can't be rebuilt, "
             f"so move that folder away: {text}"
         )
     return EngineError(f"{name} has ended: {text or 'it printed nothing'}")

@@ -34,16 +34,18 @@ def main(arguments: list[str]) -> int:
     uid, gid, folder, pid_fd, stops, *command = arguments
     steps = [(int(number), float(wait_s)) for number, wait_s in (step.split(":") for step in stops.split(","))]
     keeper, parent, wake = os.getpid(), os.getppid(), _wake_on_signals()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)  # what is sent to the child meanwhile must not be lost
     pid = os.fork()
     if pid == 0:
         try:
+            os.pwrite(int(pid_fd), str(os.getpid()).encode(), 0)
             _become(int(uid), int(gid), folder)
             _die_with(keeper, steps[0][0])
-            os.execve(command[0], command, _ENVIRONMENT)  # noqa: S606 # the launcher's own command; no shell is wanted
+            os.execve(command[0], command, _ENVIRONMENT)  # noqa: S606 # our own command; no shell is wanted
         except OSError as error:
             os.write(2, f"{command[0]}: {error.strerror}\n".encode())
         os._exit(_NOT_STARTED)
-    os.pwrite(int(pid_fd), str(pid).encode(), 0)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
     os.close(int(pid_fd))  # its lock tells whether the engine lives, not whether the keeper does
     status = _watch(pid, wake, parent)
     if status is None:
@@ -71,6 +73,7 @@ def _become(uid: int, gid: int, folder: str) -> None:
     signal.set_wakeup_fd(-1)
     for number in (*_HANDLED, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
     os.dup2(os.open(os.devnull, os.O_RDONLY), _LIFELINE)
     os.chdir(folder)  # before the user changes: folders above may be closed to that user
     if uid >= 0:

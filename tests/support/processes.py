@@ -48,7 +48,7 @@ def engine_pid(state: Path, name: str) -> int:
 
 def nothing_runs_on(state: Path) -> bool:
     """Whether no process of an engine or its supervisor is left on a state folder."""
-    return not any(is_held(path) for path in (state / "lock", *(state / "run").glob("*.pid")))
+    return not any(is_held(path) for path in (*state.glob("lock"), *state.glob("run/*.pid")))
 
 
 def kill_tree(pid: int) -> None:
