@@ -1,0 +1,249 @@
+"""Frames of a Chat Completions stream, as vendors really send them."""
+
+import pytest
+
+from nexent_gql.adapters.llm_openai_answer import AnswerDecoder
+from nexent_gql.kernel.json import Json, JsonObject, dumps
+from nexent_gql.ports.llm import (
+    ChatChunk,
+    Finished,
+    ModelContextTooLongError,
+    ModelError,
+    ModelOverloadedError,
+    ModelProtocolError,
+    ModelRateLimitedError,
+    ModelStreamBrokenError,
+    ReasoningChunk,
+    TextChunk,
+    ToolCallChunk,
+    Usage,
+)
+from tests.support.llm import Heard
+
+
+def frame(delta: JsonObject, reason: str | None = None, **more: Json) -> bytes:
+    return dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}], **more})
+
+
+def calls(*fragments: JsonObject) -> list[bytes]:
+    return [frame({"tool_calls": [fragment]}) for fragment in fragments]
+
+
+def piece(arguments: Json = None, name: str | None = None, **more: Json) -> JsonObject:
+    function: JsonObject = {} if name is None else {"name": name}
+    return {**more, "function": function | ({} if arguments is None else {"arguments": arguments})}
+
+
+def decoded(*frames: bytes, told: bool = True) -> list[ChatChunk]:
+    decoder = AnswerDecoder()
+    return [chunk for each in frames for chunk in decoder.frame(each)] + decoder.finish(told=told)
+
+
+def called(*fragments: JsonObject) -> list[tuple[str, str]]:
+    heard = Heard(decoded(*calls(*fragments), frame({}, "tool_calls")))
+    ids = [call.id for call in heard.calls]
+    assert all(ids)
+    assert len(set(ids)) == len(ids)
+    assert [*dict.fromkeys(c.index for c in heard.chunks if isinstance(c, ToolCallChunk))] == [*range(len(ids))]
+    return [(call.name, call.arguments) for call in heard.calls]
+
+
+def test_text_and_reasoning_under_both_names() -> None:
+    assert decoded(
+        frame({"role": "assistant", "content": ""}),
+        frame({"reasoning_content": "so"}),
+        frame({"reasoning": "thus", "reasoning_content": None}),
+        frame({"content": "Hello"}, "stop"),
+    ) == [ReasoningChunk("so"), ReasoningChunk("thus"), TextChunk("Hello"), Finished("stop")]
+
+
+def test_content_in_parts() -> None:
+    parts: list[Json] = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "Hi"},
+    ]
+    assert decoded(frame({"content": parts}, "stop")) == [ReasoningChunk("hm"), TextChunk("Hi"), Finished("stop")]
+
+
+def test_a_whole_message_instead_of_deltas() -> None:
+    whole = dumps({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3}})
+    assert decoded(whole, told=False) == [TextChunk("Hi"), Finished("stop", Usage(3))]
+
+
+def test_usage_in_a_frame_of_its_own_with_its_details() -> None:
+    usage: JsonObject = {
+        "prompt_tokens": 10,
+        "completion_tokens": 7,
+        "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens_details": {"reasoning_tokens": 2},
+    }
+    (*_, finished) = decoded(frame({"content": "x"}, "stop"), dumps({"choices": [], "usage": usage}))
+    assert finished == Finished("stop", Usage(10, 7, 4, 2))
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None}, {"prompt_tokens": -4, "completion_tokens": "9"}])
+def test_nonsense_in_usage_counts_as_nothing(usage: Json) -> None:
+    (*_, finished) = decoded(frame({}, "stop", usage=usage))
+    assert finished == Finished("stop", None if usage is None else Usage())
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("stop", "stop"),
+        ("length", "length"),
+        ("content_filter", "content_filter"),
+        ("function_call", "tool_calls"),
+        ("something new", "other"),
+    ],
+)
+def test_finish_reasons(reason: str, told: str) -> None:
+    assert decoded(frame({"content": "x"}, reason))[-1] == Finished(told)  # pyright: ignore[reportArgumentType]
+
+
+def test_stop_behind_a_call_means_tool_calls() -> None:
+    frames = [*calls(piece("{}", "f", index=0, id="a")), frame({}, "stop")]
+    assert decoded(*frames)[-1] == Finished("tool_calls")
+
+
+def test_an_end_mark_without_a_reason_ends_an_answer_that_had_begun() -> None:
+    assert decoded(frame({"content": "x"})) == [TextChunk("x"), Finished("stop")]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_answer_that_never_began_is_broken(*, told: bool) -> None:
+    with pytest.raises(ModelStreamBrokenError):
+        decoded(frame({"role": "assistant"}), told=told)
+
+
+def test_an_end_without_mark_and_reason_is_broken() -> None:
+    with pytest.raises(ModelStreamBrokenError):
+        decoded(frame({"content": "x"}), told=False)
+
+
+class TestToolCalls:
+    def test_fragments_by_index(self) -> None:
+        assert called(
+            piece("", "f", index=0, id="a"),
+            piece('{"x"', index=0),
+            piece("", "g", index=1, id="b"),
+            piece(":1}", index=0),
+            piece("{}", index=1),
+        ) == [("f", '{"x":1}'), ("g", "{}")]
+
+    def test_whole_calls_that_all_say_index_zero(self) -> None:
+        assert called(piece('{"x":1}', "f", index=0, id="a"), piece('{"x":2}', "f", index=0, id="b")) == [
+            ("f", '{"x":1}'),
+            ("f", '{"x":2}'),
+        ]
+
+    def test_whole_calls_with_index_zero_and_no_ids(self) -> None:
+        assert called(piece('{"x":1}', "f", index=0), piece('{"x":2}', "g", index=0)) == [
+            ("f", '{"x":1}'),
+            ("g", '{"x":2}'),
+        ]
+
+    def test_the_same_id_twice(self) -> None:
+        assert called(piece("{}", "f", index=0, id="a"), piece("{}", "g", index=1, id="a")) == [
+            ("f", "{}"),
+            ("g", "{}"),
+        ]
+
+    def test_the_same_id_twice_without_index(self) -> None:
+        assert called(piece('{"x":1}', "f", id="a"), piece('{"x":2}', "f", id="a")) == [
+            ("f", '{"x":1}'),
+            ("f", '{"x":2}'),
+        ]
+
+    def test_no_index_at_all(self) -> None:
+        assert called(piece('{"x"', "f", id="a"), piece(":1}"), piece("{}", "g", id="b")) == [
+            ("f", '{"x":1}'),
+            ("g", "{}"),
+        ]
+
+    def test_neither_ids_nor_indexes(self) -> None:
+        assert called(piece('{"x"', "f"), piece(":1}"), piece("{}", "g")) == [("f", '{"x":1}'), ("g", "{}")]
+
+    def test_id_and_name_repeated_on_each_fragment(self) -> None:
+        assert called(piece('{"x"', "f", index=0, id="a"), piece(":1}", "f", index=0, id="a")) == [("f", '{"x":1}')]
+
+    def test_a_new_id_on_each_fragment(self) -> None:
+        assert called(piece('{"x"', "f", index=0, id="a"), piece(":1}", index=0, id="b")) == [("f", '{"x":1}')]
+        assert called(piece('{"x"', "f", id="a"), piece(":1}", id="b")) == [("f", '{"x":1}')]
+
+    def test_arguments_as_an_object(self) -> None:
+        assert called(piece({"x": 1}, "f", index=0, id="a")) == [("f", '{"x":1}')]
+
+    def test_no_arguments_become_an_empty_object(self) -> None:
+        assert called(piece(None, "f", index=0, id="a")) == [("f", "{}")]
+        assert called(piece("", "f", index=0, id="a")) == [("f", "{}")]
+
+    def test_a_name_that_comes_after_the_id(self) -> None:
+        assert called({"index": 0, "id": "a"}, piece("{}", "f", index=0)) == [("f", "{}")]
+
+    def test_the_first_chunk_brings_id_and_name(self) -> None:
+        first, *_ = decoded(*calls(piece('{"a"', "f", index=5, id="a")), frame({}, "tool_calls"))
+        assert first == ToolCallChunk(0, "a", "f", '{"a"')
+
+    @pytest.mark.parametrize("fragments", [[piece("{}", index=0, id="a")], [{"index": 0, "id": "a"}]])
+    def test_a_call_without_a_name_is_refused(self, fragments: list[JsonObject]) -> None:
+        with pytest.raises(ModelProtocolError):
+            called(*fragments)
+
+    def test_endless_calls_are_refused(self) -> None:
+        with pytest.raises(ModelProtocolError):
+            called(*(piece("{}", "f", index=number, id=f"c{number}") for number in range(200)))
+
+
+@pytest.mark.parametrize("bad", [b"{", b"[]", b"null", b"1", b'"x"', b"{}", b'{"choices": 3}', b'{"a": "\xff"}', b""])
+def test_frames_that_are_none_are_refused(bad: bytes) -> None:
+    with pytest.raises(ModelProtocolError):
+        AnswerDecoder().frame(bad)
+
+
+ODD: list[JsonObject] = [
+    {"choices": [None]},
+    {"choices": [{}]},
+    {"choices": [{"delta": None}]},
+    {"choices": [{"delta": {"content": 5, "tool_calls": [None, 3], "reasoning": []}}]},
+    {"choices": [{"delta": {"content": [None, 3, {}]}}]},
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_frames_say_nothing(odd: JsonObject) -> None:
+    assert AnswerDecoder().frame(dumps(odd)) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"message": "Rate limit reached", "code": 429}, ModelRateLimitedError),
+        ({"message": "Overloaded", "type": "overloaded_error"}, ModelOverloadedError),
+        ({"message": "boom", "code": 502}, ModelOverloadedError),
+        ({"message": "This model's maximum context length is 8192 tokens", "code": 400}, ModelContextTooLongError),
+        ({"message": "who knows"}, ModelStreamBrokenError),
+        ("who knows", ModelStreamBrokenError),
+    ],
+)
+def test_errors_inside_the_stream(error: Json, kind: type[ModelError]) -> None:
+    with pytest.raises(ModelError) as caught:
+        AnswerDecoder().frame(dumps({"error": error}))
+    assert type(caught.value) is kind
+    assert caught.value.details["reason"] == (error["message"] if isinstance(error, dict) else error)
+
+
+def test_a_finish_reason_of_error_is_an_error() -> None:
+    with pytest.raises(ModelStreamBrokenError):
+        AnswerDecoder().frame(frame({"content": ""}, "error"))
+
+
+@pytest.mark.parametrize(
+    "delta", [{"content": "x" * 60}, {"reasoning": "x" * 60}, {"tool_calls": [piece("x" * 60, "f", index=0)]}]
+)
+def test_the_answer_is_bounded(delta: JsonObject) -> None:
+    decoder = AnswerDecoder(max_answer_chars=100)
+    decoder.frame(frame(delta))
+    with pytest.raises(ModelProtocolError) as caught:
+        decoder.frame(frame(delta))
+    assert caught.value.details["cause"] == "ANSWER_TOO_LARGE"
