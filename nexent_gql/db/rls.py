@@ -33,19 +33,16 @@ APP_COMMANDS: Mapping[str, Commands] = {
 """What the application may do with its tenant's rows, where that is not everything."""
 
 SYSTEM_TABLES: Mapping[str, Commands] = {
-    "tenant": _READ,
     "user_account": _READ,
-    "auth_session": _READ,
-    "refresh_token": _READ,
     "api_key": _READ,
     "sign_in_throttle": _ALL,
     "job": ("SELECT", "UPDATE", "DELETE"),
     "job_step": ("SELECT", "DELETE"),
     "outbox": _ALL,
 }
-"""What system work may do, and why: a caller is unknown until a credential is found (read only); throttles of
-sign-in have no tenant; jobs are claimed, re-queued and purged; the outbox is handed on (its row locks count as
-UPDATE), and re-driven jobs are written to it."""
+"""What system work may do, and why: whose an address or an API key is shows only when it is found (read only);
+throttles of sign-in have no tenant; jobs are claimed, re-queued and purged; the outbox is handed on (its row locks
+count as UPDATE), and re-driven jobs are written to it."""
 
 
 class UnsecuredTableError(Exception):

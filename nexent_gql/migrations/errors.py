@@ -1,7 +1,9 @@
 """What can go wrong with a migration, said in one sentence that tells what to do."""
 
+from nexent_gql.kernel.errors import UnavailableError
 
-class MigrationError(Exception):
+
+class MigrationError(UnavailableError):
     """The database can't be brought to the level of this program; the message is fit to print to a person."""
 
 

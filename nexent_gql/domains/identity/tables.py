@@ -47,38 +47,25 @@ class UserAccount(TenantRow, table=True):
 class AuthSession(TenantRow, table=True):
     """A signed-in device: a family of refresh tokens, and the access tokens made for it.
 
-    `expires_at` moves on with every refresh. `revoked_reason` is SIGNED_OUT, TOKEN_REUSED or DEACTIVATED.
+    Refresh tokens are not stored: each is a keyed hash of the session and of its number in the family, and
+    `generation` is the number of the only one that may still be exchanged. `rotated_at` is when that one was
+    made, `expires_at` moves on with it. `revoked_reason` is SIGNED_OUT, TOKEN_REUSED or DEACTIVATED.
     """
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
         ForeignKeyConstraint(["tenant_id", "user_id"], ["user_account.tenant_id", "user_account.id"]),
-        Index("ix_auth_session_user", "tenant_id", "user_id"),
+        Index("ix_auth_session_user", "tenant_id", "user_id", postgresql_where=text("revoked_at IS NULL")),
     )
 
     user_id: UUID
+    generation: int = 0
+    rotated_at: datetime = timestamp(default_now=True)
     expires_at: datetime = timestamp()
-    refreshed_at: datetime = timestamp(default_now=True)
     revoked_at: datetime | None = timestamp()
     revoked_reason: str | None = None
     client_ip: str | None = None
     user_agent: str | None = None
-
-
-class RefreshToken(TenantRow, table=True):
-    """One refresh token of a session, by the keyed hash of its text; `used_at` is when it was exchanged."""
-
-    __table_args__ = (
-        UniqueConstraint("token_hash"),
-        ForeignKeyConstraint(
-            ["tenant_id", "session_id"], ["auth_session.tenant_id", "auth_session.id"], ondelete="CASCADE"
-        ),
-        Index("ix_refresh_token_session", "tenant_id", "session_id"),
-    )
-
-    session_id: UUID
-    token_hash: bytes
-    used_at: datetime | None = timestamp()
 
 
 class ApiKey(TenantRow, table=True):

@@ -209,8 +209,9 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("rotated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("refreshed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_reason", sa.String(), nullable=True),
         sa.Column("client_ip", sa.String(), nullable=True),
@@ -223,7 +224,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_auth_session")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_auth_session_tenant_id_id")),
     )
-    op.create_index("ix_auth_session_user", "auth_session", ["tenant_id", "user_id"], unique=False)
+    op.create_index(
+        "ix_auth_session_user",
+        "auth_session",
+        ["tenant_id", "user_id"],
+        unique=False,
+        postgresql_where=sa.text("revoked_at IS NULL"),
+    )
     op.create_table(
         "conversation",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -296,24 +303,6 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("parent_id IS NOT NULL"),
     )
-    op.create_table(
-        "refresh_token",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("session_id", sa.Uuid(), nullable=False),
-        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "session_id"],
-            ["auth_session.tenant_id", "auth_session.id"],
-            name=op.f("fk_refresh_token_tenant_id_session_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_refresh_token")),
-        sa.UniqueConstraint("token_hash", name=op.f("uq_refresh_token_token_hash")),
-    )
-    op.create_index("ix_refresh_token_session", "refresh_token", ["tenant_id", "session_id"], unique=False)
     op.create_table(
         "run",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -419,13 +408,11 @@ def upgrade() -> None:
     op.execute("GRANT DELETE, INSERT, SELECT, UPDATE ON sign_in_throttle TO nexent_system")
     op.execute("ALTER TABLE tenant ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE tenant FORCE ROW LEVEL SECURITY")
-    op.execute("CREATE POLICY system_select ON tenant FOR SELECT TO nexent_system USING (true)")
     op.execute(
         "CREATE POLICY tenant ON tenant FOR ALL TO nexent_app"
         " USING ((id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))"
     )
     op.execute("GRANT INSERT, SELECT, UPDATE ON tenant TO nexent_app")
-    op.execute("GRANT SELECT ON tenant TO nexent_system")
     op.execute("ALTER TABLE agent ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE agent FORCE ROW LEVEL SECURITY")
     op.execute(
@@ -463,13 +450,11 @@ def upgrade() -> None:
     op.execute("GRANT SELECT ON api_key TO nexent_system")
     op.execute("ALTER TABLE auth_session ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE auth_session FORCE ROW LEVEL SECURITY")
-    op.execute("CREATE POLICY system_select ON auth_session FOR SELECT TO nexent_system USING (true)")
     op.execute(
         "CREATE POLICY tenant ON auth_session FOR ALL TO nexent_app"
         " USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))"
     )
     op.execute("GRANT DELETE, INSERT, SELECT, UPDATE ON auth_session TO nexent_app")
-    op.execute("GRANT SELECT ON auth_session TO nexent_system")
     op.execute("ALTER TABLE conversation ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE conversation FORCE ROW LEVEL SECURITY")
     op.execute(
@@ -491,15 +476,6 @@ def upgrade() -> None:
         " USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))"
     )
     op.execute("GRANT DELETE, INSERT, SELECT, UPDATE ON message TO nexent_app")
-    op.execute("ALTER TABLE refresh_token ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE refresh_token FORCE ROW LEVEL SECURITY")
-    op.execute("CREATE POLICY system_select ON refresh_token FOR SELECT TO nexent_system USING (true)")
-    op.execute(
-        "CREATE POLICY tenant ON refresh_token FOR ALL TO nexent_app"
-        " USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))"
-    )
-    op.execute("GRANT DELETE, INSERT, SELECT, UPDATE ON refresh_token TO nexent_app")
-    op.execute("GRANT SELECT ON refresh_token TO nexent_system")
     op.execute("ALTER TABLE run ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE run FORCE ROW LEVEL SECURITY")
     op.execute(
@@ -526,8 +502,6 @@ def downgrade() -> None:
     op.drop_index("ix_run_conversation", table_name="run")
     op.drop_index("ix_run_active", table_name="run", postgresql_where=sa.text("finished_at IS NULL"))
     op.drop_table("run")
-    op.drop_index("ix_refresh_token_session", table_name="refresh_token")
-    op.drop_table("refresh_token")
     op.drop_index("ix_message_parent", table_name="message", postgresql_where=sa.text("parent_id IS NOT NULL"))
     op.drop_index("ix_message_page", table_name="message")
     op.drop_table("message")
@@ -535,7 +509,7 @@ def downgrade() -> None:
     op.drop_index("ix_conversation_page", table_name="conversation")
     op.drop_index("ix_conversation_agent", table_name="conversation")
     op.drop_table("conversation")
-    op.drop_index("ix_auth_session_user", table_name="auth_session")
+    op.drop_index("ix_auth_session_user", table_name="auth_session", postgresql_where=sa.text("revoked_at IS NULL"))
     op.drop_table("auth_session")
     op.drop_index("ix_api_key_user", table_name="api_key")
     op.drop_index("ix_api_key_page", table_name="api_key")

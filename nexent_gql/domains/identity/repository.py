@@ -1,0 +1,194 @@
+"""Rows of one tenant; and the few lookups that come before a tenant is known."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select, case, delete, desc, func, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped
+from sqlmodel import col
+
+from nexent_gql.domains.identity.tables import ApiKey, AuthSession, SignInThrottle, Tenant, UserAccount
+from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
+from nexent_gql.kernel.principal import Role
+
+R = TypeVar("R", UserAccount, ApiKey)
+_PURGED_AT_ONCE = 100
+
+
+class IdentityRepository:
+    """Users and credentials of one tenant."""
+
+    def __init__(self, session: AsyncSession, tenant_id: UUID) -> None:
+        """Fix the tenant: no query of this object leaves it."""
+        self._session = session
+        self._tenant_id = tenant_id
+
+    def add(self, row: Tenant | UserAccount | AuthSession | ApiKey) -> None:
+        """Insert or update on flush."""
+        self._session.add(row)
+
+    async def flush(self) -> None:
+        """Write what was added, so that constraints speak now."""
+        await self._session.flush()
+
+    async def tenant(self, *, lock: bool = False) -> Tenant | None:
+        """Return the tenant; `lock` puts changes of who belongs to it in order."""
+        query = select(Tenant).where(col(Tenant.id) == self._tenant_id)
+        return (await self._session.scalars(query.with_for_update() if lock else query)).one_or_none()
+
+    async def user(self, user_id: UUID) -> UserAccount | None:
+        """Return a user, active or not."""
+        query = self._users().where(col(UserAccount.id) == user_id)
+        return (await self._session.scalars(query)).one_or_none()
+
+    async def users(self, ids: Sequence[UUID]) -> list[UserAccount]:
+        """Return those of `ids` that exist, in any order."""
+        return list((await self._session.scalars(self._users().where(col(UserAccount.id).in_(ids)))).all())
+
+    async def page_of_users(self, page: PageRequest) -> Page[UserAccount]:
+        """Return users, active or not, newest first."""
+        query = _keyset(self._users(), col(UserAccount.created_at), col(UserAccount.id), page)
+        rows = (await self._session.scalars(query)).all()
+        return cut(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+
+    async def count_users(self) -> int:
+        """Count users, active or not."""
+        return await self._count(self._users())
+
+    async def has_other_owner(self, user_id: UUID) -> bool:
+        """Whether an active owner remains without `user_id`."""
+        others = col(UserAccount.role) == Role.OWNER, col(UserAccount.id) != user_id
+        query = self._users().where(*others, col(UserAccount.deactivated_at).is_(None)).limit(1)
+        return (await self._session.scalars(query)).first() is not None
+
+    async def auth_session(self, session_id: UUID) -> AuthSession | None:
+        """Return a session and hold it until the transaction ends."""
+        query = select(AuthSession).where(
+            col(AuthSession.tenant_id) == self._tenant_id, col(AuthSession.id) == session_id
+        )
+        return (await self._session.scalars(query.with_for_update())).one_or_none()
+
+    async def signed_in_user(self, session_id: UUID, user_id: UUID, now: datetime) -> UserAccount | None:
+        """Return the active user of a session that is neither revoked nor past its end."""
+        query = self._users().join(
+            AuthSession,
+            (col(AuthSession.tenant_id) == col(UserAccount.tenant_id)) & (col(AuthSession.user_id) == user_id),
+        )
+        alive = col(AuthSession.revoked_at).is_(None), col(AuthSession.expires_at) > now
+        query = query.where(col(AuthSession.id) == session_id, *alive)
+        query = query.where(col(UserAccount.id) == user_id, col(UserAccount.deactivated_at).is_(None))
+        return (await self._session.scalars(query)).one_or_none()
+
+    async def revoke_sessions(self, user_id: UUID, now: datetime, reason: str) -> None:
+        """End all sessions of a user."""
+        mine = col(AuthSession.tenant_id) == self._tenant_id, col(AuthSession.user_id) == user_id
+        query = update(AuthSession).where(*mine, col(AuthSession.revoked_at).is_(None))
+        await self._session.execute(query.values(revoked_at=now, revoked_reason=reason))
+
+    async def api_key(self, api_key_id: UUID, owner_id: UUID | None) -> ApiKey | None:
+        """Return a key, of `owner_id` unless that is None."""
+        query = self._api_keys(owner_id).where(col(ApiKey.id) == api_key_id)
+        return (await self._session.scalars(query)).one_or_none()
+
+    async def api_keys(self, ids: Sequence[UUID], owner_id: UUID | None) -> list[ApiKey]:
+        """Return those of `ids` that exist, in any order."""
+        return list((await self._session.scalars(self._api_keys(owner_id).where(col(ApiKey.id).in_(ids)))).all())
+
+    async def page_of_api_keys(self, owner_id: UUID | None, page: PageRequest) -> Page[ApiKey]:
+        """Return keys, revoked and expired ones too, newest first."""
+        query = _keyset(self._api_keys(owner_id), col(ApiKey.created_at), col(ApiKey.id), page)
+        rows = (await self._session.scalars(query)).all()
+        return cut(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+
+    async def count_api_keys(self, owner_id: UUID | None) -> int:
+        """Count what `page_of_api_keys` goes through."""
+        return await self._count(self._api_keys(owner_id))
+
+    async def count_valid_api_keys(self, owner_id: UUID, now: datetime) -> int:
+        """Count keys that open the door."""
+        ends = col(ApiKey.expires_at)
+        valid = self._api_keys(owner_id).where(col(ApiKey.revoked_at).is_(None), or_(ends.is_(None), ends > now))
+        return await self._count(valid)
+
+    async def revoke_api_keys(self, owner_id: UUID, now: datetime) -> None:
+        """Revoke all keys of a user."""
+        mine = col(ApiKey.tenant_id) == self._tenant_id, col(ApiKey.user_id) == owner_id
+        await self._session.execute(
+            update(ApiKey).where(*mine, col(ApiKey.revoked_at).is_(None)).values(revoked_at=now)
+        )
+
+    async def touch_api_key(self, api_key_id: UUID, now: datetime) -> None:
+        """Note that a key was used."""
+        mine = col(ApiKey.tenant_id) == self._tenant_id, col(ApiKey.id) == api_key_id
+        await self._session.execute(update(ApiKey).where(*mine).values(last_used_at=now))
+
+    def _users(self) -> Select[UserAccount]:
+        return select(UserAccount).where(col(UserAccount.tenant_id) == self._tenant_id)
+
+    def _api_keys(self, owner_id: UUID | None) -> Select[ApiKey]:
+        query = select(ApiKey).where(col(ApiKey.tenant_id) == self._tenant_id)
+        return query if owner_id is None else query.where(col(ApiKey.user_id) == owner_id)
+
+    async def _count(self, query: Select[R]) -> int:
+        return (await self._session.execute(select(func.count()).select_from(query.subquery()))).scalar_one()
+
+
+def _keyset(query: Select[R], at: Mapped[datetime], id_: Mapped[UUID], page: PageRequest) -> Select[R]:
+    """Read one row more than the page has, newest first, or oldest first when going backward."""
+    if page.after is not None:
+        query = query.where(tuple_(at, id_) < (page.after.at, page.after.id))
+    if page.before is not None:
+        query = query.where(tuple_(at, id_) > (page.before.at, page.before.id))
+    query = query.order_by(at, id_) if page.backward else query.order_by(desc(at), desc(id_))
+    return query.limit(page.size + 1)
+
+
+class CredentialLookup:
+    """Who a credential belongs to, in whatever tenant, and how often it was tried; for system work."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        """Take a session that spans tenants."""
+        self._session = session
+
+    async def user_by_email_key(self, key: str) -> UserAccount | None:
+        """Return the user, active or not."""
+        query = select(UserAccount).where(col(UserAccount.email_key) == key)
+        return (await self._session.scalars(query)).one_or_none()
+
+    async def api_key(self, key_id: str) -> tuple[ApiKey, UserAccount] | None:
+        """Return a key, valid or not, and its user."""
+        query = select(ApiKey, UserAccount).join(
+            UserAccount,
+            (col(UserAccount.tenant_id) == col(ApiKey.tenant_id)) & (col(UserAccount.id) == col(ApiKey.user_id)),
+        )
+        row = (await self._session.execute(query.where(col(ApiKey.key_id) == key_id))).one_or_none()
+        return None if row is None else (row[0], row[1])
+
+    async def count_attempt(self, key: bytes, now: datetime, window_s: int) -> tuple[int, datetime]:
+        """Add an attempt; return how many there are in this window, and when it ends."""
+        reset_at = now + timedelta(seconds=window_s)
+        fresh = insert(SignInThrottle).values(key=key, attempts=1, reset_at=reset_at)
+        is_over = col(SignInThrottle.reset_at) <= now
+        query = fresh.on_conflict_do_update(
+            index_elements=["key"],
+            set_={
+                "attempts": case((is_over, 1), else_=col(SignInThrottle.attempts) + 1),
+                "reset_at": case((is_over, reset_at), else_=col(SignInThrottle.reset_at)),
+            },
+        ).returning(col(SignInThrottle.attempts), col(SignInThrottle.reset_at))
+        row = (await self._session.execute(query)).one()
+        return row[0], row[1]
+
+    async def forget_attempts(self, key: bytes) -> None:
+        """Begin anew."""
+        await self._session.execute(delete(SignInThrottle).where(col(SignInThrottle.key) == key))
+
+    async def purge_attempts(self, now: datetime) -> None:
+        """Delete some windows that are over, none that somebody is counting in."""
+        past = select(col(SignInThrottle.key)).where(col(SignInThrottle.reset_at) <= now)
+        past = past.limit(_PURGED_AT_ONCE).with_for_update(skip_locked=True)
+        await self._session.execute(delete(SignInThrottle).where(col(SignInThrottle.key).in_(past)))

@@ -1,0 +1,56 @@
+"""Use cases around accounts and credentials."""
+
+from pydantic import SecretStr
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.identity.credentials import Digests
+from nexent_gql.domains.identity.service.api_keys import ApiKeyService
+from nexent_gql.domains.identity.service.authentication import Authenticator
+from nexent_gql.domains.identity.service.cache import IdentityCache
+from nexent_gql.domains.identity.service.sessions import SessionService
+from nexent_gql.domains.identity.service.sign_in import SignInService
+from nexent_gql.domains.identity.service.users import UserService
+from nexent_gql.domains.identity.tokens import AccessToken, AccessTokens
+from nexent_gql.domains.identity.values import AuthRules
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.passwords import Passwords
+
+
+class IdentityService:
+    """The services of identity, each for one thing.
+
+    Attributes:
+        sign_in: By password, and how strangers found tenants.
+        sessions: Going on with a session, and ending it.
+        users: The people of a tenant.
+        api_keys: Credentials for programs.
+    """
+
+    def __init__(
+        self, db: Database, passwords: Passwords, clock: Clock, secret_key: SecretStr, rules: AuthRules
+    ) -> None:
+        tokens, digests, cache = AccessTokens(secret_key, clock), Digests(secret_key), IdentityCache()
+        self._authenticator = Authenticator(db, clock, tokens, digests, cache)
+        self.sessions = SessionService(db, clock, tokens, digests, rules, cache)
+        self.sign_in = SignInService(db, passwords, clock, digests, rules, self.sessions)
+        self.users = UserService(db, passwords, clock, cache)
+        self.api_keys = ApiKeyService(db, clock, digests, cache)
+
+    async def authenticate(self, token: str) -> Principal:
+        """Return who a bearer token stands for: an access token or an API key.
+
+        What was revoked is refused within five seconds, in every process.
+
+        Raises:
+            InvalidTokenError: Nobody.
+        """
+        return await self._authenticator.authenticate(token)
+
+    async def ensure_demo(self, email: str) -> Principal:
+        """Return the owner of the demo tenant, made if missing; see `SignInService.ensure_demo`."""
+        return await self.sign_in.ensure_demo(email)
+
+    async def issue_token(self, actor: Principal, *, ttl_s: int) -> AccessToken:
+        """Return an access token in a session of its own; see `SessionService.issue_token`."""
+        return await self.sessions.issue_token(actor, ttl_s=ttl_s)

@@ -1,0 +1,36 @@
+"""What credentials were found to stand for, for a few seconds."""
+
+from collections import OrderedDict
+from time import monotonic
+
+from nexent_gql.kernel.principal import Principal
+
+TTL_S = 3.0
+_MAX_ENTRIES = 20_000
+
+
+class IdentityCache:
+    """Remembers principals for three seconds, so that revoking takes effect everywhere within five.
+
+    Keys are session ids or digests of API keys, never a credential itself.
+    """
+
+    def __init__(self, ttl_s: float = TTL_S) -> None:
+        self._ttl_s = ttl_s
+        self._entries: OrderedDict[object, tuple[float, Principal]] = OrderedDict()
+
+    def get(self, key: object) -> Principal | None:
+        """Return what was found, unless it is too old."""
+        found = self._entries.get(key)
+        return found[1] if found is not None and found[0] > monotonic() else None
+
+    def put(self, key: object, principal: Principal) -> None:
+        """Remember; the oldest is forgotten when there are too many."""
+        self._entries.pop(key, None)
+        self._entries[key] = (monotonic() + self._ttl_s, principal)
+        if len(self._entries) > _MAX_ENTRIES:
+            self._entries.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything: somebody's rights changed in this process, and it shall show at once."""
+        self._entries.clear()

@@ -1,0 +1,150 @@
+"""Going on with a session, and ending it."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.identity.credentials import Digests, RefreshToken
+from nexent_gql.domains.identity.errors import InvalidRefreshTokenError, InvalidTokenError
+from nexent_gql.domains.identity.policy import require_person
+from nexent_gql.domains.identity.repository import IdentityRepository
+from nexent_gql.domains.identity.service.cache import IdentityCache
+from nexent_gql.domains.identity.tables import AuthSession, Tenant, UserAccount
+from nexent_gql.domains.identity.tokens import AccessToken, AccessTokens
+from nexent_gql.domains.identity.values import AuthRules, Client, SignedIn, Viewer
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.principal import Principal, Role
+
+REFRESH_GRACE = timedelta(seconds=10)
+_MAX_AGENT_CHARS = 500
+_log = structlog.get_logger()
+
+
+class SessionService:
+    """Sessions of people; what a session may do is what its user may do."""
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Clock,
+        tokens: AccessTokens,
+        digests: Digests,
+        rules: AuthRules,
+        cache: IdentityCache,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._tokens = tokens
+        self._digests = digests
+        self._rules = rules
+        self._cache = cache
+
+    async def refresh(self, token: SecretStr) -> SignedIn:
+        """Exchange a refresh token for the next one and a fresh access token.
+
+        A token is good for one exchange. The same one again within ten seconds, while its successor is
+        unused, gets the same successor: two tabs that wake up together, or a lost answer, sign nobody out.
+        Any other repetition means that two parties hold the token: the whole session ends for both.
+
+        Raises:
+            InvalidRefreshTokenError: It is not the session's present token, or the session has ended.
+        """
+        presented = RefreshToken.parse(token, self._digests)
+        async with self._db.transaction(presented.tenant_id) as session:
+            answer = await self._exchange(IdentityRepository(session, presented.tenant_id), presented)
+        if answer is None:
+            self._cache.clear()
+            raise InvalidRefreshTokenError
+        return answer
+
+    async def sign_out(self, actor: Principal, *, everywhere: bool = False) -> None:
+        """End the caller's session, or all sessions of the caller; API keys go on.
+
+        Raises:
+            SessionRequiredError: The caller uses an API key.
+        """
+        session_id, now = require_person(actor), self._clock()
+        async with self._db.transaction(actor.tenant_id) as session:
+            repository = IdentityRepository(session, actor.tenant_id)
+            if everywhere:
+                await repository.revoke_sessions(actor.user_id, now, "SIGNED_OUT")
+            elif (row := await repository.auth_session(session_id)) is not None and row.revoked_at is None:
+                row.revoked_at, row.revoked_reason = now, "SIGNED_OUT"
+                repository.add(row)
+        self._cache.clear()
+
+    async def issue_token(self, actor: Principal, *, ttl_s: int) -> AccessToken:
+        """Return an access token in a session of its own that ends with it and can't be refreshed."""
+        now = self._clock()
+        async with self._db.transaction(actor.tenant_id) as session:
+            row = AuthSession(
+                tenant_id=actor.tenant_id,
+                user_id=actor.user_id,
+                created_at=now,
+                rotated_at=now,
+                expires_at=now + timedelta(seconds=ttl_s),
+            )
+            IdentityRepository(session, actor.tenant_id).add(row)
+        return self._tokens.issue(actor.tenant_id, actor.user_id, row.id, ttl_s=ttl_s)
+
+    async def viewer(self, actor: Principal) -> Viewer:
+        """Return the caller's user and tenant.
+
+        Raises:
+            InvalidTokenError: The user is gone.
+        """
+        async with self._db.read(actor.tenant_id) as session:
+            repository = IdentityRepository(session, actor.tenant_id)
+            user, tenant = await repository.user(actor.user_id), await repository.tenant()
+        if user is None or tenant is None:
+            raise InvalidTokenError
+        return Viewer(actor=actor, user=user, tenant=tenant)
+
+    def begin(self, session: AsyncSession, user: UserAccount, tenant: Tenant, client: Client) -> SignedIn:
+        """Sign a user in, within the transaction of the caller."""
+        now = self._clock()
+        row = AuthSession(
+            tenant_id=user.tenant_id,
+            user_id=user.id,
+            created_at=now,
+            rotated_at=now,
+            expires_at=now + timedelta(seconds=self._rules.refresh_ttl_s),
+            client_ip=client.ip,
+            user_agent=client.user_agent[:_MAX_AGENT_CHARS] if client.user_agent else None,
+        )
+        IdentityRepository(session, user.tenant_id).add(row)
+        return self._signed_in(row, user, tenant)
+
+    async def _exchange(self, repository: IdentityRepository, presented: RefreshToken) -> SignedIn | None:
+        """Move the session on, or end it when it was stolen; None when there is nothing to give."""
+        now, row = self._clock(), await repository.auth_session(presented.session_id)
+        if row is None or row.revoked_at is not None or row.expires_at <= now:
+            return None
+        user, tenant = await repository.user(row.user_id), await repository.tenant()
+        if user is None or tenant is None or user.deactivated_at is not None:
+            return None
+        if not _may_exchange(row, presented, now):
+            row.revoked_at, row.revoked_reason = now, "TOKEN_REUSED"
+            repository.add(row)
+            _log.warning("identity.refresh_token_reused", session_id=str(row.id), user_id=str(row.user_id))
+            return None
+        if presented.generation == row.generation:
+            row.generation, row.rotated_at = row.generation + 1, now
+            row.expires_at = now + timedelta(seconds=self._rules.refresh_ttl_s)
+            repository.add(row)
+        return self._signed_in(row, user, tenant)
+
+    def _signed_in(self, row: AuthSession, user: UserAccount, tenant: Tenant) -> SignedIn:
+        access = self._tokens.issue(row.tenant_id, row.user_id, row.id, ttl_s=self._rules.access_ttl_s)
+        refresh = RefreshToken(row.tenant_id, row.id, row.generation).text(self._digests)
+        actor = Principal(user.tenant_id, user.id, Role(user.role), session_id=row.id, expires_at=access.expires_at)
+        return SignedIn(access=access, refresh=refresh, viewer=Viewer(actor, user, tenant))
+
+
+def _may_exchange(row: AuthSession, presented: RefreshToken, now: datetime) -> bool:
+    """Whether a token is the present one, or the one before it that was exchanged a moment ago."""
+    is_repeated = presented.generation == row.generation - 1 and now - row.rotated_at <= REFRESH_GRACE
+    return is_repeated or presented.generation == row.generation

@@ -1,0 +1,138 @@
+"""The people of a tenant."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from pydantic import SecretStr
+from sqlalchemy.exc import IntegrityError
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.identity import policy
+from nexent_gql.domains.identity.errors import EmailTakenError, LastOwnerError, UserNotFoundError
+from nexent_gql.domains.identity.repository import IdentityRepository
+from nexent_gql.domains.identity.service.cache import IdentityCache
+from nexent_gql.domains.identity.tables import UserAccount
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.page import Page, PageRequest
+from nexent_gql.kernel.principal import Principal, Role
+from nexent_gql.kernel.text import line
+from nexent_gql.ports.passwords import Passwords
+
+
+class UserService:
+    """Everybody of a tenant sees its users; administrators change them, up to their own role."""
+
+    def __init__(self, db: Database, passwords: Passwords, clock: Clock, cache: IdentityCache) -> None:
+        self._db = db
+        self._passwords = passwords
+        self._clock = clock
+        self._cache = cache
+
+    async def page(self, actor: Principal, page: PageRequest) -> Page[UserAccount]:
+        """Page through the users of the tenant, deactivated ones too, newest first."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await IdentityRepository(session, actor.tenant_id).page_of_users(page)
+
+    async def count(self, actor: Principal) -> int:
+        """Count the users of the tenant, deactivated ones too."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await IdentityRepository(session, actor.tenant_id).count_users()
+
+    async def get_many(self, actor: Principal, ids: Sequence[UUID]) -> list[UserAccount]:
+        """Return those of `ids` that are users of the tenant, in any order."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await IdentityRepository(session, actor.tenant_id).users(ids)
+
+    async def create(
+        self, actor: Principal, *, email: str, password: SecretStr, display_name: str, role: Role
+    ) -> UserAccount:
+        """Make an account with a first password, which the administrator hands over.
+
+        Raises:
+            ForbiddenError: The actor is no administrator.
+            SessionRequiredError: The actor uses an API key.
+            RoleTooHighError: `role` is above the actor's.
+            EmailTakenError: Somebody has an account with this address, in whatever tenant.
+            InvalidInputError: The address, the password or the name breaks a rule; `path` says which.
+            PasswordsBusyError: Too many passwords wait to be hashed.
+        """
+        self._require_administrator(actor, role)
+        address = policy.email_address(email, "input", "email")
+        name = line(display_name, "input", "displayName", max_chars=policy.MAX_NAME_CHARS)
+        policy.require_strong(password, address, "input", "password")
+        user = UserAccount(
+            tenant_id=actor.tenant_id,
+            email=address,
+            email_key=policy.email_key(address),
+            display_name=name,
+            role=role,
+            password_hash=await self._passwords.hash(policy.normal(password)),
+            created_at=self._clock(),
+            updated_at=self._clock(),
+        )
+        try:
+            async with self._db.transaction(actor.tenant_id) as session:
+                IdentityRepository(session, actor.tenant_id).add(user)
+        except IntegrityError as error:
+            raise EmailTakenError from error
+        return user
+
+    async def set_role(self, actor: Principal, user_id: UUID, role: Role) -> UserAccount:
+        """Give a user another role; it counts for what they do from now on, within seconds.
+
+        Raises:
+            ForbiddenError: The actor is no administrator.
+            SessionRequiredError: The actor uses an API key.
+            RoleTooHighError: The user's role, or the new one, is above the actor's.
+            UserNotFoundError: The tenant has no such user.
+            LastOwnerError: Nobody would be owner any more.
+        """
+        self._require_administrator(actor, role)
+        async with self._db.transaction(actor.tenant_id) as session:
+            repository = IdentityRepository(session, actor.tenant_id)
+            user = await self._changeable(repository, actor, user_id, stays_owner=role is Role.OWNER)
+            user.role, user.updated_at = role, self._clock()
+            repository.add(user)
+        self._cache.clear()
+        return user
+
+    async def deactivate(self, actor: Principal, user_id: UUID) -> UserAccount:
+        """Lock a user out: sessions and API keys end within seconds, what they made stays. Twice is fine.
+
+        Raises:
+            ForbiddenError: The actor is no administrator.
+            SessionRequiredError: The actor uses an API key.
+            RoleTooHighError: The user's role is above the actor's.
+            UserNotFoundError: The tenant has no such user.
+            LastOwnerError: Nobody would be owner any more.
+        """
+        self._require_administrator(actor)
+        now = self._clock()
+        async with self._db.transaction(actor.tenant_id) as session:
+            repository = IdentityRepository(session, actor.tenant_id)
+            user = await self._changeable(repository, actor, user_id, stays_owner=False)
+            user.deactivated_at, user.updated_at = user.deactivated_at or now, now
+            repository.add(user)
+            await repository.revoke_sessions(user_id, now, "DEACTIVATED")
+            await repository.revoke_api_keys(user_id, now)
+        self._cache.clear()
+        return user
+
+    def _require_administrator(self, actor: Principal, *roles: Role) -> None:
+        actor.require(Role.ADMIN)
+        policy.require_person(actor)
+        policy.require_within(actor, *roles)
+
+    async def _changeable(
+        self, repository: IdentityRepository, actor: Principal, user_id: UUID, *, stays_owner: bool
+    ) -> UserAccount:
+        """Return a user whom the actor may change; changes of one tenant follow each other."""
+        await repository.tenant(lock=True)
+        user = await repository.user(user_id)
+        if user is None:
+            raise UserNotFoundError(user_id)
+        policy.require_within(actor, Role(user.role))
+        leaves = user.role == Role.OWNER and user.deactivated_at is None and not stays_owner
+        if leaves and not await repository.has_other_owner(user_id):
+            raise LastOwnerError
+        return user
