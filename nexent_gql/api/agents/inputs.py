@@ -28,8 +28,8 @@ class CreateAgentInput:
     instructions: str | None = strawberry.field(default=None, description=_INSTRUCTIONS)
     model_id: strawberry.ID | None = strawberry.field(default=None, description=_MODEL_ID)
     kind: AgentKind = strawberry.field(default=AgentKind.TOOL_CALLING, description="How it acts.")
-    max_steps: int | None = strawberry.field(default=None, description=_MAX_STEPS)
-    tool_names: list[str] | None = strawberry.field(default=None, description=_TOOL_NAMES)
+    max_steps: int | None = strawberry.field(default=DEFAULT_STEPS, description=_MAX_STEPS)
+    tool_names: list[str] | None = strawberry.field(default_factory=list[str], description=_TOOL_NAMES)
 
     def draft(self) -> AgentDraft:
         """Return what the service takes.
