@@ -16,6 +16,8 @@ from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.passwords import Passwords
 
+DEMO_EMAIL = "demo@localhost"
+
 
 class IdentityService:
     """The services of identity, each for one thing.
@@ -47,10 +49,10 @@ class IdentityService:
         """
         return await self._authenticator.authenticate(token)
 
-    async def ensure_demo(self, email: str) -> Principal:
+    async def ensure_demo(self, email: str = DEMO_EMAIL) -> Principal:
         """Return the owner of the demo tenant, made if missing; see `SignInService.ensure_demo`."""
         return await self.sign_in.ensure_demo(email)
 
-    async def issue_token(self, actor: Principal, *, ttl_s: int) -> AccessToken:
+    async def issue_token(self, actor: Principal, *, ttl_s: int | None = None) -> AccessToken:
         """Return an access token in a session of its own; see `SessionService.issue_token`."""
         return await self.sessions.issue_token(actor, ttl_s=ttl_s)

@@ -76,19 +76,22 @@ class SessionService:
                 repository.add(row)
         self._cache.clear()
 
-    async def issue_token(self, actor: Principal, *, ttl_s: int) -> AccessToken:
-        """Return an access token in a session of its own that ends with it and can't be refreshed."""
-        now = self._clock()
+    async def issue_token(self, actor: Principal, *, ttl_s: int | None = None) -> AccessToken:
+        """Return an access token in a session of its own, which ends with it and can't be refreshed.
+
+        `ttl_s` None: as long as any access token lasts.
+        """
+        now, lasting_s = self._clock(), self._rules.access_ttl_s if ttl_s is None else ttl_s
         async with self._db.transaction(actor.tenant_id) as session:
             row = AuthSession(
                 tenant_id=actor.tenant_id,
                 user_id=actor.user_id,
                 created_at=now,
                 rotated_at=now,
-                expires_at=now + timedelta(seconds=ttl_s),
+                expires_at=now + timedelta(seconds=lasting_s),
             )
             IdentityRepository(session, actor.tenant_id).add(row)
-        return self._tokens.issue(actor.tenant_id, actor.user_id, row.id, ttl_s=ttl_s)
+        return self._tokens.issue(actor.tenant_id, actor.user_id, row.id, ttl_s=lasting_s)
 
     async def viewer(self, actor: Principal) -> Viewer:
         """Return the caller's user and tenant.

@@ -1,0 +1,1 @@
+"""Who the caller is, the people of the tenant, and credentials."""

@@ -1,0 +1,93 @@
+"""What clients say about accounts and credentials."""
+
+from datetime import datetime
+
+import strawberry
+
+from nexent_gql.api.identity.values import Role, Scope
+
+_EMAIL = "E-mail address, at most 254 characters; letter case does not matter."
+_PASSWORD = (
+    "10 to 256 characters; not the e-mail address, and none of the passwords that are guessed first. Spaces count."  # noqa: S105 - words about passwords
+)
+_DISPLAY_NAME = "Shown to people, 1 to 80 characters in one line."
+
+
+@strawberry.input(description="A new tenant and its owner.")
+class SignUpInput:
+    """See `SignInService.sign_up`."""
+
+    email: str = strawberry.field(description=f"{_EMAIL} One address has one account in the whole installation.")
+    password: str = strawberry.field(description=_PASSWORD)
+    display_name: str = strawberry.field(description=_DISPLAY_NAME)
+    tenant_name: str = strawberry.field(description="Name of the tenant, 1 to 80 characters in one line.")
+
+
+@strawberry.input(description="A credential that a person remembers.")
+class SignInInput:
+    """See `SignInService.sign_in`."""
+
+    email: str = strawberry.field(description=_EMAIL)
+    password: str = strawberry.field(description="The password.")
+
+
+@strawberry.input(description="A session to go on with.")
+class RefreshSessionInput:
+    """See `SessionService.refresh`."""
+
+    refresh_token: str = strawberry.field(description="The last one that you got; it is good for one exchange.")
+
+
+@strawberry.input(description="Which sessions to end.")
+class SignOutInput:
+    """See `SessionService.sign_out`."""
+
+    everywhere: bool = strawberry.field(
+        default=False, description="End all your sessions, on all devices, instead of this one."
+    )
+
+
+@strawberry.input(description="A new API key for yourself.")
+class CreateApiKeyInput:
+    """See `ApiKeyService.create`."""
+
+    name: str = strawberry.field(description="What it is for, 1 to 80 characters in one line.")
+    scopes: list[Scope] = strawberry.field(
+        default_factory=lambda: [Scope.READ, Scope.WRITE],
+        description="What it may be used for, at least one; both when nothing is said.",
+    )
+    expires_at: datetime | None = strawberry.field(
+        default=None, description="When it ends, at most ten years ahead. Null or left out: not by itself."
+    )
+
+
+@strawberry.input(description="Which API key to revoke.")
+class RevokeApiKeyInput:
+    """An id."""
+
+    id: strawberry.ID = strawberry.field(description="The key: your own, or as an administrator anybody's.")
+
+
+@strawberry.input(description="A new account in your tenant.")
+class CreateUserInput:
+    """See `UserService.create`."""
+
+    email: str = strawberry.field(description=f"{_EMAIL} One address has one account in the whole installation.")
+    password: str = strawberry.field(description=f"First password, which you hand over. {_PASSWORD}")
+    display_name: str = strawberry.field(description=_DISPLAY_NAME)
+    role: Role = strawberry.field(default=Role.MEMBER, description="What they may do; not above your own role.")
+
+
+@strawberry.input(description="Whose role to change.")
+class SetUserRoleInput:
+    """See `UserService.set_role`."""
+
+    id: strawberry.ID = strawberry.field(description="The user; their role must not be above yours.")
+    role: Role = strawberry.field(description="The new role; not above your own.")
+
+
+@strawberry.input(description="Whom to lock out.")
+class DeactivateUserInput:
+    """See `UserService.deactivate`."""
+
+    id: strawberry.ID = strawberry.field(description="The user; their role must not be above yours.")

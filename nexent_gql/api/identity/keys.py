@@ -1,0 +1,59 @@
+"""API keys as the schema shows them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+import strawberry
+from strawberry import relay
+
+from nexent_gql.api.context import Context, Info, one
+from nexent_gql.api.identity.loaders import user_by_id
+from nexent_gql.api.identity.types import User
+from nexent_gql.api.identity.values import Scope
+from nexent_gql.domains.identity import tables
+from nexent_gql.domains.identity.credentials import API_KEY_PREFIX
+
+
+@strawberry.type(description="A credential for programs; it acts as its user, within its scopes.")
+class ApiKey(relay.Node):
+    """See `tables.ApiKey`."""
+
+    id: relay.NodeID[UUID]
+    name: str = strawberry.field(description="What it is for, 1 to 80 characters; not unique.")
+    prefix: str = strawberry.field(description="How the key begins, to tell which one it is. The rest is not stored.")
+    scopes: list[Scope] = strawberry.field(description="What it may be used for.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    expires_at: datetime | None = strawberry.field(description="When it ends; null: not by itself.")
+    last_used_at: datetime | None = strawberry.field(
+        description="When it was last used, exact to a minute; null: never."
+    )
+    revoked_at: datetime | None = strawberry.field(description="When it was made worthless; null: it was not.")
+    user_id: strawberry.Private[UUID]
+
+    @strawberry.field(description="Whom it acts as.")
+    async def user(self, info: Info) -> User | None:
+        """Load with the other keys' users."""
+        return await info.context.loaders[user_by_id].load(self.user_id)
+
+    @classmethod
+    def of(cls, row: tables.ApiKey) -> Self:
+        """Map a row."""
+        return cls(
+            id=row.id,
+            name=row.name,
+            prefix=API_KEY_PREFIX + row.key_id,
+            scopes=[Scope(scope) for scope in row.scopes],
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+            last_used_at=row.last_used_at,
+            revoked_at=row.revoked_at,
+            user_id=row.user_id,
+        )
+
+
+@one
+async def api_key_by_id(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, ApiKey]:
+    """Load keys that the caller sees."""
+    return {row.id: ApiKey.of(row) for row in await context.services.identity.api_keys.get_many(context.actor, ids)}

@@ -1,0 +1,120 @@
+"""Getting in and out, and changing people and keys."""
+
+import strawberry
+from pydantic import SecretStr
+
+from nexent_gql.api.context import Info
+from nexent_gql.api.identity import inputs, payloads
+from nexent_gql.api.identity.keys import ApiKey
+from nexent_gql.api.identity.types import User
+from nexent_gql.api.permissions import Public, SignedIn, role_at_least
+from nexent_gql.api.relay import node_id
+from nexent_gql.domains.identity.values import Client
+from nexent_gql.kernel.principal import Role
+
+_Admin = role_at_least(Role.ADMIN)
+
+
+@strawberry.type
+class CredentialMutations:
+    """Credentials of the caller."""
+
+    @strawberry.mutation(
+        description="Found a tenant, become its owner, and be signed in. An installation can switch this off.",
+        permission_classes=[Public],
+    )
+    async def sign_up(self, info: Info, input: inputs.SignUpInput) -> payloads.SignUpResult:
+        """Found it."""
+        signed_in = await info.context.services.identity.sign_in.sign_up(
+            email=input.email,
+            password=SecretStr(input.password),
+            display_name=input.display_name,
+            tenant_name=input.tenant_name,
+            client=_client(info),
+        )
+        return payloads.SignUpPayload.of(signed_in)
+
+    @strawberry.mutation(
+        description="Begin a session. Five attempts a minute for one address from one place.",
+        permission_classes=[Public],
+    )
+    async def sign_in(self, info: Info, input: inputs.SignInInput) -> payloads.SignInResult:
+        """Begin it."""
+        signed_in = await info.context.services.identity.sign_in.sign_in(
+            email=input.email, password=SecretStr(input.password), client=_client(info)
+        )
+        return payloads.SignInPayload.of(signed_in)
+
+    @strawberry.mutation(
+        description="Go on with a session. The same token again within ten seconds gets the same answer, so a lost "
+        "answer can be asked for again; any later repetition ends the session.",
+        permission_classes=[Public],
+    )
+    async def refresh_session(self, info: Info, input: inputs.RefreshSessionInput) -> payloads.RefreshSessionResult:
+        """Exchange the token."""
+        sessions = info.context.services.identity.sessions
+        return payloads.RefreshSessionPayload.of(await sessions.refresh(SecretStr(input.refresh_token)))
+
+    @strawberry.mutation(description="End this session, or all of yours.", permission_classes=[SignedIn])
+    async def sign_out(self, info: Info, input: inputs.SignOutInput) -> payloads.SignOutResult:
+        """End it."""
+        await info.context.services.identity.sessions.sign_out(info.context.actor, everywhere=input.everywhere)
+        return payloads.SignOutPayload(everywhere=input.everywhere)
+
+    @strawberry.mutation(
+        description="Make an API key that acts as you; at most fifty at a time, and not with an API key.",
+        permission_classes=[SignedIn],
+    )
+    async def create_api_key(self, info: Info, input: inputs.CreateApiKeyInput) -> payloads.CreateApiKeyResult:
+        """Make it."""
+        made = await info.context.services.identity.api_keys.create(
+            info.context.actor, name=input.name, scopes=input.scopes, expires_at=input.expires_at
+        )
+        return payloads.CreateApiKeyPayload(api_key=ApiKey.of(made.row), secret=made.text.get_secret_value())
+
+    @strawberry.mutation(description="Make an API key worthless; twice is fine.", permission_classes=[SignedIn])
+    async def revoke_api_key(self, info: Info, input: inputs.RevokeApiKeyInput) -> payloads.RevokeApiKeyResult:
+        """Revoke it."""
+        key = node_id(input.id, "ApiKey", "input", "id")
+        row = await info.context.services.identity.api_keys.revoke(info.context.actor, key)
+        return payloads.RevokeApiKeyPayload(api_key=ApiKey.of(row))
+
+
+@strawberry.type
+class UserMutations:
+    """The people of a tenant."""
+
+    @strawberry.mutation(
+        description="Make an account in your tenant. Needs the role ADMIN, and no API key.", permission_classes=[_Admin]
+    )
+    async def create_user(self, info: Info, input: inputs.CreateUserInput) -> payloads.CreateUserResult:
+        """Make it."""
+        actor, password = info.context.actor, SecretStr(input.password)
+        row = await info.context.services.identity.users.create(
+            actor, email=input.email, password=password, display_name=input.display_name, role=input.role
+        )
+        return payloads.CreateUserPayload(user=User.of(row, actor))
+
+    @strawberry.mutation(
+        description="Give a user another role. Needs the role ADMIN, and no API key.", permission_classes=[_Admin]
+    )
+    async def set_user_role(self, info: Info, input: inputs.SetUserRoleInput) -> payloads.SetUserRoleResult:
+        """Change it."""
+        actor, key = info.context.actor, node_id(input.id, "User", "input", "id")
+        row = await info.context.services.identity.users.set_role(actor, key, input.role)
+        return payloads.SetUserRolePayload(user=User.of(row, actor))
+
+    @strawberry.mutation(
+        description="Lock a user out; what they made stays. Needs the role ADMIN, and no API key.",
+        permission_classes=[_Admin],
+    )
+    async def deactivate_user(self, info: Info, input: inputs.DeactivateUserInput) -> payloads.DeactivateUserResult:
+        """Lock them out."""
+        actor, key = info.context.actor, node_id(input.id, "User", "input", "id")
+        row = await info.context.services.identity.users.deactivate(actor, key)
+        return payloads.DeactivateUserPayload(user=User.of(row, actor))
+
+
+def _client(info: Info) -> Client:
+    request = info.context.request
+    return Client(ip=request.client_ip, user_agent=request.user_agent)

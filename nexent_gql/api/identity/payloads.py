@@ -1,0 +1,132 @@
+"""What mutations of identity give, and the unions they come in."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+import strawberry
+
+from nexent_gql.api.errors import ConflictError, ForbiddenError, NotFoundError, UnauthenticatedError, ValidationError
+from nexent_gql.api.identity.errors import TooManyAttemptsError
+from nexent_gql.api.identity.keys import ApiKey
+from nexent_gql.api.identity.types import User, Viewer
+from nexent_gql.domains.identity import values
+
+
+@strawberry.type
+class _Credentials:
+    access_token: str = strawberry.field(
+        description="Send it as `Authorization: Bearer ...`, also in the payload of `connection_init`."
+    )
+    expires_at: datetime = strawberry.field(description="When the access token ends; refresh the session before.")
+    refresh_token: str = strawberry.field(
+        description="For `refreshSession`, once: whoever uses it again later ends the session."
+    )
+    viewer: Viewer = strawberry.field(description="You.")
+
+    @classmethod
+    def of(cls, signed_in: values.SignedIn) -> Self:
+        """Map what the service gave; here the secrets leave the process."""
+        return cls(
+            access_token=signed_in.access.text.get_secret_value(),
+            expires_at=signed_in.access.expires_at,
+            refresh_token=signed_in.refresh.get_secret_value(),
+            viewer=Viewer.of(signed_in.viewer),
+        )
+
+
+@strawberry.type(description="The tenant is founded, and you are signed in.")
+class SignUpPayload(_Credentials):
+    """See `values.SignedIn`."""
+
+
+@strawberry.type(description="You are signed in.")
+class SignInPayload(_Credentials):
+    """See `values.SignedIn`."""
+
+
+@strawberry.type(description="The session goes on.")
+class RefreshSessionPayload(_Credentials):
+    """See `values.SignedIn`."""
+
+
+@strawberry.type(description="The session is over; its tokens are refused everywhere within five seconds.")
+class SignOutPayload:
+    """What ended."""
+
+    everywhere: bool = strawberry.field(description="Whether all your sessions ended.")
+
+
+@strawberry.type(description="The key is made.")
+class CreateApiKeyPayload:
+    """See `values.NewApiKey`."""
+
+    api_key: ApiKey = strawberry.field(description="The new key, without its text.")
+    secret: str = strawberry.field(
+        description="The whole key, to be sent as `Authorization: Bearer ...`. It is shown now and never again."
+    )
+
+
+@strawberry.type(description="The key is worthless; it is refused everywhere within five seconds.")
+class RevokeApiKeyPayload:
+    """The key."""
+
+    api_key: ApiKey = strawberry.field(description="The key as it is now.")
+
+
+@strawberry.type(description="The account is made.")
+class CreateUserPayload:
+    """The user."""
+
+    user: User = strawberry.field(description="The new user.")
+
+
+@strawberry.type(description="The user has the new role, everywhere within five seconds.")
+class SetUserRolePayload:
+    """The user."""
+
+    user: User = strawberry.field(description="The user as they are now.")
+
+
+@strawberry.type(description="The user is out: sessions and API keys are refused everywhere within five seconds.")
+class DeactivateUserPayload:
+    """The user."""
+
+    user: User = strawberry.field(description="The user as they are now.")
+
+
+SignUpResult = Annotated[
+    SignUpPayload | ValidationError | ConflictError | ForbiddenError | TooManyAttemptsError,
+    strawberry.union("SignUpResult", description="Your credentials, or why there are none."),
+]
+SignInResult = Annotated[
+    SignInPayload | UnauthenticatedError | TooManyAttemptsError,
+    strawberry.union("SignInResult", description="Your credentials, or why there are none."),
+]
+RefreshSessionResult = Annotated[
+    RefreshSessionPayload | UnauthenticatedError,
+    strawberry.union("RefreshSessionResult", description="Fresh credentials, or why the session is over."),
+]
+SignOutResult = Annotated[
+    SignOutPayload | ForbiddenError,
+    strawberry.union("SignOutResult", description="What ended, or why nothing did."),
+]
+CreateApiKeyResult = Annotated[
+    CreateApiKeyPayload | ValidationError | ConflictError | ForbiddenError,
+    strawberry.union("CreateApiKeyResult", description="The key, or why there is none."),
+]
+RevokeApiKeyResult = Annotated[
+    RevokeApiKeyPayload | ValidationError | NotFoundError,
+    strawberry.union("RevokeApiKeyResult", description="The key, or why it stays."),
+]
+CreateUserResult = Annotated[
+    CreateUserPayload | ValidationError | ConflictError | ForbiddenError | TooManyAttemptsError,
+    strawberry.union("CreateUserResult", description="The user, or why there is none."),
+]
+SetUserRoleResult = Annotated[
+    SetUserRolePayload | ValidationError | NotFoundError | ConflictError | ForbiddenError,
+    strawberry.union("SetUserRoleResult", description="The user, or why the role stays."),
+]
+DeactivateUserResult = Annotated[
+    DeactivateUserPayload | ValidationError | NotFoundError | ConflictError | ForbiddenError,
+    strawberry.union("DeactivateUserResult", description="The user, or why they stay."),
+]

@@ -1,0 +1,43 @@
+"""Reading accounts and credentials."""
+
+import strawberry
+
+from nexent_gql.api.context import Info
+from nexent_gql.api.identity.keys import ApiKey
+from nexent_gql.api.identity.types import User, Viewer
+from nexent_gql.api.permissions import SignedIn
+from nexent_gql.api.relay import After, Before, Connection, First, Last, connection, page_request
+
+
+@strawberry.type
+class IdentityQueries:
+    """Reads."""
+
+    @strawberry.field(description="You.", permission_classes=[SignedIn])
+    async def viewer(self, info: Info) -> Viewer:
+        """Look yourself up."""
+        return Viewer.of(await info.context.services.identity.sessions.viewer(info.context.actor))
+
+    @strawberry.field(
+        description="The people of your tenant, those locked out too, newest first.", permission_classes=[SignedIn]
+    )
+    async def users(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[User]:
+        """Page through them."""
+        actor, service = info.context.actor, info.context.services.identity.users
+        page = await service.page(actor, page_request(first, after, last, before))
+        return connection(page, lambda row: User.of(row, actor), count=lambda: service.count(actor))
+
+    @strawberry.field(
+        description="Your API keys, or as an administrator all of the tenant; revoked and expired ones too, newest "
+        "first.",
+        permission_classes=[SignedIn],
+    )
+    async def api_keys(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[ApiKey]:
+        """Page through them."""
+        actor, service = info.context.actor, info.context.services.identity.api_keys
+        page = await service.page(actor, page_request(first, after, last, before))
+        return connection(page, ApiKey.of, count=lambda: service.count(actor))
