@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -23,7 +23,6 @@ from nexent_gql.api.transport.socket import SocketView
 from nexent_gql.kernel.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from nexent_gql.runtime import Check
     from nexent_gql.services import Services
 
 PATH = "/graphql"
@@ -35,15 +34,36 @@ _SECURITY_HEADERS = {
 }
 
 
+class Health(Protocol):
+    """How a dependency is; see `runtime.Check`."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def error(self) -> str | None:
+        """What is wrong; None when it answers."""
+        ...
+
+    @property
+    def latency_ms(self) -> int:
+        """How long it took to know."""
+        ...
+
+
+CheckAll = Callable[[], Awaitable[Sequence[Health]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
     """What the API serves, and how to ask whether all that is behind it is well."""
 
     services: "Services"
-    check: "CheckAll"
+    check: CheckAll
 
 
-CheckAll = Callable[[], Awaitable[Sequence["Check"]]]
 OpenBackend = Callable[[], AbstractAsyncContextManager[Backend]]
 
 
@@ -109,8 +129,12 @@ async def _ready(request: Request) -> Response:
     check: CheckAll = request.state.check
     checks = await check()
     ready = all(one.error is None for one in checks)
-    body = {"status": "ready" if ready else "unavailable", "dependencies": [asdict(one) for one in checks]}
+    body = {"status": "ready" if ready else "unavailable", "dependencies": [_shown(one) for one in checks]}
     return JSONResponse(body, 200 if ready else 503, headers={"Cache-Control": "no-store"})
+
+
+def _shown(health: Health) -> dict[str, object]:
+    return {"name": health.name, "ok": health.error is None, "error": health.error, "latencyMs": health.latency_ms}
 
 
 async def _not_found(_request: Request, _error: Exception) -> Response:

@@ -11,7 +11,7 @@ from tests.support.databases import Databases
 from tests.support.engines import running_engines
 from tests.support.factory import Factory
 
-pytest_plugins = ["tests.support.require"]
+pytest_plugins = ["tests.support.plain_logs", "tests.support.require"]
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def _check(value: Json, max_depth: int) -> None:
         below: list[Json] = []
         for item in level:
             if isinstance(item, dict):
-                below += item.values()
+                below += (*item, *item.values())
             elif isinstance(item, list):
                 below += item
         level = below

@@ -1,0 +1,130 @@
+"""The API on a real uvicorn over a real socket, with the toy face and invented credentials."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from nexent_gql.api.schema import ApiSchema
+from nexent_gql.api.settings import ApiSettings
+from nexent_gql.app import Backend, create_app
+from nexent_gql.kernel.clock import utc_now
+from nexent_gql.kernel.errors import UnauthenticatedError, UnavailableError
+from nexent_gql.kernel.principal import Principal, Role, Scope
+from tests.support.toy_face import FACE
+
+if TYPE_CHECKING:
+    from nexent_gql.services import Services
+
+TENANT, USER = UUID(int=1), UUID(int=2)
+
+
+@dataclass(frozen=True)
+class ToyCheck:
+    """One dependency, as `/readyz` shows it."""
+
+    name: str
+    error: str | None
+    latency_ms: int
+
+
+@dataclass
+class ToyIdentity:
+    """Tokens are what they say; `short` lives for `short_s` seconds."""
+
+    short_s: float = 0.3
+    asked: list[str] = field(default_factory=list[str])
+
+    async def authenticate(self, token: str) -> Principal:
+        """Return the principal of a known token."""
+        self.asked.append(token)
+        match token:
+            case "developer":
+                return Principal(TENANT, USER, Role.DEVELOPER)
+            case "member":
+                return Principal(TENANT, USER, Role.MEMBER)
+            case "reader":
+                return Principal(TENANT, USER, Role.OWNER, scopes=frozenset({Scope.READ}))
+            case "short":
+                return Principal(TENANT, USER, Role.OWNER, expires_at=utc_now() + timedelta(seconds=self.short_s))
+            case "down":
+                raise UnavailableError("Postgres does not answer.")
+            case "bug":
+                raise RuntimeError("connection to db.internal:5432 lost")
+            case _:
+                raise UnauthenticatedError("This token is not valid.")
+
+
+@dataclass
+class Api:
+    """A running server."""
+
+    url: str
+    identity: ToyIdentity
+    schema: ApiSchema
+    server: uvicorn.Server
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self.url.rsplit(":", 1)[1].split("/")[0])
+
+    @property
+    def base(self) -> str:
+        """The address without a path."""
+        return self.url.removesuffix("/graphql")
+
+
+async def _page(_request: Request) -> Response:
+    return HTMLResponse("<!doctype html><title>GraphiQL</title>")
+
+
+@asynccontextmanager
+async def serve(settings: ApiSettings | None = None, checks: Sequence[ToyCheck] = ()) -> AsyncGenerator[Api]:
+    """Run the API until the block ends."""
+    settings = settings or ApiSettings()
+    identity = ToyIdentity()
+    schema = ApiSchema.of([FACE], settings.limits)
+
+    @asynccontextmanager
+    async def backend() -> AsyncGenerator[Backend]:
+        async def check() -> Sequence[ToyCheck]:
+            return checks
+
+        yield Backend(cast("Services", SimpleNamespace(identity=identity)), check)
+
+    app = create_app(settings, backend, schema=schema, graphiql=_page)
+    listener = socket.create_server(("127.0.0.1", 0))
+    async with _running(app, settings, listener) as server:
+        yield Api(f"http://127.0.0.1:{listener.getsockname()[1]}/graphql", identity, schema, server)
+
+
+@asynccontextmanager
+async def _running(app: Starlette, settings: ApiSettings, listener: socket.socket) -> AsyncGenerator[uvicorn.Server]:
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=settings.limits.message_bytes,
+        ws_per_message_deflate=False,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield server
+    finally:
+        server.should_exit = True
+        await serving

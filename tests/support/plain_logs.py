@@ -1,0 +1,18 @@
+"""Logging as it was, after a test that configured it."""
+
+import logging
+from collections.abc import Generator
+
+import pytest
+import structlog
+
+
+@pytest.fixture
+def plain_logs() -> Generator[None]:
+    """Undo what the test does to logging."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
