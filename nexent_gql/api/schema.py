@@ -13,18 +13,21 @@ from strawberry.types.graphql import OperationType
 
 from nexent_gql.api.agents import face as agents
 from nexent_gql.api.context import Context
+from nexent_gql.api.conversations import face as conversations
 from nexent_gql.api.documents import Documents
 from nexent_gql.api.errors import error_members
 from nexent_gql.api.face import Face
+from nexent_gql.api.identity import face as identity
 from nexent_gql.api.masking import publish
 from nexent_gql.api.models import face as models
 from nexent_gql.api.relay import NodeLoaders, node_queries
+from nexent_gql.api.runs import face as runs
 from nexent_gql.api.scalars import SCALARS
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.api.tools import face as tools
 from nexent_gql.kernel.page import MAX_PAGE_SIZE
 
-FACES: tuple[Face, ...] = (models.FACE, tools.FACE, agents.FACE)  # a new domain takes its place here
+FACES: tuple[Face, ...] = (identity.FACE, models.FACE, tools.FACE, agents.FACE)  # a new domain takes its place here
 
 
 class PreparedDocuments(SchemaExtension):
