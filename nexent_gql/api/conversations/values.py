@@ -3,6 +3,8 @@
 from nexent_gql.api.enums import described
 from nexent_gql.domains.conversations.tables import MessageRole, MessageStatus, Rating, TitleSource
 
+__all__ = ["MessageRole", "MessageStatus", "Rating", "TitleSource"]
+
 described(
     TitleSource,
     "Where a title came from.",

@@ -8,6 +8,8 @@ from nexent_gql.api.enums import described
 from nexent_gql.domains.runs.asking import OnBusy
 from nexent_gql.domains.runs.tables import RunStatus
 
+__all__ = ["OnBusy", "RunFailure", "RunStatus", "TokenUsage"]
+
 described(
     RunStatus,
     "How far a run is. QUEUED and RUNNING go on; the others are final.",

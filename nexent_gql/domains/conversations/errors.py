@@ -8,8 +8,6 @@ from nexent_gql.kernel.errors import InvalidInputError, NotFoundError
 class ConversationNotFoundError(NotFoundError):
     """The caller owns no such conversation."""
 
-    code = "CONVERSATION_NOT_FOUND"
-
     def __init__(self, conversation_id: UUID) -> None:
         """Name it."""
         super().__init__("You have no such conversation; it may have been deleted.", id=str(conversation_id))
@@ -17,8 +15,6 @@ class ConversationNotFoundError(NotFoundError):
 
 class MessageNotFoundError(NotFoundError):
     """The caller owns no such message."""
-
-    code = "MESSAGE_NOT_FOUND"
 
     def __init__(self, message_id: UUID) -> None:
         """Name it."""

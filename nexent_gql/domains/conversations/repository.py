@@ -1,12 +1,14 @@
 """Reads and writes conversations of one tenant."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, delete, desc, func, select, text, tuple_
+from sqlalchemy import Select, delete, desc, func, select, text, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from nexent_gql.domains.conversations.tables import Conversation, ConversationEvent, Message
@@ -14,13 +16,14 @@ from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
 
 _Row = TypeVar("_Row", Conversation, int)
-_BRANCH = text("""
+_BRANCHES = text("""
     WITH RECURSIVE branch AS (
-        SELECT id, parent_id, 1 AS depth FROM message WHERE tenant_id = :tenant AND id = :leaf
+        SELECT id AS leaf_id, id, parent_id, 1 AS depth FROM message
+         WHERE tenant_id = :tenant AND id = ANY(CAST(:leaves AS uuid[]))
         UNION ALL
-        SELECT up.id, up.parent_id, branch.depth + 1 FROM message AS up JOIN branch ON up.id = branch.parent_id
-         WHERE up.tenant_id = :tenant AND branch.depth < :most)
-    SELECT id FROM branch ORDER BY depth DESC
+        SELECT leaf_id, up.id, up.parent_id, depth + 1 FROM branch JOIN message AS up ON up.id = branch.parent_id
+         WHERE up.tenant_id = :tenant AND depth < :most)
+    SELECT leaf_id, id FROM branch ORDER BY leaf_id, depth DESC
 """)
 _LEAF = text("""
     WITH RECURSIVE below AS (
@@ -85,7 +88,7 @@ class ConversationRepository:
         query = self._messages().where(col(Message.id) == message_id)
         return (await self._session.scalars(query)).one_or_none()
 
-    async def messages(self, ids: Sequence[UUID]) -> list[Message]:
+    async def messages(self, ids: Collection[UUID]) -> list[Message]:
         """Return those of `ids` that exist, in any order."""
         return list((await self._session.scalars(self._messages().where(col(Message.id).in_(ids)))).all())
 
@@ -97,31 +100,49 @@ class ConversationRepository:
         query = self._messages().where(col(Message.id).in_(ids), col(Message.conversation_id).in_(owned))
         return list((await self._session.scalars(query)).all())
 
-    async def page_of_messages(self, conversation_id: UUID, page: PageRequest) -> Page[Message]:
-        """Return all messages of a conversation, of all branches, oldest first."""
-        at, id_ = col(Message.created_at), col(Message.id)
-        forward = not page.backward
-        query = self._messages().where(col(Message.conversation_id) == conversation_id)
-        query = query.order_by(at if forward else desc(at), id_ if forward else desc(id_)).limit(page.size + 1)
-        if page.after is not None:
-            query = query.where(tuple_(at, id_) > (page.after.at, page.after.id))
-        if page.before is not None:
-            query = query.where(tuple_(at, id_) < (page.before.at, page.before.id))
-        rows = (await self._session.scalars(query)).all()
-        return cut(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+    async def pages_of_messages(
+        self, conversation_ids: Sequence[UUID], owner_id: UUID, page: PageRequest
+    ) -> dict[UUID, Page[Message]]:
+        """Return the same part of each conversation's messages, of all branches, oldest first; one statement."""
+        owned = (
+            select(col(Conversation.id))
+            .where(
+                col(Conversation.tenant_id) == self._tenant_id,
+                col(Conversation.owner_id) == owner_id,
+                col(Conversation.id).in_(conversation_ids),
+            )
+            .subquery()
+        )
+        part = self._part(page).where(col(Message.conversation_id) == owned.c.id).lateral()
+        message = aliased(Message, part)
+        query = _ordered(select(message).select_from(owned.join(part, true())), message, page)
+        rows: dict[UUID, list[Message]] = {id_: [] for id_ in conversation_ids}
+        for row in (await self._session.scalars(query)).all():
+            rows[row.conversation_id].append(row)
+        return {id_: cut(found, page, _cursor) for id_, found in rows.items()}
 
-    async def count_messages(self, conversation_id: UUID) -> int:
-        """Count the messages of all branches."""
-        query = select(func.count()).select_from(Message)
-        mine = col(Message.tenant_id) == self._tenant_id, col(Message.conversation_id) == conversation_id
-        return (await self._session.execute(query.where(*mine))).scalar_one()
+    async def message_counts(self, conversation_ids: Sequence[UUID]) -> dict[UUID, int]:
+        """Count the messages of all branches; conversations without any are left out."""
+        conversation_id = col(Message.conversation_id)
+        query = select(conversation_id, func.count()).where(
+            col(Message.tenant_id) == self._tenant_id, conversation_id.in_(conversation_ids)
+        )
+        return dict((await self._session.execute(query.group_by(conversation_id))).tuples().all())
 
     async def branch(self, leaf_id: UUID, most: int) -> list[Message]:
         """Return the last `most` messages that lead to `leaf_id`, it included, oldest first."""
-        values = {"tenant": self._tenant_id, "leaf": leaf_id, "most": most}
-        order = list((await self._session.execute(_BRANCH, values)).scalars())
-        rows = {row.id: row for row in await self.messages(order)}
-        return [rows[id_] for id_ in order]
+        return (await self.branches([leaf_id], most)).get(leaf_id, [])
+
+    async def branches(self, leaf_ids: Sequence[UUID], most: int) -> dict[UUID, list[Message]]:
+        """Return the last `most` messages that lead to each leaf that exists, it included, oldest first."""
+        values = {"tenant": self._tenant_id, "leaves": list(leaf_ids), "most": most}
+        places = (await self._session.execute(_BRANCHES, values)).tuples().all()
+        rows = {row.id: row for row in await self.messages({id_ for _, id_ in places})}
+        branches: defaultdict[UUID, list[Message]] = defaultdict(list)
+        for leaf_id, id_ in places:
+            if id_ in rows:
+                branches[leaf_id].append(rows[id_])
+        return branches
 
     async def newest_leaf(self, message_id: UUID) -> UUID:
         """Return the leaf that is reached from a message by following the newest child."""
@@ -168,6 +189,15 @@ class ConversationRepository:
             )
         )
 
+    def _part(self, page: PageRequest) -> Select[Message]:
+        query = _ordered(self._messages(), Message, page).limit(page.size + 1)
+        place = tuple_(col(Message.created_at), col(Message.id))
+        if page.after is not None:
+            query = query.where(place > (page.after.at, page.after.id))
+        if page.before is not None:
+            query = query.where(place < (page.before.at, page.before.id))
+        return query
+
     def _conversations(self) -> Select[Conversation]:
         return select(Conversation).where(col(Conversation.tenant_id) == self._tenant_id)
 
@@ -180,3 +210,12 @@ class ConversationRepository:
             pattern = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
             query = query.where(col(Conversation.title).ilike(f"%{pattern}%", escape="\\"))
         return query
+
+
+def _ordered(query: Select[Message], table: type[Message], page: PageRequest) -> Select[Message]:
+    at, id_ = col(table.created_at), col(table.id)
+    return query.order_by(desc(at), desc(id_)) if page.backward else query.order_by(at, id_)
+
+
+def _cursor(row: Message) -> Cursor:
+    return Cursor(at=row.created_at, id=row.id)

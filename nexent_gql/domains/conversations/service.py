@@ -22,7 +22,7 @@ from nexent_gql.ports.events import FORGOTTEN, Stored
 
 MAX_TITLE_CHARS = 200
 MAX_COMMENT_CHARS = 2_000
-MAX_BRANCH_MESSAGES = 100
+MAX_SEARCH_CHARS = MAX_TITLE_CHARS
 
 
 class ConversationService:
@@ -70,14 +70,24 @@ class ConversationService:
             return await ConversationRepository(session, actor.tenant_id).get_many(ids, actor.user_id)
 
     async def list_own(self, actor: Principal, page: PageRequest, *, search: str | None = None) -> Page[Conversation]:
-        """Page through the caller's conversations, newest first; `search` is part of the title."""
+        """Page through the caller's conversations, newest first; `search` is part of the title, in any case.
+
+        Raises:
+            InvalidInputError: `search` is too long, or has characters that no title can have.
+        """
+        part = _part_of_title(search)
         async with self._db.read(actor.tenant_id) as session:
-            return await ConversationRepository(session, actor.tenant_id).page(actor.user_id, page, search)
+            return await ConversationRepository(session, actor.tenant_id).page(actor.user_id, page, part)
 
     async def count_own(self, actor: Principal, *, search: str | None = None) -> int:
-        """Count the caller's conversations."""
+        """Count what `list_own` would go through.
+
+        Raises:
+            InvalidInputError: As there.
+        """
+        part = _part_of_title(search)
         async with self._db.read(actor.tenant_id) as session:
-            return await ConversationRepository(session, actor.tenant_id).count(actor.user_id, search)
+            return await ConversationRepository(session, actor.tenant_id).count(actor.user_id, part)
 
     async def rename(self, actor: Principal, conversation_id: UUID, title: str) -> Conversation:
         """Give a conversation a title that no model replaces.
@@ -109,34 +119,29 @@ class ConversationService:
             await repository.delete(conversation_id)
             await poke(session, actor.tenant_id, events.topic(actor.tenant_id, conversation_id))
 
-    async def messages(self, actor: Principal, conversation_id: UUID, page: PageRequest) -> Page[Message]:
-        """Page through all messages of all branches, oldest first.
+    async def message_pages(
+        self, actor: Principal, conversation_ids: Sequence[UUID], page: PageRequest
+    ) -> dict[UUID, Page[Message]]:
+        """Page through the messages of conversations, all branches of each, oldest first.
 
-        Raises:
-            ConversationNotFoundError: The caller owns no such conversation.
+        A conversation that the caller does not own has an empty page.
         """
         async with self._db.read(actor.tenant_id) as session:
             repository = ConversationRepository(session, actor.tenant_id)
-            await self._own(repository, actor, conversation_id)
-            return await repository.page_of_messages(conversation_id, page)
+            return await repository.pages_of_messages(conversation_ids, actor.user_id, page)
 
-    async def count_messages(self, actor: Principal, conversation_id: UUID) -> int:
-        """Count the messages of all branches."""
+    async def message_counts(self, actor: Principal, conversation_ids: Sequence[UUID]) -> dict[UUID, int]:
+        """Count the messages of all branches of conversations that the caller was shown; none is left out."""
         async with self._db.read(actor.tenant_id) as session:
-            repository = ConversationRepository(session, actor.tenant_id)
-            await self._own(repository, actor, conversation_id)
-            return await repository.count_messages(conversation_id)
+            return await ConversationRepository(session, actor.tenant_id).message_counts(conversation_ids)
 
-    async def branch(self, actor: Principal, leaf_id: UUID, most: int) -> list[Message]:
-        """Return the last `most` messages that lead to a message, it included, oldest first.
+    async def branches(self, actor: Principal, leaf_ids: Sequence[UUID], most: int) -> dict[UUID, list[Message]]:
+        """Return the last `most` messages that lead to each message that the caller was shown, it included, in order.
 
-        Raises:
-            MessageNotFoundError: The caller owns no such message.
+        What does not exist is left out.
         """
         async with self._db.read(actor.tenant_id) as session:
-            repository = ConversationRepository(session, actor.tenant_id)
-            await self._own_message(repository, actor, leaf_id)
-            return await repository.branch(leaf_id, min(most, MAX_BRANCH_MESSAGES))
+            return await ConversationRepository(session, actor.tenant_id).branches(leaf_ids, most)
 
     async def messages_by_id(self, actor: Principal, ids: Sequence[UUID]) -> list[Message]:
         """Return those of `ids` that the caller may read, in any order."""
@@ -222,3 +227,7 @@ class ConversationService:
         if conversation is None or conversation.owner_id != actor.user_id:
             raise MessageNotFoundError(message_id)
         return message, conversation
+
+
+def _part_of_title(search: str | None) -> str | None:
+    return optional_text(search, "search", max_chars=MAX_SEARCH_CHARS)

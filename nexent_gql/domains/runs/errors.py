@@ -8,8 +8,6 @@ from nexent_gql.kernel.errors import ConflictError, InvalidInputError, NotFoundE
 class RunNotFoundError(NotFoundError):
     """The caller owns no such run."""
 
-    code = "RUN_NOT_FOUND"
-
     def __init__(self, run_id: UUID) -> None:
         """Name it."""
         super().__init__("You have no such run; its conversation may have been deleted.", id=str(run_id))
@@ -55,5 +53,3 @@ class RunNotFinishedError(ConflictError):
 
 class InvalidRequestError(InvalidInputError):
     """The parts of a request do not fit each other."""
-
-    code = "BAD_USER_INPUT"

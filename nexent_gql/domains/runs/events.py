@@ -12,7 +12,7 @@ from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import Usage
 from nexent_gql.ports.run_events import AttemptStarted, RunFinished, TextDelta, UsageUpdated, decode_body
 
-_CURSOR = re.compile(r"([0-9a-f]{8})-(0|[1-9][0-9]{0,14})", re.ASCII)
+_CURSOR = re.compile(r"([0-9a-f]{8})-(0|[1-9][0-9]{0,8})", re.ASCII)
 
 
 def topic(tenant_id: UUID, run_id: UUID) -> str:

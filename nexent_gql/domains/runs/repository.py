@@ -4,12 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Select, desc, func, select, tuple_
+from sqlalchemy import Select, desc, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from nexent_gql.domains.runs.tables import Run, RunArchive, RunStatus
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
+
+_LATEST = text("""
+    SELECT latest.* FROM unnest(CAST(:conversations AS uuid[])) AS wanted (id) CROSS JOIN LATERAL (
+        SELECT * FROM run WHERE tenant_id = :tenant AND owner_id = :owner AND conversation_id = wanted.id
+         ORDER BY created_at DESC, id DESC LIMIT 1) AS latest
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,11 @@ class RunRepository:
         """Return the conversation's runs that have not ended, oldest first."""
         query = self._runs().where(col(Run.conversation_id) == conversation_id, col(Run.finished_at).is_(None))
         return list((await self._session.scalars(query.order_by(col(Run.created_at), col(Run.id)))).all())
+
+    async def latest(self, conversation_ids: Sequence[UUID], owner_id: UUID) -> list[Run]:
+        """Return the owner's newest run of each conversation that has one."""
+        values = {"tenant": self._tenant_id, "owner": owner_id, "conversations": list(conversation_ids)}
+        return list((await self._session.scalars(select(Run).from_statement(_LATEST), values)).all())
 
     async def page(self, owner_id: UUID, page: PageRequest, which: RunFilter) -> Page[Run]:
         """Return the owner's runs, newest first."""

@@ -61,6 +61,11 @@ class RunService:
         async with self._db.read(actor.tenant_id) as session:
             return await RunRepository(session, actor.tenant_id).count(actor.user_id, which)
 
+    async def latest(self, actor: Principal, conversation_ids: Sequence[UUID]) -> list[Run]:
+        """Return the newest run of each conversation where the caller has any."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await RunRepository(session, actor.tenant_id).latest(conversation_ids, actor.user_id)
+
     async def stop(self, actor: Principal, run_id: UUID) -> Run:
         """Stop a run from anywhere; one that has ended stays as it ended.
 
@@ -79,7 +84,7 @@ class RunService:
         return found
 
     async def follow(self, actor: Principal, run_id: UUID, *, after: str | None) -> AsyncGenerator[Entry]:
-        """Yield a run's events behind a cursor, each once and in order, until it has ended.
+        """Return a run's events behind a cursor, each once and in order, until it has ended.
 
         Raises:
             RunNotFoundError: The caller owns no such run.
@@ -92,21 +97,20 @@ class RunService:
             return await self._archived(actor.tenant_id, run_id, position)
 
         topic = events.topic(actor.tenant_id, run_id)
-        async for entry in follow_log(self._log, topic, seq, archive=archive, is_last=events.is_last):
-            yield entry
+        return follow_log(self._log, topic, seq, archive=archive, is_last=events.is_last)
 
     async def follow_conversation(
         self, actor: Principal, conversation_id: UUID, *, after: str | None
     ) -> AsyncGenerator[Entry]:
-        """Yield what happens to a conversation behind a cursor, until it is deleted; no cursor: from now on.
+        """Return what happens to a conversation behind a cursor, until it is deleted; no cursor: from now on.
 
         Raises:
             ConversationNotFoundError: The caller owns no such conversation.
             InvalidCursorError: `after` is not a cursor of this conversation.
         """
         conversation = await self._conversations.get(actor, conversation_id)
-        seq = events.parse_cursor(conversation_id, after, "after") if after else conversation.event_seq
-        last_seq = seq
+        now = conversation.event_seq
+        seq = now if after is None else events.parse_cursor(conversation_id, after, "after")
 
         async def read(position: int) -> Stored:
             stored = await self._conversations.stored_events(actor, conversation_id, position)
@@ -116,8 +120,7 @@ class RunService:
             return Stored(entries=[end], first_seq=end.seq, last_seq=end.seq)
 
         push = self._log.subscribe(conversation_events.topic(actor.tenant_id, conversation_id))
-        async for entry in follow(push, last_seq, read=read, is_last=conversation_events.is_last):
-            yield entry
+        return follow(push, seq, read=read, is_last=conversation_events.is_last)
 
     async def _archived(self, tenant_id: UUID, run_id: UUID, position: int) -> Stored | None:
         """Return the archived events; a run that was deleted with its conversation has ended without any."""

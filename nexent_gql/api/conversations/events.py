@@ -1,0 +1,156 @@
+"""What happens to a conversation, as types; each loads the present state, which may be newer than the event."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Self, TypedDict
+from uuid import UUID
+
+import strawberry
+
+from nexent_gql.api.context import Info
+from nexent_gql.api.conversations.types import Conversation, Message, Run
+from nexent_gql.api.relay import global_id
+from nexent_gql.domains.conversations import events
+from nexent_gql.domains.runs.events import cursor
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.events import Entry
+
+_PRESENT = "as it is when this event is delivered; null when it was deleted meanwhile."
+
+
+class Place(TypedDict):
+    """What all events have."""
+
+    seq: int
+    cursor: str
+    at: datetime
+
+
+@strawberry.interface(description="Something that happened to a conversation. More kinds may be added.")
+class ConversationEvent:
+    """See `domains.conversations.events`."""
+
+    seq: int = strawberry.field(description="Counts the conversation's events, from 1.")
+    cursor: str = strawberry.field(description="Pass it as `after` to get what comes behind this event.")
+    at: datetime = strawberry.field(description="When it happened.")
+
+
+@strawberry.type(description="A message was sent, or an answer begins.")
+class MessageAdded(ConversationEvent):
+    """See `events.MESSAGE_ADDED`."""
+
+    message_id: strawberry.Private[UUID]
+
+    @strawberry.field(description=f"The message {_PRESENT}")
+    async def message(self, info: Info) -> Message | None:
+        """Load it now."""
+        return await Message.find(info, self.message_id)
+
+    @classmethod
+    def of(cls, place: Place, _: UUID, body: JsonObject) -> Self:
+        """Map a body."""
+        return cls(**place, message_id=UUID(str(body["message_id"])))
+
+
+@strawberry.type(description="A message has another text, status or rating.")
+class MessageUpdated(ConversationEvent):
+    """See `events.MESSAGE_UPDATED`."""
+
+    message_id: strawberry.Private[UUID]
+
+    @strawberry.field(description=f"The message {_PRESENT}")
+    async def message(self, info: Info) -> Message | None:
+        """Load it now."""
+        return await Message.find(info, self.message_id)
+
+    @classmethod
+    def of(cls, place: Place, _: UUID, body: JsonObject) -> Self:
+        """Map a body."""
+        return cls(**place, message_id=UUID(str(body["message_id"])))
+
+
+@strawberry.type(description="Another branch is shown.")
+class ActiveBranchChanged(ConversationEvent):
+    """See `events.ACTIVE_BRANCH_CHANGED`."""
+
+    message_id: strawberry.Private[UUID]
+
+    @strawberry.field(description=f"The last message of the branch, {_PRESENT}")
+    async def active_message(self, info: Info) -> Message | None:
+        """Load it now."""
+        return await Message.find(info, self.message_id)
+
+    @classmethod
+    def of(cls, place: Place, _: UUID, body: JsonObject) -> Self:
+        """Map a body."""
+        return cls(**place, message_id=UUID(str(body["message_id"])))
+
+
+@strawberry.type(description="The conversation has another title.")
+class TitleChanged(ConversationEvent):
+    """See `events.TITLE_CHANGED`."""
+
+    conversation_id: strawberry.Private[UUID]
+
+    @strawberry.field(description=f"The conversation {_PRESENT}")
+    async def conversation(self, info: Info) -> Conversation | None:
+        """Load it now."""
+        return await Conversation.find(info, self.conversation_id)
+
+    @classmethod
+    def of(cls, place: Place, conversation_id: UUID, _: JsonObject) -> Self:
+        """Map a body."""
+        return cls(**place, conversation_id=conversation_id)
+
+
+@strawberry.type(description="A run was asked for, began, or ended.")
+class RunStateChanged(ConversationEvent):
+    """See `events.RUN_STATE_CHANGED`."""
+
+    run_id: strawberry.Private[UUID]
+
+    @strawberry.field(description=f"The run {_PRESENT}")
+    async def run(self, info: Info) -> Run | None:
+        """Load it now."""
+        return await Run.find(info, self.run_id)
+
+    @classmethod
+    def of(cls, place: Place, _: UUID, body: JsonObject) -> Self:
+        """Map a body."""
+        return cls(**place, run_id=UUID(str(body["run_id"])))
+
+
+@strawberry.type(description="The conversation is gone; nothing comes behind this.")
+class ConversationDeleted(ConversationEvent):
+    """See `events.CONVERSATION_DELETED`."""
+
+    conversation_id: strawberry.ID = strawberry.field(description="The id that it had.")
+
+    @classmethod
+    def of(cls, place: Place, conversation_id: UUID, _: JsonObject) -> Self:
+        """Map a body."""
+        return cls(**place, conversation_id=global_id("Conversation", conversation_id))
+
+
+_MAKERS: dict[str, Callable[[Place, UUID, JsonObject], ConversationEvent]] = {
+    events.MESSAGE_ADDED: MessageAdded.of,
+    events.MESSAGE_UPDATED: MessageUpdated.of,
+    events.ACTIVE_BRANCH_CHANGED: ActiveBranchChanged.of,
+    events.TITLE_CHANGED: TitleChanged.of,
+    events.RUN_STATE_CHANGED: RunStateChanged.of,
+    events.CONVERSATION_DELETED: ConversationDeleted.of,
+}
+EVENT_TYPES = (MessageAdded, MessageUpdated, ActiveBranchChanged, TitleChanged, RunStateChanged, ConversationDeleted)
+
+
+def conversation_event(conversation_id: UUID, entry: Entry) -> ConversationEvent | None:
+    """Map an entry of a conversation's topic; None: a newer server wrote a kind that this one does not know."""
+    make = _MAKERS.get(str(entry.body["kind"]))
+    if make is None:
+        return None
+    place = Place(
+        seq=entry.seq,
+        cursor=cursor(conversation_id, entry.seq),
+        at=datetime.fromtimestamp(entry.at_ms / 1000, UTC),
+    )
+    return make(place, conversation_id, entry.body)

@@ -1,0 +1,17 @@
+"""What the schema takes in about conversations."""
+
+from nexent_gql.api.conversations.events import EVENT_TYPES
+from nexent_gql.api.conversations.mutations import ConversationMutations
+from nexent_gql.api.conversations.nodes import conversation_by_id, message_by_id
+from nexent_gql.api.conversations.queries import ConversationQueries
+from nexent_gql.api.conversations.subscriptions import ConversationSubscriptions
+from nexent_gql.api.conversations.types import Conversation, Message
+from nexent_gql.api.face import Face
+
+FACE = Face(
+    queries=(ConversationQueries,),
+    mutations=(ConversationMutations,),
+    subscriptions=(ConversationSubscriptions,),
+    types=EVENT_TYPES,
+    nodes={Conversation: conversation_by_id, Message: message_by_id},
+)

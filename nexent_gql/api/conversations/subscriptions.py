@@ -1,0 +1,47 @@
+"""Following conversations."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+
+from nexent_gql.api.context import Info
+from nexent_gql.api.conversations.events import ConversationEvent, conversation_event
+from nexent_gql.api.conversations.queries import ConversationId
+from nexent_gql.api.permissions import SignedIn
+from nexent_gql.api.relay import node_id
+from nexent_gql.ports.events import Entry
+
+AfterEvent = Annotated[
+    str | None,
+    strawberry.argument(
+        description="The cursor of the last event you have, or a conversation's `eventsCursor`; without one, what "
+        "happens from now on."
+    ),
+]
+
+
+@strawberry.type
+class ConversationSubscriptions:
+    """What can be followed."""
+
+    @strawberry.subscription(
+        description="What happens to one of your conversations, on any device, each event once and in order, until it "
+        "is deleted. Reconnect with the last cursor you saw.",
+        permission_classes=[SignedIn],
+    )
+    async def conversation_events(
+        self, info: Info, conversation_id: ConversationId, after: AfterEvent = None
+    ) -> AsyncGenerator[ConversationEvent]:
+        """Check first, so that a refusal is an error of the operation, not of an event."""
+        key = node_id(conversation_id, "Conversation", "conversationId")
+        return _mapped(key, await info.context.services.runs.follow_conversation(info.context.actor, key, after=after))
+
+
+async def _mapped(conversation_id: UUID, entries: AsyncGenerator[Entry]) -> AsyncGenerator[ConversationEvent]:
+    async with aclosing(entries):
+        async for entry in entries:
+            if (event := conversation_event(conversation_id, entry)) is not None:
+                yield event

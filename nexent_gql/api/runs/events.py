@@ -1,0 +1,286 @@
+"""What a run does, as types.
+
+This is the hot path: an entry of the log is mapped by reading its body as it is, and fields are plain attributes.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Self, TypedDict, cast
+from uuid import UUID
+
+import strawberry
+from strawberry.scalars import JSON
+
+from nexent_gql.api.runs.values import Counts, RunFailure, RunStatus, TokenUsage
+from nexent_gql.domains.runs.events import cursor
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.events import Entry
+
+_STEP = "The agent's step it belongs to, from 1; 0 outside of steps."
+
+
+class Place(TypedDict):
+    """What all events have."""
+
+    seq: int
+    cursor: str
+    at: datetime
+    agent_path: str
+
+
+@strawberry.interface(description="Something that a run did. More kinds may be added.")
+class RunEvent:
+    """See `ports.run_events.EventBody`."""
+
+    seq: int = strawberry.field(description="Counts the run's events from 1, without gaps.")
+    cursor: str = strawberry.field(description="Pass it as `after` to get what comes behind this event.")
+    at: datetime = strawberry.field(description="When it happened.")
+    agent_path: str = strawberry.field(
+        description="Who did it: `main`, or the way to a sub-agent, such as `main/researcher`."
+    )
+
+
+class _Words(TypedDict):
+    text: str
+    step: int
+
+
+@strawberry.type(description="More of the answer: append it. With `main` as `agentPath` it is the run's own answer.")
+class TextDelta(RunEvent):
+    """See `run_events.TextDelta`."""
+
+    text: str = strawberry.field(description="The next characters.")
+    step: int = strawberry.field(description=_STEP)
+
+    @classmethod
+    def of(cls, place: Place, body: JsonObject) -> Self:
+        """Map a body."""
+        given = cast("_Words", body)
+        return cls(**place, text=given["text"], step=given["step"])
+
+
+@strawberry.type(description="More of what the model thinks, where the provider shows it.")
+class ReasoningDelta(RunEvent):
+    """See `run_events.ReasoningDelta`."""
+
+    text: str = strawberry.field(description="The next characters.")
+    step: int = strawberry.field(description=_STEP)
+
+    @classmethod
+    def of(cls, place: Place, body: JsonObject) -> Self:
+        """Map a body."""
+        given = cast("_Words", body)
+        return cls(**place, text=given["text"], step=given["step"])
+
+
+@strawberry.type(description="More of the code that an agent of kind CODE writes.")
+class CodeDelta(RunEvent):
+    """See `run_events.CodeDelta`."""
+
+    text: str = strawberry.field(description="The next characters.")
+    step: int = strawberry.field(description=_STEP)
+
+    @classmethod
+    def of(cls, place: Place, body: JsonObject) -> Self:
+        """Map a body."""
+        given = cast("_Words", body)
+        return cls(**place, text=given["text"], step=given["step"])
+
+
+class _Call(TypedDict):
+    call_id: str
+    name: str
+    arguments: JSON
+    step: int
+
+
+@strawberry.type(description="A tool begins.")
+class ToolCallStarted(RunEvent):
+    """See `run_events.ToolCallStarted`."""
+
+    call_id: str = strawberry.field(description="Joins it to its ToolOutput; unique within the run.")
+    name: str = strawberry.field(description="The tool's name.")
+    arguments: JSON = strawberry.field(description="An object that the tool's own schema describes.")
+    step: int = strawberry.field(description=_STEP)
+
+    @classmethod
+    def of(cls, place: Place, body: JsonObject) -> Self:
+        """Map a body."""
+        given = cast("_Call", body)
+        return cls(
+            **place,
+            call_id=given["call_id"],
+            name=given["name"],
+            arguments=given["arguments"],
+            step=given["step"],
+        )
+
+
+class _Output(TypedDict):
+    call_id: str
+    name: str
+    output: str
+    is_error: bool
+    duration_ms: int
+    step: int
+
+
+@strawberry.type(description="A tool has ended.")
+class ToolOutput(RunEvent):
+    """See `run_events.ToolOutput`."""
+
+    call_id: str = strawberry.field(description="Joins it to its ToolCallStarted.")
+    name: str = strawberry.field(description="The tool's name.")
+    output: str = strawberry.field(description="What the model gets to read.")
+    is_error: bool = strawberry.field(description="Whether the tool failed; `output` then says why.")
+    duration_ms: int = strawberry.field(description="How long it took, in milliseconds.")
+    step: int = strawberry.field(description=_STEP)
+
+    @classmethod
+    def of(cls, place: Place, body: JsonObject) -> Self:
+        """Map a body."""
+        given = cast("_Output", body)
+        return cls(
+            **place,
+            call_id=given["call_id"],
+            name=given["name"],
+            output=given["output"],
+            is_error=given["is_error"],
+            duration_ms=given["duration_ms"],
+            step=given["step"],
+        )
+
+
+class _Step(TypedDict):
+    step: int
+    duration_ms: int
+    error: str | None
+
+
+@strawberry.type(description="A step is complete and kept: it is not done again, whatever happens to the worker.")
+class StepFinished(RunEvent):
+    """See `run_events.StepFinished`."""
+
+    step: int = strawberry.field(description="Which one, from 1.")
+    duration_ms: int = strawberry.field(description="How long it took, in milliseconds.")
+    error: str | None = strawberry.field(
+        description="What the model was told went wrong; null when nothing did. The run goes on."
+    )
+
+    @classmethod
+    def of(cls, place: Place, body: JsonObject) -> Self:
+        """Map a body."""
+        given = cast("_Step", body)
+        return cls(**place, step=given["step"], duration_ms=given["duration_ms"], error=given["error"])
+
+
+class _Usage(TypedDict):
+    usage: Counts
+
+
+@strawberry.type(description="The run took more tokens.")
+class UsageUpdated(RunEvent):
+    """See `run_events.UsageUpdated`."""
+
+    usage: TokenUsage = strawberry.field(description="Of the whole run so far.")
+
+    @classmethod
+    def of(cls, place: Place, body: JsonObject) -> Self:
+        """Map a body."""
+        return cls(**place, usage=TokenUsage.of(cast("_Usage", body)["usage"]))
+
+
+class _Attempt(TypedDict):
+    attempt: int
+    text: str
+
+
+@strawberry.type(description="A worker took the run over: the first, or another one after a crash.")
+class AttemptStarted(RunEvent):
+    """See `run_events.AttemptStarted`."""
+
+    attempt: int = strawberry.field(description="Counts workers from 1.")
+    text: str = strawberry.field(description="Replaces all of the answer's text before this event.")
+
+    @classmethod
+    def of(cls, place: Place, body: JsonObject) -> Self:
+        """Map a body."""
+        given = cast("_Attempt", body)
+        return cls(**place, attempt=given["attempt"], text=given["text"])
+
+
+class _Ending(TypedDict):
+    status: str
+    error_code: str | None
+    error_message: str | None
+    retryable: bool
+    usage: Counts
+
+
+@strawberry.type(description="The run has ended, and everything about it is kept; nothing comes behind this.")
+class RunFinished(RunEvent):
+    """See `run_events.RunFinished`."""
+
+    status: RunStatus = strawberry.field(description="SUCCEEDED, FAILED or STOPPED.")
+    error: RunFailure | None = strawberry.field(description="Why it failed; null unless it did.")
+    usage: TokenUsage = strawberry.field(description="Of the whole run.")
+
+    @classmethod
+    def of(cls, place: Place, body: JsonObject) -> Self:
+        """Map a body."""
+        given = cast("_Ending", body)
+        return cls(
+            **place,
+            status=RunStatus(given["status"]),
+            error=RunFailure.of(given["error_code"], given["error_message"], retryable=given["retryable"]),
+            usage=TokenUsage.of(given["usage"]),
+        )
+
+
+class _Gap(TypedDict):
+    from_seq: int
+    to_seq: int
+
+
+@strawberry.type(
+    description="Events that can no longer be had. Read the run's `message` for the text; what follows is whole again."
+)
+class StreamGap(RunEvent):
+    """See `run_events.StreamGap`."""
+
+    from_seq: int = strawberry.field(description="The first event that is missing.")
+    to_seq: int = strawberry.field(description="The last event that is missing; also this event's `seq`.")
+
+    @classmethod
+    def of(cls, place: Place, body: JsonObject) -> Self:
+        """Map a body."""
+        given = cast("_Gap", body)
+        return cls(**place, from_seq=given["from_seq"], to_seq=given["to_seq"])
+
+
+EVENT_TYPES = (
+    TextDelta,
+    ReasoningDelta,
+    CodeDelta,
+    ToolCallStarted,
+    ToolOutput,
+    StepFinished,
+    UsageUpdated,
+    AttemptStarted,
+    RunFinished,
+    StreamGap,
+)
+_MAKERS: dict[object, Callable[[Place, JsonObject], RunEvent]] = {cls.__name__: cls.of for cls in EVENT_TYPES}
+
+
+def run_event(run_id: UUID, entry: Entry) -> RunEvent:
+    """Map an entry of a run's log; what only a newer server knows is a gap to this one."""
+    body, seq = entry.body, entry.seq
+    place = Place(
+        seq=seq,
+        cursor=cursor(run_id, seq),
+        at=datetime.fromtimestamp(entry.at_ms / 1000, UTC),
+        agent_path=cast("str", body["agent_path"]),
+    )
+    make = _MAKERS.get(body["kind"])
+    return StreamGap(**place, from_seq=seq, to_seq=seq) if make is None else make(place, body)

@@ -1,0 +1,43 @@
+"""Following runs."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated
+from uuid import UUID
+
+import strawberry
+
+from nexent_gql.api.context import Info
+from nexent_gql.api.permissions import SignedIn
+from nexent_gql.api.relay import node_id
+from nexent_gql.api.runs.events import RunEvent, run_event
+from nexent_gql.api.runs.queries import RunId
+from nexent_gql.ports.events import Entry
+
+AfterEvent = Annotated[
+    str | None,
+    strawberry.argument(
+        description="The cursor of the last event you have, or the one that came with the run; without one, all events."
+    ),
+]
+
+
+@strawberry.type
+class RunSubscriptions:
+    """What can be followed."""
+
+    @strawberry.subscription(
+        description="What one of your runs does, each event once and in order, until it has ended: live, or as it was. "
+        "Reconnect with the last cursor you saw.",
+        permission_classes=[SignedIn],
+    )
+    async def run_events(self, info: Info, run_id: RunId, after: AfterEvent = None) -> AsyncGenerator[RunEvent]:
+        """Check first, so that a refusal is an error of the operation, not of an event."""
+        key = node_id(run_id, "Run", "runId")
+        return _mapped(key, await info.context.services.runs.follow(info.context.actor, key, after=after))
+
+
+async def _mapped(run_id: UUID, entries: AsyncGenerator[Entry]) -> AsyncGenerator[RunEvent]:
+    async with aclosing(entries):
+        async for entry in entries:
+            yield run_event(run_id, entry)
