@@ -27,7 +27,8 @@ from nexent_gql.api.settings import ApiLimits
 from nexent_gql.api.tools import face as tools
 from nexent_gql.kernel.page import MAX_PAGE_SIZE
 
-FACES: tuple[Face, ...] = (identity.FACE, models.FACE, tools.FACE, agents.FACE)  # a new domain takes its place here
+# A new domain takes its place here.
+FACES: tuple[Face, ...] = (identity.FACE, models.FACE, tools.FACE, agents.FACE, conversations.FACE, runs.FACE)
 
 
 class PreparedDocuments(SchemaExtension):
