@@ -15,7 +15,7 @@ from nexent_gql.adapters.llm_openai_reply import ReplyReader
 from nexent_gql.adapters.llm_openai_wire import REFUSABLE, body_of
 from nexent_gql.adapters.llm_stop import StopCutter
 from nexent_gql.adapters.llm_transport import error_of_transport
-from nexent_gql.kernel.json import dumps
+from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.ports.llm import (
     ChatChunk,
     ChatRequest,
@@ -73,7 +73,7 @@ class OpenAIModels:
         for _ in range(len(REFUSABLE) + 1):
             body = body_of(endpoint.model, request, self._quirks.of(endpoint))
             post = self._client.build_request(
-                "POST", url_of(endpoint), content=dumps(body), headers=headers_of(endpoint)
+                "POST", url_of(endpoint), content=encoded(body), headers=headers_of(endpoint)
             )
             with timer:
                 response = await self._client.send(post, stream=True)
@@ -217,6 +217,16 @@ def key_of(endpoint: ModelEndpoint) -> str:
             "The API key has characters that no key has. Copy it again, without line breaks.", cause="KEY_CHARACTERS"
         )
     return key
+
+
+def encoded(body: JsonObject) -> bytes:
+    """Write a request's body; half a surrogate pair, which JSON clients can send us, has no place in UTF-8."""
+    try:
+        return dumps(body)
+    except TypeError as error:
+        raise ModelRequestRefusedError(
+            "The conversation has characters that are no valid text. Take them out and try again.", cause="NOT_UNICODE"
+        ) from error
 
 
 def headers_of(endpoint: ModelEndpoint) -> dict[str, str]:

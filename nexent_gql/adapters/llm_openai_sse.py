@@ -60,7 +60,7 @@ class SseDecoder:
     def _refuse_beyond(self, size_bytes: int) -> None:
         if size_bytes > self._max_line_bytes:
             raise ModelProtocolError(
-                "The provider sent an event that is too long. Is the base URL that of a chat completions API?",
+                "The provider sent an event that is too long. Check that a chat completions API is at the base URL.",
                 cause="EVENT_TOO_LONG",
                 limit_bytes=self._max_line_bytes,
             )

@@ -1,11 +1,14 @@
 """Helpers for tests of chat models."""
 
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+import httpx2
 from pydantic import SecretStr
 
+from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.kernel.json import JsonObject, loads_object
 from nexent_gql.ports.llm import (
     ChatChunk,
@@ -95,6 +98,16 @@ async def hear(stream: AsyncGenerator[ChatChunk]) -> Heard:
     except ModelError as error:
         heard.error = error
     return heard
+
+
+def plain_client(*, max_connections: int = 100, pool_timeout_s: float = 10) -> httpx2.AsyncClient:
+    """Make the client for providers on this machine; it trusts no certificates, which saves reading them each time."""
+    return outbound_client(
+        "any",
+        max_connections=max_connections,
+        pool_timeout_s=pool_timeout_s,
+        ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    )
 
 
 def ask(
