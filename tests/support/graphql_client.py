@@ -21,7 +21,7 @@ subscription ($run: ID!, $after: String) {
     ... on ReasoningDelta { text }
     ... on ToolCallStarted { callId name arguments }
     ... on ToolOutput { callId name output isError }
-    ... on StepFinished { step error }
+    ... on StepFinished { step errorMessage }
     ... on RunFinished { status error { code message retryable } }
     ... on StreamGap { fromSeq toSeq }
   }
@@ -32,7 +32,7 @@ mutation ($input: SendMessageInput!) {
   sendMessage(input: $input) {
     __typename
     ... on SendMessagePayload {
-      cursor run { id status } conversation { id } message { id status } userMessage { id }
+      cursor run { id status } conversation { id } userMessage { id } assistantMessage { id status }
     }
     ... on Error { message code }
   }

@@ -50,7 +50,7 @@ class SelectBranchPayload:
 class RateMessagePayload:
     """The result of `rateMessage`."""
 
-    message: Message = strawberry.field(description="The answer, as it is now.")
+    rated_message: Message = strawberry.field(description="The answer, as it is now.")
 
 
 CreateConversationResult = Annotated[
@@ -122,4 +122,4 @@ class ConversationMutations:
         key = node_id(input.message_id, "Message", "messageId")
         service = info.context.services.conversations
         row = await service.rate(info.context.actor, key, input.rating, input.comment)
-        return RateMessagePayload(message=Message.of(row))
+        return RateMessagePayload(rated_message=Message.of(row))

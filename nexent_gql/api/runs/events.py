@@ -163,7 +163,7 @@ class StepFinished(RunEvent):
 
     step: int = strawberry.field(description="Which one, from 1.")
     duration_ms: int = strawberry.field(description="How long it took, in milliseconds.")
-    error: str | None = strawberry.field(
+    error_message: str | None = strawberry.field(
         description="What the model was told went wrong; null when nothing did. The run goes on."
     )
 
@@ -171,7 +171,7 @@ class StepFinished(RunEvent):
     def of(cls, place: Place, body: JsonObject) -> Self:
         """Map a body."""
         given = cast("_Step", body)
-        return cls(**place, step=given["step"], duration_ms=given["duration_ms"], error=given["error"])
+        return cls(**place, step=given["step"], duration_ms=given["duration_ms"], error_message=given["error"])
 
 
 class _Usage(TypedDict):

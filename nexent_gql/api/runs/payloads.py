@@ -18,7 +18,7 @@ class AskPayload:
     run: Run = strawberry.field(description="The run; QUEUED, unless a repeated `clientId` gives one that is further.")
     conversation: Conversation = strawberry.field(description="The conversation, with the new branch active.")
     user_message: Message = strawberry.field(description="What is answered.")
-    message: Message = strawberry.field(description="The answer, still empty.")
+    assistant_message: Message = strawberry.field(description="The answer; its text is empty until the run ends.")
     cursor: str = strawberry.field(
         description="Pass it to `runEvents` as `after`: however late you subscribe, you miss nothing."
     )
@@ -30,7 +30,7 @@ class AskPayload:
             run=Run.of(asked.run),
             conversation=Conversation.of(asked.conversation),
             user_message=Message.of(asked.question),
-            message=Message.of(asked.answer),
+            assistant_message=Message.of(asked.answer),
             cursor=cursor(asked.run.id, 0),
         )
 
