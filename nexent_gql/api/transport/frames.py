@@ -20,7 +20,7 @@ def read_frame(value: Json) -> JsonObject:
     if not isinstance(value, dict):
         raise BadRequestError("A message must be a JSON object")
     kind = value.get("type")
-    if kind not in _TYPES:
+    if not isinstance(kind, str) or kind not in _TYPES:
         raise BadRequestError("Unknown message type")
     if kind in _WITH_ID:
         _check_id(value.get("id"))

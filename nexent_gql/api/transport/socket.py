@@ -100,11 +100,13 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
     async def handle_message(self, message: Message) -> None:
         """Check a message, then let the base class hand it to its method."""
         try:
-            frame = read_frame(cast("Json", message))
+            await super().handle_message(cast("Message", read_frame(cast("Json", message))))
         except BadRequestError as error:
             await self.websocket.close(BAD_MESSAGE, error.message)
-        else:
-            await super().handle_message(cast("Message", frame))
+        except WebSocketDisconnected:
+            raise
+        except Exception as error:  # noqa: BLE001 - masked, logged, and told with a code of the protocol
+            await self.websocket.close(BUG, internal(error).message)
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
         """Authenticate and acknowledge."""
@@ -128,12 +130,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
             session.actor = await authenticate(session.services, authorization_of(payload_of(frame)))
         except UnavailableError as error:
             return TRY_AGAIN, f"{error.code}: {error.message}"
-        except BadRequestError as error:
-            return BAD_MESSAGE, error.message
+        except BadRequestError:
+            raise
         except DomainError as error:
             return FORBIDDEN, f"{error.code}: {error.message}"
-        except Exception as error:  # noqa: BLE001 - masked, logged, and told with a code of the protocol
-            return BUG, internal(error).message
         return None
 
     async def _ping(self) -> None:
@@ -167,11 +167,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
             await self._start(id_, cast("JsonObject", message["payload"]))
 
     async def _start(self, id_: str, payload: JsonObject) -> None:
-        try:
-            operation = SocketOperation(self, id_, read_request(payload))
-        except BadRequestError as error:
-            await self.websocket.close(BAD_MESSAGE, error.message)
-            return
+        operation = SocketOperation(self, id_, read_request(payload))
         self.operations[id_] = operation
         if len(self.operations) > self.context.gate.settings.sockets.operations:
             full = TooManyOperationsError("This socket carries as many operations as one may; end some first.")
