@@ -3,15 +3,27 @@
 from collections.abc import AsyncGenerator, Generator
 
 import pytest
+from pydantic import SecretStr
 from redis import Redis
 
+from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
 from nexent_gql.db.session import Database, create_engine
+from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.embedded import Engines
+from nexent_gql.settings import AuthSettings
+from nexent_gql.telemetry import configure_logging
+from tests.support.clock import MovableClock
 from tests.support.databases import Databases
 from tests.support.engines import running_engines
 from tests.support.factory import Factory
 
 pytest_plugins = ["tests.support.plain_logs", "tests.support.require"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs() -> None:
+    """Short lines, as in production: structlog's own rendering of a traceback takes seconds."""
+    configure_logging("json", "INFO")
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +69,23 @@ def redis_url(engines: Engines) -> str:
 def make(database: Database) -> Factory:
     """Make rows with sensible defaults."""
     return Factory(database)
+
+
+@pytest.fixture(scope="session")
+def passwords() -> Generator[Argon2Passwords]:
+    """Argon2id with the weakest parameters: 0.1 ms."""
+    made = Argon2Passwords(memory_kib=8, passes=1)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    """The real time, until a test moves it."""
+    return MovableClock()
+
+
+@pytest.fixture
+def identity(database: Database, passwords: Argon2Passwords, clock: MovableClock) -> IdentityService:
+    """The services of identity, with the settings' defaults."""
+    return IdentityService(database, passwords, clock, SecretStr("a secret key for tests, 32 or more"), AuthSettings())
