@@ -127,7 +127,7 @@ class ConversationRepository:
         query = select(conversation_id, func.count()).where(
             col(Message.tenant_id) == self._tenant_id, conversation_id.in_(conversation_ids)
         )
-        return dict((await self._session.execute(query.group_by(conversation_id))).tuples().all())
+        return {row[0]: row[1] for row in await self._session.execute(query.group_by(conversation_id))}
 
     async def branch(self, leaf_id: UUID, most: int) -> list[Message]:
         """Return the last `most` messages that lead to `leaf_id`, it included, oldest first."""
@@ -136,7 +136,7 @@ class ConversationRepository:
     async def branches(self, leaf_ids: Sequence[UUID], most: int) -> dict[UUID, list[Message]]:
         """Return the last `most` messages that lead to each leaf that exists, it included, oldest first."""
         values = {"tenant": self._tenant_id, "leaves": list(leaf_ids), "most": most}
-        places = (await self._session.execute(_BRANCHES, values)).tuples().all()
+        places = (await self._session.execute(_BRANCHES, values)).all()
         rows = {row.id: row for row in await self.messages({id_ for _, id_ in places})}
         branches: defaultdict[UUID, list[Message]] = defaultdict(list)
         for leaf_id, id_ in places:

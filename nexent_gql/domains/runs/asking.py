@@ -125,7 +125,7 @@ class Asking:
 
         async def ask(session: AsyncSession) -> Asked:
             turns = Turns(session, actor.tenant_id)
-            conversation = await self._conversation(turns, actor, new)
+            conversation = await self._conversation(session, turns, actor, new)
             parent_id = conversation.active_message_id
             if new.parent_id is not None:
                 parent_id = (await self._answer(turns, conversation, new.parent_id)).id
@@ -232,10 +232,12 @@ class Asking:
             raise RunNotFoundError(run.id)
         return Asked(run, conversation, question, answer)
 
-    async def _conversation(self, turns: Turns, actor: Principal, new: NewMessage) -> Conversation:
+    async def _conversation(
+        self, session: AsyncSession, turns: Turns, actor: Principal, new: NewMessage
+    ) -> Conversation:
         """Return the conversation, locked, or a new one."""
         if new.agent_id is not None:
-            agent = await self._agents.get(actor, new.agent_id)
+            agent = await self._agents.get_within(session, actor, new.agent_id)
             return await turns.begin(owner_id=actor.user_id, agent_id=agent.id, now=self._clock())
         if new.conversation_id is None:
             raise InvalidRequestError("Give conversationId or agentId.", path=("conversationId",))
@@ -301,7 +303,7 @@ class Asking:
         request: _Request,
     ) -> Asked:
         """Insert the answer, its run and its job."""
-        agent = await self._agents.get(actor, conversation.agent_id)
+        agent = await self._agents.get_within(session, actor, conversation.agent_id)
         now, run_id = self._clock(), new_id()
         answer = await turns.open_answer(conversation, question, run_id, now)
         work = ExecuteRun(run_id=run_id, conversation_id=conversation.id)

@@ -12,15 +12,13 @@ from nexent_gql.domains.runs.asking import Asking
 from nexent_gql.domains.runs.errors import RunNotFoundError
 from nexent_gql.domains.runs.repository import RunFilter, RunRepository
 from nexent_gql.domains.runs.stopping import stop_run
-from nexent_gql.domains.runs.tables import Run
+from nexent_gql.domains.runs.tables import Run, RunStatus
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.events import FORGOTTEN, Entry, EventLog, Stored
+from nexent_gql.ports.run_events import RunFinished, encode_body
 from nexent_gql.streams.follow import follow, follow_log
-
-_ENDED = Stored(entries=(), first_seq=1, last_seq=0)
-
 
 class RunService:
     """What an owner can do with runs; `ask` holds everything that begins one."""
@@ -123,11 +121,16 @@ class RunService:
         return follow(push, seq, read=read, is_last=conversation_events.is_last)
 
     async def _archived(self, tenant_id: UUID, run_id: UUID, position: int) -> Stored | None:
-        """Return the archived events; a run that was deleted with its conversation has ended without any."""
+        """Return the archived events; of a run that was deleted with its conversation, that it has ended."""
         async with self._db.read(tenant_id) as session:
             repository = RunRepository(session, tenant_id)
             archive = await repository.archive(run_id)
             if archive is None:
-                return None if await repository.get(run_id) else _ENDED
+                return None if await repository.get(run_id) else self._deleted(position)
         entries = [entry for entry in events.unpack(archive.events) if entry.seq > position]
         return Stored(entries=entries, first_seq=archive.first_seq, last_seq=archive.last_seq)
+
+    def _deleted(self, position: int) -> Stored:
+        body = encode_body(RunFinished(status=RunStatus.STOPPED))
+        last = Entry(seq=position + 1, attempt=1, at_ms=int(self._clock().timestamp() * 1000), body=body)
+        return Stored(entries=[last], first_seq=1, last_seq=last.seq)

@@ -1,0 +1,133 @@
+"""`nexent-gql doctor`: looks at everything that has to work, and says what to do about what does not."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from nexent_gql import migrations
+from nexent_gql.cli.serve import DEFAULT_PORT, listen
+from nexent_gql.cli.state import find_settings, state_dir_option
+from nexent_gql.embedded import AlreadyRunningError, EngineError, StateLock, engine_versions
+from nexent_gql.kernel.errors import DomainError
+from nexent_gql.kernel.page import PageRequest
+from nexent_gql.runtime import Runtime, open_runtime
+from nexent_gql.services import Services
+from nexent_gql.settings import Settings, SettingsError
+
+_ADVICE = {
+    "postgres": "start it, or correct NEXENT_DATABASE_URL; embedded: `nexent-gql up` starts it",
+    "redis": "start it, or correct NEXENT_REDIS_URL; embedded: `nexent-gql up` starts it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `advice` is set when it is not well."""
+
+    name: str
+    detail: str
+    advice: str | None = None
+
+
+@click.command("doctor")
+@state_dir_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the API.")
+@click.option(
+    "--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(1, 65_535), help="Port of the API."
+)
+def command(state_dir: Path, host: str, port: int) -> None:
+    """Check every engine, the migrations and a model call, and say what to do; exit status 1 if anything is wrong."""
+    findings = [*_local(state_dir, host, port), *asyncio.run(_remote(state_dir))]
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.advice is None else 'FAIL'}  {finding.name}: {finding.detail}")
+        if finding.advice is not None:
+            click.echo(f"      -> {finding.advice}")
+    sys.exit(any(finding.advice is not None for finding in findings))
+
+
+def _local(state_dir: Path, host: str, port: int) -> Generator[Finding]:
+    """Look at what needs no server: folder, port, binaries."""
+    holder: AlreadyRunningError | None = None
+    try:
+        with StateLock(state_dir), tempfile.TemporaryFile(dir=state_dir):
+            yield Finding("state folder", f"{state_dir} can be written, and nothing runs over it")
+    except AlreadyRunningError as error:
+        holder = error
+        yield Finding("state folder", f"{state_dir} is in use, as it should be while the server runs ({error.holder})")
+    except (EngineError, OSError) as error:
+        yield Finding("state folder", str(error), f"make {state_dir} writable, or choose another with --state-dir")
+    if holder is None:
+        try:
+            listen(host, port).close()
+            yield Finding("port", f"{port} is free")
+        except click.ClickException as error:
+            yield Finding("port", error.message, "choose another one with --port, or stop what listens there")
+    if "NEXENT_DATABASE_URL" not in os.environ or "NEXENT_REDIS_URL" not in os.environ:
+        try:
+            yield Finding("embedded engines", ", ".join(f"{name} {of}" for name, of in engine_versions().items()))
+        except EngineError as error:
+            yield Finding(
+                "embedded engines", str(error), "pip install 'nexent_gql[embedded]', or give URLs of your own"
+            )
+
+
+async def _remote(state_dir: Path) -> list[Finding]:
+    """Look at the engines, and at what is in them."""
+    try:
+        settings = find_settings(state_dir)
+    except SettingsError as error:
+        return [Finding("configuration", "not known yet", str(error))]
+    async with open_runtime(settings) as runtime:
+        findings: list[Finding] = []
+        for check in await runtime.check():
+            detail = f"answers in {check.latency_ms} ms" if check.error is None else f"does not answer: {check.error}"
+            findings.append(Finding(check.name, detail, _ADVICE[check.name] if check.error else None))
+        if findings[0].advice is None:
+            findings += [finding async for finding in _inside(runtime, settings)]
+    return findings
+
+
+async def _inside(runtime: Runtime, settings: Settings) -> AsyncGenerator[Finding]:
+    url = settings.database_url.get_secret_value()
+    level, head = await migrations.current_level(url), migrations.head_level()
+    if level != head:
+        behind = f"at level {level or 'none'}, this version needs {head}"
+        yield Finding("migrations", behind, "run `nexent-gql migrate`")
+        return
+    yield Finding("migrations", f"at level {level}")
+    with _explained() as problems:
+        async for finding in _models(Services.build(runtime)):
+            yield finding
+    for problem in problems:
+        yield problem
+
+
+async def _models(services: Services) -> AsyncGenerator[Finding]:
+    """Call each of the demo tenant's models."""
+    actor = await services.identity.ensure_demo()
+    page = await services.models.page(actor, PageRequest())
+    if not page.rows:
+        yield Finding("models", "the demo tenant has none", "run `nexent-gql seed`")
+    for row in page.rows:
+        _, outcome = await services.models.check(actor, row.id)
+        if outcome.ok:
+            yield Finding(f"model {row.name}", f"answers in {outcome.latency_ms} ms")
+        else:
+            yield Finding(f"model {row.name}", outcome.code or "failed", outcome.advice or "check its settings")
+
+
+@contextmanager
+def _explained() -> Generator[list[Finding]]:
+    problems: list[Finding] = []
+    try:
+        yield problems
+    except (DomainError, SQLAlchemyError) as error:
+        problems.append(Finding("models", str(error), "see the log, and run `nexent-gql seed`"))

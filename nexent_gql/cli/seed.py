@@ -1,0 +1,46 @@
+"""`nexent-gql seed`."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from nexent_gql.cli.state import find_settings, state_dir_option
+from nexent_gql.domains.agents.seed import Demo
+from nexent_gql.domains.models.policy import ModelConfig
+from nexent_gql.ports.llm import Dialect
+from nexent_gql.runtime import open_runtime
+from nexent_gql.services import Services
+from nexent_gql.settings import SeedSettings, Settings
+
+DEFAULT_OPENAI_MODEL = "gpt-4o-mini"
+
+
+@click.command("seed")
+@state_dir_option
+def command(state_dir: Path) -> None:
+    """Make the demo user, a model and two agents; what is there already stays."""
+    settings = find_settings(state_dir)
+    asyncio.run(seed(settings))
+    click.echo("the demo tenant has a user, a model and agents")
+
+
+async def seed(settings: Settings) -> None:
+    """Make the demo tenant, with the model that the environment names or the offline one."""
+    async with open_runtime(settings) as runtime:
+        services = Services.build(runtime)
+        actor = await services.identity.ensure_demo()
+        await Demo(services.models, services.agents).ensure(actor, given_model(SeedSettings()))
+
+
+def given_model(environment: SeedSettings) -> ModelConfig | None:
+    """Return the model that the environment names: a key, an address or a name is enough."""
+    named = environment.openai_api_key, environment.openai_base_url, environment.chat_model
+    if not any(named):
+        return None
+    return ModelConfig(
+        dialect=Dialect.OPENAI,
+        base_url=environment.openai_base_url,
+        model_name=environment.chat_model or DEFAULT_OPENAI_MODEL,
+        api_key=environment.openai_api_key,
+    )

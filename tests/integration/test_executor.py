@@ -1,0 +1,391 @@
+"""Doing runs on a real Postgres and a real event log, with an engine that does what it is told."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select, text
+from sqlmodel import col
+
+from nexent_gql.adapters.events_redis import RedisEventLog
+from nexent_gql.adapters.llm_gateway import LanguageModelGateway
+from nexent_gql.adapters.llm_offline import OfflineModels
+from nexent_gql.adapters.redis_client import open_redis
+from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
+from nexent_gql.adapters.wakeups_memory import MemoryWakeups
+from nexent_gql.db.session import Database
+from nexent_gql.domains.agents.policy import AgentDraft
+from nexent_gql.domains.agents.seed import Demo
+from nexent_gql.domains.agents.service import AgentService
+from nexent_gql.domains.conversations.service import ConversationService
+from nexent_gql.domains.conversations.tables import Message
+from nexent_gql.domains.models.service import ModelService
+from nexent_gql.domains.runs import events
+from nexent_gql.domains.runs.asking import Asked, Asking, NewMessage, OnBusy
+from nexent_gql.domains.runs.executor import ExecutorSettings, RunExecutor
+from nexent_gql.domains.runs.service import RunService
+from nexent_gql.domains.runs.tables import Run
+from nexent_gql.domains.runs.titles import TitleWriter
+from nexent_gql.domains.tools.service import ToolService
+from nexent_gql.jobs.lease import Handler
+from nexent_gql.jobs.reaper import Reaper
+from nexent_gql.jobs.relay import Relay
+from nexent_gql.jobs.runner import JobRunner
+from nexent_gql.jobs.tables import Job
+from nexent_gql.kernel.clock import utc_now
+from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.engine import MaxStepsError, RunPort, RunSpec
+from nexent_gql.ports.events import Entry
+from nexent_gql.ports.llm import Dialect
+from nexent_gql.ports.run_events import TextDelta
+from tests.support.factory import Factory
+from tests.support.scripted_engine import Script, ScriptedEngine, say
+from tests.support.toolbox import NamedTools
+
+
+@dataclass
+class House:
+    """Everything but the API: services, one worker's runner, relay and reaper."""
+
+    db: Database
+    log: RedisEventLog
+    actor: Principal
+    agent_id: UUID
+    models: ModelService
+    tools: ToolService
+    runs: RunService
+    conversations: ConversationService
+    wakeups: MemoryWakeups = field(default_factory=MemoryWakeups)
+
+    def runner(self, script: Script, *, deadline_s: float = 30, max_crashes: int = 3) -> JobRunner:
+        """Make a worker whose engine plays `script`."""
+        settings = ExecutorSettings(deadline_s=deadline_s)
+        engine = ScriptedEngine(script)
+        executor = RunExecutor(self.log, engine, self.models, self.tools, utc_now, settings)
+        titles = TitleWriter(
+            LanguageModelGateway({Dialect.OFFLINE: OfflineModels(tokens_per_s=0)}), self.models, utc_now
+        )
+        handlers = {
+            "execute_run": Handler(executor.run, executor.abandon),
+            "generate_title": Handler(titles.run, titles.abandon),
+        }
+        return JobRunner(self.db, handlers, owner="test", lease_s=30, max_crashes=max_crashes)
+
+    async def send(self, words: str = "Hello", asked: Asked | None = None, on_busy: OnBusy = OnBusy.REJECT) -> Asked:
+        """Ask, in a new conversation or in the one of an earlier question."""
+        if asked is None:
+            new = NewMessage(text=words, agent_id=self.agent_id, on_busy=on_busy)
+        else:
+            new = NewMessage(text=words, conversation_id=asked.conversation.id, on_busy=on_busy)
+        return await self.runs.ask.send(self.actor, new)
+
+    async def relay(self) -> None:
+        """Hand the outbox on."""
+        while await Relay(self.db, self.wakeups, self.log).relay():
+            pass
+
+    async def lose_lease(self, asked: Asked) -> None:
+        """Let the worker that has the run count as dead."""
+        async with self.db.system() as session:
+            past = text("UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id")
+            await session.execute(past, {"id": asked.run.job_id})
+        await Reaper(self.db, interval_s=1, stale_s=0, retention_s=3600).look()
+
+    async def run(self, asked: Asked) -> Run:
+        """Return the run as it is."""
+        return await self.runs.get(self.actor, asked.run.id)
+
+    async def answer(self, asked: Asked) -> Message:
+        """Return the answer as it is."""
+        (message,) = await self.conversations.messages_by_id(self.actor, [asked.answer.id])
+        return message
+
+    async def events(self, asked: Asked, after: str | None = None) -> list[Entry]:
+        """Return the run's events until its end."""
+        async with asyncio.timeout(10):
+            return [entry async for entry in await self.runs.follow(self.actor, asked.run.id, after=after)]
+
+    async def job_state(self, asked: Asked) -> str:
+        """Return the state of the run's job."""
+        async with self.db.system() as session:
+            return (await session.scalars(select(col(Job.state)).where(col(Job.id) == asked.run.job_id))).one()
+
+
+@pytest.fixture
+async def house(database: Database, redis_url: str, make: Factory) -> AsyncGenerator[House]:
+    async with open_redis(redis_url) as redis:
+        log = RedisEventLog(redis, ttl_s=60)
+        actor = await make.principal()
+        models = ModelService(database, LanguageModelGateway({}), AesGcmSecretBox([SecretStr("k" * 40)]), utc_now)
+        tools = ToolService(NamedTools("calculator", "current_time", "wait"))
+        agents = AgentService(database, tools, utc_now)
+        await Demo(models, agents).ensure(actor)
+        agent = await agents.create(actor, AgentDraft(name="Ada"))
+        conversations = ConversationService(database, agents, utc_now)
+        runs = RunService(database, log, Asking(database, agents, utc_now), conversations, utc_now)
+        yield House(database, log, actor, agent.id, models, tools, runs, conversations)
+
+
+def kinds(entries: list[Entry]) -> list[object]:
+    return [entry.body["kind"] for entry in entries]
+
+
+def assert_gapless(entries: list[Entry]) -> None:
+    assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+
+
+async def answer_hello(_spec: RunSpec, port: RunPort) -> None:
+    await say(port, 1, "Hel", "lo")
+
+
+async def test_a_run_answers_and_says_so(house: House) -> None:
+    asked = await house.send("Hi there")
+    await house.runner(answer_hello).run(asked.run.job_id)
+    run, message = await house.run(asked), await house.answer(asked)
+    assert (run.status, run.attempt, run.error_code) == ("SUCCEEDED", 1, None)
+    assert (message.status, message.text) == ("COMPLETE", "Hello")
+    entries = await house.events(asked)
+    assert_gapless(entries)
+    assert kinds(entries) == ["AttemptStarted", "TextDelta", "TextDelta", "StepFinished", "RunFinished"]
+    assert events.answer_text(entries) == "Hello"
+
+
+async def test_the_archive_serves_when_redis_has_forgotten(house: House, redis_url: str) -> None:
+    asked = await house.send()
+    await house.runner(answer_hello).run(asked.run.job_id)
+    entries = await house.events(asked)
+    async with open_redis(redis_url) as redis:
+        await redis.commands.execute("FLUSHALL")
+    assert await house.events(asked) == entries
+    middle = events.cursor(asked.run.id, 2)
+    assert [entry.seq for entry in await house.events(asked, middle)] == [3, 4, 5]
+    assert await house.events(asked, events.cursor(asked.run.id, 5)) == []
+
+
+async def test_an_engine_that_fails_says_why(house: House) -> None:
+    async def fail(_spec: RunSpec, port: RunPort) -> None:
+        port.emit(TextDelta(text="I will", step=1))
+        raise MaxStepsError("The agent used all its steps; give it more, or ask for less.")
+
+    asked = await house.send()
+    await house.runner(fail).run(asked.run.job_id)
+    run, message = await house.run(asked), await house.answer(asked)
+    assert (run.status, run.error_code, run.retryable) == ("FAILED", "MAX_STEPS_REACHED", False)
+    assert (message.status, message.text) == ("FAILED", "I will")
+    last = (await house.events(asked))[-1].body
+    assert (last["status"], last["error_code"]) == ("FAILED", "MAX_STEPS_REACHED")
+
+
+async def test_a_run_that_takes_too_long_fails(house: House) -> None:
+    async def dawdle(_spec: RunSpec, _port: RunPort) -> None:
+        await asyncio.sleep(30)
+
+    asked = await house.send()
+    await house.runner(dawdle, deadline_s=0.2).run(asked.run.job_id)
+    run = await house.run(asked)
+    assert (run.status, run.error_code, run.retryable) == ("FAILED", "RUN_DEADLINE", True)
+
+
+async def test_another_attempt_goes_on_where_the_first_died(house: House) -> None:
+    done: list[str] = []
+    stuck = asyncio.Event()
+
+    async def two_steps(_spec: RunSpec, port: RunPort) -> None:
+        if not port.is_done("main/1/model"):
+            done.append("first")
+        await say(port, 1, "One. ")
+        if not stuck.is_set():
+            port.emit(TextDelta(text="Tw", step=2))
+            stuck.set()
+            await asyncio.sleep(60)
+        done.append("second")
+        await say(port, 2, "Two.")
+
+    asked = await house.send()
+    reading = asyncio.create_task(house.events(asked))
+    zombie = asyncio.create_task(house.runner(two_steps).run(asked.run.job_id))
+    await stuck.wait()
+    await asyncio.sleep(0.1)
+    await house.lose_lease(asked)
+    await house.runner(two_steps).run(asked.run.job_id)
+    entries = await reading
+    zombie.cancel()
+    await asyncio.wait([zombie])
+    run, message = await house.run(asked), await house.answer(asked)
+    assert (done, run.status, run.attempt) == (["first", "second"], "SUCCEEDED", 2)
+    assert message.text == "One. Two."
+    assert_gapless(entries)
+    assert events.answer_text(entries) == "One. Two."
+    restarted = [entry.body["text"] for entry in entries if entry.body["kind"] == "AttemptStarted"]
+    assert restarted == ["", "One. "]
+    assert await house.events(asked) == entries
+
+
+async def test_a_worker_that_stops_hands_the_run_over(house: House) -> None:
+    speaking = asyncio.Event()
+
+    async def interrupted(_spec: RunSpec, port: RunPort) -> None:
+        await say(port, 1, "One. ")
+        if not speaking.is_set():
+            speaking.set()
+            await asyncio.sleep(60)
+        await say(port, 2, "Two.")
+
+    asked = await house.send()
+    first = asyncio.create_task(house.runner(interrupted).run(asked.run.job_id))
+    await speaking.wait()
+    first.cancel()
+    await asyncio.wait([first])
+    assert (await house.run(asked)).status == "RUNNING"
+    await house.runner(interrupted).run(asked.run.job_id)
+    assert (await house.run(asked)).status == "SUCCEEDED"
+    entries = await house.events(asked)
+    assert_gapless(entries)
+    assert (events.answer_text(entries), (await house.answer(asked)).text) == ("One. Two.", "One. Two.")
+
+
+async def test_stopping_keeps_what_was_said(house: House) -> None:
+    speaking = asyncio.Event()
+
+    async def speak(_spec: RunSpec, port: RunPort) -> None:
+        port.emit(TextDelta(text="Once upon a ", step=1))
+        port.emit(TextDelta(text="time", step=1))
+        speaking.set()
+        await asyncio.sleep(60)
+
+    asked = await house.send()
+    runner = house.runner(speak)
+    running = asyncio.create_task(runner.run(asked.run.job_id))
+    await speaking.wait()
+    stopped = await house.runs.stop(house.actor, asked.run.id)
+    assert (stopped.stop_requested, stopped.status) == (True, "RUNNING")
+    await house.relay()
+    runner.cancel(asked.run.job_id)
+    await asyncio.wait_for(running, 5)
+    run, message = await house.run(asked), await house.answer(asked)
+    assert (run.status, message.status, message.text) == ("STOPPED", "STOPPED", "Once upon a time")
+    assert await house.job_state(asked) == "CANCELLED"
+    entries = await house.events(asked)
+    assert events.answer_text(entries) == "Once upon a time"
+    assert (await house.runs.stop(house.actor, asked.run.id)).status == "STOPPED"
+
+
+async def test_stopping_a_queued_run_is_immediate(house: House) -> None:
+    asked = await house.send()
+    run = await house.runs.stop(house.actor, asked.run.id)
+    await house.relay()
+    assert (run.status, (await house.answer(asked)).status) == ("STOPPED", "STOPPED")
+    assert kinds(await house.events(asked)) == ["RunFinished"]
+
+
+async def test_a_bug_in_the_engine_is_tried_again_and_then_said(house: House) -> None:
+    tries: list[int] = []
+
+    async def broken(_spec: RunSpec, port: RunPort) -> None:
+        tries.append(1)
+        port.emit(TextDelta(text="x", step=1))
+        raise ZeroDivisionError
+
+    asked = await house.send()
+    runner = house.runner(broken, max_crashes=2)
+    for _ in range(3):
+        await runner.run(asked.run.job_id)
+        await asyncio.sleep(1.05)
+    run = await house.run(asked)
+    assert (len(tries), run.status, run.error_code, run.retryable) == (2, "FAILED", "WORKER_LOST", True)
+    assert_gapless(await house.events(asked))
+
+
+async def test_a_wiped_redis_loses_nothing_of_a_living_run(house: House, redis_url: str) -> None:
+    async def speak(_spec: RunSpec, port: RunPort) -> None:
+        await say(port, 1, "before ")
+        async with open_redis(redis_url) as redis:
+            await redis.commands.execute("FLUSHALL")
+        await say(port, 2, "after")
+
+    asked = await house.send()
+    reading = asyncio.create_task(house.events(asked))
+    await asyncio.sleep(0.2)
+    await house.runner(speak).run(asked.run.job_id)
+    entries = await reading
+    assert_gapless(entries)
+    assert events.answer_text(entries) == "before after"
+
+
+async def test_a_deleted_conversation_ends_its_run(house: House) -> None:
+    speaking = asyncio.Event()
+
+    async def speak(_spec: RunSpec, _port: RunPort) -> None:
+        speaking.set()
+        await asyncio.sleep(60)
+
+    asked = await house.send()
+    runner = house.runner(speak)
+    running = asyncio.create_task(runner.run(asked.run.job_id))
+    await speaking.wait()
+    reading = asyncio.create_task(house.events(asked))
+    await house.conversations.delete(house.actor, asked.conversation.id)
+    runner.cancel(asked.run.job_id)
+    await asyncio.wait_for(running, 5)
+    assert kinds(await reading)[-1] == "RunFinished"
+    assert await house.job_state(asked) == "CANCELLED"
+
+
+async def test_queued_messages_see_the_answers_before_them(house: House) -> None:
+    seen: list[list[str]] = []
+
+    async def count(spec: RunSpec, port: RunPort) -> None:
+        seen.append([turn.text for turn in spec.history] + [spec.task])
+        await say(port, 1, f"answer {len(seen)}")
+
+    first = await house.send("one")
+    second = await house.send("two", first, OnBusy.QUEUE)
+    runner = house.runner(count)
+    await runner.run(second.run.job_id)
+    assert (await house.run(second)).status == "QUEUED"
+    await runner.run(first.run.job_id)
+    await runner.run(second.run.job_id)
+    assert seen == [["one"], ["one", "answer 1", "two"]]
+
+
+async def test_the_first_answer_gives_the_conversation_a_title(house: House) -> None:
+    asked = await house.send("What is the capital of France?")
+    runner = house.runner(answer_hello)
+    await runner.run(asked.run.job_id)
+    async with house.db.system() as session:
+        title_job = (await session.scalars(select(col(Job.id)).where(col(Job.name) == "generate_title"))).one()
+    await runner.run(title_job)
+    conversation = await house.conversations.get(house.actor, asked.conversation.id)
+    assert conversation.title_source == "NONE" or conversation.title
+    assert conversation.title != ""
+
+
+async def test_what_happens_is_told_to_a_second_tab(house: House) -> None:
+    seen: list[str] = []
+    asked = await house.send()
+
+    async def watch() -> None:
+        start = events.cursor(asked.conversation.id, 0)
+        stream = await house.runs.follow_conversation(house.actor, asked.conversation.id, after=start)
+        seen.extend([str(entry.body["kind"]) async for entry in stream])
+
+    watching = asyncio.create_task(watch())
+    await house.relay()
+    await house.runner(answer_hello).run(asked.run.job_id)
+    await house.relay()
+    await house.conversations.delete(house.actor, asked.conversation.id)
+    await house.relay()
+    await asyncio.wait_for(watching, 5)
+    assert seen == [
+        "MessageAdded",
+        "MessageAdded",
+        "ActiveBranchChanged",
+        "RunStateChanged",
+        "RunStateChanged",
+        "MessageUpdated",
+        "RunStateChanged",
+        "ConversationDeleted",
+    ]

@@ -1,0 +1,41 @@
+"""An agent engine that does what a test tells it: an `AgentEngine` without a model."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
+
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.engine import RunPort, RunSpec
+from nexent_gql.ports.run_events import StepFinished, TextDelta
+
+Script = Callable[[RunSpec, RunPort], Awaitable[None]]
+
+
+class ScriptedEngine:
+    """Runs `script`; text that went through `say` is durable, and known to `kept_text`."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.specs: list[RunSpec] = []
+
+    async def run(self, spec: RunSpec, port: RunPort) -> None:
+        """See `AgentEngine`."""
+        self.specs.append(spec)
+        await self.script(spec, port)
+
+    def kept_text(self, journal: Mapping[str, JsonObject]) -> str:
+        """See `AgentEngine`."""
+        return "".join(cast("str", journal[key]["text"]) for key in sorted(journal))
+
+
+async def say(port: RunPort, step: int, *pieces: str) -> None:
+    """Be a model call: emit the pieces unless an earlier attempt did, and make the whole durable."""
+
+    async def speak() -> JsonObject:
+        for piece in pieces:
+            port.emit(TextDelta(text=piece, step=step))
+        return {"text": "".join(pieces)}
+
+    key = f"main/{step}/model"
+    if not port.is_done(key):
+        await port.once(key, speak)
+        port.emit(StepFinished(step=step))
