@@ -20,6 +20,7 @@ from nexent_gql.ports.events import FORGOTTEN, Entry, EventLog, Stored
 from nexent_gql.ports.run_events import RunFinished, encode_body
 from nexent_gql.streams.follow import follow, follow_log
 
+
 class RunService:
     """What an owner can do with runs; `ask` holds everything that begins one."""
 
