@@ -7,7 +7,7 @@ from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.llm import ToolSpec
 
 FUNCTION = re.compile(
-    r'def (\w{1,100})\(([^)]{0,1000})\)(?: -> [^:\n]{1,200})?:\s{0,20}(?:"""(.{0,4000}?)""")?', re.DOTALL
+    r'def (\w{1,100})\(([^)]{0,300})\)(?: -> [^:\n]{1,200})?:\s{0,20}(?:"""(.{0,4000}?)""")?', re.DOTALL
 )
 TYPES = {
     "str": "string",
