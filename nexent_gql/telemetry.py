@@ -22,7 +22,7 @@ _HIDDEN = "***"
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 _SECRET_NAME = re.compile(r"authorization|cookie|passw|secret|token$|api_?key|credential|private_?key", re.IGNORECASE)
 _SECRET_TEXT = re.compile(
-    r"(?i)(?P<lead>\b(?:bearer|basic)\s+|://[^\s:/@]*:)[^\s@\"']+"  # credentials in headers and in URLs
+    r"(?i)(?P<lead>\b(?:bearer|basic)\s+|://[^\s:/@]*:(?=[^\s/@]*@))[^\s@\"']+"  # credentials in headers and in URLs
     r"|\b(?:sk|nxg)[-_][\w-]{8,}"  # API keys, of providers and ours
     r"|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"  # JSON Web Tokens
 )
@@ -93,7 +93,14 @@ def _render_console(_logger: object, _method: str, event: EventDict) -> str:
     time, level, name = (str(event.pop(key, "")) for key in ("timestamp", "level", "event"))
     facts = " ".join(f"{key}={orjson.dumps(value, default=repr).decode()}" for key, value in event.items())
     line = f"{time[11:23]} {level:<8} {name.translate(_CONTROLS)} {facts}".rstrip()
-    return line if len(line) <= MAX_LINE_BYTES else f"{line[: MAX_LINE_BYTES - 4]}…"
+    encoded = line.encode()
+    return line if len(encoded) <= MAX_LINE_BYTES else encoded[: MAX_LINE_BYTES - 3].decode(errors="ignore") + "…"
+
+
+def _drop_colours(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Drop what uvicorn adds for terminals."""
+    event.pop("color_message", None)
+    return event
 
 
 def _shared() -> list[Processor]:
@@ -117,7 +124,7 @@ def configure_logging(form: Literal["console", "json"], level: str) -> None:
     """
     render = _render_json if form == "json" else _render_console
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=_shared(),
+        foreign_pre_chain=[*_shared(), _drop_colours],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -75,7 +75,7 @@ class Documents:
         self._fields = FieldTable(sdl)
         self._limits = limits
         self._kept: OrderedDict[str, tuple[Prepared, int]] = OrderedDict()
-        self._tokens = 0
+        self.tokens = 0
 
     def prepare(self, text: str) -> Prepared:
         """Parse, measure and validate `text`, or recall it."""
@@ -91,10 +91,10 @@ class Documents:
 
     def _keep(self, text: str, prepared: Prepared, tokens: int) -> None:
         self._kept[text] = (prepared, tokens)
-        self._tokens += tokens
-        while self._tokens > self._limits.cached_tokens:
+        self.tokens += tokens
+        while self.tokens > self._limits.cached_tokens:
             _, (_, freed) = self._kept.popitem(last=False)
-            self._tokens -= freed
+            self.tokens -= freed
 
     def _prepare(self, text: str) -> Prepared:
         if len(text) > self._limits.document_bytes or len(text.encode(errors="replace")) > self._limits.document_bytes:

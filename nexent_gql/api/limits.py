@@ -30,10 +30,12 @@ _MAX_NESTING = 100  # of fields, inline fragments and spreads together; keeps us
 class Shape:
     """What a selection set holds, fragments spread out.
 
-    `fields` counts its own level, `depth` the levels of ordinary fields, `meta_depth` those of introspection.
+    `fields` counts its own level and `all_fields` every one; `depth` is the levels of ordinary fields, `meta_depth`
+    those of introspection.
     """
 
     fields: int = 0
+    all_fields: int = 0
     depth: int = 0
     meta_depth: int = 0
     aliases: int = 0
@@ -43,6 +45,7 @@ class Shape:
         """Join two parts of one level."""
         return Shape(
             fields=self.fields + other.fields,
+            all_fields=self.all_fields + other.all_fields,
             depth=max(self.depth, other.depth),
             meta_depth=max(self.meta_depth, other.meta_depth),
             aliases=self.aliases + other.aliases,
@@ -54,6 +57,7 @@ class Shape:
         deepest = 1 + max(self.depth, self.meta_depth)
         return Shape(
             fields=1,
+            all_fields=1 + self.all_fields,
             depth=0 if meta else 1 + self.depth,
             meta_depth=deepest if meta else self.meta_depth,
             aliases=self.aliases + aliased,
@@ -141,6 +145,7 @@ def check(operation: OperationDefinitionNode, shape: Shape, limits: ApiLimits) -
     found = (
         ("depth", shape.depth, limits.depth),
         ("introspection depth", shape.meta_depth, limits.introspection_depth),
+        ("fields", shape.all_fields, limits.fields),
         ("root fields", shape.fields, limits.root_fields),
         ("aliases and repeated fields", shape.aliases, limits.aliases),
         ("directives", shape.directives + directives, limits.directives),

@@ -22,6 +22,7 @@ class ApiLimits(BaseModel):
     introspection_depth: int = Field(default=20, ge=10, description="Nesting of fields below `__schema` and `__type`.")
     aliases: int = Field(default=30, ge=0, description="Aliased and repeated fields, spread fragments included.")
     directives: int = Field(default=50, ge=0, description="Directives, spread fragments included.")
+    fields: int = Field(default=5_000, ge=100, description="Fields in all, counted wherever a fragment is spread.")
     root_fields: int = Field(default=20, ge=1, description="Fields at the root of an operation.")
     nodes: int = Field(default=50_000, ge=100, description="Objects an answer may hold, estimated from page sizes.")
     list_size: int = Field(default=10, ge=1, description="Assumed length of a list that takes no page size.")

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Generator
 
 import pytest
-import structlog
 
 
 @pytest.fixture
@@ -15,4 +14,3 @@ def plain_logs() -> Generator[None]:
     yield
     root.handlers = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
