@@ -66,37 +66,36 @@ class TcpFaultProxy:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections_accepted += 1
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         self._writers.add(writer)
-        try:
-            await self._serve(reader, writer)
-        finally:
-            self._tasks.discard(task)
-            self._writers.discard(writer)
-            writer.close()
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
-        except OSError:
-            return
-        self._writers.add(far_writer)
-        pumps = [
-            asyncio.create_task(self._pump(reader, far_writer)),
-            asyncio.create_task(self._pump(far_reader, writer)),
-        ]
+            with suppress(OSError):  # nobody there: the client learns it by the closed connection
+                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+                self._writers.add(far_writer)
+                try:
+                    await self._carry((reader, far_writer), (far_reader, writer))
+                finally:
+                    self._writers.discard(far_writer)
+                    far_writer.close()
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _carry(self, *ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+        """Carry both ways until one ends."""
+        pumps = [asyncio.create_task(self._pump(source, sink)) for source, sink in ways]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            self._writers.discard(far_writer)
-            far_writer.close()
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         """Carry bytes one way until either end closes; a stream that lost bytes carries none any more."""
