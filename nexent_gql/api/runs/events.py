@@ -39,6 +39,17 @@ class RunEvent:
         description="Who did it: `main`, or the way to a sub-agent, such as `main/researcher`."
     )
 
+    # Strawberry finds both out by itself, at the price of a seventh of an event's delivery.
+    @classmethod
+    def resolve_type(cls, event: object, _info: object, _interface: object) -> str:
+        """Name the type of an event."""
+        return type(event).__name__
+
+    @classmethod
+    def is_type_of(cls, event: object, _info: object) -> bool:
+        """Tell whether an event is of this very type."""
+        return type(event) is cls
+
 
 class _Words(TypedDict):
     text: str
