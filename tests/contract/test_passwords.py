@@ -1,0 +1,89 @@
+"""What every `Passwords` promises."""
+
+import asyncio
+import time
+from collections.abc import Generator
+from threading import Event
+
+import pytest
+from pydantic import SecretStr
+
+from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
+from nexent_gql.ports.passwords import Passwords, PasswordsBusyError
+
+PASSWORD = SecretStr("correct horse battery")
+
+
+@pytest.fixture
+def quick() -> Generator[Argon2Passwords]:
+    made = Argon2Passwords(memory_kib=8, passes=1)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def real() -> Generator[Argon2Passwords]:
+    made = Argon2Passwords()
+    yield made
+    made.close()
+
+
+async def test_knows_a_password_by_its_hash(quick: Passwords) -> None:
+    hashed = await quick.hash(PASSWORD)
+    assert PASSWORD.get_secret_value() not in hashed
+    assert await quick.verify(PASSWORD, hashed)
+    assert not await quick.verify(SecretStr("wrong horse battery"), hashed)
+    assert await quick.hash(PASSWORD) != hashed
+
+
+@pytest.mark.parametrize("hashed", [None, "", "plain text", "$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA"])
+async def test_nothing_fits_what_is_no_hash(quick: Passwords, hashed: str | None) -> None:
+    assert not await quick.verify(PASSWORD, hashed)
+
+
+async def test_tells_hashes_with_weaker_parameters(quick: Passwords, real: Passwords) -> None:
+    weak, strong = await quick.hash(PASSWORD), await real.hash(PASSWORD)
+    assert (real.is_outdated(weak), real.is_outdated(strong)) == (True, False)
+    assert await real.verify(PASSWORD, weak)
+    assert strong.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+async def test_a_check_without_a_hash_takes_as_long(real: Passwords) -> None:
+    hashed = await real.hash(PASSWORD)
+
+    async def fastest(against: str | None) -> float:
+        async def once() -> float:
+            began = time.perf_counter()
+            await real.verify(SecretStr("wrong horse battery"), against)
+            return time.perf_counter() - began
+
+        return min([await once() for _ in range(10)])
+
+    assert 0.5 < await fastest(None) / await fastest(hashed) < 2
+
+
+async def test_refuses_at_once_what_it_has_no_room_for_and_recovers() -> None:
+    passwords, go = Argon2Passwords(threads=1, waiting=2, memory_kib=8, passes=1), Event()
+    passwords._pool.submit(go.wait)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - keeps the one thread busy
+    waiting = [asyncio.create_task(passwords.hash(PASSWORD)) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(PasswordsBusyError) as caught:
+        await passwords.hash(PASSWORD)
+    assert (caught.value.code, caught.value.details) == ("RATE_LIMITED", {"retry_after_s": 2})
+    waiting[0].cancel()
+    go.set()
+    assert len(await asyncio.gather(*waiting[1:])) == 2
+    assert await passwords.hash(PASSWORD)
+    passwords.close()
+
+
+async def test_the_loop_stays_free_while_passwords_are_hashed(real: Passwords) -> None:
+    work = asyncio.gather(*(real.hash(PASSWORD) for _ in range(8)))
+    gaps, before = list[float](), time.perf_counter()
+    while not work.done():
+        await asyncio.sleep(0.001)
+        now = time.perf_counter()
+        gaps.append(now - before)
+        before = now
+    await work
+    assert len(gaps) > 10
