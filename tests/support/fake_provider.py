@@ -107,16 +107,25 @@ class FakeProvider:
         match request.method, request.path:
             case "POST", "/v1/chat/completions":
                 await self._record(request, connection)
-            case "GET", "/v1/models" if self._may_enter(request):
-                names = [{"id": script.name, "object": "model"} for script in self.state.scripts]
-                await connection.json(200, {"object": "list", "data": names})
+            case "GET", "/v1/models":
+                await self._models(request, connection)
             case method, path if path.startswith("/control/"):
                 await self._control(method, path, request, connection)
             case _:
                 await connection.json(404, {"detail": "Not Found"})
 
-    def _may_enter(self, request: HttpRequest) -> bool:
-        return self.key is None or request.headers.get("authorization") == f"Bearer {self.key}"
+    async def _lets_in(self, request: HttpRequest, connection: Connection) -> bool:
+        given = request.headers.get("authorization", "")
+        if self.key is None or given == f"Bearer {self.key}":
+            return True
+        error = {"message": f"Incorrect API key provided: {given}", "code": "invalid_api_key"}
+        await connection.json(401, {"error": error})
+        return False
+
+    async def _models(self, request: HttpRequest, connection: Connection) -> None:
+        if await self._lets_in(request, connection):
+            names = [{"id": script.name, "object": "model"} for script in self.state.scripts]
+            await connection.json(200, {"object": "list", "data": names})
 
     async def _record(self, request: HttpRequest, connection: Connection) -> None:
         opened_at = time.time()
@@ -136,10 +145,7 @@ class FakeProvider:
                 record.client_closed_at = connection.closed_at
 
     async def _complete(self, request: HttpRequest, record: Record, connection: Connection) -> None:
-        if not self._may_enter(request):
-            given = request.headers.get("authorization", "")
-            error = {"message": f"Incorrect API key provided: {given}", "code": "invalid_api_key"}
-            await connection.json(401, {"error": error})
+        if not await self._lets_in(request, connection):
             return
         wrong = complaint(record.body)
         if wrong is not None:
