@@ -1,0 +1,108 @@
+"""Processes of the sandbox: killed when they are no longer wanted, and when this process is gone."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Self
+
+import structlog
+
+_SHELL = "/bin/sh"
+_SCRIPT = """
+pids=' '
+while read -r change pid; do
+  case $change in
+    +) pids="$pids$pid " ;;
+    -) pids="${pids%% $pid *} ${pids#* $pid }" ;;
+  esac
+done
+[ -n "${pids# }" ] && kill -9 $pids
+"""
+_NICENESS = 10
+_log = structlog.get_logger()
+
+
+class WorkerProcess:
+    """A worker by its id; a context manager. Where the system has handles, never another process of the same id."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._handle: int | None = None
+
+    def __enter__(self) -> Self:
+        if hasattr(os, "pidfd_open"):
+            with suppress(OSError):
+                self._handle = os.pidfd_open(self._pid)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+
+    def kill(self) -> None:
+        """End it at once; nothing happens when it has ended."""
+        with suppress(ProcessLookupError):
+            if self._handle is None:
+                os.kill(self._pid, signal.SIGKILL)
+            else:
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+
+    def yield_to_others(self) -> None:
+        """Let whoever waits for an answer go before whoever computes one."""
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, self._pid, _NICENESS)
+
+
+class OrphanGuard:
+    """Ends workers whose host was killed: one that waits ends by itself, one that computes would go on to its limit.
+
+    It is a small shell that reads process ids from a pipe, and kills what is left of them when the pipe closes,
+    which it does whatever way this process ends. The shell has a session of its own, so that a signal to this
+    process's group does not reach it.
+    """
+
+    def __init__(self) -> None:
+        self._pids: set[int] = set()
+        self._shell: subprocess.Popen[bytes] | None = None
+
+    def add(self, pid: int) -> None:
+        """Watch a process."""
+        self._pids.add(pid)
+        self._tell([("+", pid)])
+
+    def remove(self, pid: int) -> None:
+        """Watch it no longer: it has ended, or is about to."""
+        self._pids.discard(pid)
+        self._tell([("-", pid)])
+
+    async def aclose(self) -> None:
+        """Kill what is left and end the shell."""
+        shell, self._shell = self._shell, None
+        if shell is not None and shell.stdin is not None:
+            shell.stdin.close()
+            await asyncio.to_thread(shell.wait)
+
+    def _tell(self, changes: Sequence[tuple[str, int]]) -> None:
+        if self._shell is None or self._shell.poll() is not None:
+            changes = [("+", pid) for pid in self._pids]
+            self._shell = _start()
+        if self._shell.stdin is not None:
+            try:
+                self._shell.stdin.write("".join(f"{change} {pid}\n" for change, pid in changes).encode())
+            except BrokenPipeError:  # the next change starts another one, and tells it everything
+                _log.warning("sandbox.guard_lost")
+
+
+def _start() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [_SHELL, "-c", _SCRIPT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={},
+        bufsize=0,
+        start_new_session=True,
+    )

@@ -1,0 +1,181 @@
+"""One worker of `monty`: snippets in, printed text and host calls out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
+
+from pydantic_monty import (
+    AsyncFunctionSnapshot,
+    AsyncFutureSnapshot,
+    AsyncMontySession,
+    AsyncNameLookupSnapshot,
+    AsyncSnapshot,
+    CollectString,
+    ExternalResult,
+    MontyComplete,
+    MontyCrashedError,
+    MontyError,
+    MontyRuntimeError,
+    MontySyntaxError,
+)
+
+from nexent_gql.adapters.sandbox_monty_values import TooLargeError, readable, to_json
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.sandbox import CodeLimits, CodeResult, EndOfCode, HostCallError, HostFunction
+
+Functions = Mapping[str, HostFunction]
+_MAX_ERROR_CHARS = 4_000
+_MAX_ROUND_TRIPS = 1_000
+_END: ExternalResult = {"exc_type": "SystemExit"}
+
+
+class MontyCodeSession:
+    """Implements `CodeSession`; `kill` ends the worker, `busy` is entered for each stretch in which it computes."""
+
+    def __init__(
+        self, worker: AsyncMontySession, kill: Callable[[], None], limits: CodeLimits, busy: asyncio.Semaphore
+    ) -> None:
+        self._worker = worker
+        self._kill = kill
+        self._limits = limits
+        self._busy = busy
+        self._stopped = False
+
+    async def execute(self, code: str, functions: Functions) -> CodeResult:
+        """See `CodeSession`."""
+        if self._stopped:
+            raise RuntimeError("This session is over.")
+        if len(code) > self._limits.code_chars:
+            return CodeResult("", error=f"The code is longer than {self._limits.code_chars:,} characters.")
+        printed = CollectString(self._limits.output_bytes)
+        turn = _Snippet(functions, self._limits, self._compute)
+        try:
+            value = await turn.run(self._worker, code, printed)
+            return CodeResult(printed.output, None if value is None else readable(value, self._limits.output_bytes))
+        except MontyError as error:
+            return self._ended(error, turn, printed.output)
+        except _TooManyCallsError:
+            self._stop()
+            problem = f"The code called functions more than {self._limits.host_calls} times, or asked too much else."
+            return CodeResult(printed.output, error=problem, stopped=True)
+        except BaseException:
+            self._stop()
+            raise
+
+    async def _compute(self, begin: "Callable[[], Awaitable[AsyncSnapshot]]") -> AsyncSnapshot:
+        async with self._busy:
+            return await begin()
+
+    def _ended(self, error: MontyError, turn: "_Snippet", printed: str) -> CodeResult:
+        problem = self._broken_limit(error)
+        if problem is not None:
+            self._stop()
+            return CodeResult(printed, error=problem, stopped=True)
+        if turn.ended and isinstance(error.exception(), SystemExit):
+            return CodeResult(printed)
+        shown = error.display() if isinstance(error, MontyRuntimeError | MontySyntaxError) else str(error)
+        return CodeResult(printed, error=shown[-_MAX_ERROR_CHARS:])
+
+    def _broken_limit(self, error: MontyError) -> str | None:
+        """Say which limit was broken; None when the code only failed, and its variables are as they should be."""
+        limits = self._limits
+        if isinstance(error, MontyCrashedError):
+            return f"The code ran longer than {limits.wall_s:g} s." if error.timed_out else "The code's process died."
+        inner = error.exception()
+        if isinstance(inner, TimeoutError):
+            return f"The code ran longer than {limits.wall_s:g} s."
+        if isinstance(inner, MemoryError):
+            return (
+                f"The code used more than {limits.memory_bytes >> 20} MB of memory, "
+                f"or printed more than {limits.output_bytes >> 10} kB."
+            )
+        return None
+
+    def _stop(self) -> None:
+        self._stopped = True
+        self._kill()
+
+
+class _TooManyCallsError(Exception):
+    """The snippet asks the host without end."""
+
+
+class _Snippet:
+    """Drives one snippet; to the code, every host function is an ordinary one that returns its value."""
+
+    def __init__(
+        self,
+        functions: Functions,
+        limits: CodeLimits,
+        compute: "Callable[[Callable[[], Awaitable[AsyncSnapshot]]], Awaitable[AsyncSnapshot]]",
+    ) -> None:
+        self.ended = False
+        self._functions = functions
+        self._limits = limits
+        self._compute = compute
+        self._calls = 0
+        self._round_trips = 0
+
+    async def run(self, worker: AsyncMontySession, code: str, printed: CollectString) -> object:
+        """Return the value of the last expression.
+
+        Raises:
+            MontyError: The code failed, or broke a limit.
+        """
+        snapshot = await self._compute(lambda: worker.feed_start(code, print_callback=printed))
+        while not isinstance(snapshot, MontyComplete):
+            snapshot = await self._answer(snapshot)
+        return snapshot.output
+
+    async def _answer(
+        self, snapshot: AsyncFunctionSnapshot | AsyncNameLookupSnapshot | AsyncFutureSnapshot
+    ) -> AsyncSnapshot:
+        self._round_trips += 1
+        if self._round_trips > _MAX_ROUND_TRIPS:
+            raise _TooManyCallsError
+        if isinstance(snapshot, AsyncFutureSnapshot):
+            raise TypeError("no host function is asynchronous to the code")
+        if isinstance(snapshot, AsyncNameLookupSnapshot):
+            return await self._compute(lambda: self._look_up(snapshot))
+        if snapshot.is_os_function:
+            return await self._compute(snapshot.resume_not_handled)
+        result = await self._call(snapshot)
+        return await self._compute(lambda: snapshot.resume(result))
+
+    def _look_up(self, snapshot: AsyncNameLookupSnapshot) -> Awaitable[AsyncSnapshot]:
+        """Answer what stands behind a name: a function as a value, to be called later, or nothing."""
+        name = snapshot.variable_name
+        if snapshot.object_id is not None or name not in self._functions:
+            return snapshot.resume()
+
+        def placeholder() -> None:
+            """Carry the name; calls arrive as snapshots."""
+
+        placeholder.__name__ = name
+        return snapshot.resume(value=placeholder)
+
+    async def _call(self, snapshot: AsyncFunctionSnapshot) -> ExternalResult:
+        name = snapshot.function_name
+        function = self._functions.get(name)
+        if function is None:
+            return {"exc_type": "NameError", "message": f"name {name!r} is not defined"}
+        self._calls += 1
+        if self._calls > self._limits.host_calls:
+            raise _TooManyCallsError
+        if self.ended:
+            return _END
+        try:
+            positional = to_json(snapshot.args, self._limits.output_bytes)
+            named = to_json(snapshot.kwargs, self._limits.output_bytes)
+        except TooLargeError:
+            return {"exc_type": "ValueError", "message": f"the arguments of {name} are too large"}
+        return await self._ask(function, tuple(cast("list[str]", positional)), cast("JsonObject", named))
+
+    async def _ask(self, function: HostFunction, positional: tuple[str, ...], named: JsonObject) -> ExternalResult:
+        try:
+            return {"return_value": await function(positional, named)}
+        except HostCallError as error:
+            return {"exc_type": "RuntimeError", "message": str(error)}
+        except EndOfCode:
+            self.ended = True
+            return _END

@@ -1,0 +1,95 @@
+"""Running code that a model wrote, where it can do no harm."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from nexent_gql.kernel.json import Json, JsonObject
+from nexent_gql.ports.engine import RunFailedError
+
+HostFunction = Callable[[tuple[Json, ...], JsonObject], Awaitable[Json]]
+"""What code may call: takes the positional and the named arguments; to the code it is an ordinary function."""
+
+
+class HostCallError(Exception):
+    """Raised by a host function: the code sees a RuntimeError with this message, and may catch it."""
+
+
+class EndOfCode(Exception):  # noqa: N818 - ends the code as intended; nothing went wrong
+    """Raised by a host function: the code ends there, and what it did so far counts."""
+
+
+class SandboxUnavailableError(RunFailedError):
+    """This installation can't run code safely, so it runs none."""
+
+    code = "SANDBOX_UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLimits:
+    """What one snippet may use.
+
+    Attributes:
+        memory_bytes: Heap of the session, all variables included.
+        wall_s: Time in which code runs; time within host functions does not count.
+        output_bytes: What is printed, and each value that leaves the sandbox as text.
+        code_chars: Length of the snippet.
+        host_calls: Calls of host functions.
+    """
+
+    memory_bytes: int = 128 * 1024 * 1024
+    wall_s: float = 30
+    output_bytes: int = 64 * 1024
+    code_chars: int = 100_000
+    host_calls: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class CodeResult:
+    """How a snippet ended.
+
+    Attributes:
+        printed: What it printed, also when it failed.
+        value: Its last expression as text, None when there is none or it is None.
+        error: What went wrong, for whoever wrote the code; None when it ran to its end.
+        stopped: It broke a limit or killed its process: the session is over, and its variables are gone.
+    """
+
+    printed: str
+    value: str | None = None
+    error: str | None = None
+    stopped: bool = False
+
+
+class CodeSession(Protocol):
+    """Variables and functions that live from one snippet to the next; one snippet at a time."""
+
+    async def execute(self, code: str, functions: Mapping[str, HostFunction]) -> CodeResult:
+        """Run a snippet; cancelling kills the process that runs it.
+
+        Given the same snippets and the same answers of `functions`, a session always does the same. What a
+        function raises, other than the two errors above, kills the process and is raised here.
+
+        Raises:
+            RuntimeError: The session was stopped before.
+        """
+        ...
+
+
+class CodeSandbox(Protocol):
+    """Processes that run code without files, network, environment or other tenants' data."""
+
+    @property
+    def guide(self) -> str:
+        """What the language can and can't do, in sentences for the model that writes the code."""
+        ...
+
+    def session(self, *, now: datetime, seed: str) -> AbstractAsyncContextManager[CodeSession]:
+        """Open a session in a process of its own, whose clock stands at `now` and whose chance comes from `seed`.
+
+        Raises:
+            SandboxUnavailableError: On entering: code can't be run here; the message says why.
+        """
+        ...
