@@ -4,7 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Self
 
 import strawberry
-from graphql import GraphQLError, lexicographic_sort_schema, print_schema
+from graphql import (
+    GraphQLError,
+    GraphQLNonNull,
+    GraphQLSchema,
+    lexicographic_sort_schema,
+    print_schema,
+)
 from graphql import build_schema as build_from_sdl
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
@@ -76,6 +82,7 @@ class ApiSchema(strawberry.Schema):
             config=StrawberryConfig(relay_max_results=MAX_PAGE_SIZE, scalar_map=SCALARS),
             exception_handlers=error_members(face.errors for face in faces),
         )
+        _describe_inputs(schema._schema)
         schema.limits = limits
         schema.documents = Documents(schema._schema, schema.as_str(), limits)
         return schema
@@ -87,6 +94,14 @@ class ApiSchema(strawberry.Schema):
 
 def _root(name: str, description: str, parts: Sequence[type]) -> type:
     return strawberry.type(type(name, tuple(parts), {}), description=description)
+
+
+def _describe_inputs(schema: GraphQLSchema) -> None:
+    """Let each mutation's one argument say what its type says."""
+    fields = schema.mutation_type.fields.values() if schema.mutation_type else ()
+    for argument in (argument for field in fields for argument in field.args.values()):
+        if argument.description is None and isinstance(argument.type, GraphQLNonNull):
+            argument.description = getattr(argument.type.of_type, "description", None)
 
 
 def build_schema(limits: ApiLimits | None = None) -> ApiSchema:
