@@ -4,6 +4,7 @@ Errors are changed in place, because Strawberry hands out the same objects on ev
 that already has a code stays as it is.
 """
 
+import re
 from typing import cast
 from uuid import uuid4
 
@@ -11,13 +12,14 @@ import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import StrawberryInputCoercionError
 
-from nexent_gql.api.refusals import ParseFailedError, ValidationFailedError
+from nexent_gql.api.refusals import InternalError, ParseFailedError, ValidationFailedError
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.kernel.errors import DomainError, InvalidInputError
 
 _log = cast("structlog.typing.FilteringBoundLogger", structlog.get_logger(__name__))
 _MASK = "Something went wrong on our side. Quote the errorId when you report it."
 _ARGUMENT = "Argument "  # how graphql-core begins its sentence about a variable that does not fit an argument
+_ECHO = re.compile(r"(, found:? |: (?=[\[{]))[\s\S]*")  # how graphql-core shows the value that it refuses
 
 
 def extensions_of(error: DomainError) -> dict[str, object]:
@@ -61,7 +63,7 @@ def _present(error: GraphQLError, operation: str) -> None:
     elif isinstance(cause, GraphQLSyntaxError):
         error.extensions = {"code": ParseFailedError.code}
     elif _is_bad_input(error, cause):
-        error.message = error.message.split(" Did you mean")[0]
+        error.message = _without_echo(error.message)
         error.extensions = {"code": InvalidInputError.code}
     else:
         _mask(error, cause, operation)
@@ -85,11 +87,16 @@ def _mask(error: GraphQLError, cause: BaseException, operation: str) -> None:
     error_id = uuid4().hex
     _log.error("graphql.bug", error_id=error_id, operation=operation, field=_field(error), exc_info=cause)
     error.message = _MASK
-    error.extensions = {"code": DomainError.code, "errorId": error_id}
+    error.extensions = {"code": InternalError.code, "errorId": error_id}
 
 
 def _field(error: GraphQLError) -> str:
     return ".".join(str(part) for part in error.path or ())
+
+
+def _without_echo(message: str) -> str:
+    """Leave out guesses, and values that came in: a password or key may stand beside what was wrong."""
+    return _ECHO.sub(".", message.split(" Did you mean", maxsplit=1)[0])
 
 
 def _cut(message: str, limit: int) -> str:
@@ -98,6 +105,6 @@ def _cut(message: str, limit: int) -> str:
 
 def validation_failed(error: GraphQLError, limits: ApiLimits) -> GraphQLError:
     """Give an error of a validation rule its code."""
-    error.message = _cut(error.message.split(" Did you mean")[0], limits.error_chars)
+    error.message = _cut(_without_echo(error.message), limits.error_chars)
     error.extensions = {"code": ValidationFailedError.code}
     return error

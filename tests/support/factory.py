@@ -1,9 +1,12 @@
 """Rows with defaults: a test names only what it is about."""
 
+from collections.abc import Sequence
 from itertools import count
 
 from nexent_gql.db.session import Database
+from nexent_gql.domains.agents.tables import Agent
 from nexent_gql.domains.identity.tables import Tenant, UserAccount
+from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.principal import Principal, Role
 
 
@@ -27,3 +30,32 @@ class Factory:
                 await session.flush()
             session.add(user)
         return Principal(tenant_id=tenant_id, user_id=user.id, role=role)
+
+    async def model(self, actor: Principal, *, name: str | None = None, is_default: bool = False) -> ChatModel:
+        """Make an offline model that was never checked."""
+        row = ChatModel(
+            tenant_id=actor.tenant_id,
+            name=name or f"Model {next(self._numbers)}",
+            dialect="OFFLINE",
+            model_name="offline",
+            is_default=is_default,
+            created_by=actor.user_id,
+        )
+        async with self.database.transaction(actor.tenant_id) as session:
+            session.add(row)
+        return row
+
+    async def agent(
+        self, actor: Principal, *, name: str | None = None, model: ChatModel | None = None, tools: Sequence[str] = ()
+    ) -> Agent:
+        """Make an agent; without `model` it uses the tenant's default."""
+        row = Agent(
+            tenant_id=actor.tenant_id,
+            name=name or f"Agent {next(self._numbers)}",
+            model_id=model.id if model else None,
+            tool_names=list(tools),
+            created_by=actor.user_id,
+        )
+        async with self.database.transaction(actor.tenant_id) as session:
+            session.add(row)
+        return row

@@ -42,7 +42,7 @@ class CreateAgentInput:
             description=self.description,
             instructions=self.instructions,
             model_id=None if self.model_id is None else _model_id(self.model_id),
-            kind=engine.AgentKind(self.kind.value),
+            kind=_kind(self.kind),
             max_steps=DEFAULT_STEPS if self.max_steps is None else self.max_steps,
             tool_names=tuple(self.tool_names or ()),
         )
@@ -57,11 +57,11 @@ class UpdateAgentInput:
         default=None,
         description="The `version` that you read; if somebody has changed the agent since, nothing is written.",
     )
-    name: strawberry.Maybe[str] = strawberry.field(description=_NAME)
+    name: strawberry.Maybe[str | None] = strawberry.field(description=f"{_NAME} Cannot be cleared.")
     description: strawberry.Maybe[str | None] = strawberry.field(description=_DESCRIPTION)
     instructions: strawberry.Maybe[str | None] = strawberry.field(description=_INSTRUCTIONS)
     model_id: strawberry.Maybe[strawberry.ID | None] = strawberry.field(description=_MODEL_ID)
-    kind: strawberry.Maybe[AgentKind] = strawberry.field(description="How it acts.")
+    kind: strawberry.Maybe[AgentKind | None] = strawberry.field(description="How it acts. Null: TOOL_CALLING.")
     max_steps: strawberry.Maybe[int | None] = strawberry.field(description=_MAX_STEPS)
     tool_names: strawberry.Maybe[list[str] | None] = strawberry.field(description=_TOOL_NAMES)
 
@@ -74,11 +74,11 @@ class UpdateAgentInput:
         model_id = self.model_id.value if self.model_id else None
         tools = self.tool_names.value if self.tool_names else None
         return AgentPatch(
-            name=self.name.value if self.name else UNSET,
+            name=(self.name.value or "") if self.name else UNSET,
             description=self.description.value if self.description else UNSET,
             instructions=self.instructions.value if self.instructions else UNSET,
             model_id=(None if model_id is None else _model_id(model_id)) if self.model_id else UNSET,
-            kind=engine.AgentKind(self.kind.value.value) if self.kind else UNSET,
+            kind=_kind(self.kind.value) if self.kind else UNSET,
             max_steps=self.max_steps.value if self.max_steps else UNSET,
             tool_names=tuple(tools or ()) if self.tool_names else UNSET,
         )
@@ -93,6 +93,10 @@ class DeleteAgentInput:
         default=None,
         description="The `version` that you read; if somebody has changed the agent since, it stays.",
     )
+
+
+def _kind(kind: AgentKind | None) -> engine.AgentKind:
+    return engine.AgentKind((kind or AgentKind.TOOL_CALLING).value)
 
 
 def _model_id(text: str) -> UUID:

@@ -55,8 +55,8 @@ class UpdateModelInput:
     """See `ModelPatch`."""
 
     id: strawberry.ID = strawberry.field(description="The model.")
-    name: strawberry.Maybe[str] = strawberry.field(description=_NAME)
-    model_name: strawberry.Maybe[str] = strawberry.field(description=_MODEL_NAME)
+    name: strawberry.Maybe[str | None] = strawberry.field(description=f"{_NAME} Cannot be cleared.")
+    model_name: strawberry.Maybe[str | None] = strawberry.field(description=f"{_MODEL_NAME} Cannot be cleared.")
     base_url: strawberry.Maybe[str | None] = strawberry.field(
         description=f"{_BASE_URL} With another server, `apiKey` must be given too."
     )
@@ -66,8 +66,8 @@ class UpdateModelInput:
         """Return what the service takes."""
         key = self.api_key.value if self.api_key else None
         return ModelPatch(
-            name=self.name.value if self.name else UNSET,
-            model_name=self.model_name.value if self.model_name else UNSET,
+            name=(self.name.value or "") if self.name else UNSET,
+            model_name=(self.model_name.value or "") if self.model_name else UNSET,
             base_url=self.base_url.value if self.base_url else UNSET,
             api_key=(None if key is None else SecretStr(key)) if self.api_key else UNSET,
         )

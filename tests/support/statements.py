@@ -1,0 +1,27 @@
+"""How many statements a piece of work sends to Postgres: the test against N+1."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from sqlalchemy import event
+
+from nexent_gql.db.session import Database
+
+_BINDING = "SELECT set_config("
+
+
+@contextmanager
+def statements(database: Database) -> Generator[list[str]]:
+    """Collect the SQL that is sent within the block, without what only binds transactions to their tenant."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if not statement.startswith(_BINDING):
+            sent.append(statement)
+
+    engine = database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

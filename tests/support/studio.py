@@ -1,0 +1,74 @@
+"""Models, tools and agents as a server has them: real services on a real database, calling over real sockets."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+from pydantic import SecretStr
+
+from nexent_gql.adapters.llm_gateway import LanguageModelGateway
+from nexent_gql.adapters.llm_offline import OfflineModels
+from nexent_gql.adapters.llm_openai import OpenAIModels
+from nexent_gql.adapters.outbound import outbound_client
+from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
+from nexent_gql.db.session import Database
+from nexent_gql.domains.agents.service import AgentService
+from nexent_gql.domains.models.service import ModelService
+from nexent_gql.domains.tools.service import ToolService
+from nexent_gql.kernel.clock import utc_now
+from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.llm import Dialect
+from tests.support.direct_graphql import Answer, Data, DirectGraphQL
+from tests.support.toolbox import NamedTools
+
+if TYPE_CHECKING:
+    from nexent_gql.services import Services
+
+
+@dataclass(frozen=True)
+class Studio:
+    """The services, and GraphQL over them."""
+
+    database: Database
+    toolbox: NamedTools
+    models: ModelService
+    tools: ToolService
+    agents: AgentService
+
+    @property
+    def graphql(self) -> DirectGraphQL:
+        """Operations on these services."""
+        found = SimpleNamespace(models=self.models, tools=self.tools, agents=self.agents)
+        return DirectGraphQL(cast("Services", found))
+
+    async def ask(self, actor: Principal | None, query: str, **variables: object) -> Answer:
+        """Run an operation."""
+        return await self.graphql(actor, query, **variables)
+
+    async def mutate(self, actor: Principal, name: str, fields: str, /, **input: object) -> Data:
+        """Run a mutation with one input object; returns the member of its union that came."""
+        kind = f"{name[0].upper()}{name[1:]}"
+        errors = "... on Error { message code } ... on ValidationError { path }"
+        selection = f"{{ __typename {errors} ... on {kind}Payload {fields} }}"
+        document = f"mutation ($input: {kind}Input!) {{ {name}(input: $input) {selection} }}"
+        return (await self.ask(actor, document, input=input)).one
+
+
+@asynccontextmanager
+async def studio(database: Database, *, check_s: float = 15) -> AsyncGenerator[Studio]:
+    """Open the services on a database."""
+    toolbox = NamedTools("current_time", "calculator", "wait")
+    secrets = AesGcmSecretBox([SecretStr("a secret key of this installation, for tests")])
+    async with outbound_client("any") as client:
+        dialects = {Dialect.OPENAI: OpenAIModels(client), Dialect.OFFLINE: OfflineModels()}
+        llm = LanguageModelGateway(dialects, check_s=check_s)
+        tools = ToolService(toolbox)
+        yield Studio(
+            database=database,
+            toolbox=toolbox,
+            models=ModelService(database, llm, secrets, utc_now),
+            tools=tools,
+            agents=AgentService(database, tools, utc_now),
+        )
