@@ -6,7 +6,6 @@ from typing import Self
 import strawberry
 from graphql import (
     GraphQLError,
-    GraphQLNonNull,
     GraphQLSchema,
     lexicographic_sort_schema,
     print_schema,
@@ -100,8 +99,8 @@ def _describe_inputs(schema: GraphQLSchema) -> None:
     """Let each mutation's one argument say what its type says."""
     fields = schema.mutation_type.fields.values() if schema.mutation_type else ()
     for argument in (argument for field in fields for argument in field.args.values()):
-        if argument.description is None and isinstance(argument.type, GraphQLNonNull):
-            argument.description = getattr(argument.type.of_type, "description", None)
+        type_ = schema.get_type(str(argument.type).rstrip("!"))
+        argument.description = argument.description or (type_.description if type_ else None)
 
 
 def build_schema(limits: ApiLimits | None = None) -> ApiSchema:
