@@ -35,6 +35,9 @@ mutation ($input: SendMessageInput!) {
       cursor run { id status } conversation { id } userMessage { id } assistantMessage { id status }
     }
     ... on Error { message code }
+    ... on ValidationError { path }
+    ... on RunBusyError { runId }
+    ... on ClientIdReusedError { runId }
   }
 }
 """

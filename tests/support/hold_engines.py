@@ -1,9 +1,12 @@
 """A supervisor to be killed: starts the engines over a folder, prints where they are, waits for Ctrl-C.
 
+With the argument `fork` it has a child that merely forked, and so shares every descriptor.
+
 Standard library and the package only, so that any Python can run it, also as another user.
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -19,7 +22,11 @@ def say(fact: object) -> None:
 def main(state: Path) -> None:
     with EngineSet(state) as engines:
         try:
-            say(vars(engines.start()))
+            urls = engines.start()
+            if "fork" in sys.argv and os.fork() == 0:
+                time.sleep(30)
+                os._exit(0)
+            say(vars(urls))
             while True:
                 time.sleep(0.05)
         except EngineError as error:

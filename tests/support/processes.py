@@ -17,8 +17,10 @@ from typing import cast
 
 import psutil
 
-_ROOT = Path(__file__).parents[2]
-_HOLDER = Path(__file__).with_name("hold_engines.py")
+from nexent_gql.embedded.binaries import find_binaries
+
+ROOT = Path(__file__).parents[2]
+HOLDER = Path(__file__).with_name("hold_engines.py")
 
 
 def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 15.0) -> None:
@@ -80,13 +82,14 @@ class Holder:
 
 @contextmanager
 def holding_engines(
-    state: Path, *, python: str = sys.executable, path: tuple[Path, ...] = (), user: str | None = None
+    state: Path, *, python: str = sys.executable, user: str | None = None, fork: bool = False
 ) -> Generator[Holder]:
     """Run `hold_engines.py` over a state folder, in its own process group; it is killed at the end."""
+    wheels = find_binaries().postgres.parents[1]
     entry = pwd.getpwnam(user) if user is not None else None
     with subprocess.Popen(
-        [python, _HOLDER, state],
-        env={"PYTHONPATH": os.pathsep.join(str(part) for part in (_ROOT, *path)), "PYTHONDONTWRITEBYTECODE": "1"},
+        [python, HOLDER, state, *(["fork"] if fork else [])],
+        env={"PYTHONPATH": f"{ROOT}{os.pathsep}{wheels}", "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=subprocess.PIPE,
         text=True,
         cwd="/",

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from nexent_gql.kernel.errors import ConflictError, InvalidInputError, NotFoundError
+from nexent_gql.ports.engine import RunFailedError
 
 
 class RunNotFoundError(NotFoundError):
@@ -53,3 +54,17 @@ class RunNotFinishedError(ConflictError):
 
 class InvalidRequestError(InvalidInputError):
     """The parts of a request do not fit each other."""
+
+
+class RunDeadlineError(RunFailedError):
+    """The run took longer than runs may."""
+
+    code = "RUN_DEADLINE"
+    retryable = True
+
+
+class WorkerLostError(RunFailedError):
+    """Every worker that took the run up died over it."""
+
+    code = "WORKER_LOST"
+    retryable = True

@@ -13,6 +13,7 @@ from nexent_gql.domains.conversations.tables import Message, MessageRole, TitleS
 from nexent_gql.domains.conversations.turns import Turns
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.runs import events
+from nexent_gql.domains.runs.errors import RunDeadlineError, WorkerLostError
 from nexent_gql.domains.runs.execution import Execution
 from nexent_gql.domains.runs.jobs import GenerateTitle
 from nexent_gql.domains.runs.repository import RunRepository
@@ -31,20 +32,6 @@ from nexent_gql.ports.tools import ToolContext
 from nexent_gql.streams.sink import RunSink, SinkSettings, open_sink
 
 _log = structlog.get_logger()
-
-
-class RunDeadlineError(RunFailedError):
-    """The run took longer than runs may."""
-
-    code = "RUN_DEADLINE"
-    retryable = True
-
-
-class WorkerLostError(RunFailedError):
-    """Every worker that took the run up died over it."""
-
-    code = "WORKER_LOST"
-    retryable = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,83 @@
+"""One installation for all end-to-end tests of a session, and users of it."""
+
+from collections.abc import AsyncGenerator, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.support.fake_provider import FakeProvider, fake_provider
+from tests.support.graphql_client import Client, Data
+from tests.support.installation import Installation, installed
+
+REGISTER = """
+mutation ($input: RegisterModelInput!) {
+  registerModel(input: $input) { ... on RegisterModelPayload { model { id } } ... on Error { message code } }
+}
+"""
+CREATE_AGENT = """
+mutation ($input: CreateAgentInput!) {
+  createAgent(input: $input) { ... on CreateAgentPayload { agent { id } } ... on Error { message code } }
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[Installation]:
+    """A running installation with two workers."""
+    with installed(Path(tmp_path_factory.mktemp("house")) / "state", workers=2) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def token(house: Installation) -> str:
+    """A token of the demo user, for the whole session."""
+    return house.token()
+
+
+@pytest.fixture
+async def client(house: Installation, token: str) -> AsyncGenerator[Client]:
+    """The demo user."""
+    async with Client(house.url, token) as made:
+        yield made
+
+
+@pytest.fixture
+async def provider() -> AsyncGenerator[FakeProvider]:
+    """A model provider that answers by script."""
+    async with fake_provider() as made:
+        yield made
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A user, an agent, and the provider that plays its model."""
+
+    client: Client
+    provider: FakeProvider
+    agent_id: str
+    script: str
+
+    async def send(self, text: str, **fields: object) -> Data:
+        """Ask the agent in a new conversation."""
+        return await self.client.send(text, agentId=self.agent_id, **fields)
+
+
+@pytest.fixture(params=["TOOL_CALLING"])
+async def stage(client: Client, provider: FakeProvider, request: pytest.FixtureRequest) -> Stage:
+    """An agent of its own for one test; `stage.script` is the name to script the provider under."""
+    name = f"scripted-{uuid4().hex[:12]}"
+    model = await client.one(
+        REGISTER, input={"name": name, "dialect": "OPENAI", "baseUrl": provider.base_url, "modelName": name}
+    )
+    agent = await client.one(
+        CREATE_AGENT,
+        input={
+            "name": name,
+            "kind": request.param,
+            "modelId": model["model"]["id"],
+            "toolNames": ["calculator", "current_time", "wait"],
+        },
+    )
+    return Stage(client, provider, agent["agent"]["id"], name)
