@@ -42,10 +42,10 @@ def _names() -> Iterator[str]:
     yield from _MODULES
 
 
-def _classes(root: type[DomainError]) -> Iterator[type[DomainError]]:
-    yield root
+def _below(root: type[DomainError]) -> Iterator[type[DomainError]]:
     for child in sorted(root.__subclasses__(), key=lambda cls: cls.__name__):
-        yield from _classes(child)
+        yield child
+        yield from _below(child)
 
 
 def _entry(cls: type[DomainError]) -> CodeEntry:
@@ -60,7 +60,7 @@ def catalogue() -> dict[str, CodeEntry]:
     for name in _names():
         import_module(name)
     entries: dict[str, CodeEntry] = {}
-    for cls in _classes(DomainError):
+    for cls in _below(DomainError):
         if cls.__module__.startswith("nexent_gql."):
             entries.setdefault(cls.code, _entry(cls))
     return dict(sorted(entries.items()))

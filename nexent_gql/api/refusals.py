@@ -1,13 +1,19 @@
 """What the API itself refuses, before or beside any domain."""
 
 from nexent_gql.kernel.errors import (
-    ConflictError,
+    DomainError,
     ForbiddenError,
     InvalidInputError,
     QuotaExceededError,
     UnauthenticatedError,
     UnavailableError,
 )
+
+
+class InternalError(DomainError):
+    """A bug on our side; `errorId` finds it in the server's log."""
+
+    code = "INTERNAL_SERVER_ERROR"
 
 
 class ParseFailedError(InvalidInputError):
@@ -116,9 +122,3 @@ class TooManyOperationsError(QuotaExceededError):
     """The socket carries as many operations as one may."""
 
     code = "TOO_MANY_OPERATIONS"
-
-
-class DuplicateOperationError(ConflictError):
-    """The socket has a running operation under this id."""
-
-    code = "DUPLICATE_OPERATION"
