@@ -1,0 +1,83 @@
+"""Patches of agents, and choices of tools: no database."""
+
+from uuid import uuid4
+
+import pytest
+
+from nexent_gql.domains.agents.policy import AgentDraft, AgentPatch, merged, write
+from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.tools.errors import UnknownToolError
+from nexent_gql.domains.tools.service import ToolService, tool_id
+from nexent_gql.kernel.errors import InvalidInputError
+from nexent_gql.kernel.page import PageRequest
+from nexent_gql.kernel.patch import UNSET, either
+from nexent_gql.ports.engine import AgentKind
+from tests.support.toolbox import NamedTools
+
+MODEL = uuid4()
+
+
+def agent() -> Agent:
+    return Agent(
+        tenant_id=uuid4(),
+        created_by=uuid4(),
+        name="Helper",
+        description="Good",
+        instructions="Be brief.",
+        model_id=MODEL,
+        kind=AgentKind.CODE,
+        max_steps=3,
+        tool_names=["wait"],
+    )
+
+
+def test_an_empty_patch_changes_nothing() -> None:
+    assert merged(agent(), AgentPatch()) == AgentDraft(
+        name="Helper",
+        description="Good",
+        instructions="Be brief.",
+        model_id=MODEL,
+        kind=AgentKind.CODE,
+        max_steps=3,
+        tool_names=("wait",),
+    )
+
+
+def test_none_clears_or_brings_the_default_back() -> None:
+    patch = AgentPatch(description=None, instructions=None, model_id=None, max_steps=None, tool_names=None)
+    assert merged(agent(), patch) == AgentDraft(name="Helper", kind=AgentKind.CODE)
+
+
+def test_either_keeps_none_and_falsy_values() -> None:
+    assert either(UNSET, 3) == 3
+    assert either(0, 3) == 0
+    assert either(None, 3) is None
+
+
+def test_a_refused_draft_writes_no_tools() -> None:
+    row = agent()
+    with pytest.raises(UnknownToolError) as refusal:
+        write(row, AgentDraft(name="Helper", tool_names=("wait", "fly")), ToolService(NamedTools("wait")))
+    assert refusal.value.path == ("toolNames", "1")
+    assert row.tool_names == ["wait"]
+
+
+def test_a_tool_that_the_agent_has_may_be_gone() -> None:
+    row = agent()
+    write(row, merged(row, AgentPatch(name="Renamed")), ToolService(NamedTools()))
+    assert (row.name, row.tool_names) == ("Renamed", ["wait"])
+
+
+def test_chosen_tools_keep_the_order_of_the_choice() -> None:
+    tools = ToolService(NamedTools("a", "b", "c"))
+    assert [spec.name for spec in tools.chosen(["c", "gone", "a"])] == ["c", "a"]
+    with pytest.raises(InvalidInputError) as refusal:
+        tools.checked(["a", "a"], "toolNames")
+    assert refusal.value.path == ("toolNames", "1")
+
+
+def test_ids_of_tools_are_the_same_everywhere() -> None:
+    assert str(tool_id("calculator")) == "d1d67e8e-0da6-5e9d-a018-fb886a9764c8"
+    page = ToolService(NamedTools("a", "b")).page(PageRequest(size=1))
+    assert [spec.name for spec in page.rows] == ["a"]
+    assert (page.has_next, page.has_previous) == (True, False)
