@@ -2,21 +2,25 @@
 
 import ast
 import math
-import operator
 from collections.abc import Callable
 
 Number = int | float
 MAX_BITS = 10_000
 _MAX_DEPTH = 100
+_MAX_COUNT = 1_000
+_MAX_DECIMALS = 400
 _CONSTANTS: dict[str, Number] = {"pi": math.pi, "e": math.e, "tau": math.tau}
-_UNARY: dict[type[ast.unaryop], Callable[[Number], Number]] = {ast.UAdd: operator.pos, ast.USub: operator.neg}
+_UNARY: dict[type[ast.unaryop], Callable[[Number], Number]] = {
+    ast.UAdd: lambda value: value,
+    ast.USub: lambda value: -value,
+}
 _BINARY: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
+    ast.Add: lambda left, right: left + right,
+    ast.Sub: lambda left, right: left - right,
+    ast.Mult: lambda left, right: left * right,
+    ast.Div: lambda left, right: left / right,
+    ast.FloorDiv: lambda left, right: left // right,
+    ast.Mod: lambda left, right: left % right,
 }
 
 
@@ -31,7 +35,7 @@ def work_out(expression: str) -> str:
         ArithmeticFailure: Not an expression, not arithmetic, not defined, or too large.
     """
     try:
-        tree = ast.parse(expression.strip(), mode="eval")
+        tree = ast.parse(expression.strip().replace("^", "**"), mode="eval")  # 2^3, as people write it
         value = _value(tree.body, 0)
     except SyntaxError as error:
         raise ArithmeticFailure(f"this is not an arithmetic expression ({error.msg})") from None
@@ -42,7 +46,7 @@ def work_out(expression: str) -> str:
     except OverflowError:
         raise ArithmeticFailure("the result is too large") from None
     except (ValueError, TypeError) as error:
-        raise ArithmeticFailure(str(error) or "this is not defined") from None
+        raise ArithmeticFailure(f"this is not defined ({error})") from None
     return str(value) if isinstance(value, int) else f"{value:.15g}"
 
 
@@ -98,7 +102,7 @@ def _small(function: Callable[..., int]) -> Callable[..., int]:
     def bounded(*arguments: Number) -> int:
         if any(not isinstance(argument, int) for argument in arguments):
             raise ArithmeticFailure("this function takes whole numbers")
-        if any(argument > 1_000 for argument in arguments):
+        if any(argument > _MAX_COUNT for argument in arguments):
             raise OverflowError
         return function(*arguments)
 
@@ -106,7 +110,7 @@ def _small(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def _round(value: Number, digits: Number = 0) -> Number:
-    if not isinstance(digits, int) or abs(digits) > 400:
+    if not isinstance(digits, int) or abs(digits) > _MAX_DECIMALS:
         raise ArithmeticFailure("round takes a number and how many decimals")
     return round(value, digits) if digits else round(value)
 
@@ -115,8 +119,24 @@ def _log(value: Number, base: Number = math.e) -> float:
     return math.log(value) if base == math.e else math.log(value, base)
 
 
+def _absolute(value: Number) -> Number:
+    return abs(value)
+
+
+def _largest(*values: Number) -> Number:
+    return max(values)
+
+
+def _smallest(*values: Number) -> Number:
+    return min(values)
+
+
+def _total(*values: Number) -> Number:
+    return sum(values)
+
+
 _FUNCTIONS: dict[str, Callable[..., Number]] = {
-    "abs": abs,
+    "abs": _absolute,
     "ceil": math.ceil,
     "comb": _small(math.comb),
     "cos": math.cos,
@@ -129,14 +149,14 @@ _FUNCTIONS: dict[str, Callable[..., Number]] = {
     "log": _log,
     "log10": math.log10,
     "log2": math.log2,
-    "max": lambda *values: max(values),
-    "min": lambda *values: min(values),
+    "max": _largest,
+    "min": _smallest,
     "perm": _small(math.perm),
     "radians": math.radians,
     "round": _round,
     "sin": math.sin,
     "sqrt": math.sqrt,
-    "sum": lambda *values: sum(values),
+    "sum": _total,
     "tan": math.tan,
 }
 

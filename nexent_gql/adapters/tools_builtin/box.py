@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 
 from nexent_gql.adapters.tools_builtin.calculator import calculator
 from nexent_gql.adapters.tools_builtin.current_time import current_time
-from nexent_gql.adapters.tools_builtin.tool import Arguments, Tool, ToolFailure
+from nexent_gql.adapters.tools_builtin.tool import ToolFailure
 from nexent_gql.adapters.tools_builtin.wait import wait
 from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.json import JsonObject
@@ -16,6 +17,28 @@ from nexent_gql.ports.tools import ToolContext, ToolResult
 
 MAX_OUTPUT_BYTES = 64 * 1024
 _log = structlog.get_logger()
+
+
+class AnyTool(Protocol):
+    """A `Tool`, whatever its arguments."""
+
+    @property
+    def name(self) -> str:
+        """Unique in the box."""
+        ...
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds after which a call is cancelled."""
+        ...
+
+    def spec(self) -> ToolSpec:
+        """Describe it for the model."""
+        ...
+
+    async def call(self, arguments: JsonObject, context: ToolContext) -> str:
+        """Check the arguments and run; raises ToolFailure for what the model can mend."""
+        ...
 
 
 class BuiltinTools:
@@ -29,8 +52,8 @@ class BuiltinTools:
         ValueError: Two tools have one name.
     """
 
-    def __init__(self, clock: Clock = utc_now, tools: Sequence[Tool[Arguments]] = ()) -> None:
-        every = (current_time(clock), calculator(), wait(), *tools)
+    def __init__(self, clock: Clock = utc_now, tools: Sequence[AnyTool] = ()) -> None:
+        every: tuple[AnyTool, ...] = (current_time(clock), calculator(), wait(), *tools)
         self._tools = {tool.name: tool for tool in every}
         self._specs = tuple(tool.spec() for tool in every)
         if len(self._tools) < len(every):

@@ -23,7 +23,7 @@ class Calculator(Arguments):
 def calculator() -> Tool[Calculator]:
     """Make the tool that works out arithmetic; numbers have at most 3,000 digits, decimals 15 significant ones."""
 
-    async def run(asked: Calculator, _context: ToolContext) -> str:  # noqa: RUF029 - tools are asynchronous
+    async def run(asked: Calculator, _context: ToolContext) -> str:
         try:
             return work_out(asked.expression)
         except ArithmeticFailure as failure:

@@ -24,7 +24,7 @@ class CurrentTime(Arguments):
 def current_time(clock: Clock) -> Tool[CurrentTime]:
     """Make the tool that tells date, time and weekday in a time zone."""
 
-    async def run(asked: CurrentTime, _context: ToolContext) -> str:  # noqa: RUF029 - tools are asynchronous
+    async def run(asked: CurrentTime, _context: ToolContext) -> str:
         now = clock().astimezone(_zone(asked.timezone))
         return f"{now.isoformat(sep=' ', timespec='seconds')} ({_DAYS[now.weekday()]}, {asked.timezone})"
 
