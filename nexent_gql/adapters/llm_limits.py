@@ -32,21 +32,27 @@ class StreamLimits:
     max_error_bytes: int = 64_000
     max_answer_chars: int = 4_000_000
 
+CLOCK_S = 0.001
+"""More than the rounding of the event loop's clock."""
+
 
 class CallTimer:
     """One timeout for a whole call, set anew for each wait and off while the caller has the answer in hand.
 
     `async with timer` around the call, `with timer` around each wait. A timeout that ran on between the waits would
-    cancel the caller in the middle of its own work.
+    cancel the caller in the middle of its own work. A wait only notes its deadline; one timer of the event loop looks
+    at it when it may have passed, because setting a timer for each piece of an answer costs more than reading it.
     """
 
     def __init__(self, limits: StreamLimits) -> None:
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._timeout = asyncio.timeout(None)
+        self._look_at = float("inf")
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline: float | None = None
         self._spent_s = 0.0
         self._since = 0.0
-        self._why = ""
         self.begun = False
         self.answered = False
 
@@ -57,41 +63,58 @@ class CallTimer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         await self._timeout.__aexit__(kind, error, trace)
 
     def __enter__(self) -> None:
         limits = self._limits
         self._since = self._loop.time()
-        left_s = limits.total_s - self._spent_s
         wait_s = limits.idle_s if self.begun else limits.first_token_s - self._spent_s
-        self._why = "TOTAL" if left_s <= wait_s else "IDLE" if self.begun else "FIRST_TOKEN"
-        self._timeout.reschedule(self._since + min(left_s, wait_s))
+        self._deadline = self._since + min(wait_s, limits.total_s - self._spent_s)
+        if self._deadline < self._look_at:
+            self._look_later(self._deadline)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._spent_s += self._loop.time() - self._since
-        if not self._timeout.expired():
-            self._timeout.reschedule(None)
+        self._deadline = None
+        if self._timeout.when() is not None and not self._timeout.expired():
+            self._timeout.reschedule(None)  # the wait ended in the same moment as its time
+
+    def _look_later(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._look_at = when
+        self._timer = self._loop.call_at(when, self._look)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        self._timer, self._look_at = None, float("inf")
+        if self._deadline is None:
+            return
+        if self._deadline <= now:
+            self._timeout.reschedule(now)
+        else:
+            self._look_later(self._deadline)
 
     def error(self) -> ModelTimeoutError:
         """Say which limit was reached."""
-        match self._why:
-            case "TOTAL":
-                return ModelTimeoutError(
-                    "The answer took longer than is allowed. Ask for a shorter one.",
-                    cause="TOTAL",
-                    limit_s=self._limits.total_s,
-                )
-            case "IDLE":
-                return ModelTimeoutError(
-                    "The provider fell silent in the middle of the answer. Try again.",
-                    cause="IDLE",
-                    limit_s=self._limits.idle_s,
-                )
-            case _:
-                return ModelTimeoutError(
-                    "The provider did not begin to answer in time. Try again, or use a faster model.",
-                    cause="FIRST_TOKEN",
-                    limit_s=self._limits.first_token_s,
-                )
+        if self._spent_s >= self._limits.total_s - CLOCK_S:
+            return ModelTimeoutError(
+                "The answer took longer than is allowed. Ask for a shorter one.",
+                cause="TOTAL",
+                limit_s=self._limits.total_s,
+            )
+        if self.begun:
+            return ModelTimeoutError(
+                "The provider fell silent in the middle of the answer. Try again.",
+                cause="IDLE",
+                limit_s=self._limits.idle_s,
+            )
+        return ModelTimeoutError(
+            "The provider did not begin to answer in time. Try again, or use a faster model.",
+            cause="FIRST_TOKEN",
+            limit_s=self._limits.first_token_s,
+        )

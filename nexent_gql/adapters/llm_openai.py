@@ -246,7 +246,7 @@ def url_of(endpoint: ModelEndpoint) -> httpx2.URL:
     """Return where to post; a base URL that was copied together with the path is taken as it is."""
     try:
         url = httpx2.URL(endpoint.base_url.strip())
-    except httpx2.InvalidURL:
+    except (httpx2.InvalidURL, ValueError):
         url = httpx2.URL("")
     if url.scheme not in {"http", "https"} or not url.host:
         raise ModelAddressError(

@@ -32,9 +32,11 @@ class SseDecoder:
         if b"\n" not in received:  # kept apart until a newline comes: joining each time would take quadratic time
             self._keep(received)
             return []
-        lines = b"".join([*self._parts, received]).split(b"\n")
-        self._parts.clear()
-        self._parts_bytes = 0
+        if self._parts:
+            received = b"".join([*self._parts, received])
+            self._parts.clear()
+            self._parts_bytes = 0
+        lines = received.split(b"\n")
         self._keep(lines.pop())
         if self._at_start:
             lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
