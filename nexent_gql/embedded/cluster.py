@@ -7,8 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from nexent_gql.embedded import keeper
 from nexent_gql.embedded.account import Account
-from nexent_gql.embedded.binaries import CLEAN_ENVIRONMENT, POSTGRES_MAJOR, Binaries
+from nexent_gql.embedded.binaries import POSTGRES_MAJOR, Binaries
 from nexent_gql.embedded.child import Child, Command
 from nexent_gql.embedded.claim import claimed
 from nexent_gql.embedded.errors import EngineError, failure
@@ -130,7 +131,7 @@ class Cluster:
             [program, "--single", "-D", self.seen(data), "-c", "exit_on_error=on", "postgres"],
             input=f"ALTER ROLE postgres PASSWORD '{password}'\n",
             cwd=data,
-            env=CLEAN_ENVIRONMENT,
+            env=keeper.CLEAN_ENVIRONMENT,
             user=None if user is None else user.uid,
             group=None if user is None else user.gid,
             extra_groups=None if user is None else (),

@@ -1,10 +1,11 @@
 """Stands between the supervisor and one engine, so that the engine never outlives the supervisor.
 
-Run as a script (`python -I -S keeper.py UID GID FOLDER PID_FD STOPS COMMAND...`), never imported by the
-application, standard library only: it must start in milliseconds.
+Run as a script: `python -I -S keeper.py UID GID FOLDER PID_FD STOPS COMMAND...`; standard library only, because
+it must start in milliseconds and without the package.
 
 Its standard input is the lifeline: a pipe whose other end only the supervisor holds. When that end
-closes, on purpose or because the supervisor was killed, the engine is stopped. When the engine ends
+closes, on purpose or because the supervisor was killed, the engine is stopped; also within a second when the
+supervisor is gone, but a fork of it still holds the pipe. When the engine ends
 by itself, the keeper reaps it and ends with the same status, so the supervisor notices, and no zombie
 is left that PostgreSQL would take for a running server. It has one thread, therefore Linux can also be
 told to stop the engine when the keeper itself is killed.
@@ -20,12 +21,14 @@ import sys
 import time
 from types import FrameType
 
+CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+"""What a program of an engine gets: nothing of the user's PG*, LD_* or locale settings."""
+
 _CHECK_PARENT_EVERY_S = 1.0
 _LIFELINE = 0
 _PR_SET_PDEATHSIG = 1
 _NOT_STARTED = 127
 _SIGNALLED = 128
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}  # as `binaries.CLEAN_ENVIRONMENT`
 _HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -41,7 +44,7 @@ def main(arguments: list[str]) -> int:
             os.pwrite(int(pid_fd), str(os.getpid()).encode(), 0)
             _become(int(uid), int(gid), folder)
             _die_with(keeper, steps[0][0])
-            os.execve(command[0], command, _ENVIRONMENT)  # noqa: S606 # our own command; no shell is wanted
+            os.execve(command[0], command, CLEAN_ENVIRONMENT)  # noqa: S606 # our own command; no shell is wanted
         except OSError as error:
             os.write(2, f"{command[0]}: {error.strerror}\n".encode())
         os._exit(_NOT_STARTED)

@@ -56,6 +56,7 @@ class Valkey:
             EngineError: It ended, or was not ready in time.
         """
         self.child.wait_until(self._answers, timeout_s)
+        self._conf.unlink(missing_ok=True)  # read once; it holds the password
 
     def clean_up(self) -> None:
         """Remove what only a running server needs."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -17,7 +18,7 @@ from nexent_gql.embedded import Engines, EngineSet
 from nexent_gql.embedded.account import engine_account
 from tests.support.engine_state import initialised_state, run_as
 from tests.support.engines import fetch_column, redis_command, run_sql
-from tests.support.processes import engine_pid, holding_engines, kill_tree, nothing_runs_on, wait_for
+from tests.support.processes import engine_pid, holding_engines, is_held, kill_tree, nothing_runs_on, wait_for
 
 
 @pytest.fixture
@@ -89,6 +90,9 @@ async def test_a_killed_keeper_takes_its_engine_along_and_both_come_back(
     pid = engine_pid(state, name)
     os.kill(_parent_of(pid), signal.SIGKILL)
     await asyncio.to_thread(wait_for, lambda: engines.poll() == [name], "the loss is noticed")
+    if sys.platform == "linux":  # elsewhere the restart ends the engine
+        pid_file = state / "run" / f"{name}.pid"
+        await asyncio.to_thread(wait_for, lambda: not is_held(pid_file), "the engine has ended too")
     engines.restart(name)
     assert engine_pid(state, name) != pid
     await _both_answer(urls)
@@ -102,6 +106,23 @@ async def test_engines_end_when_their_supervisor_is_killed(state: Path) -> None:
     with EngineSet(state) as engines:
         assert await fetch_column(engines.start().database_url, "SELECT n FROM t") == [7]
     assert "database system was not properly shut down" not in (state / "log" / "postgres.log").read_text()
+
+
+def test_engines_end_when_their_supervisor_is_killed_and_a_fork_of_it_is_left(state: Path) -> None:
+    with holding_engines(state, fork=True) as holder:
+        assert "error" not in holder.said
+        supervisor = psutil.Process(holder.process.pid)
+        (fork,) = (child for child in supervisor.children() if child.cmdline() == supervisor.cmdline())
+        try:
+            supervisor.kill()
+            pid_files = [state / "run" / f"{name}.pid" for name in ("postgres", "valkey")]
+            wait_for(lambda: not any(map(is_held, pid_files)), "the engines have ended")
+            assert fork.is_running()
+        finally:
+            fork.kill()
+    with EngineSet(state) as engines:
+        wait_for(lambda: not is_held(state / "lock"), "the fork has let go of the folder")
+        engines.start()
 
 
 async def test_all_killed_at_once_in_mid_write_lose_nothing_acknowledged(state: Path) -> None:

@@ -7,7 +7,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,7 +26,7 @@ from nexent_gql.embedded.errors import PortTakenError
 from nexent_gql.embedded.layout import Layout
 from tests.support.engine_state import initialised_state, run_as
 from tests.support.engines import fetch_column
-from tests.support.processes import engine_pid, holding_engines, nothing_runs_on, wait_for
+from tests.support.processes import HOLDER, ROOT, engine_pid, holding_engines, nothing_runs_on, wait_for
 
 _OLD_GLIBC = "postgres: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.28' not found (required by postgres)"
 
@@ -267,15 +269,23 @@ def test_an_engine_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> N
     wait_for(lambda: nothing_runs_on(layout.root), "it has ended", 2)
 
 
+def test_a_stop_right_after_a_start_is_not_lost(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "state")
+    layout.prepare()
+    stops = ((signal.SIGTERM, 30.0),)
+    began = time.monotonic()
+    for _ in range(5):
+        child = Child(Command("short", Path("/bin/sleep"), ("60",), tmp_path, stops), layout, None)
+        with claimed(layout.run / "short.pid", stops) as claim:
+            child.start(claim)
+        child.stop()
+    assert time.monotonic() - began < 25
+
+
 def test_missing_wheels_are_named(tmp_path: Path) -> None:
     done = subprocess.run(
-        [
-            shutil.which("python3", path="/usr/bin") or "python3",
-            "-S",
-            Path("tests/support/hold_engines.py"),
-            tmp_path / "state",
-        ],
-        env={"PYTHONPATH": str(Path.cwd())},
+        [sys.executable, "-S", HOLDER, tmp_path / "state"],  # without the environment's packages
+        env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,

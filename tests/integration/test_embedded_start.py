@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import pwd
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -16,7 +18,7 @@ from redis.exceptions import AuthenticationError
 from sqlalchemy.exc import DBAPIError
 
 from nexent_gql.embedded import EngineSet, engine_versions
-from nexent_gql.embedded.account import engine_account
+from nexent_gql.embedded.account import Account, engine_account
 from nexent_gql.embedded.binaries import find_binaries
 from nexent_gql.embedded.reach import reachable_binaries
 from tests.support.engine_state import initialised_state
@@ -96,11 +98,12 @@ async def test_a_second_start_has_the_data_of_the_first(tmp_path: Path) -> None:
     assert said == ["starting Valkey", "starting PostgreSQL"]
 
 
-async def test_settings_are_those_of_an_engine_that_keeps_data(tmp_path: Path) -> None:
-    with EngineSet(initialised_state(tmp_path)) as engines:
+@pytest.mark.parametrize(("durable", "postgres", "valkey"), [(True, "on", "yes"), (False, "off", "no")])
+async def test_only_tests_do_without_durability(tmp_path: Path, *, durable: bool, postgres: str, valkey: str) -> None:
+    with EngineSet(initialised_state(tmp_path), durable=durable) as engines:
         urls = engines.start()
-        assert await fetch_column(urls.database_url, _DURABILITY) == ["on", "on", "on"]
-        wanted = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
+        assert await fetch_column(urls.database_url, _DURABILITY) == [postgres] * 3
+        wanted = {"appendonly": valkey, "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
         assert await redis_command(urls.redis_url, "CONFIG GET", *wanted) == wanted
 
 
@@ -201,13 +204,10 @@ def test_root_runs_programs_and_data_that_the_engines_user_cannot_come_to(tmp_pa
 
 @needs_root
 async def test_an_ordinary_user_runs_everything_as_that_user(open_folder: Path) -> None:
-    python = next((path for path in _PYTHONS if _is_recent(path)), None)
-    if python is None:
-        pytest.skip("no Python >= 3.11 that an ordinary user may run")
     home = open_folder / "home"
     home.mkdir(mode=0o700)
     shutil.chown(home, "nobody")
-    with holding_engines(home / "state", python=python, path=(_site_packages(),), user="nobody") as holder:
+    with holding_engines(home / "state", python=_python_of_everybody(), user="nobody") as holder:
         assert holder.said.get("error") is None
         assert await fetch_column(holder.said["database_url"], "SELECT 1") == [1]
         owners = {path.owner() for path in (home / "state", *(home / "state").iterdir())}
@@ -218,10 +218,7 @@ async def test_an_ordinary_user_runs_everything_as_that_user(open_folder: Path) 
 
 @needs_root
 def test_an_ordinary_user_is_told_which_folder_cannot_be_written(open_folder: Path) -> None:
-    python = next((path for path in _PYTHONS if _is_recent(path)), None)
-    if python is None:
-        pytest.skip("no Python >= 3.11 that an ordinary user may run")
-    with holding_engines(open_folder / "state", python=python, path=(_site_packages(),), user="nobody") as holder:
+    with holding_engines(open_folder / "state", python=_python_of_everybody(), user="nobody") as holder:
         assert holder.said == {
             "error": f"{open_folder / 'state'} can't be used (Permission denied): "
             "repair it or its permissions, or choose another state folder."
@@ -235,10 +232,13 @@ def test_versions_are_those_of_the_programs() -> None:
     assert all(part.isdigit() for part in versions["valkey"].split("."))
 
 
-def _is_recent(python: str) -> bool:
+def _python_of_everybody() -> str:
+    """Find an interpreter that an ordinary user can run; this one may lie in root's home."""
+    nobody = pwd.getpwnam("nobody")
+    account = Account("nobody", nobody.pw_uid, nobody.pw_gid)
     check = "import sys; sys.exit(sys.version_info < (3, 11))"
-    return Path(python).exists() and subprocess.run([python, "-I", "-c", check], check=False).returncode == 0
-
-
-def _site_packages() -> Path:
-    return find_binaries().postgres.parents[1]
+    for python in (sys.executable, *_PYTHONS):
+        reachable = Path(python).exists() and account.can_reach(Path(python))
+        if reachable and subprocess.run([python, "-I", "-c", check], check=False).returncode == 0:
+            return python
+    pytest.skip("no Python >= 3.11 that an ordinary user may run")
