@@ -1,8 +1,8 @@
 """The offline model: what it says, calls and writes, in both languages."""
 
-import ast
 import time
-from collections.abc import Sequence
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from nexent_gql.adapters.llm_offline.arguments import arguments_for
 from nexent_gql.adapters.llm_offline.arithmetic import sum_in, value_of
 from nexent_gql.adapters.llm_offline.blocks import blocks_of, without_blocks
-from nexent_gql.adapters.llm_offline.functions import functions_in
 from nexent_gql.adapters.llm_offline.models import answer_to
 from nexent_gql.adapters.llm_offline.words import pieces_of
-from nexent_gql.kernel.json import Json, JsonObject
+from nexent_gql.adapters.tools_builtin import BuiltinTools
+from nexent_gql.kernel.json import Json, JsonObject, loads_object
 from nexent_gql.ports.llm import ChatMessage, ChatRequest, ToolCall, ToolSpec
+from nexent_gql.ports.tools import ToolContext
 from tests.support.llm import CALCULATOR, CLOCK, FINAL_ANSWER, Heard, ask
 
 WAIT = ToolSpec(
@@ -28,18 +29,6 @@ WAIT = ToolSpec(
     },
 )
 TOOLS = (CALCULATOR, CLOCK, WAIT)
-
-CODE_PROMPT = '''You write code between <code> and </code>. You have these tools:
-<code>
-def calculator(expression: string) -> string:
-    """Work out an arithmetic expression.
-
-    Args:
-        expression: What to work out.
-    """
-def final_answer(answer: any) -> any:
-    """Give the final answer."""
-</code>'''
 
 
 def answer(request: ChatRequest) -> Heard:
@@ -188,6 +177,39 @@ class TestTools:
         assert [name for name, _ in second.named_calls] == ["current_time"]
         assert second.calls[0].id != first.calls[0].id
 
+    @pytest.mark.parametrize(
+        ("question", "names"),
+        [
+            (
+                "First wait 0.1 seconds, then tell me what time it is, then what is 2+2?",
+                ["wait", "current_time", "calculator"],
+            ),
+            ("What is 2+2, then what is the time?", ["calculator", "current_time"]),
+            ("先等待 0.1 秒，然后现在几点？", ["wait", "current_time"]),
+        ],
+    )
+    async def test_does_what_it_is_told_with_the_real_tools(self, question: str, names: list[str]) -> None:
+        box, context = BuiltinTools(), ToolContext(uuid4(), uuid4(), uuid4())
+        request = ask(question, tools=tuple(box.specs()))
+        called: list[str] = []
+        for _ in range(5):
+            heard = answer(request)
+            if not heard.calls:
+                break
+            (call,) = heard.calls
+            result = await box.call(call.name, loads_object(call.arguments), context)
+            assert not result.is_error
+            called.append(call.name)
+            done = (ChatMessage("assistant", "", (call,)), ChatMessage("tool", result.output, tool_call_id=call.id))
+            request = replace(request, messages=(*request.messages, *done))
+        assert called == names
+        assert answer(request).text
+
+    @pytest.mark.parametrize("name", ["knowledge_search", "update_file", "runtime_info", "aftermath"])
+    def test_does_not_mistake_parts_of_names(self, name: str) -> None:
+        tool = ToolSpec(name, "Something else.", {"type": "object", "properties": {}})
+        assert answer(ask("What time is it? What is 1+1?", tools=(tool,))).calls == []
+
     def test_answers_from_results_and_calls_no_more(self) -> None:
         calls = (ToolCall("a", "calculator", '{"expression":"3 + 4"}'), ToolCall("b", "current_time", "{}"))
         messages = (
@@ -245,69 +267,6 @@ class TestTools:
     def test_fills_required_arguments_of_every_type(self, schema: JsonObject, value: Json) -> None:
         given_schema: JsonObject = {"type": "object", "properties": {"p": schema}, "required": ["p"]}
         assert arguments_for(given_schema, "ask 7 things") == {"p": value}
-
-
-class TestCode:
-    def code(self, question: str, *observations: str, prompt: str = CODE_PROMPT) -> str:
-        messages = [ChatMessage("system", prompt), ChatMessage("user", f"New task:\n{question}")]
-        for observation in observations:
-            messages += [ChatMessage("assistant", "Thought: x\n<code>\ny\n</code>"), ChatMessage("user", observation)]
-        return answer(ChatRequest(tuple(messages), stop=("</code>", "Observation:"))).text
-
-    def run(self, text: str, calculator: Sequence[str] = ()) -> tuple[list[str], list[object]]:
-        """Execute a snippet; return what it printed and what it answered."""
-        source = text.partition("<code>\n")[2]
-        ast.parse(source)
-        printed: list[str] = []
-        answered: list[object] = []
-        left = [*calculator]
-
-        def calculate(*, expression: str) -> str:
-            assert expression
-            return left.pop(0)
-
-        names: dict[str, object] = {"print": printed.append, "final_answer": answered.append, "calculator": calculate}
-        exec(source, {"__builtins__": {}, **names})  # noqa: S102 - the snippet is what is tested
-        return printed, answered
-
-    def test_calls_a_function_and_prints_what_it_returns(self) -> None:
-        text = self.code("What is 6*7?")
-        assert text.startswith("Thought: ")
-        assert self.run(text, ["42"]) == (["42"], [])
-
-    @pytest.mark.parametrize(
-        "observation", ["Observation:\nExecution logs:\n42\nLast output from code snippet:\nNone", "Observation:\n42"]
-    )
-    def test_answers_from_what_was_printed(self, observation: str) -> None:
-        assert self.run(self.code("What is 6*7?", observation)) == ([], ["6 * 7 = 42"])
-
-    def test_computes_without_functions(self) -> None:
-        text = self.code("What is 6*7?", prompt="Write code between <code> and </code>.")
-        assert self.run(text) == ([], ["6 * 7 = 42"])
-
-    def test_quotes_odd_characters_correctly(self) -> None:
-        text = self.code('Say "it\'s" \\ {x}\n你好')
-        (_, (answered,)) = self.run(text)
-        assert '"it\'s" \\ {x} 你好' in str(answered)
-
-    def test_tells_of_errors(self) -> None:
-        text = self.code("What is 6*7?", "Call id: call_1\nError:\nNameError: calculator")
-        (_, (answered,)) = self.run(text)
-        assert answered == "That did not work: NameError: calculator"
-
-    def test_does_not_write_the_stop_sequence(self) -> None:
-        assert "</code>" not in self.code("What is 6*7?")
-
-    def test_finds_functions_in_a_prompt(self) -> None:
-        f = 'def f(a: str, b: integer = 3, c: list[str]) -> str:\n    """Does f.\n\n    Args: x"""\n'
-        g = 'def g():\n    """Does g."""'
-        schema: JsonObject = {
-            "type": "object",
-            "properties": {"a": {"type": "string"}, "b": {"type": "integer"}, "c": {"type": "array"}},
-            "required": ["a", "c"],
-        }
-        empty: JsonObject = {"type": "object", "properties": {}, "required": []}
-        assert functions_in(f + g) == [ToolSpec("f", "Does f.", schema), ToolSpec("g", "Does g.", empty)]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from nexent_gql.adapters.llm_offline.arguments import arguments_for
-from nexent_gql.adapters.llm_offline.arithmetic import sum_in
+from nexent_gql.adapters.llm_offline.arithmetic import OPERATOR, sum_in
 from nexent_gql.adapters.llm_offline.replies import Use
 from nexent_gql.adapters.llm_offline.scene import Scene
 from nexent_gql.adapters.llm_offline.words import terms_of
@@ -18,18 +18,40 @@ TIME = re.compile(
 WAIT = re.compile(r"\bwait\b|\bsleep\b|\bslow\b|\btake your time\b|等待|等一|慢", re.IGNORECASE)
 ONE_BY_ONE = re.compile(r"\bthen\b|\bafter that\b|\bafterwards\b|然后|接着|之后再", re.IGNORECASE)
 
-INTENTS: tuple[tuple[Callable[[str], object], re.Pattern[str]], ...] = (
-    (sum_in, re.compile(r"calc|math|arith", re.IGNORECASE)),
-    (TIME.search, re.compile(r"time|date|clock|now", re.IGNORECASE)),
-    (WAIT.search, re.compile(r"wait|sleep|slow|delay", re.IGNORECASE)),
+
+def sum_at(question: str) -> int | None:
+    """Return where a sum stands in the question."""
+    if sum_in(question) is None:
+        return None
+    sign = OPERATOR.search(question)
+    return sign.start() if sign else len(question)
+
+
+def found_at(words: re.Pattern[str]) -> Callable[[str], int | None]:
+    """Return a function that tells where words stand in a question."""
+
+    def place(question: str) -> int | None:
+        found = words.search(question)
+        return found.start() if found else None
+
+    return place
+
+
+INTENTS: tuple[tuple[Callable[[str], int | None], re.Pattern[str]], ...] = (
+    (sum_at, re.compile(r"(?:^|_)(?:calc|math|arith)", re.IGNORECASE)),
+    (found_at(TIME), re.compile(r"(?:^|_)(?:time|date|clock|now)(?:_|$)", re.IGNORECASE)),
+    (found_at(WAIT), re.compile(r"(?:^|_)(?:wait|sleep|slow|delay)", re.IGNORECASE)),
 )
-"""A sign in the question, and the names of the tools that it calls for."""
+"""Where the sign for a tool stands in the question, and the names of the tools that it calls for."""
 WORDS_IN_COMMON = 2
 
 
 def planned(scene: Scene) -> Sequence[Use]:
-    """Return all calls that the question is worth, in the order of the tools."""
-    asked = [tool for tool in scene.tools if is_named(tool, scene.question) or is_meant(tool, scene.question)]
+    """Return all calls that the question is worth, in the order in which it speaks of them."""
+    places = [(place_of(tool, scene.question), tool) for tool in scene.tools]
+    asked = [
+        tool for _, tool in sorted(((at, tool) for at, tool in places if at is not None), key=lambda pair: pair[0])
+    ]
     if not asked:
         asked = closest(scene.tools, scene.question)
     return [Use(tool.name, arguments_for(tool.parameters, scene.question)) for tool in asked]
@@ -44,17 +66,14 @@ def due(scene: Scene) -> Sequence[Use]:
     return () if done else uses
 
 
-def is_named(tool: ToolSpec, question: str) -> bool:
-    """Tell whether the question has the tool's name, also as separate words."""
-    name = tool.name.lower()
-    return any(
-        re.search(rf"(?<!\w){re.escape(form)}(?!\w)", question.lower()) for form in {name, name.replace("_", " ")}
-    )
-
-
-def is_meant(tool: ToolSpec, question: str) -> bool:
-    """Tell whether the question shows a sign that calls for tools of such a name."""
-    return any(names.search(tool.name) and sign(question) for sign, names in INTENTS)
+def place_of(tool: ToolSpec, question: str) -> int | None:
+    """Return where the question names the tool or shows a sign that calls for it; None: nowhere."""
+    name = re.escape(tool.name.lower())
+    named = re.search(rf"(?<!\w)(?:{name}|{name.replace('_', ' ')})(?!\w)", question.lower())
+    if named:
+        return named.start()
+    places = (sign(question) for sign, names in INTENTS if names.search(tool.name))
+    return next((place for place in places if place is not None), None)
 
 
 def closest(tools: Sequence[ToolSpec], question: str) -> Sequence[ToolSpec]:
