@@ -1,22 +1,193 @@
-"""Nobody sees another tenant."""
+"""Nobody sees another tenant: once by row-level security alone, once by the repositories alone."""
 
-from sqlalchemy import text
+import asyncio
+import random
+from uuid import UUID
 
-from nexent_gql.db.session import Database
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+from nexent_gql.db.rls import SYSTEM_TABLES
+from nexent_gql.db.session import APP_ROLE, SYSTEM_ROLE, Database, create_engine
+from nexent_gql.domains.identity.repository import IdentityRepository
+from nexent_gql.domains.identity.tables import UserAccount
+from nexent_gql.kernel.ids import new_id
+from tests.support import isolation_queries, isolation_tables
+from tests.support.engines import run_sql
 from tests.support.factory import Factory
+from tests.support.isolation_tables import bound
+from tests.support.tenant_rows import TENANT_TABLES, Rows, dump, new_rows, write
+
+ADA, EVE, NOBODY = new_id(), new_id(), new_id()
+WEAKENED = {
+    "switched off": "ALTER TABLE {table} DISABLE ROW LEVEL SECURITY",
+    "open": "ALTER POLICY tenant ON {table} USING (true)",
+    "open for reading": "CREATE POLICY t ON {table} FOR SELECT USING (true)",
+    "open for writing": "ALTER POLICY tenant ON {table} WITH CHECK (true)",
+    "open for whoever is bound to nobody": (
+        "CREATE POLICY t ON {table} USING (nullif(current_setting('app.tenant_id', true), '') IS NULL)"
+    ),
+}
 
 
-async def test_first(database: Database, make: Factory) -> None:
-    ada, eve = await make.principal(), await make.principal()
-    async with database.read(ada.tenant_id) as session:
-        rows = (await session.execute(text("SELECT tenant_id FROM user_account"))).scalars().all()
-    assert rows == [ada.tenant_id]
-    assert eve.tenant_id != ada.tenant_id
+@pytest.fixture
+async def adas(database: Database) -> Rows:
+    """Write rows of two tenants to every table; return those of Ada."""
+    rows = new_rows(ADA)
+    for tenant_id, theirs in ((ADA, rows), (EVE, new_rows(EVE))):
+        async with database.transaction(tenant_id) as session:
+            await write(await session.connection(), theirs)
+    return rows
 
 
-async def test_second(database: Database, make: Factory, redis_url: str) -> None:
+async def leaks_of_tables(database: Database, *names: str) -> dict[str, list[str]]:
+    """Return what Eve, and somebody bound to nobody, get at of Ada's; of all tables, or some."""
+    found: dict[str, list[str]] = {}
+    for table in TENANT_TABLES:
+        if not names or table.name in names:
+            new = new_rows(ADA)[table.name]
+            for mine in (EVE, None):
+                if leaks := await isolation_tables.leaks(database.engine, table, mine, ADA, new):
+                    found.setdefault(table.name, []).extend(leaks)
+    return found
+
+
+async def leaks_of_queries(database: Database, repository: type, rows: Rows) -> list[str]:
+    return await isolation_queries.leaks(database, repository, NOBODY, rows)
+
+
+@pytest.mark.usefixtures("adas")
+async def test_row_level_security_alone_keeps_every_table_apart(database: Database) -> None:
+    assert len(TENANT_TABLES) > 10
+    assert await leaks_of_tables(database) == {}
+
+
+@pytest.mark.usefixtures("adas")
+@pytest.mark.parametrize("change", WEAKENED.values(), ids=WEAKENED.keys())
+async def test_a_weakened_policy_of_any_table_is_noticed(database: Database, database_url: str, change: str) -> None:
+    await run_sql(database_url, *(change.format(table=table.name) for table in TENANT_TABLES))
+    assert set(await leaks_of_tables(database)) == {table.name for table in TENANT_TABLES}
+
+
+async def test_the_repositories_alone_keep_tenants_apart(database: Database, database_url: str, adas: Rows) -> None:
+    await run_sql(database_url, *(WEAKENED["switched off"].format(table=table.name) for table in TENANT_TABLES))
+    async with database.read(ADA) as session:
+        before = await dump(await session.connection(), ADA)
+    repositories = isolation_queries.repositories()
+    assert len(repositories) >= 5
+    for repository in repositories:
+        assert await leaks_of_queries(database, repository, adas) == []
+    async with database.read(ADA) as session:
+        assert await dump(await session.connection(), ADA) == before
+
+
+class ForgetfulRepository(IdentityRepository):
+    """One query lost its predicate."""
+
+    def __init__(self, session: AsyncSession, tenant_id: UUID) -> None:
+        super().__init__(session, tenant_id)
+        self.session = session
+
+    async def user(self, user_id: UUID) -> UserAccount | None:
+        return await self.session.get(UserAccount, user_id)
+
+
+async def test_a_query_that_forgets_the_tenant_is_noticed_unless_row_level_security_stops_it(
+    database: Database, database_url: str, adas: Rows
+) -> None:
+    assert await leaks_of_queries(database, ForgetfulRepository, adas) == []
+    await run_sql(database_url, WEAKENED["switched off"].format(table="user_account"))
+    (leak,) = await leaks_of_queries(database, ForgetfulRepository, adas)
+    assert leak.startswith("ForgetfulRepository.user(")
+
+
+async def test_the_owner_of_the_tables_sees_nothing_without_taking_a_role(database_url: str, adas: Rows) -> None:
+    engine = create_async_engine(database_url)
+    async with engine.connect() as connection:
+        owner = (await connection.execute(text("SELECT current_user"))).scalar_one()
+        counts = [(await connection.execute(select(text("1")).select_from(table))).all() for table in TENANT_TABLES]
+    await engine.dispose()
+    assert owner not in (APP_ROLE, SYSTEM_ROLE)
+    assert adas
+    assert counts == [[]] * len(TENANT_TABLES)
+
+
+async def test_system_work_can_not_reach_what_people_wrote(database: Database, adas: Rows) -> None:
+    assert adas
+    for table in TENANT_TABLES:
+        async with database.system() as session:
+            if "SELECT" in SYSTEM_TABLES.get(table.name, ()):
+                assert len((await session.execute(select(table))).all()) == 2
+            else:
+                with pytest.raises(DBAPIError, match="permission denied"):
+                    await session.execute(select(table))
+
+
+async def test_the_application_can_not_take_powers_it_was_not_given(database: Database) -> None:
+    for statement in (
+        "SET ROLE postgres",
+        "SET SESSION AUTHORIZATION postgres",
+        "ALTER TABLE agent DISABLE ROW LEVEL SECURITY",
+    ):
+        with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+            async with database.transaction(ADA) as session:
+                await session.execute(text(statement))
+
+
+async def test_reading_transactions_write_nothing(database: Database, make: Factory) -> None:
     ada = await make.principal()
-    assert redis_url
-    async with database.system() as session:
-        rows = (await session.execute(text("SELECT tenant_id FROM user_account"))).scalars().all()
-    assert rows == [ada.tenant_id]
+    with pytest.raises(DBAPIError, match="read-only"):
+        async with database.read(ada.tenant_id) as session:
+            await session.execute(text("UPDATE user_account SET display_name = 'x'"))
+
+
+class Traffic:
+    """Tenants, system work, errors and cancelled transactions, all on few connections."""
+
+    def __init__(self, database: Database, tenants: list[UUID]) -> None:
+        self.database = database
+        self.tenants = tenants
+        self.chance = random.Random(20_261_122)  # noqa: S311 - to be repeated
+        self.served = 0
+
+    async def client(self) -> None:
+        for _ in range(150):
+            task = asyncio.create_task(self.system() if self.chance.random() < 0.1 else self.person())
+            if self.chance.random() < 0.15:
+                await asyncio.sleep(self.chance.random() * 0.004)
+                task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled() and isinstance(error := task.exception(), AssertionError):
+                raise error
+
+    async def person(self) -> None:
+        tenant_id, fate = self.chance.choice(self.tenants), self.chance.random()
+        begin = self.database.read if fate < 0.5 else self.database.transaction
+        async with begin(tenant_id) as session:
+            seen = (await session.execute(text("SELECT tenant_id FROM user_account"))).scalars().all()
+            assert seen == [tenant_id]
+            self.served += 1
+            if fate < 0.2:
+                await session.execute(text("SELECT pg_sleep(0.002)"))
+            elif fate > 0.9:
+                await session.execute(text("SELECT 1 / 0"))
+
+    async def system(self) -> None:
+        async with self.database.system() as session:
+            seen = (await session.execute(text("SELECT tenant_id FROM user_account"))).scalars().all()
+            assert set(seen) == set(self.tenants)
+
+
+async def test_a_connection_never_carries_a_tenant_over(database_url: str, make: Factory) -> None:
+    engine = create_engine(database_url, pool_size=2)
+    traffic = Traffic(Database(engine), [(await make.principal()).tenant_id for _ in range(5)])
+    await asyncio.gather(*(traffic.client() for _ in range(8)))
+    for _ in range(4):
+        async with bound(engine, None) as connection:
+            query = "SELECT current_user, nullif(current_setting('app.tenant_id', true), '')"
+            assert tuple((await connection.execute(text(query))).one()) == (APP_ROLE, None)
+            assert (await connection.execute(text("SELECT count(*) FROM user_account"))).scalar_one() == 0
+    await engine.dispose()
+    assert traffic.served > 500

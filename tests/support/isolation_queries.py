@@ -1,0 +1,122 @@
+"""Attempts to reach another tenant's rows through repositories: what their own predicates have to stop.
+
+A tenant that has nothing at all calls every query there is, with everything that fits of another's rows. Whatever comes
+back but nothing is a leak, so no test has to know what a query means, and a new query is tested without being listed.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import itertools
+import pkgutil
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from datetime import UTC, datetime
+from types import UnionType
+from typing import Union, cast, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from sqlalchemy.exc import NoResultFound
+from sqlmodel import SQLModel
+
+from nexent_gql import domains
+from nexent_gql.db.session import Database
+from nexent_gql.kernel.errors import DomainError
+from nexent_gql.kernel.page import Page
+from tests.support.tenant_rows import Rows
+
+Query = Callable[..., Awaitable[object]]
+
+
+class UnknownParameterError(Exception):
+    """Nothing says what a parameter may be: teach `_candidates`."""
+
+
+def repositories() -> list[type]:
+    """Find every class that is bound to a tenant in a `repository` module of a domain."""
+    packages = pkgutil.iter_modules(domains.__path__, f"{domains.__name__}.")
+    names = [name for package in packages if importlib.util.find_spec(name := f"{package.name}.repository")]
+    found = [member for name in names for _, member in inspect.getmembers(importlib.import_module(name))]
+    classes = [cls for cls in found if inspect.isclass(cls) and cls.__module__ in names]
+    return [cls for cls in classes if "tenant_id" in inspect.signature(cls).parameters]
+
+
+def queries(repository: type) -> dict[str, Query]:
+    """Return the public coroutines of a repository, by name; those that take a row only write what they are given."""
+    members = {
+        name: cast("Query", member) for name, member in inspect.getmembers(repository, inspect.iscoroutinefunction)
+    }
+    return {name: query for name, query in members.items() if not name.startswith("_") and not _takes_row(query)}
+
+
+async def leaks(database: Database, repository: type, mine: UUID, rows: Rows) -> list[str]:
+    """Call every query of a repository for `mine`, which has nothing; return what came back of others."""
+    found: list[str] = []
+    for name, query in queries(repository).items():
+        for arguments in _arguments(query, rows):
+            try:
+                async with database.transaction(mine) as session:
+                    answer = await query(repository(session, mine), **arguments)
+            except (DomainError, NoResultFound):
+                continue
+            if not _is_nothing(answer):
+                found.append(f"{repository.__name__}.{name}({dict(arguments)}) gave {answer!r}")
+    return found
+
+
+def _hints(query: Query) -> dict[str, object]:
+    return {name: hint for name, hint in get_type_hints(query).items() if name != "return"}
+
+
+def _takes_row(query: Query) -> bool:
+    return any(isinstance(hint, type) and issubclass(hint, SQLModel) for hint in _hints(query).values())
+
+
+def _arguments(query: Query, rows: Rows) -> Iterator[Mapping[str, object]]:
+    candidates = {name: _candidates(name, hint, rows) for name, hint in _hints(query).items()}
+    for chosen in itertools.product(*candidates.values()):
+        yield dict(zip(candidates, chosen, strict=True))
+
+
+def _candidates(name: str, hint: object, rows: Rows) -> list[object]:
+    """Return what to try for a parameter."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        (part,) = (part for part in parts if part is not type(None))
+        return [None, *_candidates(name, part, rows)]
+    if isinstance(origin, type) and issubclass(origin, Iterable):
+        return [_candidates(name, parts[0], rows)]
+    if isinstance(hint, type) and issubclass(hint, (UUID, str)):
+        return _values(name, hint, rows)
+    if isinstance(hint, type) and is_dataclass(hint) and all(_has_default(field) for field in fields(hint)):
+        return [hint()]
+    simple: dict[object, list[object]] = {bool: [False], int: [0, 100], datetime: [datetime.now(UTC)]}
+    if hint not in simple:
+        raise UnknownParameterError(f"{name}: {hint}")
+    return simple[hint]
+
+
+def _has_default(field: object) -> bool:
+    return (
+        getattr(field, "default", MISSING) is not MISSING or getattr(field, "default_factory", MISSING) is not MISSING
+    )
+
+
+def _values(name: str, kind: type, rows: Rows) -> list[object]:
+    """Return the values in columns of this name (`run_id`, `run_ids`: of `run.id` too), or else all of the kind."""
+    stem = name.removesuffix("s").removesuffix("_id")
+    cells = [(table, column, value) for table, row in rows.items() for column, value in row.items()]
+    of_kind = [(table, column, value) for table, column, value in cells if isinstance(value, kind)]
+    fitting = [
+        value for table, column, value in of_kind if column in (name, f"{stem}_id") or (table, column) == (stem, "id")
+    ]
+    return list(dict.fromkeys(fitting or [value for _, _, value in of_kind]))
+
+
+def _is_nothing(answer: object) -> bool:
+    """Tell whether an answer holds no row, no value and no count."""
+    if isinstance(answer, Page):
+        return not cast("Page[object]", answer).rows
+    if isinstance(answer, Mapping):
+        return all(_is_nothing(value) for value in cast("Mapping[object, object]", answer).values())
+    return not answer
