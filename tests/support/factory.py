@@ -1,12 +1,15 @@
 """Rows with defaults: a test names only what it is about."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import count
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.conversations.tables import Conversation, Message
 from nexent_gql.domains.identity.tables import Tenant, UserAccount
 from nexent_gql.domains.models.tables import ChatModel
+from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal, Role
 
 
@@ -57,5 +60,39 @@ class Factory:
             created_by=actor.user_id,
         )
         async with self.database.transaction(actor.tenant_id) as session:
+            session.add(row)
+        return row
+
+    async def conversation(
+        self, actor: Principal, agent: Agent, *, title: str = "", at: datetime | None = None
+    ) -> Conversation:
+        """Make a conversation without messages."""
+        now = at or utc_now()
+        row = Conversation(
+            tenant_id=actor.tenant_id,
+            owner_id=actor.user_id,
+            agent_id=agent.id,
+            title=title,
+            title_source="USER" if title else "NONE",
+            created_at=now,
+            updated_at=now,
+        )
+        async with self.database.transaction(actor.tenant_id) as session:
+            session.add(row)
+        return row
+
+    async def message(self, conversation: Conversation, *, text: str = "", at: datetime | None = None) -> Message:
+        """Make a question that begins a branch."""
+        now = at or utc_now()
+        row = Message(
+            tenant_id=conversation.tenant_id,
+            conversation_id=conversation.id,
+            role="USER",
+            status="COMPLETE",
+            text=text,
+            created_at=now,
+            updated_at=now,
+        )
+        async with self.database.transaction(conversation.tenant_id) as session:
             session.add(row)
         return row

@@ -1,0 +1,354 @@
+"""Conversations through GraphQL, on a real Postgres and a real Valkey."""
+
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+
+import pytest
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.conversations.service import MAX_COMMENT_CHARS, MAX_SEARCH_CHARS, MAX_TITLE_CHARS
+from nexent_gql.domains.conversations.tables import Conversation, Message
+from nexent_gql.domains.runs.tables import Run
+from nexent_gql.kernel.clock import utc_now
+from nexent_gql.kernel.principal import Principal
+from tests.support.chat import Chat, id_of, open_chat
+from tests.support.direct_graphql import Data
+from tests.support.factory import Factory
+from tests.support.statements import statements
+
+CONVERSATION = "conversation { id title titleSource agent { id name } activeMessage { id } latestRun { id } }"
+BRANCH = "query ($id: ID!, $last: Int! = 50) { conversation(id: $id) { activeBranch(last: $last) { id text } } }"
+
+
+@pytest.fixture
+async def chat(database: Database, redis_url: str) -> AsyncGenerator[Chat]:
+    async with open_chat(database, redis_url) as chat:
+        yield chat
+
+
+@pytest.fixture
+async def ada(make: Factory) -> Principal:
+    return await make.principal()
+
+
+@pytest.fixture
+async def agent(make: Factory, ada: Principal) -> Agent:
+    return await make.agent(ada, name="Grace")
+
+
+async def begin(chat: Chat, actor: Principal, agent: Agent, **fields: object) -> Data:
+    made = await chat.mutate(actor, "createConversation", CONVERSATION, agentId=id_of("Agent", agent), **fields)
+    assert made["__typename"] == "CreateConversationPayload", made
+    return made["conversation"]
+
+
+async def branch(chat: Chat, actor: Principal, conversation_id: object, last: int = 50) -> list[str]:
+    shown = (await chat.ask(actor, BRANCH, id=conversation_id, last=last)).one["activeBranch"]
+    return [message["text"] for message in shown]
+
+
+async def test_a_new_conversation_is_empty(chat: Chat, ada: Principal, agent: Agent) -> None:
+    conversation = await begin(chat, ada, agent)
+    assert conversation == {
+        "id": conversation["id"],
+        "title": "",
+        "titleSource": "NONE",
+        "agent": {"id": id_of("Agent", agent), "name": "Grace"},
+        "activeMessage": None,
+        "latestRun": None,
+    }
+    assert await branch(chat, ada, conversation["id"]) == []
+
+
+async def test_a_title_of_the_user_is_trimmed_and_kept(chat: Chat, ada: Principal, agent: Agent) -> None:
+    conversation = await begin(chat, ada, agent, title="  量子 computing ")
+    assert (conversation["title"], conversation["titleSource"]) == ("量子 computing", "USER")
+    renamed = await chat.mutate(
+        ada, "renameConversation", CONVERSATION, conversationId=conversation["id"], title="x" * MAX_TITLE_CHARS
+    )
+    assert renamed["conversation"] == {**conversation, "title": "x" * MAX_TITLE_CHARS}
+
+
+@pytest.mark.parametrize(
+    "title", ["", "   ", "\u200b", "x" * (MAX_TITLE_CHARS + 1), "two\nlines", "nul\0", "right\u202eleft", "\ud800"]
+)
+async def test_a_title_that_nobody_could_read_is_refused(chat: Chat, ada: Principal, agent: Agent, title: str) -> None:
+    conversation = await begin(chat, ada, agent, title="Before")
+    for name, fields in (
+        ("createConversation", {"agentId": id_of("Agent", agent)}),
+        ("renameConversation", {"conversationId": conversation["id"]}),
+    ):
+        refused = await chat.mutate(ada, name, "conversation { id }", **fields, title=title)
+        assert (refused["__typename"], refused["code"], refused["path"]) == (
+            "ValidationError",
+            "BAD_USER_INPUT",
+            ["input", "title"],
+        )
+    assert await chat.count(ada, Conversation) == 1
+    found = await chat.ask(ada, "query ($id: ID!) { conversation(id: $id) { title } }", id=conversation["id"])
+    assert found.one == {"title": "Before"}
+
+
+async def test_edits_and_new_answers_stand_beside_what_was(chat: Chat, ada: Principal, agent: Agent) -> None:
+    first = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
+    conversation_id = first["conversation"]["id"]
+    second = await chat.exchange(ada, conversationId=conversation_id, text="two")
+    edited = await chat.exchange(ada, "editMessage", messageId=second["userMessage"]["id"], text="two, but better")
+    again = await chat.exchange(ada, "regenerateMessage", messageId=edited["assistantMessage"]["id"])
+    other_start = await chat.exchange(ada, "editMessage", messageId=first["userMessage"]["id"], text="ONE")
+
+    assert first["userMessage"]["parent"] is None
+    assert second["userMessage"]["parent"] == {"id": first["assistantMessage"]["id"]}
+    assert edited["userMessage"]["parent"] == {"id": first["assistantMessage"]["id"]}
+    assert again["userMessage"] == edited["userMessage"]
+    assert again["assistantMessage"]["parent"] == {"id": edited["userMessage"]["id"]}
+    query = """query ($id: ID!) { conversation(id: $id) { messages { totalCount edges { node {
+        id children { id } siblings { id } branch { id } } } } } }"""
+    tree = (await chat.ask(ada, query, id=conversation_id)).one["messages"]
+    ids = [asked[side]["id"] for asked in (first, second, edited) for side in ("userMessage", "assistantMessage")]
+    ids += [again["assistantMessage"]["id"], other_start["userMessage"]["id"], other_start["assistantMessage"]["id"]]
+    q1, a1, q2, a2, q3, a3, a3b, q1b, a1b = ids
+    assert tree["totalCount"] == 9
+    shown = {
+        edge["node"]["id"]: [
+            [message["id"] for message in edge["node"][name]] for name in ("children", "siblings", "branch")
+        ]
+        for edge in tree["edges"]
+    }
+    assert list(shown) == ids
+    assert shown == {
+        q1: [[a1], [q1, q1b], [q1]],
+        a1: [[q2, q3], [a1], [q1, a1]],
+        q2: [[a2], [q2, q3], [q1, a1, q2]],
+        a2: [[], [a2], [q1, a1, q2, a2]],
+        q3: [[a3, a3b], [q2, q3], [q1, a1, q3]],
+        a3: [[], [a3, a3b], [q1, a1, q3, a3]],
+        a3b: [[], [a3, a3b], [q1, a1, q3, a3b]],
+        q1b: [[a1b], [q1, q1b], [q1b]],
+        a1b: [[], [a1b], [q1b, a1b]],
+    }
+
+
+async def test_the_newest_branch_is_shown_until_another_is_selected(chat: Chat, ada: Principal, agent: Agent) -> None:
+    first = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
+    conversation_id = first["conversation"]["id"]
+    await chat.exchange(ada, conversationId=conversation_id, text="two")
+    await chat.exchange(ada, "editMessage", messageId=first["userMessage"]["id"], text="ONE")
+    assert await branch(chat, ada, conversation_id) == ["ONE", ""]
+
+    select = "conversation { activeBranch { text } }"
+    chosen = await chat.mutate(ada, "selectBranch", select, messageId=first["userMessage"]["id"])
+    assert [message["text"] for message in chosen["conversation"]["activeBranch"]] == ["one", "", "two", ""]
+    assert await branch(chat, ada, conversation_id) == ["one", "", "two", ""]
+    third = await chat.exchange(ada, conversationId=conversation_id, text="three")
+    assert await branch(chat, ada, conversation_id) == ["one", "", "two", "", "three", ""]
+
+    aside = await chat.exchange(
+        ada, conversationId=conversation_id, parentId=first["assistantMessage"]["id"], text="aside"
+    )
+    assert aside["userMessage"]["parent"] == {"id": first["assistantMessage"]["id"]}
+    assert await branch(chat, ada, conversation_id) == ["one", "", "aside", ""]
+    await chat.mutate(ada, "selectBranch", select, messageId=third["userMessage"]["id"])
+    assert await branch(chat, ada, conversation_id) == ["one", "", "two", "", "three", ""]
+
+
+async def test_a_branch_can_be_paged_upwards(chat: Chat, ada: Principal, agent: Agent) -> None:
+    asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="0")
+    conversation_id = asked["conversation"]["id"]
+    for number in range(1, 4):
+        await chat.exchange(ada, conversationId=conversation_id, text=str(number))
+    shown = (await chat.ask(ada, BRANCH, id=conversation_id, last=3)).one["activeBranch"]
+    assert [message["text"] for message in shown] == ["", "3", ""]
+    query = "query ($id: ID!) { message(id: $id) { parent { branch(last: 3) { text } } } }"
+    above = (await chat.ask(ada, query, id=shown[0]["id"])).one["parent"]["branch"]
+    assert [message["text"] for message in above] == ["1", "", "2"]
+    assert await branch(chat, ada, conversation_id, last=0) == []
+    refused = await chat.ask(ada, BRANCH, id=conversation_id, last=101)
+    assert (refused.code, refused.errors[0]["extensions"]["path"]) == ("INVALID_PAGE", ["last"])
+
+
+async def test_an_answer_can_be_rated_and_the_rating_taken_back(chat: Chat, ada: Principal, agent: Agent) -> None:
+    asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
+    answer, fields = asked["assistantMessage"]["id"], "ratedMessage { id rating ratingComment }"
+    rated = await chat.mutate(ada, "rateMessage", fields, messageId=answer, rating="GOOD", comment=" It helped.\n")
+    assert rated["ratedMessage"] == {"id": answer, "rating": "GOOD", "ratingComment": "It helped."}
+    again = await chat.mutate(ada, "rateMessage", fields, messageId=answer, rating="BAD")
+    assert again["ratedMessage"] == {"id": answer, "rating": "BAD", "ratingComment": None}
+    query = "query ($id: ID!) { message(id: $id) { rating ratingComment } }"
+    assert (await chat.ask(ada, query, id=answer)).one == {"rating": "BAD", "ratingComment": None}
+    await chat.mutate(ada, "rateMessage", fields, messageId=answer, rating=None)
+    assert (await chat.ask(ada, query, id=answer)).one == {"rating": None, "ratingComment": None}
+
+
+async def test_what_cannot_be_rated_is_refused(chat: Chat, ada: Principal, agent: Agent) -> None:
+    asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
+    question, answer = asked["userMessage"]["id"], asked["assistantMessage"]["id"]
+    for input_, code, path in (
+        ({"messageId": question, "rating": "GOOD"}, "WRONG_MESSAGE", "messageId"),
+        ({"messageId": answer, "comment": "No rating"}, "WRONG_MESSAGE", "comment"),
+        (
+            {"messageId": answer, "rating": "BAD", "comment": "x" * (MAX_COMMENT_CHARS + 1)},
+            "BAD_USER_INPUT",
+            "comment",
+        ),
+        ({"messageId": answer, "rating": "BAD", "comment": "nul\0"}, "BAD_USER_INPUT", "comment"),
+        ({"messageId": "x", "rating": "BAD"}, "INVALID_ID", "messageId"),
+        ({"messageId": asked["run"]["id"], "rating": "BAD"}, "INVALID_ID", "messageId"),
+    ):
+        refused = await chat.mutate(ada, "rateMessage", "ratedMessage { id }", **input_)
+        assert (refused["__typename"], refused["code"], refused["path"]) == ("ValidationError", code, ["input", path])
+    document = "mutation ($input: RateMessageInput!) { rateMessage(input: $input) { __typename } }"
+    unknown = await chat.ask(ada, document, input={"messageId": answer, "rating": "SO_SO"})
+    assert unknown.code == "BAD_USER_INPUT"
+    query = "query ($id: ID!) { message(id: $id) { rating ratingComment } }"
+    assert (await chat.ask(ada, query, id=answer)).one == {"rating": None, "ratingComment": None}
+
+
+async def test_a_deleted_conversation_takes_everything_with_it(chat: Chat, ada: Principal, agent: Agent) -> None:
+    kept = await begin(chat, ada, agent, title="Kept")
+    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="Are you there?")
+    conversation_id = asked["conversation"]["id"]
+    gone = await chat.mutate(ada, "deleteConversation", "deletedId", conversationId=conversation_id)
+    assert gone == {"__typename": "DeleteConversationPayload", "deletedId": conversation_id}
+    query = """query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"""
+    ids = [conversation_id, asked["run"]["id"], asked["userMessage"]["id"], asked["assistantMessage"]["id"]]
+    left = await chat.ask(ada, query, ids=[*ids, kept["id"]])
+    assert left.data == {"nodes": [None, None, None, None, {"id": kept["id"]}]}
+    assert [await chat.count(ada, table) for table in (Conversation, Message, Run)] == [1, 0, 0]
+    assert await chat.job_states(ada) == ["CANCELLED"]
+    again = await chat.mutate(ada, "deleteConversation", "deletedId", conversationId=conversation_id)
+    assert (again["__typename"], again["code"]) == ("NotFoundError", "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("QUANTUM", ["Quantum physics", "quantum leap"]),
+        ("100%", ["100% sure"]),
+        ("%", ["100% sure"]),
+        ("_", ["snake_case"]),
+        ("\\", ["back\\slash"]),
+        ("物理", ["量子物理"]),
+        ("  ", ["Quantum physics", "quantum leap", "100% sure", "snake_case", "back\\slash", "量子物理"]),
+        ("nothing like it", []),
+    ],
+)
+async def test_titles_are_searched_as_they_are_written(
+    chat: Chat, ada: Principal, agent: Agent, make: Factory, search: str, found: list[str]
+) -> None:
+    for title in ("Quantum physics", "quantum leap", "100% sure", "snake_case", "back\\slash", "量子物理"):
+        await make.conversation(ada, agent, title=title)
+    query = "query ($search: String) { conversations(search: $search) { totalCount edges { node { title } } } }"
+    answer = await chat.ask(ada, query, search=search)
+    assert [node["title"] for node in answer.nodes] == found[::-1]
+    assert answer.one["totalCount"] == len(found)
+
+
+@pytest.mark.parametrize("search", ["nul\0", "\udfff", "x" * (MAX_SEARCH_CHARS + 1)])
+async def test_a_search_for_what_no_title_holds_is_refused(chat: Chat, ada: Principal, search: str) -> None:
+    for part in ("totalCount", "edges { cursor }"):
+        query = f"query ($search: String) {{ conversations(search: $search) {{ {part} }} }}"
+        refused = await chat.ask(ada, query, search=search)
+        assert (refused.code, refused.errors[0]["extensions"]["path"]) == ("BAD_USER_INPUT", ["search"])
+
+
+PAGE = """query ($first: Int, $after: String, $last: Int, $before: String) {
+    conversations(first: $first, after: $after, last: $last, before: $before) {
+        edges { node { id } } pageInfo { endCursor startCursor hasNextPage hasPreviousPage } } }"""
+
+
+@pytest.mark.parametrize("forward", [True, False])
+async def test_pages_have_each_row_once_while_others_are_inserted(
+    chat: Chat, ada: Principal, agent: Agent, make: Factory, *, forward: bool
+) -> None:
+    moment = utc_now()
+    rows = [await make.conversation(ada, agent, at=moment) for _ in range(7)]
+    newest_first = [id_of("Conversation", row) for row in sorted(rows, key=lambda row: row.id, reverse=True)]
+    seen: list[str] = []
+    arguments: Data = {"first": 2} if forward else {"last": 2}
+    more = True
+    while more:
+        page = await chat.ask(ada, PAGE, **arguments)
+        ids = [node["id"] for node in page.nodes]
+        info = page.one["pageInfo"]
+        if forward:
+            seen, arguments, more = seen + ids, {"first": 2, "after": info["endCursor"]}, info["hasNextPage"]
+            await make.conversation(ada, agent, at=moment + timedelta(seconds=1))
+        else:
+            seen, arguments, more = ids + seen, {"last": 2, "before": info["startCursor"]}, info["hasPreviousPage"]
+            await make.conversation(ada, agent, at=moment - timedelta(seconds=1))
+    assert seen == newest_first
+
+
+async def test_messages_are_paged_both_ways(chat: Chat, ada: Principal, agent: Agent, make: Factory) -> None:
+    conversation, moment = await make.conversation(ada, agent), utc_now()
+    rows = [await make.message(conversation, text=str(number), at=moment) for number in range(5)]
+    ordered = [row.text for row in sorted(rows, key=lambda row: row.id)]
+    query = """query ($id: ID!, $first: Int, $after: String, $last: Int, $before: String) { conversation(id: $id) {
+        messages(first: $first, after: $after, last: $last, before: $before) {
+            totalCount edges { cursor node { text } } pageInfo { hasNextPage hasPreviousPage } } } }"""
+
+    async def page(**arguments: object) -> tuple[list[str], list[str], bool, bool]:
+        answer = await chat.ask(ada, query, id=id_of("Conversation", conversation), **arguments)
+        found = answer.one["messages"]
+        assert found["totalCount"] == 5
+        cursors = [edge["cursor"] for edge in found["edges"]]
+        texts = [edge["node"]["text"] for edge in found["edges"]]
+        return texts, cursors, found["pageInfo"]["hasNextPage"], found["pageInfo"]["hasPreviousPage"]
+
+    texts, cursors, more, _ = await page(first=2)
+    assert (texts, more) == (ordered[:2], True)
+    texts, cursors, more, before = await page(first=3, after=cursors[-1])
+    assert (texts, more, before) == (ordered[2:], False, True)
+    texts, cursors, after, more = await page(last=2, before=cursors[-1])
+    assert (texts, after, more) == (ordered[2:4], True, True)
+    assert (await page(last=5, before=cursors[0]))[0] == ordered[:2]
+    assert (await page(first=0))[0] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "path"),
+    [
+        ({"first": 101}, "INVALID_PAGE", "first"),
+        ({"first": -1}, "INVALID_PAGE", "first"),
+        ({"last": 101}, "INVALID_PAGE", "last"),
+        ({"first": 1, "last": 1}, "INVALID_PAGE", "last"),
+        ({"first": 1, "after": "nonsense"}, "INVALID_CURSOR", "after"),
+        ({"last": 1, "before": "AQ"}, "INVALID_CURSOR", "before"),
+        ({"first": 2**31}, "BAD_USER_INPUT", None),
+        ({"first": "two"}, "BAD_USER_INPUT", None),
+    ],
+)
+async def test_a_page_that_makes_no_sense_is_refused(
+    chat: Chat, ada: Principal, arguments: Data, code: str, path: str | None
+) -> None:
+    refused = await chat.ask(ada, PAGE, **arguments)
+    assert refused.code == code
+    assert refused.errors[0]["extensions"].get("path") == (path and [path])
+
+
+LIST = """{ conversations(first: 50) { edges { node {
+    id agent { name } activeMessage { text } latestRun { status message { text } question { text } }
+    activeBranch(last: 4) { id run { status } children { id } }
+    messages(first: 3) { totalCount edges { node {
+        text siblings { id } children { id } parent { text } branch(last: 2) { id }
+        run { id agent { name } } conversation { title } } } }
+} } } }"""
+
+
+async def test_a_list_takes_as_many_statements_as_one(chat: Chat, ada: Principal, agent: Agent) -> None:
+    async def grow() -> None:
+        asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
+        await chat.exchange(ada, conversationId=asked["conversation"]["id"], text="two")
+        await chat.exchange(ada, "editMessage", messageId=asked["userMessage"]["id"], text="ONE")
+
+    await grow()
+    with statements(chat.database) as of_one:
+        assert len((await chat.ask(ada, LIST)).nodes) == 1
+    for _ in range(4):
+        await grow()
+    with statements(chat.database) as of_many:
+        answer = await chat.ask(ada, LIST)
+    assert [len(node["messages"]["edges"]) for node in answer.nodes] == [3] * 5
+    assert len(of_many) == len(of_one) < 30

@@ -1,0 +1,149 @@
+"""Conversations and runs as a server has them: real services on a real database and a real Valkey, no workers."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+from graphql import GraphQLError
+from sqlalchemy import func, select
+from sqlmodel import col
+from strawberry.types.execution import ExecutionResult
+
+from nexent_gql.adapters.events_redis import RedisEventLog
+from nexent_gql.adapters.redis_client import RedisLink, open_redis
+from nexent_gql.adapters.wakeups_memory import MemoryWakeups
+from nexent_gql.api.context import Context
+from nexent_gql.api.relay import global_id, parse_id
+from nexent_gql.db.base import TenantRow
+from nexent_gql.db.session import Database
+from nexent_gql.domains.agents.service import AgentService
+from nexent_gql.domains.conversations.service import ConversationService
+from nexent_gql.domains.runs import events
+from nexent_gql.domains.runs.asking import Asking
+from nexent_gql.domains.runs.service import RunService
+from nexent_gql.domains.tools.service import ToolService
+from nexent_gql.jobs.relay import Relay
+from nexent_gql.jobs.tables import Job
+from nexent_gql.kernel.clock import utc_now
+from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.events import Entry
+from nexent_gql.ports.run_events import RunEventBody, encode_body
+from tests.support.direct_graphql import Answer, Data, DirectGraphQL, schema
+from tests.support.toolbox import NamedTools
+
+if TYPE_CHECKING:
+    from nexent_gql.services import Services
+
+ASKED = """
+    cursor
+    run { id status attempt stopRequested error { code } question { id } message { id } }
+    conversation { id title activeMessage { id } }
+    userMessage { id role status text parent { id } }
+    assistantMessage { id role status text parent { id } run { id } }
+"""
+
+
+@dataclass(frozen=True)
+class Chat:
+    """The services, GraphQL over them, and a relay that is asked by hand."""
+
+    database: Database
+    redis: RedisLink
+    log: RedisEventLog
+    services: "Services"
+
+    async def ask(self, actor: Principal | None, query: str, **variables: object) -> Answer:
+        """Run an operation."""
+        return await DirectGraphQL(self.services)(actor, query, **variables)
+
+    async def mutate(self, actor: Principal, name: str, fields: str, errors: str = "", /, **input: object) -> Data:
+        """Run a mutation with one input object; returns the member of its union that came."""
+        kind = f"{name[0].upper()}{name[1:]}"
+        known = f"... on Error {{ message code }} ... on ValidationError {{ path }} {errors}"
+        selection = f"{{ __typename {known} ... on {kind}Payload {{ {fields} }} }}"
+        document = f"mutation ($input: {kind}Input!) {{ {name}(input: $input) {selection} }}"
+        return (await self.ask(actor, document, input=input)).one
+
+    async def start(self, actor: Principal, name: str = "sendMessage", /, **input: object) -> Data:
+        """Ask for an answer: `sendMessage`, or another mutation of its kind."""
+        errors = "... on RunBusyError { runId } ... on ClientIdReusedError { runId }"
+        if name == "retryRun":
+            errors += " ... on RunNotFinishedError { runId }"
+        return await self.mutate(actor, name, ASKED, errors, **input)
+
+    async def stop(self, actor: Principal, run_id: object) -> Data:
+        """Stop a run."""
+        return await self.mutate(actor, "stopRun", "run { id status stopRequested }", runId=run_id)
+
+    async def exchange(self, actor: Principal, name: str = "sendMessage", /, **input: object) -> Data:
+        """Ask, and stop the answer at once, so that the conversation is free again."""
+        asked = await self.start(actor, name, **input)
+        assert asked["__typename"].endswith("Payload"), asked
+        await self.stop(actor, asked["run"]["id"])
+        return asked
+
+    async def subscribe(self, actor: Principal | None, query: str, **variables: object) -> AsyncGenerator[Answer]:
+        """Run a subscription."""
+        context = Context(self.services, actor)
+        source = await schema().stream(query, variable_values=variables, context_value=context)
+        async with aclosing(source):
+            async for result in source:
+                assert isinstance(result, ExecutionResult)
+                yield Answer(result.data, [_formatted(error) for error in result.errors or ()])
+
+    async def write(self, actor: Principal, asked: Data, *bodies: RunEventBody, first: int = 1) -> None:
+        """Write events of a run to the log, as its worker would; `first` is the seq of the first."""
+        entries = [Entry(first + n, 1, 1_769_882_400_000 + n, encode_body(body)) for n, body in enumerate(bodies)]
+        await self.log.append(events.topic(actor.tenant_id, key("Run", asked["run"]["id"])), 1, entries)
+
+    async def relay(self) -> None:
+        """Hand the outbox on."""
+        while await Relay(self.database, MemoryWakeups(), self.log).relay():
+            pass
+
+    async def count(self, actor: Principal, table: type[TenantRow]) -> int:
+        """Count a tenant's rows."""
+        async with self.database.read(actor.tenant_id) as session:
+            return (await session.execute(select(func.count()).select_from(table))).scalar_one()
+
+    async def job_states(self, actor: Principal) -> list[str]:
+        """Return the states of a tenant's jobs, oldest first."""
+        async with self.database.read(actor.tenant_id) as session:
+            return list((await session.scalars(select(col(Job.state)).order_by(col(Job.position)))).all())
+
+    async def listeners(self) -> int:
+        """Return how many topics Valkey knows listeners of, besides the process's own heartbeat."""
+        channels = cast("list[bytes]", await self.redis.commands.execute("PUBSUB", "CHANNELS", "nx:{*"))
+        return len(channels)
+
+
+def key(kind: str, id: object) -> UUID:
+    """Return the UUID in a global id."""
+    found = parse_id(str(id), kind)
+    assert found, id
+    return found
+
+
+def id_of(kind: str, row: TenantRow) -> str:
+    """Return a row's global id."""
+    return str(global_id(kind, row.id))
+
+
+@asynccontextmanager
+async def open_chat(database: Database, redis_url: str) -> AsyncGenerator[Chat]:
+    """Open the services on a database and a Valkey."""
+    async with open_redis(redis_url) as redis:
+        log = RedisEventLog(redis, ttl_s=60)
+        tools = ToolService(NamedTools())
+        agents = AgentService(database, tools, utc_now)
+        conversations = ConversationService(database, agents, utc_now)
+        runs = RunService(database, log, Asking(database, agents, utc_now), conversations, utc_now)
+        services = SimpleNamespace(tools=tools, agents=agents, conversations=conversations, runs=runs)
+        yield Chat(database, redis, log, cast("Services", services))
+
+
+def _formatted(error: GraphQLError) -> Data:
+    return cast("Data", error.formatted)
