@@ -328,6 +328,21 @@ async def test_many_answers_at_once_over_a_bounded_pool(provider: FakeProvider) 
     assert len(provider.connections) <= 10
 
 
+async def test_cancelled_calls_leave_no_connection_behind(provider: FakeProvider) -> None:
+    provider.script("slow", [Text(tokens=1_000, tokens_per_s=500)])
+    async with plain_client(max_connections=2, pool_timeout_s=2) as client:
+        models = OpenAIModels(client)
+        for number in range(60):  # cancelled while waiting for the pool, connecting, sending, reading
+            readers = [asyncio.create_task(hear(models.stream(endpoint_of(provider, "slow"), ask()))) for _ in range(4)]
+            await asyncio.sleep(number / 3_000)
+            for reader in readers:
+                reader.cancel()
+            await asyncio.gather(*readers, return_exceptions=True)
+        assert (await hear(models.stream(endpoint_of(provider), ask()))).text == "You said: Hi"
+        await asyncio.sleep(0.05)
+        assert sum(connection.closed_at is None for connection in provider.connections) == 1
+
+
 async def test_a_full_pool_says_so(provider: FakeProvider) -> None:
     provider.script("m", [fake.Stall()])
     async with plain_client(max_connections=1, pool_timeout_s=0.1) as client:
