@@ -32,6 +32,7 @@ class StreamLimits:
     max_error_bytes: int = 64_000
     max_answer_chars: int = 4_000_000
 
+
 CLOCK_S = 0.001
 """More than the rounding of the event loop's clock."""
 
