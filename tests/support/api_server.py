@@ -110,6 +110,14 @@ async def serve(settings: ApiSettings | None = None, checks: Sequence[ToyCheck] 
 
 
 @asynccontextmanager
+async def listening(app: Starlette, settings: ApiSettings) -> AsyncGenerator[str]:
+    """Serve any application until the block ends; yields the address of its API."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    async with _running(app, settings, listener):
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/graphql"
+
+
+@asynccontextmanager
 async def _running(app: Starlette, settings: ApiSettings, listener: socket.socket) -> AsyncGenerator[uvicorn.Server]:
     config = uvicorn.Config(
         app,
