@@ -1,32 +1,24 @@
-"""How this process talks to Redis: one bounded pool for commands, one connection for all pushes."""
+"""How this process talks to Redis: one connection for commands, one for all pushes, and a pool for arq."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol, cast
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 
+from nexent_gql.adapters.redis_pipe import RedisPipe
 from nexent_gql.adapters.redis_push import RedisPush
-from nexent_gql.adapters.redis_push_connection import RedisPushConnection
 from nexent_gql.adapters.redis_scripts import Script
-from nexent_gql.adapters.redis_url import connect_options
+from nexent_gql.adapters.redis_wire import RedisWire, connect_options
 from nexent_gql.kernel.errors import UnavailableError
 
-COMMAND_TIMEOUT_S = 2.0
+POOL_TIMEOUT_S = 2.0
 POOL_WAIT_S = 2
-MAX_CONNECTIONS = 32
-
-
-class _Client(Protocol):
-    """The one method of `redis.asyncio.Redis` that is needed here, with types."""
-
-    async def execute_command(self, *args: str | bytes | int) -> object: ...
+MAX_POOL_CONNECTIONS = 16
 
 
 class _ReadTimeout(float):
@@ -42,12 +34,13 @@ class _ReadTimeout(float):
 
 
 class RedisCommands:
-    """Commands that answer within seconds or fail as `UnavailableError`; nothing here ever blocks the pool."""
+    """Commands that answer within seconds or fail as `UnavailableError`; a command may run twice.
 
-    def __init__(self, pool: BlockingConnectionPool) -> None:
-        """Use the connections of `pool`, which do not decode responses."""
-        self.pool = pool
-        self._client = cast("_Client", Redis(connection_pool=pool))
+    None may block (no BLPOP, no XREAD BLOCK): they share one connection.
+    """
+
+    def __init__(self, pipe: RedisPipe) -> None:
+        self._pipe = pipe
 
     async def run(self, script: Script, key: str, *args: str | bytes | int) -> object:
         """Run a script on one key, sending its text only when the server does not have it.
@@ -71,55 +64,57 @@ class RedisCommands:
         await self.execute("PUBLISH", channel, payload)
 
     async def execute(self, *command: str | bytes | int) -> object:
-        """Run any other command.
+        """Run any command that answers at once.
 
         Raises:
             UnavailableError: Redis does not answer or refuses; the command may have run.
         """
         try:
-            async with asyncio.timeout(POOL_WAIT_S + COMMAND_TIMEOUT_S):
-                return await self._client.execute_command(*command)
+            return await self._pipe.execute(*command)
         except (RedisError, OSError) as error:
             raise unavailable(error) from error
 
 
 @dataclass(frozen=True, slots=True)
 class RedisLink:
-    """What the Redis adapters of one process share."""
+    """What the Redis adapters of one process share; `pool` is for arq, which wants redis-py's."""
 
     commands: RedisCommands
     push: RedisPush
+    pool: BlockingConnectionPool
 
 
 @asynccontextmanager
-async def open_redis(url: str, *, max_connections: int = MAX_CONNECTIONS) -> AsyncGenerator[RedisLink]:
+async def open_redis(url: str) -> AsyncGenerator[RedisLink]:
     """Make the process's link to `url` (redis://, rediss:// or unix://); connections are opened when needed.
 
-    A command fails after 2 s without an answer. A connection that turns out to be dead is replaced once,
-    silently: all commands here may be sent twice.
+    Raises:
+        ValueError: Not such a URL.
     """
     pool = BlockingConnectionPool(
         **connect_options(url),
-        max_connections=max_connections,
+        max_connections=MAX_POOL_CONNECTIONS,
         timeout=POOL_WAIT_S,
-        socket_timeout=_ReadTimeout(COMMAND_TIMEOUT_S),
-        socket_connect_timeout=COMMAND_TIMEOUT_S,
+        socket_timeout=_ReadTimeout(POOL_TIMEOUT_S),
+        socket_connect_timeout=POOL_TIMEOUT_S,
         retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 1),
         retry_on_error=[RedisConnectionError],
     )
-    commands = RedisCommands(pool)
 
-    async def connect() -> RedisPushConnection:
-        return await RedisPushConnection.open(url)
+    async def connect() -> RedisWire:
+        return await RedisWire.open(url)
 
     async def beat(channel: str) -> None:
         await commands.publish(channel, b"")
 
+    pipe = RedisPipe(connect)
+    commands = RedisCommands(pipe)
     push = RedisPush(connect, beat)
     try:
-        yield RedisLink(commands, push)
+        yield RedisLink(commands, push, pool)
     finally:
         await push.aclose()
+        await pipe.aclose()
         await pool.disconnect()
 
 

@@ -15,16 +15,14 @@ from uuid import uuid4
 import structlog
 from redis.exceptions import RedisError
 
+from nexent_gql.adapters.redis_wire import Frame
 from nexent_gql.kernel.errors import UnavailableError
 
 BEAT_S = 0.7
-MAX_SILENT_BEATS = 3
+MAX_SILENT_BEATS = 2
 SUBSCRIBE_TIMEOUT_S = 5.0
 MAX_BACKOFF_S = 1.0
 MAX_CHANNELS_PER_COMMAND = 500
-
-Frame = tuple[bytes, bytes, bytes]
-"""Kind ("message", "subscribe", "unsubscribe"), channel, payload."""
 
 _log = structlog.get_logger()
 _random = SystemRandom()
@@ -93,6 +91,7 @@ class RedisPush:
         self._orders: asyncio.Queue[tuple[bool, bytes]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._was_heard = False
+        self._is_up = True
         self._backoff_s = 0.0
         self.connections_opened = 0
 
@@ -161,12 +160,14 @@ class RedisPush:
             try:
                 await self._session()
             except* (RedisError, OSError, PushSilentError) as errors:
-                _log.warning("push.lost", error=repr(errors.exceptions[0]))
+                if self._is_up:
+                    _log.warning("push.lost", error=repr(errors.exceptions[0]))
             finally:
                 self._forget_confirmations()
             await asyncio.sleep(_random.uniform(0.5, 1.0) * self._backoff_s)
 
     def _forget_confirmations(self) -> None:
+        self._is_up = False
         self._backoff_s = min(MAX_BACKOFF_S, self._backoff_s * 2 + 0.02)
         for channel in self._channels.values():
             channel.is_renewed = channel.is_renewed or channel.ready.is_set()
@@ -206,17 +207,19 @@ class RedisPush:
         Silence is counted in ticks of this task, not in seconds, so that a blocked event loop (which
         hears nothing either) is not mistaken for a dead connection.
         """
+        loop = asyncio.get_running_loop()
         silent = 0
-        while silent < MAX_SILENT_BEATS:
-            next_tick = asyncio.get_running_loop().time() + BEAT_S
+        while True:
+            next_tick = loop.time() + BEAT_S
             silent = 0 if self._was_heard else silent + 1
             self._was_heard = False
+            if silent > MAX_SILENT_BEATS:
+                raise PushSilentError
             if silent > 0:
                 with suppress(UnavailableError, TimeoutError):  # an unheard beat is noticed at the next ticks
                     async with asyncio.timeout(BEAT_S):
                         await self._beat(self._beat_channel)
-            await asyncio.sleep(next_tick - asyncio.get_running_loop().time())
-        raise PushSilentError
+            await asyncio.sleep(next_tick - loop.time())
 
     async def _listen(self, connection: PushConnection) -> None:
         while True:
@@ -230,6 +233,9 @@ class RedisPush:
                     self._confirm(name)
 
     def _confirm(self, name: bytes) -> None:
+        if not self._is_up:
+            _log.info("push.up", channels=len(self._channels))
+        self._is_up = True
         self._backoff_s = 0.0
         if (channel := self._channels.get(name)) is None:
             return

@@ -100,6 +100,7 @@ class ArqWorker(Worker):
         self._running: dict[asyncio.Task[None], None] = {}
         self._push = link.push
         self._bell = _Bell()
+        self._is_up = True
         self._channel = bell_channel(queue)
         super().__init__(
             functions=[func(self._hand_over, name=FUNCTION)],
@@ -160,8 +161,11 @@ class ArqWorker(Worker):
     async def _poll(self) -> None:
         try:
             await self._poll_iteration()
+            self._is_up = True
         except (RedisError, OSError) as error:
-            _log.warning("wakeups.waiting", queue=self.queue_name, error=repr(error))
+            if self._is_up:
+                _log.warning("wakeups.waiting", queue=self.queue_name, error=repr(error))
+            self._is_up = False
             await asyncio.sleep(_RETRY_S)
             await self._recount()
 
@@ -233,4 +237,4 @@ class _Cancellations:
 
 
 def _client(link: RedisLink) -> ArqRedis:
-    return ArqRedis(link.commands.pool, job_serializer=orjson.dumps, job_deserializer=orjson.loads)
+    return ArqRedis(link.pool, job_serializer=orjson.dumps, job_deserializer=orjson.loads)

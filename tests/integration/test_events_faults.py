@@ -240,6 +240,7 @@ async def test_a_worker_that_dies_together_with_the_log_leaves_a_gap_that_is_nam
 
 
 async def test_faults_leave_one_push_connection_and_closing_leaves_nothing(scene: Scene) -> None:
+    await scene.writer.commands.execute("PING")
     before = asyncio.all_tasks()
     log = RedisEventLog(scene.writer, ttl_s=60)
     async with log.subscribe("t/run/1") as one, log.subscribe("t/run/2"):
