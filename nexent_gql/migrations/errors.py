@@ -12,7 +12,7 @@ class RolesError(MigrationError):
 
 
 class MigrationLockedError(MigrationError):
-    """Another process has been migrating this database for too long."""
+    """Another process migrates this database, or uses a table of it, for too long."""
 
 
 class UnknownLevelError(MigrationError):
