@@ -13,7 +13,7 @@ from typing import Protocol
 
 import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
 ANSWER_TIMEOUT_S = 2.0
 _TICKS = 4
@@ -73,10 +73,14 @@ class RedisPipe:
 
     Args:
         connect: Opens a connection, or raises `RedisError`, `OSError` or `TimeoutError`.
+        answer_timeout_s: How long an answer may take; up to a quarter longer is not noticed.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[PipeConnection]]) -> None:
+    def __init__(
+        self, connect: Callable[[], Awaitable[PipeConnection]], *, answer_timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
         self._connect = connect
+        self._tick_s = answer_timeout_s / _TICKS
         self._waiting: deque[_Command] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -85,7 +89,7 @@ class RedisPipe:
         """Return the answer to come. Giving it up (cancelling) does not keep the command from being run.
 
         The answer fails with a `ResponseError` when the server refuses, another `RedisError` when it
-        can't be reached or does not answer within 2 to 2.5 s.
+        can't be reached or does not answer in time.
         """
         answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Command(encode_command(command), answer))
@@ -144,6 +148,8 @@ class RedisPipe:
         while True:
             try:
                 answer = await connection.answer()
+            except ReadOnlyError:  # a primary that was demoted: what the address leads to now has to be asked anew
+                raise
             except ResponseError as error:
                 command = line.sent.popleft()
                 if not command.answer.done():
@@ -160,9 +166,9 @@ class RedisPipe:
         is not mistaken for a dead connection.
         """
         while not line.sent or line.tick - line.sent[0].sent_at_tick <= _TICKS:
-            await asyncio.sleep(ANSWER_TIMEOUT_S / _TICKS)
+            await asyncio.sleep(self._tick_s)
             line.tick += 1
-        raise PipeStalledError(f"no answer within {ANSWER_TIMEOUT_S} s")
+        raise PipeStalledError(f"no answer within {self._tick_s * _TICKS} s")
 
     def _recover(self, unanswered: deque[_Command], error: Exception) -> None:
         """Queue what deserves a second try ahead of what waits, and fail the rest."""
