@@ -35,7 +35,8 @@ class CredentialMutations:
         return payloads.SignUpPayload.of(signed_in)
 
     @strawberry.mutation(
-        description="Begin a session. Five attempts a minute for one address from one place.",
+        description="Begin a session. Five attempts a minute for one address from one place. "
+        "Send no expired credential with it.",
         permission_classes=[Public],
     )
     async def sign_in(self, info: Info, input: inputs.SignInInput) -> payloads.SignInResult:
@@ -47,7 +48,7 @@ class CredentialMutations:
 
     @strawberry.mutation(
         description="Go on with a session. The same token again within ten seconds gets the same answer, so a lost "
-        "answer can be asked for again; any later repetition ends the session.",
+        "answer can be asked for again; any later repetition ends the session. Send no expired credential with it.",
         permission_classes=[Public],
     )
     async def refresh_session(self, info: Info, input: inputs.RefreshSessionInput) -> payloads.RefreshSessionResult:
