@@ -1,5 +1,6 @@
 """Conversations and runs as a server has them: real services on a real database and a real Valkey, no workers."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -118,6 +119,31 @@ class Chat:
         """Return how many topics Valkey knows listeners of, besides the process's own heartbeat."""
         channels = cast("list[bytes]", await self.redis.commands.execute("PUBSUB", "CHANNELS", "nx:{*"))
         return len(channels)
+
+    async def until_listening(self, topics: int = 1) -> None:
+        """Wait until Valkey knows of so many."""
+        async with asyncio.timeout(10):
+            while await self.listeners() != topics:  # noqa: ASYNC110 - Valkey tells nobody
+                await asyncio.sleep(0.01)
+
+
+async def take(stream: AsyncGenerator[Answer], count: int) -> list[Data]:
+    """Return the next events of a subscription."""
+    async with asyncio.timeout(10):
+        return [(await anext(stream)).one for _ in range(count)]
+
+
+async def whole(stream: AsyncGenerator[Answer]) -> list[Data]:
+    """Return the events of a subscription until its end."""
+    async with asyncio.timeout(10):
+        return [answer.one async for answer in stream]
+
+
+async def the_first(stream: AsyncGenerator[Answer]) -> Answer:
+    """Return the first answer of a subscription that has no second."""
+    async with asyncio.timeout(10):
+        (answer,) = [answer async for answer in stream]
+    return answer
 
 
 def key(kind: str, id: object) -> UUID:

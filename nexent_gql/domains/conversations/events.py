@@ -20,6 +20,11 @@ def topic(tenant_id: UUID, conversation_id: UUID) -> str:
     return f"{tenant_id}/conversation/{conversation_id}"
 
 
+def run_topic(tenant_id: UUID, run_id: UUID) -> str:
+    """Name the topic of the events of a run: its readers have to hear of a deletion too."""
+    return f"{tenant_id}/run/{run_id}"
+
+
 def lane(conversation_id: UUID) -> str:
     """Name the lane of a conversation's runs: one at a time."""
     return f"conversation:{conversation_id}"

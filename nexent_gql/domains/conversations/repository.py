@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from nexent_gql.domains.conversations.tables import Conversation, ConversationEvent, Message
+from nexent_gql.domains.conversations.tables import Conversation, ConversationEvent, Message, MessageStatus
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
 
@@ -74,6 +74,15 @@ class ConversationRepository:
         """Count what `page` would go through."""
         query = self._filtered(select(func.count()).select_from(Conversation), owner_id, search)
         return (await self._session.execute(query.where(col(Conversation.tenant_id) == self._tenant_id))).scalar_one()
+
+    async def streaming_runs(self, conversation_id: UUID) -> list[UUID]:
+        """Return the runs of a conversation's unfinished answers."""
+        query = select(col(Message.run_id)).where(
+            col(Message.tenant_id) == self._tenant_id,
+            col(Message.conversation_id) == conversation_id,
+            col(Message.status) == MessageStatus.STREAMING,
+        )
+        return [run_id for run_id in (await self._session.scalars(query)).all() if run_id is not None]
 
     async def delete(self, conversation_id: UUID) -> None:
         """Delete a conversation with all that hangs on it."""

@@ -107,7 +107,7 @@ class ConversationService:
         return conversation
 
     async def delete(self, actor: Principal, conversation_id: UUID) -> None:
-        """Delete a conversation, its messages and its runs; what still runs is stopped.
+        """Delete a conversation, its messages and its runs; what still runs is stopped, and its readers hear of it.
 
         Raises:
             ConversationNotFoundError: The caller owns no such conversation.
@@ -116,8 +116,12 @@ class ConversationService:
             repository = ConversationRepository(session, actor.tenant_id)
             await self._own(repository, actor, conversation_id, lock=True)
             await cancel_lane(session, events.lane(conversation_id))
+            topics = [events.topic(actor.tenant_id, conversation_id)]
+            runs = await repository.streaming_runs(conversation_id)
+            topics += [events.run_topic(actor.tenant_id, run_id) for run_id in runs]
             await repository.delete(conversation_id)
-            await poke(session, actor.tenant_id, events.topic(actor.tenant_id, conversation_id))
+            for topic in topics:
+                await poke(session, actor.tenant_id, topic)
 
     async def message_pages(
         self, actor: Principal, conversation_ids: Sequence[UUID], page: PageRequest

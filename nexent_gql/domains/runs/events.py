@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 from uuid import UUID
 
+from nexent_gql.domains.conversations.events import run_topic
 from nexent_gql.kernel.json import JsonObject, dumps, loads
 from nexent_gql.kernel.page import InvalidCursorError
 from nexent_gql.ports.events import Entry
@@ -17,7 +18,7 @@ _CURSOR = re.compile(r"([0-9a-f]{8})-(0|[1-9][0-9]{0,8})", re.ASCII)
 
 def topic(tenant_id: UUID, run_id: UUID) -> str:
     """Name the topic of a run's events."""
-    return f"{tenant_id}/run/{run_id}"
+    return run_topic(tenant_id, run_id)
 
 
 def cursor(of: UUID, seq: int) -> str:
