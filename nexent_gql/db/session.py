@@ -36,6 +36,7 @@ def create_engine(url: str, *, pool_size: int = 20, statement_timeout_s: float =
         max_overflow=pool_size,
         pool_timeout=5,
         pool_pre_ping=True,
+        hide_parameters=True,  # what people wrote, and sealed keys, would stand in every logged error
         connect_args={
             "timeout": 10,
             "server_settings": {

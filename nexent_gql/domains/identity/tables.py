@@ -10,6 +10,9 @@ from nexent_gql.db.base import Table, TenantRow, timestamp
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.principal import Role
 
+UNIQUE_EMAIL = "uq_user_account_email_key"
+"""The constraint that speaks when two take one address at the same moment."""
+
 
 class Tenant(Table, table=True):
     """Whoever works together and shares agents, models and keys; nobody else sees any of it."""
@@ -29,7 +32,7 @@ class UserAccount(TenantRow, table=True):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
-        UniqueConstraint("email_key"),
+        UniqueConstraint("email_key", name=UNIQUE_EMAIL),
         ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
         CheckConstraint("role IN ('OWNER', 'ADMIN', 'DEVELOPER', 'MEMBER')", name="role"),
         Index("ix_user_account_page", "tenant_id", "created_at", "id"),

@@ -175,7 +175,7 @@ def upgrade() -> None:
         sa.CheckConstraint("role IN ('OWNER', 'ADMIN', 'DEVELOPER', 'MEMBER')", name=op.f("ck_user_account_role")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenant.id"], name=op.f("fk_user_account_tenant_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user_account")),
-        sa.UniqueConstraint("email_key", name=op.f("uq_user_account_email_key")),
+        sa.UniqueConstraint("email_key", name="uq_user_account_email_key"),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_user_account_tenant_id_id")),
     )
     op.create_index("ix_user_account_page", "user_account", ["tenant_id", "created_at", "id"], unique=False)

@@ -3,9 +3,9 @@
 from uuid import UUID
 
 from pydantic import SecretStr
-from sqlalchemy.exc import IntegrityError
 
 from nexent_gql.db.session import Database
+from nexent_gql.db.violations import translated
 from nexent_gql.domains.identity import policy
 from nexent_gql.domains.identity.credentials import Digests
 from nexent_gql.domains.identity.errors import (
@@ -16,7 +16,7 @@ from nexent_gql.domains.identity.errors import (
 )
 from nexent_gql.domains.identity.repository import CredentialLookup, IdentityRepository
 from nexent_gql.domains.identity.service.sessions import SessionService
-from nexent_gql.domains.identity.tables import Tenant, UserAccount
+from nexent_gql.domains.identity.tables import UNIQUE_EMAIL, Tenant, UserAccount
 from nexent_gql.domains.identity.values import AuthRules, Client, SignedIn
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import ForbiddenError
@@ -66,16 +66,10 @@ class SignInService:
         policy.require_strong(password, address, "input", "password")
         user = self._new_user(tenant.id, address, name)
         user.password_hash = await self._passwords.hash(policy.normal(password))
-        try:
+        with translated({UNIQUE_EMAIL: EmailTakenError()}):
             async with self._db.transaction(tenant.id) as session:
-                repository = IdentityRepository(session, tenant.id)
-                repository.add(tenant)
-                await repository.flush()
-                repository.add(user)
-                await repository.flush()
+                await self._found(IdentityRepository(session, tenant.id), tenant, user)
                 return self._sessions.begin(session, user, tenant, client)
-        except IntegrityError as error:
-            raise EmailTakenError from error
 
     async def sign_in(self, *, email: str, password: SecretStr, client: Client) -> SignedIn:
         """Begin a session; takes as long for an unknown address as for a wrong password.
@@ -109,7 +103,7 @@ class SignInService:
         if user is None:
             try:
                 user = await self._found_demo(email)
-            except IntegrityError:
+            except EmailTakenError:
                 user = await self._find(key)
         if user is None or user.password_hash is not None or user.deactivated_at is not None:
             raise ForbiddenError(f"{email} is not the demo user: choose another address for the demo.")
@@ -152,12 +146,17 @@ class SignInService:
     async def _found_demo(self, email: str) -> UserAccount:
         tenant = Tenant(name="Demo")
         user = self._new_user(tenant.id, email, "Demo user")
-        async with self._db.transaction(tenant.id) as session:
-            repository = IdentityRepository(session, tenant.id)
-            repository.add(tenant)
-            await repository.flush()
-            repository.add(user)
+        with translated({UNIQUE_EMAIL: EmailTakenError()}):
+            async with self._db.transaction(tenant.id) as session:
+                await self._found(IdentityRepository(session, tenant.id), tenant, user)
         return user
+
+    async def _found(self, repository: IdentityRepository, tenant: Tenant, user: UserAccount) -> None:
+        """Write a tenant and its first user, in the order in which they refer to each other."""
+        repository.add(tenant)
+        await repository.flush()
+        repository.add(user)
+        await repository.flush()
 
     def _new_user(self, tenant_id: UUID, email: str, name: str) -> UserAccount:
         return UserAccount(

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from pydantic import SecretStr
-from sqlalchemy.exc import IntegrityError
 
 from nexent_gql.db.session import Database
+from nexent_gql.db.violations import translated
 from nexent_gql.domains.identity import policy
 from nexent_gql.domains.identity.errors import EmailTakenError, LastOwnerError, UserNotFoundError
 from nexent_gql.domains.identity.repository import IdentityRepository
 from nexent_gql.domains.identity.service.cache import IdentityCache
-from nexent_gql.domains.identity.tables import UserAccount
+from nexent_gql.domains.identity.tables import UNIQUE_EMAIL, UserAccount
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal, Role
@@ -70,11 +70,9 @@ class UserService:
             created_at=self._clock(),
             updated_at=self._clock(),
         )
-        try:
+        with translated({UNIQUE_EMAIL: EmailTakenError()}):
             async with self._db.transaction(actor.tenant_id) as session:
                 IdentityRepository(session, actor.tenant_id).add(user)
-        except IntegrityError as error:
-            raise EmailTakenError from error
         return user
 
     async def set_role(self, actor: Principal, user_id: UUID, role: Role) -> UserAccount:
