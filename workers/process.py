@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from nexent_gql.adapters.engine_smolagents import open_engine
+from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
+from nexent_gql.adapters.sandbox_monty import MontySandbox
 from nexent_gql.adapters.wakeups_arq import build_arq_worker
 from nexent_gql.jobs.reaper import Reaper
 from nexent_gql.jobs.relay import Relay
@@ -54,7 +55,9 @@ async def run_until(stop: asyncio.Event, loops: Sequence[Coroutine[None, None, N
 async def open_runner(runtime: Runtime, settings: Settings) -> AsyncGenerator[JobRunner]:
     """Make a runner with all handlers, and the engine they need."""
     services = Services.build(runtime)
-    async with open_engine(runtime.llm, runtime.toolbox, max_runs=settings.jobs.max_runs) as engine:
+    limit = settings.jobs.max_runs
+    async with MontySandbox(max_sessions=limit) as sandbox:
+        engine = SmolagentsEngine(runtime.llm, runtime.toolbox, sandbox, max_runs=limit)
         yield JobRunner(
             runtime.db,
             build_handlers(runtime, services, engine, settings.runs),

@@ -117,7 +117,8 @@ async def _models(services: Services) -> AsyncGenerator[Finding]:
     if not page.rows:
         yield Finding("models", "the demo tenant has none", "run `nexent-gql seed`")
     for row in page.rows:
-        _, outcome = await services.models.check(actor, row.id)
+        _, checked = await services.models.check(actor, row.id)
+        outcome = checked.outcome
         if outcome.ok:
             yield Finding(f"model {row.name}", f"answers in {outcome.latency_ms} ms")
         else:
