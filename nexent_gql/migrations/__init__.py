@@ -8,6 +8,7 @@ transaction.
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from io import StringIO
 from pathlib import Path
 from time import monotonic
 
@@ -33,8 +34,8 @@ _LOCK_NOT_AVAILABLE = "55P03"
 
 
 def configuration() -> Config:
-    """Return alembic's configuration; there is no file."""
-    config = Config()
+    """Return alembic's configuration; there is no file, and what it would print goes nowhere."""
+    config = Config(stdout=StringIO())
     config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
     return config

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import QueuePool, text
 
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
 from nexent_gql.db.session import Database
@@ -183,6 +184,22 @@ async def test_the_right_password_begins_the_count_anew(identity: IdentityServic
             with pytest.raises(InvalidCredentialsError):
                 await sign_in(identity, "wrong horse battery")
         assert await sign_in(identity)
+
+
+async def test_a_rush_at_the_door_is_turned_away_and_leaves_the_database_to_those_who_are_in(
+    identity: IdentityService, database: Database
+) -> None:
+    ada = await sign_up(identity)
+    rush = [asyncio.ensure_future(sign_in(identity, email=f"nobody{number}@example.com")) for number in range(200)]
+    seen, most = 0, 0
+    while not all(one.done() for one in rush):
+        assert await rows(database, ada.viewer.tenant.id, "SELECT count(*) FROM user_account") == [(1,)]
+        seen, most = seen + 1, max(most, cast("QueuePool", database.engine.pool).checkedout())
+    names = [type(error).__name__ for error in await asyncio.gather(*rush, return_exceptions=True)]
+    assert (names.count("InvalidCredentialsError"), names.count("PasswordsBusyError")) == (54, 146)
+    assert seen > 5
+    assert most <= 4
+    assert await sign_in(identity)
 
 
 async def test_windows_that_are_over_are_cleared_away(

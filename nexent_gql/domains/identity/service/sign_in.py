@@ -1,5 +1,8 @@
 """Getting in: by password, by founding a tenant, and as the demo user."""
 
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -22,10 +25,12 @@ from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import ForbiddenError
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.kernel.text import line
-from nexent_gql.ports.passwords import Passwords
+from nexent_gql.ports.passwords import Passwords, PasswordsBusyError
 
 MAX_ATTEMPTS = 5
 WINDOW_S = 60
+_AT_ONCE = 4
+_MOST_QUEUED = 54
 
 
 class SignInService:
@@ -46,6 +51,8 @@ class SignInService:
         self._digests = digests
         self._rules = rules
         self._sessions = sessions
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._queued = 0
 
     async def sign_up(
         self, *, email: str, password: SecretStr, display_name: str, tenant_name: str, client: Client
@@ -56,7 +63,7 @@ class SignInService:
             SignUpClosedError: This installation takes no strangers.
             EmailTakenError: Somebody has an account with this address.
             InvalidInputError: The address, the password or a name breaks a rule; `path` says which.
-            PasswordsBusyError: Too many passwords wait to be hashed.
+            PasswordsBusyError: Too many people come in at this moment.
         """
         if not self._rules.sign_up:
             raise SignUpClosedError
@@ -65,11 +72,12 @@ class SignInService:
         name = line(display_name, "input", "displayName", max_chars=policy.MAX_NAME_CHARS)
         policy.require_strong(password, address, "input", "password")
         user = self._new_user(tenant.id, address, name)
-        user.password_hash = await self._passwords.hash(policy.normal(password))
-        with translated({UNIQUE_EMAIL: EmailTakenError()}):
-            async with self._db.transaction(tenant.id) as session:
-                await self._found(IdentityRepository(session, tenant.id), tenant, user)
-                return self._sessions.begin(session, user, tenant, client)
+        async with self._turn():
+            user.password_hash = await self._passwords.hash(policy.normal(password))
+            with translated({UNIQUE_EMAIL: EmailTakenError()}):
+                async with self._db.transaction(tenant.id) as session:
+                    await self._found(IdentityRepository(session, tenant.id), tenant, user)
+                    return self._sessions.begin(session, user, tenant, client)
 
     async def sign_in(self, *, email: str, password: SecretStr, client: Client) -> SignedIn:
         """Begin a session; takes as long for an unknown address as for a wrong password.
@@ -79,18 +87,13 @@ class SignInService:
         Raises:
             InvalidCredentialsError: No active user has this address with this password.
             TooManyAttemptsError: That was tried too often.
-            PasswordsBusyError: Too many passwords wait to be checked.
+            PasswordsBusyError: Too many people come in at this moment.
         """
-        key = policy.email_key(email)
-        attempts = self._digests.of("sign-in", f"{key}\0{client.ip}".encode(errors="replace"))
-        user = await self._known(key, attempts)
-        hashed = user.password_hash if user is not None and user.deactivated_at is None else None
-        if not policy.is_hashable(password):
-            raise InvalidCredentialsError
-        if not await self._passwords.verify(policy.normal(password), hashed) or user is None or hashed is None:
-            raise InvalidCredentialsError
-        fresh = await self._passwords.hash(policy.normal(password)) if self._passwords.is_outdated(hashed) else None
-        return await self._begin(user.tenant_id, user.id, fresh, attempts, client)
+        async with self._turn():
+            key = policy.email_key(email)
+            attempts = self._digests.of("sign-in", f"{key}\0{client.ip}".encode(errors="replace"))
+            user = await self._known(key, attempts)
+            return await self._enter(user, password, attempts, client)
 
     async def ensure_demo(self, email: str) -> Principal:
         """Return the owner of the demo tenant; makes both if they are missing. Nobody can sign in as this user.
@@ -109,6 +112,18 @@ class SignInService:
             raise ForbiddenError(f"{email} is not the demo user: choose another address for the demo.")
         return Principal(user.tenant_id, user.id, Role(user.role))
 
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        """Wait for one of a few places, so that a rush at the door leaves the database to those who are in."""
+        if self._queued >= _MOST_QUEUED:
+            raise PasswordsBusyError
+        self._queued += 1
+        try:
+            async with self._turns:
+                yield
+        finally:
+            self._queued -= 1
+
     async def _known(self, key: str, attempts: bytes) -> UserAccount | None:
         """Count the attempt before it is made, so that many at once are counted too; return whom it is about."""
         now = self._clock()
@@ -120,6 +135,15 @@ class SignInService:
             wait_s = max(1, round((reset_at - now).total_seconds()))
             raise TooManyAttemptsError(retry_after_s=wait_s, limit=MAX_ATTEMPTS)
         return await self._find(key)
+
+    async def _enter(self, user: UserAccount | None, password: SecretStr, attempts: bytes, client: Client) -> SignedIn:
+        hashed = user.password_hash if user is not None and user.deactivated_at is None else None
+        if not policy.is_hashable(password):
+            raise InvalidCredentialsError
+        if not await self._passwords.verify(policy.normal(password), hashed) or user is None or hashed is None:
+            raise InvalidCredentialsError
+        fresh = await self._passwords.hash(policy.normal(password)) if self._passwords.is_outdated(hashed) else None
+        return await self._begin(user.tenant_id, user.id, fresh, attempts, client)
 
     async def _begin(
         self, tenant_id: UUID, user_id: UUID, fresh_hash: str | None, attempts: bytes, client: Client
