@@ -1,6 +1,7 @@
 """One worker of `monty`: snippets in, printed text and host calls out."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
@@ -26,6 +27,7 @@ from nexent_gql.ports.sandbox import CodeLimits, CodeResult, EndOfCode, HostCall
 Functions = Mapping[str, HostFunction]
 _MAX_ERROR_CHARS = 4_000
 _MAX_ROUND_TRIPS = 1_000
+_FILE = re.compile(r"<python-input-\d+>")  # counts what the session ran, which differs after a restart
 _END: ExternalResult = {"exc_type": "SystemExit"}
 
 
@@ -40,6 +42,15 @@ class MontyCodeSession:
         self._limits = limits
         self._busy = busy
         self._stopped = False
+
+    async def is_alive(self) -> bool:
+        """See `CodeSession`."""
+        if not self._stopped:
+            try:
+                await self._worker.feed_run("None")
+            except MontyError:
+                self._stop()
+        return not self._stopped
 
     async def execute(self, code: str, functions: Functions) -> CodeResult:
         """See `CodeSession`."""
@@ -74,7 +85,7 @@ class MontyCodeSession:
         if turn.ended and isinstance(error.exception(), SystemExit):
             return CodeResult(printed)
         shown = error.display() if isinstance(error, MontyRuntimeError | MontySyntaxError) else str(error)
-        return CodeResult(printed, error=shown[-_MAX_ERROR_CHARS:])
+        return CodeResult(printed, error=_FILE.sub("<snippet>", shown[-_MAX_ERROR_CHARS:]))
 
     def _broken_limit(self, error: MontyError) -> str | None:
         """Say which limit was broken; None when the code only failed, and its variables are as they should be."""

@@ -66,6 +66,10 @@ class CodeResult:
 class CodeSession(Protocol):
     """Variables and functions that live from one snippet to the next; one snippet at a time."""
 
+    async def is_alive(self) -> bool:
+        """Tell whether the session can run a snippet; its process may have been killed meanwhile."""
+        ...
+
     async def execute(self, code: str, functions: Mapping[str, HostFunction]) -> CodeResult:
         """Run a snippet; cancelling kills the process that runs it.
 

@@ -59,7 +59,7 @@ async def test_keeps_variables_after_an_error(session: CodeSession) -> None:
     failed = await run(session, "x = 1\nprint('so far')\nx / 0")
     assert failed.error is not None
     assert (failed.printed, failed.stopped) == ("so far\n", False)
-    assert "line 3" in failed.error
+    assert '"<snippet>", line 3' in failed.error
     assert failed.error.endswith("ZeroDivisionError: division by zero")
     assert (await run(session, "x")).value == "1"
 

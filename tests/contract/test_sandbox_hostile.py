@@ -100,6 +100,15 @@ async def test_a_killed_worker_ends_its_session_only(sandbox: CodeSandbox) -> No
         assert (await session.execute("1 + 1", {})).value == "2"
 
 
+async def test_a_session_knows_that_its_worker_was_killed(sandbox: CodeSandbox) -> None:
+    async with sandbox.session(now=NOON, seed="a") as session:
+        await session.execute("x = 1", {})
+        assert await session.is_alive()
+        assert (await session.execute("x", {})).value == "1"
+        kill_workers()
+        assert not await session.is_alive()
+
+
 async def test_a_worker_that_died_while_idle_is_not_noticed(sandbox: CodeSandbox) -> None:
     assert workers()
     kill_workers()

@@ -1,0 +1,165 @@
+"""The two loops, as agents of smolagents: what they decide in a step, in the thread of their run.
+
+Of smolagents they use the loop over steps and its bound. How a step acts, what the model is sent and where waiting
+takes place is ours: native tool messages, plain text as the answer, nothing printed, and no executor of code at all.
+"""
+
+import time
+from abc import abstractmethod
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from rich.console import Console
+from smolagents.agents import EMPTY_PROMPT_TEMPLATES, ActionOutput, MultiStepAgent
+from smolagents.memory import ActionStep
+from smolagents.models import ChatMessage as LoopMessage
+from smolagents.models import MessageRole, Model
+from smolagents.monitoring import AgentLogger, LogLevel
+
+from nexent_gql.adapters.engine_smolagents.code_text import code_in
+from nexent_gql.adapters.engine_smolagents.journal import Generation
+from nexent_gql.adapters.engine_smolagents.model_calls import FINAL_ANSWER
+from nexent_gql.adapters.engine_smolagents.prompts import EMPTY_REPLY, empty_reply, no_steps_left, observation
+from nexent_gql.adapters.engine_smolagents.snippets import SnippetResult
+from nexent_gql.ports.engine import MaxStepsError
+from nexent_gql.ports.llm import ChatMessage, ModelError, ToolCall
+from nexent_gql.ports.tools import ToolResult
+
+
+class Hands(Protocol):
+    """What an agent can do from its thread; the work is done on the event loop, and once."""
+
+    def generate(self, step: int, messages: Sequence[ChatMessage], *, last: bool = False) -> Generation:
+        """Ask the model; `last` asks for words only.
+
+        Raises:
+            ModelError: No whole answer.
+        """
+        ...
+
+    def call_tools(self, step: int, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
+        """Call tools, and return their results in the order of the calls."""
+        ...
+
+    def run_code(self, step: int, code: str) -> SnippetResult:
+        """Run code."""
+        ...
+
+    def finish_step(self, step: int, duration_ms: int, error: str | None) -> None:
+        """Tell that a step is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a step ended: with the answer, or with what the model is told went wrong (None: nothing)."""
+
+    is_final: bool
+    error: str | None = None
+
+
+class _Runs(Protocol):
+    def run(self, task: str) -> object: ...
+
+
+class Loop(MultiStepAgent):
+    """Goes from step to step; used for one run only.
+
+    Args:
+        hands: What it can do.
+        messages: What the model is told ahead of the first step.
+        max_steps: Steps until it has to sum up.
+    """
+
+    def __init__(self, hands: Hands, messages: Sequence[ChatMessage], max_steps: int) -> None:
+        self._hands = hands
+        self._messages = list(messages)
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] # no types upstream
+            tools=[],
+            model=Model(),
+            prompt_templates=EMPTY_PROMPT_TEMPLATES,
+            max_steps=max_steps,
+            logger=AgentLogger(level=LogLevel.OFF, console=Console(quiet=True)),
+        )
+
+    @abstractmethod
+    def act(self, step: int) -> Outcome:
+        """Do one step: ask the model, and do what it asks for."""
+
+    def work(self) -> None:
+        """Answer; blocks until that is done.
+
+        Raises:
+            ModelError: The model gave no whole answer.
+            RunFailedError: The agent could not answer.
+        """
+        cast("_Runs", self).run(self._messages[-1].content)
+
+    def initialize_system_prompt(self) -> str:
+        """Return nothing: the messages are ours."""
+        return ""
+
+    def provide_final_answer(self, task: str) -> LoopMessage:
+        """Sum up when there are no steps left.
+
+        Raises:
+            MaxStepsError: The model did not.
+        """
+        del task  # the messages have it
+        step, began = self.step_number, time.monotonic()
+        try:
+            generation = self._hands.generate(step, [*self._messages, no_steps_left()], last=True)
+        except ModelError as error:
+            raise MaxStepsError(_NO_SUM, max_steps=self.max_steps, cause=error.code) from error
+        if not generation.shown:
+            raise MaxStepsError(_NO_SUM, max_steps=self.max_steps)
+        self._hands.finish_step(step, _ms_since(began), None)
+        return LoopMessage(role=MessageRole.ASSISTANT, content=generation.shown)
+
+    def _step_stream(self, memory_step: ActionStep) -> Generator[ActionOutput]:
+        began = time.monotonic()
+        outcome = self.act(memory_step.step_number)
+        self._hands.finish_step(memory_step.step_number, _ms_since(began), outcome.error)
+        yield ActionOutput(output=None, is_final_answer=outcome.is_final)
+
+    def _empty(self) -> Outcome:
+        self._messages.append(empty_reply())
+        return Outcome(is_final=False, error=EMPTY_REPLY)
+
+
+class ToolLoop(Loop):
+    """Calls tools; text without a call is the answer, and so is a call of `final_answer`."""
+
+    def act(self, step: int) -> Outcome:
+        """See `Loop`."""
+        generation = self._hands.generate(step, self._messages)
+        if not generation.calls:
+            return Outcome(is_final=True) if generation.shown else self._empty()
+        results = self._hands.call_tools(step, generation.calls)
+        self._messages.append(ChatMessage("assistant", generation.text, tool_calls=generation.calls))
+        for call, result in zip(generation.calls, results, strict=True):
+            self._messages.append(ChatMessage("tool", result.output or "(no output)", tool_call_id=call.id))
+        is_final = bool(generation.shown) and any(call.name == FINAL_ANSWER for call in generation.calls)
+        return Outcome(is_final, "\n".join(result.output for result in results if result.is_error) or None)
+
+
+class CodeLoop(Loop):
+    """Writes code; text without code is the answer, and so is what the code gives to `final_answer`."""
+
+    def act(self, step: int) -> Outcome:
+        """See `Loop`."""
+        generation = self._hands.generate(step, self._messages)
+        code = code_in(generation.text)
+        if code is None:
+            return Outcome(is_final=True) if generation.shown else self._empty()
+        result = self._hands.run_code(step, code)
+        self._messages += [ChatMessage("assistant", generation.text), observation(result.output)]
+        return Outcome(result.is_final, result.output if result.is_error else None)
+
+
+_NO_SUM = "The agent used all its steps, and the model could not sum up; allow more steps, or ask for less."
+
+
+def _ms_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

@@ -1,0 +1,127 @@
+"""Runs of agents: a thread for each, and its hands on the event loop."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+
+from nexent_gql.adapters.engine_smolagents.agents import CodeLoop, ToolLoop
+from nexent_gql.adapters.engine_smolagents.code_text import CLOSE
+from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal, kept_text
+from nexent_gql.adapters.engine_smolagents.model_calls import CodeReader, ModelCalls, ToolReader
+from nexent_gql.adapters.engine_smolagents.prompts import opening
+from nexent_gql.adapters.engine_smolagents.snippets import SnippetResult, Snippets
+from nexent_gql.adapters.engine_smolagents.threads import RunControl, RunThreads
+from nexent_gql.adapters.engine_smolagents.tool_calls import ToolCalls
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.engine import AgentKind, RunPort, RunSpec
+from nexent_gql.ports.llm import ChatMessage, ChatRequest, LanguageModels, ToolCall
+from nexent_gql.ports.run_events import StepFinished
+from nexent_gql.ports.sandbox import CodeSandbox
+from nexent_gql.ports.tools import ToolBox, ToolResult
+
+
+class SmolagentsEngine:
+    """Implements the `AgentEngine` port. Made on the event loop that it is used on.
+
+    Args:
+        models: Where answers come from.
+        tools: What agents may call.
+        sandbox: Where code agents run their code.
+        max_runs: Runs at once; further ones wait.
+        grace_s: How long a cancelled run may take to end; in practice milliseconds.
+    """
+
+    def __init__(
+        self,
+        models: LanguageModels,
+        tools: ToolBox,
+        sandbox: CodeSandbox,
+        *,
+        max_runs: int = 50,
+        grace_s: float = 5,
+    ) -> None:
+        self._models = models
+        self._tools = tools
+        self._sandbox = sandbox
+        self._threads = RunThreads(max_runs, grace_s)
+
+    @property
+    def stuck_threads(self) -> int:
+        """Runs that were cancelled longer than `grace_s` ago and have not ended; anything but 0 is a bug."""
+        return self._threads.stuck
+
+    def kept_text(self, journal: Mapping[str, JsonObject]) -> str:
+        """See `AgentEngine`."""
+        return kept_text(journal)
+
+    async def run(self, spec: RunSpec, port: RunPort) -> None:
+        """See `AgentEngine`.
+
+        Raises:
+            SandboxUnavailableError: It is a code agent, and code can't be run here.
+        """
+        journal = Journal(port)
+        tools = ToolCalls(self._tools, spec, journal)
+        async with AsyncExitStack() as stack:
+            is_code = spec.kind is AgentKind.CODE
+            snippets = Snippets(self._sandbox, tools, spec, journal) if is_code else None
+            if snippets is not None:
+                await stack.enter_async_context(snippets)
+            control = RunControl()
+            hands = _Hands(control, spec, journal, ModelCalls(self._models, spec.model, journal), tools, snippets)
+            messages = opening(spec, self._sandbox.guide if is_code else "")
+            agent = CodeLoop if is_code else ToolLoop
+            name = f"run-{spec.context.run_id}"
+            await self._threads.run(control, lambda: agent(hands, messages, spec.max_steps).work(), name)
+
+
+class _Hands:
+    """Implements `Hands`: everything is done on the loop, and waited for in the thread."""
+
+    def __init__(
+        self,
+        control: RunControl,
+        spec: RunSpec,
+        journal: Journal,
+        models: ModelCalls,
+        tools: ToolCalls,
+        snippets: Snippets | None,
+    ) -> None:
+        self._control = control
+        self._spec = spec
+        self._journal = journal
+        self._models = models
+        self._tools = tools
+        self._snippets = snippets
+
+    def generate(self, step: int, messages: Sequence[ChatMessage], *, last: bool = False) -> Generation:
+        """See `Hands`."""
+        writes_code = self._snippets is not None and not last
+        tools = self._spec.tools if self._snippets is None else ()
+        request = ChatRequest(
+            messages=tuple(messages),
+            tools=tools,
+            tool_choice="none" if last and tools else "auto",
+            stop=(CLOSE,) if writes_code else (),
+        )
+        reader = CodeReader if writes_code else ToolReader
+        return self._control.call(self._models.generate(step, request, reader))
+
+    def call_tools(self, step: int, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
+        """See `Hands`."""
+        return self._control.call(self._tools.all(step, calls))
+
+    def run_code(self, step: int, code: str) -> SnippetResult:
+        """See `Hands`."""
+        if self._snippets is None:
+            raise RuntimeError("only code agents run code")
+        return self._control.call(self._snippets.run(step, code))
+
+    def finish_step(self, step: int, duration_ms: int, error: str | None) -> None:
+        """See `Hands`."""
+
+        async def finish() -> JsonObject:
+            path = self._journal.path
+            self._journal.port.emit(StepFinished(duration_ms=duration_ms, error=error, step=step, agent_path=path))
+            return {"duration_ms": duration_ms, "error": error}
+
+        self._control.call(self._journal.once(self._journal.key(step, "step"), finish))

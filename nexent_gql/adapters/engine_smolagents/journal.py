@@ -1,0 +1,99 @@
+"""What an agent has done, as it is kept: a result for each effect, under a key that the same run always finds again.
+
+Keys, for step number `n` of the agent at `path`, from 1:
+
+- `path/n/model`: a finished model call
+- `path/n/tool/i`: a finished tool call, `i` from 0 in the order of the message or of the code
+- `path/n/python`: a finished snippet, whose tool calls have keys of their own
+- `path/n/step`: the step itself
+
+The events of an effect are emitted before its result is stored. An attempt that dies in between leaves events
+without a result: the next attempt does the effect again, and emits events of the same `call_id` again.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import cast
+
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.engine import RunPort
+from nexent_gql.ports.llm import ToolCall, Usage
+from nexent_gql.streams.text import clean
+
+MAIN = "main"
+_SPEAKS = re.compile(rf"{MAIN}/(\d+)/(model|python)")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A finished answer of the model; `shown` is what of it became answer text, separators included."""
+
+    text: str
+    calls: tuple[ToolCall, ...]
+    reason: str
+    usage: Usage | None
+    shown: str
+
+    def to_json(self) -> JsonObject:
+        """Return it as it is stored; `shown` is left out where it is the text."""
+        stored: JsonObject = {"text": self.text, "reason": self.reason}
+        if self.calls:
+            stored["calls"] = [cast("JsonObject", asdict(call)) for call in self.calls]
+        if self.usage is not None:
+            stored["usage"] = cast("JsonObject", asdict(self.usage))
+        if self.shown != self.text:
+            stored["shown"] = self.shown
+        return stored
+
+    @classmethod
+    def of(cls, stored: JsonObject) -> "Generation":
+        """Read back what `to_json` wrote."""
+        calls = cast("list[dict[str, str]]", stored.get("calls", []))
+        usage = cast("dict[str, int] | None", stored.get("usage"))
+        text = cast("str", stored["text"])
+        return cls(
+            text=text,
+            calls=tuple(ToolCall(**call) for call in calls),
+            reason=cast("str", stored["reason"]),
+            usage=Usage(**usage) if usage is not None else None,
+            shown=cast("str", stored.get("shown", text)),
+        )
+
+
+def kept_text(journal: Mapping[str, JsonObject]) -> str:
+    """Return the answer text that the finished effects of the main agent made, in the order in which it was said."""
+    spoken: list[tuple[int, str, str]] = []
+    for key, stored in journal.items():
+        if match := _SPEAKS.fullmatch(key):
+            shown = stored.get("shown", stored.get("text", ""))
+            spoken.append((int(match[1]), match[2], cast("str", shown)))
+    return "".join(shown for _, _, shown in sorted(spoken))
+
+
+class Journal:
+    """The journal of one agent of a run, and what is known from it so far. On the event loop only.
+
+    Attributes:
+        path: The agent, as in events.
+        usage: Tokens of all model calls so far.
+        has_spoken: Whether there is answer text already.
+    """
+
+    def __init__(self, port: RunPort, path: str = MAIN) -> None:
+        self.port = port
+        self.path = path
+        self.usage = Usage()
+        self.has_spoken = False
+
+    def key(self, step: int, *what: str) -> str:
+        """Return the key of an effect."""
+        return "/".join((self.path, str(step), *what))
+
+    async def once(self, key: str, effect: Callable[[], Awaitable[JsonObject]]) -> JsonObject:
+        """Return the result of an effect, doing it if no attempt has; text that can't be stored is replaced."""
+
+        async def storable() -> JsonObject:
+            return cast("JsonObject", clean(await effect()))
+
+        return await self.port.once(key, storable)

@@ -1,0 +1,199 @@
+"""Model calls: streamed to the run's log, put together, and done once."""
+
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from nexent_gql.adapters.engine_smolagents.answer_argument import AnswerArgument
+from nexent_gql.adapters.engine_smolagents.code_text import CodeText
+from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal
+from nexent_gql.adapters.engine_smolagents.speech import Speech
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.engine import RunFailedError
+from nexent_gql.ports.llm import (
+    ChatRequest,
+    Finished,
+    LanguageModels,
+    ModelEndpoint,
+    ModelProtocolError,
+    ModelRequestRefusedError,
+    ReasoningChunk,
+    TextChunk,
+    ToolCall,
+    ToolCallChunk,
+)
+from nexent_gql.ports.run_events import CodeDelta, ReasoningDelta, UsageUpdated
+
+FINAL_ANSWER = "final_answer"
+
+
+class AnswerCutError(RunFailedError):
+    """The model stopped because it may not say more at once; what it said stays."""
+
+    code = "MODEL_OUTPUT_LIMIT"
+
+
+class Reader(Protocol):
+    """Takes one answer of the model as it arrives."""
+
+    def text(self, text: str) -> None:
+        """More text."""
+        ...
+
+    def call(self, chunk: ToolCallChunk) -> None:
+        """More of a tool call."""
+        ...
+
+    def finish(self) -> tuple[str, tuple[ToolCall, ...]]:
+        """Emit what is left; return the text as it goes into the history, and the calls."""
+        ...
+
+
+ReaderFactory = Callable[[Journal, int, Speech], Reader]
+
+
+@dataclass(slots=True)
+class _Call:
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list[str])
+
+
+class ToolReader:
+    """Text is the answer, and so is what a call of `final_answer` carries."""
+
+    def __init__(self, _journal: Journal, _step: int, speech: Speech) -> None:
+        self._speech = speech
+        self._texts: list[str] = []
+        self._calls: dict[int, _Call] = {}
+        self._answers: dict[int, AnswerArgument] = {}
+
+    def text(self, text: str) -> None:
+        """See `Reader`."""
+        self._texts.append(text)
+        self._speech.say(text)
+
+    def call(self, chunk: ToolCallChunk) -> None:
+        """See `Reader`."""
+        call = self._calls.setdefault(chunk.index, _Call())
+        call.id += chunk.id
+        call.name += chunk.name
+        call.arguments.append(chunk.arguments)
+        if call.name == FINAL_ANSWER:
+            self._answer(chunk.index, chunk.arguments)
+
+    def finish(self) -> tuple[str, tuple[ToolCall, ...]]:
+        """See `Reader`."""
+        for answer in self._answers.values():
+            self._speech.say(answer.finish())
+        calls = [ToolCall(call.id, call.name, "".join(call.arguments)) for _, call in sorted(self._calls.items())]
+        return "".join(self._texts), tuple(calls)
+
+    def _answer(self, index: int, fragment: str) -> None:
+        if index not in self._answers:
+            self._answers[index] = AnswerArgument()
+            self._speech.begin_paragraph()
+        self._speech.say(self._answers[index].feed(fragment))
+
+
+class CodeReader:
+    """Text ahead of code is thought; a message without code is the answer, and is said once that is certain."""
+
+    def __init__(self, journal: Journal, step: int, speech: Speech) -> None:
+        self._journal = journal
+        self._step = step
+        self._speech = speech
+        self._split = CodeText(self._think, self._write)
+
+    def text(self, text: str) -> None:
+        """See `Reader`."""
+        self._split.feed(text)
+
+    def call(self, chunk: ToolCallChunk) -> None:
+        """See `Reader`; no tools are offered, and what is called all the same is not there."""
+
+    def finish(self) -> tuple[str, tuple[ToolCall, ...]]:
+        """See `Reader`."""
+        self._split.finish()
+        if self._split.code is None:
+            self._speech.say(self._split.thought)
+        return self._split.normal, ()
+
+    def _think(self, text: str) -> None:
+        self._journal.port.emit(ReasoningDelta(text=text, step=self._step, agent_path=self._journal.path))
+
+    def _write(self, text: str) -> None:
+        self._journal.port.emit(CodeDelta(text=text, step=self._step, agent_path=self._journal.path))
+
+
+class ModelCalls:
+    """The model calls of one agent, one at a time, counted as its steps."""
+
+    def __init__(self, models: LanguageModels, endpoint: ModelEndpoint, journal: Journal) -> None:
+        self._models = models
+        self._endpoint = endpoint
+        self._journal = journal
+        self._used_ids: set[str] = set()
+
+    async def generate(self, step: int, request: ChatRequest, reader: ReaderFactory) -> Generation:
+        """Return the model's answer, with call ids that are unique within the run.
+
+        Raises:
+            ModelError: No whole answer.
+            AnswerCutError: The model's output limit cut it.
+        """
+        journal = self._journal
+        key = journal.key(step, "model")
+        generation = Generation.of(await journal.once(key, lambda: self._stream(step, request, reader)))
+        if generation.usage is not None:
+            journal.usage += generation.usage
+        journal.has_spoken = journal.has_spoken or bool(generation.shown)
+        _check_whole(generation)
+        return replace(generation, calls=tuple(self._named(step, *call) for call in enumerate(generation.calls)))
+
+    async def _stream(self, step: int, request: ChatRequest, reader_of: ReaderFactory) -> JsonObject:
+        speech = Speech(self._journal, step)
+        reader = reader_of(self._journal, step, speech)
+        finished: Finished | None = None
+        async with aclosing(self._models.stream(self._endpoint, request)) as chunks:
+            async for chunk in chunks:
+                match chunk:
+                    case TextChunk():
+                        reader.text(chunk.text)
+                    case ToolCallChunk():
+                        reader.call(chunk)
+                    case ReasoningChunk():
+                        self._think(step, chunk.text)
+                    case Finished():
+                        finished = chunk
+        if finished is None:
+            raise ModelProtocolError("The model's answer has no end.")
+        text, calls = reader.finish()
+        self._count(step, finished)
+        return Generation(text, calls, finished.reason, finished.usage, speech.text).to_json()
+
+    def _think(self, step: int, text: str) -> None:
+        self._journal.port.emit(ReasoningDelta(text=text, step=step, agent_path=self._journal.path))
+
+    def _count(self, step: int, finished: Finished) -> None:
+        if finished.usage is not None:
+            usage = self._journal.usage + finished.usage
+            self._journal.port.emit(UsageUpdated(usage=usage, step=step, agent_path=self._journal.path))
+
+    def _named(self, step: int, index: int, call: ToolCall) -> ToolCall:
+        """Give a call an id of its own where the provider gave none, or one that is taken."""
+        id_ = call.id
+        if not id_ or id_ in self._used_ids:
+            id_ = f"call_{step}_{index}"
+        while id_ in self._used_ids:
+            id_ += "_"
+        self._used_ids.add(id_)
+        return replace(call, id=id_)
+
+
+def _check_whole(generation: Generation) -> None:
+    if generation.reason == "length":
+        raise AnswerCutError("The model reached its output limit before the answer was whole; ask for less at once.")
+    if generation.reason == "content_filter":
+        raise ModelRequestRefusedError("The provider's content filter ended the answer.", reason="content_filter")

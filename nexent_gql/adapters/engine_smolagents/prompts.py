@@ -1,0 +1,85 @@
+"""What the model is told: who it is, how it acts, and what was said before."""
+
+from datetime import UTC
+
+from nexent_gql.adapters.engine_smolagents.functions import functions_of
+from nexent_gql.ports.engine import AgentKind, RunSpec
+from nexent_gql.ports.llm import ChatMessage
+
+_TOOLS = """\
+You are {name}, an assistant.
+
+Answer in the language of the user. When a tool can find out or work out what you need, call it instead of guessing;
+call several at once when they do not depend on each other. When a tool reports an error, mend the call or go another
+way. As soon as you know enough, answer in plain text: that ends your work.
+
+<instructions>
+{instructions}
+</instructions>"""
+_CODE = """\
+You are {name}, an assistant that works by writing Python.
+
+In each turn either write a short thought, followed by one block of code between <code> and </code>; it is run, and
+you read what it printed and the value of its last line. Or answer in plain text without any block, in the language of
+the user: that ends your work. Code can also give the answer itself, by final_answer(text). Variables and functions
+stay from block to block.
+
+{guide}
+
+These functions are defined; each returns text, and raises RuntimeError when it fails:
+
+{functions}
+
+For example:
+I multiply the two numbers.
+<code>
+product = 1234 * 5678
+print(product)
+</code>
+
+<instructions>
+{instructions}
+</instructions>"""
+_FINAL = '''def final_answer(answer: str) -> None:
+    """Give the user the answer; ends your work."""'''
+_NO_INSTRUCTIONS = "Help the user as well as you can."
+_NO_STEPS_LEFT = """\
+You have used all your steps. Answer the user now, in plain text and without calling anything, with what you have
+found out so far; say what is missing."""
+EMPTY_REPLY = "Your reply was empty. Answer the user, or go on with your work."
+
+
+def opening(spec: RunSpec, guide: str) -> list[ChatMessage]:
+    """Return the messages ahead of the first step; `guide` describes the Python of code agents.
+
+    The time stands with the question: ahead of it everything stays the same from run to run, for caches.
+    """
+    asked_at = f"{spec.asked_at.astimezone(UTC):%A, %d %B %Y, %H:%M} UTC"
+    task = f"<context>\nThe user asks this on {asked_at}.\n</context>\n\n{spec.task}"
+    history = [ChatMessage(turn.role, turn.text) for turn in spec.history]
+    return [ChatMessage("system", _system(spec, guide)), *history, ChatMessage("user", task)]
+
+
+def observation(output: str) -> ChatMessage:
+    """Return what came of a piece of code."""
+    return ChatMessage("user", f"Observation:\n{output}")
+
+
+def no_steps_left() -> ChatMessage:
+    """Return the request to sum up."""
+    return ChatMessage("user", _NO_STEPS_LEFT)
+
+
+def empty_reply() -> ChatMessage:
+    """Return the answer to a reply that says and does nothing."""
+    return ChatMessage("user", f"Error:\n{EMPTY_REPLY}")
+
+
+def _system(spec: RunSpec, guide: str) -> str:
+    instructions = spec.instructions.strip() or _NO_INSTRUCTIONS
+    if spec.kind is AgentKind.TOOL_CALLING:
+        return _TOOLS.format(name=spec.agent_name, instructions=instructions)
+    declarations = [function.declaration() for function in functions_of(spec.tools).values()]
+    return _CODE.format(
+        name=spec.agent_name, guide=guide, functions="\n\n".join([*declarations, _FINAL]), instructions=instructions
+    )

@@ -1,0 +1,208 @@
+"""Snippets of a code agent: each done once, in a session whose variables outlive workers and crashes."""
+
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Self, cast
+
+from nexent_gql.adapters.engine_smolagents.answer_argument import as_text
+from nexent_gql.adapters.engine_smolagents.functions import PythonFunction, WrongArgumentsError, functions_of
+from nexent_gql.adapters.engine_smolagents.journal import Journal
+from nexent_gql.adapters.engine_smolagents.model_calls import FINAL_ANSWER
+from nexent_gql.adapters.engine_smolagents.speech import Speech
+from nexent_gql.adapters.engine_smolagents.tool_calls import Asked, ToolCalls
+from nexent_gql.kernel.json import Json, JsonObject
+from nexent_gql.ports.engine import RunFailedError, RunSpec
+from nexent_gql.ports.run_events import ToolCallStarted, ToolOutput
+from nexent_gql.ports.sandbox import CodeResult, CodeSandbox, CodeSession, EndOfCode, HostCallError, HostFunction
+from nexent_gql.ports.tools import ToolResult
+
+PYTHON = "python"
+_KEPT = "Variables of this snippet are lost, those of earlier ones are kept."
+
+
+class VariablesLostError(RunFailedError):
+    """Code that ran before does not run again as it did, so that its variables can't be had."""
+
+    code = "CODE_STATE_LOST"
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class SnippetResult:
+    """What the model reads, and the answer when the code gave one."""
+
+    output: str
+    is_error: bool
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    step: int
+    code: str
+
+
+class Snippets:
+    """The code of one run; an async context manager, which opens a session at once and fails if there is none.
+
+    A new session, in this attempt or another one, gets its variables by running the past snippets again, with the
+    answers of tools from the journal. Snippets that broke a limit left no variables, and are left out.
+    """
+
+    def __init__(self, sandbox: CodeSandbox, tools: ToolCalls, spec: RunSpec, journal: Journal) -> None:
+        self._sandbox = sandbox
+        self._tools = tools
+        self._spec = spec
+        self._journal = journal
+        self._functions = functions_of(spec.tools)
+        self._past: list[_Past] = []
+        self._restored = 0
+        self._stack = AsyncExitStack()
+        self._session: CodeSession | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._stack.aclose()
+
+    async def run(self, step: int, code: str) -> SnippetResult:
+        """Run the code of a step; events tell of it as of a tool named "python"."""
+        stored = await self._journal.once(self._journal.key(step, PYTHON), lambda: self._do(step, code))
+        shown = cast("str", stored["shown"])
+        self._journal.has_spoken = self._journal.has_spoken or bool(shown)
+        if not stored["lost"]:
+            self._past.append(_Past(step, code))
+        return SnippetResult(
+            cast("str", stored["output"]), is_error=bool(stored["is_error"]), is_final=bool(stored["is_final"])
+        )
+
+    async def _do(self, step: int, code: str) -> JsonObject:
+        session = await self._restore()
+        call_id = f"{PYTHON}_{step}"
+        path = self._journal.path
+        emit = self._journal.port.emit
+        emit(ToolCallStarted(call_id=call_id, name=PYTHON, arguments={"code": code}, step=step, agent_path=path))
+        began = time.monotonic()
+        live = _Calls(self._journal, self._tools, self._functions, step)
+        result = await session.execute(code, live.functions())
+        took_ms = round((time.monotonic() - began) * 1000)
+        is_final = bool(live.speech.text)
+        is_error = result.error is not None and not is_final
+        output = _for_model(result, ended=live.ended and not is_final)
+        emit(
+            ToolOutput(
+                call_id=call_id,
+                name=PYTHON,
+                output=output,
+                is_error=is_error,
+                duration_ms=took_ms,
+                step=step,
+                agent_path=path,
+            )
+        )
+        if result.stopped:
+            await self._close()
+        else:
+            self._restored += 1
+        return {
+            "output": output,
+            "is_error": is_error,
+            "is_final": is_final,
+            "lost": result.stopped,
+            "shown": live.speech.text,
+        }
+
+    async def _open(self) -> CodeSession:
+        if self._session is None:
+            seed = str(self._spec.context.run_id)
+            opening = self._sandbox.session(now=self._spec.asked_at, seed=seed)
+            self._session = await self._stack.enter_async_context(opening)
+            self._restored = 0
+        return self._session
+
+    async def _close(self) -> None:
+        self._session = None
+        await self._stack.aclose()
+
+    async def _restore(self) -> CodeSession:
+        """Return a session that has all variables."""
+        if self._session is not None and not await self._session.is_alive():
+            await self._close()
+        session = await self._open()
+        for past in self._past[self._restored :]:
+            calls = _Calls(self._journal, None, self._functions, past.step)
+            result = await session.execute(past.code, calls.functions())
+            if result.stopped:
+                await self._close()
+                raise VariablesLostError("The code of earlier steps does not run any more as it did; ask again.")
+            self._restored += 1
+        return session
+
+
+class _Calls:
+    """The functions of one snippet; without `tools` everything comes from the journal, and nothing is said."""
+
+    def __init__(
+        self, journal: Journal, tools: ToolCalls | None, functions: Mapping[str, PythonFunction], step: int
+    ) -> None:
+        self.speech = Speech(journal, step)
+        self.ended = False
+        self._journal = journal
+        self._tools = tools
+        self._functions = functions
+        self._step = step
+        self._count = 0
+
+    def functions(self) -> dict[str, HostFunction]:
+        """Return what the code may call."""
+        return {name: self._call(function) for name, function in self._functions.items()} | {FINAL_ANSWER: self._end}
+
+    def _call(self, function: PythonFunction) -> HostFunction:
+        async def call(positional: tuple[Json, ...], named: JsonObject) -> Json:
+            try:
+                arguments = function.bind(positional, named)
+            except WrongArgumentsError as error:
+                raise HostCallError(str(error)) from None
+            index, self._count = self._count, self._count + 1
+            result = await self._result(index, function.spec.name, arguments)
+            if result.is_error:
+                raise HostCallError(result.output)
+            return result.output
+
+        return call
+
+    async def _result(self, index: int, name: str, arguments: JsonObject) -> ToolResult:
+        key = self._journal.key(self._step, "tool", str(index))
+        if self._tools is not None:
+            return await self._tools.single(self._step, Asked(key, f"{PYTHON}_{self._step}_{index}", name, arguments))
+        stored = await self._journal.once(key, _refuse)
+        return ToolResult(cast("str", stored["output"]), is_error=bool(stored["is_error"]))
+
+    async def _end(self, positional: tuple[Json, ...], named: JsonObject) -> Json:
+        self.ended = True
+        values = [*positional, *named.values()]
+        if self._tools is not None and values:
+            self.speech.say(as_text(values[0]))
+        raise EndOfCode
+
+
+async def _refuse() -> JsonObject:
+    raise VariablesLostError("The code of earlier steps calls other tools than before; ask again.")
+
+
+def _for_model(result: CodeResult, *, ended: bool) -> str:
+    """Say what came of a snippet, as the model is to read it."""
+    parts = [result.printed.rstrip("\n")]
+    if result.value is not None:
+        parts.append(f"Result:\n{result.value}")
+    if result.error is not None:
+        parts.append(result.error)
+    if result.stopped:
+        parts.append(_KEPT)
+    if ended:
+        parts.append("final_answer was called without an answer.")
+    return "\n".join(filter(None, parts)) or "(no output)"

@@ -1,0 +1,429 @@
+"""What every engine promises: text, tools, errors and their events, for both kinds of agents."""
+
+import asyncio
+import re
+import threading
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
+from nexent_gql.adapters.sandbox_monty import MontySandbox
+from nexent_gql.kernel.json import Json
+from nexent_gql.ports.engine import AgentKind, MaxStepsError, RunFailedError, RunSpec, Turn
+from nexent_gql.ports.llm import (
+    ChatMessage,
+    Finished,
+    ModelKeyRefusedError,
+    ModelRequestRefusedError,
+    ModelStreamBrokenError,
+    ToolCall,
+    Usage,
+)
+from nexent_gql.ports.run_events import (
+    CodeDelta,
+    ReasoningDelta,
+    StepFinished,
+    TextDelta,
+    ToolCallStarted,
+    ToolOutput,
+    UsageUpdated,
+)
+from nexent_gql.ports.sandbox import CodeLimits, CodeSandbox
+from tests.support.agent_runs import TOOLS, MemoryRun, NotedTools, spec_of
+from tests.support.scripted_models import USAGE, Answer, Call, End, Pause, ScriptedModels, Think
+from tests.support.waiting import eventually
+
+CODE = AgentKind.CODE
+
+
+@pytest.fixture
+async def sandbox() -> AsyncGenerator[CodeSandbox]:
+    async with MontySandbox(limits=CodeLimits(wall_s=1)) as sandbox:
+        yield sandbox
+
+
+class Stage:
+    """An engine on scripted models, with its tools and one run."""
+
+    def __init__(self, sandbox: CodeSandbox) -> None:
+        self._sandbox = sandbox
+        self.tools = NotedTools()
+        self.port = MemoryRun()
+        self.models = ScriptedModels()
+
+    async def run(self, *answers: Answer, spec: RunSpec | None = None) -> MemoryRun:
+        self.models = ScriptedModels(*answers)
+        engine = SmolagentsEngine(self.models, self.tools, self._sandbox, max_runs=2)
+        await self.port.attempt(engine, spec or spec_of())
+        assert engine.stuck_threads == 0
+        return self.port
+
+    def another(self) -> "Stage":
+        return Stage(self._sandbox)
+
+    @property
+    def last_messages(self) -> tuple[ChatMessage, ...]:
+        return self.models.requests[-1].messages
+
+
+@pytest.fixture
+def stage(sandbox: CodeSandbox) -> Stage:
+    return Stage(sandbox)
+
+
+async def test_plain_text_is_the_answer(stage: Stage) -> None:
+    port = await stage.run(["Forty two, ", "as ever."])
+    assert port.text == "Forty two, as ever."
+    assert len(port.of(TextDelta)) == 5
+    assert port.of(StepFinished) == [StepFinished(step=1, duration_ms=port.of(StepFinished)[0].duration_ms)]
+    assert port.of(UsageUpdated) == [UsageUpdated(step=1, usage=USAGE)]
+
+
+async def test_text_goes_out_while_it_arrives(stage: Stage) -> None:
+    run = asyncio.create_task(stage.run(["one two", Pause(0.1), " three"]))
+    await asyncio.sleep(0.05)
+    assert stage.port.text == "one two"
+    assert (await run).text == "one two three"
+
+
+async def test_calls_tools_and_sends_native_messages(stage: Stage) -> None:
+    port = await stage.run(["Let me see.", Call("add", {"a": 1, "b": 2}, "x1")], ["It is 3."])
+    assert port.text == "Let me see.\n\nIt is 3."
+    assert stage.tools.calls == [("add", {"a": 1, "b": 2})]
+    assert stage.last_messages[2:] == (
+        ChatMessage("assistant", "Let me see.", tool_calls=(ToolCall("x1", "add", '{"a":1,"b":2}'),)),
+        ChatMessage("tool", "3", tool_call_id="x1"),
+    )
+    assert [request.tools for request in stage.models.requests] == [TOOLS, TOOLS]
+    assert {request.tool_choice for request in stage.models.requests} == {"auto"}
+    assert port.of(ToolCallStarted) == [ToolCallStarted(step=1, call_id="x1", name="add", arguments={"a": 1, "b": 2})]
+    (output,) = port.of(ToolOutput)
+    assert (output.call_id, output.name, output.output, output.is_error, output.step) == ("x1", "add", "3", False, 1)
+
+
+async def test_events_of_a_step_come_in_order(stage: Stage) -> None:
+    port = await stage.run([Think("Hm."), "So.", Call("add", {"a": 1, "b": 2})], ["3"])
+    assert [(event.kind, event.step) for event in port.events] == [
+        ("AttemptStarted", 0),
+        ("ReasoningDelta", 1),
+        ("TextDelta", 1),
+        ("UsageUpdated", 1),
+        ("ToolCallStarted", 1),
+        ("ToolOutput", 1),
+        ("StepFinished", 1),
+        ("TextDelta", 2),
+        ("TextDelta", 2),
+        ("UsageUpdated", 2),
+        ("StepFinished", 2),
+    ]
+    assert {event.agent_path for event in port.events} == {"main"}
+
+
+async def test_calls_of_one_message_run_at_once(stage: Stage) -> None:
+    calls = [Call("slow", {"seconds": 0.2 - n / 20}, f"c{n}") for n in range(4)]
+    port = await stage.run(calls, ["Done."])
+    assert stage.tools.most_running == 4
+    assert [message.tool_call_id for message in stage.last_messages[3:]] == ["c0", "c1", "c2", "c3"]
+    assert [event.call_id for event in port.of(ToolCallStarted)] == ["c0", "c1", "c2", "c3"]
+    assert [event.call_id for event in port.of(ToolOutput)] == ["c3", "c2", "c1", "c0"]
+
+
+@pytest.mark.parametrize("ids", [["", ""], ["same", "same"], ["call_1_1", ""]])
+async def test_call_ids_are_unique(stage: Stage, ids: list[str]) -> None:
+    calls = [Call("echo", {"text": str(number)}, id_) for number, id_ in enumerate(ids)]
+    port = await stage.run(calls, calls, ["Done."])
+    started = [event.call_id for event in port.of(ToolCallStarted)]
+    assert len(set(started)) == 4
+    assert sorted(started) == sorted(event.call_id for event in port.of(ToolOutput))
+    sent = [call.id for message in stage.last_messages for call in message.tool_calls]
+    assert sent == started
+    assert [message.tool_call_id for message in stage.last_messages if message.role == "tool"] == started
+
+
+async def test_tool_errors_are_told_to_the_model(stage: Stage) -> None:
+    port = await stage.run([Call("fail"), Call("add", {"a": 1, "b": 1})], ["Sorry."])
+    assert [message.content for message in stage.last_messages[3:]] == ["it is broken", "2"]
+    assert [event.is_error for event in port.of(ToolOutput)] == [True, False]
+    assert [event.error for event in port.of(StepFinished)] == ["it is broken", None]
+
+
+@pytest.mark.parametrize(
+    ("call", "shown", "said"),
+    [
+        (Call("add", '{"a": 1'), {"written": '{"a": 1'}, "not a JSON object"),
+        (Call("add", "[1, 2]"), {"written": "[1, 2]"}, "not a JSON object"),
+        (Call("format_disk", {"now": True}), {"now": True}, "There is no tool 'format_disk'; there are: add, slow"),
+    ],
+)
+async def test_calls_that_cannot_be_done_are_told_to_the_model(
+    stage: Stage, call: Call, shown: dict[str, Json], said: str
+) -> None:
+    port = await stage.run([call], ["Sorry."])
+    assert said in stage.last_messages[-1].content
+    assert [event.arguments for event in port.of(ToolCallStarted)] == [shown]
+    assert stage.tools.calls == []
+
+
+async def test_tools_that_are_not_chosen_are_not_called(stage: Stage) -> None:
+    await stage.run([Call("add", {"a": 1, "b": 2})], ["No."], spec=spec_of(tools=(TOOLS[2],)))
+    assert stage.tools.calls == []
+    assert stage.last_messages[-1].content == "There is no tool 'add'; there are: echo."
+
+
+async def test_a_final_answer_call_is_streamed_as_text(stage: Stage) -> None:
+    port = await stage.run([Call("final_answer", '{"answer": "It\\u2019s \\ud83d\\ude00 42.\\nYes"}', size=1)])
+    assert port.text == "It’s 😀 42.\nYes"
+    assert len(port.of(TextDelta)) == len(port.text)
+    assert port.of(ToolCallStarted) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ('{"answer": 42}', "42"),
+        ('{"answer": {"a": ["é"]}}', '{"a": ["é"]}'),
+        ('{"output": "under another name"}', "under another name"),
+        ('"bare"', "bare"),
+        ("no json", "no json"),
+    ],
+)
+async def test_final_answers_of_other_shapes(stage: Stage, arguments: str, text: str) -> None:
+    assert (await stage.run([Call("final_answer", arguments)])).text == text
+
+
+async def test_text_and_other_calls_beside_a_final_answer(stage: Stage) -> None:
+    port = await stage.run(["Well.", Call("add", {"a": 1, "b": 2}), Call("final_answer", {"answer": "Three."})])
+    assert port.text == "Well.\n\nThree."
+    assert stage.tools.calls == [("add", {"a": 1, "b": 2})]
+    assert len(stage.models.requests) == 1
+
+
+@pytest.mark.parametrize("empty", [[], [" \n"], [Call("final_answer", {"answer": ""})]])
+async def test_an_empty_reply_is_no_answer(stage: Stage, empty: Answer) -> None:
+    port = await stage.run(empty, ["There."])
+    assert port.text == "There."
+    assert "reply was empty" in stage.last_messages[-1].content or "(no output)" in stage.last_messages[-1].content
+    assert all(message.content or message.tool_calls for message in stage.last_messages)
+
+
+@pytest.mark.parametrize("kind", AgentKind)
+async def test_a_model_that_says_nothing_is_given_up(stage: Stage, kind: AgentKind) -> None:
+    with pytest.raises(MaxStepsError):
+        await stage.run([], [], [], spec=spec_of(kind, max_steps=2))
+    errors = [event.error for event in stage.port.of(StepFinished)]
+    assert errors == ["Your reply was empty. Answer the user, or go on with your work."] * 2
+
+
+async def test_history_and_instructions_are_sent(stage: Stage) -> None:
+    history = (Turn("user", "Hello"), Turn("assistant", "Hi!"))
+    await stage.run(
+        [],
+        ["Yes."],
+        spec=spec_of(history=history, instructions="Be {brief}.", task="Well?"),
+    )
+    system, *turns, task = stage.last_messages
+    assert system.role == "system"
+    assert "Ada" in system.content
+    assert "<instructions>\nBe {brief}.\n</instructions>" in system.content
+    assert turns == [ChatMessage("user", "Hello"), ChatMessage("assistant", "Hi!")]
+    assert task.content == "<context>\nThe user asks this on Sunday, 01 March 2026, 12:30 UTC.\n</context>\n\nWell?"
+    assert "2026" not in system.content
+
+
+async def test_usage_adds_up(stage: Stage) -> None:
+    port = await stage.run([Call("add", {"a": 1, "b": 2})], ["3", End(Finished("stop", Usage(1, 2, 3, 4)))])
+    assert [event.usage for event in port.of(UsageUpdated)] == [USAGE, Usage(101, 12, 3, 4)]
+
+
+async def test_a_provider_that_counts_no_tokens(stage: Stage) -> None:
+    port = await stage.run(["Yes.", End(Finished("stop"))])
+    assert (port.text, port.of(UsageUpdated)) == ("Yes.", [])
+
+
+@pytest.mark.parametrize("kind", AgentKind)
+async def test_sums_up_when_steps_are_used_up(stage: Stage, kind: AgentKind) -> None:
+    step: Answer = ["<code>\nadd(1, 2)\n</code>"] if kind is CODE else [Call("add", {"a": 1, "b": 2})]
+    port = await stage.run(step, step, ["In short: 3."], spec=spec_of(kind, max_steps=2))
+    assert port.text == "In short: 3."
+    assert "used all your steps" in stage.last_messages[-1].content
+    assert stage.models.requests[-1].tool_choice == ("auto" if kind is CODE else "none")
+    assert stage.models.requests[-1].stop == ()
+    assert [event.step for event in port.of(StepFinished)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("last", [[], [Call("add", {"a": 1, "b": 2})], [ModelStreamBrokenError("cut")]])
+async def test_fails_when_it_cannot_sum_up(stage: Stage, last: Answer) -> None:
+    with pytest.raises(MaxStepsError) as failed:
+        await stage.run([Call("add", {"a": 1, "b": 2})], last, spec=spec_of(max_steps=1))
+    assert (failed.value.code, failed.value.details["max_steps"]) == ("MAX_STEPS_REACHED", 1)
+
+
+@pytest.mark.parametrize("kind", AgentKind)
+@pytest.mark.parametrize("error", [ModelKeyRefusedError("no"), ModelStreamBrokenError("cut")])
+async def test_model_errors_come_out_as_they_are(stage: Stage, kind: AgentKind, error: ModelKeyRefusedError) -> None:
+    with pytest.raises(type(error)) as failed:
+        await stage.run(["So far", error], spec=spec_of(kind))
+    assert failed.value is error
+    assert stage.port.of(StepFinished) == []
+    assert stage.port.journal == {}
+
+
+@pytest.mark.parametrize(
+    ("reason", "error", "code"),
+    [
+        ("length", RunFailedError, "MODEL_OUTPUT_LIMIT"),
+        ("content_filter", ModelRequestRefusedError, "MODEL_REQUEST_REFUSED"),
+    ],
+)
+async def test_half_an_answer_is_no_success(
+    stage: Stage, reason: str, error: type[RunFailedError | ModelRequestRefusedError], code: str
+) -> None:
+    cut = Finished("length" if reason == "length" else "content_filter", USAGE)
+    with pytest.raises(error) as failed:
+        await stage.run(["So far", End(cut)])
+    assert failed.value.code == code
+    assert stage.port.text == "So far"
+
+
+async def test_code_runs_and_its_output_is_read(stage: Stage) -> None:
+    code = "x = add(1, b=2)\nprint('x is', x)\nx * 2"
+    port = await stage.run([f"I add. <code>\n{code}\n</code>"], ["It is 3."], spec=spec_of(CODE))
+    assert port.text == "It is 3."
+    assert "".join(event.text for event in port.of(CodeDelta)).strip() == code
+    assert "".join(event.text for event in port.of(ReasoningDelta)) == "I add. It is 3."
+    assert port.of(ToolCallStarted) == [
+        ToolCallStarted(step=1, call_id="python_1", name="python", arguments={"code": code}),
+        ToolCallStarted(step=1, call_id="python_1_0", name="add", arguments={"a": 1, "b": 2}),
+    ]
+    assert [(event.call_id, event.output) for event in port.of(ToolOutput)] == [
+        ("python_1_0", "3"),
+        ("python_1", "x is 3\nResult:\n33"),
+    ]
+    assert stage.last_messages[2:] == (
+        ChatMessage("assistant", f"I add. <code>\n{code}\n</code>"),
+        ChatMessage("user", "Observation:\nx is 3\nResult:\n33"),
+    )
+    assert {request.stop for request in stage.models.requests} == {("</code>",)}
+    assert {request.tools for request in stage.models.requests} == {()}
+
+
+async def test_code_that_the_provider_cut_at_its_end(stage: Stage) -> None:
+    port = await stage.run(["<code>\nfinal_answer(add(1, 2))\n"], spec=spec_of(CODE))
+    assert port.text == "3"
+
+
+async def test_code_gives_the_answer(stage: Stage) -> None:
+    code = "<code>\nprint('hidden')\nfinal_answer('The sum: ' + add(1, 2))\nprint('never')\n</code>"
+    port = await stage.run([code], spec=spec_of(CODE))
+    assert port.text == "The sum: 3"
+    assert [event.is_error for event in port.of(ToolOutput)] == [False, False]
+    assert port.of(ToolOutput)[-1].output == "hidden"
+    assert [event.error for event in port.of(StepFinished)] == [None]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("{'a': [1, 'é']}", '{"a": [1, "é"]}'), ("2.5", "2.5"), ("answer='x'", "x")]
+)
+async def test_code_gives_answers_that_are_no_text(stage: Stage, value: str, text: str) -> None:
+    assert (await stage.run([f"<code>final_answer({value})</code>"], spec=spec_of(CODE))).text == text
+
+
+async def test_an_empty_final_answer_of_code_is_none(stage: Stage) -> None:
+    port = await stage.run(["<code>final_answer('')</code>"], ["There."], spec=spec_of(CODE))
+    assert port.text == "There."
+    assert "without an answer" in stage.last_messages[-1].content
+
+
+async def test_variables_live_from_step_to_step(stage: Stage) -> None:
+    port = await stage.run(
+        ["<code>\nx = [1]\ndef f(n): return n + x[0]\n</code>"],
+        ["<code>final_answer(f(41))</code>"],
+        spec=spec_of(CODE),
+    )
+    assert port.text == "42"
+
+
+async def test_errors_in_code_are_told_to_the_model(stage: Stage) -> None:
+    port = await stage.run(
+        ["<code>\nprint('before')\nfail()\n</code>"],
+        ["<code>\ntry: fail()\nexcept RuntimeError as e: print('caught', e)\nadd(1, 2, 3)\n</code>"],
+        ["Sorry."],
+        spec=spec_of(CODE),
+    )
+    first, second = (event for event in port.of(ToolOutput) if event.name == "python")
+    assert first.is_error
+    assert first.output.startswith("before\nTraceback")
+    assert first.output.endswith("RuntimeError: it is broken")
+    assert second.output.startswith("caught it is broken")
+    assert "add() takes 2 arguments, and 3 were given" in second.output
+    assert [event.error for event in port.of(StepFinished)] == [first.output, second.output, None]
+
+
+async def test_code_that_breaks_a_limit_loses_only_its_own_variables(stage: Stage) -> None:
+    port = await stage.run(
+        ["<code>\nx = add(40, 1)\n</code>"],
+        ["<code>\nx = 0\ny = 1\nwhile True: pass\n</code>"],
+        ["<code>\nfinal_answer(int(x) + 1)\n</code>"],
+        spec=spec_of(CODE),
+    )
+    assert port.text == "42"
+    assert stage.tools.calls == [("add", {"a": 40, "b": 1})]
+    stopped = port.of(ToolOutput)[2]
+    assert stopped.is_error
+    assert "longer than 1 s" in stopped.output
+    assert "those of earlier ones are kept" in stopped.output
+
+
+async def test_code_agents_know_their_tools_and_their_python(stage: Stage, sandbox: CodeSandbox) -> None:
+    await stage.run(["Hello."], spec=spec_of(CODE))
+    system = stage.last_messages[0].content
+    assert sandbox.guide in system
+    assert 'def add(a: float, b: float) -> str:\n    """What add does."""' in system
+    assert "def final_answer(answer: str) -> None:" in system
+
+
+async def test_code_runs_nowhere_without_a_sandbox(stage: Stage) -> None:
+    models = ScriptedModels(["<code>1</code>"])
+    engine = SmolagentsEngine(models, stage.tools, MontySandbox(), max_runs=1)
+    with pytest.raises(RunFailedError) as refused:
+        await engine.run(spec_of(CODE), stage.port)
+    assert refused.value.code == "SANDBOX_UNAVAILABLE"
+    assert models.requests == []
+    await engine.run(spec_of(), stage.port)
+    assert re.search("<code>", stage.port.text)
+
+
+async def test_many_runs_at_once(sandbox: CodeSandbox) -> None:
+    scripts = {
+        f"m{n}": [[Call("slow", {"seconds": 0.05})], [f"<code>final_answer({n})</code>" if n % 2 else f"answer {n}"]]
+        for n in range(50)
+    }
+    tools = NotedTools()
+    engine = SmolagentsEngine(ScriptedModels(scripts=scripts), tools, sandbox, max_runs=50)
+    ports = [MemoryRun() for _ in range(50)]
+    before = threading.active_count()
+
+    async def one(number: int) -> None:
+        model = type(spec_of().model)(spec_of().model.dialect, f"m{number}")
+        await engine.run(spec_of(model=model), ports[number])
+
+    await asyncio.gather(*(one(number) for number in range(50)))
+    answers = [f"<code>final_answer({n})</code>" if n % 2 else f"answer {n}" for n in range(50)]
+    assert [port.text for port in ports] == answers
+    assert tools.most_running > 25
+    await eventually(lambda: threading.active_count() == before)
+
+
+async def test_no_more_runs_than_allowed(sandbox: CodeSandbox) -> None:
+    tools = NotedTools()
+    engine = SmolagentsEngine(ScriptedModels([Call("slow", {"seconds": 0.05})], ["."]), tools, sandbox, max_runs=3)
+    await asyncio.gather(*(engine.run(spec_of(), MemoryRun()) for _ in range(10)))
+    assert tools.most_running == 3
+
+
+async def test_nothing_is_printed(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+    await stage.run([Think("Hm."), "Text", Call("fail")], ["Answer."])
+    code = ["<code>print('secret')\nfail()</code>"]
+    await stage.another().run(code, code, ["Answer."], spec=spec_of(CODE, max_steps=2))
+    assert capfd.readouterr() == ("", "")
