@@ -21,7 +21,7 @@ from nexent_gql.ports.run_events import (
     UsageUpdated,
     encode_body,
 )
-from nexent_gql.streams.resume import Start, resume
+from nexent_gql.streams.resume import SEQ_MARGIN, Start, resume
 from nexent_gql.streams.text import clean, clean_text
 from nexent_gql.streams.writer import LogWriter
 
@@ -48,6 +48,15 @@ class SinkSettings:
     max_entries: int = 20_000
     max_bytes: int = 16_000_000
     claim_patience_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Refuse limits that would let attempts overlap.
+
+        Raises:
+            ValueError: `max_entries` is too large.
+        """
+        if self.max_entries + 2 * _CLOSING_RESERVE > SEQ_MARGIN:
+            raise ValueError(f"max_entries is at most {SEQ_MARGIN - 2 * _CLOSING_RESERVE}")
 
 
 DEFAULTS = SinkSettings()

@@ -234,7 +234,7 @@ async def test_a_worker_that_dies_together_with_the_log_leaves_a_gap_that_is_nam
         await following.flush()
     async with asyncio.timeout(5):
         await reading
-    end = 3 + SEQ_MARGIN
+    end = SEQ_MARGIN
     assert [entry.seq for entry in reader.got] == [1, 2, 3, 4, 5, end, end + 1]
     assert decode_body(reader.got[5].body) == StreamGap(from_seq=6, to_seq=end)
 

@@ -277,7 +277,7 @@ async def test_keeps_apart_from_what_readers_may_have_seen_of_a_lost_log(log: Fa
     second = await sink_of(stack, log, 2, floor_seq=70)
     second.emit(AttemptStarted(attempt=2))
     await second.flush()
-    end = 70 + SEQ_MARGIN
+    end = SEQ_MARGIN
     assert await stored(log) == [(end, StreamGap(from_seq=1, to_seq=end)), (end + 1, AttemptStarted(attempt=2))]
 
 
@@ -288,12 +288,31 @@ async def test_a_log_that_lost_its_end_is_told_by_the_durable_position(log: Faul
     second = await sink_of(stack, log, 2, floor_seq=5)
     second.emit(AttemptStarted(attempt=2))
     await second.flush()
-    end = 5 + SEQ_MARGIN
+    end = SEQ_MARGIN
     assert await stored(log) == [
         (1, TextDelta(text="one")),
         (end, StreamGap(from_seq=2, to_seq=end)),
         (end + 1, AttemptStarted(attempt=2)),
     ]
+
+
+async def test_attempts_that_lose_the_log_each_time_never_use_a_position_twice(
+    log: FaultyLog, stack: AsyncExitStack
+) -> None:
+    seen: list[int] = []
+    for attempt in range(1, 5):
+        sink = await sink_of(stack, log, attempt)
+        for number in range(50):
+            sink.emit(StepFinished(step=number))
+        await sink.flush()
+        seen += [item.seq for item in sink.history() if item.body["kind"] == "StepFinished"]
+        log.forget(TOPIC)
+    assert seen == sorted(set(seen))
+
+
+def test_refuses_limits_under_which_attempts_could_overlap() -> None:
+    with pytest.raises(ValueError, match="max_entries"):
+        SinkSettings(max_entries=SEQ_MARGIN)
 
 
 def test_history_begins_at_one_also_when_the_log_does_not() -> None:
