@@ -60,7 +60,12 @@ class RunPort(Protocol):
 
         The result is stored under the attempt's fence before this returns, so a finished effect is never
         repeated, also by another worker after a crash. Keys are deterministic in the order of the run, for
-        example "main/3/model" and "main/3/tool/call_7".
+        example "main/3/model" and "main/3/tool/0". Effects run beside each other, and within each other: a
+        snippet of code is an effect, and so is each tool that it calls.
+
+        What `effect` emits is in the log before its result is stored; else a crash in between would leave a
+        finished effect that nobody is ever told of. The other way round, an attempt that dies before the result
+        is stored has told of an effect that the next attempt does, and tells of, again, under the same `call_id`.
         """
         ...
 
