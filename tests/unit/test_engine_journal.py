@@ -1,0 +1,60 @@
+"""What is kept of a run."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nexent_gql.adapters.engine_smolagents import kept_text
+from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal
+from nexent_gql.adapters.engine_smolagents.speech import Speech
+from nexent_gql.kernel.json import JsonObject, dumps, loads_object
+from nexent_gql.ports.llm import ToolCall, Usage
+from tests.support.agent_runs import MemoryRun
+
+TEXT = st.text(st.characters(codec="utf-8"))
+USAGES = st.none() | st.builds(Usage, st.integers(0, 9), st.integers(0, 9))
+CALLS = st.lists(st.builds(ToolCall, TEXT, TEXT, TEXT)).map(tuple)
+
+
+@given(st.builds(Generation, TEXT, CALLS, TEXT, USAGES, TEXT))
+def test_a_generation_survives_storing(generation: Generation) -> None:
+    assert Generation.of(loads_object(dumps(generation.to_json()))) == generation
+
+
+def test_a_text_is_stored_once() -> None:
+    assert Generation("Hi", (), "stop", None, "Hi").to_json() == {"text": "Hi", "reason": "stop"}
+
+
+def test_kept_text_is_in_the_order_of_the_steps() -> None:
+    journal: dict[str, JsonObject] = {
+        "main/10/model": {"text": "e", "reason": "stop"},
+        "main/2/python": {"shown": "d", "output": "x"},
+        "main/2/model": {"text": "code", "reason": "stop", "shown": "c"},
+        "main/1/model": {"text": "a", "reason": "stop"},
+        "main/1/tool/0": {"output": "tool", "is_error": False},
+        "main/1/step": {"duration_ms": 1, "error": None},
+        "main/helper/1/model": {"text": "somebody else", "reason": "stop"},
+    }
+    assert kept_text(journal) == "acde"
+    assert kept_text({}) == ""
+
+
+@given(st.lists(st.lists(TEXT | st.none())))
+def test_speech_says_what_it_remembers(steps: list[list[str | None]]) -> None:
+    """None begins a paragraph; white space ahead of each is left out, and there is no empty piece."""
+    port = MemoryRun()
+    journal = Journal(port)
+    said = ""
+    for number, pieces in enumerate(steps):
+        speech = Speech(journal, number)
+        for piece in pieces:
+            if piece is None:
+                speech.begin_paragraph()
+            else:
+                speech.say(piece)
+        said += speech.text
+        journal.has_spoken = journal.has_spoken or bool(speech.text)
+    assert port.text == said
+    assert not said or not said[0].isspace()
+    paragraphs = ["".join(piece for piece in pieces if piece is not None) for pieces in steps]
+    if all(None not in pieces for pieces in steps):
+        assert said == "\n\n".join(text.lstrip() for text in paragraphs if text.strip())
