@@ -1,4 +1,8 @@
-"""One template database for a session, and a clone of it for a test."""
+"""One template database for a session, and a clone of it for a test.
+
+The template is made from the models, so that a table can be tried before its revision is written; that migrations lead
+to the very same database is what `test_migrations.py` shows.
+"""
 
 import asyncio
 from collections.abc import Coroutine
