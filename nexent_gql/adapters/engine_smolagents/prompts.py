@@ -44,6 +44,7 @@ _FINAL = '''def final_answer(answer: str) -> None:
     """Give the user the answer; ends your work."""'''
 _NO_INSTRUCTIONS = "Help the user as well as you can."
 _NO_STEPS_LEFT = """\
+Error:
 You have used all your steps. Answer the user now, in plain text and without calling anything, with what you have
 found out so far; say what is missing."""
 EMPTY_REPLY = "Your reply was empty. Answer the user, or go on with your work."
