@@ -17,7 +17,7 @@ from nexent_gql.migrations.catalogue import protections
 from nexent_gql.migrations.errors import MigrationLockedError, RolesError, UnknownLevelError
 from nexent_gql.tables import metadata
 from tests.support.databases import Databases
-from tests.support.engines import drop_database, run_sql, with_database
+from tests.support.engines import drop_database, run_sql, running_engines, with_database
 
 SHAPE = {
     "columns": """
@@ -93,6 +93,16 @@ async def test_many_processes_may_migrate_one_database_at_once(empty: str) -> No
     levels = await asyncio.gather(*(migrations.upgrade(empty) for _ in range(6)))
     assert set(levels) == {migrations.head_level()}
     assert await migrations.check(empty) == []
+
+
+async def test_the_databases_of_a_new_cluster_may_be_migrated_at_once() -> None:
+    names = [f"one_{number}" for number in range(6)]
+    with running_engines() as engines:
+        await run_sql(engines.database_url, *(f"CREATE DATABASE {name}" for name in names))
+        urls = [with_database(engines.database_url, name) for name in names] * 2
+        levels = await asyncio.gather(*(migrations.upgrade(url) for url in urls))
+        assert set(levels) == {migrations.head_level()}
+        assert [await migrations.check(url) for url in urls[:6]] == [[]] * 6
 
 
 async def test_whoever_waits_too_long_for_the_lock_says_so(empty: str) -> None:
