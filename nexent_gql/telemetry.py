@@ -135,6 +135,7 @@ def configure_logging(form: Literal["console", "json"], level: str) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every URL, and a URL may hold a key
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -13,13 +13,14 @@ from nexent_gql.settings import Settings
 
 @click.command("token")
 @state_dir_option
-def command(state_dir: Path) -> None:
-    """Print a bearer token of the demo user; it is valid for ten minutes, unless configured otherwise."""
-    click.echo(asyncio.run(_token(find_settings(state_dir))))
+@click.option("--ttl-s", default=3_600, show_default=True, type=click.IntRange(1, 86_400), help="Seconds it is valid.")
+def command(state_dir: Path, ttl_s: int) -> None:
+    """Print a bearer token of the demo user."""
+    click.echo(asyncio.run(_token(find_settings(state_dir), ttl_s)))
 
 
-async def _token(settings: Settings) -> str:
+async def _token(settings: Settings, ttl_s: int) -> str:
     async with open_runtime(settings) as runtime:
         identity = Services.build(runtime).identity
-        issued = await identity.issue_token(await identity.ensure_demo())
-        return issued.text.get_secret_value()
+        issued = await identity.issue_token(await identity.ensure_demo(), ttl_s=ttl_s)
+    return issued.text.get_secret_value()

@@ -87,11 +87,9 @@ async def test_code_is_run_in_the_sandbox(stage: Stage) -> None:
 async def test_tokens_arrive_one_by_one(stage: Stage) -> None:
     stage.provider.script(stage.script, [Text(tokens=60, tokens_per_s=60, stamp=True)])
     sent = await stage.send("Count.")
-    stamps: list[float] = []
     async with aclosing(stage.client.events(sent["run"]["id"])) as stream:
-        async for event in stream:
-            if event["__typename"] == "TextDelta":
-                stamps.append(datetime.fromisoformat(event["at"]).timestamp())
+        deltas = [event async for event in stream if event["__typename"] == "TextDelta"]
+    stamps = [datetime.fromisoformat(event["at"]).timestamp() for event in deltas]
     assert len(stamps) > 10
     assert stamps[-1] - stamps[0] > 0.5
 
@@ -128,9 +126,9 @@ async def test_a_reader_after_the_end_and_after_redis_forgot(stage: Stage, house
 
 
 async def test_a_conversation_goes_on_and_gets_a_title(stage: Stage) -> None:
-    stage.provider.script(stage.script, [Text("Paris.")], user_contains="capital")
+    stage.provider.script("first", [Text("Paris.")], user_contains="capital")
+    stage.provider.script("second", [Text("About two million.")], user_contains="people")
     stage.provider.script("title", [Text("Capital of France")], system_contains="Write a title")
-    stage.provider.script(stage.script, [Text("About two million.")], user_contains="people")
     first = await stage.send("What is the capital of France?")
     await finished(stage.client, first["run"]["id"])
     second = await stage.client.send("How many people?", conversationId=first["conversation"]["id"])

@@ -45,19 +45,23 @@ class Installation:
         """The WebSocket endpoint."""
         return f"ws://127.0.0.1:{self.port}/graphql"
 
+    @property
+    def errors_path(self) -> Path:
+        """Where its standard error goes."""
+        return self.state_dir.with_suffix(".err")
+
     def start(self) -> str:
         """Start and return the one line of standard output that says it is ready."""
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "nexent_gql.cli", "up", "--port", str(self.port)),
-                *("--state-dir", str(self.state_dir), "--workers", str(self.workers)),
-            ],
-            env={**clean_environment(), **self.environment},
-            stdout=subprocess.PIPE,
-            stderr=(self.state_dir.parent / f"{self.state_dir.name}.err").open("a"),
-            text=True,
-            start_new_session=True,
-        )
+        command = [sys.executable, "-m", "nexent_gql.cli", "up", "--port", str(self.port)]
+        with self.errors_path.open("a") as errors:
+            self.process = subprocess.Popen(
+                [*command, "--state-dir", str(self.state_dir), "--workers", str(self.workers)],
+                env={**clean_environment(), **self.environment},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.errors()
@@ -65,7 +69,7 @@ class Installation:
 
     def errors(self) -> str:
         """Return what it told the terminal beside the ready line."""
-        return (self.state_dir.parent / f"{self.state_dir.name}.err").read_text()
+        return self.errors_path.read_text()
 
     def log(self, name: str) -> str:
         """Return the log of one of its processes."""
