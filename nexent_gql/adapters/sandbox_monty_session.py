@@ -93,6 +93,8 @@ class MontyCodeSession:
         if isinstance(error, MontyCrashedError):
             return f"The code ran longer than {limits.wall_s:g} s." if error.timed_out else "The code's process died."
         inner = error.exception()
+        if "limit" not in str(inner):  # the code may raise the same errors by itself
+            return None
         if isinstance(inner, TimeoutError):
             return f"The code ran longer than {limits.wall_s:g} s."
         if isinstance(inner, MemoryError):

@@ -82,6 +82,19 @@ class MaxStepsError(RunFailedError):
     code = "MAX_STEPS_REACHED"
 
 
+class AnswerCutError(RunFailedError):
+    """The model stopped because it may not say more at once; what it said stays."""
+
+    code = "MODEL_OUTPUT_LIMIT"
+
+
+class CodeStateLostError(RunFailedError):
+    """Code that ran before a restart does not run again as it did, so that its variables can't be had."""
+
+    code = "CODE_STATE_LOST"
+    retryable = True
+
+
 class AgentEngine(Protocol):
     """Runs agents; one instance serves many runs at once."""
 

@@ -1,6 +1,7 @@
 """What every engine promises: text, tools, errors and their events, for both kinds of agents."""
 
 import asyncio
+import json
 import re
 import threading
 from collections.abc import AsyncGenerator
@@ -152,7 +153,7 @@ async def test_tool_errors_are_told_to_the_model(stage: Stage) -> None:
     ("call", "shown", "said"),
     [
         (Call("add", '{"a": 1'), {"written": '{"a": 1'}, "not a JSON object"),
-        (Call("add", "[1, 2]"), {"written": "[1, 2]"}, "not a JSON object"),
+        (Call("add", "[1, 2]"), {"written": "[1, 2]"}, "not a JSON object; write them again. You wrote: [1, 2]"),
         (Call("format_disk", {"now": True}), {"now": True}, "There is no tool 'format_disk'; there are: add, slow"),
     ],
 )
@@ -162,6 +163,7 @@ async def test_calls_that_cannot_be_done_are_told_to_the_model(
     port = await stage.run([call], ["Sorry."])
     assert said in stage.last_messages[-1].content
     assert [event.arguments for event in port.of(ToolCallStarted)] == [shown]
+    assert all(isinstance(json.loads(sent.arguments), dict) for sent in stage.last_messages[-2].tool_calls)
     assert stage.tools.calls == []
 
 

@@ -64,6 +64,14 @@ async def test_keeps_variables_after_an_error(session: CodeSession) -> None:
     assert (await run(session, "x")).value == "1"
 
 
+@pytest.mark.parametrize("error", ["TimeoutError", "MemoryError", "SystemExit", "KeyboardInterrupt"])
+async def test_errors_that_code_raises_itself_break_no_limit(session: CodeSession, error: str) -> None:
+    failed = await run(session, f"x = 1\nraise {error}('mine')")
+    assert failed.error is not None
+    assert failed.error.endswith(f"{error}: mine")
+    assert (await run(session, "x")).value == "1"
+
+
 async def test_tells_a_syntax_error(session: CodeSession) -> None:
     failed = await run(session, "x = = 1")
     assert failed.error is not None

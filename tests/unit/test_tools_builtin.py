@@ -96,7 +96,7 @@ async def test_calculates(expression: str, value: str) -> None:
 async def test_refuses_what_is_no_arithmetic_or_too_much(expression: str, words: str) -> None:
     began = time.thread_time()
     result = await call("calculator", {"expression": expression})
-    assert time.thread_time() - began < 0.1
+    assert time.thread_time() - began < 0.5
     assert result.is_error
     assert words in result.output
     assert "'expression'" in result.output

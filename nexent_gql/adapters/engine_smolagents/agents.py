@@ -22,6 +22,7 @@ from nexent_gql.adapters.engine_smolagents.journal import Generation
 from nexent_gql.adapters.engine_smolagents.model_calls import FINAL_ANSWER
 from nexent_gql.adapters.engine_smolagents.prompts import EMPTY_REPLY, empty_reply, no_steps_left, observation
 from nexent_gql.adapters.engine_smolagents.snippets import SnippetResult
+from nexent_gql.adapters.engine_smolagents.tool_calls import sendable
 from nexent_gql.ports.engine import MaxStepsError
 from nexent_gql.ports.llm import ChatMessage, ModelError, ToolCall
 from nexent_gql.ports.tools import ToolResult
@@ -137,7 +138,8 @@ class ToolLoop(Loop):
         if not generation.calls:
             return Outcome(is_final=True) if generation.shown else self._empty()
         results = self._hands.call_tools(step, generation.calls)
-        self._messages.append(ChatMessage("assistant", generation.text, tool_calls=generation.calls))
+        calls = tuple(map(sendable, generation.calls))
+        self._messages.append(ChatMessage("assistant", generation.text, tool_calls=calls))
         for call, result in zip(generation.calls, results, strict=True):
             self._messages.append(ChatMessage("tool", result.output or "(no output)", tool_call_id=call.id))
         is_final = bool(generation.shown) and any(call.name == FINAL_ANSWER for call in generation.calls)

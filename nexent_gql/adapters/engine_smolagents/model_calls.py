@@ -10,7 +10,7 @@ from nexent_gql.adapters.engine_smolagents.code_text import CodeText
 from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal
 from nexent_gql.adapters.engine_smolagents.speech import Speech
 from nexent_gql.kernel.json import JsonObject
-from nexent_gql.ports.engine import RunFailedError
+from nexent_gql.ports.engine import AnswerCutError
 from nexent_gql.ports.llm import (
     ChatRequest,
     Finished,
@@ -26,12 +26,6 @@ from nexent_gql.ports.llm import (
 from nexent_gql.ports.run_events import CodeDelta, ReasoningDelta, UsageUpdated
 
 FINAL_ANSWER = "final_answer"
-
-
-class AnswerCutError(RunFailedError):
-    """The model stopped because it may not say more at once; what it said stays."""
-
-    code = "MODEL_OUTPUT_LIMIT"
 
 
 class Reader(Protocol):

@@ -13,20 +13,13 @@ from nexent_gql.adapters.engine_smolagents.model_calls import FINAL_ANSWER
 from nexent_gql.adapters.engine_smolagents.speech import Speech
 from nexent_gql.adapters.engine_smolagents.tool_calls import Asked, ToolCalls
 from nexent_gql.kernel.json import Json, JsonObject
-from nexent_gql.ports.engine import RunFailedError, RunSpec
+from nexent_gql.ports.engine import CodeStateLostError, RunSpec
 from nexent_gql.ports.run_events import ToolCallStarted, ToolOutput
 from nexent_gql.ports.sandbox import CodeResult, CodeSandbox, CodeSession, EndOfCode, HostCallError, HostFunction
 from nexent_gql.ports.tools import ToolResult
 
 PYTHON = "python"
 _KEPT = "Variables of this snippet are lost, those of earlier ones are kept."
-
-
-class VariablesLostError(RunFailedError):
-    """Code that ran before does not run again as it did, so that its variables can't be had."""
-
-    code = "CODE_STATE_LOST"
-    retryable = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +131,7 @@ class Snippets:
             result = await session.execute(past.code, calls.functions())
             if result.stopped:
                 await self._close()
-                raise VariablesLostError("The code of earlier steps does not run any more as it did; ask again.")
+                raise CodeStateLostError("The code of earlier steps does not run any more as it did; ask again.")
             self._restored += 1
         return session
 
@@ -191,7 +184,7 @@ class _Calls:
 
 
 async def _refuse() -> JsonObject:
-    raise VariablesLostError("The code of earlier steps calls other tools than before; ask again.")
+    raise CodeStateLostError("The code of earlier steps calls other tools than before; ask again.")
 
 
 def _for_model(result: CodeResult, *, ended: bool) -> str:

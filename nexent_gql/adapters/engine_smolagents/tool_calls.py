@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 from nexent_gql.adapters.engine_smolagents.journal import Journal
@@ -15,6 +15,7 @@ from nexent_gql.ports.run_events import ToolCallStarted, ToolOutput
 from nexent_gql.ports.tools import ToolBox, ToolResult
 
 T = TypeVar("T")
+_SHOWN_CHARS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,10 @@ class ToolCalls:
             offered = ", ".join(self._names) or "none"
             return ToolResult(f"There is no tool {asked.name!a}; there are: {offered}.", is_error=True)
         if asked.arguments is None:
-            return ToolResult("The arguments are not a JSON object; write them again.", is_error=True)
+            shown = asked.written[:_SHOWN_CHARS]
+            return ToolResult(
+                f"The arguments are not a JSON object; write them again. You wrote: {shown}", is_error=True
+            )
         return await self._tools.call(asked.name, asked.arguments, self._context)
 
     def _announce(self, step: int, asked: Asked) -> None:
@@ -94,12 +98,20 @@ class ToolCalls:
         )
 
 
+def sendable(call: ToolCall) -> ToolCall:
+    """Return a call as it goes into the history: servers there are that fail on arguments which are no JSON object."""
+    return replace(call, arguments="{}") if not call.arguments or _arguments(call) is None else call
+
+
 def _asked(key: str, call: ToolCall) -> Asked:
+    return Asked(key, call.id, call.name, _arguments(call), call.arguments)
+
+
+def _arguments(call: ToolCall) -> JsonObject | None:
     try:
-        arguments = loads_object(call.arguments or "{}")
+        return loads_object(call.arguments or "{}")
     except ValueError:
-        return Asked(key, call.id, call.name, None, call.arguments)
-    return Asked(key, call.id, call.name, arguments)
+        return None
 
 
 async def _together(work: Sequence[Coroutine[object, object, T]]) -> list[T]:
