@@ -1,13 +1,14 @@
 """From a message to a streamed answer, over real sockets, with real workers and a real provider."""
 
 import asyncio
+import time
 from contextlib import aclosing
 from datetime import datetime
 
 import httpx2
 import pytest
-from redis.asyncio import Redis
 
+from nexent_gql.adapters.redis_client import open_redis
 from nexent_gql.cli.state import find_settings
 from tests.e2e.conftest import Stage
 from tests.support.fake_provider import Text, Tool
@@ -118,9 +119,8 @@ async def test_a_reader_after_the_end_and_after_redis_forgot(stage: Stage, house
     assert await stage.client.whole(run_id) == live
     assert await stage.client.whole(run_id, live[2]["cursor"]) == live[3:]
     assert await stage.client.whole(run_id, live[-1]["cursor"]) == []
-    redis = Redis.from_url(find_settings(house.state_dir).redis_url.get_secret_value())
-    await redis.flushall()  # pyright: ignore[reportUnknownMemberType]
-    await redis.aclose()
+    async with open_redis(find_settings(house.state_dir).redis_url.get_secret_value()) as redis:
+        await redis.commands.execute("FLUSHALL")
     assert await stage.client.whole(run_id) == live
     assert await stage.client.whole(run_id, live[2]["cursor"]) == live[3:]
 
@@ -133,13 +133,14 @@ async def test_a_conversation_goes_on_and_gets_a_title(stage: Stage) -> None:
     await finished(stage.client, first["run"]["id"])
     second = await stage.client.send("How many people?", conversationId=first["conversation"]["id"])
     await finished(stage.client, second["run"]["id"])
-    for _ in range(100):
-        conversation = await stage.client.one(CONVERSATION, id=first["conversation"]["id"])
-        if conversation["titleSource"] == "MODEL":
-            break
+    conversation = await stage.client.one(CONVERSATION, id=first["conversation"]["id"])
+    deadline = time.monotonic() + 10
+    while conversation["titleSource"] == "NONE" and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
-    assert conversation["title"] == "Capital of France"
-    assert [message["text"] for message in conversation["activeBranch"]] == [
+        conversation = await stage.client.one(CONVERSATION, id=first["conversation"]["id"])
+    assert (conversation["title"], conversation["titleSource"]) == ("Capital of France", "MODEL")
+    branch: list[Data] = conversation["activeBranch"]
+    assert [message["text"] for message in branch] == [
         "What is the capital of France?",
         "Paris.",
         "How many people?",

@@ -1,7 +1,6 @@
 """Starting, stopping, killing and examining an installation, as its operator does."""
 
 import asyncio
-import os
 import re
 import signal
 import socket
@@ -85,7 +84,8 @@ async def test_what_dies_is_brought_back(state_dir: Path) -> None:
         async with Client(house.url, timeout_s=60) as client:
             client.token = await _token_when_back(house)
             assert (await client.run(run_id))["message"]["text"] == answer
-        assert await ask(house, "What is 2 + 3?")
+        _, answer = await ask(house, "What is 2 + 3?")
+        assert "5" in answer
 
 
 async def _token_when_back(house: Installation) -> str:
@@ -234,4 +234,3 @@ def test_help_lists_the_commands() -> None:
     text = run_command("--help").stdout
     for name in ("up", "serve", "worker", "migrate", "schema", "seed", "token", "doctor"):
         assert re.search(rf"^  {name} ", text, re.MULTILINE)
-    assert os.linesep

@@ -9,6 +9,7 @@ from typing import Any, Self, cast
 
 import httpx2
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 Data = dict[str, Any]
 
@@ -106,7 +107,8 @@ class Client:
     async def socket(self) -> AsyncGenerator[ClientConnection]:
         """Open an acknowledged graphql-transport-ws socket."""
         url = self.url.replace("http://", "ws://")
-        async with connect(url, subprotocols=["graphql-transport-ws"], max_size=None, proxy=None) as connection:
+        protocols = [Subprotocol("graphql-transport-ws")]
+        async with connect(url, subprotocols=protocols, max_size=None, proxy=None) as connection:
             payload = {"Authorization": f"Bearer {self.token}"} if self.token else {}
             await connection.send(json.dumps({"type": "connection_init", "payload": payload}))
             acknowledged = json.loads(await connection.recv())

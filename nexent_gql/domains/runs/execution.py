@@ -1,7 +1,8 @@
 """One attempt at a run, as the engine sees it: a journal of finished effects, and a log of events."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
 
 from nexent_gql.jobs.lease import CancelReason, Lease
 from nexent_gql.kernel.json import JsonObject
@@ -12,15 +13,19 @@ from nexent_gql.streams.sink import RunSink, RunTooLongError
 class Execution:
     """The `RunPort` of one attempt.
 
+    A finished effect is stored with the position its events have reached: if the log loses them, the next
+    attempt knows what readers may have seen.
+
     What must not be mistaken for a failed tool (a lost lease, a database that is away, a run that is too
     long) cancels the attempt from outside and is kept in `failure`.
     """
 
-    def __init__(self, lease: Lease, steps: dict[str, JsonObject]) -> None:
+    def __init__(self, lease: Lease, stored: Mapping[str, JsonObject]) -> None:
         self.failure: Exception | None = None
         self.sink: RunSink | None = None
+        self.journal = {key: cast("JsonObject", step["result"]) for key, step in stored.items()}
+        self.floor_seq = max((cast("int", step["seq"]) for step in stored.values()), default=0)
         self._lease = lease
-        self._steps = steps
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("an execution begins inside its task")
@@ -37,19 +42,20 @@ class Execution:
 
     def is_done(self, key: str) -> bool:
         """See `RunPort`."""
-        return key in self._steps
+        return key in self.journal
 
     async def once(self, key: str, effect: Callable[[], Awaitable[JsonObject]]) -> JsonObject:
         """See `RunPort`."""
-        if key in self._steps:
-            return self._steps[key]
+        if key in self.journal:
+            return self.journal[key]
         result = await effect()
+        seq = self.sink.last_seq if self.sink is not None else 0
         try:
-            await self._lease.record(key, result)
+            await self._lease.record(key, {"seq": seq, "result": result})
         except Exception as error:
             self.abort(error)
             raise asyncio.CancelledError from error
-        self._steps[key] = result
+        self.journal[key] = result
         return result
 
     def abort(self, failure: Exception) -> None:

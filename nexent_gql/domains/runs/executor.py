@@ -70,8 +70,7 @@ class RunExecutor:
         await self._attempt(lease, WorkerLostError("The workers that tried to answer died; try again later."))
 
     async def _attempt(self, lease: Lease, verdict: DomainError | None) -> None:
-        steps = await lease.steps()
-        execution = Execution(lease, steps)
+        execution = Execution(lease, await lease.steps())
         run = await self._begin(lease)
         if run is None:
             return
@@ -82,12 +81,13 @@ class RunExecutor:
                 topic,
                 lease.fence,
                 clock=self._clock,
+                floor_seq=execution.floor_seq,
                 settings=self._settings.sink,
                 on_stale=execution.on_stale,
                 confirm=lambda: _still_held(lease),
             ) as sink:
                 execution.sink = sink
-                sink.emit(AttemptStarted(attempt=lease.fence, text=self._engine.kept_text(steps)))
+                sink.emit(AttemptStarted(attempt=lease.fence, text=self._engine.kept_text(execution.journal)))
                 ending = _failed(verdict) if verdict else await self._answer(lease, run, execution)
                 await self._end(lease, run, sink, ending)
         except StaleAttemptError as error:

@@ -1,0 +1,32 @@
+"""An engine on scripted models, with its tools and one run."""
+
+from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
+from nexent_gql.ports.engine import RunSpec
+from nexent_gql.ports.llm import ChatMessage
+from nexent_gql.ports.sandbox import CodeSandbox
+from tests.support.agent_runs import MemoryRun, NotedTools, spec_of
+from tests.support.scripted_models import Answer, ScriptedModels
+
+
+class Stage:
+    """Runs agents on `sandbox`; `port` has what came of them, `models` what they were asked."""
+
+    def __init__(self, sandbox: CodeSandbox) -> None:
+        self._sandbox = sandbox
+        self.tools = NotedTools()
+        self.port = MemoryRun()
+        self.models = ScriptedModels()
+
+    async def run(self, *answers: Answer, spec: RunSpec | None = None) -> MemoryRun:
+        self.models = ScriptedModels(*answers)
+        engine = SmolagentsEngine(self.models, self.tools, self._sandbox, max_runs=2)
+        await self.port.attempt(engine, spec or spec_of())
+        assert engine.stuck_threads == 0
+        return self.port
+
+    def another(self) -> "Stage":
+        return Stage(self._sandbox)
+
+    @property
+    def last_messages(self) -> tuple[ChatMessage, ...]:
+        return self.models.requests[-1].messages
