@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import threading
 from collections.abc import AsyncGenerator
 
@@ -11,7 +10,7 @@ import pytest
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
 from nexent_gql.adapters.sandbox_monty import MontySandbox
 from nexent_gql.kernel.json import Json
-from nexent_gql.ports.engine import AgentKind, MaxStepsError, RunFailedError, RunSpec, Turn
+from nexent_gql.ports.engine import AgentKind, MaxStepsError, RunFailedError, Turn
 from nexent_gql.ports.llm import (
     ChatMessage,
     Finished,
@@ -22,8 +21,6 @@ from nexent_gql.ports.llm import (
     Usage,
 )
 from nexent_gql.ports.run_events import (
-    CodeDelta,
-    ReasoningDelta,
     StepFinished,
     TextDelta,
     ToolCallStarted,
@@ -32,6 +29,7 @@ from nexent_gql.ports.run_events import (
 )
 from nexent_gql.ports.sandbox import CodeLimits, CodeSandbox
 from tests.support.agent_runs import TOOLS, MemoryRun, NotedTools, spec_of
+from tests.support.agent_stage import Stage
 from tests.support.scripted_models import USAGE, Answer, Call, End, Pause, ScriptedModels, Think
 from tests.support.waiting import eventually
 
@@ -42,30 +40,6 @@ CODE = AgentKind.CODE
 async def sandbox() -> AsyncGenerator[CodeSandbox]:
     async with MontySandbox(limits=CodeLimits(wall_s=1)) as sandbox:
         yield sandbox
-
-
-class Stage:
-    """An engine on scripted models, with its tools and one run."""
-
-    def __init__(self, sandbox: CodeSandbox) -> None:
-        self._sandbox = sandbox
-        self.tools = NotedTools()
-        self.port = MemoryRun()
-        self.models = ScriptedModels()
-
-    async def run(self, *answers: Answer, spec: RunSpec | None = None) -> MemoryRun:
-        self.models = ScriptedModels(*answers)
-        engine = SmolagentsEngine(self.models, self.tools, self._sandbox, max_runs=2)
-        await self.port.attempt(engine, spec or spec_of())
-        assert engine.stuck_threads == 0
-        return self.port
-
-    def another(self) -> "Stage":
-        return Stage(self._sandbox)
-
-    @property
-    def last_messages(self) -> tuple[ChatMessage, ...]:
-        return self.models.requests[-1].messages
 
 
 @pytest.fixture
@@ -286,114 +260,6 @@ async def test_half_an_answer_is_no_success(
         await stage.run(["So far", End(cut)])
     assert failed.value.code == code
     assert stage.port.text == "So far"
-
-
-async def test_code_runs_and_its_output_is_read(stage: Stage) -> None:
-    code = "x = add(1, b=2)\nprint('x is', x)\nx * 2"
-    port = await stage.run([f"I add. <code>\n{code}\n</code>"], ["It is 3."], spec=spec_of(CODE))
-    assert port.text == "It is 3."
-    assert "".join(event.text for event in port.of(CodeDelta)).strip() == code
-    assert "".join(event.text for event in port.of(ReasoningDelta)) == "I add. It is 3."
-    assert port.of(ToolCallStarted) == [
-        ToolCallStarted(step=1, call_id="python_1", name="python", arguments={"code": code}),
-        ToolCallStarted(step=1, call_id="python_1_0", name="add", arguments={"a": 1, "b": 2}),
-    ]
-    assert [(event.call_id, event.output) for event in port.of(ToolOutput)] == [
-        ("python_1_0", "3"),
-        ("python_1", "x is 3\nResult:\n33"),
-    ]
-    assert stage.last_messages[2:] == (
-        ChatMessage("assistant", f"I add. <code>\n{code}\n</code>"),
-        ChatMessage("user", "Observation:\nx is 3\nResult:\n33"),
-    )
-    assert {request.stop for request in stage.models.requests} == {("</code>",)}
-    assert {request.tools for request in stage.models.requests} == {()}
-
-
-async def test_code_that_the_provider_cut_at_its_end(stage: Stage) -> None:
-    port = await stage.run(["<code>\nfinal_answer(add(1, 2))\n"], spec=spec_of(CODE))
-    assert port.text == "3"
-
-
-async def test_code_gives_the_answer(stage: Stage) -> None:
-    code = "<code>\nprint('hidden')\nfinal_answer('The sum: ' + add(1, 2))\nprint('never')\n</code>"
-    port = await stage.run([code], spec=spec_of(CODE))
-    assert port.text == "The sum: 3"
-    assert [event.is_error for event in port.of(ToolOutput)] == [False, False]
-    assert port.of(ToolOutput)[-1].output == "hidden"
-    assert [event.error for event in port.of(StepFinished)] == [None]
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [("{'a': [1, 'é']}", '{"a": [1, "é"]}'), ("2.5", "2.5"), ("answer='x'", "x")]
-)
-async def test_code_gives_answers_that_are_no_text(stage: Stage, value: str, text: str) -> None:
-    assert (await stage.run([f"<code>final_answer({value})</code>"], spec=spec_of(CODE))).text == text
-
-
-async def test_an_empty_final_answer_of_code_is_none(stage: Stage) -> None:
-    port = await stage.run(["<code>final_answer('')</code>"], ["There."], spec=spec_of(CODE))
-    assert port.text == "There."
-    assert "without an answer" in stage.last_messages[-1].content
-
-
-async def test_variables_live_from_step_to_step(stage: Stage) -> None:
-    port = await stage.run(
-        ["<code>\nx = [1]\ndef f(n): return n + x[0]\n</code>"],
-        ["<code>final_answer(f(41))</code>"],
-        spec=spec_of(CODE),
-    )
-    assert port.text == "42"
-
-
-async def test_errors_in_code_are_told_to_the_model(stage: Stage) -> None:
-    port = await stage.run(
-        ["<code>\nprint('before')\nfail()\n</code>"],
-        ["<code>\ntry: fail()\nexcept RuntimeError as e: print('caught', e)\nadd(1, 2, 3)\n</code>"],
-        ["Sorry."],
-        spec=spec_of(CODE),
-    )
-    first, second = (event for event in port.of(ToolOutput) if event.name == "python")
-    assert first.is_error
-    assert first.output.startswith("before\nTraceback")
-    assert first.output.endswith("RuntimeError: it is broken")
-    assert second.output.startswith("caught it is broken")
-    assert "add() takes 2 arguments, and 3 were given" in second.output
-    assert [event.error for event in port.of(StepFinished)] == [first.output, second.output, None]
-
-
-async def test_code_that_breaks_a_limit_loses_only_its_own_variables(stage: Stage) -> None:
-    port = await stage.run(
-        ["<code>\nx = add(40, 1)\n</code>"],
-        ["<code>\nx = 0\ny = 1\nwhile True: pass\n</code>"],
-        ["<code>\nfinal_answer(int(x) + 1)\n</code>"],
-        spec=spec_of(CODE),
-    )
-    assert port.text == "42"
-    assert stage.tools.calls == [("add", {"a": 40, "b": 1})]
-    stopped = port.of(ToolOutput)[2]
-    assert stopped.is_error
-    assert "longer than 1 s" in stopped.output
-    assert "those of earlier ones are kept" in stopped.output
-
-
-async def test_code_agents_know_their_tools_and_their_python(stage: Stage, sandbox: CodeSandbox) -> None:
-    await stage.run(["Hello."], spec=spec_of(CODE))
-    system = stage.last_messages[0].content
-    assert sandbox.guide in system
-    assert 'def add(a: float, b: float) -> str:\n    """What add does."""' in system
-    assert "def final_answer(answer: str) -> None:" in system
-
-
-async def test_code_runs_nowhere_without_a_sandbox(stage: Stage) -> None:
-    models = ScriptedModels(["<code>1</code>"])
-    engine = SmolagentsEngine(models, stage.tools, MontySandbox(), max_runs=1)
-    with pytest.raises(RunFailedError) as refused:
-        await engine.run(spec_of(CODE), stage.port)
-    assert refused.value.code == "SANDBOX_UNAVAILABLE"
-    assert models.requests == []
-    await engine.run(spec_of(), stage.port)
-    assert re.search("<code>", stage.port.text)
 
 
 async def test_many_runs_at_once(sandbox: CodeSandbox) -> None:
