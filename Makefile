@@ -53,8 +53,8 @@ bench: .venv/.dev ## Measure
 	@if [ -e benchmarks/__main__.py ]; then exec $(BIN)/python -m benchmarks $(ARGS); \
 	else echo "make: there are no benchmarks yet" >&2; exit 1; fi
 
-schema: .venv/.dev ## Write schema.graphql and docs/errors.md from the code
-	@$(BIN)/nexent-gql schema && exec $(BIN)/python scripts/errors_page.py
+schema: .venv/.dev ## Write schema.graphql, docs/errors.md and docs/configuration.md from the code
+	@$(BIN)/nexent-gql schema && $(BIN)/python scripts/errors_page.py && exec $(BIN)/python scripts/configuration_page.py
 
 migration: .venv/.dev ## Write a migration from the difference between code and database: NAME="what changes"
 	@if [ -z "$(NAME)" ]; then echo 'make: say what changes: make migration NAME="add a column"' >&2; exit 2; fi

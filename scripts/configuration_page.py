@@ -14,7 +14,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
 _HEAD = """\
 # Configuration
 
-Generated from the settings by `scripts/configuration_page.py`; do not edit.
+Generated from the settings by `make schema`; do not edit.
 
 Everything is read from environment variables, once, when a process starts. A wrong value stops the process with a line
 that names the variable. `nexent-gql up` sets the three required ones by itself, for engines of its own; those that are

@@ -56,7 +56,7 @@ def test_the_configuration_page_is_what_the_settings_say() -> None:
         "import runpy, sys; sys.stdout.write(runpy.run_path('scripts/configuration_page.py')['configuration_page']())"
     )
     done = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert page.read_text() == done.stdout, "run scripts/configuration_page.py"
+    assert page.read_text() == done.stdout, "run `make schema`"
 
 
 def test_pages_are_found() -> None:
