@@ -27,7 +27,8 @@ _SETTINGS = (
     # In the data folder: /dev/shm has 64 MB in a container, and systemd empties it when its user logs out.
     "dynamic_shared_memory_type=mmap",
 )
-_FOR_TESTS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+# A background worker in a database cannot be disconnected by its owner, who then cannot drop the database.
+_FOR_TESTS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 _SETUP = """
 SET log_min_error_statement = panic; -- a password never reaches the log
 SELECT 'CREATE ROLE nexent' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'nexent') \\gexec

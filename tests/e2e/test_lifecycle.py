@@ -14,6 +14,7 @@ from tests.support.fake_provider import Text, fake_provider
 from tests.support.graphql_client import Client, assert_complete, text_of
 from tests.support.installation import Installation, gone, installed, run_command
 
+VALKEY = r"^\S*valkey-server\b"
 AGENTS = "{ agents(first: 5) { edges { node { id name } } } }"
 MODELS = "{ models(first: 5) { edges { node { name modelName baseUrl hasApiKey } } } }"
 
@@ -77,7 +78,7 @@ async def test_a_killed_supervisor_leaves_nothing_and_loses_nothing(state_dir: P
 async def test_what_dies_is_brought_back(state_dir: Path) -> None:
     with installed(state_dir) as house:
         run_id, answer = await ask(house, "What is 12 * 34?")
-        for words in (r"cli serve", r"-m workers", r"bin/postgres -D", r"valkey-server"):
+        for words in (r"cli serve", r"-m workers", r"^\S*/postgres -D", VALKEY):
             (victim, *_) = house.processes(words)
             victim.kill()
             victim.wait(5)
@@ -162,7 +163,7 @@ async def test_the_doctor_names_what_is_wrong(state_dir: Path) -> None:
             assert "FAIL  migrations: at level none" in behind.stdout
             assert "nexent-gql migrate" in behind.stdout
             _make_database_older(house, back=True)
-            valkey = house.processes(r"bin/valkey-server|valkey-server")[0]
+            valkey = house.processes(VALKEY)[0]
             valkey.send_signal(signal.SIGSTOP)
             try:
                 gone_redis = await asyncio.to_thread(house.command, "doctor")

@@ -351,4 +351,7 @@ async def test_a_list_takes_as_many_statements_as_one(chat: Chat, ada: Principal
     with statements(chat.database) as of_many:
         answer = await chat.ask(ada, LIST)
     assert [len(node["messages"]["edges"]) for node in answer.nodes] == [3] * 5
-    assert len(of_many) == len(of_one) < 30
+    # Loaders ask when the loop turns: two that ask together once may ask one after the other another time. One more
+    # statement for each row would be four.
+    assert len(of_many) < len(of_one) + 4
+    assert len(of_one) < 30

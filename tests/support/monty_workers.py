@@ -9,7 +9,7 @@ def workers(host: int | None = None) -> set[int]:
     """Return the living worker processes of `host`, by default of this process."""
     children = Path(f"/proc/{host or os.getpid()}/task").glob("*/children")
     pids = {int(pid) for child in children for pid in child.read_text().split()}
-    return {pid for pid in pids if is_alive(pid) and "monty" in Path(f"/proc/{pid}/comm").read_text()}
+    return {pid for pid in pids if is_alive(pid) and "monty" in _name(pid)}
 
 
 def is_alive(pid: int) -> bool:
@@ -18,6 +18,14 @@ def is_alive(pid: int) -> bool:
         return _fields(pid)[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def _name(pid: int) -> str:
+    """Return a process's name; one that has just ended has none."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def cpu_s(pid: int) -> float:
