@@ -18,7 +18,7 @@ BOOTSTRAP := scripts/bootstrap.py scripts/pip_settings.py pyproject.toml require
 
 .DEFAULT_GOAL := help
 .PHONY: help up test check check-format check-lint check-types check-imports check-schema check-migrations \
-	bench schema migration lock fmt clean moved
+	bench schema migration assets lock fmt clean moved
 
 help: ## List what `make` can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,9 @@ schema: .venv/.dev ## Write schema.graphql, docs/errors.md and docs/configuratio
 migration: .venv/.dev ## Write a migration from the difference between code and database: NAME="what changes"
 	@if [ -z "$(NAME)" ]; then echo 'make: say what changes: make migration NAME="add a column"' >&2; exit 2; fi
 	@exec $(BIN)/python -m nexent_gql.migrations "$(NAME)"
+
+assets: ## Fetch GraphiQL's files from the npm registry, instead of taking them from a CDN
+	@$(PYTHON) scripts/fetch_assets.py
 
 lock: .venv/.dev ## Resolve dependencies again: ARGS=--upgrade takes newer versions
 	@exec $(BIN)/python scripts/lock.py $(ARGS)

@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import cast
 
 from starlette.applications import Starlette
+from starlette.requests import Request
 
 from nexent_gql.app import Backend, OpenBackend, create_app
+from nexent_gql.pages import DemoToken, graphiql_page, page_routes
 from nexent_gql.runtime import open_runtime
 from nexent_gql.services import Services
 from nexent_gql.settings import Settings, read_settings
@@ -25,4 +28,16 @@ def open_backend(settings: Settings) -> OpenBackend:
 def create() -> Starlette:
     """Read the environment and return the application."""
     settings = read_settings()
-    return create_app(settings.api, open_backend(settings))
+    return create_app(
+        settings.api,
+        open_backend(settings),
+        pages=page_routes(issue_demo_token if settings.demo else None),
+        graphiql=graphiql_page if settings.api.ide else None,
+    )
+
+
+async def issue_demo_token(request: Request) -> DemoToken:
+    """Sign in whoever sits at this machine as the demo user."""
+    identity = cast("Services", request.state.services).identity
+    token = await identity.issue_token(await identity.ensure_demo())
+    return DemoToken(token.text.get_secret_value(), token.expires_at)

@@ -1,0 +1,41 @@
+"""Static files of the package, read once, with what lets a browser keep them."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+STATIC = Path(__file__).parent / "static"
+VENDOR = Path(__file__).parent / "vendor"
+_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A file's bytes and its validator."""
+
+    body: bytes
+    media_type: str
+    etag: str
+
+    @classmethod
+    def read(cls, path: Path) -> "StaticFile":
+        """Read a file of the package."""
+        body = path.read_bytes()
+        return cls(body, _TYPES[path.suffix], f'"{sha256(body).hexdigest()[:32]}"')
+
+    def answer(self, request: Request, headers: dict[str, str] | None = None) -> Response:
+        """Send the file, or say that the browser's copy is current."""
+        told = {"ETag": self.etag, "Cache-Control": "no-cache", **(headers or {})}
+        if request.headers.get("if-none-match") == self.etag:
+            return Response(status_code=304, headers=told)
+        return Response(self.body, media_type=self.media_type, headers=told)
+
+
+def read_folder(folder: Path) -> dict[str, StaticFile]:
+    """Read all files of a folder that browsers may have, by name."""
+    if not folder.is_dir():
+        return {}
+    return {path.name: StaticFile.read(path) for path in sorted(folder.iterdir()) if path.suffix in _TYPES}

@@ -1,0 +1,81 @@
+"""GraphiQL: its files come with the wheel, or from a CDN that can't change them unnoticed."""
+
+import json
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import cast
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from nexent_gql.pages.files import VENDOR
+
+_CDN = "https://cdn.jsdelivr.net"
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>nexent_gql: GraphiQL</title>
+<link rel="stylesheet" href="/static/graphiql-page.css">
+{styles}
+</head>
+<body>
+<div id="graphiql">Loading GraphiQL. Without it, the schema is in schema.graphql.</div>
+{scripts}
+<script type="module" src="/static/graphiql-page.js"></script>
+</body>
+</html>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file of another project: where it is on npm, and the hash that it has to have."""
+
+    package: str
+    version: str
+    path: str
+    integrity: str
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return self.path.rsplit("/", 1)[-1]
+
+    @property
+    def url(self) -> str:
+        """Our copy if the wheel brought one, else the CDN's."""
+        if (VENDOR / self.name).is_file():
+            return f"/static/{self.name}"
+        return f"{_CDN}/npm/{self.package}@{self.version}/{self.path}"
+
+
+def read_assets() -> list[Asset]:
+    """Read which files GraphiQL consists of, in loading order."""
+    listed = json.loads((Path(__file__).parent / "assets.json").read_text())
+    return [Asset(**asset) for asset in cast("list[dict[str, str]]", listed)]
+
+
+async def graphiql_page(_request: Request) -> Response:
+    """Answer a browser that opens the API's address."""
+    assets = read_assets()
+    styles = [_style(asset) for asset in assets if asset.name.endswith(".css")]
+    scripts = [_script(asset) for asset in assets if asset.name.endswith(".js")]
+    source = "'self'" if all(asset.url.startswith("/") for asset in assets) else f"'self' {_CDN}"
+    policy = (
+        f"default-src 'none'; script-src {source}; style-src {source} 'unsafe-inline'; font-src {source} data:; "
+        "img-src 'self' data:; connect-src 'self' ws: wss:; worker-src blob:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+    body = _PAGE.format(styles="\n".join(styles), scripts="\n".join(scripts))
+    return HTMLResponse(body, headers={"Content-Security-Policy": policy, "Cache-Control": "no-cache"})
+
+
+def _style(asset: Asset) -> str:
+    return f'<link rel="stylesheet" href="{escape(asset.url)}" integrity="{asset.integrity}" crossorigin="anonymous">'
+
+
+def _script(asset: Asset) -> str:
+    return f'<script src="{escape(asset.url)}" integrity="{asset.integrity}" crossorigin="anonymous"></script>'
