@@ -3,6 +3,8 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 ARGS :=
+# Most tests wait for engines, sockets and clocks: three processes keep two cores busy.
+PARALLEL := -n 3 --dist loadfile
 NAME :=
 
 # An interpreter that can make virtual environments, newest first; else any that bootstrap.py can explain itself with.
@@ -27,7 +29,7 @@ up: .venv/.up ## Start everything: ARGS="--port 5010 --state-dir DIR"
 	@exec $(BIN)/nexent-gql up $(ARGS)
 
 test: .venv/.dev ## Run the tests: ARGS="tests/unit -k words"
-	@exec $(BIN)/pytest $(ARGS)
+	@exec $(BIN)/pytest $(PARALLEL) $(ARGS)
 
 check: check-format check-lint check-types check-imports check-schema check-migrations ## Judge the code by every rule
 

@@ -2,19 +2,24 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import cast
 
 from nexent_gql.jobs.lease import CancelReason, Lease
+from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.events import StaleAttemptError
 from nexent_gql.ports.run_events import RunEventBody
 from nexent_gql.streams.sink import RunSink, RunTooLongError
+
+_FLUSH_S = 0.5
 
 
 class Execution:
     """The `RunPort` of one attempt.
 
-    A finished effect is stored with the position its events have reached: if the log loses them, the next
-    attempt knows what readers may have seen.
+    The events of an effect are in the log before its result is stored, with the position they reached: if the
+    log loses them later, the next attempt knows what readers may have seen.
 
     What must not be mistaken for a failed tool (a lost lease, a database that is away, a run that is too
     long) cancels the attempt from outside and is kept in `failure`.
@@ -49,7 +54,7 @@ class Execution:
         if key in self.journal:
             return self.journal[key]
         result = await effect()
-        seq = self.sink.last_seq if self.sink is not None else 0
+        seq = await self._events_are_kept()
         try:
             await self._lease.record(key, {"seq": seq, "result": result})
         except Exception as error:
@@ -57,6 +62,14 @@ class Execution:
             raise asyncio.CancelledError from error
         self.journal[key] = result
         return result
+
+    async def _events_are_kept(self) -> int:
+        """Let the log have what was said about an effect before it counts as done, unless the log is away."""
+        if self.sink is None:
+            return 0
+        with suppress(UnavailableError, StaleAttemptError):  # the sink goes on trying, or has ended this attempt
+            await self.sink.flush(_FLUSH_S)
+        return self.sink.last_seq
 
     def abort(self, failure: Exception) -> None:
         """End the attempt because of something the agent can do nothing about."""
