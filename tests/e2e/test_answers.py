@@ -15,7 +15,7 @@ from tests.support.fake_provider import Text, Tool
 from tests.support.graphql_client import Client, Data, assert_complete, text_of
 from tests.support.installation import Installation
 
-AGENTS = "query { agents(first: 10) { edges { node { id name kind } } } }"
+AGENTS = "query ($name: String!) { agents(first: 1, search: $name) { edges { node { id name } } } }"
 CONVERSATION = """
 query ($id: ID!) { conversation(id: $id) { title titleSource activeBranch { role text status } } }
 """
@@ -28,8 +28,8 @@ async def finished(client: Client, run_id: str) -> Data:
 
 
 async def agent(client: Client, name: str) -> str:
-    agents = (await client.one(AGENTS))["edges"]
-    return next(edge["node"]["id"] for edge in agents if edge["node"]["name"] == name)
+    (edge,) = (await client.one(AGENTS, name=name))["edges"]
+    return edge["node"]["id"]
 
 
 @pytest.mark.parametrize("name", ["Assistant", "Analyst"])

@@ -120,7 +120,7 @@ async def test_graphiql_runs_the_examples(page: Page) -> None:
     button = page.locator("button.graphiql-execute-button")
     await expect(button).to_be_visible(timeout=PATIENCE_MS)
     await button.click()
-    await expect(page.locator(".result-window")).to_contain_text("Assistant", timeout=PATIENCE_MS)
+    await expect(page.locator(".result-window")).to_contain_text('"effectiveModel"', timeout=PATIENCE_MS)
 
 
 async def test_the_demo_session_is_for_this_machine_alone(house: Installation) -> None:
