@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from contextlib import aclosing
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx2
@@ -37,8 +38,13 @@ async def stop(stage: Stage, run_id: str) -> Data:
     return await stage.client.one(STOP, input={"runId": run_id})
 
 
-def working_on(house: Installation) -> list[psutil.Process]:
-    return house.processes(r"-m workers")
+def working_for(house: Installation, stage: Stage) -> psutil.Process:
+    """Return the worker that is talking to the provider."""
+    port = urlsplit(stage.provider.base_url).port
+    for worker in house.processes(r"-m workers"):
+        if any(each.raddr and each.raddr.port == port for each in worker.net_connections("tcp")):
+            return worker
+    raise AssertionError("no worker is connected to the provider")
 
 
 async def test_a_killed_worker_loses_nothing(stage: Stage, house: Installation) -> None:
@@ -52,8 +58,7 @@ async def test_a_killed_worker_loses_nothing(stage: Stage, house: Installation) 
     reading = asyncio.create_task(stage.client.whole(run_id))
     await until(stage, run_id, "TextDelta", count=5)
     killed_at = time.monotonic()
-    for worker in working_on(house):
-        worker.send_signal(signal.SIGKILL)
+    working_for(house, stage).send_signal(signal.SIGKILL)
     async with asyncio.timeout(40):
         events = await reading
     assert_complete(events)

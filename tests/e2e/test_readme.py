@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installation import Installation, clean_environment
+from tests.support.installation import Installation, clean_environment, installed
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 50
@@ -45,10 +45,15 @@ def assert_is_an_answer(events: list[Event]) -> None:
 
 
 @pytest.fixture(scope="module")
-def first_minute(house: Installation) -> list[str]:
-    """What each block of the first minute prints, run one after the other in one shell."""
+def first_minute(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What each block of the first minute prints, run one after the other in one shell, over a new installation."""
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
+    with installed(tmp_path_factory.mktemp("newcomer") / "state") as house:
+        return run_blocks(house)
+
+
+def run_blocks(house: Installation) -> list[str]:
     script = "\necho ---next-block---\n".join(shell_blocks("The first minute"))
     done = subprocess.run(
         ["/bin/sh", "-eu", "-c", adapted(script, house)],
