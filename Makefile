@@ -18,6 +18,9 @@ PYTHON ?= $(shell for python in $(NEWEST_FIRST); do \
 MOVED := $(shell test ! -e .venv/.checkout || test "$$(cat .venv/.checkout)" = "$$(pwd -P)" || echo moved)
 BOOTSTRAP := scripts/bootstrap.py scripts/pip_settings.py pyproject.toml requirements/installer.txt
 
+# A start that may keep its bytecode is three times as fast as one that may not.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help up test check check-format check-lint check-types check-imports check-schema check-migrations \
 	bench schema migration assets lock fmt clean moved

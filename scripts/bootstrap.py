@@ -108,7 +108,7 @@ def install(*arguments: str) -> None:
     """Install with uv or, where it is missing or fails, with pip."""
     if UV.exists():
         command = [str(UV), "pip", "install", "--quiet", "--python", str(PYTHON), *arguments]
-        problem = attempt(command, uv_environment(str(PYTHON)))
+        problem = attempt(command, {"UV_COMPILE_BYTECODE": "1", **uv_environment(str(PYTHON))})
         if problem is None:
             return
         tell("uv could not do it, trying pip; uv said: " + problem.splitlines()[-1].strip())
@@ -132,6 +132,11 @@ def install_uv() -> None:
         tell("uv is not to be had here, pip installs instead (slower)")
 
 
+def compile_checkout() -> None:
+    """Write bytecode, as installers do: where PYTHONDONTWRITEBYTECODE is set, each start would compile it all again."""
+    attempt([str(PYTHON), "-m", "compileall", "-q", "nexent_gql", "workers"])
+
+
 def main(profile: str) -> None:
     """Bring `.venv` to `profile`: "up" or "dev"."""
     began_at = time()
@@ -143,6 +148,7 @@ def main(profile: str) -> None:
     install_uv()
     install_lock(profile)
     install("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    compile_checkout()
     (VENV / ".checkout").write_text(str(ROOT) + "\n")
     tell(f".venv is ready ({time() - began_at:.0f} s)")
 

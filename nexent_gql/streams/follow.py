@@ -32,6 +32,7 @@ async def follow(
     read: Read,
     archive: Archive | None = None,
     is_last: Callable[[Entry], bool] | None = None,
+    is_last_kept: bool = False,
     silence_s: float = 30.0,
 ) -> AsyncGenerator[Entry]:
     """Yield the entries behind `after`, each once, in order of `seq`; end behind the one that `is_last`.
@@ -47,12 +48,14 @@ async def follow(
         read: Asked first for what the push did not bring.
         archive: Asked for what `read` does not have.
         is_last: Tells the entry behind which nothing comes; None: there is none.
+        is_last_kept: The store keeps the last entry at one `seq`: a reader who comes behind it has to look back.
+            Otherwise the store shows it behind whatever position it is asked for.
         silence_s: Seconds without a push after which the stores are read.
 
     Raises:
         UnavailableError: The push can't be established, and there is no archive of the topic.
     """
-    reader = _Reader(after, read, archive, is_last, silence_s)
+    reader = _Reader(after, read, archive, is_last, silence_s, may_be_over=is_last_kept)
     async with AsyncExitStack() as stack:
         live = await _enter(stack, push)
         while not reader.is_finished:
@@ -82,6 +85,7 @@ def follow_log(
         read=partial(log.read, topic),
         archive=archive,
         is_last=is_last,
+        is_last_kept=True,
         silence_s=silence_s,
     )
 
@@ -106,13 +110,15 @@ class _Reader:
         archive: Archive | None,
         is_last: Callable[[Entry], bool] | None,
         silence_s: float,
+        *,
+        may_be_over: bool,
     ) -> None:
         self._expected = after + 1
         self._read = read
         self._archive = archive
         self._is_last = is_last
         self._silence_s = silence_s
-        self._may_be_over = True
+        self._may_be_over = may_be_over
         self._announced_seq = 0
         self.patience_s = silence_s
         self.is_behind = True

@@ -249,6 +249,17 @@ class Scripted:
         return None
 
 
+async def test_an_end_that_comes_between_two_reads_is_told() -> None:
+    """A store that shows the last entry behind every position, as a deleted conversation does."""
+    answers = [Stored([], 1, 5), Stored([finish(6)], 6, 6)]
+
+    async def read(_after: int) -> Stored:
+        return answers.pop(0)
+
+    push = nullcontext(Scripted([None]))
+    assert await collect(follow(push, 5, read=read, is_last=is_last), within_s=2) == [finish(6)]
+
+
 async def test_what_a_lost_log_will_get_again_is_no_loss() -> None:
     """The push was lost, then the log: its writer restores it some time later."""
     whole = [*entries(1, 9), finish(10)]
