@@ -1,0 +1,117 @@
+"""Tokens of runs to subscribers: what the server pays for each delivered token, and how late it comes."""
+
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from benchmarks import node
+from benchmarks.bench import Bench
+from benchmarks.house import Served, serving
+from benchmarks.machine import running
+from benchmarks.report import Report, median, short
+from benchmarks.streams import Load, LogSource, PushSource, Source, Trial, measure, peer_event, ready_frame
+from nexent_gql.api.relay import global_id
+from tests.support.installation import free_port
+
+LOADS = (
+    Load("1 run to 1, as fast as it goes", runs=1, each=1, rate=None),
+    Load("1 run to 100, as fast as it goes", runs=1, each=100, rate=None),
+    Load("1 run to 1,000, as fast as it goes", runs=1, each=1_000, rate=None, window=16),
+    Load("100 runs x 50/s to one each", runs=100, each=1, rate=50),
+    Load("500 runs x 20/s to one each", runs=500, each=1, rate=20),
+)
+LAG_LOAD = LOADS[3]
+SHORT = (Load("1 run to 5", runs=1, each=5, rate=None), Load("5 runs x 20/s to one each", runs=5, each=1, rate=20))
+OURS, FLOOR = "nexent-gql", "floor"
+MAX_CPU_RATIO, MAX_LAG_RATIO, MAX_BEHIND_S = 1.5, 3.0, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A server with what feeds it."""
+
+    served: Served
+    source: Source
+
+
+async def run(bench: Bench) -> Report:
+    """Measure all loads, turn by turn: in each round every server once."""
+    report = Report("fanout", "Tokens of runs to subscribers over graphql-transport-ws: server CPU and lag.")
+    loads, rounds, seconds = (SHORT, 1, 0.3) if bench.short else (LOADS, 5, 2.5)
+    async with contenders(bench) as servers:
+        for load in loads:
+            trials: dict[str, list[Trial]] = {name: [] for name in servers}
+            for _ in range(rounds):
+                for name, one in servers.items():
+                    trial = await measure(one.served, one.source, load, warm_s=seconds / 4, seconds=seconds)
+                    trials[name].append(trial)
+            _tell(report, load, trials)
+    report.say(
+        "Ratios are medians over the rounds of (server / floor) within a round. As fast as it goes: a closed loop, "
+        f"whose lag is its window divided by its speed. {bench.peers_absent or node.versions()}."
+    )
+    return report
+
+
+@asynccontextmanager
+async def contenders(bench: Bench) -> AsyncGenerator[Mapping[str, Contender]]:
+    """Start all servers on the measured core; those that wait cost nothing."""
+    house = bench.house
+    redis, commands = house.environment["NEXENT_REDIS_URL"], house.runtime.redis.commands
+    async with AsyncExitStack() as stack:
+        ours = await stack.enter_async_context(serving(house))
+        runs = await house.make_runs(max(load.runs for load in LOADS))
+        log = LogSource(house, runs, house.runtime.log, [global_id("Run", run) for run in runs])
+        floor = await stack.enter_async_context(_floor(redis))
+        made = {OURS: Contender(ours, log), FLOOR: Contender(floor, PushSource(commands, "floor", ready_frame))}
+        for name in bench.peers:
+            peer = await stack.enter_async_context(node.node_peer(house, name))
+            made[name] = Contender(peer, PushSource(commands, name, peer_event))
+        yield made
+
+
+@asynccontextmanager
+async def _floor(redis_url: str) -> AsyncGenerator[Served]:
+    port = free_port()
+    async with running([sys.executable, "-m", "benchmarks.peers.floor", str(port), redis_url], {}, port) as process:
+        yield Served(port, process)
+
+
+def _tell(report: Report, load: Load, trials: Mapping[str, Sequence[Trial]]) -> None:
+    head = ("server", "CPU / floor", "CPU µs a token", "tokens/s", "lag p50, p95, p99 ms", "behind s", "lost", "busy")
+    report.say(f"**{load.name}**")
+    report.table(head, [_row(name, each, trials[FLOOR]) for name, each in trials.items()])
+    ratio = _ratio(trials[OURS], trials[FLOOR])
+    report.verdict(f"CPU at most {MAX_CPU_RATIO} times the floor", short(ratio), holds=ratio <= MAX_CPU_RATIO)
+    for name in trials.keys() - {OURS, FLOOR}:
+        beside = _ratio(trials[OURS], trials[name])
+        report.verdict(f"CPU below {name}", f"{short(beside)} of its", holds=beside < 1)
+    lost = sum(trial.lost for trial in trials[OURS])
+    report.verdict("every token comes", f"{lost} lost", holds=lost == 0)
+    if load is LAG_LOAD:
+        lag = median([a.p99_ms / b.p99_ms for a, b in zip(trials[OURS], trials[FLOOR], strict=True)])
+        report.verdict(f"p99 lag within {MAX_LAG_RATIO:g} times the floor's", short(lag), holds=lag <= MAX_LAG_RATIO)
+    if load.rate is not None:
+        behind = max(trial.behind_s for trial in trials[OURS])
+        report.verdict("no backlog at the end", f"{short(behind)} s", holds=behind < MAX_BEHIND_S)
+
+
+def _ratio(ours: Sequence[Trial], beside: Sequence[Trial]) -> float:
+    return median([a.cpu_us / b.cpu_us for a, b in zip(ours, beside, strict=True) if b.cpu_us > 0])
+
+
+def _row(name: str, trials: Sequence[Trial], floor: Sequence[Trial]) -> Sequence[str]:
+    def of(get: str) -> str:
+        return short(median([getattr(trial, get) for trial in trials]))
+
+    return (
+        name,
+        f"**{short(_ratio(trials, floor))}**",
+        of("cpu_us"),
+        of("delivered_s"),
+        f"{of('p50_ms')}, {of('p95_ms')}, {of('p99_ms')}",
+        of("behind_s"),
+        of("lost"),
+        f"{median([trial.busy for trial in trials]):.0%}",
+    )

@@ -1,0 +1,124 @@
+"""One installation for all benchmarks of a run: embedded engines, a tenant, and our server as users run it."""
+
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import insert
+
+from benchmarks.machine import Measured, running
+from nexent_gql import migrations
+from nexent_gql.domains.agents.seed import Demo
+from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.conversations.tables import Conversation
+from nexent_gql.domains.runs.tables import Run
+from nexent_gql.kernel.ids import new_id
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.kernel.page import PageRequest
+from nexent_gql.kernel.principal import Principal
+from nexent_gql.runtime import Runtime, open_runtime
+from nexent_gql.services import Services
+from nexent_gql.settings import read_settings
+from tests.support.engines import running_engines
+from tests.support.installation import free_port
+
+_KEY = "a key for benchmarks, of 32 characters or more"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The services in this process; `environment` is what other processes need to join.
+
+    Attributes:
+        actor: Owner of the demo tenant.
+        token: A bearer token of the actor, good for a day.
+    """
+
+    runtime: Runtime
+    services: Services
+    environment: Mapping[str, str]
+    actor: Principal
+    token: str
+
+    async def make_runs(self, count: int) -> Sequence[UUID]:
+        """Insert runs that nobody works on, each in a conversation of its own."""
+        agent = await self._an_agent()
+        now = datetime.now(UTC)
+        conversations = [new_id() for _ in range(count)]
+        common = {"tenant_id": self.actor.tenant_id, "owner_id": self.actor.user_id, "agent_id": agent.id}
+        runs = [new_id() for _ in range(count)]
+        async with self.runtime.db.transaction(self.actor.tenant_id) as session:
+            await session.execute(
+                insert(Conversation),
+                [{**common, "id": id_, "title": "", "created_at": now, "updated_at": now} for id_ in conversations],
+            )
+            spec: JsonObject = {}
+            facts = {
+                "question_id": new_id(),
+                "message_id": new_id(),
+                "job_id": new_id(),
+                "spec": spec,
+                "created_at": now,
+            }
+            rows = zip(runs, conversations, strict=True)
+            await session.execute(
+                insert(Run), [{**common, **facts, "id": id_, "conversation_id": place} for id_, place in rows]
+            )
+        return runs
+
+    async def _an_agent(self) -> Agent:
+        page = await self.services.agents.page(self.actor, PageRequest(size=1))
+        return page.rows[0]
+
+
+@dataclass(slots=True)
+class Served:
+    """A server that is measured."""
+
+    port: int
+    process: Measured
+    token: str | None = None
+    url: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Say where it is."""
+        self.url = f"http://127.0.0.1:{self.port}/graphql"
+
+
+@asynccontextmanager
+async def open_house() -> AsyncGenerator[House]:
+    """Start the engines over an empty temporary folder, without durability; about two seconds."""
+    with running_engines() as engines:
+        await migrations.upgrade(engines.database_url)
+        settings = read_settings(database_url=engines.database_url, redis_url=engines.redis_url, secret_key=_KEY)
+        async with open_runtime(settings) as runtime:
+            services = Services.build(runtime)
+            actor = await services.identity.ensure_demo()
+            await Demo(services.models, services.agents).ensure(actor)
+            token = await services.identity.issue_token(actor, ttl_s=86_400)
+            environment = {
+                "NEXENT_DATABASE_URL": engines.database_url,
+                "NEXENT_REDIS_URL": engines.redis_url,
+                "NEXENT_SECRET_KEY": _KEY,
+                "NEXENT_LOG_LEVEL": "ERROR",
+            }
+            yield House(runtime, services, environment, actor, token.text.get_secret_value())
+
+
+@asynccontextmanager
+async def serving(house: House) -> AsyncGenerator[Served]:
+    """Run `nexent-gql serve` on the measured core."""
+    port = free_port()
+    command = [sys.executable, "-m", "nexent_gql.cli", "serve", "--port", str(port)]
+    async with running(command, house.environment, port) as process:
+        yield Served(port, process, house.token)
+
+
+@asynccontextmanager
+async def working(house: House, **settings: str) -> AsyncGenerator[Measured]:
+    """Run a worker on the measured core; `settings` are variables of its environment."""
+    async with running([sys.executable, "-m", "workers"], {**house.environment, **settings}) as process:
+        yield process

@@ -1,0 +1,91 @@
+"""Processes pinned to cores, and what they cost."""
+
+import asyncio
+import os
+import platform
+import subprocess
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+SERVED = ("strawberry-graphql", "graphql-core", "uvicorn", "uvloop", "starlette", "redis", "hiredis", "httpx2")
+_START_S = 30.0
+
+
+@cache
+def cores() -> tuple[int, int]:
+    """Return the core of what is measured, and the one of everything else; to be asked before the first `pin`."""
+    usable = sorted(os.sched_getaffinity(0))
+    return usable[0], usable[-1]
+
+
+def pin(pid: int, core: int) -> None:
+    """Keep a process, and the threads and children it makes from now on, on one core."""
+    os.sched_setaffinity(pid, {core})
+
+
+def describe() -> str:
+    """Name the machine and the versions that matter, in one line."""
+    facts = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1].strip() for line in facts if line.startswith("model name")), "unknown")
+    packages = ", ".join(f"{name} {version(name)}" for name in SERVED)
+    memory_gib = psutil.virtual_memory().total / 2**30
+    count = os.cpu_count()
+    return f"{count} x {model}, {memory_gib:.0f} GiB; Python {platform.python_version()}, {packages}"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A process that is measured, with its children."""
+
+    pid: int
+
+    def cpu_s(self) -> float:
+        """Return the CPU time that the tree has used so far, in user and in system mode."""
+        total = 0.0
+        for process in self._tree():
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                total += times.user + times.system
+        return total
+
+    def rss_bytes(self) -> int:
+        """Return the memory that the tree holds."""
+        return sum(process.memory_info().rss for process in self._tree())
+
+    def _tree(self) -> list[psutil.Process]:
+        root = psutil.Process(self.pid)
+        return [root, *root.children(recursive=True)]
+
+
+@asynccontextmanager
+async def running(
+    command: Sequence[str], environment: Mapping[str, str], port: int | None = None, *, core: int | None = None
+) -> AsyncGenerator[Measured]:
+    """Run a program on the measured core until the block ends; it is there when its port takes connections."""
+    process = subprocess.Popen(command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL)  # noqa: ASYNC220 - at once
+    pin(process.pid, cores()[0] if core is None else core)
+    try:
+        if port is not None:
+            await _listening(process, port)
+        yield Measured(process.pid)
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait)
+
+
+async def _listening(process: subprocess.Popen[bytes], port: int) -> None:
+    async with asyncio.timeout(_START_S):
+        while True:
+            if process.poll() is not None:
+                raise RuntimeError(f"{process.args!r} ended with status {process.returncode}")
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            await asyncio.sleep(0.02)

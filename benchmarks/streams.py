@@ -1,0 +1,266 @@
+"""Tokens on their way to many sockets: who writes them, who reads them, and what one trial measured."""
+
+import asyncio
+import re
+import time
+from array import array
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from benchmarks.house import House, Served
+from benchmarks.report import quantile
+from benchmarks.wire import Socket
+from nexent_gql.adapters.redis_client import RedisCommands
+from nexent_gql.domains.runs import events
+from nexent_gql.kernel.json import dumps
+from nexent_gql.ports.events import Entry, EventLog
+from nexent_gql.ports.run_events import TextDelta, encode_body
+
+DOCUMENT = """
+subscription ($run: ID!, $after: String) {
+  runEvents(runId: $run, after: $after) {
+    __typename seq cursor
+    ... on TextDelta { text }
+    ... on RunFinished { status }
+  }
+}
+"""
+_STAMP = re.compile(rb'"text":"(\d+)')
+_DRAIN_S = 3.0
+_JOIN_S = 20.0
+
+
+class Source(Protocol):
+    """Writes tokens of runs, and knows what to ask for them."""
+
+    async def publish(self, run: int, text: str) -> None:
+        """Write the next token of a run."""
+        ...
+
+    def variables(self, run: int) -> dict[str, object]:
+        """Return what a subscriber that begins now gives as variables."""
+        ...
+
+
+@dataclass(slots=True)
+class LogSource:
+    """As a worker writes: one entry of the event log a token."""
+
+    house: House
+    runs: Sequence[UUID]
+    log: EventLog
+    ids: Sequence[str]
+    seqs: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin every run at its first event."""
+        self.seqs = [0] * len(self.runs)
+
+    async def publish(self, run: int, text: str) -> None:
+        """See `Source`."""
+        self.seqs[run] += 1
+        body = encode_body(TextDelta(text=text, step=1))
+        entry = Entry(self.seqs[run], 1, int(time.time() * 1000), body)
+        await self.log.append(events.topic(self.house.actor.tenant_id, self.runs[run]), 1, [entry])
+
+    def variables(self, run: int) -> dict[str, object]:
+        """See `Source`; the cursor stands behind what earlier trials wrote."""
+        return {"run": self.ids[run], "after": events.cursor(self.runs[run], self.seqs[run])}
+
+
+@dataclass(slots=True)
+class PushSource:
+    """As peers get it: one PUBLISH a token, of whatever `encode` makes of seq and text."""
+
+    commands: RedisCommands
+    prefix: str
+    encode: Callable[[int, str], bytes]
+    seq: int = 0
+
+    async def publish(self, run: int, text: str) -> None:
+        """See `Source`."""
+        self.seq += 1
+        await self.commands.publish(f"{self.prefix}:{run}", self.encode(self.seq, text))
+
+    def variables(self, run: int) -> dict[str, object]:
+        """See `Source`."""
+        return {"run": f"{self.prefix}:{run}", "after": None}
+
+
+def peer_event(seq: int, text: str) -> bytes:
+    """Return an event as peers take it."""
+    return dumps({"kind": "TextDelta", "seq": seq, "cursor": f"0a1b2c3d-{seq}", "text": text})
+
+
+def ready_frame(seq: int, text: str) -> bytes:
+    """Return a frame that only needs to be forwarded."""
+    event = {"__typename": "TextDelta", "seq": seq, "cursor": f"0a1b2c3d-{seq}", "text": text}
+    return dumps({"id": "1", "type": "next", "payload": {"data": {"runEvents": event}}})
+
+
+@dataclass(slots=True)
+class Readers:
+    """Sockets of one trial, `each` on every run, and when what came to them."""
+
+    sockets: list[Socket] = field(default_factory=list[Socket])
+    counts: list[int] = field(default_factory=list[int])
+    delivered: int = 0
+    lags_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def listener(self) -> Callable[[bytes], None]:
+        """Make the callback of one more socket."""
+        index = len(self.counts)
+        self.counts.append(0)
+
+        def on_message(message: bytes) -> None:
+            found = _STAMP.search(message)
+            if found is None:
+                if b'"errors"' in message or b'"error"' in message:
+                    raise AssertionError(message)
+                return
+            self.lags_ns.append(time.monotonic_ns() - int(found[1]))
+            self.counts[index] += 1
+            self.delivered += 1
+            self.arrived.set()
+
+        return on_message
+
+
+def stamped() -> str:
+    """Return a token that tells when it was written."""
+    return f"{time.monotonic_ns()} token"
+
+
+@asynccontextmanager
+async def reading(served: Served, source: Source, runs: int, each: int) -> AsyncGenerator[Readers]:
+    """Subscribe, and go on when a token has reached every socket; then forget what was counted."""
+    readers = Readers()
+    try:
+        for number in range(runs * each):
+            socket = await Socket.open(served.port, readers.listener(), served.token)
+            readers.sockets.append(socket)
+            socket.subscribe(DOCUMENT, **source.variables(number % runs))
+        async with asyncio.timeout(_JOIN_S):
+            while not all(readers.counts):
+                waiting = {index % runs for index, count in enumerate(readers.counts) if not count}
+                await asyncio.gather(*(source.publish(run, stamped()) for run in waiting))
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
+        readers.counts = [0] * len(readers.counts)
+        readers.delivered = 0
+        yield readers
+    finally:
+        for socket in readers.sockets:
+            socket.drop()
+        await asyncio.gather(*(socket.closed for socket in readers.sockets))
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one server did in one window.
+
+    Attributes:
+        cpu_us: Microseconds of the server's CPU for each delivered token.
+        behind_s: How many seconds' worth of tokens were on their way at the end, at the offered rate.
+        lost: Tokens that had not come 3 s after the end.
+    """
+
+    cpu_us: float
+    delivered_s: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    behind_s: float
+    lost: int
+    busy: float
+
+
+@dataclass(slots=True)
+class Publisher:
+    """Writes tokens, and counts them."""
+
+    source: Source
+    runs: int
+    published: int = 0
+
+    async def steadily(self, rate: float, seconds: float) -> None:
+        """Write `rate` tokens a second for each run, runs spread evenly over the time between two tokens."""
+        began = time.monotonic()
+        starts = [began + run / self.runs / rate for run in range(self.runs)]
+        await asyncio.gather(*(self._run(run, start, rate, seconds) for run, start in enumerate(starts)))
+
+    async def _run(self, run: int, began: float, rate: float, seconds: float) -> None:
+        for number in range(int(rate * seconds)):
+            await asyncio.sleep(began + number / rate - time.monotonic())
+            self.published += 1
+            await self.source.publish(run, stamped())
+
+    async def as_fast(self, readers: Readers, each: int, window: int, seconds: float) -> None:
+        """Keep `window` tokens of one run on their way."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            room = window - (self.published - readers.delivered // each)
+            if room <= 0:
+                readers.arrived.clear()
+                await readers.arrived.wait()
+                continue
+            self.published += room
+            await asyncio.gather(*(self.source.publish(0, stamped()) for _ in range(room)))
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is offered: `rate` tokens/s for each of `runs` runs, each read by `each` sockets; rate None: what fits."""
+
+    name: str
+    runs: int
+    each: int
+    rate: float | None
+    window: int = 64
+
+    async def write(self, publisher: Publisher, readers: Readers, seconds: float) -> None:
+        """Write tokens for so long."""
+        if self.rate is None:
+            await publisher.as_fast(readers, self.each, self.window, seconds)
+        else:
+            await publisher.steadily(self.rate, seconds)
+
+
+async def measure(served: Served, source: Source, load: Load, *, warm_s: float, seconds: float) -> Trial:
+    """Run one trial: subscribe, warm up, measure, drain, leave."""
+    async with reading(served, source, load.runs, load.each) as readers:
+        publisher = Publisher(source, load.runs)
+        await load.write(publisher, readers, warm_s)
+        await _drained(publisher, readers, load.each)
+        readers.lags_ns = array("q")
+        began_at, cpu_s, before = time.monotonic(), served.process.cpu_s(), readers.delivered
+        await load.write(publisher, readers, seconds)
+        delivered, took_s = readers.delivered - before, time.monotonic() - began_at
+        cpu_s = served.process.cpu_s() - cpu_s
+        behind = publisher.published * load.each - readers.delivered
+        lags_ms = [lag / 1e6 for lag in readers.lags_ns]
+        lost = await _drained(publisher, readers, load.each)
+    return Trial(
+        cpu_us=cpu_s / max(delivered, 1) * 1e6,
+        delivered_s=delivered / took_s,
+        p50_ms=quantile(lags_ms, 0.5),
+        p95_ms=quantile(lags_ms, 0.95),
+        p99_ms=quantile(lags_ms, 0.99),
+        behind_s=behind / max(delivered / took_s, 1),
+        lost=lost,
+        busy=cpu_s / took_s,
+    )
+
+
+async def _drained(publisher: Publisher, readers: Readers, each: int) -> int:
+    """Wait until everything has come, at most 3 s; return what has not."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_S):
+            while publisher.published * each > readers.delivered:
+                readers.arrived.clear()
+                await readers.arrived.wait()
+    return publisher.published * each - readers.delivered
