@@ -1,6 +1,7 @@
 """What each process of ours does when it starts: hold on to its supervisor, and tune the collector."""
 
 import gc
+import json
 import os
 import signal
 import sys
@@ -13,13 +14,20 @@ _GRACE_S = 15.0
 
 
 def hold_on(arguments: Sequence[str]) -> None:
-    """End with the supervisor, if `arguments` say that there is one.
+    """Wait for the word of the supervisor and end with it, if `arguments` say that there is one.
 
-    Standard input is then a pipe whose other end only the supervisor holds. When it closes, on purpose or because
-    the supervisor was killed, this process ends itself, also if its event loop is stuck.
+    Standard input is then a pipe whose other end only the supervisor holds. Its first line is a JSON object of what
+    to add to the environment: processes are started, and import what they need, while the engines are on their way.
+    When the pipe closes, on purpose or because the supervisor was killed, this process ends itself, also if its
+    event loop is stuck.
     """
-    if LIFELINE in arguments:
-        threading.Thread(target=_watch, name="lifeline", daemon=True).start()
+    if LIFELINE not in arguments:
+        return
+    word = sys.stdin.readline()
+    if not word:
+        sys.exit(0)
+    os.environ.update(json.loads(word))
+    threading.Thread(target=_watch, name="lifeline", daemon=True).start()
 
 
 def tune_collector() -> None:

@@ -23,7 +23,7 @@ async def main(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
+    hold_on(sys.argv[1:])
     settings = read_settings()
     configure_logging(settings.log_format, settings.log_level)
-    hold_on(sys.argv[1:])
     uvloop.run(main(settings))

@@ -1,10 +1,12 @@
 """Our own processes under `up`: started with a lifeline, restarted when they die, stopped in order."""
 
+import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,12 +21,13 @@ _MAX_PAUSE_S = 10.0
 
 @dataclass(slots=True)
 class Child:
-    """A program that is to run all the time; its output goes to `log`."""
+    """A program of ours; its output goes to `log`. It loads when it is started, and works once it is released."""
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     log: Path
+    late_environment: Mapping[str, str] = field(default_factory=dict[str, str])
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0
     pause_s: float = _FIRST_PAUSE_S
@@ -45,6 +48,14 @@ class Child:
             )
         self.started_at = time.monotonic()
 
+    def release(self, late_environment: Mapping[str, str]) -> None:
+        """Let it work, with what was not known at its start, or must not be seen in its environment from outside."""
+        self.late_environment = late_environment
+        if self.process is not None and self.process.stdin is not None:
+            with suppress(BrokenPipeError):  # it has ended already, which its status will tell
+                self.process.stdin.write(json.dumps(dict(late_environment)).encode() + b"\n")
+                self.process.stdin.flush()
+
     def is_running(self) -> bool:
         """Tell whether it runs."""
         return self.process is not None and self.process.poll() is None
@@ -63,6 +74,7 @@ class Child:
         if now >= self.not_before:
             self.not_before = 0
             self.start()
+            self.release(self.late_environment)
         return None
 
     def ask_to_stop(self) -> None:

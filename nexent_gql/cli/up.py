@@ -1,6 +1,5 @@
 """`nexent-gql up`: engines, migrations, demo data, API and workers, in one command and under one supervisor."""
 
-import asyncio
 import http.client
 import os
 import signal
@@ -12,11 +11,9 @@ from types import FrameType
 
 import click
 
-from nexent_gql import migrations
 from nexent_gql.cli.children import Child, python_command
-from nexent_gql.cli.seed import seed
-from nexent_gql.cli.serve import DEFAULT_PORT, listen
-from nexent_gql.cli.state import find_settings, remember_connection, secret_key, state_dir_option
+from nexent_gql.cli.listener import DEFAULT_PORT, listen
+from nexent_gql.cli.state import find_settings, remember_connection, state_dir_option
 from nexent_gql.embedded import AlreadyRunningError, EngineError, Engines, EngineSet, StateLock
 from nexent_gql.settings import Settings
 
@@ -53,37 +50,33 @@ def command(host: str, port: int, workers: int, state_dir: Path) -> None:
             _run(lock, state_dir, host, port, workers)
 
 
-def _run(lock: StateLock, state_dir: Path, host: str, port: int, workers: int) -> None:
-    """Start in order, watch until a signal, stop in the opposite order."""
+def _run(lock: StateLock, state_dir: Path, host: str, port: int, worker_count: int) -> None:
+    """Start in order, watch until a signal, stop in the opposite order.
+
+    Our processes load their libraries while the engines start, and wait to be released.
+    """
     started = time.monotonic()
     engines = EngineSet(state_dir, lock=lock)
-    children: list[Child] = []
+    api, *workers = _processes(state_dir, host, port, worker_count)
     try:
-        urls = _start_engines(engines)
-        remember_connection(state_dir, urls)
-        settings = find_settings(state_dir)
-        asyncio.run(_prepare(settings))
-        children.extend(_children(settings, state_dir, host, port, workers))
-        _say(f"starting the API and {workers} worker process{'es' if workers > 1 else ''}")
-        for child in children:
+        for child in (api, *workers):
             child.start()
-        _wait_ready(children, port, host)
+        remember_connection(state_dir, _start_engines(engines))
+        facts = _facts(find_settings(state_dir))
+        _say("migrating the database, seeding the demo tenant, starting the API")
+        api.release(facts)
+        _wait_ready(api, port, host)
+        _say(f"starting {worker_count} worker process{'es' if worker_count > 1 else ''}")
+        for child in workers:
+            child.release(facts)
         _say(
             f"up in {time.monotonic() - started:.1f} s; the page is http://{_shown(host)}:{port}/, "
             f"logs are in {state_dir}/log"
         )
         click.echo(f"ready: http://{_shown(host)}:{port}/graphql")
-        _watch(engines, children)
+        _watch(engines, [api, *workers])
     finally:
-        _stop(engines, children)
-
-
-async def _prepare(settings: Settings) -> None:
-    """Bring the database to this program's level and make the demo tenant."""
-    _say("migrating the database")
-    await migrations.upgrade(settings.database_url.get_secret_value())
-    _say("seeding the demo tenant")
-    await seed(settings)
+        _stop(engines, [api, *workers])
 
 
 def _start_engines(engines: EngineSet) -> Engines:
@@ -95,36 +88,39 @@ def _start_engines(engines: EngineSet) -> Engines:
     return Engines(database_url=database_url or embedded.database_url, redis_url=redis_url or embedded.redis_url)
 
 
-def _children(settings: Settings, state_dir: Path, host: str, port: int, workers: int) -> Generator[Child]:
-    environment = {
-        **os.environ,
-        "NEXENT_DATABASE_URL": settings.database_url.get_secret_value(),
-        "NEXENT_REDIS_URL": settings.redis_url.get_secret_value(),
-        "NEXENT_SECRET_KEY": secret_key(state_dir),
-        "NEXENT_STATE_DIR": str(state_dir),
-        "NEXENT_DEMO": "true",
-    }
+def _processes(state_dir: Path, host: str, port: int, worker_count: int) -> Generator[Child]:
+    """Yield the API, which prepares the database, then the workers."""
+    environment = {**os.environ, "NEXENT_STATE_DIR": str(state_dir), "NEXENT_DEMO": "true"}
     logs = state_dir / "log"
     logs.mkdir(exist_ok=True)
-    serve = python_command("nexent_gql.cli", "serve", "--host", host, "--port", str(port))
+    serve = python_command("nexent_gql.cli", "serve", "--prepare", "--host", host, "--port", str(port))
     yield Child("api", serve, environment, logs / "api.log")
-    for number in range(1, workers + 1):
+    for number in range(1, worker_count + 1):
         yield Child(f"worker-{number}", python_command("workers"), environment, logs / f"worker-{number}.log")
 
 
-def _wait_ready(children: list[Child], port: int, host: str) -> None:
+def _facts(settings: Settings) -> dict[str, str]:
+    """Return what our processes have to know of this installation."""
+    secrets = {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "SECRET_KEY": settings.secret_key,
+    }
+    return {f"NEXENT_{name}": secret.get_secret_value() for name, secret in secrets.items()}
+
+
+def _wait_ready(api: Child, port: int, host: str) -> None:
     """Return when the API says that all it needs is there.
 
     Raises:
-        EngineError: A process ended, or it took too long; with the end of its log.
+        EngineError: It ended, or took too long; with the end of its log.
     """
     deadline = time.monotonic() + _READY_TIMEOUT_S
     while not _is_ready(_shown(host), port):
-        for child in children:
-            if not child.is_running():
-                raise EngineError(f"{child.name} did not start; its log ends:\n{child.log_tail()}")
+        if not api.is_running():
+            raise EngineError(f"The API did not start; its log ends:\n{api.log_tail()}")
         if time.monotonic() > deadline:
-            raise EngineError(f"The API was not ready after {_READY_TIMEOUT_S:.0f} s; see {children[0].log}.")
+            raise EngineError(f"The API was not ready after {_READY_TIMEOUT_S:.0f} s; see {api.log}.")
         time.sleep(_POLL_READY_S)
 
 

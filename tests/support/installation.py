@@ -91,7 +91,7 @@ class Installation:
 
     def processes(self, words: str) -> list[psutil.Process]:
         """Return those of them whose command line matches."""
-        return [process for process in self.family() if re.search(words, " ".join(process.cmdline()))]
+        return [process for process in self.family() if re.search(words, _command_line(process))]
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another command of the command line over the same state folder."""
@@ -102,6 +102,14 @@ class Installation:
         done = self.command("token")
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+
+def _command_line(process: psutil.Process) -> str:
+    """Return nothing for one that has ended just now."""
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
 
 
 def run_command(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
