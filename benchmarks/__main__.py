@@ -9,13 +9,16 @@ from datetime import UTC, datetime
 
 import uvloop
 
-from benchmarks import fanout, node
+from benchmarks import fanout, node, tokens
 from benchmarks.bench import Bench
 from benchmarks.house import open_house
 from benchmarks.machine import cores, describe, pin
 from benchmarks.report import Report, write
 
-BENCHMARKS: Mapping[str, Callable[[Bench], Awaitable[Report]]] = {"fanout": fanout.run}
+BENCHMARKS: Mapping[str, Callable[[Bench], Awaitable[Report]]] = {
+    "fanout": fanout.run,
+    "tokens": tokens.run,
+}
 PEERS = ("mercurius", "yoga")
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import psutil
 
@@ -68,22 +70,31 @@ async def running(
     command: Sequence[str], environment: Mapping[str, str], port: int | None = None, *, core: int | None = None
 ) -> AsyncGenerator[Measured]:
     """Run a program on the measured core until the block ends; it is there when its port takes connections."""
-    process = subprocess.Popen(command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL)  # noqa: ASYNC220 - at once
-    pin(process.pid, cores()[0] if core is None else core)
-    try:
-        if port is not None:
-            await _listening(process, port)
-        yield Measured(process.pid)
-    finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait)
+    with TemporaryFile() as said:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+        )
+        pin(process.pid, cores()[0] if core is None else core)
+        try:
+            if port is not None:
+                await _listening(process, port, said)
+            yield Measured(process.pid)
+        finally:
+            with suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()
 
 
-async def _listening(process: subprocess.Popen[bytes], port: int) -> None:
+async def _listening(process: asyncio.subprocess.Process, port: int, said: IO[bytes]) -> None:
     async with asyncio.timeout(_START_S):
         while True:
-            if process.poll() is not None:
-                raise RuntimeError(f"{process.args!r} ended with status {process.returncode}")
+            if process.returncode is not None:
+                said.seek(0)
+                raise RuntimeError(f"it ended with status {process.returncode}: {said.read()[-2_000:].decode()}")
             with suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.close()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import cast
 
 from nexent_gql.kernel.json import dumps
 
@@ -43,8 +44,7 @@ class Connection(asyncio.Protocol):
         self.closed_by_client = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no instances of it
         self._connections.append(self)
         self._serving = asyncio.create_task(self._serve())
 

@@ -1,0 +1,82 @@
+"""Agents whose model is the fake provider, asked as a client asks."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from benchmarks.house import House
+from nexent_gql.api.relay import global_id
+from nexent_gql.domains.agents.policy import AgentDraft
+from nexent_gql.domains.models.policy import ModelConfig
+from nexent_gql.domains.runs import events
+from nexent_gql.domains.runs.asking import Asked, NewMessage
+from nexent_gql.domains.runs.tables import RunStatus
+from nexent_gql.kernel.ids import new_id
+from nexent_gql.ports.events import Entry
+from nexent_gql.ports.llm import Dialect
+from tests.support.fake_provider import FakeProvider, Step, fake_provider
+
+_ANSWER_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A provider in this process, and agents that it plays."""
+
+    house: House
+    provider: FakeProvider
+
+    async def agent(self, *turns: Sequence[Step], tools: tuple[str, ...] = ()) -> "ScriptedAgent":
+        """Make an agent whose model plays these turns."""
+        name, house = f"scripted-{new_id().hex}", self.house
+        self.provider.script(name, *turns)
+        config = ModelConfig(dialect=Dialect.OPENAI, model_name=name, base_url=self.provider.base_url)
+        model = await house.services.models.register(house.actor, name, config)
+        draft = AgentDraft(name=name, model_id=model.id, tool_names=tools)
+        agent = await house.services.agents.create(house.actor, draft)
+        return ScriptedAgent(house, name, NewMessage(text="Go.", agent_id=agent.id))
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedAgent:
+    """An agent; `model` is the name that its script stands under."""
+
+    house: House
+    model: str
+    question: NewMessage
+
+    async def ask(self) -> Asked:
+        """Ask in a new conversation."""
+        return await self.house.services.runs.ask.send(self.house.actor, self.question)
+
+    async def events(self, asked: Asked) -> AsyncGenerator[Entry]:
+        """Follow a run until it has ended."""
+        stream = await self.house.services.runs.follow(self.house.actor, asked.run.id, after=None)
+        async for entry in stream:
+            yield entry
+
+    async def answer(self) -> str:
+        """Ask, and return the whole answer.
+
+        Raises:
+            RuntimeError: The run did not succeed.
+        """
+        asked = await self.ask()
+        async with asyncio.timeout(_ANSWER_S):
+            seen = [entry async for entry in self.events(asked)]
+        if seen[-1].body.get("status") != RunStatus.SUCCEEDED:
+            raise RuntimeError(f"the run ended as {seen[-1].body}")
+        return events.answer_text(seen)
+
+
+def run_id(asked: Asked) -> str:
+    """Return the global id of a run."""
+    return global_id("Run", asked.run.id)
+
+
+@asynccontextmanager
+async def open_stage(house: House) -> AsyncGenerator[Stage]:
+    """Start a provider in this process."""
+    async with fake_provider() as provider:
+        yield Stage(house, provider)
