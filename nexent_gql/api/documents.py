@@ -23,6 +23,7 @@ from nexent_gql.api.cost import FieldTable, Sizes, count_nodes, read_sizes, size
 from nexent_gql.api.limits import Shape, check, measure
 from nexent_gql.api.masking import publish, refusal, validation_failed
 from nexent_gql.api.refusals import QueryTooComplexError, ValidationFailedError
+from nexent_gql.api.selections.events import Selections
 from nexent_gql.api.settings import ApiLimits
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -37,6 +38,7 @@ class PreparedOperation:
     introspects: bool
     sized_by: frozenset[str]
     nodes: int | None
+    selections: Selections
 
     @property
     def name(self) -> str | None:
@@ -131,7 +133,14 @@ class Documents:
         self, document: DocumentNode, node: OperationDefinitionNode, shape: Shape, sized_by: frozenset[str]
     ) -> PreparedOperation:
         nodes = None if sized_by else self._count(document, node, {})
-        return PreparedOperation(document, node, introspects=shape.meta_depth > 0, sized_by=sized_by, nodes=nodes)
+        return PreparedOperation(
+            document,
+            node,
+            introspects=shape.meta_depth > 0,
+            sized_by=sized_by,
+            nodes=nodes,
+            selections=Selections.of(document),
+        )
 
     def _count(self, document: DocumentNode, node: OperationDefinitionNode, sizes: Sizes) -> int:
         return count_nodes(self._fields, document, node, sizes, self._limits.list_size)

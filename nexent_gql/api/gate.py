@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import cast
+from functools import partial
 
 from graphql import GraphQLError, OperationType
 from strawberry.http import GraphQLRequestData
@@ -11,7 +11,7 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 
 from nexent_gql.api.context import Context
 from nexent_gql.api.documents import Prepared, PreparedOperation
-from nexent_gql.api.masking import refusal
+from nexent_gql.api.masking import publish, refusal
 from nexent_gql.api.refusals import (
     BadRequestError,
     CostLimitExceededError,
@@ -20,6 +20,8 @@ from nexent_gql.api.refusals import (
     ReadOnlyCredentialError,
 )
 from nexent_gql.api.schema import ApiSchema
+from nexent_gql.api.selections.core import prepare
+from nexent_gql.api.selections.subscription import Reply, run_subscription
 from nexent_gql.api.settings import ApiSettings
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.principal import Scope
@@ -49,7 +51,12 @@ class Admitted:
     """An operation that may run."""
 
     request: GraphQLRequestData
-    kind: OperationType
+    operation: PreparedOperation
+
+    @property
+    def kind(self) -> OperationType:
+        """Whether it reads, changes or follows."""
+        return self.operation.node.operation
 
 
 class Gate:
@@ -77,7 +84,7 @@ class Gate:
             self._check_cost(operation, request)
         except DomainError as error:
             raise RefusedError.of(error) from error
-        return Admitted(request, operation.node.operation)
+        return Admitted(request, operation)
 
     def _check_caller(self, operation: PreparedOperation, context: Context) -> None:
         actor = context.actor_or_none
@@ -112,17 +119,16 @@ class Gate:
             message = f"This took longer than {deadline_s:g} seconds and was stopped."
             return RefusedError.of(DeadlineExceededError(message, seconds=deadline_s)).result
 
-    async def subscribe(self, admitted: Admitted, context: Context) -> AsyncGenerator[ExecutionResult]:
-        """Open a subscription; its first result is a `PreExecutionError` when it could not begin."""
-        request = admitted.request
-        results = await self.schema.stream(
-            request.query,
-            variable_values=request.variables,
-            context_value=context,
-            operation_name=request.operation_name,
-            operation_extensions=request.extensions,
-        )
-        return cast("AsyncGenerator[ExecutionResult]", results)
+    def subscribe(self, admitted: Admitted, context: Context) -> AsyncGenerator[Reply]:
+        """Run a subscription; its only result is a `PreExecutionError` when it could not begin.
+
+        Strawberry's extensions do not take part: what concerns every operation belongs to this gate.
+        """
+        operation, schema = admitted.operation, self.schema
+        context.loaders.caching = False
+        execution = prepare(schema.core, operation.document, operation.name, admitted.request.variables, context)
+        told = partial(publish, limits=schema.limits, operation=operation.name)
+        return run_subscription(execution, operation.selections, told)
 
 
 def _select(prepared: Prepared, name: str | None) -> PreparedOperation:

@@ -63,6 +63,7 @@ class ApiSchema(strawberry.Schema):
     """Strawberry's schema with kept documents and masked errors."""
 
     limits: ApiLimits
+    core: GraphQLSchema
     documents: Documents
 
     @classmethod
@@ -81,9 +82,9 @@ class ApiSchema(strawberry.Schema):
             config=StrawberryConfig(relay_max_results=MAX_PAGE_SIZE, scalar_map=SCALARS),
             exception_handlers=error_members(face.errors for face in faces),
         )
-        _describe_inputs(schema._schema)
-        schema.limits = limits
-        schema.documents = Documents(schema._schema, schema.as_str(), limits)
+        schema.limits, schema.core = limits, schema._schema
+        _describe_inputs(schema.core)
+        schema.documents = Documents(schema.core, schema.as_str(), limits)
         return schema
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:

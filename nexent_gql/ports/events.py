@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 from nexent_gql.kernel.errors import ConflictError, UnavailableError
@@ -15,12 +15,16 @@ class Entry:
 
     One entry may stand for several: a body of kind "StreamGap" covers `from_seq` to `to_seq`, and has
     `to_seq` as its own `seq`. The entry behind it has `to_seq + 1`.
+
+    All readers of a topic in one process get the same object from the push; what one of them makes of it
+    it may leave in `views` for the others.
     """
 
     seq: int
     attempt: int
     at_ms: int
     body: JsonObject
+    views: dict[object, object] = field(default_factory=dict[object, object], compare=False, repr=False)
 
     @property
     def from_seq(self) -> int:

@@ -10,6 +10,7 @@ import strawberry
 from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.types import Conversation, Message, Run
 from nexent_gql.api.relay import global_id
+from nexent_gql.api.selections.plain import ToldByClass
 from nexent_gql.domains.conversations import events
 from nexent_gql.domains.runs.events import cursor
 from nexent_gql.kernel.json import JsonObject
@@ -27,7 +28,7 @@ class Place(TypedDict):
 
 
 @strawberry.interface(description="Something that happened to a conversation. More kinds may be added.")
-class ConversationEvent:
+class ConversationEvent(ToldByClass):
     """See `domains.conversations.events`."""
 
     seq: int = strawberry.field(description="Counts the conversation's events, from 1.")

@@ -4,6 +4,7 @@ This is the hot path: an entry of the log is mapped by reading its body as it is
 """
 
 from collections.abc import Callable
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Self, TypedDict, cast
 from uuid import UUID
@@ -11,7 +12,10 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
+from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.runs.values import Counts, RunFailure, RunStatus, TokenUsage
+from nexent_gql.api.selections.events import SharedEvent
+from nexent_gql.api.selections.plain import ToldByClass
 from nexent_gql.domains.runs.events import cursor
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.events import Entry
@@ -29,7 +33,7 @@ class Place(TypedDict):
 
 
 @strawberry.interface(description="Something that a run did. More kinds may be added.")
-class RunEvent:
+class RunEvent(ToldByClass, SharedEvent):
     """See `ports.run_events.EventBody`."""
 
     seq: int = strawberry.field(description="Counts the run's events from 1, without gaps.")
@@ -38,17 +42,9 @@ class RunEvent:
     agent_path: str = strawberry.field(
         description="Who did it: `main`, or the way to a sub-agent, such as `main/researcher`."
     )
-
-    # Strawberry finds both out by itself, at the price of a seventh of an event's delivery.
-    @classmethod
-    def resolve_type(cls, event: object, _info: object, _interface: object) -> str:
-        """Name the type of an event."""
-        return type(event).__name__
-
-    @classmethod
-    def is_type_of(cls, event: object, _info: object) -> bool:
-        """Tell whether an event is of this very type."""
-        return type(event) is cls
+    renderings: strawberry.Private[dict[object, Rendered]] = field(
+        default_factory=dict[object, Rendered], init=False, compare=False, repr=False
+    )
 
 
 class _Words(TypedDict):
@@ -285,7 +281,14 @@ _MAKERS: dict[object, Callable[[Place, JsonObject], RunEvent]] = {cls.__name__: 
 
 
 def run_event(run_id: UUID, entry: Entry) -> RunEvent:
-    """Map an entry of a run's log; what only a newer server knows is a gap to this one."""
+    """Map an entry of a run's log, once for all viewers; what only a newer server knows is a gap to this one."""
+    event = entry.views.get(RunEvent)
+    if not isinstance(event, RunEvent):
+        event = entry.views[RunEvent] = _event_of(run_id, entry)
+    return event
+
+
+def _event_of(run_id: UUID, entry: Entry) -> RunEvent:
     body, seq = entry.body, entry.seq
     place = Place(
         seq=seq,

@@ -8,8 +8,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
 
+from nexent_gql.api.encoding import encode
 from nexent_gql.api.refusals import BadRequestError, PayloadTooLargeError
-from nexent_gql.api.transport.answers import encode
 from nexent_gql.api.transport.body import decode
 from nexent_gql.api.transport.frames import close_reason
 from nexent_gql.kernel.json import Json
@@ -51,13 +51,17 @@ class SocketAdapter(ASGIWebSocketAdapter):
         return decode(text, limits.json_depth)
 
     async def send_json(self, message: Mapping[str, object]) -> None:
-        """Send one text frame.
+        """Send one text frame; see `send_encoded`."""
+        await self.send_encoded(encode(message))
+
+    async def send_encoded(self, frame: bytes) -> None:
+        """Send one text frame that is JSON already.
 
         Raises:
             WebSocketDisconnected: The client is gone, or we have closed.
         """
         try:
-            await self.ws.send_text(encode(message).decode())
+            await self.ws.send({"type": "websocket.send", "text": frame.decode()})
         except (WebSocketDisconnect, RuntimeError) as error:
             raise WebSocketDisconnected from error
 

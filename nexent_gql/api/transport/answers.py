@@ -1,6 +1,5 @@
 """Results as JSON, and the HTTP status that goes with them."""
 
-import json
 from collections.abc import Mapping
 
 from graphql import GraphQLError
@@ -8,11 +7,11 @@ from starlette.responses import Response
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
 from nexent_gql.api.codes import CATALOGUE
+from nexent_gql.api.encoding import encode
 from nexent_gql.api.masking import refusal
 from nexent_gql.api.refusals import BadRequestError
 from nexent_gql.api.transport.accept import PLAIN_JSON, RESPONSE_JSON
 from nexent_gql.kernel.errors import DomainError
-from nexent_gql.kernel.json import dumps
 
 _STATUSES = {
     "UNAUTHENTICATED": 401,
@@ -39,14 +38,6 @@ def status_of(code: str) -> int:
             return _BAD_REQUEST
         code = entry.family
     return _STATUSES[code]
-
-
-def encode(value: object) -> bytes:
-    """Encode as JSON; integers and text that the fast encoder refuses are left to the standard one."""
-    try:
-        return dumps(value)
-    except TypeError:
-        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def is_request_error(result: ExecutionResult) -> bool:

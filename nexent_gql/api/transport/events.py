@@ -6,37 +6,28 @@ Each event carries as its id the cursor that its payload names, so that a browse
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
-from typing import cast
 
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
+from nexent_gql.api.encoding import Rendered, cursor_of, encode
 from nexent_gql.api.masking import internal
 from nexent_gql.api.transport.accept import EVENTS
-from nexent_gql.api.transport.answers import encode
 
 HEARTBEAT = b":\n\n"
 COMPLETE = b"event: complete\ndata:\n\n"
 _HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "Vary": "Accept, Authorization"}
 
 
-def _cursor(answer: Mapping[str, object]) -> str | None:
-    data = answer.get("data")
-    if not isinstance(data, dict):
-        return None
-    for payload in cast("dict[str, object]", data).values():
-        if isinstance(payload, dict):
-            cursor = cast("dict[str, object]", payload).get("cursor")
-            if isinstance(cursor, str) and cursor.isprintable():
-                return cursor
-    return None
-
-
 def next_event(answer: Mapping[str, object]) -> bytes:
-    """Frame one result; JSON has no raw newlines, so one `data` line always holds it."""
-    cursor = _cursor(answer)
-    head = f"event: next\nid: {cursor}\n" if cursor else "event: next\n"
-    return head.encode() + b"data: " + encode(answer) + b"\n\n"
+    """Frame one result."""
+    return rendered_event(Rendered(encode(answer), cursor_of(answer.get("data"))))
+
+
+def rendered_event(rendered: Rendered) -> bytes:
+    """Frame a result that is JSON already; it has no raw newlines, so one `data` line always holds it."""
+    head = f"event: next\nid: {rendered.cursor}\n" if rendered.cursor else "event: next\n"
+    return b"%b%b%b\n\n" % (head.encode(), b"data: ", rendered.payload)
 
 
 async def with_heartbeats(source: AsyncGenerator[bytes], interval_s: float) -> AsyncGenerator[bytes]:

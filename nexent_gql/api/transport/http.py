@@ -12,14 +12,16 @@ from starlette.types import Receive, Scope, Send
 from strawberry.http import GraphQLRequestData
 
 from nexent_gql.api.context import Context
+from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.gate import Admitted, Gate, RefusedError
 from nexent_gql.api.masking import internal, refusal
 from nexent_gql.api.refusals import MethodNotAllowedError, NotAcceptableError, SessionEndedError
+from nexent_gql.api.selections.subscription import Reply
 from nexent_gql.api.transport.accept import PLAIN_JSON, Offer, read_accept
 from nexent_gql.api.transport.answers import members, problem, refused, single
 from nexent_gql.api.transport.body import read_body, read_query_string
 from nexent_gql.api.transport.caller import authenticate, request_info, seconds_left, services_of
-from nexent_gql.api.transport.events import COMPLETE, EventStream, next_event, with_heartbeats
+from nexent_gql.api.transport.events import COMPLETE, EventStream, next_event, rendered_event, with_heartbeats
 from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.errors import DomainError
 
@@ -106,13 +108,17 @@ class HttpEndpoint:
         else:
             try:
                 async with asyncio.timeout(seconds_left(context.actor_or_none, self._clock())):
-                    async with aclosing(await self._gate.subscribe(admitted, context)) as results:
+                    async with aclosing(self._gate.subscribe(admitted, context)) as results:
                         async for result in results:
-                            yield next_event(members(result))
+                            yield _event(result)
             except TimeoutError:
                 ended = refusal(SessionEndedError("Your credential has expired; go on with a new one."))
                 yield next_event({"errors": [ended.formatted]})
         yield COMPLETE
+
+
+def _event(result: Reply) -> bytes:
+    return rendered_event(result) if isinstance(result, Rendered) else next_event(members(result))
 
 
 async def _once(frame: bytes) -> AsyncGenerator[bytes]:

@@ -31,9 +31,11 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from strawberry.types.execution import ExecutionResult
 
 from nexent_gql.api.context import Context, RequestInfo
+from nexent_gql.api.encoding import Rendered, encode
 from nexent_gql.api.gate import Gate, RefusedError
 from nexent_gql.api.masking import internal, refusal
 from nexent_gql.api.refusals import BadRequestError, SessionEndedError, TooManyOperationsError
+from nexent_gql.api.selections.subscription import Reply
 from nexent_gql.api.transport.adapter import BAD_MESSAGE, SocketAdapter
 from nexent_gql.api.transport.answers import is_request_error, members
 from nexent_gql.api.transport.body import read_request
@@ -75,11 +77,13 @@ class SocketOperation(Operation[SocketSession, None]):
     """A running operation: its request, and the frames it sends."""
 
     task: "asyncio.Task[None] | None"
+    handler: "SocketHandler"
 
     def __init__(self, handler: "SocketHandler", id: str, request: GraphQLRequestData) -> None:
         """Keep the request whole: the base class drops its extensions."""
         super().__init__(handler, id, request.query or "", request.variables, request.operation_name)
         self.request = request
+        self._head = b'{"id":' + encode(id) + b',"type":"next","payload":'
 
     async def send_initial_errors(self, errors: list[GraphQLError]) -> None:
         """End it: nothing ran."""
@@ -91,11 +95,17 @@ class SocketOperation(Operation[SocketSession, None]):
         payload = cast("NextMessagePayload", members(execution_result))
         await self.send_operation_message({"id": self.id, "type": "next", "payload": payload})
 
+    async def send_rendered(self, rendered: Rendered) -> None:
+        """Send a result that is JSON already."""
+        if not self.completed:
+            await self.handler.websocket.send_encoded(self._head + rendered.payload + b"}")
+
 
 class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
     """The protocol of one socket."""
 
     connection_init_timeout_task: "asyncio.Task[None] | None"
+    websocket: SocketAdapter
 
     async def handle_message(self, message: Message) -> None:
         """Check a message, then let the base class hand it to its method."""
@@ -189,7 +199,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
         gate, context = self.context.gate, self.context.context()
         admitted = gate.admit(operation.request, context)
         if admitted.kind is OperationType.SUBSCRIPTION:
-            async with aclosing(await gate.subscribe(admitted, context)) as results:
+            async with aclosing(gate.subscribe(admitted, context)) as results:
                 async for result in results:
                     await _send(operation, result)
         else:
@@ -204,7 +214,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
         await super().shutdown()
 
 
-async def _send(operation: SocketOperation, result: ExecutionResult) -> None:
+async def _send(operation: SocketOperation, result: Reply) -> None:
+    if isinstance(result, Rendered):
+        await operation.send_rendered(result)
+        return
     if is_request_error(result):
         raise RefusedError(result.errors or [])
     await operation.send_next(result)

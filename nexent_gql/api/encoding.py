@@ -1,0 +1,41 @@
+"""Results as JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from nexent_gql.kernel.json import dumps
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A result without errors, as it goes over the wire; `cursor` is the event's own, if that was asked for."""
+
+    payload: bytes
+    cursor: str | None
+
+
+def encode(value: object) -> bytes:
+    """Encode as JSON; integers and text that the fast encoder refuses are left to the standard one."""
+    try:
+        return dumps(value)
+    except TypeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+def cursor_of(data: object) -> str | None:
+    """Return the cursor that the first root field which has one names."""
+    if not isinstance(data, Mapping):
+        return None
+    for value in cast("Mapping[str, object]", data).values():
+        if isinstance(value, Mapping):
+            cursor = cast("Mapping[str, object]", value).get("cursor")
+            if isinstance(cursor, str) and cursor.isprintable():
+                return cursor
+    return None
+
+
+def render(data: Mapping[str, object]) -> Rendered:
+    """Encode a result that has nothing but data."""
+    return Rendered(encode({"data": data}), cursor_of(data))

@@ -1,0 +1,126 @@
+"""From the selection of a field to a function that completes its value."""
+
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from graphql import (
+    GraphQLAbstractType,
+    GraphQLLeafType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    is_abstract_type,
+)
+from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, collect_fields, collect_subfields
+
+from nexent_gql.api.selections.core import Execution
+from nexent_gql.api.selections.leaves import Complete, OddValueError, leaf, list_of, nullable
+from nexent_gql.api.selections.plain import NotCoveredError, attribute_of, class_of, classes_of
+
+Fill = Callable[[object], dict[str, object]]
+"""Turns an object of a known class into its selected fields."""
+
+
+class _Wrapper(Protocol):
+    of_type: object
+
+
+class Compiler:
+    """Compiles parts of one operation, with the values that its variables have.
+
+    Which fields are meant, under fragments, `@skip` and `@include`, is asked of graphql-core itself.
+    """
+
+    def __init__(self, execution: Execution) -> None:
+        """Keep what the selection depends on; not the execution, which knows the caller."""
+        self._schema = execution.schema
+        self._fragments = execution.fragments
+        self._variables = execution.variable_values
+        self._operation = execution.operation
+
+    def root(self, type_: GraphQLObjectType) -> GroupedFieldSet:
+        """Return the operation's root fields by the names under which they are answered."""
+        return collect_fields(self._schema, self._fragments, self._variables, type_, self._operation).grouped_field_set
+
+    def complete(self, type_: object, selected: FieldDetailsList) -> Complete:
+        """Compile a selection on a field of `type_`.
+
+        Raises:
+            NotCoveredError: Something in it has to be executed by graphql-core.
+        """
+        if isinstance(type_, GraphQLNonNull):
+            return self._present(cast("_Wrapper", type_).of_type, selected)
+        return nullable(self._present(type_, selected))
+
+    def _present(self, type_: object, selected: FieldDetailsList) -> Complete:
+        """Compile for values that are there; the function refuses None."""
+        if isinstance(type_, GraphQLList):
+            return list_of(self.complete(cast("_Wrapper", type_).of_type, selected))
+        if isinstance(type_, GraphQLObjectType):
+            return self._object(type_, selected)
+        if is_abstract_type(type_):
+            return self._abstract(type_, selected)
+        return leaf(cast("GraphQLLeafType", type_))
+
+    def _object(self, type_: GraphQLObjectType, selected: FieldDetailsList) -> Complete:
+        cls, fill = class_of(type_), self._fields(type_, selected)
+
+        def complete(value: object) -> object:
+            if type(value) is not cls:
+                raise OddValueError
+            return fill(value)
+
+        return complete
+
+    def _abstract(self, type_: GraphQLAbstractType, selected: FieldDetailsList) -> Complete:
+        """Compile each member when its first object comes; what is not covered in one keeps no other back."""
+        members = classes_of(type_, list(self._schema.get_possible_types(type_)))
+        fills: dict[type, Fill] = {}
+
+        def complete(value: object) -> object:
+            cls = type(value)
+            fill = fills.get(cls)
+            if fill is None:
+                fill = fills[cls] = self._member(members.get(cls), selected)
+            return fill(value)
+
+        return complete
+
+    def _member(self, type_: GraphQLObjectType | None, selected: FieldDetailsList) -> Fill:
+        if type_ is None:
+            return _refuse
+        try:
+            return self._fields(type_, selected)
+        except NotCoveredError:
+            return _refuse
+
+    def _fields(self, type_: GraphQLObjectType, selected: FieldDetailsList) -> Fill:
+        collected = collect_subfields(self._schema, self._fragments, self._variables, self._operation, type_, selected)
+        if collected.new_defer_usages:
+            raise NotCoveredError
+        template: dict[str, object] = {}
+        steps: list[tuple[str, str, Complete]] = []
+        for key, details in collected.grouped_field_set.items():
+            name = details[0].node.name.value
+            template[key] = type_.name
+            if name != "__typename":
+                field = type_.fields[name]
+                steps.append((key, attribute_of(field), self.complete(field.type, details)))
+        return _filler(template, steps)
+
+
+def _filler(template: dict[str, object], steps: list[tuple[str, str, Complete]]) -> Fill:
+    """The template has all keys in their order, and the type's name where that is asked for."""
+    fixed = tuple(steps)
+
+    def fill(value: object) -> dict[str, object]:
+        filled = template.copy()
+        for key, attribute, complete in fixed:
+            filled[key] = complete(getattr(value, attribute))
+        return filled
+
+    return fill
+
+
+def _refuse(_value: object) -> dict[str, object]:
+    raise OddValueError

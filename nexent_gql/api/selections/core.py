@@ -1,0 +1,67 @@
+"""The parts of graphql-core's execution that are used here, with types."""
+
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from inspect import isawaitable
+from typing import Protocol, cast
+
+from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, execution
+from graphql.execution import Executor
+from graphql.execution.executor_throwing_on_incremental import ExecutorThrowingOnIncremental
+
+Execution = Executor[object]
+"""An operation with its variables and its context, ready to run."""
+
+_Opened = AsyncGenerator[object] | ExecutionResult
+
+
+class _Functions(Protocol):
+    def create_source_event_stream(self, executor: Execution) -> Awaitable[_Opened] | _Opened: ...
+    def execute_subscription_event(self, executor: Execution) -> Awaitable[ExecutionResult] | ExecutionResult: ...
+
+
+class _Builder(Protocol):
+    def build(
+        self,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        *,
+        context_value: object,
+        raw_variable_values: Mapping[str, object] | None,
+        operation_name: str | None,
+    ) -> Execution | list[GraphQLError]: ...
+
+
+class _PerEvent(Protocol):
+    def build_per_event_executor(self, payload: object) -> Execution: ...
+
+
+_core = cast("_Functions", execution)
+_builder = cast("_Builder", ExecutorThrowingOnIncremental)
+
+
+def prepare(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation_name: str | None,
+    variables: Mapping[str, object] | None,
+    context: object,
+) -> Execution | list[GraphQLError]:
+    """Coerce the variables of an operation; errors come back when they do not fit."""
+    return _builder.build(
+        schema, document, context_value=context, raw_variable_values=variables, operation_name=operation_name
+    )
+
+
+async def open_events(execution: Execution | list[GraphQLError]) -> AsyncGenerator[object] | list[GraphQLError]:
+    """Let the root field's resolver check and begin; errors come back when it refuses, or when there were some."""
+    if isinstance(execution, list):
+        return execution
+    opening = _core.create_source_event_stream(execution)
+    opened = await opening if isawaitable(opening) else opening
+    return opened.errors or [] if isinstance(opened, ExecutionResult) else opened
+
+
+async def execute_event(execution: Execution, event: object) -> ExecutionResult:
+    """Execute the subscription for one event."""
+    executing = _core.execute_subscription_event(cast("_PerEvent", execution).build_per_event_executor(event))
+    return await executing if isawaitable(executing) else executing

@@ -1,0 +1,98 @@
+"""What a subscription sends for an event, rendered by its compiled selection."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from graphql import DocumentNode, GraphQLObjectType, VariableNode, Visitor, visit
+
+from nexent_gql.api.encoding import Rendered, render
+from nexent_gql.api.selections.compiler import Compiler
+from nexent_gql.api.selections.core import Execution
+from nexent_gql.api.selections.plain import NotCoveredError
+
+Render = Callable[[object], Rendered | None]
+"""Renders an event; None leaves it to graphql-core."""
+
+MAX_VARIANTS = 16
+_MAX_RENDERINGS = 8
+
+
+class SharedEvent:
+    """An event of which many viewers get the same object: each rendering is made once and kept with it."""
+
+    renderings: dict[object, Rendered]
+
+
+@dataclass(slots=True)
+class Selections:
+    """The compiled selections of one subscription: one for each way its variables switch fields on and off."""
+
+    switches: tuple[str, ...]
+    compiled: dict[tuple[object, ...], Render] = field(default_factory=dict[tuple[object, ...], Render])
+
+    @classmethod
+    def of(cls, document: DocumentNode) -> "Selections":
+        """Begin with nothing compiled."""
+        finder = _SwitchFinder()
+        visit(document, finder)
+        return cls(tuple(sorted(finder.names)))
+
+    def render(self, execution: Execution) -> Render:
+        """Return how the operation's events are rendered; compiled once for all callers."""
+        values = execution.variable_values.coerced
+        key = tuple(values.get(name) for name in self.switches)
+        found = self.compiled.get(key)
+        if found is None:
+            if len(self.compiled) >= MAX_VARIANTS:
+                self.compiled.clear()
+            found = self.compiled[key] = compile_event(execution)
+        return found
+
+
+class _SwitchFinder(Visitor):
+    """Finds the variables of directives; nothing else of a document changes which fields are selected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self._depth = 0
+
+    def enter_directive(self, *_: object) -> None:
+        self._depth += 1
+
+    def leave_directive(self, *_: object) -> None:
+        self._depth -= 1
+
+    def enter_variable(self, node: VariableNode, *_: object) -> None:
+        if self._depth:
+            self.names.add(node.name.value)
+
+
+def compile_event(execution: Execution) -> Render:
+    """Compile a subscription's one root field, whose value is the event itself."""
+    compiler, root = Compiler(execution), cast("GraphQLObjectType", execution.schema.subscription_type)
+    try:
+        ((key, selected),) = compiler.root(root).items()
+        complete = compiler.complete(root.fields[selected[0].node.name.value].type, selected)
+    except (NotCoveredError, ValueError):
+        return _leave
+    identity = object()
+
+    def render_once(event: object) -> Rendered | None:
+        kept = event.renderings if isinstance(event, SharedEvent) else None
+        if kept is not None and (rendered := kept.get(identity)) is not None:
+            return rendered
+        try:
+            rendered = render({key: complete(event)})
+        except Exception:  # noqa: BLE001 - whatever is odd about the event, graphql-core makes it an error of a field
+            return None
+        if kept is not None and len(kept) < _MAX_RENDERINGS:
+            kept[identity] = rendered
+        return rendered
+
+    return render_once
+
+
+def _leave(_event: object) -> None:
+    return None

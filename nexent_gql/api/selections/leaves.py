@@ -1,0 +1,72 @@
+"""Scalars and enums as they go over the wire."""
+
+from collections.abc import Callable
+from typing import cast
+
+from graphql import GraphQLBoolean, GraphQLInt, GraphQLLeafType, GraphQLString, Undefined
+
+Complete = Callable[[object], object]
+"""Turns a Python value into what JSON can hold; raises whatever it likes for a value that graphql-core is to judge."""
+
+_MAX_INT = 2**31
+
+
+class OddValueError(Exception):
+    """A value that is not what the schema says, or may not be: graphql-core knows what to make of it."""
+
+
+def nullable(complete: Complete) -> Complete:
+    """Let null pass."""
+
+    def complete_or_null(value: object) -> object:
+        return None if value is None else complete(value)
+
+    return complete_or_null
+
+
+def list_of(complete: Complete) -> Complete:
+    """Complete each item."""
+
+    def complete_list(value: object) -> object:
+        if type(value) is not list and type(value) is not tuple:
+            raise OddValueError
+        return [complete(item) for item in cast("list[object]", value)]
+
+    return complete_list
+
+
+def leaf(type_: GraphQLLeafType) -> Complete:
+    """Return how values of a scalar or an enum are completed; never gives None."""
+    if type_ is GraphQLString:
+        return _text
+    if type_ is GraphQLInt:
+        return _integer
+    if type_ is GraphQLBoolean:
+        return _boolean
+    coerce = cast("Complete", type_.coerce_output_value)
+
+    def complete(value: object) -> object:
+        coerced = None if value is None else coerce(value)
+        if coerced is None or coerced is Undefined:
+            raise OddValueError
+        return coerced
+
+    return complete
+
+
+def _text(value: object) -> object:
+    if type(value) is str:
+        return value
+    raise OddValueError
+
+
+def _integer(value: object) -> object:
+    if type(value) is int and -_MAX_INT <= value < _MAX_INT:
+        return value
+    raise OddValueError
+
+
+def _boolean(value: object) -> object:
+    if value is True or value is False:
+        return value
+    raise OddValueError

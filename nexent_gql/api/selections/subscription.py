@@ -1,0 +1,56 @@
+"""Running a subscription: the resolver by graphql-core, its events by the compiled selection."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import cast
+
+from graphql import GraphQLError
+from strawberry.types.execution import ExecutionResult, PreExecutionError
+
+from nexent_gql.api.encoding import Rendered
+from nexent_gql.api.selections.core import Execution, execute_event, open_events
+from nexent_gql.api.selections.events import Selections
+
+Reply = ExecutionResult | Rendered
+"""One result: rendered already, or one to be encoded, such as any with errors."""
+
+Publish = Callable[[list[GraphQLError]], None]
+"""Makes errors fit to be sent, in place."""
+
+
+async def run_subscription(
+    prepared: Execution | list[GraphQLError], selections: Selections, publish: Publish
+) -> AsyncGenerator[Reply]:
+    """Yield a result for each event; a `PreExecutionError` alone when the subscription could not begin.
+
+    What the stream of events raises is the last result.
+
+    Args:
+        prepared: The execution, or the errors of variables that do not fit.
+        selections: Those of the operation.
+        publish: Called with the errors of any result.
+    """
+    source = await open_events(prepared)
+    if isinstance(prepared, list) or isinstance(source, list):
+        publish(errors := cast("list[GraphQLError]", source))
+        yield PreExecutionError(data=None, errors=errors)
+        return
+    render = selections.render(prepared)
+    try:
+        async with aclosing(source):
+            async for event in source:
+                yield render(event) or await _execute(prepared, event, publish)
+    except Exception as error:  # noqa: BLE001 - told to the client as any error of a resolver
+        publish(errors := [_located(error)])
+        yield ExecutionResult(data=None, errors=errors)
+
+
+async def _execute(execution: Execution, event: object, publish: Publish) -> ExecutionResult:
+    result = await execute_event(execution, event)
+    if result.errors:
+        publish(result.errors)
+    return ExecutionResult(data=result.data, errors=result.errors)
+
+
+def _located(error: Exception) -> GraphQLError:
+    return error if isinstance(error, GraphQLError) else GraphQLError(str(error), original_error=error)
