@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.adapters.sandbox_monty_values import TooLargeError, readable, to_json
+from nexent_gql.adapters.sandbox_monty.values import TooLargeError, readable, to_json
 from nexent_gql.kernel.json import dumps
 
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nexent_gql.adapters.llm_openai_answer import AnswerDecoder
+from nexent_gql.adapters.llm_openai.answer import AnswerDecoder
 from nexent_gql.kernel.json import Json, JsonObject, dumps
 from nexent_gql.ports.llm import (
     ChatChunk,

@@ -5,8 +5,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from nexent_gql.adapters.llm_openai_errors import error_of_status, retry_after_of, scrubbed
-from nexent_gql.adapters.llm_openai_quirks import Quirks, refused_parameter
+from nexent_gql.adapters.llm_openai.errors import error_of_status, retry_after_of, scrubbed
+from nexent_gql.adapters.llm_openai.quirks import Quirks, refused_parameter
 from nexent_gql.kernel.json import Json, dumps
 from nexent_gql.ports.llm import (
     Dialect,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from nexent_gql.adapters.llm_limits import CallTimer, StreamLimits
-from nexent_gql.adapters.llm_openai import key_of, url_of
-from nexent_gql.adapters.llm_openai_wire import body_of, message_of
+from nexent_gql.adapters.llm_openai.models import key_of, url_of
+from nexent_gql.adapters.llm_openai.wire import body_of, message_of
 from nexent_gql.ports.llm import (
     ChatMessage,
     ChatRequest,

@@ -1,4 +1,4 @@
-"""Chat models that speak OpenAI's Chat Completions API, which most vendors and servers do."""
+"""The `llm` port over Chat Completions, without retries but one: without a parameter that is refused."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
@@ -8,11 +8,11 @@ from http import HTTPStatus
 import httpx2
 
 from nexent_gql.adapters.llm_limits import CallTimer, StreamLimits
-from nexent_gql.adapters.llm_openai_answer import AnswerDecoder, broken
-from nexent_gql.adapters.llm_openai_errors import error_of_status, scrubbed
-from nexent_gql.adapters.llm_openai_quirks import Quirks, refused_parameter
-from nexent_gql.adapters.llm_openai_reply import ReplyReader
-from nexent_gql.adapters.llm_openai_wire import REFUSABLE, body_of
+from nexent_gql.adapters.llm_openai.answer import AnswerDecoder, broken
+from nexent_gql.adapters.llm_openai.errors import error_of_status, scrubbed
+from nexent_gql.adapters.llm_openai.quirks import Quirks, refused_parameter
+from nexent_gql.adapters.llm_openai.reply import ReplyReader
+from nexent_gql.adapters.llm_openai.wire import REFUSABLE, body_of
 from nexent_gql.adapters.llm_stop import StopCutter
 from nexent_gql.adapters.llm_transport import error_of_transport
 from nexent_gql.kernel.json import JsonObject, dumps

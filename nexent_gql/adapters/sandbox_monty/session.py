@@ -20,7 +20,7 @@ from pydantic_monty import (
     MontySyntaxError,
 )
 
-from nexent_gql.adapters.sandbox_monty_values import TooLargeError, readable, to_json
+from nexent_gql.adapters.sandbox_monty.values import TooLargeError, readable, to_json
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.sandbox import CodeLimits, CodeResult, EndOfCode, HostCallError, HostFunction
 

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from nexent_gql.adapters.llm_openai_calls import CallAssembler
-from nexent_gql.adapters.llm_openai_errors import error_in_stream
+from nexent_gql.adapters.llm_openai.calls import CallAssembler
+from nexent_gql.adapters.llm_openai.errors import error_in_stream
 from nexent_gql.kernel.json import Json, JsonObject, loads_object
 from nexent_gql.ports.llm import (
     ChatChunk,

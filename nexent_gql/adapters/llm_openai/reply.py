@@ -1,6 +1,6 @@
 """The frames of a provider's reply: of an event stream, or the one frame of a server that does not stream."""
 
-from nexent_gql.adapters.llm_openai_sse import SseDecoder
+from nexent_gql.adapters.llm_openai.sse import SseDecoder
 from nexent_gql.ports.llm import ModelProtocolError
 
 

@@ -4,8 +4,8 @@ import re
 from collections import OrderedDict
 from collections.abc import Collection
 
-from nexent_gql.adapters.llm_openai_errors import loaded, reason_of
-from nexent_gql.adapters.llm_openai_wire import REFUSABLE, Quirk
+from nexent_gql.adapters.llm_openai.errors import loaded, reason_of
+from nexent_gql.adapters.llm_openai.wire import REFUSABLE, Quirk
 from nexent_gql.kernel.json import Json
 from nexent_gql.ports.llm import ModelEndpoint
 

@@ -1,4 +1,4 @@
-"""Code in `monty`, a Python subset that runs in worker processes which can reach nothing."""
+"""The `sandbox` port over monty: a pool of processes, a session for each run."""
 
 import asyncio
 import os
@@ -11,8 +11,8 @@ from typing import Self
 import structlog
 from pydantic_monty import AsyncMonty, AsyncMontySession, MontyError
 
-from nexent_gql.adapters.sandbox_monty_processes import OrphanGuard, WorkerProcess
-from nexent_gql.adapters.sandbox_monty_session import MontyCodeSession
+from nexent_gql.adapters.sandbox_monty.processes import OrphanGuard, WorkerProcess
+from nexent_gql.adapters.sandbox_monty.session import MontyCodeSession
 from nexent_gql.ports.sandbox import CodeLimits, SandboxUnavailableError
 
 _GUIDE = """\

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.adapters.llm_openai_sse import SseDecoder
+from nexent_gql.adapters.llm_openai.sse import SseDecoder
 from nexent_gql.ports.llm import ModelProtocolError
 
 STREAM = (
