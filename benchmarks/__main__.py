@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import uvloop
 
-from benchmarks import fanout, node, tokens
+from benchmarks import fanout, node, queries, tokens
 from benchmarks.bench import Bench
 from benchmarks.house import open_house
 from benchmarks.machine import cores, describe, pin
@@ -18,6 +18,7 @@ from benchmarks.report import Report, write
 BENCHMARKS: Mapping[str, Callable[[Bench], Awaitable[Report]]] = {
     "fanout": fanout.run,
     "tokens": tokens.run,
+    "queries": queries.run,
 }
 PEERS = ("mercurius", "yoga")
 

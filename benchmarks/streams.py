@@ -30,7 +30,9 @@ subscription ($run: ID!, $after: String) {
 """
 _STAMP = re.compile(rb'"text":"(\d+)')
 _DRAIN_S = 3.0
-_JOIN_S = 20.0
+_JOIN_S = 30.0
+_PROBE_S = 1.0
+_REST_S = 0.2
 
 
 class Source(Protocol):
@@ -144,19 +146,28 @@ async def reading(served: Served, source: Source, runs: int, each: int) -> Async
             socket = await Socket.open(served.port, readers.listener(), served.token)
             readers.sockets.append(socket)
             socket.subscribe(DOCUMENT, **source.variables(number % runs))
-        async with asyncio.timeout(_JOIN_S):
-            while not all(readers.counts):
-                waiting = {index % runs for index, count in enumerate(readers.counts) if not count}
-                await asyncio.gather(*(source.publish(run, stamped()) for run in waiting))
-                await asyncio.sleep(0.1)
-        await asyncio.sleep(0.2)
-        readers.counts = [0] * len(readers.counts)
-        readers.delivered = 0
+        await _joined(readers, source, runs)
         yield readers
     finally:
         for socket in readers.sockets:
             socket.drop()
         await asyncio.gather(*(socket.closed for socket in readers.sockets))
+
+
+async def _joined(readers: Readers, source: Source, runs: int) -> None:
+    """Write a token now and then, until one has come to every socket; then forget them."""
+    async with asyncio.timeout(_JOIN_S):
+        while not all(readers.counts):
+            waiting = {index % runs for index, count in enumerate(readers.counts) if not count}
+            await asyncio.gather(*(source.publish(run, stamped()) for run in waiting))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PROBE_S):
+                    while not all(readers.counts):
+                        readers.arrived.clear()
+                        await readers.arrived.wait()
+    await asyncio.sleep(_REST_S)
+    readers.counts = [0] * len(readers.counts)
+    readers.delivered = 0
 
 
 @dataclass(frozen=True, slots=True)
