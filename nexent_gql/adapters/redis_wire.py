@@ -1,17 +1,23 @@
-"""One connection to Redis: redis-py opens it and reads it, without the layers above."""
+"""One connection to Redis: redis-py opens it, hiredis reads it on the bare transport."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import Protocol, Self, cast
 
+import hiredis
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import ConnectKwargs, parse_url
+from redis.exceptions import BusyLoadingError, NoScriptError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from nexent_gql.adapters.redis_pipe import encode_command
 
 CONNECT_TIMEOUT_S = 1.5
 _OURS = ("max_connections", "timeout", "socket_timeout", "socket_connect_timeout", "retry_on_timeout")
+_ERRORS = {"LOADING": BusyLoadingError, "NOSCRIPT": NoScriptError, "READONLY": ReadOnlyError}
 
 Frame = tuple[bytes, bytes, bytes]
-"""What is pushed: kind ("message", "subscribe", "unsubscribe"), channel, payload."""
+"""What is pushed: kind ("message", "subscribe", "unsubscribe"), channel, payload (a number for the other kinds)."""
 
 
 def connect_options(url: str) -> ConnectKwargs:
@@ -29,19 +35,31 @@ def connect_options(url: str) -> ConnectKwargs:
 class _Connection(Protocol):
     """What is used of `redis.asyncio.connection.AbstractConnection`, with types."""
 
+    _writer: asyncio.StreamWriter
+
     async def connect(self) -> None: ...
-    async def send_command(self, *args: str | bytes) -> None: ...
-    async def send_packed_command(self, command: bytes) -> None: ...
-    async def read_response(self) -> object: ...
     async def disconnect(self, *, nowait: bool) -> None: ...
 
 
-class RedisWire:
-    """A connection that is open, or dead for ever; never reconnects, and has no timeouts but for opening."""
+class RedisWire(asyncio.Protocol):
+    """A connection that is open, or dead for ever; never reconnects, and has no timeouts but for opening.
+
+    redis-py spends more on each answer than the rest of a delivery costs, so it only connects and logs in. All that
+    one read of the socket brings is parsed at once, and wakes its reader once.
+    """
 
     def __init__(self, connection: _Connection) -> None:
-        """Keep a connection that is open."""
+        """Take over a connection that is open and has nothing outstanding."""
         self._connection = connection
+        self._transport = connection._writer.transport  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        self._parser = hiredis.Reader(replyError=_error_of)
+        self._received: list[object] = []
+        self._taken = 0
+        self._reading: asyncio.Future[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._end: Exception | None = None
+        self._transport.set_protocol(self)
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -59,7 +77,10 @@ class RedisWire:
 
     async def send(self, packed: bytes) -> None:
         """Send commands that are encoded already; waits while the other side takes nothing."""
-        await self._connection.send_packed_command(packed)
+        if self._end is not None:
+            raise self._end
+        self._transport.write(packed)
+        await self._writable.wait()
 
     async def answer(self) -> object:
         """Wait for the next answer.
@@ -68,21 +89,76 @@ class RedisWire:
             redis.exceptions.ResponseError: The answer is an error; the connection goes on.
             redis.exceptions.ConnectionError: The connection is dead.
         """
-        return await self._connection.read_response()
+        if self._taken == len(self._received):
+            self._received, self._taken = [], 0
+            await self._more()
+        answer = self._received[self._taken]
+        self._taken += 1
+        if isinstance(answer, RedisError):
+            raise answer
+        return answer
 
     async def subscribe(self, channels: Sequence[bytes]) -> None:
         """Ask for channels; each is confirmed by a frame of its own."""
-        await self._connection.send_command("SUBSCRIBE", *channels)
+        await self.send(encode_command((b"SUBSCRIBE", *channels)))
 
     async def unsubscribe(self, channels: Sequence[bytes]) -> None:
         """Give channels up."""
-        await self._connection.send_command("UNSUBSCRIBE", *channels)
+        await self.send(encode_command((b"UNSUBSCRIBE", *channels)))
 
     async def receive(self) -> Sequence[Frame]:
-        """Wait for what is pushed next."""
-        kind, channel, payload = cast("tuple[bytes, bytes, bytes | int]", await self.answer())
-        return ((kind, channel, payload if isinstance(payload, bytes) else b""),)
+        """Wait for what is pushed next: all that came together.
+
+        Raises:
+            redis.exceptions.RedisError: The connection is dead, or the server refuses it.
+        """
+        await self._more()
+        received, self._received = self._received, []
+        for frame in received:
+            if isinstance(frame, RedisError):
+                raise frame
+        return cast("list[Frame]", received)
 
     async def aclose(self) -> None:
         """Close at once."""
         await self._connection.disconnect(nowait=True)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came."""
+        try:
+            self._parser.feed(data)
+            while (answer := self._parser.gets()) is not False:
+                self._received.append(answer)
+        except hiredis.ProtocolError as error:
+            self.connection_lost(error)
+            self._transport.abort()
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Be dead; what came before can still be taken."""
+        self._end = self._end or RedisConnectionError(f"connection lost: {exc or 'closed by the server'}")
+        self._writable.set()
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """Let `send` wait."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Let `send` go on."""
+        self._writable.set()
+
+    async def _more(self) -> None:
+        while not self._received:
+            if self._end is not None:
+                raise self._end
+            self._reading = asyncio.get_running_loop().create_future()
+            await self._reading
+
+    def _wake(self) -> None:
+        if self._reading is not None and not self._reading.done():
+            self._reading.set_result(None)
+
+
+def _error_of(text: str) -> RedisError:
+    return _ERRORS.get(text.split(" ", 1)[0], ResponseError)(text)
