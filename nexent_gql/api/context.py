@@ -21,10 +21,14 @@ _MAX_BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class RequestInfo:
-    """Where a request came from: for logs, sessions and limits, never for authorisation."""
+    """Where a request came from: for logs, sessions and limits, never for authorisation.
+
+    `last_event_id` is the cursor that a browser's `EventSource` sends by itself when it connects again.
+    """
 
     client_ip: str | None = None
     user_agent: str | None = None
+    last_event_id: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +99,10 @@ class Context:
             message = "Sign in first: send the header `Authorization: Bearer <token>`."
             raise UnauthenticatedError(message)
         return self.actor_or_none
+
+    def resume(self, after: str | None) -> str | None:
+        """Return where a subscription goes on: what a browser says when it connects again is later than `after`."""
+        return self.request.last_event_id or after
 
 
 Info = strawberry.Info[Context, None]

@@ -57,6 +57,6 @@ class ApiSettings(BaseModel):
         default="signed_in", description="Who may introspect; the SDL is published as schema.graphql anyway."
     )
     ide: bool = Field(default=True, description="Whether browsers that open the API's address get GraphiQL.")
-    sse_heartbeat_s: float = Field(default=12, gt=0, description="Seconds between heartbeats of an event stream.")
+    heartbeat_s: float = Field(default=12, gt=0, description="Seconds between heartbeats of a streamed answer.")
     limits: ApiLimits = ApiLimits()
     sockets: SocketLimits = SocketLimits()

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from datetime import datetime
 
 import httpx2
+import orjson
 import pytest
 
 from nexent_gql.adapters.redis_client import open_redis
@@ -165,3 +166,18 @@ async def test_an_event_stream_over_http(stage: Stage, token: str, house: Instal
     assert "Hello" in text
     assert "RunFinished" in text
     assert text.rstrip().endswith("event: complete\ndata:") or "event: complete" in text
+
+
+async def test_a_browser_that_connects_again_goes_on_by_itself(client: Client, token: str) -> None:
+    sent = await client.send("What is 12 * 34?", agentId=await agent(client, "Assistant"))
+    whole = await client.whole(sent["run"]["id"])
+    query = (
+        "subscription ($id: ID!, $after: String) { runEvents(runId: $id, after: $after) { ... on RunEvent { seq } } }"
+    )
+    variables = {"id": sent["run"]["id"], "after": whole[0]["cursor"]}
+    parameters = {"query": query, "variables": orjson.dumps(variables).decode()}
+    headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {token}", "Last-Event-ID": whole[-2]["cursor"]}
+    async with httpx2.AsyncClient(trust_env=False) as browser:
+        response = await browser.get(client.url, params=parameters, headers=headers)
+    (frame,) = [line for line in response.text.splitlines() if line.startswith("data: {")]
+    assert orjson.loads(frame.removeprefix("data: ")) == {"data": {"runEvents": {"seq": whole[-1]["seq"]}}}

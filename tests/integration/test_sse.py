@@ -25,7 +25,7 @@ def forget() -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def api() -> AsyncGenerator[Api]:
-    async with serve(ApiSettings(sse_heartbeat_s=0.1)) as running:
+    async with serve(ApiSettings(heartbeat_s=0.1)) as running:
         yield running
 
 

@@ -18,7 +18,7 @@ AfterEvent = Annotated[
     str | None,
     strawberry.argument(
         description="The cursor of the last event you have, or a conversation's `eventsCursor`; without one, what "
-        "happens from now on."
+        "happens from now on. Over server-sent events the header `Last-Event-ID` goes before it."
     ),
 ]
 
@@ -37,7 +37,9 @@ class ConversationSubscriptions:
     ) -> AsyncGenerator[ConversationEvent]:
         """Check first, so that a refusal is an error of the operation, not of an event."""
         key = node_id(conversation_id, "Conversation", "conversationId")
-        return _mapped(key, await info.context.services.runs.follow_conversation(info.context.actor, key, after=after))
+        context = info.context
+        events = await context.services.runs.follow_conversation(context.actor, key, after=context.resume(after))
+        return _mapped(key, events)
 
 
 async def _mapped(conversation_id: UUID, entries: AsyncGenerator[Entry]) -> AsyncGenerator[ConversationEvent]:

@@ -17,7 +17,8 @@ from nexent_gql.ports.events import Entry
 AfterEvent = Annotated[
     str | None,
     strawberry.argument(
-        description="The cursor of the last event you have, or the one that came with the run; without one, all events."
+        description="The cursor of the last event you have, or the one that came with the run; none: all events. "
+        "Over server-sent events the header `Last-Event-ID` goes before it."
     ),
 ]
 
@@ -34,7 +35,9 @@ class RunSubscriptions:
     async def run_events(self, info: Info, run_id: RunId, after: AfterEvent = None) -> AsyncGenerator[RunEvent]:
         """Check first, so that a refusal is an error of the operation, not of an event."""
         key = node_id(run_id, "Run", "runId")
-        return _mapped(key, await info.context.services.runs.follow(info.context.actor, key, after=after))
+        context = info.context
+        events = await context.services.runs.follow(context.actor, key, after=context.resume(after))
+        return _mapped(key, events)
 
 
 async def _mapped(run_id: UUID, entries: AsyncGenerator[Entry]) -> AsyncGenerator[RunEvent]:

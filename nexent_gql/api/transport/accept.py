@@ -1,31 +1,24 @@
 """What the `Accept` header lets us answer with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 RESPONSE_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
 EVENTS = "text/event-stream"
 HTML = "text/html"
+PARTS = "multipart/mixed"
 
 
-def _quality(parameters: str) -> float:
-    for parameter in parameters.split(";"):
-        name, _, value = parameter.strip().partition("=")
-        if name.lower() == "q":
-            try:
-                return min(max(float(value), 0.0), 1.0)
-            except ValueError:
-                return 0.0
-    return 1.0
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """A media range of the header, and how much it is wanted, from 0 to 1."""
+
+    quality: float
+    parameters: Mapping[str, str]
 
 
-def _ranges(accept: str) -> dict[str, float]:
-    ranges: dict[str, float] = {}
-    for part in accept.split(","):
-        media, _, parameters = part.partition(";")
-        if media.strip():
-            ranges[media.strip().lower()] = _quality(parameters)
-    return ranges
+_NOTHING = _Range(0.0, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +26,53 @@ class Offer:
     """How a client can be answered.
 
     `json` is the media type of a single answer, None when it takes none. `streams` tells whether it takes an event
-    stream at all, `prefers_stream` whether rather than JSON. `prefers_page`: a browser's address bar.
+    stream at all, `prefers_stream` whether rather than anything else; `parts` whether it takes Apollo's multipart
+    subscriptions. `prefers_page`: a browser's address bar.
     """
 
     json: str | None
     streams: bool
     prefers_stream: bool
+    parts: bool
     prefers_page: bool
 
 
 def read_accept(accept: str) -> Offer:
     """Weigh the header; the most specific range decides about a type, and silence means plain JSON."""
-    ranges = _ranges(accept) or {"*/*": 1.0}
-    others = ranges.get("application/*", ranges.get("*/*", 0.0))
-    response, plain = ranges.get(RESPONSE_JSON, 0.0), ranges.get(PLAIN_JSON, others)
-    json = RESPONSE_JSON if response and response >= plain else PLAIN_JSON if plain else None
+    ranges = _ranges(accept) or {"*/*": _Range(1.0, {})}
+    others = ranges.get("application/*", ranges.get("*/*", _NOTHING))
+    response = ranges.get(RESPONSE_JSON, _NOTHING).quality
+    plain = ranges.get(PLAIN_JSON, others).quality
+    events, page = ranges.get(EVENTS, _NOTHING).quality, ranges.get(HTML, _NOTHING).quality
+    parts = ranges.get(PARTS, _NOTHING)
+    takes_parts = parts.quality > 0 and "subscriptionspec" in parts.parameters
     best = max(response, plain)
-    events = ranges.get(EVENTS, 0.0)
-    page = ranges.get(HTML, 0.0)
-    return Offer(json=json, streams=events > 0, prefers_stream=events > best, prefers_page=page > 0 and page >= best)
+    return Offer(
+        json=RESPONSE_JSON if response and response >= plain else PLAIN_JSON if plain else None,
+        streams=events > 0,
+        prefers_stream=events > max(best, parts.quality if takes_parts else 0.0),
+        parts=takes_parts,
+        prefers_page=page > 0 and page >= best,
+    )
+
+
+def _ranges(accept: str) -> dict[str, _Range]:
+    ranges: dict[str, _Range] = {}
+    for part in accept.split(","):
+        media, _, text = part.partition(";")
+        if media.strip():
+            parameters = _parameters(text)
+            ranges[media.strip().lower()] = _Range(_quality(parameters.get("q", "1")), parameters)
+    return ranges
+
+
+def _parameters(text: str) -> dict[str, str]:
+    pairs = (parameter.partition("=") for parameter in text.split(";"))
+    return {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs if name.strip()}
+
+
+def _quality(value: str) -> float:
+    try:
+        return min(max(float(value), 0.0), 1.0)
+    except ValueError:
+        return 0.0

@@ -26,7 +26,11 @@ def request_info(scope: Scope) -> RequestInfo:
     client = cast("tuple[str, int] | None", scope.get("client"))
     headers = dict(cast("list[tuple[bytes, bytes]]", scope["headers"]))
     agent = headers.get(b"user-agent", b"").decode("latin-1")
-    return RequestInfo(client_ip=client[0] if client else None, user_agent=agent[:_MAX_AGENT_CHARS] or None)
+    return RequestInfo(
+        client_ip=client[0] if client else None,
+        user_agent=agent[:_MAX_AGENT_CHARS] or None,
+        last_event_id=headers.get(b"last-event-id", b"").decode("latin-1") or None,
+    )
 
 
 async def authenticate(services: "Services", authorization: str | None) -> Principal | None:

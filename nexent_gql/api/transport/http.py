@@ -21,12 +21,16 @@ from nexent_gql.api.transport.accept import PLAIN_JSON, Offer, read_accept
 from nexent_gql.api.transport.answers import members, problem, refused, single
 from nexent_gql.api.transport.body import read_body, read_query_string
 from nexent_gql.api.transport.caller import authenticate, request_info, seconds_left, services_of
-from nexent_gql.api.transport.events import COMPLETE, EventStream, next_event, rendered_event, with_heartbeats
+from nexent_gql.api.transport.framing import SERVER_SENT_EVENTS, SUBSCRIPTION_PARTS, Framing
+from nexent_gql.api.transport.streams import Stream, with_heartbeats
 from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.errors import DomainError
 
 T = TypeVar("T")
 Page = Callable[[Request], Awaitable[Response]]
+_HOW_TO_SUBSCRIBE = (
+    "Subscriptions need a WebSocket, `Accept: text/event-stream`, or `Accept: multipart/mixed;subscriptionSpec=1.0`."
+)
 _QUICK_S = 0.1  # a query that is done by then is not worth watching its client for
 
 
@@ -81,17 +85,19 @@ class HttpEndpoint:
 
     def _refuse(self, error: RefusedError, offer: Offer) -> Response:
         if offer.prefers_stream:
-            return self._stream(_once(next_event(members(error.result))))
+            return self._stream(_once(SERVER_SENT_EVENTS.answer(members(error.result))), SERVER_SENT_EVENTS)
         return single(error.result, offer.json or PLAIN_JSON)
 
     async def _run(self, request: Request, offer: Offer, admitted: Admitted, context: Context) -> Response:
         if admitted.kind is OperationType.MUTATION and request.method == "GET":
             raise MethodNotAllowedError("Mutations need POST.", allow="POST")
         subscribing = admitted.kind is OperationType.SUBSCRIPTION
-        if offer.prefers_stream or (subscribing and offer.streams):
-            return self._stream(self._frames(admitted, context))
+        if offer.prefers_stream or (subscribing and offer.streams and not offer.parts):
+            return self._stream(self._frames(admitted, context, SERVER_SENT_EVENTS), SERVER_SENT_EVENTS)
+        if subscribing and offer.parts:
+            return self._stream(self._frames(admitted, context, SUBSCRIPTION_PARTS), SUBSCRIPTION_PARTS)
         if subscribing:
-            raise NotAcceptableError("Subscriptions need `Accept: text/event-stream`, or a WebSocket.")
+            raise NotAcceptableError(_HOW_TO_SUBSCRIBE)
         if offer.json is None:
             raise NotAcceptableError("Answers are application/graphql-response+json or application/json.")
         execution = self._gate.execute(admitted, context)
@@ -99,31 +105,29 @@ class HttpEndpoint:
             return single(await _while_connected(request, execution), offer.json)
         return single(await execution, offer.json)
 
-    def _stream(self, frames: AsyncGenerator[bytes]) -> Response:
-        return EventStream(with_heartbeats(frames, self._gate.settings.sse_heartbeat_s))
+    def _stream(self, frames: AsyncGenerator[bytes], framing: Framing) -> Response:
+        return Stream(with_heartbeats(frames, framing, self._gate.settings.heartbeat_s), framing.media)
 
-    async def _frames(self, admitted: Admitted, context: Context) -> AsyncGenerator[bytes]:
+    async def _frames(self, admitted: Admitted, context: Context, framing: Framing) -> AsyncGenerator[bytes]:
         if admitted.kind is not OperationType.SUBSCRIPTION:
-            yield next_event(members(await self._gate.execute(admitted, context)))
-        else:
-            try:
-                async with asyncio.timeout(seconds_left(context.actor_or_none, self._clock())):
-                    async with aclosing(self._gate.subscribe(admitted, context)) as results:
-                        async for result in results:
-                            yield _event(result)
-            except TimeoutError:
-                ended = refusal(SessionEndedError("Your credential has expired; go on with a new one."))
-                yield next_event({"errors": [ended.formatted]})
-        yield COMPLETE
+            yield framing.answer(members(await self._gate.execute(admitted, context)))
+            return
+        try:
+            async with asyncio.timeout(seconds_left(context.actor_or_none, self._clock())):
+                async with aclosing(self._gate.subscribe(admitted, context)) as results:
+                    async for result in results:
+                        yield _framed(result, framing)
+        except TimeoutError:
+            ended = refusal(SessionEndedError("Your credential has expired; go on with a new one."))
+            yield framing.answer({"errors": [ended.formatted]})
 
 
-def _event(result: Reply) -> bytes:
-    return rendered_event(result) if isinstance(result, Rendered) else next_event(members(result))
+def _framed(result: Reply, framing: Framing) -> bytes:
+    return framing.frame(result) if isinstance(result, Rendered) else framing.answer(members(result))
 
 
 async def _once(frame: bytes) -> AsyncGenerator[bytes]:
     yield frame
-    yield COMPLETE
 
 
 async def _while_connected(request: Request, work: Coroutine[object, object, T]) -> T:

@@ -1,0 +1,57 @@
+"""How results are cut out of one long HTTP answer: server-sent events, or the parts of a multipart body."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from nexent_gql.api.encoding import Rendered, cursor_of, encode
+from nexent_gql.api.transport.accept import EVENTS, PARTS
+
+_DELIMITER = b"\r\n--graphql"
+_PART = b"\r\ncontent-type: application/json; charset=utf-8\r\n\r\n%b" + _DELIMITER
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """A format of streams.
+
+    `frame` makes what carries one result. `begin` and `end` stand around all of them, `heartbeat` between any two.
+    """
+
+    media: str
+    begin: bytes
+    heartbeat: bytes
+    end: bytes
+    frame: Callable[[Rendered], bytes]
+
+    def answer(self, members: Mapping[str, object]) -> bytes:
+        """Frame one result that is not JSON yet."""
+        return self.frame(Rendered(encode(members), cursor_of(members.get("data"))))
+
+
+def _event(rendered: Rendered) -> bytes:
+    """Frame a result as an event whose id is its cursor; JSON has no raw newlines, so one `data` line holds it."""
+    head = f"event: next\nid: {rendered.cursor}\n" if rendered.cursor else "event: next\n"
+    return b"%b%b%b\n\n" % (head.encode(), b"data: ", rendered.payload)
+
+
+def _subscription_part(rendered: Rendered) -> bytes:
+    return _PART % (b'{"payload":%b}' % rendered.payload)
+
+
+SERVER_SENT_EVENTS = Framing(
+    media=f"{EVENTS}; charset=utf-8",
+    begin=b"",
+    heartbeat=b":\n\n",
+    end=b"event: complete\ndata:\n\n",
+    frame=_event,
+)
+"""Distinct connections mode: one stream for one operation."""
+
+SUBSCRIPTION_PARTS = Framing(
+    media=f'{PARTS}; boundary="graphql"; subscriptionSpec=1.0',
+    begin=_DELIMITER,
+    heartbeat=_PART % b"{}",
+    end=b"--\r\n",
+    frame=_subscription_part,
+)
+"""Apollo's multipart subscriptions. A delimiter follows each part at once: clients wait for it."""
