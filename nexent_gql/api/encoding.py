@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from nexent_gql.kernel.json import dumps
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(NamedTuple):
     """A result without errors, as it goes over the wire; `cursor` is the event's own, if that was asked for."""
 
     payload: bytes
@@ -26,13 +24,10 @@ def encode(value: object) -> bytes:
 
 def cursor_of(data: object) -> str | None:
     """Return the cursor that the first root field which has one names."""
-    if not isinstance(data, Mapping):
-        return None
-    for value in cast("Mapping[str, object]", data).values():
-        if isinstance(value, Mapping):
-            cursor = cast("Mapping[str, object]", value).get("cursor")
-            if isinstance(cursor, str) and cursor.isprintable():
-                return cursor
+    for value in cast("dict[str, object]", data).values() if isinstance(data, dict) else ():
+        cursor = cast("dict[str, object]", value).get("cursor") if isinstance(value, dict) else None
+        if isinstance(cursor, str) and cursor.isprintable():
+            return cursor
     return None
 
 

@@ -14,7 +14,7 @@ from strawberry.scalars import JSON
 
 from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.runs.values import Counts, RunFailure, RunStatus, TokenUsage
-from nexent_gql.api.selections.events import SharedEvent
+from nexent_gql.api.selections.events import SharedEvent, no_renderings
 from nexent_gql.api.selections.plain import ToldByClass
 from nexent_gql.domains.runs.events import cursor
 from nexent_gql.kernel.json import JsonObject
@@ -43,7 +43,7 @@ class RunEvent(ToldByClass, SharedEvent):
         description="Who did it: `main`, or the way to a sub-agent, such as `main/researcher`."
     )
     renderings: strawberry.Private[dict[object, Rendered]] = field(
-        default_factory=dict[object, Rendered], init=False, compare=False, repr=False
+        default_factory=no_renderings, init=False, compare=False, repr=False
     )
 
 
@@ -283,18 +283,18 @@ _MAKERS: dict[object, Callable[[Place, JsonObject], RunEvent]] = {cls.__name__: 
 def run_event(run_id: UUID, entry: Entry) -> RunEvent:
     """Map an entry of a run's log, once for all viewers; what only a newer server knows is a gap to this one."""
     event = entry.views.get(RunEvent)
-    if not isinstance(event, RunEvent):
+    if event is None:
         event = entry.views[RunEvent] = _event_of(run_id, entry)
-    return event
+    return cast("RunEvent", event)
 
 
 def _event_of(run_id: UUID, entry: Entry) -> RunEvent:
     body, seq = entry.body, entry.seq
-    place = Place(
-        seq=seq,
-        cursor=cursor(run_id, seq),
-        at=datetime.fromtimestamp(entry.at_ms / 1000, UTC),
-        agent_path=cast("str", body["agent_path"]),
-    )
+    place: Place = {
+        "seq": seq,
+        "cursor": cursor(run_id, seq),
+        "at": datetime.fromtimestamp(entry.at_ms / 1000, UTC),
+        "agent_path": cast("str", body["agent_path"]),
+    }
     make = _MAKERS.get(body["kind"])
     return StreamGap(**place, from_seq=seq, to_seq=seq) if make is None else make(place, body)

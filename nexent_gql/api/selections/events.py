@@ -24,6 +24,11 @@ class SharedEvent:
     renderings: dict[object, Rendered]
 
 
+def no_renderings() -> dict[object, Rendered]:
+    """Begin with none."""
+    return {}
+
+
 @dataclass(slots=True)
 class Selections:
     """The compiled selections of one subscription: one for each way its variables switch fields on and off."""

@@ -23,7 +23,7 @@ def topic(tenant_id: UUID, run_id: UUID) -> str:
 
 def cursor(of: UUID, seq: int) -> str:
     """Make the cursor behind event `seq` of the run or conversation `of`."""
-    return f"{of.hex[-8:]}-{seq}"
+    return f"{of.int & 0xFFFFFFFF:08x}-{seq}"
 
 
 def parse_cursor(of: UUID, text: str | None, field: str) -> int:
