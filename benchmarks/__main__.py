@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import uvloop
 
-from benchmarks import fanout, node, queries, tokens
+from benchmarks import fanout, node, parallel, queries, startup, stop, tokens
 from benchmarks.bench import Bench
 from benchmarks.house import open_house
 from benchmarks.machine import cores, describe, pin
@@ -19,6 +19,9 @@ BENCHMARKS: Mapping[str, Callable[[Bench], Awaitable[Report]]] = {
     "fanout": fanout.run,
     "tokens": tokens.run,
     "queries": queries.run,
+    "parallel": parallel.run,
+    "stop": stop.run,
+    "startup": startup.run,
 }
 PEERS = ("mercurius", "yoga")
 
@@ -28,19 +31,19 @@ async def main(names: Sequence[str], *, is_short: bool) -> int:
     absent = node.missing()
     if absent:
         sys.stderr.write(f"bench: without peers on node: {absent}\n")
-    sections: list[tuple[str, str]] = []
     missed = 0
     async with open_house() as house:
         bench = Bench(house, short=is_short, peers=() if absent else PEERS, peers_absent=absent)
         for name in names:
             began = time.monotonic()
             report = await BENCHMARKS[name](bench)
-            sections.append((name, report.markdown(_circumstances(name))))
+            section = report.markdown(_circumstances(name))
             missed += report.missed
-            sys.stdout.write(f"{sections[-1][1]}\n")
+            sys.stdout.write(f"{section}\n")
+            if not is_short:
+                write(name, section, list(BENCHMARKS))
             sys.stderr.write(f"bench: {name} took {time.monotonic() - began:.1f} s\n")
     if not is_short:
-        write(sections, list(BENCHMARKS))
         sys.stderr.write(f"bench: {missed} targets missed\n")
     return 0
 

@@ -4,8 +4,8 @@ import asyncio
 import os
 import platform
 import subprocess
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -29,6 +29,17 @@ def cores() -> tuple[int, int]:
 def pin(pid: int, core: int) -> None:
     """Keep a process, and the threads and children it makes from now on, on one core."""
     os.sched_setaffinity(pid, {core})
+
+
+@contextmanager
+def everywhere() -> Generator[None]:
+    """Let this process, and children it makes meanwhile, use all cores within the block."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, set(range(cores()[0], cores()[1] + 1)))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def describe() -> str:

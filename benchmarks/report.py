@@ -45,11 +45,11 @@ class Report:
         return f"## {self.name}\n\n{self.title}\n\n{circumstances}\n\n{body}\n"
 
 
-def write(sections: Sequence[tuple[str, str]], order: Sequence[str]) -> None:
-    """Replace sections of RESULTS.md, by name; the others stay."""
+def write(name: str, section: str, order: Sequence[str]) -> None:
+    """Replace a section of RESULTS.md; the others stay."""
     text = RESULTS.read_text() if RESULTS.exists() else ""
-    known = {match[1]: match[0].rstrip() + "\n" for match in _SECTION.finditer(text)} | dict(sections)
-    RESULTS.write_text("\n".join([_HEAD, *(known[name] for name in order if name in known)]))
+    known = {match[1]: match[0].rstrip() + "\n" for match in _SECTION.finditer(text)} | {name: section}
+    RESULTS.write_text("\n".join([_HEAD, *(known[each] for each in order if each in known)]))
 
 
 def quantile(values: Sequence[float], share: float) -> float:

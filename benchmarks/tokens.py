@@ -1,19 +1,15 @@
 """What a worker pays for each token of an answer, beside a bare client that reads the same stream."""
 
 import asyncio
-import sys
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import cast
 
-from benchmarks.agents import ScriptedAgent, Stage, open_stage
+from benchmarks.agents import ScriptedAgent, open_stage
+from benchmarks.bare_client import bare_client
 from benchmarks.bench import Bench
 from benchmarks.house import working
-from benchmarks.machine import Measured, cores, pin
+from benchmarks.machine import Measured
 from benchmarks.report import Report, median, short
-from nexent_gql.kernel.json import dumps, loads_object
 from tests.support.fake_provider import Text
 
 LENGTHS = (300, 1_200, 4_800)
@@ -42,14 +38,15 @@ async def run(bench: Bench) -> Report:
     report = Report("tokens", "CPU of a worker process for each token of an answer: provider to Redis, all included.")
     kinds = [Answers(tokens, _RATE) for tokens in LENGTHS] + [Answers(1_200, 100)]
     kinds, rounds = ([Answers(20, _RATE)], 1) if bench.short else (kinds, 3)
-    async with open_stage(bench.house) as stage, working(bench.house) as worker, _client() as client:
+    async with open_stage(bench.house) as stage, working(bench.house) as worker, bare_client() as client:
         agents = [await stage.agent([Text(tokens=kind.tokens, tokens_per_s=kind.rate)]) for kind in kinds]
         await agents[0].answer()
         idle = await _idle(worker, 0.1 if bench.short else 4)
         for _ in range(rounds):
             for kind, agent in zip(kinds, agents, strict=True):
                 await _measure(kind, agent, worker, idle)
-                kind.client.append(await _read(client, stage, agent) / kind.tokens * 1e6)
+                read = await client.read(stage.provider.base_url, agent.model)
+                kind.client.append(read.cpu_s / kind.tokens * 1e6)
     _tell(report, kinds, idle)
     return report
 
@@ -70,33 +67,6 @@ async def _idle(worker: Measured, seconds: float) -> float:
     cpu_s = worker.cpu_s()
     await asyncio.sleep(seconds)
     return (worker.cpu_s() - cpu_s) / seconds
-
-
-@asynccontextmanager
-async def _client() -> AsyncGenerator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.peers.sse_client"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    pin(process.pid, cores()[0])
-    try:
-        await _line(process)
-        yield process
-    finally:
-        process.terminate()
-        await process.communicate()
-
-
-async def _read(client: asyncio.subprocess.Process, stage: Stage, agent: ScriptedAgent) -> float:
-    """Let the bare client read an answer; return its CPU time."""
-    request = dumps({"url": stage.provider.base_url, "model": agent.model})
-    cast("asyncio.StreamWriter", client.stdin).write(request + b"\n")
-    return cast("float", loads_object(await _line(client))["cpu_s"])
-
-
-async def _line(client: asyncio.subprocess.Process) -> bytes:
-    return await cast("asyncio.StreamReader", client.stdout).readline()
 
 
 def _tell(report: Report, kinds: list[Answers], idle: float) -> None:

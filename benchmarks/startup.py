@@ -1,0 +1,62 @@
+"""How long a newcomer waits: `nexent-gql up` from nothing to `ready`, and the second time."""
+
+import asyncio
+import shutil
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.bench import Bench
+from benchmarks.machine import everywhere
+from benchmarks.report import Report, median, short
+from nexent_gql.embedded import EngineSet
+from tests.support.installation import Installation
+
+MAX_FIRST_S, MAX_SECOND_S = 5.0, 3.0
+
+
+async def run(bench: Bench) -> Report:
+    """Start and stop installations on all cores, turn by turn with the bare engines."""
+    report = Report("startup", "`nexent-gql up` to its line `ready`, environment installed, on all cores.")
+    rounds = 1 if bench.short else 5
+    found: dict[str, list[float]] = {"first": [], "second": [], "engines first": [], "engines second": []}
+    with everywhere():
+        for _ in range(rounds):
+            await asyncio.to_thread(_round, found)
+    first, second = median(found["first"]), median(found["second"])
+    floors = median(found["engines first"]), median(found["engines second"])
+    head = ("", "empty state folder: median (all) s", "second start: median (all) s")
+    report.table(
+        head,
+        [
+            ("`nexent-gql up`", _all(found["first"]), _all(found["second"])),
+            ("floor: PostgreSQL and Valkey alone", _all(found["engines first"]), _all(found["engines second"])),
+            ("ratio", short(first / floors[0]), short(second / floors[1])),
+        ],
+    )
+    report.verdict(f"first start at most {MAX_FIRST_S:g} s", f"{short(first)} s", holds=first <= MAX_FIRST_S)
+    report.verdict(f"second start at most {MAX_SECOND_S:g} s", f"{short(second)} s", holds=second <= MAX_SECOND_S)
+    return report
+
+
+def _round(found: dict[str, list[float]]) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="nexent-bench-"))
+    try:
+        for name in ("first", "second"):
+            installation = Installation(folder / "state")
+            began = time.monotonic()
+            installation.start()
+            found[name].append(time.monotonic() - began)
+            installation.stop(signal.SIGTERM)
+        for name in ("engines first", "engines second"):
+            with EngineSet(folder / "engines") as engines:
+                began = time.monotonic()
+                engines.start()
+                found[name].append(time.monotonic() - began)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _all(times_s: list[float]) -> str:
+    return f"{short(median(times_s))} ({', '.join(map(short, sorted(times_s)))})"
