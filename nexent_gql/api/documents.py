@@ -9,6 +9,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     StringValueNode,
     Visitor,
     parse,
@@ -20,6 +21,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from nexent_gql.api.cost import FieldTable, Sizes, count_nodes, read_sizes, size_variables
+from nexent_gql.api.deferral import without_defer
 from nexent_gql.api.limits import Shape, check, measure
 from nexent_gql.api.masking import publish, refusal, validation_failed
 from nexent_gql.api.refusals import QueryTooComplexError, ValidationFailedError
@@ -31,9 +33,13 @@ RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 @dataclass(frozen=True, slots=True)
 class PreparedOperation:
-    """An operation that may run; `nodes` is None when variables decide how long its lists are."""
+    """An operation that may run; `nodes` is None when variables decide how long its lists are.
+
+    `deferring` is the document as it was sent, where it defers parts of a query; `document` never does.
+    """
 
     document: DocumentNode
+    deferring: DocumentNode | None
     node: OperationDefinitionNode
     introspects: bool
     sized_by: frozenset[str]
@@ -48,7 +54,7 @@ class PreparedOperation:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document and what is known of it; `document` is None when it cannot be parsed.
+    """A document, without `@defer`, and what is known of it; `document` is None when it cannot be parsed.
 
     `errors` are ready to be sent; without any, `operations` may run.
     """
@@ -126,15 +132,24 @@ class Documents:
         visit(document, nul)
         if nul.found:
             return Prepared(document, [refusal(ValidationFailedError("Text must not hold the character U+0000."))])
+        plain = without_defer(document)
+        deferring = document if plain else None
         sized_by = size_variables(document)
-        return Prepared(document, operations=[self._operation(document, *each, sized_by) for each in measured])
+        operations = [self._operation(plain or document, deferring, *each, sized_by) for each in measured]
+        return Prepared(plain or document, operations=operations)
 
     def _operation(
-        self, document: DocumentNode, node: OperationDefinitionNode, shape: Shape, sized_by: frozenset[str]
+        self,
+        document: DocumentNode,
+        deferring: DocumentNode | None,
+        node: OperationDefinitionNode,
+        shape: Shape,
+        sized_by: frozenset[str],
     ) -> PreparedOperation:
         nodes = None if sized_by else self._count(document, node, {})
         return PreparedOperation(
             document,
+            deferring if node.operation is OperationType.QUERY else None,
             node,
             introspects=shape.meta_depth > 0,
             sized_by=sized_by,

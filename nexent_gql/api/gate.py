@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 
-from graphql import GraphQLError, OperationType
+from graphql import DocumentNode, GraphQLError, OperationType
 from strawberry.http import GraphQLRequestData
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
 from nexent_gql.api.context import Context
+from nexent_gql.api.deferral import Increment, Pending, run_deferred
 from nexent_gql.api.documents import Prepared, PreparedOperation
 from nexent_gql.api.masking import publish, refusal
 from nexent_gql.api.refusals import (
@@ -116,8 +118,24 @@ class Gate:
                     operation_extensions=request.extensions,
                 )
         except TimeoutError:
-            message = f"This took longer than {deadline_s:g} seconds and was stopped."
-            return RefusedError.of(DeadlineExceededError(message, seconds=deadline_s)).result
+            return RefusedError.of(_too_long(deadline_s)).result
+
+    async def defer(self, admitted: Admitted, document: DocumentNode, context: Context) -> AsyncGenerator[Increment]:
+        """Run a query whose document defers parts of it; all parts together have its deadline."""
+        operation, schema, limit_s = admitted.operation, self.schema, self.settings.limits.query_s
+        told = partial(publish, limits=schema.limits, operation=operation.name)
+        variables, pending = admitted.request.variables, Pending()
+        try:
+            async with (
+                asyncio.timeout(limit_s),
+                aclosing(run_deferred(schema.core, document, operation.name, variables, context, told)) as increments,
+            ):
+                async for increment in increments:
+                    pending.note(increment)
+                    yield increment
+                    pending.forget(increment)
+        except TimeoutError:
+            yield pending.give_up(_too_long(limit_s))
 
     def subscribe(self, admitted: Admitted, context: Context) -> AsyncGenerator[Reply]:
         """Run a subscription; its only result is a `PreExecutionError` when it could not begin.
@@ -129,6 +147,10 @@ class Gate:
         execution = prepare(schema.core, operation.document, operation.name, admitted.request.variables, context)
         told = partial(publish, limits=schema.limits, operation=operation.name)
         return run_subscription(execution, operation.selections, told)
+
+
+def _too_long(limit_s: float) -> DeadlineExceededError:
+    return DeadlineExceededError(f"This took longer than {limit_s:g} seconds and was stopped.", seconds=limit_s)
 
 
 def _select(prepared: Prepared, name: str | None) -> PreparedOperation:

@@ -7,6 +7,7 @@ import strawberry
 from graphql import (
     GraphQLError,
     GraphQLSchema,
+    GraphQLStreamDirective,
     lexicographic_sort_schema,
     print_schema,
 )
@@ -79,10 +80,13 @@ class ApiSchema(strawberry.Schema):
             subscription=_root("Subscription", "What can be followed.", subscriptions) if subscriptions else None,
             types=[cls for face in faces for cls in (*face.types, *face.nodes)],
             extensions=[PreparedDocuments],
-            config=StrawberryConfig(relay_max_results=MAX_PAGE_SIZE, scalar_map=SCALARS),
+            config=StrawberryConfig(
+                relay_max_results=MAX_PAGE_SIZE, scalar_map=SCALARS, enable_experimental_incremental_execution=True
+            ),
             exception_handlers=error_members(face.errors for face in faces),
         )
         schema.limits, schema.core = limits, schema._schema
+        schema.core.directives = tuple(each for each in schema.core.directives if each is not GraphQLStreamDirective)
         _describe_inputs(schema.core)
         schema.documents = Documents(schema.core, schema.as_str(), limits)
         return schema

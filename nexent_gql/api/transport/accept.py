@@ -8,6 +8,8 @@ PLAIN_JSON = "application/json"
 EVENTS = "text/event-stream"
 HTML = "text/html"
 PARTS = "multipart/mixed"
+OLDER_INCREMENTS = "deferSpec=20220824"
+NEWER_INCREMENTS = "incrementalSpec=v0.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,14 @@ class Offer:
 
     `json` is the media type of a single answer, None when it takes none. `streams` tells whether it takes an event
     stream at all, `prefers_stream` whether rather than anything else; `parts` whether it takes Apollo's multipart
-    subscriptions. `prefers_page`: a browser's address bar.
+    subscriptions, and `increments` in which form it takes deferred parts. `prefers_page`: a browser's address bar.
     """
 
     json: str | None
     streams: bool
     prefers_stream: bool
     parts: bool
+    increments: str | None
     prefers_page: bool
 
 
@@ -52,8 +55,16 @@ def read_accept(accept: str) -> Offer:
         streams=events > 0,
         prefers_stream=events > max(best, parts.quality if takes_parts else 0.0),
         parts=takes_parts,
+        increments=_increments(parts),
         prefers_page=page > 0 and page >= best,
     )
+
+
+def _increments(parts: _Range) -> str | None:
+    """Return the form of deferred parts; who names none is known to read the older one."""
+    if not parts.quality or "subscriptionspec" in parts.parameters:
+        return None
+    return NEWER_INCREMENTS if "incrementalspec" in parts.parameters else OLDER_INCREMENTS
 
 
 def _ranges(accept: str) -> dict[str, _Range]:

@@ -38,6 +38,10 @@ def _subscription_part(rendered: Rendered) -> bytes:
     return _PART % (b'{"payload":%b}' % rendered.payload)
 
 
+def _incremental_part(rendered: Rendered) -> bytes:
+    return _PART % rendered.payload
+
+
 SERVER_SENT_EVENTS = Framing(
     media=f"{EVENTS}; charset=utf-8",
     begin=b"",
@@ -55,3 +59,14 @@ SUBSCRIPTION_PARTS = Framing(
     frame=_subscription_part,
 )
 """Apollo's multipart subscriptions. A delimiter follows each part at once: clients wait for it."""
+
+
+def incremental_parts(specification: str) -> Framing:
+    """Frame what comes of a query with `@defer`; nothing beats between its parts, which come within its deadline."""
+    return Framing(
+        media=f'{PARTS}; boundary="graphql"; {specification}',
+        begin=_DELIMITER,
+        heartbeat=b"",
+        end=b"--\r\n",
+        frame=_incremental_part,
+    )

@@ -12,16 +12,17 @@ from starlette.types import Receive, Scope, Send
 from strawberry.http import GraphQLRequestData
 
 from nexent_gql.api.context import Context
+from nexent_gql.api.deferral import Increment, in_the_older_format
 from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.gate import Admitted, Gate, RefusedError
 from nexent_gql.api.masking import internal, refusal
 from nexent_gql.api.refusals import MethodNotAllowedError, NotAcceptableError, SessionEndedError
 from nexent_gql.api.selections.subscription import Reply
-from nexent_gql.api.transport.accept import PLAIN_JSON, Offer, read_accept
+from nexent_gql.api.transport.accept import OLDER_INCREMENTS, PLAIN_JSON, Offer, read_accept
 from nexent_gql.api.transport.answers import members, problem, refused, single
 from nexent_gql.api.transport.body import read_body, read_query_string
 from nexent_gql.api.transport.caller import authenticate, request_info, seconds_left, services_of
-from nexent_gql.api.transport.framing import SERVER_SENT_EVENTS, SUBSCRIPTION_PARTS, Framing
+from nexent_gql.api.transport.framing import SERVER_SENT_EVENTS, SUBSCRIPTION_PARTS, Framing, incremental_parts
 from nexent_gql.api.transport.streams import Stream, with_heartbeats
 from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.errors import DomainError
@@ -100,6 +101,9 @@ class HttpEndpoint:
             raise NotAcceptableError(_HOW_TO_SUBSCRIBE)
         if offer.json is None:
             raise NotAcceptableError("Answers are application/graphql-response+json or application/json.")
+        if admitted.operation.deferring and offer.increments:
+            increments = self._gate.defer(admitted, admitted.operation.deferring, context)
+            return self._defer(increments, offer.increments)
         execution = self._gate.execute(admitted, context)
         if admitted.kind is OperationType.QUERY:
             return single(await _while_connected(request, execution), offer.json)
@@ -107,6 +111,12 @@ class HttpEndpoint:
 
     def _stream(self, frames: AsyncGenerator[bytes], framing: Framing) -> Response:
         return Stream(with_heartbeats(frames, framing, self._gate.settings.heartbeat_s), framing.media)
+
+    def _defer(self, increments: AsyncGenerator[Increment], form: str) -> Response:
+        framing = incremental_parts(form)
+        if form == OLDER_INCREMENTS:
+            increments = in_the_older_format(increments)
+        return self._stream(_all(increments, framing), framing)
 
     async def _frames(self, admitted: Admitted, context: Context, framing: Framing) -> AsyncGenerator[bytes]:
         if admitted.kind is not OperationType.SUBSCRIPTION:
@@ -124,6 +134,12 @@ class HttpEndpoint:
 
 def _framed(result: Reply, framing: Framing) -> bytes:
     return framing.frame(result) if isinstance(result, Rendered) else framing.answer(members(result))
+
+
+async def _all(increments: AsyncGenerator[Increment], framing: Framing) -> AsyncGenerator[bytes]:
+    async with aclosing(increments):
+        async for increment in increments:
+            yield framing.answer(increment)
 
 
 async def _once(frame: bytes) -> AsyncGenerator[bytes]:

@@ -13,9 +13,7 @@ from nexent_gql.api.transport.framing import Framing
 _HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "Vary": "Accept, Authorization"}
 
 
-async def with_heartbeats(
-    source: AsyncGenerator[bytes], framing: Framing, interval_s: float | None
-) -> AsyncGenerator[bytes]:
+async def with_heartbeats(source: AsyncGenerator[bytes], framing: Framing, interval_s: float) -> AsyncGenerator[bytes]:
     """Pass on what `source` yields, with a heartbeat whenever it is silent; closes it whatever happens.
 
     One task reads the source from start to end, so that what it opened is closed where it was opened.
@@ -38,7 +36,7 @@ async def with_heartbeats(
             yield framing.begin
         while True:
             try:
-                async with asyncio.timeout(interval_s):
+                async with asyncio.timeout(interval_s if framing.heartbeat else None):
                     frame = await waiting.get()
             except TimeoutError:
                 yield framing.heartbeat

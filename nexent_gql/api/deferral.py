@@ -1,0 +1,182 @@
+"""`@defer`: the slow parts of a query come behind the rest, to clients that can put them together.
+
+For all others a document is run without the directive, as the specification allows.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing
+from inspect import isawaitable
+from typing import Protocol, cast
+
+from graphql import (
+    REMOVE,
+    DirectiveNode,
+    DocumentNode,
+    GraphQLDeferDirective,
+    GraphQLError,
+    GraphQLSchema,
+    Visitor,
+    VisitorAction,
+    execution,
+    visit,
+)
+from graphql.execution import (
+    ExecutionResult,
+    ExperimentalIncrementalExecutionResults,
+    SubsequentIncrementalExecutionResult,
+)
+
+from nexent_gql.api.masking import refusal
+from nexent_gql.kernel.errors import DomainError
+
+Increment = Mapping[str, object]
+"""A payload of the 2023 proposal: `pending` announces parts by id, `incremental` brings them, `completed` ends them."""
+
+Publish = Callable[[list[GraphQLError]], None]
+
+
+_Result = ExecutionResult | ExperimentalIncrementalExecutionResults
+
+
+class _Functions(Protocol):
+    def experimental_execute_incrementally(
+        self,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        *,
+        context_value: object,
+        variable_values: dict[str, object],
+        operation_name: str | None,
+        hide_suggestions: bool,
+    ) -> Awaitable[_Result] | _Result: ...
+
+
+_core = cast("_Functions", execution)
+
+
+class _Remover(Visitor):
+    """Takes the directive out."""
+
+    found = False
+
+    def enter_directive(self, node: DirectiveNode, *_: object) -> VisitorAction:
+        if node.name.value != GraphQLDeferDirective.name:
+            return None
+        self.found = True
+        return REMOVE
+
+
+def without_defer(document: DocumentNode) -> DocumentNode | None:
+    """Return a copy of the document without the directive; None when it has none."""
+    remover = _Remover()
+    copy = cast("DocumentNode", visit(document, remover))
+    return copy if remover.found else None
+
+
+async def run_deferred(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation_name: str | None,
+    variables: Mapping[str, object] | None,
+    context: object,
+    publish: Publish,
+) -> AsyncGenerator[Increment]:
+    """Run a query; the first payload is what was not deferred.
+
+    Args:
+        schema: What is asked.
+        document: Valid, with the directive.
+        operation_name: Which of its operations.
+        variables: As the client sent them.
+        context: What resolvers get.
+        publish: Makes errors fit to be sent, in place; called with the errors of each payload.
+    """
+    running = _core.experimental_execute_incrementally(
+        schema,
+        document,
+        context_value=context,
+        variable_values=dict(variables or {}),
+        operation_name=operation_name,
+        hide_suggestions=True,
+    )
+    result = await running if isawaitable(running) else running
+    if isinstance(result, ExperimentalIncrementalExecutionResults):
+        publish(result.initial_result.errors or [])
+        yield cast("Increment", result.initial_result.formatted)
+        async with aclosing(result.subsequent_results) as later:
+            async for increment in later:
+                for errors in _errors(increment):
+                    publish(errors)
+                yield cast("Increment", increment.formatted)
+    else:
+        publish(result.errors or [])
+        yield {**result.formatted, "hasNext": False}
+
+
+def _errors(increment: SubsequentIncrementalExecutionResult) -> Iterator[list[GraphQLError]]:
+    for part in (*(increment.incremental or ()), *(increment.completed or ())):
+        if part.errors:
+            yield part.errors
+
+
+class Pending:
+    """What was announced and has not come, by id."""
+
+    def __init__(self) -> None:
+        """Begin before the first payload."""
+        self.paths: dict[str, list[str | int]] = {}
+        self.labels: dict[str, str] = {}
+        self.has_begun = False
+
+    def note(self, increment: Increment) -> None:
+        """Take a payload into account."""
+        self.has_begun = True
+        for part in cast("list[dict[str, object]]", increment.get("pending", [])):
+            id_ = cast("str", part["id"])
+            self.paths[id_] = cast("list[str | int]", part["path"])
+            if "label" in part:
+                self.labels[id_] = cast("str", part["label"])
+
+    def forget(self, increment: Increment) -> None:
+        """Take what a payload completes off the list."""
+        for part in cast("list[dict[str, str]]", increment.get("completed", [])):
+            self.paths.pop(part["id"], None)
+
+    def give_up(self, error: DomainError) -> Increment:
+        """Return the last payload of a query that ends early."""
+        errors = [refusal(error).formatted]
+        if not self.has_begun:
+            return {"errors": errors, "hasNext": False}
+        return {"completed": [{"id": id_, "errors": errors} for id_ in self.paths], "hasNext": False}
+
+
+async def in_the_older_format(increments: AsyncGenerator[Increment]) -> AsyncGenerator[Increment]:
+    """Turn payloads into those of the 2022 proposal: parts name their path and label themselves."""
+    pending = Pending()
+    async with aclosing(increments):
+        async for increment in increments:
+            pending.note(increment)
+            members = {
+                name: increment[name] for name in ("data", "errors", "extensions", "hasNext") if name in increment
+            }
+            if parts := [*_parts(pending, increment)]:
+                members["incremental"] = parts
+            pending.forget(increment)
+            if members != {"hasNext": True}:
+                yield members
+
+
+def _parts(pending: Pending, increment: Increment) -> Iterator[Increment]:
+    for part in cast("list[dict[str, object]]", increment.get("incremental", [])):
+        id_ = cast("str", part["id"])
+        below = cast("list[str | int]", part.get("subPath", []))
+        known = {name: part[name] for name in ("data", "errors", "extensions") if name in part}
+        yield {**known, "path": [*pending.paths[id_], *below], **_label(pending, id_)}
+    for part in cast("list[dict[str, object]]", increment.get("completed", [])):
+        id_ = cast("str", part["id"])
+        if "errors" in part:
+            yield {"data": None, "errors": part["errors"], "path": pending.paths[id_], **_label(pending, id_)}
+
+
+def _label(pending: Pending, id_: str) -> Increment:
+    return {"label": pending.labels[id_]} if id_ in pending.labels else {}
