@@ -6,6 +6,7 @@ ARGS :=
 # Most tests wait for engines, sockets and clocks: three processes keep two cores busy.
 PARALLEL := -n 3 --dist loadfile
 NAME :=
+PACKAGES := node_modules/.package-lock.json
 
 # An interpreter that can make virtual environments, newest first; else any that bootstrap.py can explain itself with.
 NEWEST_FIRST := python3.14 python3.13 python3.12 python3.11 python3
@@ -23,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up test check check-format check-lint check-types check-imports check-schema check-migrations \
-	bench schema migration assets lock fmt clean moved
+	bench schema migration node-packages assets lock fmt clean moved
 
 help: ## List what `make` can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -65,6 +66,8 @@ migration: .venv/.dev ## Write a migration from the difference between code and 
 	@if [ -z "$(NAME)" ]; then echo 'make: say what changes: make migration NAME="add a column"' >&2; exit 2; fi
 	@exec $(BIN)/python -m nexent_gql.migrations "$(NAME)"
 
+node-packages: tests/foreign/$(PACKAGES) clients/typescript/$(PACKAGES) ## Install what tests of foreign clients need
+
 assets: ## Fetch GraphiQL's files from the npm registry, instead of taking them from a CDN
 	@$(PYTHON) scripts/fetch_assets.py
 
@@ -85,6 +88,9 @@ clean: ## Remove what `make` made; state folders stay
 .venv/.dev: $(BOOTSTRAP) requirements/dev.txt $(MOVED)
 	@$(MAKE_VENV) dev
 	@touch .venv/.up .venv/.dev
+
+%/$(PACKAGES): %/package-lock.json | .venv/.dev
+	@echo "make: installing the node packages of $*" && $(BIN)/python scripts/npm.py ci --silent --prefix $* && touch $@
 
 MAKE_VENV = python="$(PYTHON)"; command -v "$$python" >/dev/null || { \
 	echo "make: no Python found: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }; \

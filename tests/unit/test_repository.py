@@ -99,7 +99,7 @@ def test_the_wheel_holds_nothing_of_the_checkout_but_the_packages(wheel: Path) -
 
 def test_make_help_lists_the_targets() -> None:
     listed = set(re.findall(r"^  make (\S+)", make("help"), re.MULTILINE))
-    assert listed == {"help", "up", "test", "check", "bench", "schema", "migration", "assets", "lock", "fmt", "clean"}
+    assert listed == {"help", "up", "test", "check", "bench", "schema", "migration", "node-packages", "assets", "lock", "fmt", "clean"}
 
 
 def test_make_up_passes_its_arguments_on() -> None:

