@@ -132,9 +132,9 @@ class Readers:
         return on_message
 
 
-def stamped() -> str:
-    """Return a token that tells when it was written."""
-    return f"{time.monotonic_ns()} token"
+def stamped(chars: int = 0) -> str:
+    """Return a token that tells when it was written; `chars` make it longer."""
+    return f"{time.monotonic_ns()} token{'.' * chars}"
 
 
 @asynccontextmanager
@@ -196,6 +196,7 @@ class Publisher:
 
     source: Source
     runs: int
+    chars: int = 0
     published: int = 0
 
     async def steadily(self, rate: float, seconds: float) -> None:
@@ -208,7 +209,7 @@ class Publisher:
         for number in range(int(rate * seconds)):
             await asyncio.sleep(began + number / rate - time.monotonic())
             self.published += 1
-            await self.source.publish(run, stamped())
+            await self.source.publish(run, stamped(self.chars))
 
     async def as_fast(self, readers: Readers, each: int, window: int, seconds: float) -> None:
         """Keep `window` tokens of one run on their way."""

@@ -6,6 +6,7 @@ Frames of a server are neither masked nor, by these servers, split; so reading o
 import asyncio
 import base64
 import os
+import socket
 from collections.abc import Callable
 from typing import Self, cast
 
@@ -34,15 +35,23 @@ class Socket(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     @classmethod
-    async def open(cls, port: int, on_message: OnMessage, token: str | None = None) -> Self:
-        """Connect, upgrade, and wait for `connection_ack`."""
+    async def open(
+        cls, port: int, on_message: OnMessage, token: str | None = None, *, receive_bytes: int | None = None
+    ) -> Self:
+        """Connect, upgrade, and wait for `connection_ack`; `receive_bytes` bounds what the kernel keeps unread."""
         payload = {"Authorization": f"Bearer {token}"} if token else {}
         greeting = dumps({"type": "connection_init", "payload": payload})
         loop = asyncio.get_running_loop()
-        _, socket = await loop.create_connection(lambda: cls(on_message, greeting), "127.0.0.1", port)
+        raw = socket.socket()
+        raw.settimeout(0)
+        if receive_bytes is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        await loop.sock_connect(raw, ("127.0.0.1", port))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _, made = await loop.create_connection(lambda: cls(on_message, greeting), sock=raw)
         async with asyncio.timeout(_TIMEOUT_S):
-            await socket.ready
-        return socket
+            await made.ready
+        return made
 
     def subscribe(self, query: str, **variables: object) -> None:
         """Start the operation."""
@@ -60,6 +69,11 @@ class Socket(asyncio.Protocol):
         """Read nothing more: what comes fills the kernel's buffers, then the server's."""
         if self.transport is not None:
             self.transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Read again."""
+        if self.transport is not None:
+            self.transport.resume_reading()
 
     def drop(self) -> None:
         """Be gone, without a word."""

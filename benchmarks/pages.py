@@ -1,0 +1,170 @@
+"""A page of conversations with agent and last message, in a tenant that has many of them."""
+
+import time
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import text
+
+from benchmarks.bench import Bench
+from benchmarks.house import House, Served, serving
+from benchmarks.report import Report, quantile, short
+from benchmarks.requests import Answered, offer, post
+from nexent_gql.kernel.principal import Principal
+from tests.support.direct_graphql import DirectGraphQL
+from tests.support.engines import run_sql
+from tests.support.factory import Factory
+from tests.support.statements import statements
+
+CONVERSATIONS, MESSAGES_EACH, PAGE = 100_000, 10, 50
+MAX_LAST_PAGE = 1.2
+_CHUNK = 5_000
+_FIELDS = "id title updatedAt agent { id name } activeMessage { id role text createdAt }"
+_PAGE = f"""
+query ($first: Int, $after: String) {{
+  conversations(first: $first, after: $after) {{
+    edges {{ cursor node {{ {_FIELDS} }} }} pageInfo {{ hasNextPage endCursor }}
+  }}
+}}
+"""
+_LAST = "query ($last: Int) { conversations(last: $last) { edges { cursor } } }"
+_FILL_CONVERSATIONS = text("""
+    INSERT INTO conversation (id, tenant_id, created_at, updated_at, owner_id, agent_id, title, title_source,
+                              active_message_id, event_seq)
+    SELECT md5('c' || n)::uuid, :tenant, at, at, :owner, :agent, 'Conversation ' || n, 'USER',
+           md5('m' || n || '/' || CAST(:each AS int))::uuid, 0
+      FROM generate_series(CAST(:begin AS int), CAST(:end AS int)) AS n,
+           LATERAL (SELECT now() - n * interval '1 minute' AS at) AS moment
+""")
+_FILL_MESSAGES = text("""
+    INSERT INTO message (id, tenant_id, created_at, updated_at, conversation_id, parent_id, role, status, text)
+    SELECT md5('m' || n || '/' || k)::uuid, :tenant, at, at, md5('c' || n)::uuid,
+           CASE WHEN k > 1 THEN md5('m' || n || '/' || k - 1)::uuid END,
+           CASE k % 2 WHEN 1 THEN 'USER' ELSE 'ASSISTANT' END, 'COMPLETE', repeat('What was said. ', 20)
+      FROM generate_series(CAST(:begin AS int), CAST(:end AS int)) AS n,
+           generate_series(1, CAST(:each AS int)) AS k,
+           LATERAL (SELECT now() - n * interval '1 minute' + k * interval '1 second' AS at) AS moment
+""")
+_FLOOR = (
+    text("""SELECT id, title, updated_at, agent_id, active_message_id FROM conversation
+             WHERE tenant_id = :tenant AND owner_id = :owner ORDER BY created_at DESC, id DESC LIMIT 51"""),
+    text("SELECT id, name FROM agent WHERE tenant_id = :tenant AND id = ANY(:agents)"),
+    text("SELECT id, role, text, created_at FROM message WHERE tenant_id = :tenant AND id = ANY(:messages)"),
+)
+
+
+async def run(bench: Bench) -> Report:
+    """Fill a tenant, then measure its first page and its last, turn by turn."""
+    count = 500 if bench.short else CONVERSATIONS
+    report = Report(
+        "pages", f"{PAGE} conversations with agent and last message, of {count:,} with {MESSAGES_EACH} each."
+    )
+    actor = await _filled(bench.house, count)
+    issued = await bench.house.services.identity.issue_token(actor, ttl_s=86_400)
+    last = await _behind_all_but_a_page(bench.house, actor)
+    places: dict[str, dict[str, object]] = {"first page": {"first": PAGE}, "last page": {"first": PAGE, "after": last}}
+    sent = await _statements(bench.house, actor, places)
+    rounds, seconds = (1, 0.2) if bench.short else (5, 2.0)
+    alone: dict[str, list[Answered]] = {name: [] for name in places}
+    many: dict[str, list[Answered]] = {name: [] for name in places}
+    floor: list[float] = []
+    async with serving(bench.house) as served:
+        served.token = issued.text.get_secret_value()
+        for _ in range(rounds):
+            for name, variables in places.items():
+                await _measure(served, variables, seconds, alone[name], many[name])
+            floor += await _floor(bench.house, actor, 20 if bench.short else 100)
+    _tell(report, alone, many, floor, sent)
+    return report
+
+
+async def _filled(house: House, count: int) -> Principal:
+    """Make a tenant whose owner has so many conversations; a million messages take about a minute."""
+    make = Factory(house.runtime.db)
+    actor = await make.principal()
+    agent = await make.agent(actor, name="Assistant")
+    facts = {"tenant": actor.tenant_id, "owner": actor.user_id, "agent": agent.id, "each": MESSAGES_EACH}
+    for begin in range(1, count + 1, _CHUNK):
+        values = {**facts, "begin": begin, "end": min(begin + _CHUNK - 1, count)}
+        async with house.runtime.db.transaction(actor.tenant_id) as session:
+            for statement in (_FILL_CONVERSATIONS, _FILL_MESSAGES):
+                await session.execute(statement, {name: values[name] for name in statement.compile().params})
+    await run_sql(house.environment["NEXENT_DATABASE_URL"], "VACUUM ANALYZE")
+    return actor
+
+
+async def _behind_all_but_a_page(house: House, actor: Principal) -> str:
+    """Return the cursor that the last page begins behind."""
+    answer = await DirectGraphQL(house.services)(actor, _LAST, last=PAGE + 1)
+    return str(answer.one["edges"][0]["cursor"])
+
+
+async def _statements(
+    house: House, actor: Principal, places: Mapping[str, Mapping[str, object]]
+) -> Mapping[str, Sequence[str]]:
+    """Return what each page sends to Postgres, and a page of one."""
+    found: dict[str, Sequence[str]] = {}
+    for name, variables in {"a page of one": {"first": 1}, **places}.items():
+        with statements(house.runtime.db) as sent:
+            answer = await DirectGraphQL(house.services)(actor, _PAGE, **variables)
+        nodes = answer.nodes
+        if len(nodes) != variables["first"] or not all(node["agent"] and node["activeMessage"] for node in nodes):
+            raise RuntimeError(f"the page has {len(nodes)} conversations")
+        found[name] = sent
+    return found
+
+
+async def _measure(
+    served: Served, variables: dict[str, object], seconds: float, alone: list[Answered], many: list[Answered]
+) -> None:
+    request = post(served, _PAGE, **variables)
+    await offer(served, request, seconds / 5)
+    alone.append(await offer(served, request, seconds / 2, connections=1))
+    many.append(await offer(served, request, seconds))
+
+
+async def _floor(house: House, actor: Principal, count: int) -> list[float]:
+    """Return the milliseconds that the same rows take by three statements on an open session."""
+    times: list[float] = []
+    mine = {"tenant": actor.tenant_id}
+    async with house.runtime.db.read(actor.tenant_id) as session:
+        for _ in range(count):
+            began = time.perf_counter()
+            page = (await session.execute(_FLOOR[0], {**mine, "owner": actor.user_id})).all()
+            agents: list[UUID] = list({row.agent_id for row in page})
+            messages: list[UUID] = [row.active_message_id for row in page]
+            (await session.execute(_FLOOR[1], {**mine, "agents": agents})).all()
+            (await session.execute(_FLOOR[2], {**mine, "messages": messages})).all()
+            times.append((time.perf_counter() - began) * 1e3)
+    return times
+
+
+def _tell(
+    report: Report,
+    alone: Mapping[str, Sequence[Answered]],
+    many: Mapping[str, Sequence[Answered]],
+    floor: Sequence[float],
+    sent: Mapping[str, Sequence[str]],
+) -> None:
+    head = ("", "statements", "one at a time: p50, p99 ms", "16 at once: req/s per core", "p50, p99 ms")
+    rows = [(name, len(sent[name]), _pair(alone[name]), _rate(many[name]), _pair(many[name])) for name in alone]
+    bare = f"{short(quantile(floor, 0.5))}, {short(quantile(floor, 0.99))}"
+    report.table(head, [*rows, ("floor: the rows by three statements", 3, bare, "", "")])
+    report.say("Per core: of the API's CPU; Postgres runs on the other core.")
+    counts = {name: len(found) for name, found in sent.items()}
+    report.verdict("the number of statements is constant", str(counts), holds=len(set(counts.values())) == 1)
+    first, last = (_p50(alone[name]) for name in alone)
+    target = f"the last page takes at most {MAX_LAST_PAGE} times the first (p50, one at a time)"
+    report.verdict(target, f"{short(last / first)} times", holds=last <= first * MAX_LAST_PAGE)
+
+
+def _p50(answers: Sequence[Answered]) -> float:
+    return quantile([answer.p50_ms for answer in answers], 0.5)
+
+
+def _pair(answers: Sequence[Answered]) -> str:
+    return f"{short(_p50(answers))}, {short(quantile([answer.p99_ms for answer in answers], 0.5))}"
+
+
+def _rate(answers: Sequence[Answered]) -> str:
+    return short(quantile([answer.per_core_s for answer in answers], 0.5))

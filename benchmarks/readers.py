@@ -1,0 +1,167 @@
+"""Slow, stalled and leaving readers beside steady ones, and what idle subscriptions hold."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import cast
+
+import psutil
+
+from benchmarks.bench import Bench
+from benchmarks.crowd import Crowd, Manner, gathered, gone
+from benchmarks.fanout import Contender, contenders
+from benchmarks.house import House, Served
+from benchmarks.report import Report, median, quantile, short
+from benchmarks.streams import DOCUMENT, LogSource, Publisher
+from benchmarks.wire import Socket
+
+MAX_LAG_RATIO, MAX_GROWTH_MIB = 2.0, 100.0
+_KIB, _MIB = 1024, 2**20
+_CATCH_UP_S = 20.0
+_GONE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many runs, readers of each, tokens/s of each run, and how long a token is."""
+
+    name: str
+    runs: int
+    each: int
+    rate: float
+    chars: int
+    seconds: float
+
+    def manners(self, *, mixed: bool) -> list[Manner]:
+        """Return what readers there are: all steady, or of ten one slow, one stalled and one leaving."""
+        count = self.runs * self.each
+        if not mixed:
+            return [Manner.STEADY] * count
+        special = {1: Manner.SLOW, 4: Manner.STALLED, 7: Manner.LEAVING}
+        return [special.get(number % 10, Manner.STEADY) for number in range(count)]
+
+
+LOADS = (
+    Load("50 subscribers of one run, 50 tokens/s of 8 kB", runs=1, each=50, rate=50, chars=8_000, seconds=8),
+    Load("500 runs at once, 4 tokens/s of 4 kB each", runs=500, each=1, rate=4, chars=4_000, seconds=10),
+)
+SHORT = (Load("10 subscribers of one run", runs=1, each=10, rate=50, chars=2_000, seconds=0.6),)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one crowd saw, and what it left."""
+
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+    growth_mib: float = 0.0
+    wrong: int = 0
+    late: list[str] = field(default_factory=list[str])
+    left: int = 0
+
+
+async def run(bench: Bench) -> Report:
+    """Measure each load with steady readers alone and with all manners, turn by turn; then idle subscriptions."""
+    report = Report("readers", "Readers that are slow, stand still or leave, beside steady ones on the same server.")
+    loads, rounds, idle = (SHORT, 1, 20) if bench.short else (LOADS, 3, 2_000)
+    async with contenders(bench) as servers:
+        ours = servers["nexent-gql"]
+        for load in loads:
+            alone, mixed = list[Seen](), list[Seen]()
+            for _ in range(rounds):
+                alone.append(await _measure(bench.house, ours, load, mixed=False))
+                mixed.append(await _measure(bench.house, ours, load, mixed=True))
+            _tell(report, load, alone, mixed)
+        held = {name: await _idle(contender, idle) for name, contender in servers.items()}
+    report.say(f"**{idle:,} idle subscriptions, a socket each**")
+    report.table(("server", "KiB each"), [(name, short(kib)) for name, kib in held.items()])
+    return report
+
+
+async def _measure(house: House, ours: Contender, load: Load, *, mixed: bool) -> Seen:
+    source, served, seen = cast("LogSource", ours.source), ours.served, Seen()
+    before = served.process.rss_bytes()
+    async with gathered(served, source, load.manners(mixed=mixed), load.runs) as crowd:
+        publisher = Publisher(source, load.runs, chars=load.chars)
+        writing = asyncio.create_task(publisher.steadily(load.rate, load.seconds))
+        peak = before
+        while not writing.done():
+            peak = max(peak, served.process.rss_bytes())
+            await asyncio.wait([writing], timeout=0.25)
+        await writing
+    seen.late = [
+        f"{each.manner.value} {each.seq}/{source.seqs[each.run]}" for each in await crowd.all_have(_CATCH_UP_S)
+    ]
+    _note(seen, crowd)
+    seen.growth_mib = (peak - before) / _MIB
+    await gone(crowd)
+    seen.left = await _left(house, served)
+    return seen
+
+
+def _note(seen: Seen, crowd: Crowd) -> None:
+    lags = crowd.lags_ms()
+    seen.p50_ms, seen.p99_ms = quantile(lags, 0.5), quantile(lags, 0.99)
+    seen.wrong = sum(reader.wrong for reader in crowd.readers)
+
+
+async def _left(house: House, served: Served) -> int:
+    """Return how many sockets and topics the server still holds, after at most 5 s."""
+    deadline = time.monotonic() + _GONE_S
+    while True:
+        channels = cast("list[bytes]", await house.runtime.redis.commands.execute("PUBSUB", "CHANNELS", "nx:{*"))
+        connections = psutil.Process(served.process.pid).net_connections("tcp")
+        count = len(channels) + sum(each.laddr.port == served.port and bool(each.raddr) for each in connections)
+        if count == 0 or time.monotonic() > deadline:
+            return count
+        await asyncio.sleep(0.05)
+
+
+async def _idle(contender: Contender, count: int) -> float:
+    """Return the KiB that a subscription holds which gets nothing."""
+    served = contender.served
+    await asyncio.sleep(1)
+    before = served.process.rss_bytes()
+    async with AsyncExitStack() as stack:
+        for number in range(count):
+            socket = await Socket.open(served.port, lambda _message: None, served.token)
+            stack.callback(socket.drop)
+            socket.subscribe(DOCUMENT, **contender.source.variables(number % 100))
+        await asyncio.sleep(2)
+        return (served.process.rss_bytes() - before) / count / _KIB
+
+
+def _tell(report: Report, load: Load, alone: Sequence[Seen], mixed: Sequence[Seen]) -> None:
+    report.say(f"**{load.name}**")
+    head = (
+        "readers",
+        "lag of the steady ones p50, p99 ms",
+        "memory grew by MiB",
+        "out of order or missing",
+        "left behind",
+    )
+    report.table(head, [_row("all steady", alone), _row("of ten one slow, one stalled, one leaving", mixed)])
+    ratio = median([b.p99_ms / a.p99_ms for a, b in zip(alone, mixed, strict=True)])
+    target = f"steady readers' p99 at most {MAX_LAG_RATIO:g} times what it is without the others"
+    report.verdict(target, short(ratio), holds=ratio <= MAX_LAG_RATIO)
+    growth = max(seen.growth_mib for seen in mixed)
+    report.verdict(f"memory grows by at most {MAX_GROWTH_MIB:g} MiB", short(growth), holds=growth <= MAX_GROWTH_MIB)
+    wrong = [*(late for seen in mixed for late in seen.late), *(f"{seen.wrong} wrong" for seen in mixed if seen.wrong)]
+    target = "everybody has every event once and in order, those that stood still too when they read again"
+    report.verdict(target, ", ".join(wrong[:5]) or "yes", holds=not wrong)
+    left = max(seen.left for seen in (*alone, *mixed))
+    report.verdict("nothing is left afterwards", f"{left} sockets and topics", holds=left == 0)
+
+
+def _row(name: str, seen: Sequence[Seen]) -> tuple[str, ...]:
+    lags = short(median([each.p50_ms for each in seen])), short(median([each.p99_ms for each in seen]))
+    growth = short(max(each.growth_mib for each in seen))
+    return (
+        name,
+        ", ".join(lags),
+        growth,
+        str(sum(each.wrong + len(each.late) for each in seen)),
+        str(max(each.left for each in seen)),
+    )
