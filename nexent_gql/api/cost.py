@@ -42,11 +42,14 @@ Sizes = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """What counting needs to know of a field: its type's name, whether it is a list, whether arguments size it."""
+    """What counting needs to know of a field: its type's name, whether it is a list, and how many it gives by default.
+
+    `default_size` is None when no argument decides how many.
+    """
 
     type_name: str
     many: bool
-    sized: bool
+    default_size: int | None
 
 
 def _field(node: FieldDefinitionNode) -> _Field:
@@ -56,8 +59,10 @@ def _field(node: FieldDefinitionNode) -> _Field:
         many = many or isinstance(type_, ListTypeNode)
         type_ = type_.type
     name = getattr(type_, "name", None)
-    arguments = {argument.name.value for argument in node.arguments or ()}
-    return _Field(str(getattr(name, "value", "")), many=many, sized=not arguments.isdisjoint(_SIZES))
+    defaults = [_literal(argument.default_value) for argument in node.arguments or () if argument.name.value in _SIZES]
+    stated = [size for size in defaults if size is not None]
+    default_size = max(stated, default=DEFAULT_PAGE_SIZE) if defaults else None
+    return _Field(str(getattr(name, "value", "")), many=many, default_size=default_size)
 
 
 class FieldTable:
@@ -121,10 +126,10 @@ class _Counting:
 
     def size(self, arguments: Iterable[ArgumentNode], found: _Field) -> int:
         """Return how many objects a field gives at most."""
-        if not found.sized:
+        if found.default_size is None:
             return self.list_size if found.many else 1
         sizes = [self.value(argument.value) for argument in arguments if argument.name.value in _SIZES]
-        return max((size for size in sizes if size is not None), default=DEFAULT_PAGE_SIZE)
+        return max((size for size in sizes if size is not None), default=found.default_size)
 
     def value(self, node: ValueNode) -> int | None:
         """Return the size that an argument says; None when it says null or nothing."""

@@ -26,6 +26,7 @@ type User implements Node {
   tags: [String!]!
   groups: [Group!]!
   friends(first: Int): UserConnection!
+  visits(last: Int! = 50): [User!]!
 }
 type UserConnection { edges: [UserEdge!]! pageInfo: PageInfo! totalCount: Int! }
 type UserEdge { node: User! cursor: String! }
@@ -56,6 +57,8 @@ def count(text: str, **variables: object) -> int:
         ("{ users(first: 10) { edges { node { friends(first: 5) { edges { node { id } } } } } } }", 60),
         ('{ nodes(ids: ["a", "b"]) { id ... on Group { users(first: 4) { edges { node { id } } } } } }', 10),
         ("{ search { ... on User { groups { id } } ... on Group { id } } }", 110),
+        ("{ me { visits { id } } }", 51),
+        ("{ me { visits(last: 3) { id } } }", 4),
         ("{ a: me { name } b: me { name } }", 2),
         ("{ me { ...F friends(first: 2) { edges { node { ...F } } } } } fragment F on User { groups { id } }", 33),
         ('mutation { rename(name: "x") { ... on User { groups { id } } } }', 11),
