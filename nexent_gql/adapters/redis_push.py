@@ -51,8 +51,8 @@ class PushConnection(Protocol):
         """Give channels up."""
         ...
 
-    async def receive(self) -> Sequence[Frame]:
-        """Wait for the next frames."""
+    async def listen(self, take: Callable[[Frame], None]) -> None:
+        """Give each frame to `take`, at once and in order, until the connection is dead."""
         ...
 
     async def aclose(self) -> None:
@@ -184,7 +184,7 @@ class RedisPush:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send(connection))
                 group.create_task(self._watch())
-                await self._listen(connection)
+                await connection.listen(self._take)
         finally:
             await connection.aclose()
 
@@ -221,16 +221,15 @@ class RedisPush:
                         await self._beat(self._beat_channel)
             await asyncio.sleep(next_tick - loop.time())
 
-    async def _listen(self, connection: PushConnection) -> None:
-        while True:
-            for kind, name, payload in await connection.receive():
-                self._was_heard = True
-                if kind == b"message":
-                    if (channel := self._channels.get(name)) is not None:
-                        for member in channel.members:
-                            member.offer(payload)
-                elif kind == b"subscribe":
-                    self._confirm(name)
+    def _take(self, frame: Frame) -> None:
+        kind, name, payload = frame
+        self._was_heard = True
+        if kind == b"message":
+            if (channel := self._channels.get(name)) is not None:
+                for member in channel.members:
+                    member.offer(payload)
+        elif kind == b"subscribe":
+            self._confirm(name)
 
     def _confirm(self, name: bytes) -> None:
         if not self._is_up:

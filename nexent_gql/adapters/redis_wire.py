@@ -1,8 +1,8 @@
 """One connection to Redis: redis-py opens it, hiredis reads it on the bare transport."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol, Self, cast
+from collections.abc import Callable, Sequence
+from typing import Never, Protocol, Self, cast
 
 import hiredis
 from redis.asyncio import ConnectionPool
@@ -56,6 +56,7 @@ class RedisWire(asyncio.Protocol):
         self._received: list[object] = []
         self._taken = 0
         self._reading: asyncio.Future[None] | None = None
+        self._take: Callable[[Frame], None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
         self._end: Exception | None = None
@@ -106,18 +107,16 @@ class RedisWire(asyncio.Protocol):
         """Give channels up."""
         await self.send(encode_command((b"UNSUBSCRIBE", *channels)))
 
-    async def receive(self) -> Sequence[Frame]:
-        """Wait for what is pushed next: all that came together.
+    async def listen(self, take: Callable[[Frame], None]) -> Never:
+        """Give what is pushed to `take`, from within the read that brings it.
 
         Raises:
-            redis.exceptions.RedisError: The connection is dead, or the server refuses it.
+            redis.exceptions.RedisError: The connection is dead, or the server refuses something.
         """
-        await self._more()
-        received, self._received = self._received, []
-        for frame in received:
-            if isinstance(frame, RedisError):
-                raise frame
-        return cast("list[Frame]", received)
+        self._take = take
+        while True:
+            self._deliver()
+            await self._more()
 
     async def aclose(self) -> None:
         """Close at once."""
@@ -132,11 +131,15 @@ class RedisWire(asyncio.Protocol):
         except hiredis.ProtocolError as error:
             self.connection_lost(error)
             self._transport.abort()
-        self._wake()
+        if self._take is None:
+            self._wake()
+        else:
+            self._deliver()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Be dead; what came before can still be taken."""
-        self._end = self._end or RedisConnectionError(f"connection lost: {exc or 'closed by the server'}")
+        lost = exc if isinstance(exc, RedisError) else RedisConnectionError(f"lost: {exc or 'closed by the server'}")
+        self._end = self._end or lost
         self._writable.set()
         self._wake()
 
@@ -147,6 +150,14 @@ class RedisWire(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Let `send` go on."""
         self._writable.set()
+
+    def _deliver(self) -> None:
+        received, self._received = self._received, []
+        for frame in received:
+            if type(frame) is not list or self._take is None:
+                self.connection_lost(frame if isinstance(frame, RedisError) else None)
+            else:
+                self._take(cast("Frame", frame))
 
     async def _more(self) -> None:
         while not self._received:

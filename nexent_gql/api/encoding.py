@@ -1,7 +1,6 @@
 """Results as JSON."""
 
 import json
-from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 from nexent_gql.kernel.json import dumps
@@ -31,6 +30,7 @@ def cursor_of(data: object) -> str | None:
     return None
 
 
-def render(data: Mapping[str, object]) -> Rendered:
-    """Encode a result that has nothing but data."""
+def render(key: str, value: object) -> Rendered:
+    """Encode a result that has nothing but one root field."""
+    data = {key: value}
     return Rendered(encode({"data": data}), cursor_of(data))

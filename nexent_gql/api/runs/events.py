@@ -60,9 +60,8 @@ class TextDelta(RunEvent):
     step: int = strawberry.field(description=_STEP)
 
     @classmethod
-    def of(cls, place: Place, body: JsonObject) -> Self:
+    def of(cls, place: Place, given: _Words) -> Self:
         """Map a body."""
-        given = cast("_Words", body)
         return cls(**place, text=given["text"], step=given["step"])
 
 
@@ -74,9 +73,8 @@ class ReasoningDelta(RunEvent):
     step: int = strawberry.field(description=_STEP)
 
     @classmethod
-    def of(cls, place: Place, body: JsonObject) -> Self:
+    def of(cls, place: Place, given: _Words) -> Self:
         """Map a body."""
-        given = cast("_Words", body)
         return cls(**place, text=given["text"], step=given["step"])
 
 
@@ -88,9 +86,8 @@ class CodeDelta(RunEvent):
     step: int = strawberry.field(description=_STEP)
 
     @classmethod
-    def of(cls, place: Place, body: JsonObject) -> Self:
+    def of(cls, place: Place, given: _Words) -> Self:
         """Map a body."""
-        given = cast("_Words", body)
         return cls(**place, text=given["text"], step=given["step"])
 
 
@@ -111,9 +108,8 @@ class ToolCallStarted(RunEvent):
     step: int = strawberry.field(description=_STEP)
 
     @classmethod
-    def of(cls, place: Place, body: JsonObject) -> Self:
+    def of(cls, place: Place, given: _Call) -> Self:
         """Map a body."""
-        given = cast("_Call", body)
         return cls(
             **place,
             call_id=given["call_id"],
@@ -144,9 +140,8 @@ class ToolOutput(RunEvent):
     step: int = strawberry.field(description=_STEP)
 
     @classmethod
-    def of(cls, place: Place, body: JsonObject) -> Self:
+    def of(cls, place: Place, given: _Output) -> Self:
         """Map a body."""
-        given = cast("_Output", body)
         return cls(
             **place,
             call_id=given["call_id"],
@@ -175,9 +170,8 @@ class StepFinished(RunEvent):
     )
 
     @classmethod
-    def of(cls, place: Place, body: JsonObject) -> Self:
+    def of(cls, place: Place, given: _Step) -> Self:
         """Map a body."""
-        given = cast("_Step", body)
         return cls(**place, step=given["step"], duration_ms=given["duration_ms"], error_message=given["error"])
 
 
@@ -192,9 +186,9 @@ class UsageUpdated(RunEvent):
     usage: TokenUsage = strawberry.field(description="Of the whole run so far.")
 
     @classmethod
-    def of(cls, place: Place, body: JsonObject) -> Self:
+    def of(cls, place: Place, given: _Usage) -> Self:
         """Map a body."""
-        return cls(**place, usage=TokenUsage.of(cast("_Usage", body)["usage"]))
+        return cls(**place, usage=TokenUsage.of(given["usage"]))
 
 
 class _Attempt(TypedDict):
@@ -210,9 +204,8 @@ class AttemptStarted(RunEvent):
     text: str = strawberry.field(description="Replaces all of the answer's text before this event.")
 
     @classmethod
-    def of(cls, place: Place, body: JsonObject) -> Self:
+    def of(cls, place: Place, given: _Attempt) -> Self:
         """Map a body."""
-        given = cast("_Attempt", body)
         return cls(**place, attempt=given["attempt"], text=given["text"])
 
 
@@ -233,9 +226,8 @@ class RunFinished(RunEvent):
     usage: TokenUsage = strawberry.field(description="Of the whole run.")
 
     @classmethod
-    def of(cls, place: Place, body: JsonObject) -> Self:
+    def of(cls, place: Place, given: _Ending) -> Self:
         """Map a body."""
-        given = cast("_Ending", body)
         return cls(
             **place,
             status=RunStatus(given["status"]),
@@ -259,9 +251,8 @@ class StreamGap(RunEvent):
     to_seq: int = strawberry.field(description="The last event that is missing; also this event's `seq`.")
 
     @classmethod
-    def of(cls, place: Place, body: JsonObject) -> Self:
+    def of(cls, place: Place, given: _Gap) -> Self:
         """Map a body."""
-        given = cast("_Gap", body)
         return cls(**place, from_seq=given["from_seq"], to_seq=given["to_seq"])
 
 
@@ -277,7 +268,7 @@ EVENT_TYPES = (
     RunFinished,
     StreamGap,
 )
-_MAKERS: dict[object, Callable[[Place, JsonObject], RunEvent]] = {cls.__name__: cls.of for cls in EVENT_TYPES}
+_MAKERS = cast("dict[object, Callable[[Place, JsonObject], RunEvent]]", {cls.__name__: cls.of for cls in EVENT_TYPES})
 
 
 def run_event(run_id: UUID, entry: Entry) -> RunEvent:

@@ -14,11 +14,14 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, collect_fields, collect_subfields
 
 from nexent_gql.api.selections.core import Execution
-from nexent_gql.api.selections.leaves import Complete, OddValueError, leaf, list_of, nullable
+from nexent_gql.api.selections.leaves import Complete, OddValueError, exact_class, leaf, list_of, nullable
 from nexent_gql.api.selections.plain import NotCoveredError, attribute_of, class_of, classes_of
 
 Fill = Callable[[object], dict[str, object]]
 """Turns an object of a known class into its selected fields."""
+
+Step = tuple[str, str, type | None, Complete]
+"""A field: its key, its attribute, the class whose values need not be completed, and how others are completed."""
 
 
 class _Wrapper(Protocol):
@@ -99,24 +102,25 @@ class Compiler:
         if collected.new_defer_usages:
             raise NotCoveredError
         template: dict[str, object] = {}
-        steps: list[tuple[str, str, Complete]] = []
+        steps: list[Step] = []
         for key, details in collected.grouped_field_set.items():
             name = details[0].node.name.value
             template[key] = type_.name
             if name != "__typename":
                 field = type_.fields[name]
-                steps.append((key, attribute_of(field), self.complete(field.type, details)))
+                steps.append((key, attribute_of(field), exact_class(field.type), self.complete(field.type, details)))
         return _filler(template, steps)
 
 
-def _filler(template: dict[str, object], steps: list[tuple[str, str, Complete]]) -> Fill:
+def _filler(template: dict[str, object], steps: list[Step]) -> Fill:
     """The template has all keys in their order, and the type's name where that is asked for."""
     fixed = tuple(steps)
 
     def fill(value: object) -> dict[str, object]:
         filled = template.copy()
-        for key, attribute, complete in fixed:
-            filled[key] = complete(getattr(value, attribute))
+        for key, attribute, exact, complete in fixed:
+            item = getattr(value, attribute)
+            filled[key] = item if type(item) is exact else complete(item)
         return filled
 
     return fill

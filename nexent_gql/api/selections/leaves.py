@@ -35,6 +35,17 @@ def list_of(complete: Complete) -> Complete:
     return complete_list
 
 
+def exact_class(type_: object) -> type | None:
+    """Return the class whose values are their own completion, nullable or not; None where there is none."""
+    match str(type_).rstrip("!"):
+        case "String":
+            return str
+        case "Boolean":
+            return bool
+        case _:
+            return None
+
+
 def leaf(type_: GraphQLLeafType) -> Complete:
     """Return how values of a scalar or an enum are completed; never gives None."""
     if type_ is GraphQLString:

@@ -35,7 +35,6 @@ from nexent_gql.api.encoding import Rendered, encode
 from nexent_gql.api.gate import Gate, RefusedError
 from nexent_gql.api.masking import internal, refusal
 from nexent_gql.api.refusals import BadRequestError, SessionEndedError, TooManyOperationsError
-from nexent_gql.api.selections.subscription import Reply
 from nexent_gql.api.transport.adapter import BAD_MESSAGE, SocketAdapter
 from nexent_gql.api.transport.answers import is_request_error, members
 from nexent_gql.api.transport.body import read_request
@@ -201,7 +200,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
         if admitted.kind is OperationType.SUBSCRIPTION:
             async with aclosing(gate.subscribe(admitted, context)) as results:
                 async for result in results:
-                    await _send(operation, result)
+                    if isinstance(result, Rendered):
+                        await operation.send_rendered(result)
+                    else:
+                        await _send(operation, result)
         else:
             await _send(operation, await gate.execute(admitted, context))
         await operation.send_operation_message({"id": operation.id, "type": "complete"})
@@ -214,10 +216,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
         await super().shutdown()
 
 
-async def _send(operation: SocketOperation, result: Reply) -> None:
-    if isinstance(result, Rendered):
-        await operation.send_rendered(result)
-        return
+async def _send(operation: SocketOperation, result: ExecutionResult) -> None:
     if is_request_error(result):
         raise RefusedError(result.errors or [])
     await operation.send_next(result)
