@@ -1,0 +1,84 @@
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from hashlib import sha256
+
+import pytest
+
+from nexent_gql.adapters.redis_client import RedisLink, open_redis
+from nexent_gql.adapters.texts_memory import MemoryTexts
+from nexent_gql.adapters.texts_redis import KEY, RedisTexts
+from nexent_gql.ports.texts import Texts
+from tests.support.valkey import ValkeyUnderTest, running_valkey
+
+
+@pytest.fixture(scope="module")
+def valkey() -> Generator[ValkeyUnderTest]:
+    with running_valkey() as running:
+        yield running
+
+
+@pytest.fixture
+async def link(valkey: ValkeyUnderTest) -> AsyncGenerator[RedisLink]:
+    async with open_redis(valkey.url) as opened:
+        await opened.commands.execute("FLUSHALL")
+        yield opened
+
+
+@pytest.fixture(params=["memory", "redis"])
+def texts(request: pytest.FixtureRequest) -> Texts:
+    """A hundred bytes of texts."""
+    if request.param == "memory":
+        return MemoryTexts(100)
+    return RedisTexts(request.getfixturevalue("link").commands, max_bytes=100, ttl_s=60)
+
+
+def digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+async def keep(texts: Texts, *added: str) -> None:
+    for text in added:
+        await texts.keep(digest(text), text)
+        await asyncio.sleep(0.002)
+
+
+async def known(texts: Texts, *asked: str) -> list[str | None]:
+    return [await texts.find(digest(text)) for text in asked]
+
+
+async def test_finds_what_was_kept_and_nothing_else(texts: Texts) -> None:
+    await keep(texts, "{ äöü }", "{ b }")
+    assert await known(texts, "{ äöü }", "{ c }", "{ b }") == ["{ äöü }", None, "{ b }"]
+
+
+async def test_what_was_not_used_for_longest_makes_room(texts: Texts) -> None:
+    a, b, c, d = ("a" * 30, "b" * 30, "c" * 30, "d" * 60)
+    await keep(texts, a, b, c)
+    assert await known(texts, a) == [a]
+    await asyncio.sleep(0.002)
+    await keep(texts, d)
+    assert await known(texts, a, b, c, d) == [a, None, None, d]
+
+
+async def test_keeping_again_takes_no_more_room_and_counts_as_used(texts: Texts) -> None:
+    a, b, c = "a" * 45, "b" * 45, "c" * 45
+    await keep(texts, a, b, a, a, c)
+    assert await known(texts, a, b, c) == [a, None, c]
+
+
+async def test_what_is_larger_than_all_room_is_not_kept(texts: Texts) -> None:
+    await keep(texts, "a" * 101)
+    assert await known(texts, "a" * 101) == [None]
+    await keep(texts, "b" * 100)
+    assert await known(texts, "b" * 100) == ["b" * 100]
+
+
+async def test_redis_forgets_what_nobody_uses(link: RedisLink) -> None:
+    texts = RedisTexts(link.commands, max_bytes=100, ttl_s=0.05)
+    await keep(texts, "a" * 60)
+    await asyncio.sleep(0.06)
+    assert await known(texts, "a" * 60) == [None]
+    await keep(texts, "b" * 60)
+    assert await known(texts, "b" * 60) == ["b" * 60]
+    await asyncio.sleep(0.06)
+    assert await link.commands.execute("EXISTS", KEY, f"{KEY}:used", f"{KEY}:bytes") == 0
