@@ -1,14 +1,18 @@
 """Clients that others wrote, as they are: each runs its script of `tests/foreign` against the running server."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.e2e.conftest import Stage
 from tests.support.fake_provider import Text, Tool
 from tests.support.graphql_client import Client, Data
 from tests.support.installation import Installation
-from tests.support.node import FOREIGN, observed, require_packages
+from tests.support.node import FOREIGN, copied, node, observed, require_packages
 
 VIEWER = {"viewer": {"user": {"displayName": "Demo user"}}}
+INVALID = ["GRAPHQL_VALIDATION_FAILED"]
+BAD_CURSOR = ["INVALID_CURSOR"]
 
 
 @pytest.fixture
@@ -28,7 +32,15 @@ async def run(stage: Stage, client: Client) -> Data:
     )
     sent = await stage.send("What is six times seven?")
     events = await client.whole(sent["run"]["id"])
-    return {"id": sent["run"]["id"], "events": [f"{event['seq']} {event['__typename']}" for event in events]}
+    return {
+        "id": sent["run"]["id"],
+        "conversationId": sent["conversation"]["id"],
+        "events": [f"{event['seq']} {event['__typename']}" for event in events],
+    }
+
+
+async def tool_names(client: Client) -> list[str]:
+    return [edge["node"]["name"] for edge in (await client.one("{ tools { edges { node { name } } } }"))["edges"]]
 
 
 def test_graphql_http_finds_nothing_to_complain_about(given: Data) -> None:
@@ -42,8 +54,8 @@ def test_graphql_ws(given: Data, run: Data) -> None:
     closings = seen.pop("closings")
     assert seen == {
         "viewer": [{"data": VIEWER}],
-        "wrong": ["GRAPHQL_VALIDATION_FAILED"],
-        "badCursor": ["INVALID_CURSOR"],
+        "wrong": INVALID,
+        "badCursor": BAD_CURSOR,
         "whole": run["events"],
         "resumed": run["events"],
     }
@@ -60,8 +72,43 @@ def test_graphql_ws(given: Data, run: Data) -> None:
 def test_graphql_sse(given: Data, run: Data) -> None:
     assert observed("graphql_sse.mjs", **given, run=run) == {
         "viewer": [{"data": VIEWER}],
-        "wrong": ["GRAPHQL_VALIDATION_FAILED"],
-        "badCursor": ["INVALID_CURSOR"],
+        "wrong": INVALID,
+        "badCursor": BAD_CURSOR,
         "whole": run["events"],
         "left": run["events"][:2],
+    }
+
+
+async def test_apollo_client(given: Data, run: Data, client: Client) -> None:
+    names = {"viewer": {"__typename": "Viewer", "user": {"__typename": "User", "displayName": "Demo user"}}}
+    assert observed("apollo.mjs", **given, run=run) == {
+        "viewer": names,
+        "wrong": INVALID,
+        "badCursor": BAD_CURSOR,
+        "tools": await tool_names(client),
+        "whole": run["events"],
+        "wrongSubscription": ["INVALID_ID"],
+    }
+
+
+def test_urql_with_event_streams(given: Data, run: Data) -> None:
+    assert observed("urql.mjs", **given, run=run) == {
+        "viewer": VIEWER,
+        "viewerByGet": VIEWER,
+        "wrong": INVALID,
+        "wrongByGet": INVALID,
+        "badCursor": BAD_CURSOR,
+        "whole": run["events"],
+        "wrongSubscription": ["INVALID_ID"],
+    }
+
+
+async def test_relay(given: Data, run: Data, client: Client, tmp_path: Path) -> None:
+    folder = copied(FOREIGN, tmp_path)
+    compiled = node(folder, "node_modules/relay-compiler/cli.js", "relay.config.json")
+    assert compiled.returncode == 0, compiled.stdout + compiled.stderr
+    assert observed("relay/paging.mjs", folder=folder, **given, run=run) == {
+        "tools": {"pages": 2, "nodes": await tool_names(client)},
+        "messages": {"pages": 2, "nodes": ["USER", "ASSISTANT"]},
+        "whole": run["events"],
     }

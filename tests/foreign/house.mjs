@@ -1,6 +1,7 @@
 // What the test hands over, and how a script answers: one JSON value on standard output.
-export const { url, token, run, ...given } = JSON.parse(process.env.GIVEN);
-export const socketUrl = url.replace(/^http/, "ws");
+export const given = JSON.parse(process.env.GIVEN);
+export const { url, token, run } = given;
+export const socketUrl = url?.replace(/^http/, "ws");
 export const headers = { authorization: `Bearer ${token}` };
 
 export const answer = (observed) => process.stdout.write(JSON.stringify(observed));

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,6 @@ def require_packages(folder: Path) -> None:
 
 def node(folder: Path, *command: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a script of a folder, or of a package in it, such as `node_modules/typescript/bin/tsc`."""
-    require_packages(folder)
     return subprocess.run(
         [str(NODE), *command],
         cwd=folder,
@@ -37,8 +37,18 @@ def node(folder: Path, *command: str, environment: dict[str, str] | None = None)
     )
 
 
-def observed(script: str, **given: object) -> Any:  # noqa: ANN401 - JSON, which a test compares with what it expects
+def copied(folder: Path, to: Path) -> Path:
+    """Copy a folder, for a program that writes into it: relay-compiler even into git's index. Packages are linked."""
+    require_packages(folder)
+    copy = to / folder.relative_to(ROOT)
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("node_modules", "__generated__"))
+    (copy / "node_modules").symlink_to(folder / "node_modules")
+    shutil.copy(ROOT / "schema.graphql", to)
+    return copy
+
+
+def observed(script: str, *, folder: Path = FOREIGN, **given: object) -> Any:  # noqa: ANN401 - JSON, to be compared
     """Run a script of `tests/foreign` with what it is given, and return the JSON that it prints."""
-    done = node(FOREIGN, script, environment={"GIVEN": json.dumps(given)})
+    done = node(folder, script, environment={"GIVEN": json.dumps(given)})
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
