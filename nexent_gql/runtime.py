@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from nexent_gql.adapters.budgets_purse import PursedBudgets
+from nexent_gql.adapters.budgets_redis import RedisBudgets
 from nexent_gql.adapters.events_redis import RedisEventLog
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_offline import OfflineModels
@@ -17,15 +19,19 @@ from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
 from nexent_gql.adapters.redis_client import RedisLink, open_redis
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
+from nexent_gql.adapters.texts_near import NearTexts
+from nexent_gql.adapters.texts_redis import RedisTexts
 from nexent_gql.adapters.tools_builtin import BuiltinTools
 from nexent_gql.adapters.wakeups_arq import ArqWakeups
 from nexent_gql.db.session import Database, create_engine
 from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.errors import UnavailableError
+from nexent_gql.ports.budgets import Budgets
 from nexent_gql.ports.events import EventLog
 from nexent_gql.ports.llm import Dialect, LanguageModels
 from nexent_gql.ports.passwords import Passwords
 from nexent_gql.ports.secrets import SecretBox
+from nexent_gql.ports.texts import Texts
 from nexent_gql.ports.tools import ToolBox
 from nexent_gql.ports.wakeups import Wakeups
 from nexent_gql.settings import Settings
@@ -50,6 +56,8 @@ class Runtime:
     redis: RedisLink
     log: EventLog
     wakeups: Wakeups
+    budgets: Budgets
+    texts: Texts
     llm: LanguageModels
     secrets: SecretBox
     passwords: Passwords
@@ -86,6 +94,8 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             redis=redis,
             log=RedisEventLog(redis, ttl_s=settings.runs.events_ttl_s),
             wakeups=ArqWakeups(redis),
+            budgets=PursedBudgets(RedisBudgets(redis.commands)),
+            texts=_texts(redis, settings),
             llm=LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client), Dialect.OFFLINE: OfflineModels()}),
             secrets=AesGcmSecretBox([settings.secret_key]),
             passwords=passwords,
@@ -93,6 +103,12 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             clock=utc_now,
             settings=settings,
         )
+
+
+def _texts(redis: RedisLink, settings: Settings) -> Texts:
+    kept = settings.api.documents
+    far = RedisTexts(redis.commands, max_bytes=kept.automatic_bytes, ttl_s=kept.automatic_ttl_s)
+    return NearTexts(far, kept.process_bytes)
 
 
 async def _check(name: str, asked: Awaitable[None]) -> Check:

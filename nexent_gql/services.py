@@ -7,6 +7,7 @@ from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.domains.models.service import ModelService
+from nexent_gql.domains.persisted.service import PersistedService
 from nexent_gql.domains.runs.asking import Asking
 from nexent_gql.domains.runs.service import RunService
 from nexent_gql.domains.tools.service import ToolService
@@ -18,6 +19,7 @@ class Services:
     """Stateless, built once per process; what differs per call is an argument, the actor first."""
 
     identity: IdentityService
+    persisted: PersistedService
     models: ModelService
     tools: ToolService
     agents: AgentService
@@ -34,6 +36,7 @@ class Services:
         conversations = ConversationService(db, agents, clock)
         return cls(
             identity=IdentityService(db, runtime.passwords, clock, runtime.settings.secret_key, runtime.settings.auth),
+            persisted=PersistedService(db, runtime.texts, clock),
             models=models,
             tools=tools,
             agents=agents,

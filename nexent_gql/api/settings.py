@@ -43,6 +43,47 @@ class SocketLimits(BaseModel):
     init_s: float = Field(default=10, gt=0, description="Seconds until connection_init must have come; then 4408.")
     ping_s: float = Field(default=20, gt=0, description="Seconds between the server's application pings.")
     operations: int = Field(default=50, ge=1, description="Operations at once on one socket.")
+    per_user: int = Field(
+        default=50, ge=1, description="Sockets of one user, or of one stranger's address, per process."
+    )
+    messages_per_s: float = Field(default=50, gt=0, description="Messages per second on one socket, in the long run.")
+    burst: int = Field(default=200, ge=10, description="Messages at once on one socket; more closes 1008.")
+
+
+class CostSettings(BaseModel):
+    """What callers may spend in points; an operation costs its flat price and a point for each object it may give."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["enforce", "measure", "off"] = Field(
+        default="enforce", description="`measure` reports costs and refuses nobody; `off` does not even count."
+    )
+    query: int = Field(default=1, ge=0, description="Points of a query or a subscription, whatever it gives.")
+    mutation: int = Field(default=10, ge=0, description="Points of a field of a mutation, whatever it gives.")
+    user_points: int = Field(default=100_000, ge=1, description="Points that a user may spend at once.")
+    user_restore_per_s: float = Field(default=2_000, gt=0, description="Points that a user gets back each second.")
+    stranger_points: int = Field(default=10_000, ge=1, description="Points that an address may spend at once.")
+    stranger_restore_per_s: float = Field(
+        default=200, gt=0, description="Points that an address gets back each second, when nobody has signed in."
+    )
+    report: bool = Field(default=True, description="Whether answers tell their cost in `extensions.cost`.")
+
+
+class PersistedSettings(BaseModel):
+    """Documents that clients name instead of sending them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    only: Literal["any", "log", "trusted"] = Field(
+        default="any",
+        description="`trusted` runs registered documents only (`nexent-gql documents sync`); `log` tells of others.",
+    )
+    automatic: bool = Field(default=True, description="Whether clients may register documents by sending them once.")
+    automatic_bytes: int = Field(
+        default=32 * 1024 * KIB, ge=KIB, description="Bytes of such documents that Redis keeps; the oldest go first."
+    )
+    automatic_ttl_s: float = Field(default=7 * 86_400, ge=1, description="Seconds that one is kept which nobody uses.")
+    process_bytes: int = Field(default=8 * 1024 * KIB, ge=KIB, description="Bytes of them that a process keeps too.")
 
 
 class ApiSettings(BaseModel):
@@ -60,3 +101,5 @@ class ApiSettings(BaseModel):
     heartbeat_s: float = Field(default=12, gt=0, description="Seconds between heartbeats of a streamed answer.")
     limits: ApiLimits = ApiLimits()
     sockets: SocketLimits = SocketLimits()
+    cost: CostSettings = CostSettings()
+    documents: PersistedSettings = PersistedSettings()

@@ -29,20 +29,24 @@ APP_COMMANDS: Mapping[str, Commands] = {
     "tenant": ("SELECT", "INSERT", "UPDATE"),
     "user_account": ("SELECT", "INSERT", "UPDATE"),
     "sign_in_throttle": (),
+    "persisted_document": (),
 }
 """What the application may do with its tenant's rows, where that is not everything."""
 
 SYSTEM_TABLES: Mapping[str, Commands] = {
     "user_account": _READ,
     "api_key": _READ,
+    "auth_session": _READ,
+    "persisted_document": ("SELECT", "INSERT", "DELETE"),
     "sign_in_throttle": _ALL,
     "job": ("SELECT", "UPDATE", "DELETE"),
     "job_step": ("SELECT", "DELETE"),
     "outbox": _ALL,
 }
-"""What system work may do, and why: whose an address or an API key is shows only when it is found (read only);
-throttles of sign-in have no tenant; jobs are claimed, re-queued and purged; the outbox is handed on (its row locks
-count as UPDATE), and re-driven jobs are written to it."""
+"""What system work may do, and why: whose an address or an API key is shows only when it is found (read only); so
+does who may keep their connections, which is asked for all of a process at once; documents that clients may name belong
+to the installation; throttles of sign-in have no tenant; jobs are claimed, re-queued and purged; the outbox is handed
+on (its row locks count as UPDATE), and re-driven jobs are written to it."""
 
 
 class UnsecuredTableError(Exception):

@@ -6,6 +6,7 @@ import pytest
 
 from nexent_gql.adapters.redis_client import RedisLink, open_redis
 from nexent_gql.adapters.texts_memory import MemoryTexts
+from nexent_gql.adapters.texts_near import NearTexts
 from nexent_gql.adapters.texts_redis import KEY, RedisTexts
 from nexent_gql.ports.texts import Texts
 from tests.support.valkey import ValkeyUnderTest, running_valkey
@@ -24,12 +25,13 @@ async def link(valkey: ValkeyUnderTest) -> AsyncGenerator[RedisLink]:
         yield opened
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "near"])
 def texts(request: pytest.FixtureRequest) -> Texts:
     """A hundred bytes of texts."""
     if request.param == "memory":
         return MemoryTexts(100)
-    return RedisTexts(request.getfixturevalue("link").commands, max_bytes=100, ttl_s=60)
+    far = RedisTexts(request.getfixturevalue("link").commands, max_bytes=100, ttl_s=60)
+    return far if request.param == "redis" else NearTexts(far, 1)
 
 
 def digest(text: str) -> str:
@@ -82,3 +84,15 @@ async def test_redis_forgets_what_nobody_uses(link: RedisLink) -> None:
     assert await known(texts, "b" * 60) == ["b" * 60]
     await asyncio.sleep(0.06)
     assert await link.commands.execute("EXISTS", KEY, f"{KEY}:used", f"{KEY}:bytes") == 0
+
+
+async def test_a_process_goes_on_with_what_it_has_seen() -> None:
+    with running_valkey() as valkey:
+        async with open_redis(valkey.url) as link:
+            far = RedisTexts(link.commands, max_bytes=100, ttl_s=60)
+            texts = NearTexts(far, 100)
+            await keep(far, "{ a }")
+            assert await known(texts, "{ a }") == ["{ a }"]
+            await asyncio.to_thread(valkey.kill)
+            await keep(texts, "{ b }")
+            assert await known(texts, "{ a }", "{ b }", "{ c }") == ["{ a }", "{ b }", None]

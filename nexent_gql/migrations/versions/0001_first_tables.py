@@ -89,6 +89,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
     )
     op.create_table(
+        "persisted_document",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_persisted_document")),
+    )
+    op.create_table(
         "sign_in_throttle",
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default=sa.text("1"), nullable=False),
@@ -399,6 +407,12 @@ def upgrade() -> None:
     )
     op.execute("GRANT DELETE, INSERT, SELECT, UPDATE ON outbox TO nexent_app")
     op.execute("GRANT DELETE, INSERT, SELECT, UPDATE ON outbox TO nexent_system")
+    op.execute("ALTER TABLE persisted_document ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE persisted_document FORCE ROW LEVEL SECURITY")
+    op.execute("CREATE POLICY system_delete ON persisted_document FOR DELETE TO nexent_system USING (true)")
+    op.execute("CREATE POLICY system_insert ON persisted_document FOR INSERT TO nexent_system WITH CHECK (true)")
+    op.execute("CREATE POLICY system_select ON persisted_document FOR SELECT TO nexent_system USING (true)")
+    op.execute("GRANT DELETE, INSERT, SELECT ON persisted_document TO nexent_system")
     op.execute("ALTER TABLE sign_in_throttle ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE sign_in_throttle FORCE ROW LEVEL SECURITY")
     op.execute("CREATE POLICY system_delete ON sign_in_throttle FOR DELETE TO nexent_system USING (true)")
@@ -450,11 +464,13 @@ def upgrade() -> None:
     op.execute("GRANT SELECT ON api_key TO nexent_system")
     op.execute("ALTER TABLE auth_session ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE auth_session FORCE ROW LEVEL SECURITY")
+    op.execute("CREATE POLICY system_select ON auth_session FOR SELECT TO nexent_system USING (true)")
     op.execute(
         "CREATE POLICY tenant ON auth_session FOR ALL TO nexent_app"
         " USING ((tenant_id = (NULLIF(current_setting('app.tenant_id'::text, true), ''::text))::uuid))"
     )
     op.execute("GRANT DELETE, INSERT, SELECT, UPDATE ON auth_session TO nexent_app")
+    op.execute("GRANT SELECT ON auth_session TO nexent_system")
     op.execute("ALTER TABLE conversation ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE conversation FORCE ROW LEVEL SECURITY")
     op.execute(
@@ -524,6 +540,7 @@ def downgrade() -> None:
     op.drop_table("tenant")
     op.drop_index("ix_sign_in_throttle_reset", table_name="sign_in_throttle")
     op.drop_table("sign_in_throttle")
+    op.drop_table("persisted_document")
     op.drop_table("outbox")
     op.drop_index("ix_job_leased", table_name="job", postgresql_where=sa.text("state = 'RUNNING'"))
     op.drop_index("ix_job_lane", table_name="job", postgresql_where=sa.text("state IN ('QUEUED', 'RUNNING')"))

@@ -1,0 +1,32 @@
+"""The trusted documents of the installation."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from nexent_gql.domains.persisted.tables import PersistedDocument
+
+
+class PersistedRepository:
+    """For system work: no tenant sees this table."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        """Take a session that spans tenants."""
+        self._session = session
+
+    async def all(self) -> Sequence[PersistedDocument]:
+        """Return every document."""
+        return (await self._session.scalars(select(PersistedDocument))).all()
+
+    async def add(self, rows: Collection[PersistedDocument]) -> None:
+        """Insert those whose ids are new."""
+        if rows:
+            values = [row.model_dump() for row in rows]
+            await self._session.execute(insert(PersistedDocument).on_conflict_do_nothing(), values)
+
+    async def remove(self, ids: Collection[str]) -> None:
+        """Delete documents."""
+        await self._session.execute(delete(PersistedDocument).where(col(PersistedDocument.id).in_(ids)))

@@ -1,0 +1,110 @@
+"""Finding documents by what clients call them."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from time import monotonic
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.persisted.errors import DocumentChangedError
+from nexent_gql.domains.persisted.repository import PersistedRepository
+from nexent_gql.domains.persisted.tables import PersistedDocument
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.ports.texts import Texts
+
+RELOAD_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What became of a manifest: how many documents are new, were there already, and are gone."""
+
+    added: int
+    kept: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Trusted:
+    """All trusted documents, as this process knows them since `at` (monotonic seconds)."""
+
+    at: float
+    by_id: Mapping[str, str]
+    digests: frozenset[str]
+
+
+def digest_of(text: str) -> str:
+    """Return the SHA-256 of a document in hexadecimal digits."""
+    return sha256(text.encode(errors="replace")).hexdigest()
+
+
+class PersistedService:
+    """Trusted documents, and automatic ones.
+
+    Args:
+        db: Holds the trusted ones; a process reads all of them, and again when one is asked for that it lacks.
+        texts: Holds the automatic ones.
+        clock: Tells when a document was registered.
+    """
+
+    def __init__(self, db: Database, texts: Texts, clock: Clock) -> None:
+        self._db = db
+        self._texts = texts
+        self._clock = clock
+        self._trusted = _Trusted(-RELOAD_S, {}, frozenset())
+        self._reloading = asyncio.Lock()
+
+    async def trusted(self, id_: str) -> str | None:
+        """Return a trusted document by its id; one that was just registered is found within two seconds."""
+        if id_ not in self._trusted.by_id:
+            await self._reload()
+        return self._trusted.by_id.get(id_)
+
+    async def is_trusted(self, text: str) -> bool:
+        """Tell whether exactly this text is trusted, under whatever id."""
+        digest = digest_of(text)
+        if digest not in self._trusted.digests:
+            await self._reload()
+        return digest in self._trusted.digests
+
+    async def automatic(self, digest: str) -> str | None:
+        """Return a document that some client has sent with its SHA-256, not too long ago."""
+        return await self._texts.find(digest)
+
+    async def register(self, text: str) -> None:
+        """Remember a document, to be found by its SHA-256."""
+        await self._texts.keep(digest_of(text), text)
+
+    async def sync(self, manifest: Mapping[str, str], *, prune: bool = False) -> Synced:
+        """Register all documents of a manifest, each under its id; twice is fine.
+
+        `prune` removes every document that the manifest does not hold: clients of an older build stop working.
+
+        Raises:
+            DocumentChangedError: An id is registered with another text; nothing was changed.
+        """
+        async with self._db.system() as session:
+            repository = PersistedRepository(session)
+            known = {row.id: row.text for row in await repository.all()}
+            changed = [id_ for id_, text in manifest.items() if known.get(id_, text) != text]
+            gone = known.keys() - manifest.keys() if prune else frozenset[str]()
+            if changed and not prune:
+                raise DocumentChangedError(changed)
+            await repository.remove([*gone, *changed])
+            fresh = [id_ for id_ in manifest if id_ not in known or id_ in changed]
+            await repository.add([self._row(id_, manifest[id_]) for id_ in fresh])
+        return Synced(added=len(fresh), kept=len(manifest) - len(fresh), removed=len(gone) + len(changed))
+
+    def _row(self, id_: str, text: str) -> PersistedDocument:
+        return PersistedDocument(id=id_, digest=digest_of(text), text=text, created_at=self._clock())
+
+    async def _reload(self) -> None:
+        """Read all trusted documents, unless that was done a moment ago."""
+        async with self._reloading:
+            if monotonic() - self._trusted.at < RELOAD_S:
+                return
+            async with self._db.system() as session:
+                rows = await PersistedRepository(session).all()
+            texts = {row.id: row.text for row in rows}
+            self._trusted = _Trusted(monotonic(), texts, frozenset(row.digest for row in rows))
