@@ -24,6 +24,7 @@ class PushQueue:
         self._batches: deque[Sequence[Entry]] = deque()
         self._bytes = 0
         self._is_stale = False
+        self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -48,7 +49,12 @@ class PushQueue:
     async def next(self, timeout_s: float) -> Sequence[Entry] | None:
         """Return all that waits, or wait; None after `timeout_s`, or when pushes were lost."""
         if not self._batches and not self._is_stale:
-            await self._wait(timeout_s)
+            self._set_timer(timeout_s)
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
         if self._is_stale or not self._batches:
             self._is_stale = False
             return None
@@ -69,25 +75,18 @@ class PushQueue:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def _wait(self, timeout_s: float) -> None:
-        """Wait under a timer that outlives single waits: one per silence, not one per push."""
-        loop = asyncio.get_running_loop()
-        self._deadline = loop.time() + timeout_s
+    def _set_timer(self, timeout_s: float) -> None:
+        """Let a wait end; a timer outlives single waits: there is one per silence, not one per push."""
+        self._deadline = self._loop.time() + timeout_s
         if self._timer is None or self._timer.when() > self._deadline:
             self.close()
-            self._timer = loop.call_at(self._deadline, self._on_timer)
-        self._waiter = loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+            self._timer = self._loop.call_at(self._deadline, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
         if self._waiter is None:
             return
-        loop = asyncio.get_running_loop()
-        if loop.time() >= self._deadline:
+        if self._loop.time() >= self._deadline:
             self._wake()
         else:
-            self._timer = loop.call_at(self._deadline, self._on_timer)
+            self._timer = self._loop.call_at(self._deadline, self._on_timer)

@@ -126,6 +126,9 @@ class _Reader:
 
     def take(self, pushed: Sequence[Entry] | None) -> Sequence[Entry]:
         """Return what of a push is next; behind a hole, or when there was none, the stores are to be read."""
+        if pushed is not None and len(pushed) == 1 and pushed[0].seq == pushed[0].from_seq == self._expected:
+            self._pass(pushed[0])
+            return pushed
         entries, hole = self._admit(pushed or ())
         self._announced_seq = max(self._announced_seq, hole.seq if hole else 0)
         self.is_behind = hole is not None or pushed is None
@@ -176,12 +179,18 @@ class _Reader:
                 if entry.seq > self._expected and entry.from_seq > self._expected:
                     return fresh, entry
                 fresh.append(entry if entry.from_seq >= self._expected else _gap(self._expected, entry.seq, entry))
-                self._expected = entry.seq + 1
-                self._may_be_over = False
-            if self._is_last is not None and self._is_last(entry):
-                self.is_finished = True
+            self._pass(entry)
+            if self.is_finished:
                 break
         return fresh, None
+
+    def _pass(self, entry: Entry) -> None:
+        """Stand behind `entry`, if not behind a later one already."""
+        if entry.seq >= self._expected:
+            self._expected = entry.seq + 1
+            self._may_be_over = False
+        if self._is_last is not None and self._is_last(entry):
+            self.is_finished = True
 
     def _bridge(self, beyond: Entry) -> Sequence[Entry]:
         """Give up what lies ahead of `beyond`."""
