@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nexent_gql.api.gate import Gate
+from nexent_gql.api.observer import Observer
 from nexent_gql.api.schema import ApiSchema, build_schema
 from nexent_gql.api.settings import ApiSettings
 from nexent_gql.api.transport.answers import refused
@@ -72,6 +73,7 @@ def create_app(
     backend: OpenBackend,
     *,
     schema: ApiSchema | None = None,
+    observer: Observer | None = None,
     pages: Sequence[BaseRoute] = (),
     graphiql: Page | None = None,
 ) -> Starlette:
@@ -81,6 +83,7 @@ def create_app(
         settings: Limits and who may reach the API.
         backend: Opens what the API serves, for as long as the server runs.
         schema: Another schema than the process's own, for tests of the machinery.
+        observer: What counts and traces operations; None keeps the figures to itself.
         pages: Routes beside the API, such as the page at `/`.
         graphiql: Answers a browser that opens the API's address.
     """
@@ -90,7 +93,7 @@ def create_app(
         async with backend() as opened:
             yield {"services": opened.services, "check": opened.check}
 
-    gate = Gate(schema or build_schema(settings.limits), settings)
+    gate = Gate(schema or build_schema(settings.limits), settings, observer)
     return Starlette(
         routes=[
             Route(PATH, HttpEndpoint(gate, graphiql)),

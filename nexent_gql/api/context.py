@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import strawberry
+from opentelemetry import trace
 from strawberry.dataloader import DataLoader
 
 from nexent_gql.kernel.errors import UnauthenticatedError
@@ -17,6 +18,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
 _MAX_BATCH = 500
+_tracer = trace.get_tracer(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,11 @@ class Loaders:
         return cast("DataLoader[K, V]", made)
 
     def _make(self, batch: Batch[K, V]) -> DataLoader[K, V]:
+        name = getattr(batch.load, "__name__", "objects")
+
         async def load(keys: list[K]) -> Sequence[V]:
-            found = await batch.load(self._context, keys)
+            with _tracer.start_as_current_span(f"load {name}", attributes={"nexent.keys": len(keys)}):
+                found = await batch.load(self._context, keys)
             return [found[key] if key in found else batch.missing() for key in keys]
 
         return DataLoader(load_fn=load, max_batch_size=_MAX_BATCH, cache=self.caching)

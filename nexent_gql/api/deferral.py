@@ -26,13 +26,11 @@ from graphql.execution import (
     SubsequentIncrementalExecutionResult,
 )
 
-from nexent_gql.api.masking import refusal
-from nexent_gql.kernel.errors import DomainError
-
 Increment = Mapping[str, object]
 """A payload of the 2023 proposal: `pending` announces parts by id, `incremental` brings them, `completed` ends them."""
 
 Publish = Callable[[list[GraphQLError]], None]
+"""Makes errors fit to be sent, in place."""
 
 
 _Result = ExecutionResult | ExperimentalIncrementalExecutionResults
@@ -142,9 +140,9 @@ class Pending:
         for part in cast("list[dict[str, str]]", increment.get("completed", [])):
             self.paths.pop(part["id"], None)
 
-    def give_up(self, error: DomainError) -> Increment:
+    def give_up(self, reasons: list[GraphQLError]) -> Increment:
         """Return the last payload of a query that ends early."""
-        errors = [refusal(error).formatted]
+        errors = [reason.formatted for reason in reasons]
         if not self.has_begun:
             return {"errors": errors, "hasNext": False}
         return {"completed": [{"id": id_, "errors": errors} for id_ in self.paths], "hasNext": False}

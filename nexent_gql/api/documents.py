@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from graphql import (
     DocumentNode,
@@ -35,9 +36,11 @@ RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 class PreparedOperation:
     """An operation that may run; `nodes` is None when variables decide how long its lists are.
 
-    `deferring` is the document as it was sent, where it defers parts of a query; `document` never does.
+    `deferring` is the document as it was sent, where it defers parts of a query; `document` never does. `digest` is
+    the SHA-256 of its text, in hex.
     """
 
+    digest: str
     document: DocumentNode
     deferring: DocumentNode | None
     node: OperationDefinitionNode
@@ -116,11 +119,11 @@ class Documents:
             publish(errors, self._limits)
             return Prepared(None, errors)
         try:
-            return self._validated(document)
+            return self._validated(document, sha256(text.encode()).hexdigest())
         except QueryTooComplexError as error:
             return Prepared(document, [refusal(error)])
 
-    def _validated(self, document: DocumentNode) -> Prepared:
+    def _validated(self, document: DocumentNode, digest: str) -> Prepared:
         measured = measure(document)
         for operation, shape in measured:
             check(operation, shape, self._limits)
@@ -135,11 +138,12 @@ class Documents:
         plain = without_defer(document)
         deferring = document if plain else None
         sized_by = size_variables(document)
-        operations = [self._operation(plain or document, deferring, *each, sized_by) for each in measured]
+        operations = [self._operation(digest, plain or document, deferring, *each, sized_by) for each in measured]
         return Prepared(plain or document, operations=operations)
 
     def _operation(
         self,
+        digest: str,
         document: DocumentNode,
         deferring: DocumentNode | None,
         node: OperationDefinitionNode,
@@ -148,6 +152,7 @@ class Documents:
     ) -> PreparedOperation:
         nodes = None if sized_by else self._count(document, node, {})
         return PreparedOperation(
+            digest,
             document,
             deferring if node.operation is OperationType.QUERY else None,
             node,

@@ -1,19 +1,19 @@
 """What every transport asks before it runs an operation, and how it runs one that has a single result."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from graphql import DocumentNode, GraphQLError, OperationType
 from strawberry.http import GraphQLRequestData
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
 from nexent_gql.api.context import Context
-from nexent_gql.api.deferral import Increment, Pending, run_deferred
+from nexent_gql.api.deferral import Increment, Pending, Publish, run_deferred
 from nexent_gql.api.documents import Prepared, PreparedOperation
 from nexent_gql.api.masking import publish, refusal
+from nexent_gql.api.observer import Observer
 from nexent_gql.api.refusals import (
     BadRequestError,
     CostLimitExceededError,
@@ -54,6 +54,7 @@ class Admitted:
 
     request: GraphQLRequestData
     operation: PreparedOperation
+    cost: int
 
     @property
     def kind(self) -> OperationType:
@@ -64,10 +65,11 @@ class Admitted:
 class Gate:
     """Admits operations and runs them within their deadline; one for all transports."""
 
-    def __init__(self, schema: ApiSchema, settings: ApiSettings) -> None:
+    def __init__(self, schema: ApiSchema, settings: ApiSettings, observer: Observer | None = None) -> None:
         """Bind the schema to its settings."""
         self.schema = schema
         self.settings = settings
+        self._observer = observer or Observer()
 
     def admit(self, request: GraphQLRequestData, context: Context) -> Admitted:
         """Check a request as far as its text, its variables and its caller tell.
@@ -83,10 +85,10 @@ class Gate:
         operation = _select(prepared, request.operation_name)
         try:
             self._check_caller(operation, context)
-            self._check_cost(operation, request)
+            cost = self._cost(operation, request)
         except DomainError as error:
             raise RefusedError.of(error) from error
-        return Admitted(request, operation)
+        return Admitted(request, operation, cost)
 
     def _check_caller(self, operation: PreparedOperation, context: Context) -> None:
         actor = context.actor_or_none
@@ -97,15 +99,22 @@ class Gate:
         if operation.introspects and not allowed:
             raise IntrospectionDisabledError("Introspection is not open to you; the schema is published as a file.")
 
-    def _check_cost(self, operation: PreparedOperation, request: GraphQLRequestData) -> None:
+    def _cost(self, operation: PreparedOperation, request: GraphQLRequestData) -> int:
         limits = self.settings.limits
         cost = self.schema.documents.nodes(operation, request.variables or {})
         if cost > limits.nodes:
             message = f"The answer could hold {cost} objects, more than {limits.nodes}; ask for smaller pages."
             raise CostLimitExceededError(message, requested=cost, allowed=limits.nodes)
+        return cost
 
     async def execute(self, admitted: Admitted, context: Context) -> ExecutionResult:
         """Run a query or a mutation; one that outlives its deadline is cancelled and gives a coded error."""
+        with self._observed(admitted) as told:
+            result = await self._execute(admitted, context)
+            told(result.errors or [])
+            return result
+
+    async def _execute(self, admitted: Admitted, context: Context) -> ExecutionResult:
         limits, request = self.settings.limits, admitted.request
         deadline_s = limits.mutation_s if admitted.kind is OperationType.MUTATION else limits.query_s
         try:
@@ -122,20 +131,19 @@ class Gate:
 
     async def defer(self, admitted: Admitted, document: DocumentNode, context: Context) -> AsyncGenerator[Increment]:
         """Run a query whose document defers parts of it; all parts together have its deadline."""
-        operation, schema, limit_s = admitted.operation, self.schema, self.settings.limits.query_s
-        told = partial(publish, limits=schema.limits, operation=operation.name)
-        variables, pending = admitted.request.variables, Pending()
-        try:
-            async with (
-                asyncio.timeout(limit_s),
-                aclosing(run_deferred(schema.core, document, operation.name, variables, context, told)) as increments,
-            ):
-                async for increment in increments:
-                    pending.note(increment)
-                    yield increment
-                    pending.forget(increment)
-        except TimeoutError:
-            yield pending.give_up(_too_long(limit_s))
+        core, name, variables = self.schema.core, admitted.operation.name, admitted.request.variables
+        limit_s, pending = self.settings.limits.query_s, Pending()
+        with self._observed(admitted) as told:
+            increments = run_deferred(core, document, name, variables, context, told)
+            try:
+                async with asyncio.timeout(limit_s), aclosing(increments):
+                    async for increment in increments:
+                        pending.note(increment)
+                        yield increment
+                        pending.forget(increment)
+            except TimeoutError:
+                told(late := [refusal(_too_long(limit_s))])
+                yield pending.give_up(late)
 
     def subscribe(self, admitted: Admitted, context: Context) -> AsyncGenerator[Reply]:
         """Run a subscription; its only result is a `PreExecutionError` when it could not begin.
@@ -145,8 +153,21 @@ class Gate:
         operation, schema = admitted.operation, self.schema
         context.loaders.caching = False
         execution = prepare(schema.core, operation.document, operation.name, admitted.request.variables, context)
-        told = partial(publish, limits=schema.limits, operation=operation.name)
-        return run_subscription(execution, operation.selections, told)
+        return run_subscription(execution, operation.selections, self._observed(admitted))
+
+    @contextmanager
+    def _observed(self, admitted: Admitted) -> Generator[Publish]:
+        """Observe an operation, and what errors it tells of; yields what makes them fit to be told."""
+        operation, limits = admitted.operation, self.schema.limits
+        following = admitted.kind is OperationType.SUBSCRIPTION
+        observe = self._observer.subscription if following else self._observer.operation
+        with observe(operation, admitted.cost) as observed:
+
+            def tell(errors: list[GraphQLError]) -> None:
+                publish(errors, limits, operation.name)
+                observed.note(errors)
+
+            yield tell
 
 
 def _too_long(limit_s: float) -> DeadlineExceededError:

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from nexent_gql.api.observer import Observer
 from nexent_gql.api.schema import ApiSchema
 from nexent_gql.api.settings import ApiSettings
 from nexent_gql.app import Backend, create_app
@@ -90,7 +91,9 @@ async def _page(_request: Request) -> Response:
 
 
 @asynccontextmanager
-async def serve(settings: ApiSettings | None = None, checks: Sequence[ToyCheck] = ()) -> AsyncGenerator[Api]:
+async def serve(
+    settings: ApiSettings | None = None, checks: Sequence[ToyCheck] = (), observer: Observer | None = None
+) -> AsyncGenerator[Api]:
     """Run the API until the block ends."""
     settings = settings or ApiSettings()
     identity = ToyIdentity()
@@ -103,7 +106,7 @@ async def serve(settings: ApiSettings | None = None, checks: Sequence[ToyCheck] 
 
         yield Backend(cast("Services", SimpleNamespace(identity=identity)), check)
 
-    app = create_app(settings, backend, schema=schema, graphiql=_page)
+    app = create_app(settings, backend, schema=schema, observer=observer, graphiql=_page)
     listener = socket.create_server(("127.0.0.1", 0))
     async with _running(app, settings, listener) as server:
         yield Api(f"http://127.0.0.1:{listener.getsockname()[1]}/graphql", identity, schema, server)

@@ -1,13 +1,15 @@
-"""Logs: one line, bounded, without secrets."""
+"""Logs: one line, bounded, without secrets; metrics an operator can scrape."""
 
 import json
 import logging
 from typing import Any
 
+import httpx2
 import pytest
 import structlog
 
-from nexent_gql.telemetry import MAX_LINE_BYTES, configure_logging, redact
+from nexent_gql.telemetry import MAX_LINE_BYTES, Few, configure_logging, metrics_registry, redact, serve_metrics
+from tests.support.installation import free_port
 
 pytestmark = pytest.mark.usefixtures("plain_logs")
 TOKEN = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
@@ -87,3 +89,17 @@ def test_levels_hold_for_libraries_too(capsys: pytest.CaptureFixture[str]) -> No
     logging.getLogger("library").info("quiet")
     logging.getLogger("uvicorn.error").warning("heard")
     assert [json.loads(line)["event"] for line in lines(capsys)] == ["heard"]
+
+
+def test_values_that_callers_choose_are_bounded() -> None:
+    few = Few(2)
+    assert [few(name) for name in ("a", "b", "a", "c", "b", "d")] == ["a", "b", "a", "other", "b", "other"]
+
+
+def test_scrapes_are_answered() -> None:
+    port = free_port()
+    serve_metrics(metrics_registry(), "127.0.0.1", port)
+    answer = httpx2.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
+    assert "process_resident_memory_bytes" in answer
+    with pytest.raises(OSError, match="in use"):
+        serve_metrics(metrics_registry(), "127.0.0.1", port)

@@ -1,12 +1,13 @@
 """Running a subscription: the resolver by graphql-core, its events by the compiled selection."""
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator
+from contextlib import AbstractContextManager, aclosing
 from typing import cast
 
 from graphql import GraphQLError
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
+from nexent_gql.api.deferral import Publish
 from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.selections.core import Execution, execute_event, open_events
 from nexent_gql.api.selections.events import Selections
@@ -14,12 +15,9 @@ from nexent_gql.api.selections.events import Selections
 Reply = ExecutionResult | Rendered
 """One result: rendered already, or one to be encoded, such as any with errors."""
 
-Publish = Callable[[list[GraphQLError]], None]
-"""Makes errors fit to be sent, in place."""
-
 
 async def run_subscription(
-    prepared: Execution | list[GraphQLError], selections: Selections, publish: Publish
+    prepared: Execution | list[GraphQLError], selections: Selections, observed: AbstractContextManager[Publish]
 ) -> AsyncGenerator[Reply]:
     """Yield a result for each event; a `PreExecutionError` alone when the subscription could not begin.
 
@@ -28,21 +26,22 @@ async def run_subscription(
     Args:
         prepared: The execution, or the errors of variables that do not fit.
         selections: Those of the operation.
-        publish: Called with the errors of any result.
+        observed: Entered for as long as it runs; called with the errors of any result.
     """
-    source = await open_events(prepared)
-    if isinstance(prepared, list) or isinstance(source, list):
-        publish(errors := cast("list[GraphQLError]", source))
-        yield PreExecutionError(data=None, errors=errors)
-        return
-    render = selections.render(prepared)
-    try:
-        async with aclosing(source):
-            async for event in source:
-                yield render(event) or await _execute(prepared, event, publish)
-    except Exception as error:  # noqa: BLE001 - told to the client as any error of a resolver
-        publish(errors := [_located(error)])
-        yield ExecutionResult(data=None, errors=errors)
+    with observed as publish:
+        source = await open_events(prepared)
+        if isinstance(prepared, list) or isinstance(source, list):
+            publish(errors := cast("list[GraphQLError]", source))
+            yield PreExecutionError(data=None, errors=errors)
+            return
+        render = selections.render(prepared)
+        try:
+            async with aclosing(source):
+                async for event in source:
+                    yield render(event) or await _execute(prepared, event, publish)
+        except Exception as error:  # noqa: BLE001 - told to the client as any error of a resolver
+            publish(errors := [_located(error)])
+            yield ExecutionResult(data=None, errors=errors)
 
 
 async def _execute(execution: Execution, event: object, publish: Publish) -> ExecutionResult:

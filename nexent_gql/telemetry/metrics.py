@@ -1,0 +1,43 @@
+"""Metrics for Prometheus; each process has its own registry, and a port of its own when an operator names one."""
+
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, start_http_server
+
+OTHERS = "other"
+
+
+def metrics_registry() -> CollectorRegistry:
+    """Make a registry that knows memory, CPU, file descriptors and garbage collections of this process."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> None:
+    """Answer scrapes at `http://host:port/metrics` from a thread, as long as the process lives.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    start_http_server(port, addr=host, registry=registry)
+
+
+class Few:
+    """The first so many different values of a label; all that come later are one.
+
+    Callers choose some labels, such as names of operations, and each value costs memory for good.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Begin with none."""
+        self._limit = limit
+        self._known: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        """Return the value, or "other"."""
+        if value in self._known:
+            return value
+        if len(self._known) >= self._limit:
+            return OTHERS
+        self._known.add(value)
+        return value
