@@ -55,9 +55,8 @@ check-schema: .venv/.dev
 check-migrations: .venv/.dev
 	@echo "make: migrations lead to the tables of the code" && $(BIN)/nexent-gql migrate --check
 
-bench: .venv/.dev ## Measure
-	@if [ -e benchmarks/__main__.py ]; then exec $(BIN)/python -m benchmarks $(ARGS); \
-	else echo "make: there are no benchmarks yet" >&2; exit 1; fi
+bench: .venv/.dev benchmarks/peers/$(PACKAGES) ## Measure, beside peers: ARGS="--short", ARGS="fanout tokens"
+	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 schema: .venv/.dev ## Write schema.graphql, docs/errors.md and docs/configuration.md from the code
 	@$(BIN)/nexent-gql schema && $(BIN)/python scripts/errors_page.py && exec $(BIN)/python scripts/configuration_page.py
@@ -66,7 +65,7 @@ migration: .venv/.dev ## Write a migration from the difference between code and 
 	@if [ -z "$(NAME)" ]; then echo 'make: say what changes: make migration NAME="add a column"' >&2; exit 2; fi
 	@exec $(BIN)/python -m nexent_gql.migrations "$(NAME)"
 
-node-packages: tests/foreign/$(PACKAGES) clients/typescript/$(PACKAGES) ## Install what tests of foreign clients need
+node-packages: $(addsuffix /$(PACKAGES),tests/foreign clients/typescript benchmarks/peers) ## Install what runs on node: foreign clients, and peers of benchmarks
 
 assets: ## Fetch GraphiQL's files from the npm registry, instead of taking them from a CDN
 	@$(PYTHON) scripts/fetch_assets.py

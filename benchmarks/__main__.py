@@ -34,7 +34,7 @@ async def main(names: Sequence[str], *, is_short: bool) -> int:
     if absent:
         sys.stderr.write(f"bench: without peers on node: {absent}\n")
     missed = 0
-    async with open_house() as house:
+    async with open_house(is_short=is_short) as house:
         bench = Bench(house, short=is_short, peers=() if absent else PEERS, peers_absent=absent)
         for name in names:
             began = time.monotonic()

@@ -1,5 +1,6 @@
 """Tokens of runs to subscribers: what the server pays for each delivered token, and how late it comes."""
 
+import asyncio
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -60,13 +61,12 @@ async def contenders(bench: Bench) -> AsyncGenerator[Mapping[str, Contender]]:
     house = bench.house
     redis, commands = house.environment["NEXENT_REDIS_URL"], house.runtime.redis.commands
     async with AsyncExitStack() as stack:
-        ours = await stack.enter_async_context(serving(house))
+        starts = [serving(house), _floor(redis), *(node.node_peer(house, name) for name in bench.peers)]
+        ours, floor, *peers = await asyncio.gather(*map(stack.enter_async_context, starts))
         runs = await house.make_runs(max(load.runs for load in LOADS))
         log = LogSource(house, runs, house.runtime.log, [global_id("Run", run) for run in runs])
-        floor = await stack.enter_async_context(_floor(redis))
         made = {OURS: Contender(ours, log), FLOOR: Contender(floor, PushSource(commands, "floor", ready_frame))}
-        for name in bench.peers:
-            peer = await stack.enter_async_context(node.node_peer(house, name))
+        for name, peer in zip(bench.peers, peers, strict=True):
             made[name] = Contender(peer, PushSource(commands, name, peer_event))
         yield made
 

@@ -2,8 +2,8 @@
 
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -35,6 +35,7 @@ class House:
     Attributes:
         actor: Owner of the demo tenant.
         token: A bearer token of the actor, good for a day.
+        kept: The processes that a short run shares; otherwise each benchmark has its own.
     """
 
     runtime: Runtime
@@ -42,6 +43,7 @@ class House:
     environment: Mapping[str, str]
     actor: Principal
     token: str
+    kept: "Kept | None" = None
 
     async def make_runs(self, count: int) -> Sequence[UUID]:
         """Insert runs that nobody works on, each in a conversation of its own."""
@@ -74,22 +76,31 @@ class House:
         return page.rows[0]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Served:
-    """A server that is measured."""
+    """A server that is measured; `token` is what its clients show."""
 
     port: int
     process: Measured
     token: str | None = None
-    url: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Say where it is."""
-        self.url = f"http://127.0.0.1:{self.port}/graphql"
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.port}/graphql"
+
+
+@dataclass(slots=True)
+class Kept:
+    """One server and one worker, started when first asked for."""
+
+    stack: AsyncExitStack
+    server: Served | None = None
+    worker: Measured | None = None
 
 
 @asynccontextmanager
-async def open_house() -> AsyncGenerator[House]:
+async def open_house(*, is_short: bool = False) -> AsyncGenerator[House]:
     """Start the engines over an empty temporary folder, without durability; about two seconds."""
     with running_engines() as engines:
         await migrations.upgrade(engines.database_url)
@@ -105,20 +116,40 @@ async def open_house() -> AsyncGenerator[House]:
                 "NEXENT_SECRET_KEY": _KEY,
                 "NEXENT_LOG_LEVEL": "ERROR",
             }
-            yield House(runtime, services, environment, actor, token.text.get_secret_value())
+            async with AsyncExitStack() as stack:
+                kept = Kept(stack) if is_short else None
+                yield House(runtime, services, environment, actor, token.text.get_secret_value(), kept)
 
 
 @asynccontextmanager
 async def serving(house: House) -> AsyncGenerator[Served]:
     """Run `nexent-gql serve` on the measured core."""
+    if (kept := house.kept) is None:
+        async with _serving(house) as served:
+            yield served
+    else:
+        kept.server = kept.server or await kept.stack.enter_async_context(_serving(house))
+        yield kept.server
+
+
+@asynccontextmanager
+async def working(house: House) -> AsyncGenerator[Measured]:
+    """Run a worker on the measured core."""
+    if (kept := house.kept) is None:
+        async with _working(house) as worker:
+            yield worker
+    else:
+        kept.worker = kept.worker or await kept.stack.enter_async_context(_working(house))
+        yield kept.worker
+
+
+@asynccontextmanager
+async def _serving(house: House) -> AsyncGenerator[Served]:
     port = free_port()
     command = [sys.executable, "-m", "nexent_gql.cli", "serve", "--port", str(port)]
     async with running(command, house.environment, port) as process:
         yield Served(port, process, house.token)
 
 
-@asynccontextmanager
-async def working(house: House, **settings: str) -> AsyncGenerator[Measured]:
-    """Run a worker on the measured core; `settings` are variables of its environment."""
-    async with running([sys.executable, "-m", "workers"], {**house.environment, **settings}) as process:
-        yield process
+def _working(house: House) -> AbstractAsyncContextManager[Measured]:
+    return running([sys.executable, "-m", "workers"], house.environment)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import text
@@ -68,8 +69,8 @@ async def run(bench: Bench) -> Report:
     alone: dict[str, list[Answered]] = {name: [] for name in places}
     many: dict[str, list[Answered]] = {name: [] for name in places}
     floor: list[float] = []
-    async with serving(bench.house) as served:
-        served.token = issued.text.get_secret_value()
+    async with serving(bench.house) as server:
+        served = replace(server, token=issued.text.get_secret_value())
         for _ in range(rounds):
             for name, variables in places.items():
                 await _measure(served, variables, seconds, alone[name], many[name])

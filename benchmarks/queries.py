@@ -1,9 +1,10 @@
 """Queries over HTTP: ours with all limits on, beside plain Strawberry, graphql-yoga and mercurius."""
 
+import asyncio
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks import node
 from benchmarks.bench import Bench
@@ -64,12 +65,14 @@ async def run(bench: Bench) -> Report:
 async def contenders(bench: Bench) -> AsyncGenerator[Mapping[str, Served]]:
     """Start all servers on the measured core."""
     async with AsyncExitStack() as stack:
-        ours = await stack.enter_async_context(_python("ours", {**bench.house.environment, **_RAISED}))
-        ours.token = bench.house.token
-        made = {OURS: ours, PLAIN: await stack.enter_async_context(_python("plain", {}))}
-        for name in bench.peers:
-            made[name] = await stack.enter_async_context(node.node_peer(bench.house, name))
-        yield made
+        starts = {
+            OURS: _python("ours", {**bench.house.environment, **_RAISED}),
+            PLAIN: _python("plain", {}),
+            **{name: node.node_peer(bench.house, name) for name in bench.peers},
+        }
+        served = await asyncio.gather(*map(stack.enter_async_context, starts.values()))
+        made = dict(zip(starts, served, strict=True))
+        yield made | {OURS: replace(made[OURS], token=bench.house.token)}
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import psutil
@@ -66,7 +66,7 @@ async def run(bench: Bench) -> Report:
     """Measure each load with steady readers alone and with all manners, turn by turn; then idle subscriptions."""
     report = Report("readers", "Readers that are slow, stand still or leave, beside steady ones on the same server.")
     loads, rounds, idle = (SHORT, 1, 20) if bench.short else (LOADS, 3, 2_000)
-    async with contenders(bench) as servers:
+    async with contenders(replace(bench, peers=()) if bench.short else bench) as servers:
         ours = servers["nexent-gql"]
         for load in loads:
             alone, mixed = list[Seen](), list[Seen]()
@@ -74,7 +74,7 @@ async def run(bench: Bench) -> Report:
                 alone.append(await _measure(bench.house, ours, load, mixed=False))
                 mixed.append(await _measure(bench.house, ours, load, mixed=True))
             _tell(report, load, alone, mixed)
-        held = {name: await _idle(contender, idle) for name, contender in servers.items()}
+        held = {name: await _idle(contender, idle, 0.1 if bench.short else 2) for name, contender in servers.items()}
     report.say(f"**{idle:,} idle subscriptions, a socket each**")
     report.table(("server", "KiB each"), [(name, short(kib)) for name, kib in held.items()])
     return report
@@ -119,17 +119,17 @@ async def _left(house: House, served: Served) -> int:
         await asyncio.sleep(0.05)
 
 
-async def _idle(contender: Contender, count: int) -> float:
+async def _idle(contender: Contender, count: int, rest_s: float) -> float:
     """Return the KiB that a subscription holds which gets nothing."""
     served = contender.served
-    await asyncio.sleep(1)
+    await asyncio.sleep(rest_s)
     before = served.process.rss_bytes()
     async with AsyncExitStack() as stack:
         for number in range(count):
             socket = await Socket.open(served.port, lambda _message: None, served.token)
             stack.callback(socket.drop)
             socket.subscribe(DOCUMENT, **contender.source.variables(number % 100))
-        await asyncio.sleep(2)
+        await asyncio.sleep(rest_s)
         return (served.process.rss_bytes() - before) / count / _KIB
 
 
