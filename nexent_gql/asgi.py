@@ -23,7 +23,9 @@ def open_backend(settings: Settings) -> OpenBackend:
     @asynccontextmanager
     async def opened() -> AsyncGenerator[Backend]:
         async with open_runtime(settings) as runtime:
-            yield Backend(Services.build(runtime), runtime.check)
+            services = Services.build(runtime)
+            async with services.identity.connections.running():
+                yield Backend(services, runtime.check)
 
     return opened
 

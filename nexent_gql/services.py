@@ -35,7 +35,9 @@ class Services:
         agents = AgentService(db, tools, clock)
         conversations = ConversationService(db, agents, clock)
         return cls(
-            identity=IdentityService(db, runtime.passwords, clock, runtime.settings.secret_key, runtime.settings.auth),
+            identity=IdentityService(
+                db, runtime.passwords, clock, runtime.settings.secret_key, runtime.settings.auth, runtime.log
+            ),
             persisted=PersistedService(db, runtime.texts, clock),
             models=models,
             tools=tools,

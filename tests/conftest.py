@@ -6,6 +6,7 @@ import pytest
 from pydantic import SecretStr
 from redis import Redis
 
+from nexent_gql.adapters.events_memory import MemoryEventLog
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
 from nexent_gql.db.session import Database, create_engine
 from nexent_gql.domains.identity.service import IdentityService
@@ -88,4 +89,6 @@ def clock() -> MovableClock:
 @pytest.fixture
 def identity(database: Database, passwords: Argon2Passwords, clock: MovableClock) -> IdentityService:
     """The services of identity, with the settings' defaults."""
-    return IdentityService(database, passwords, clock, SecretStr("a secret key for tests, 32 or more"), AuthSettings())
+    return IdentityService(
+        database, passwords, clock, SecretStr("a secret key for tests, 32 or more"), AuthSettings(), MemoryEventLog()
+    )

@@ -4,6 +4,7 @@ from nexent_gql.kernel.errors import (
     DomainError,
     ForbiddenError,
     InvalidInputError,
+    NotFoundError,
     QuotaExceededError,
     UnauthenticatedError,
     UnavailableError,
@@ -56,6 +57,33 @@ class CostLimitExceededError(InvalidInputError):
     """The answer could hold more objects than allowed: ask for smaller pages."""
 
     code = "COST_LIMIT_EXCEEDED"
+
+
+class BudgetSpentError(QuotaExceededError):
+    """The caller has spent their points; `details` say the price, what is left, and in how many seconds it fits."""
+
+    code = "RATE_LIMITED"
+
+
+class PersistedQueryNotFoundError(NotFoundError):
+    """The document was named by a hash that is not known (any more): send its text beside the hash."""
+
+    code = "PERSISTED_QUERY_NOT_FOUND"
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotFound")  # clients compare the sentence, so it stays as it is
+
+
+class PersistedQueryMismatchError(InvalidInputError):
+    """The hash beside a document is not the SHA-256 of its text."""
+
+    code = "PERSISTED_QUERY_HASH_MISMATCH"
+
+
+class DocumentNotTrustedError(ForbiddenError):
+    """This server runs registered documents only."""
+
+    code = "DOCUMENT_NOT_TRUSTED"
 
 
 class MethodNotAllowedError(InvalidInputError):
@@ -122,3 +150,15 @@ class TooManyOperationsError(QuotaExceededError):
     """The socket carries as many operations as one may."""
 
     code = "TOO_MANY_OPERATIONS"
+
+
+class TooManySocketsError(QuotaExceededError):
+    """The user, or the address, has as many sockets open as one may."""
+
+    code = "TOO_MANY_SOCKETS"
+
+
+class TooManyMessagesError(QuotaExceededError):
+    """The socket brings messages faster than one may."""
+
+    code = "TOO_MANY_MESSAGES"

@@ -1,4 +1,4 @@
-"""The command line: `nexent-gql up | serve | worker | migrate | schema | seed | token | doctor`.
+"""The command line: `nexent-gql up | serve | worker | migrate | schema | documents | seed | token | doctor`.
 
 Each command is a module of its own, imported only when it is called: `token` need not wait for the schema.
 """
@@ -14,7 +14,7 @@ from nexent_gql.embedded import EngineError
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.settings import SettingsError
 
-_COMMANDS = ("up", "serve", "worker", "migrate", "schema", "seed", "token", "doctor")
+_COMMANDS = ("up", "serve", "worker", "migrate", "schema", "documents", "seed", "token", "doctor")
 
 
 class _Commands(click.Group):

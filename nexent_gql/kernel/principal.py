@@ -31,8 +31,8 @@ _RANK = {Role.MEMBER: 0, Role.DEVELOPER: 1, Role.ADMIN: 2, Role.OWNER: 3}
 class Principal:
     """An authenticated user within one tenant.
 
-    `session_id` names the session or, for an API key, is None; `expires_at` is when the
-    credential ends (None: never), at which open subscriptions end too.
+    `session_id` names the session or, for an API key, is None, and `api_key_id` the other way round; `expires_at`
+    is when the credential ends (None: never), at which open subscriptions end too.
     """
 
     tenant_id: UUID
@@ -41,6 +41,7 @@ class Principal:
     scopes: frozenset[Scope] = frozenset(Scope)
     session_id: UUID | None = None
     expires_at: datetime | None = None
+    api_key_id: UUID | None = None
 
     def is_at_least(self, role: Role) -> bool:
         """Tell whether this principal's role includes `role`."""

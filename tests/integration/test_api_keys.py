@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from nexent_gql.adapters.events_memory import MemoryEventLog
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
 from nexent_gql.db.session import Database
 from nexent_gql.domains.identity.credentials import ApiKeyText
@@ -98,7 +99,7 @@ async def test_a_revoked_key_is_refused_in_other_processes_within_five_seconds(
     identity: IdentityService, ada: Principal, database: Database, passwords: Argon2Passwords, clock: MovableClock
 ) -> None:
     secret = SecretStr("a secret key for tests, 32 or more")
-    elsewhere = IdentityService(database, passwords, clock, secret, AuthSettings())
+    elsewhere = IdentityService(database, passwords, clock, secret, AuthSettings(), MemoryEventLog())
     key = await create(identity, ada)
     assert await use(elsewhere, key)
     await identity.api_keys.revoke(ada, key.row.id)
@@ -124,7 +125,7 @@ async def test_a_key_of_another_installation_is_refused(
     identity: IdentityService, ada: Principal, database: Database, passwords: Argon2Passwords, clock: MovableClock
 ) -> None:
     other = IdentityService(
-        database, passwords, clock, SecretStr("another secret key, also 32 or more"), AuthSettings()
+        database, passwords, clock, SecretStr("another secret key, also 32 or more"), AuthSettings(), MemoryEventLog()
     )
     key = await create(identity, ada)
     with pytest.raises(InvalidTokenError):
@@ -151,11 +152,11 @@ async def test_the_last_use_is_kept_to_the_minute(
     first = await last_used()
     assert first is not None
     for _ in range(3):
-        identity.api_keys._cache.clear()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - as after three seconds
+        await identity.connections.check()  # what is remembered is forgotten, as after three seconds
         await use(identity, key)
     assert await last_used() == first
     clock.pass_s(61)
-    identity.api_keys._cache.clear()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    await identity.connections.check()
     await use(identity, key)
     assert await last_used() != first
 

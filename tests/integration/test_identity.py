@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import QueuePool, text
 
+from nexent_gql.adapters.events_memory import MemoryEventLog
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
 from nexent_gql.db.session import Database
 from nexent_gql.domains.identity.errors import (
@@ -128,7 +129,9 @@ async def test_a_password_is_the_same_on_every_keyboard(identity: IdentityServic
 async def test_an_installation_can_be_closed_to_strangers(
     database: Database, passwords: Argon2Passwords, clock: MovableClock
 ) -> None:
-    closed = IdentityService(database, passwords, clock, SecretStr("s" * 32), AuthSettings(sign_up=False))
+    closed = IdentityService(
+        database, passwords, clock, SecretStr("s" * 32), AuthSettings(sign_up=False), MemoryEventLog()
+    )
     with pytest.raises(SignUpClosedError):
         await sign_up(closed)
 
@@ -315,7 +318,7 @@ async def test_signing_out_takes_effect_in_other_processes_within_five_seconds(
     identity: IdentityService, database: Database, passwords: Argon2Passwords, clock: MovableClock
 ) -> None:
     secret = SecretStr("a secret key for tests, 32 or more")
-    elsewhere = IdentityService(database, passwords, clock, secret, AuthSettings())
+    elsewhere = IdentityService(database, passwords, clock, secret, AuthSettings(), MemoryEventLog())
     signed_in = await sign_up(identity)
     assert await who(elsewhere, signed_in)
     await identity.sessions.sign_out(signed_in.viewer.actor)

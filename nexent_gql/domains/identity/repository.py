@@ -1,6 +1,6 @@
 """Rows of one tenant; and the few lookups that come before a tenant is known."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -17,6 +17,7 @@ from nexent_gql.kernel.principal import Role
 
 R = TypeVar("R", UserAccount, ApiKey)
 _PURGED_AT_ONCE = 100
+_ASKED_AT_ONCE = 5_000
 
 
 class IdentityRepository:
@@ -147,6 +148,23 @@ def _keyset(query: Select[R], at: Mapped[datetime], id_: Mapped[UUID], page: Pag
     return query.limit(page.size + 1)
 
 
+def _live_sessions(ids: Sequence[UUID], now: datetime) -> Select[UUID, str]:
+    owner = (col(UserAccount.tenant_id) == col(AuthSession.tenant_id)) & (
+        col(UserAccount.id) == col(AuthSession.user_id)
+    )
+    query = select(col(AuthSession.id), col(UserAccount.role)).join(UserAccount, owner)
+    query = query.where(col(AuthSession.id).in_(ids), col(UserAccount.deactivated_at).is_(None))
+    return query.where(col(AuthSession.revoked_at).is_(None), col(AuthSession.expires_at) > now)
+
+
+def _live_api_keys(ids: Sequence[UUID], now: datetime) -> Select[UUID, str]:
+    owner = (col(UserAccount.tenant_id) == col(ApiKey.tenant_id)) & (col(UserAccount.id) == col(ApiKey.user_id))
+    query = select(col(ApiKey.id), col(UserAccount.role)).join(UserAccount, owner)
+    query = query.where(col(ApiKey.id).in_(ids), col(UserAccount.deactivated_at).is_(None))
+    ends = col(ApiKey.expires_at)
+    return query.where(col(ApiKey.revoked_at).is_(None), or_(ends.is_(None), ends > now))
+
+
 class CredentialLookup:
     """Who a credential belongs to, in whatever tenant, and how often it was tried; for system work."""
 
@@ -167,6 +185,15 @@ class CredentialLookup:
         )
         row = (await self._session.execute(query.where(col(ApiKey.key_id) == key_id))).one_or_none()
         return None if row is None else (row[0], row[1])
+
+    async def roles(self, credentials: Collection[UUID], now: datetime) -> dict[UUID, Role]:
+        """Return the users' roles by sessions and API keys; those that open no door are left out."""
+        ids, found = list(credentials), dict[UUID, Role]()
+        for start in range(0, len(ids), _ASKED_AT_ONCE):
+            some = ids[start : start + _ASKED_AT_ONCE]
+            for query in (_live_sessions(some, now), _live_api_keys(some, now)):
+                found |= {id_: Role(role) for id_, role in (await self._session.execute(query)).all()}
+        return found
 
     async def count_attempt(self, key: bytes, now: datetime, window_s: int) -> tuple[int, datetime]:
         """Add an attempt; return how many there are in this window, and when it ends."""

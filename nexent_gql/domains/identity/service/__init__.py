@@ -10,10 +10,12 @@ from nexent_gql.domains.identity.service.cache import IdentityCache
 from nexent_gql.domains.identity.service.sessions import SessionService
 from nexent_gql.domains.identity.service.sign_in import SignInService
 from nexent_gql.domains.identity.service.users import UserService
+from nexent_gql.domains.identity.service.watch import CredentialWatch
 from nexent_gql.domains.identity.tokens import AccessToken, AccessTokens
 from nexent_gql.domains.identity.values import AuthRules
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.events import EventLog
 from nexent_gql.ports.passwords import Passwords
 
 DEMO_EMAIL = "demo@localhost"
@@ -27,17 +29,25 @@ class IdentityService:
         sessions: Going on with a session, and ending it.
         users: The people of a tenant.
         api_keys: Credentials for programs.
+        connections: Lasting connections, which end with their credentials.
     """
 
     def __init__(
-        self, db: Database, passwords: Passwords, clock: Clock, secret_key: SecretStr, rules: AuthRules
+        self,
+        db: Database,
+        passwords: Passwords,
+        clock: Clock,
+        secret_key: SecretStr,
+        rules: AuthRules,
+        log: EventLog,
     ) -> None:
         tokens, digests, cache = AccessTokens(secret_key, clock), Digests(secret_key), IdentityCache()
         self._authenticator = Authenticator(db, clock, tokens, digests, cache)
-        self.sessions = SessionService(db, clock, tokens, digests, rules, cache)
+        self.connections = CredentialWatch(db, clock, cache, log)
+        self.sessions = SessionService(db, clock, tokens, digests, rules, self.connections)
         self.sign_in = SignInService(db, passwords, clock, digests, rules, self.sessions)
-        self.users = UserService(db, passwords, clock, cache)
-        self.api_keys = ApiKeyService(db, clock, digests, cache)
+        self.users = UserService(db, passwords, clock, self.connections)
+        self.api_keys = ApiKeyService(db, clock, digests, self.connections)
 
     async def authenticate(self, token: str) -> Principal:
         """Return who a bearer token stands for: an access token or an API key.

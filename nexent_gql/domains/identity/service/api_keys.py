@@ -9,7 +9,7 @@ from nexent_gql.domains.identity import policy
 from nexent_gql.domains.identity.credentials import ApiKeyText, Digests
 from nexent_gql.domains.identity.errors import ApiKeyNotFoundError, InvalidExpiryError, TooManyApiKeysError
 from nexent_gql.domains.identity.repository import IdentityRepository
-from nexent_gql.domains.identity.service.cache import IdentityCache
+from nexent_gql.domains.identity.service.watch import CredentialWatch
 from nexent_gql.domains.identity.tables import ApiKey
 from nexent_gql.domains.identity.values import NewApiKey
 from nexent_gql.kernel.clock import Clock
@@ -28,11 +28,11 @@ class ApiKeyService:
     A key acts as its user, with the role they have at that moment, within its scopes.
     """
 
-    def __init__(self, db: Database, clock: Clock, digests: Digests, cache: IdentityCache) -> None:
+    def __init__(self, db: Database, clock: Clock, digests: Digests, connections: CredentialWatch) -> None:
         self._db = db
         self._clock = clock
         self._digests = digests
-        self._cache = cache
+        self._connections = connections
 
     async def create(
         self, actor: Principal, *, name: str, scopes: Iterable[Scope], expires_at: datetime | None
@@ -92,7 +92,7 @@ class ApiKeyService:
                 raise ApiKeyNotFoundError(api_key_id)
             row.revoked_at = row.revoked_at or self._clock()
             repository.add(row)
-        self._cache.clear()
+        await self._connections.announce()
         return row
 
 

@@ -86,4 +86,5 @@ def _principal(row: ApiKey, user: UserAccount) -> Principal:
         scopes=frozenset(Scope(scope) for scope in row.scopes),
         session_id=None,
         expires_at=row.expires_at,
+        api_key_id=row.id,
     )

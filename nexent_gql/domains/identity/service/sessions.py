@@ -11,7 +11,7 @@ from nexent_gql.domains.identity.credentials import Digests, RefreshToken
 from nexent_gql.domains.identity.errors import InvalidRefreshTokenError, InvalidTokenError
 from nexent_gql.domains.identity.policy import require_person
 from nexent_gql.domains.identity.repository import IdentityRepository
-from nexent_gql.domains.identity.service.cache import IdentityCache
+from nexent_gql.domains.identity.service.watch import CredentialWatch
 from nexent_gql.domains.identity.tables import AuthSession, Tenant, UserAccount
 from nexent_gql.domains.identity.tokens import AccessToken, AccessTokens
 from nexent_gql.domains.identity.values import AuthRules, Client, SignedIn, Viewer
@@ -33,14 +33,14 @@ class SessionService:
         tokens: AccessTokens,
         digests: Digests,
         rules: AuthRules,
-        cache: IdentityCache,
+        connections: CredentialWatch,
     ) -> None:
         self._db = db
         self._clock = clock
         self._tokens = tokens
         self._digests = digests
         self._rules = rules
-        self._cache = cache
+        self._connections = connections
 
     async def refresh(self, token: SecretStr) -> SignedIn:
         """Exchange a refresh token for the next one and a fresh access token.
@@ -56,7 +56,7 @@ class SessionService:
         async with self._db.transaction(presented.tenant_id) as session:
             answer = await self._exchange(IdentityRepository(session, presented.tenant_id), presented)
         if answer is None:
-            self._cache.clear()
+            await self._connections.announce()
             raise InvalidRefreshTokenError
         return answer
 
@@ -74,7 +74,7 @@ class SessionService:
             elif (row := await repository.auth_session(session_id)) is not None and row.revoked_at is None:
                 row.revoked_at, row.revoked_reason = now, "SIGNED_OUT"
                 repository.add(row)
-        self._cache.clear()
+        await self._connections.announce()
 
     async def issue_token(self, actor: Principal, *, ttl_s: int | None = None) -> AccessToken:
         """Return an access token in a session of its own, which ends with it and can't be refreshed.

@@ -10,7 +10,7 @@ from nexent_gql.db.violations import translated
 from nexent_gql.domains.identity import policy
 from nexent_gql.domains.identity.errors import EmailTakenError, LastOwnerError, UserNotFoundError
 from nexent_gql.domains.identity.repository import IdentityRepository
-from nexent_gql.domains.identity.service.cache import IdentityCache
+from nexent_gql.domains.identity.service.watch import CredentialWatch
 from nexent_gql.domains.identity.tables import UNIQUE_EMAIL, UserAccount
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.page import Page, PageRequest
@@ -22,11 +22,11 @@ from nexent_gql.ports.passwords import Passwords
 class UserService:
     """Everybody of a tenant sees its users; administrators change them, up to their own role."""
 
-    def __init__(self, db: Database, passwords: Passwords, clock: Clock, cache: IdentityCache) -> None:
+    def __init__(self, db: Database, passwords: Passwords, clock: Clock, connections: CredentialWatch) -> None:
         self._db = db
         self._passwords = passwords
         self._clock = clock
-        self._cache = cache
+        self._connections = connections
 
     async def page(self, actor: Principal, page: PageRequest) -> Page[UserAccount]:
         """Page through the users of the tenant, deactivated ones too, newest first."""
@@ -91,7 +91,7 @@ class UserService:
             user = await self._changeable(repository, actor, user_id, stays_owner=role is Role.OWNER)
             user.role, user.updated_at = role, self._clock()
             repository.add(user)
-        self._cache.clear()
+        await self._connections.announce()
         return user
 
     async def deactivate(self, actor: Principal, user_id: UUID) -> UserAccount:
@@ -113,7 +113,7 @@ class UserService:
             repository.add(user)
             await repository.revoke_sessions(user_id, now, "DEACTIVATED")
             await repository.revoke_api_keys(user_id, now)
-        self._cache.clear()
+        await self._connections.announce()
         return user
 
     def _require_administrator(self, actor: Principal, *roles: Role) -> None:

@@ -1,0 +1,69 @@
+"""`nexent-gql documents`: what clients may name instead of sending it."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import click
+
+from nexent_gql.api.schema import build_schema
+from nexent_gql.api.settings import ApiLimits
+from nexent_gql.cli.state import find_settings, state_dir_option
+from nexent_gql.domains.persisted.service import Synced
+from nexent_gql.runtime import open_runtime
+from nexent_gql.services import Services
+from nexent_gql.settings import Settings
+
+_MAX_ID_CHARS = 200
+_SHOWN_PROBLEMS = 20
+
+
+@click.group("documents")
+def command() -> None:
+    """Documents that clients name instead of sending them."""
+
+
+@command.command("sync")
+@click.argument("manifest", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--prune", is_flag=True, help="Remove what the manifest does not hold; older clients stop working.")
+@state_dir_option
+def sync(manifest: Path, *, prune: bool, state_dir: Path) -> None:
+    """Register the documents of MANIFEST, a JSON object of texts by their hashes.
+
+    graphql-codegen's client preset writes one with `persistedDocuments: true`, as persisted-documents.json.
+    """
+    documents = _read(manifest)
+    settings = find_settings(state_dir)
+    problems = _problems(documents, settings.api.limits)
+    if problems:
+        raise click.ClickException("\n".join(["nothing was registered:", *problems[:_SHOWN_PROBLEMS]]))
+    done = asyncio.run(_sync(settings, documents, prune=prune))
+    click.echo(f"{done.added} documents added, {done.kept} were there, {done.removed} removed")
+
+
+def _read(path: Path) -> Mapping[str, str]:
+    try:
+        value: object = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise click.ClickException(f"{path} is not JSON in UTF-8: {error}") from error
+    if not isinstance(value, dict):
+        raise click.ClickException(f"{path} must hold one JSON object, of texts by their hashes.")
+    entries = cast("dict[str, object]", value)
+    odd = [id_ for id_, text in entries.items() if not isinstance(text, str) or not 0 < len(id_) <= _MAX_ID_CHARS]
+    if odd:
+        raise click.ClickException(f"{path} holds something else than texts by their hashes: {odd[0][:_MAX_ID_CHARS]}")
+    return {id_.removeprefix("sha256:"): str(text) for id_, text in entries.items()}
+
+
+def _problems(documents: Mapping[str, str], limits: ApiLimits) -> list[str]:
+    """Say which documents this server would refuse, and why."""
+    prepare = build_schema(limits).documents.prepare
+    refused = ((id_, prepare(text).errors) for id_, text in documents.items())
+    return [f"{id_}: {errors[0].message}" for id_, errors in refused if errors]
+
+
+async def _sync(settings: Settings, documents: Mapping[str, str], *, prune: bool) -> Synced:
+    async with open_runtime(settings) as runtime:
+        return await Services.build(runtime).persisted.sync(documents, prune=prune)

@@ -1,0 +1,116 @@
+"""Lasting connections, and telling them when their credential is worth nothing any more."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.identity.repository import CredentialLookup
+from nexent_gql.domains.identity.service.cache import IdentityCache
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.errors import UnavailableError
+from nexent_gql.kernel.principal import Principal, Role
+from nexent_gql.ports.events import EventLog
+
+TOPIC = "identity/revocations"
+CHECK_S = 5.0
+_PAUSE_S = 0.25
+_POKE_S = 1.0
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Watcher:
+    """One connection; `credential` is the id of its session or of its API key."""
+
+    actor: Principal
+    credential: UUID
+    ended: Callable[[], None]
+
+
+class CredentialWatch:
+    """Knows the lasting connections of this process and looks after them while `running`.
+
+    A change of anybody's rights pokes a topic of the event log, and every process then asks the database about all
+    its connections in one query. It asks every five seconds in any case, so a lost poke costs seconds, not safety.
+    """
+
+    def __init__(self, db: Database, clock: Clock, cache: IdentityCache, log: EventLog) -> None:
+        self._db = db
+        self._clock = clock
+        self._cache = cache
+        self._push = log
+        self._watchers: dict[_Watcher, None] = {}
+
+    @contextmanager
+    def watch(self, actor: Principal, ended: Callable[[], None]) -> Generator[None]:
+        """Call `ended`, once or more, when the actor's credential was revoked or their role changed."""
+        credential = actor.session_id or actor.api_key_id
+        if credential is None:
+            yield
+            return
+        watcher = _Watcher(actor, credential, ended)
+        self._watchers[watcher] = None
+        try:
+            yield
+        finally:
+            del self._watchers[watcher]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Look after the connections until the block ends."""
+        task = asyncio.create_task(self._run(), name="credential-watch")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def announce(self) -> None:
+        """Let every process look at once: somebody's rights have changed, and that is committed.
+
+        Connections of this process are told before this returns.
+        """
+        await self.check()
+        try:
+            async with asyncio.timeout(_POKE_S):
+                await self._push.poke(TOPIC)
+        except (UnavailableError, TimeoutError) as error:
+            _log.warning("identity.poke_lost", error=type(error).__name__)
+
+    async def check(self) -> None:
+        """Ask the database about all connections, and tell those that have to end."""
+        self._cache.clear()
+        watchers = list(self._watchers)
+        if not watchers:
+            return
+        try:
+            roles = await self._roles({watcher.credential for watcher in watchers})
+        except (SQLAlchemyError, OSError, UnavailableError) as error:
+            _log.warning("identity.watch_blind", error=type(error).__name__)
+            return
+        for watcher in watchers:
+            if watcher in self._watchers and roles.get(watcher.credential) != watcher.actor.role:
+                watcher.ended()
+
+    async def _roles(self, credentials: Collection[UUID]) -> Mapping[UUID, Role]:
+        async with self._db.system() as session:
+            return await CredentialLookup(session).roles(credentials, self._clock())
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with self._push.subscribe(TOPIC) as pushed:
+                    while True:
+                        await self.check()
+                        await asyncio.sleep(_PAUSE_S)
+                        await pushed.next(CHECK_S)
+            except UnavailableError:
+                await self.check()
+                await asyncio.sleep(_PAUSE_S)
