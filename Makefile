@@ -78,7 +78,7 @@ fmt: .venv/.dev ## Format, and repair what can be repaired
 
 clean: ## Remove what `make` made; state folders stay
 	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
-	@find nexent_gql workers tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find nexent_gql workers tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.up: $(BOOTSTRAP) requirements/up.txt $(MOVED)
 	@$(MAKE_VENV) up

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from benchmarks.house import Served
-from benchmarks.streams import DOCUMENT, LogSource
+from benchmarks.sources import LogSource
+from benchmarks.streams import DOCUMENT
 from benchmarks.wire import Socket
 from nexent_gql.domains.runs import events
 

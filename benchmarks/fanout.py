@@ -4,14 +4,16 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks import node
 from benchmarks.bench import Bench
 from benchmarks.house import Served, serving
 from benchmarks.machine import running
 from benchmarks.report import Report, median, short
-from benchmarks.streams import Load, LogSource, PushSource, Source, Trial, measure, peer_event, ready_frame
+from benchmarks.sources import LogSource, PushSource, Source, patient_commands, peer_event, ready_frame
+from benchmarks.streams import Load, Trial, measure
+from nexent_gql.adapters.events_redis import RedisEventLog
 from nexent_gql.api.relay import global_id
 from tests.support.installation import free_port
 
@@ -24,6 +26,7 @@ LOADS = (
 )
 LAG_LOAD = LOADS[3]
 SHORT = (Load("1 run to 5", runs=1, each=5, rate=None), Load("5 runs x 20/s to one each", runs=5, each=1, rate=20))
+_TTL_S = 3_600
 OURS, FLOOR = "nexent-gql", "floor"
 MAX_CPU_RATIO, MAX_LAG_RATIO, MAX_BEHIND_S = 1.5, 3.0, 0.1
 
@@ -59,12 +62,14 @@ async def run(bench: Bench) -> Report:
 async def contenders(bench: Bench) -> AsyncGenerator[Mapping[str, Contender]]:
     """Start all servers on the measured core; those that wait cost nothing."""
     house = bench.house
-    redis, commands = house.environment["NEXENT_REDIS_URL"], house.runtime.redis.commands
+    redis = house.environment["NEXENT_REDIS_URL"]
     async with AsyncExitStack() as stack:
+        commands = await stack.enter_async_context(patient_commands(redis))
+        link = replace(house.runtime.redis, commands=commands)
         starts = [serving(house), _floor(redis), *(node.node_peer(house, name) for name in bench.peers)]
         ours, floor, *peers = await asyncio.gather(*map(stack.enter_async_context, starts))
         runs = await house.make_runs(max(load.runs for load in LOADS))
-        log = LogSource(house, runs, house.runtime.log, [global_id("Run", run) for run in runs])
+        log = LogSource(house, runs, RedisEventLog(link, ttl_s=_TTL_S), [global_id("Run", run) for run in runs])
         made = {OURS: Contender(ours, log), FLOOR: Contender(floor, PushSource(commands, "floor", ready_frame))}
         for name, peer in zip(bench.peers, peers, strict=True):
             made[name] = Contender(peer, PushSource(commands, name, peer_event))

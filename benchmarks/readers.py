@@ -14,7 +14,8 @@ from benchmarks.crowd import Crowd, Manner, gathered, gone
 from benchmarks.fanout import Contender, contenders
 from benchmarks.house import House, Served
 from benchmarks.report import Report, median, quantile, short
-from benchmarks.streams import DOCUMENT, LogSource, Publisher
+from benchmarks.sources import LogSource
+from benchmarks.streams import DOCUMENT, Publisher
 from benchmarks.wire import Socket
 
 MAX_LAG_RATIO, MAX_GROWTH_MIB = 2.0, 100.0

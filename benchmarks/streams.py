@@ -1,23 +1,17 @@
-"""Tokens on their way to many sockets: who writes them, who reads them, and what one trial measured."""
+"""Tokens on their way to many sockets: who reads them, at what pace they are written, and what one trial measured."""
 
 import asyncio
 import re
 import time
 from array import array
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Protocol
-from uuid import UUID
 
-from benchmarks.house import House, Served
+from benchmarks.house import Served
 from benchmarks.report import quantile
+from benchmarks.sources import Source, stamped
 from benchmarks.wire import Socket
-from nexent_gql.adapters.redis_client import RedisCommands
-from nexent_gql.domains.runs import events
-from nexent_gql.kernel.json import dumps
-from nexent_gql.ports.events import Entry, EventLog
-from nexent_gql.ports.run_events import TextDelta, encode_body
 
 DOCUMENT = """
 subscription ($run: ID!, $after: String) {
@@ -33,74 +27,6 @@ _DRAIN_S = 3.0
 _JOIN_S = 30.0
 _PROBE_S = 1.0
 _REST_S = 0.2
-
-
-class Source(Protocol):
-    """Writes tokens of runs, and knows what to ask for them."""
-
-    async def publish(self, run: int, text: str) -> None:
-        """Write the next token of a run."""
-        ...
-
-    def variables(self, run: int) -> dict[str, object]:
-        """Return what a subscriber that begins now gives as variables."""
-        ...
-
-
-@dataclass(slots=True)
-class LogSource:
-    """As a worker writes: one entry of the event log a token."""
-
-    house: House
-    runs: Sequence[UUID]
-    log: EventLog
-    ids: Sequence[str]
-    seqs: list[int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Begin every run at its first event."""
-        self.seqs = [0] * len(self.runs)
-
-    async def publish(self, run: int, text: str) -> None:
-        """See `Source`."""
-        self.seqs[run] += 1
-        body = encode_body(TextDelta(text=text, step=1))
-        entry = Entry(self.seqs[run], 1, int(time.time() * 1000), body)
-        await self.log.append(events.topic(self.house.actor.tenant_id, self.runs[run]), 1, [entry])
-
-    def variables(self, run: int) -> dict[str, object]:
-        """See `Source`; the cursor stands behind what earlier trials wrote."""
-        return {"run": self.ids[run], "after": events.cursor(self.runs[run], self.seqs[run])}
-
-
-@dataclass(slots=True)
-class PushSource:
-    """As peers get it: one PUBLISH a token, of whatever `encode` makes of seq and text."""
-
-    commands: RedisCommands
-    prefix: str
-    encode: Callable[[int, str], bytes]
-    seq: int = 0
-
-    async def publish(self, run: int, text: str) -> None:
-        """See `Source`."""
-        self.seq += 1
-        await self.commands.publish(f"{self.prefix}:{run}", self.encode(self.seq, text))
-
-    def variables(self, run: int) -> dict[str, object]:
-        """See `Source`."""
-        return {"run": f"{self.prefix}:{run}", "after": None}
-
-
-def peer_event(seq: int, text: str) -> bytes:
-    """Return an event as peers take it."""
-    return dumps({"kind": "TextDelta", "seq": seq, "cursor": f"0a1b2c3d-{seq}", "text": text})
-
-
-def ready_frame(seq: int, text: str) -> bytes:
-    """Return a frame that only needs to be forwarded."""
-    event = {"__typename": "TextDelta", "seq": seq, "cursor": f"0a1b2c3d-{seq}", "text": text}
-    return dumps({"id": "1", "type": "next", "payload": {"data": {"runEvents": event}}})
 
 
 @dataclass(slots=True)
@@ -130,11 +56,6 @@ class Readers:
             self.arrived.set()
 
         return on_message
-
-
-def stamped(chars: int = 0) -> str:
-    """Return a token that tells when it was written; `chars` make it longer."""
-    return f"{time.monotonic_ns()} token{'.' * chars}"
 
 
 @asynccontextmanager
