@@ -1,17 +1,10 @@
 """The schema: the faces of all domains, put together once per process, without I/O."""
 
-from collections.abc import Iterator, Sequence
-from typing import Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, Self, cast
 
 import strawberry
-from graphql import (
-    GraphQLError,
-    GraphQLSchema,
-    GraphQLStreamDirective,
-    lexicographic_sort_schema,
-    print_schema,
-)
-from graphql import build_schema as build_from_sdl
+from graphql import GraphQLError, GraphQLNonNull, GraphQLSchema, GraphQLStreamDirective
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
@@ -29,12 +22,21 @@ from nexent_gql.api.models import face as models
 from nexent_gql.api.relay import NodeLoaders, node_queries
 from nexent_gql.api.runs import face as runs
 from nexent_gql.api.scalars import SCALARS
+from nexent_gql.api.sdl import sorted_sdl
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.api.tools import face as tools
 from nexent_gql.kernel.page import MAX_PAGE_SIZE
 
 # A new domain takes its place here.
 FACES: tuple[Face, ...] = (identity.FACE, models.FACE, tools.FACE, agents.FACE, conversations.FACE, runs.FACE)
+
+
+class _Typed(Protocol):
+    type: object
+
+
+class _Wrapper(Protocol):
+    of_type: object
 
 
 class PreparedDocuments(SchemaExtension):
@@ -87,6 +89,7 @@ class ApiSchema(strawberry.Schema):
         )
         schema.limits, schema.core = limits, schema._schema
         schema.core.directives = tuple(each for each in schema.core.directives if each is not GraphQLStreamDirective)
+        _let_fields_fail_alone(schema.core)
         _describe_inputs(schema.core)
         schema.documents = Documents(schema.core, schema.as_str(), limits)
         return schema
@@ -98,6 +101,17 @@ class ApiSchema(strawberry.Schema):
 
 def _root(name: str, description: str, parts: Sequence[type]) -> type:
     return strawberry.type(type(name, tuple(parts), {}), description=description)
+
+
+def _let_fields_fail_alone(schema: GraphQLSchema) -> None:
+    """Make what queries and mutations return nullable: where one fails, the answer keeps what the others did."""
+    for root in (schema.query_type, schema.mutation_type):
+        for field in cast("Mapping[str, _Typed]", root.fields).values() if root else ():
+            field.type = _nullable(field.type)
+
+
+def _nullable(type_: object) -> object:
+    return cast("_Wrapper", type_).of_type if isinstance(type_, GraphQLNonNull) else type_
 
 
 def _describe_inputs(schema: GraphQLSchema) -> None:
@@ -114,10 +128,5 @@ def build_schema(limits: ApiLimits | None = None) -> ApiSchema:
 
 
 def print_sdl() -> str:
-    """Return the SDL, sorted, with a final newline: what schema.graphql holds.
-
-    The copy is sorted, not the schema: Strawberry's own `sort_schema` replaces all types, after which no union
-    finds its members.
-    """
-    copy = build_from_sdl(build_schema().as_str())
-    return print_schema(lexicographic_sort_schema(copy)) + "\n"
+    """Return the SDL, sorted, with a final newline: what schema.graphql holds."""
+    return sorted_sdl(build_schema().as_str())

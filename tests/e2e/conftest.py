@@ -76,7 +76,7 @@ async def stage(client: Client, provider: FakeProvider, request: pytest.FixtureR
     """An agent of its own for one test; `stage.script` is the name to script the provider under."""
     name = f"scripted-{uuid4().hex[:12]}"
     model = await client.one(
-        REGISTER, input={"name": name, "dialect": "OPENAI", "baseUrl": provider.base_url, "modelName": name}
+        REGISTER, input={"name": name, "dialect": "OPENAI", "baseUrl": provider.base_url, "providerModel": name}
     )
     agent = await client.one(
         CREATE_AGENT,

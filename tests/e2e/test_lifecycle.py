@@ -11,7 +11,7 @@ from tests.support.installation import Installation, gone, installed, run_comman
 
 VALKEY = r"^\S*valkey-server\b"
 AGENTS = "{ agents(first: 5) { edges { node { id name } } } }"
-MODELS = "{ models(first: 5) { edges { node { name modelName baseUrl hasApiKey } } } }"
+MODELS = "{ models(first: 5) { edges { node { name providerModel baseUrl hasApiKey } } } }"
 
 
 @pytest.fixture

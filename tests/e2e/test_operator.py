@@ -16,7 +16,7 @@ from tests.support.installation import Installation, installed, run_command
 
 VALKEY = r"^\S*valkey-server\b"
 AGENTS = "{ agents(first: 5) { edges { node { id name } } } }"
-MODELS = "{ models(first: 5) { edges { node { name modelName baseUrl hasApiKey } } } }"
+MODELS = "{ models(first: 5) { edges { node { name providerModel baseUrl hasApiKey } } } }"
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def test_the_model_of_the_environment_is_seeded(state_dir: Path) -> None:
             assert answer == "Here I am."
             async with Client(house.url, await asyncio.to_thread(house.token)) as client:
                 (edge,) = (await client.one(MODELS))["edges"]
-            assert edge["node"]["modelName"] == "some-model"
+            assert edge["node"]["providerModel"] == "some-model"
             assert edge["node"]["hasApiKey"] is True
             doctor = await asyncio.to_thread(house.command, "doctor")
             assert doctor.returncode == 0, doctor.stdout

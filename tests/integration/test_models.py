@@ -15,7 +15,7 @@ from tests.support.statements import statements
 from tests.support.studio import Studio, studio
 
 FIELDS = (
-    "id name dialect baseUrl modelName hasApiKey apiKeyHint isDefault createdAt updatedAt "
+    "id name dialect baseUrl providerModel hasApiKey apiKeyHint isDefault createdAt updatedAt "
     "lastCheck { ok code advice latencyMs checkedAt }"
 )
 MODELS = f"""
@@ -26,7 +26,7 @@ query ($first: Int, $after: String, $last: Int, $before: String) {{
 }}
 """
 MODEL = f"query ($id: ID!) {{ model(id: $id) {{ {FIELDS} }} }}"
-OPENAI = {"name": "GPT", "dialect": "OPENAI", "modelName": "gpt-4o-mini"}
+OPENAI = {"name": "GPT", "dialect": "OPENAI", "providerModel": "gpt-4o-mini"}
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ async def test_registers_a_model(app: Studio, dev: Principal) -> None:
         "name": "GPT",
         "dialect": "OPENAI",
         "baseUrl": "https://llm.example/v1",
-        "modelName": "gpt-4o-mini",
+        "providerModel": "gpt-4o-mini",
         "hasApiKey": True,
         "apiKeyHint": "cdef",
         "isDefault": True,
@@ -77,7 +77,7 @@ ADDRESSES = {
 }
 BAD = {
     "name": ("", " ", "\u200b", "x" * 101, "a\0b", "a\nb", "a\u202eb"),
-    "modelName": ("", "x" * 201, "a\0b", "a\tb"),
+    "providerModel": ("", "x" * 201, "a\0b", "a\tb"),
     "baseUrl": (
         *("llm.example/v1", "ftp://llm.example", "file:///etc/passwd", "https://", "https:///v1", "http://:80"),
         *("https://user@llm.example", "https://user:word@llm.example", "https://llm.example?key=1"),
@@ -107,7 +107,7 @@ async def test_refuses_a_bad_field_and_names_it(app: Studio, dev: Principal) -> 
 
 
 async def test_the_offline_model_takes_no_address_and_no_key(app: Studio, dev: Principal) -> None:
-    offline = {"name": "Offline", "dialect": "OFFLINE", "modelName": "offline"}
+    offline = {"name": "Offline", "dialect": "OFFLINE", "providerModel": "offline"}
     for field, value in {"baseUrl": "https://llm.example", "apiKey": "sk-1"}.items():
         refusal = await app.mutate(dev, "registerModel", "{ model { id } }", **{**offline, field: value})
         assert refusal["path"] == ["input", field]
@@ -118,7 +118,7 @@ async def test_the_offline_model_takes_no_address_and_no_key(app: Studio, dev: P
 
 async def test_an_unknown_dialect_is_refused_by_the_schema(app: Studio, dev: Principal) -> None:
     document = "mutation ($input: RegisterModelInput!) { registerModel(input: $input) { __typename } }"
-    answer = await app.ask(dev, document, input={"name": "x", "dialect": "KLINGON", "modelName": "x"})
+    answer = await app.ask(dev, document, input={"name": "x", "dialect": "KLINGON", "providerModel": "x"})
     assert answer.code == "BAD_USER_INPUT"
     assert ".dialect" in answer.errors[0]["message"]
 
@@ -138,8 +138,8 @@ async def test_changes_only_what_is_named(app: Studio, dev: Principal) -> None:
     before = await register(app, dev, baseUrl="https://llm.example/v1", apiKey="sk-0123456789abcdef")
     after = (await update(app, dev, id=before["id"], name="Renamed"))["model"]
     assert after == before | {"name": "Renamed", "updatedAt": after["updatedAt"]}
-    after = (await update(app, dev, id=before["id"], modelName="gpt-5"))["model"]
-    assert after == before | {"name": "Renamed", "modelName": "gpt-5", "updatedAt": after["updatedAt"]}
+    after = (await update(app, dev, id=before["id"], providerModel="gpt-5"))["model"]
+    assert after == before | {"name": "Renamed", "providerModel": "gpt-5", "updatedAt": after["updatedAt"]}
 
 
 async def test_sets_and_clears(app: Studio, dev: Principal) -> None:
@@ -154,7 +154,7 @@ async def test_sets_and_clears(app: Studio, dev: Principal) -> None:
 
 async def test_what_must_be_there_cannot_be_cleared(app: Studio, dev: Principal) -> None:
     model = await register(app, dev)
-    for field in ("name", "modelName"):
+    for field in ("name", "providerModel"):
         refusal = await update(app, dev, **{"id": model["id"], field: None})
         assert (refusal["__typename"], refusal["path"]) == ("ValidationError", ["input", field])
     assert (await app.ask(dev, MODEL, id=model["id"])).one == model
@@ -232,7 +232,7 @@ WRITES = {
     "setDefaultModel": {},
     "deleteModel": {},
     "checkModel": {},
-    "checkModelConfig": {"dialect": "OFFLINE", "modelName": "offline"},
+    "checkModelConfig": {"dialect": "OFFLINE", "providerModel": "offline"},
 }
 
 

@@ -77,19 +77,19 @@ async def test_the_offline_model_is_ok(app: Studio, dev: Principal) -> None:
 async def test_each_failure_has_a_code_and_advice(app: Studio, dev: Principal, provider: FakeProvider) -> None:
     base = provider.base_url
     cases = {
-        "MODEL_KEY_REFUSED": {"modelName": "good", "baseUrl": base, "apiKey": "sk-wrong"},
-        "MODEL_NOT_FOUND": {"modelName": "gone", "baseUrl": base, "apiKey": CANARY},
-        "MODEL_UNREACHABLE": {"modelName": "good", "baseUrl": "http://127.0.0.1:9/v1", "apiKey": CANARY},
-        "MODEL_TIMEOUT": {"modelName": "silent", "baseUrl": base, "apiKey": CANARY},
-        "MODEL_OVERLOADED": {"modelName": "busy", "baseUrl": base, "apiKey": CANARY},
-        "MODEL_ADDRESS_REFUSED": {"modelName": "good", "baseUrl": "http://169.254.169.254/v1"},
+        "MODEL_KEY_REFUSED": {"providerModel": "good", "baseUrl": base, "apiKey": "sk-wrong"},
+        "MODEL_NOT_FOUND": {"providerModel": "gone", "baseUrl": base, "apiKey": CANARY},
+        "MODEL_UNREACHABLE": {"providerModel": "good", "baseUrl": "http://127.0.0.1:9/v1", "apiKey": CANARY},
+        "MODEL_TIMEOUT": {"providerModel": "silent", "baseUrl": base, "apiKey": CANARY},
+        "MODEL_OVERLOADED": {"providerModel": "busy", "baseUrl": base, "apiKey": CANARY},
+        "MODEL_ADDRESS_REFUSED": {"providerModel": "good", "baseUrl": "http://169.254.169.254/v1"},
     }
     fields = "{ check { ok code advice latencyMs } }"
     for code, input_ in cases.items():
         payload = await app.mutate(dev, "checkModelConfig", fields, dialect="OPENAI", **input_)
         assert (payload["check"]["ok"], payload["check"]["code"]) == (False, code)
         assert len(payload["check"]["advice"]) > 20
-    wrong_path = {"modelName": "good", "baseUrl": base.removesuffix("/v1"), "apiKey": CANARY}
+    wrong_path = {"providerModel": "good", "baseUrl": base.removesuffix("/v1"), "apiKey": CANARY}
     payload = await app.mutate(dev, "checkModelConfig", fields, dialect="OPENAI", **wrong_path)
     assert (payload["check"]["ok"], payload["check"]["code"]) == (False, "MODEL_NOT_FOUND")
     assert await app.models.count(dev) == 0
@@ -130,15 +130,20 @@ async def test_no_field_refusal_or_log_holds_a_key(
     names = await app.ask(dev, '{ __type(name: "Model") { fields { name } } }')
     scalars = {field["name"] for field in names.one["fields"]} - {"lastCheck"}
     whole = f"{{ model {{ {' '.join(sorted(scalars))} lastCheck {{ code advice }} }} }}"
-    seen.append(registered := await app.mutate(dev, "registerModel", whole, name="M", modelName="good", **openai))
+    seen.append(registered := await app.mutate(dev, "registerModel", whole, name="M", providerModel="good", **openai))
     id_ = registered["model"]["id"]
     seen.append(await app.mutate(dev, "checkModel", CHECK, id=id_))
-    seen.append(await app.mutate(dev, "checkModelConfig", "{ check { code advice } }", modelName="good", **openai))
-    seen.append(await app.mutate(dev, "registerModel", whole, name="M", modelName="good", **openai))
-    seen.append(await app.mutate(dev, "registerModel", whole, name="", modelName="good", **openai))
+    seen.append(await app.mutate(dev, "checkModelConfig", "{ check { code advice } }", providerModel="good", **openai))
+    seen.append(await app.mutate(dev, "registerModel", whole, name="M", providerModel="good", **openai))
+    seen.append(await app.mutate(dev, "registerModel", whole, name="", providerModel="good", **openai))
     seen.append(await app.mutate(dev, "updateModel", whole, id=id_, apiKey=f"{CANARY} with space"))
     register = "mutation ($input: RegisterModelInput!) { registerModel(input: $input) { __typename } }"
-    for wrong in ({}, {"name": 7}, {"name": "x", "modelName": "x", "color": "red"}, {"name": "x", "modelName": None}):
+    for wrong in (
+        {},
+        {"name": 7},
+        {"name": "x", "providerModel": "x", "color": "red"},
+        {"name": "x", "providerModel": None},
+    ):
         answer = await app.ask(dev, register, input={**openai, **wrong})
         assert {error["extensions"]["code"] for error in answer.errors} == {"BAD_USER_INPUT"}
         seen.append(answer.errors)

@@ -119,7 +119,7 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize("event", ODD, ids=str)
+@pytest.mark.parametrize("event", ODD, ids=[str(number) for number in range(len(ODD))])
 def test_what_is_odd_is_left_to_graphql_core(event: object) -> None:
     ready, selections = execution(EVERYTHING)
     assert selections.render(ready)(event) is None

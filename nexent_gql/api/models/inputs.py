@@ -24,7 +24,7 @@ class CheckModelConfigInput:
     """See `ModelConfig`."""
 
     dialect: ModelDialect = strawberry.field(description="The protocol that its provider speaks.")
-    model_name: str = strawberry.field(description=_MODEL_NAME)
+    provider_model: str = strawberry.field(description=_MODEL_NAME)
     base_url: str | None = strawberry.field(default=None, description=_BASE_URL)
     api_key: str | None = strawberry.field(
         default=None, description="The provider's key; used for this call and not stored. Not for OFFLINE."
@@ -34,7 +34,7 @@ class CheckModelConfigInput:
         """Return what the service takes."""
         return ModelConfig(
             dialect=Dialect(self.dialect.value),
-            model_name=self.model_name,
+            model_name=self.provider_model,
             base_url=self.base_url,
             api_key=None if self.api_key is None else SecretStr(self.api_key),
         )
@@ -56,7 +56,7 @@ class UpdateModelInput:
 
     id: strawberry.ID = strawberry.field(description="The model.")
     name: strawberry.Maybe[str | None] = strawberry.field(description=f"{_NAME} Cannot be cleared.")
-    model_name: strawberry.Maybe[str | None] = strawberry.field(description=f"{_MODEL_NAME} Cannot be cleared.")
+    provider_model: strawberry.Maybe[str | None] = strawberry.field(description=f"{_MODEL_NAME} Cannot be cleared.")
     base_url: strawberry.Maybe[str | None] = strawberry.field(
         description=f"{_BASE_URL} With another server, `apiKey` must be given too."
     )
@@ -67,7 +67,7 @@ class UpdateModelInput:
         key = self.api_key.value if self.api_key else None
         return ModelPatch(
             name=(self.name.value or "") if self.name else UNSET,
-            model_name=(self.model_name.value or "") if self.model_name else UNSET,
+            model_name=(self.provider_model.value or "") if self.provider_model else UNSET,
             base_url=self.base_url.value if self.base_url else UNSET,
             api_key=(None if key is None else SecretStr(key)) if self.api_key else UNSET,
         )

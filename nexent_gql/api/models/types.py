@@ -60,7 +60,7 @@ class Model(relay.Node):
     base_url: str | None = strawberry.field(
         description="The address that `/chat/completions` is added to; null for the offline dialect."
     )
-    model_name: str = strawberry.field(description="What the provider calls the model, 1 to 200 characters.")
+    provider_model: str = strawberry.field(description="What the provider calls the model, 1 to 200 characters.")
     has_api_key: bool = strawberry.field(description="Whether a key is stored.")
     api_key_hint: str | None = strawberry.field(
         description="The last four characters of the key; null without a key, and for one of less than 12 characters."
@@ -82,7 +82,7 @@ class Model(relay.Node):
             name=row.name,
             dialect=ModelDialect(row.dialect),
             base_url=row.base_url or None,
-            model_name=row.model_name,
+            provider_model=row.model_name,
             has_api_key=row.api_key_sealed is not None,
             api_key_hint=row.api_key_hint,
             is_default=row.is_default,

@@ -59,7 +59,7 @@ def checked(config: ModelConfig) -> ModelConfig:
     Raises:
         InvalidInputError: A field breaks a rule, or does not fit the dialect; the error names it.
     """
-    model_name = line(config.model_name, "modelName", max_chars=MAX_MODEL_NAME_CHARS)
+    model_name = line(config.model_name, "providerModel", max_chars=MAX_MODEL_NAME_CHARS)
     if config.dialect is Dialect.OFFLINE:
         _refuse(config.base_url, "baseUrl")
         _refuse(config.api_key, "apiKey")
