@@ -11,13 +11,18 @@ from nexent_gql.domains.persisted.service import PersistedService
 from nexent_gql.domains.runs.asking import Asking
 from nexent_gql.domains.runs.service import RunService
 from nexent_gql.domains.tools.service import ToolService
+from nexent_gql.ports.budgets import Budgets
 from nexent_gql.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Stateless, built once per process; what differs per call is an argument, the actor first."""
+    """Stateless, built once per process; what differs per call is an argument, the actor first.
 
+    `budgets` is no service: what callers may spend is the affair of the face that they call.
+    """
+
+    budgets: Budgets
     identity: IdentityService
     persisted: PersistedService
     models: ModelService
@@ -35,6 +40,7 @@ class Services:
         agents = AgentService(db, tools, clock)
         conversations = ConversationService(db, agents, clock)
         return cls(
+            budgets=runtime.budgets,
             identity=IdentityService(
                 db, runtime.passwords, clock, runtime.settings.secret_key, runtime.settings.auth, runtime.log
             ),

@@ -45,6 +45,7 @@ class PreparedOperation:
     deferring: DocumentNode | None
     node: OperationDefinitionNode
     introspects: bool
+    root_fields: int
     sized_by: frozenset[str]
     nodes: int | None
     selections: Selections
@@ -157,6 +158,7 @@ class Documents:
             deferring if node.operation is OperationType.QUERY else None,
             node,
             introspects=shape.meta_depth > 0,
+            root_fields=shape.fields,
             sized_by=sized_by,
             nodes=nodes,
             selections=Selections.of(document),

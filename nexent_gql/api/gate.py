@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphql import DocumentNode, GraphQLError, OperationType
 from strawberry.http import GraphQLRequestData
@@ -13,6 +13,8 @@ from nexent_gql.api.context import Context
 from nexent_gql.api.deferral import Increment, Pending, Publish, run_deferred
 from nexent_gql.api.documents import Prepared, PreparedOperation
 from nexent_gql.api.masking import publish, refusal
+from nexent_gql.api.meter import Bill, Meter
+from nexent_gql.api.naming import find_document
 from nexent_gql.api.observer import Observer
 from nexent_gql.api.refusals import (
     BadRequestError,
@@ -55,6 +57,7 @@ class Admitted:
     request: GraphQLRequestData
     operation: PreparedOperation
     cost: int
+    bill: Bill | None = None
 
     @property
     def kind(self) -> OperationType:
@@ -70,6 +73,28 @@ class Gate:
         self.schema = schema
         self.settings = settings
         self._observer = observer or Observer()
+        self._meter = Meter(settings.cost)
+
+    async def enter(self, request: GraphQLRequestData, context: Context) -> Admitted:
+        """Find the document of a request, admit it and charge its caller; a new document is registered.
+
+        Raises:
+            RefusedError: As `admit`; or the document is not known, not trusted, or the caller's budget is spent.
+        """
+        try:
+            bill = await self._meter.open(context)
+            found = await find_document(request, context.services, self.settings.documents)
+            try:
+                admitted = self.admit(found.request, context)
+            except RefusedError:
+                await self._meter.fine(bill, context)
+                raise
+            await self._meter.charge(bill, admitted.operation, admitted.cost, context)
+            if found.is_new and found.request.query:
+                await context.services.persisted.register(found.request.query)
+        except DomainError as error:
+            raise RefusedError.of(error) from error
+        return replace(admitted, bill=bill)
 
     def admit(self, request: GraphQLRequestData, context: Context) -> Admitted:
         """Check a request as far as its text, its variables and its caller tell.
@@ -112,6 +137,9 @@ class Gate:
         with self._observed(admitted) as told:
             result = await self._execute(admitted, context)
             told(result.errors or [])
+            await self._meter.settle(admitted.bill, result.data, context)
+            if admitted.bill and self.settings.cost.report:
+                result.extensions = {**(result.extensions or {}), "cost": admitted.bill.extension}
             return result
 
     async def _execute(self, admitted: Admitted, context: Context) -> ExecutionResult:

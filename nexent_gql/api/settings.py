@@ -15,6 +15,9 @@ class ApiLimits(BaseModel):
     body_bytes: int = Field(default=1024 * KIB, ge=KIB, description="Bytes of an HTTP body; more is a 413.")
     body_s: float = Field(default=15, gt=0, description="Seconds within which a body must have come; then 408.")
     message_bytes: int = Field(default=64 * KIB, ge=KIB, description="Bytes of a WebSocket message; more closes 1009.")
+    upload_bytes: int = Field(default=20 * 1024 * KIB, ge=KIB, description="Bytes of a request with files; then 413.")
+    upload_files: int = Field(default=10, ge=1, description="Files of one request.")
+    upload_s: float = Field(default=120, gt=0, description="Seconds within which an upload must have come; then 408.")
     document_bytes: int = Field(default=64 * KIB, ge=256, description="Bytes of a GraphQL document.")
     json_depth: int = Field(default=64, ge=8, description="Nesting of a JSON body, of variables and of frames.")
     tokens: int = Field(default=2_000, ge=50, description="Lexical tokens of a document.")
@@ -51,15 +54,16 @@ class SocketLimits(BaseModel):
 
 
 class CostSettings(BaseModel):
-    """What callers may spend in points; an operation costs its flat price and a point for each object it may give."""
+    """What callers may spend in points; a request costs flat prices and a point for each object it may give."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Literal["enforce", "measure", "off"] = Field(
         default="enforce", description="`measure` reports costs and refuses nobody; `off` does not even count."
     )
-    query: int = Field(default=1, ge=0, description="Points of a query or a subscription, whatever it gives.")
-    mutation: int = Field(default=10, ge=0, description="Points of a field of a mutation, whatever it gives.")
+    request: int = Field(default=1, ge=0, description="Points of any request, taken before it is read.")
+    mutation: int = Field(default=10, ge=0, description="More points of each field of a mutation.")
+    refused: int = Field(default=10, ge=0, description="More points of a request that is refused before it runs.")
     user_points: int = Field(default=100_000, ge=1, description="Points that a user may spend at once.")
     user_restore_per_s: float = Field(default=2_000, gt=0, description="Points that a user gets back each second.")
     stranger_points: int = Field(default=10_000, ge=1, description="Points that an address may spend at once.")

@@ -1,0 +1,168 @@
+"""What a request costs its caller: charged before it runs by what it may give, settled by what it gave."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from math import ceil
+from typing import cast
+
+import structlog
+from graphql import OperationType
+
+from nexent_gql.api.context import Context
+from nexent_gql.api.documents import PreparedOperation
+from nexent_gql.api.refusals import BudgetSpentError
+from nexent_gql.api.settings import CostSettings
+from nexent_gql.ports.budgets import Budget
+
+POLICY = "points"
+_NESTING: tuple[type, ...] = (dict, list)
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Bill:
+    """What was charged and what is left; `flat` is the part that is due whatever an operation gives."""
+
+    budget: Budget
+    remaining: float
+    requested: int
+    flat: int
+    actual: int | None = None
+
+    @property
+    def extension(self) -> dict[str, object]:
+        """What stands in `extensions.cost`, in points; the rate is per second."""
+        return {
+            "requested": self.requested,
+            "actual": self.requested if self.actual is None else self.actual,
+            "limit": int(self.budget.capacity),
+            "remaining": max(int(self.remaining), 0),
+            "restoreRate": self.budget.restore_per_s,
+        }
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The RateLimit headers of IETF's draft: the window is the time in which an empty budget fills."""
+        missing = self.budget.capacity - self.remaining
+        window_s, full_s = (ceil(points / self.budget.restore_per_s) for points in (self.budget.capacity, missing))
+        return {
+            "RateLimit-Policy": f'"{POLICY}";q={int(self.budget.capacity)};w={window_s}',
+            "RateLimit": f'"{POLICY}";r={max(int(self.remaining), 0)};t={full_s}',
+        }
+
+
+class Meter:
+    """Charges callers: a user of a tenant by both ids, a stranger by address.
+
+    A request costs a little before it is even read, so that who has nothing left can't make the server work.
+    """
+
+    def __init__(self, settings: CostSettings) -> None:
+        """Take prices and budgets from the settings."""
+        self._settings = settings
+        self._user = Budget(settings.user_points, settings.user_restore_per_s)
+        self._stranger = Budget(settings.stranger_points, settings.stranger_restore_per_s)
+
+    async def open(self, context: Context) -> Bill | None:
+        """Charge what any request costs; None when nobody counts.
+
+        Raises:
+            BudgetSpentError: The caller has less, and the settings say that this matters.
+        """
+        if self._settings.mode == "off":
+            return None
+        price = self._settings.request
+        bill = Bill(self._user if context.actor_or_none else self._stranger, 0.0, 0, 0)
+        await self._take(bill, price, context)
+        bill.flat = price
+        return bill
+
+    async def charge(self, bill: Bill | None, operation: PreparedOperation, nodes: int, context: Context) -> None:
+        """Charge for an operation that may give so many objects.
+
+        Raises:
+            BudgetSpentError: As `open`.
+        """
+        if bill is not None:
+            mutates = operation.node.operation is OperationType.MUTATION
+            flat = self._settings.mutation * operation.root_fields if mutates else 0
+            await self._take(bill, flat + nodes, context)
+            bill.flat += flat
+
+    async def fine(self, bill: Bill | None, context: Context) -> None:
+        """Charge for a request that is refused before it runs; who has less loses what they have."""
+        if bill is not None:
+            budgets, fine = context.services.budgets, self._settings.refused
+            balance = await budgets.charge(_key(context), fine, bill.budget)
+            if not balance.taken:
+                await budgets.charge(_key(context), balance.remaining, bill.budget)
+
+    async def settle(self, bill: Bill | None, data: object, context: Context) -> None:
+        """Give back what was charged for objects that did not come."""
+        if bill is not None:
+            bill.actual = min(bill.flat + count_objects(data), bill.requested)
+            if bill.actual < bill.requested:
+                refund = bill.actual - bill.requested
+                balance = await context.services.budgets.charge(_key(context), refund, bill.budget)
+                bill.remaining = balance.remaining
+
+    async def _take(self, bill: Bill, points: int, context: Context) -> None:
+        balance = await context.services.budgets.charge(_key(context), points, bill.budget)
+        bill.requested += points
+        bill.remaining = balance.remaining
+        if not balance.taken:
+            self._refuse(bill.requested, bill.budget, balance.remaining, balance.wait_s)
+
+    def _refuse(self, price: int, budget: Budget, remaining: float, wait_s: float) -> None:
+        if self._settings.mode == "measure":
+            _log.info("cost.would_refuse", requested=price, remaining=int(remaining))
+            return
+        seconds = max(ceil(wait_s), 1)
+        if price > budget.capacity:
+            message = f"This costs {price} points, more than you ever have; ask for smaller pages."
+        else:
+            message = f"This costs {price} points and you have {int(remaining)}: try again in {seconds} s."
+        raise BudgetSpentError(
+            message,
+            requested=price,
+            remaining=int(remaining),
+            limit=int(budget.capacity),
+            restore_rate=budget.restore_per_s,
+            retry_after_s=seconds,
+        )
+
+
+def _key(context: Context) -> str:
+    actor = context.actor_or_none
+    return f"{actor.tenant_id}/{actor.user_id}" if actor else f"ip/{network_of(context.request.client_ip)}"
+
+
+def network_of(address: str | None) -> str:
+    """Return what one stranger has of addresses: an IPv4 address, or the /64 that an IPv6 address is in."""
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return "unknown"
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
+
+
+def count_objects(data: object) -> int:
+    """Count the objects of an answer, its own root left out; pages and their edges count as well."""
+    found, level = -1, [data]
+    while level:
+        below = list[object]()
+        for value in level:
+            if isinstance(value, Mapping):
+                found += 1
+                below += _nested(cast("Mapping[str, object]", value).values())
+            elif isinstance(value, list):
+                below += _nested(cast("list[object]", value))
+        level = below
+    return max(found, 0)
+
+
+def _nested(values: Iterable[object]) -> Iterable[object]:
+    return (value for value in values if isinstance(value, _NESTING))
