@@ -21,6 +21,7 @@ from nexent_gql.api.settings import ApiSettings
 from nexent_gql.api.transport.answers import refused
 from nexent_gql.api.transport.http import HttpEndpoint, Page
 from nexent_gql.api.transport.socket import SocketView
+from nexent_gql.api.transport.upload import PREFLIGHT_HEADERS
 from nexent_gql.kernel.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _cors(settings: ApiSettings) -> Sequence[Middleware]:
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
             allow_methods=("GET", "POST"),
-            allow_headers=("Authorization", "Content-Type", "Last-Event-ID"),
+            allow_headers=("Authorization", "Content-Type", "Last-Event-ID", *PREFLIGHT_HEADERS),
             max_age=600,
         ),
     )

@@ -110,6 +110,18 @@ class PayloadTooLargeError(InvalidInputError):
     code = "PAYLOAD_TOO_LARGE"
 
 
+class FileTooLargeError(InvalidInputError):
+    """An uploaded file has more bytes than this field takes."""
+
+    code = "FILE_TOO_LARGE"
+
+
+class PreflightRequiredError(InvalidInputError):
+    """A request with files lacks the header that keeps other sites' forms out."""
+
+    code = "PREFLIGHT_REQUIRED"
+
+
 class MalformedCredentialError(UnauthenticatedError):
     """The `Authorization` value is not `Bearer <token>`."""
 

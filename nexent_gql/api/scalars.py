@@ -8,6 +8,8 @@ from strawberry.exceptions import StrawberryInputCoercionError
 from strawberry.scalars import JSON
 from strawberry.types.scalar import ScalarDefinition
 
+from nexent_gql.api.uploads import UploadedFile, read_file
+
 
 def _write_datetime(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -22,6 +24,10 @@ def _read_datetime(value: object) -> datetime:
         message = "A DateTime is text such as 2026-01-31T18:00:00Z, with an offset."
         raise StrawberryInputCoercionError(message)
     return parsed.astimezone(UTC)
+
+
+def _never(_value: object) -> object:
+    raise TypeError("An Upload is never an answer.")
 
 
 def _same(value: object) -> object:
@@ -46,5 +52,13 @@ SCALARS: dict[object, ScalarDefinition] = {
         specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
         serialize=_same,
         parse_value=_same,
+    ),
+    UploadedFile: _scalar(
+        name="Upload",
+        description="A file, sent as a part of a multipart/form-data request with the header "
+        "`GraphQL-Require-Preflight: 1`.",
+        specified_by_url="https://github.com/jaydenseric/graphql-multipart-request-spec",
+        serialize=_never,
+        parse_value=read_file,
     ),
 }

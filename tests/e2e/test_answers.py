@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import aclosing
 from datetime import datetime
+from uuid import uuid4
 
 import httpx2
 import orjson
@@ -181,3 +182,34 @@ async def test_a_browser_that_connects_again_goes_on_by_itself(client: Client, t
         response = await browser.get(client.url, params=parameters, headers=headers)
     (frame,) = [line for line in response.text.splitlines() if line.startswith("data: {")]
     assert orjson.loads(frame.removeprefix("data: ")) == {"data": {"runEvents": {"seq": whole[-1]["seq"]}}}
+
+
+IMPORT = """
+mutation ($input: ImportAgentInput!) { importAgent(input: $input) {
+  ... on ImportAgentPayload { agent { name kind toolNames instructions maxSteps } missingToolNames }
+  ... on ValidationError { code message path }
+} }
+"""
+
+
+async def test_an_agent_goes_into_a_file_and_comes_out_of_it(client: Client, token: str) -> None:
+    query = "query ($id: ID!) { agent(id: $id) { definition kind toolNames instructions maxSteps } }"
+    exported = await client.one(query, id=await agent(client, "Analyst"))
+    definition = exported.pop("definition")
+    definition["toolNames"].append("gone_elsewhere")
+
+    async def imported(content: bytes, name: str) -> Data:
+        operations = {"query": IMPORT, "variables": {"input": {"file": None, "name": name}}}
+        fields = {"operations": orjson.dumps(operations).decode(), "map": '{"0": ["variables.input.file"]}'}
+        headers = {"Authorization": f"Bearer {token}", "GraphQL-Require-Preflight": "1"}
+        async with httpx2.AsyncClient(trust_env=False) as http:
+            answer = await http.post(client.url, data=fields, files={"0": ("agent.json", content)}, headers=headers)
+        return answer.json()["data"]["importAgent"]
+
+    name = f"Imported {uuid4().hex}"
+    made = await imported(orjson.dumps(definition), name)
+    assert made == {"agent": {"name": name, **exported}, "missingToolNames": ["gone_elsewhere"]}
+    refused = await imported(b'{"format": "nexent-agent/2", "name": "x"}', name)
+    assert (refused["code"], refused["path"]) == ("NOT_AN_AGENT_FILE", ["input", "file"])
+    assert "format" in refused["message"]
+    assert (await imported(b" " * 300_000, name))["code"] == "FILE_TOO_LARGE"

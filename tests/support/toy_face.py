@@ -15,6 +15,7 @@ from nexent_gql.api.errors import Error, ForbiddenError, NotFoundError, Validati
 from nexent_gql.api.face import Face
 from nexent_gql.api.permissions import Public, SignedIn, role_at_least
 from nexent_gql.api.relay import After, Before, Connection, First, Last, connection, node_id, page_request
+from nexent_gql.api.uploads import UploadedFile
 from nexent_gql.kernel.errors import ConflictError, DomainError, InvalidInputError
 from nexent_gql.kernel.errors import NotFoundError as MissingError
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
@@ -184,6 +185,11 @@ class ToyMutations:
         key = node_id(input.id, "Toy", "input", "id")
         fail(input.how)
         return BreakToyPayload(toy=Toy(id=key, name=input.how))
+
+    @strawberry.mutation(description="Read files.", permission_classes=[Public])
+    async def read_files(self, files: list[UploadedFile], label: str = "") -> list[str]:
+        contents = [await file.read("files", max_bytes=2_000_000) for file in files]
+        return [f"{label}{file.name} {len(content)}" for file, content in zip(files, contents, strict=True)]
 
     @strawberry.mutation(description="Nap.", permission_classes=[Public])
     async def nap(self, seconds: float) -> bool:

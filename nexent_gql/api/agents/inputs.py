@@ -6,6 +6,7 @@ import strawberry
 
 from nexent_gql.api.agents.types import AgentKind
 from nexent_gql.api.relay import node_id
+from nexent_gql.api.uploads import UploadedFile
 from nexent_gql.domains.agents.policy import DEFAULT_STEPS, AgentDraft, AgentPatch
 from nexent_gql.kernel.patch import UNSET
 from nexent_gql.ports import engine
@@ -82,6 +83,16 @@ class UpdateAgentInput:
             max_steps=self.max_steps.value if self.max_steps else UNSET,
             tool_names=tuple(tools or ()) if self.tool_names else UNSET,
         )
+
+
+@strawberry.input(description="A new agent, from a file.")
+class ImportAgentInput:
+    """A file, and perhaps a name."""
+
+    file: UploadedFile = strawberry.field(
+        description="What `definition` of an agent gave, as a file of JSON, at most 256 KiB."
+    )
+    name: str | None = strawberry.field(default=None, description=f"{_NAME} Null or left out: as the file says.")
 
 
 @strawberry.input(description="Which agent to delete.")

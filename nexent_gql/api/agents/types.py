@@ -2,17 +2,19 @@
 
 from datetime import datetime
 from enum import Enum
-from typing import Self
+from typing import Self, cast
 from uuid import UUID
 
 import strawberry
 from strawberry import relay
+from strawberry.scalars import JSON
 
 from nexent_gql.api.context import Info
 from nexent_gql.api.models.loaders import default_model_of_tenant, model_by_id
 from nexent_gql.api.models.types import Model
 from nexent_gql.api.tools.types import Tool
 from nexent_gql.domains.agents import tables
+from nexent_gql.domains.agents.definition import AgentDefinition
 from nexent_gql.ports import engine
 
 
@@ -74,6 +76,21 @@ class Agent(relay.Node):
     def tools(self, info: Info) -> list[Tool]:
         """Find them; they are in memory."""
         return [Tool.of(spec) for spec in info.context.services.tools.chosen(self.tool_names)]
+
+    @strawberry.field(
+        description="The agent as a file holds it, for `importAgent` here or elsewhere; its model is not in it."
+    )
+    def definition(self) -> JSON:
+        """Describe it."""
+        definition = AgentDefinition(
+            name=self.name,
+            description=self.description,
+            instructions=self.instructions,
+            kind=engine.AgentKind(self.kind.value),
+            max_steps=self.max_steps,
+            tool_names=tuple(self.tool_names),
+        )
+        return cast("JSON", definition.shown())
 
     @classmethod
     def of(cls, row: tables.Agent) -> Self:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TypeVar
 
 from graphql import OperationType
@@ -24,6 +24,7 @@ from nexent_gql.api.transport.body import read_body, read_query_string
 from nexent_gql.api.transport.caller import authenticate, request_info, seconds_left, services_of
 from nexent_gql.api.transport.framing import SERVER_SENT_EVENTS, SUBSCRIPTION_PARTS, Framing, incremental_parts
 from nexent_gql.api.transport.streams import Stream, with_heartbeats
+from nexent_gql.api.transport.upload import is_upload, read_upload
 from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.errors import DomainError
 
@@ -73,16 +74,23 @@ class HttpEndpoint:
         services = services_of(request.scope)
         actor = await authenticate(services, request.headers.get("authorization"))
         context = Context(services, actor, request_info(request.scope))
-        data = await self._read(request)
-        try:
-            admitted = self._gate.admit(data, context)
-        except RefusedError as error:
-            return self._refuse(error, offer)
-        return await self._run(request, offer, admitted, context)
+        async with self._read(request) as data:
+            try:
+                admitted = self._gate.admit(data, context)
+            except RefusedError as error:
+                return self._refuse(error, offer)
+            return await self._run(request, offer, admitted, context)
 
-    async def _read(self, request: Request) -> GraphQLRequestData:
+    @asynccontextmanager
+    async def _read(self, request: Request) -> AsyncGenerator[GraphQLRequestData]:
         limits = self._gate.settings.limits
-        return read_query_string(request, limits) if request.method == "GET" else await read_body(request, limits)
+        if request.method == "GET":
+            yield read_query_string(request, limits)
+        elif is_upload(request):
+            async with read_upload(request, limits) as data:
+                yield data
+        else:
+            yield await read_body(request, limits)
 
     def _refuse(self, error: RefusedError, offer: Offer) -> Response:
         if offer.prefers_stream:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from nexent_gql.kernel.errors import ConflictError, NotFoundError
+from nexent_gql.kernel.errors import ConflictError, InvalidInputError, NotFoundError
 
 
 class AgentNotFoundError(NotFoundError):
@@ -38,3 +38,9 @@ class AgentChangedError(ConflictError):
             expected=expected,
             current=current,
         )
+
+
+class NotAnAgentFileError(InvalidInputError):
+    """A file that was given as an agent's is not one."""
+
+    code = "NOT_AN_AGENT_FILE"

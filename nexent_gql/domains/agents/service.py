@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
 from nexent_gql.db.violations import translated
+from nexent_gql.domains.agents.definition import AgentDefinition
 from nexent_gql.domains.agents.errors import AgentChangedError, AgentNameTakenError, AgentNotFoundError
 from nexent_gql.domains.agents.policy import AgentDraft, AgentPatch, merged, write
 from nexent_gql.domains.agents.repository import AgentRepository
@@ -57,6 +58,20 @@ class AgentService:
             async with self._db.transaction(actor.tenant_id) as session:
                 AgentRepository(session, actor.tenant_id).add(row)
         return row
+
+    async def import_file(self, actor: Principal, content: bytes, *, name: str | None) -> tuple[Agent, list[str]]:
+        """Make an agent of a file, under another name if one is given; also returns its tools that are not here.
+
+        Raises:
+            NotAnAgentFileError: The content is no agent's file.
+            InvalidInputError: What the file says breaks a rule; the error names the field.
+            ForbiddenError: The caller is no developer.
+            AgentNameTakenError: Another agent has the name.
+        """
+        definition = AgentDefinition.parse(content)
+        here = tuple(tool.name for tool in self._tools.chosen(definition.tool_names))
+        row = await self.create(actor, definition.draft(name, here))
+        return row, [tool for tool in definition.tool_names if tool not in here]
 
     async def update(
         self, actor: Principal, agent_id: UUID, patch: AgentPatch, *, expected_version: int | None = None

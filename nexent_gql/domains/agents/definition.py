@@ -1,0 +1,56 @@
+"""An agent as a file: what it is, without what belongs to a tenant alone, such as its model."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from nexent_gql.domains.agents.errors import NotAnAgentFileError
+from nexent_gql.domains.agents.policy import DEFAULT_STEPS, AgentDraft
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.engine import AgentKind
+
+MAX_FILE_BYTES = 256 * 1024
+
+
+class AgentDefinition(BaseModel):
+    """What a file says, form 1; `AgentDraft` has the rules for what it may say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    format: Literal["nexent-agent/1"] = "nexent-agent/1"
+    name: str
+    description: str = ""
+    instructions: str = ""
+    kind: AgentKind = AgentKind.TOOL_CALLING
+    max_steps: int = DEFAULT_STEPS
+    tool_names: tuple[str, ...] = Field(default=(), max_length=50)
+
+    @classmethod
+    def parse(cls, content: bytes) -> Self:
+        """Read a file.
+
+        Raises:
+            NotAnAgentFileError: It is something else; the message says where.
+        """
+        try:
+            return cls.model_validate_json(content, by_alias=True, by_name=False)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"])) or "the file"
+            raise NotAnAgentFileError(f"This is no agent's file: {place}: {first['msg']}.", path=("file",)) from None
+
+    def shown(self) -> JsonObject:
+        """Return what a file holds, as JSON."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def draft(self, name: str | None, tool_names: tuple[str, ...]) -> AgentDraft:
+        """Return what to make of it, under another name if one is given, with those of its tools that there are."""
+        return AgentDraft(
+            name=self.name if name is None else name,
+            description=self.description,
+            instructions=self.instructions,
+            kind=self.kind,
+            max_steps=self.max_steps,
+            tool_names=tool_names,
+        )
