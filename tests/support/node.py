@@ -41,7 +41,7 @@ def copied(folder: Path, to: Path) -> Path:
     """Copy a folder, for a program that writes into it: relay-compiler even into git's index. Packages are linked."""
     require_packages(folder)
     copy = to / folder.relative_to(ROOT)
-    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("node_modules", "__generated__"))
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("node_modules", "generated", "__generated__"))
     (copy / "node_modules").symlink_to(folder / "node_modules")
     shutil.copy(ROOT / "schema.graphql", to)
     return copy

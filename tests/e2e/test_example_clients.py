@@ -1,0 +1,60 @@
+"""The clients of `clients/` against the running server; their connections are lost on purpose, in mid-answer."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+from tests.e2e.conftest import Stage
+from tests.support.fake_provider import Text
+from tests.support.installation import Installation
+from tests.support.node import NODE, ROOT, TYPESCRIPT, copied, node
+from tests.support.tcp_fault_proxy import TcpFaultProxy
+
+ANSWER = "The first half of the answer comes before the connection is lost, the second half comes after it."
+ENOUGH_CHARS = 20
+
+
+async def asked_over_a_lost_connection(
+    stage: Stage, house: Installation, token: str, folder: Path, *program: str
+) -> str:
+    """Run a client that asks the agent, break its connection in mid-answer, and return all that it printed."""
+    stage.provider.script(stage.script, [Text(ANSWER, tokens_per_s=20)])
+    proxy = TcpFaultProxy(house.port)
+    async with proxy.running():
+        process = await asyncio.create_subprocess_exec(
+            *program,
+            stage.script,
+            "How does it go on?",
+            cwd=folder,
+            env={**os.environ, "NEXENT_URL": f"http://127.0.0.1:{proxy.port}/graphql", "NEXENT_TOKEN": token},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        printed = await process.stdout.readexactly(ENOUGH_CHARS)
+        before = proxy.connections_accepted
+        proxy.reset()
+        printed += await process.stdout.read()
+        assert await process.wait() == 0
+        assert proxy.connections_accepted > before
+    return printed.decode()
+
+
+async def test_the_python_client_misses_nothing(stage: Stage, house: Installation, token: str) -> None:
+    folder = ROOT / "clients" / "python"
+    printed = await asked_over_a_lost_connection(stage, house, token, folder, sys.executable, "ask.py")
+    assert printed == f"{ANSWER}\n"
+
+
+async def test_the_typescript_client_is_generated_typed_and_misses_nothing(
+    stage: Stage, house: Installation, token: str, tmp_path: Path
+) -> None:
+    folder = copied(TYPESCRIPT, tmp_path)
+    generated = node(folder, "node_modules/@graphql-codegen/cli/cjs/bin.js")
+    assert generated.returncode == 0, generated.stdout + generated.stderr
+    checked = node(folder, "node_modules/typescript/bin/tsc")
+    assert checked.returncode == 0, checked.stdout
+    assert len(json.loads((folder / "src/generated/persisted-documents.json").read_text())) == 3
+    printed = await asked_over_a_lost_connection(stage, house, token, folder, str(NODE), "src/ask.ts")
+    assert printed == f"{ANSWER}\n"
