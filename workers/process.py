@@ -84,4 +84,10 @@ def owner() -> str:
 
 def _reaper(runtime: Runtime, settings: Settings) -> Reaper:
     interval_s = min(REAP_S, settings.jobs.lease_s / 3)
-    return Reaper(runtime.db, interval_s=interval_s, stale_s=STALE_S, retention_s=float(settings.jobs.retention_s))
+    return Reaper(
+        runtime.db,
+        interval_s=interval_s,
+        lease_s=settings.jobs.lease_s,
+        stale_s=STALE_S,
+        retention_s=float(settings.jobs.retention_s),
+    )

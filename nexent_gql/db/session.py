@@ -10,7 +10,10 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+from asyncpg import InterfaceError, InternalClientError
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from nexent_gql.kernel.errors import UnavailableError
@@ -19,17 +22,24 @@ APP_ROLE = "nexent_app"
 SYSTEM_ROLE = "nexent_system"
 _BIND_TENANT = text("SELECT set_config('app.tenant_id', :tenant, true)")
 _BIND_SYSTEM = text("SELECT set_config('role', :role, true)")
+_PATIENCE_S = 10
+_AWAY = ("08", "25P03", "40", "53", "57", "58")
+"""SQLSTATEs, or how they begin: connection lost, idle too long, deadlock, no room, shutting down or cancelled, disk."""
 _READ_ONLY = text("SELECT set_config('app.tenant_id', :tenant, true), set_config('transaction_read_only', 'on', true)")
 
 
 class DatabaseUnavailableError(UnavailableError):
-    """Postgres does not answer, or the pool is exhausted."""
+    """Postgres does not answer, or the pool is exhausted. Whether a transaction was committed may be unknown."""
 
     code = "DATABASE_UNAVAILABLE"
 
 
 def create_engine(url: str, *, pool_size: int = 20, statement_timeout_s: float = 30) -> AsyncEngine:
-    """Make the pool of the application role; a connection is tested before use."""
+    """Make the pool of the application role; a connection is tested before use.
+
+    A connection can be dead without a word. Our side gives a statement up after 10 s; Postgres ends a transaction
+    that idles for 10 s, so that locks of a worker that is cut off do not keep its successor waiting.
+    """
     return create_async_engine(
         url,
         pool_size=pool_size,
@@ -39,11 +49,12 @@ def create_engine(url: str, *, pool_size: int = 20, statement_timeout_s: float =
         hide_parameters=True,  # what people wrote, and sealed keys, would stand in every logged error
         connect_args={
             "timeout": 10,
+            "command_timeout": _PATIENCE_S,
             "server_settings": {
                 "role": APP_ROLE,
                 "application_name": "nexent_gql",
                 "statement_timeout": str(int(statement_timeout_s * 1000)),
-                "idle_in_transaction_session_timeout": "60000",
+                "idle_in_transaction_session_timeout": str(_PATIENCE_S * 1000),
                 "jit": "off",
             },
         },
@@ -51,7 +62,7 @@ def create_engine(url: str, *, pool_size: int = 20, statement_timeout_s: float =
 
 
 class Database:
-    """Opens sessions on one pool."""
+    """Opens sessions on one pool; all of them raise `DatabaseUnavailableError` when Postgres is away."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         """Keep the pool; whoever made it disposes of it."""
@@ -80,5 +91,24 @@ class Database:
 
     @asynccontextmanager
     async def _begin(self) -> AsyncGenerator[AsyncSession]:
-        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        try:
+            async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except (DBAPIError, PoolTimeoutError, InterfaceError, OSError) as error:
+            if not _is_away(error):
+                raise
+            raise DatabaseUnavailableError("The database does not answer; try again in a moment.") from error
+
+
+def _is_away(error: Exception) -> bool:
+    """Tell a connection that is lost, or a server that cannot serve, from a statement that is wrong."""
+    if not isinstance(error, DBAPIError):
+        return not isinstance(error, InterfaceError) or _is_closed(error)
+    state = getattr(error.orig, "sqlstate", None)
+    cause = error.orig.__cause__ if error.orig is not None else None
+    return error.connection_invalidated or _is_closed(cause) or (isinstance(state, str) and state.startswith(_AWAY))
+
+
+def _is_closed(error: BaseException | None) -> bool:
+    """Tell a connection that was used when it was closed, or behind a FATAL whose end of stream was not read yet."""
+    return isinstance(error, InternalClientError) or (isinstance(error, InterfaceError) and "closed" in str(error))

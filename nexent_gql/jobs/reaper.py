@@ -4,9 +4,8 @@ import asyncio
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
-from nexent_gql.db.session import Database
+from nexent_gql.db.session import Database, DatabaseUnavailableError
 
 _EXPIRED = text("""
     UPDATE job SET state = 'QUEUED', lease_owner = NULL, lease_until = NULL, crashes = crashes + 1,
@@ -40,19 +39,24 @@ _log = structlog.get_logger()
 class Reaper:
     """Looks every `interval_s`; any number may run, each row is taken by one.
 
+    A lease that ran out while the database was away says nothing about its holder: after an outage, all holders
+    get the time of one lease to renew theirs.
+
     Args:
+        lease_s: How long a lease holds without a sign of life.
         stale_s: A queued job that was woken this long ago without being claimed is woken again.
         retention_s: Finished jobs older than this are deleted.
     """
 
-    def __init__(self, db: Database, *, interval_s: float, stale_s: float, retention_s: float) -> None:
+    def __init__(self, db: Database, *, interval_s: float, lease_s: float, stale_s: float, retention_s: float) -> None:
         self._db = db
+        self._lease_s = lease_s
         self._interval_s = interval_s
         self._stale_s = stale_s
         self._retention_s = retention_s
 
     async def run(self) -> None:
-        """Look for ever; a database that does not answer is asked again."""
+        """Look for ever, and through every outage of the database."""
         rounds = 0
         while True:
             try:
@@ -60,9 +64,22 @@ class Reaper:
                 if rounds % _PURGE_EVERY == 0:
                     await self.purge()
                 rounds += 1
-            except (SQLAlchemyError, OSError) as error:
-                _log.warning("reaper.database_unavailable", error=type(error).__name__)
+            except DatabaseUnavailableError as error:
+                _log.warning("reaper.database_unavailable", error=type(error.__cause__).__name__)
+                await self._until_back()
             await asyncio.sleep(self._interval_s)
+
+    async def _until_back(self) -> None:
+        """Wait until the database answers, and then as long as a lease."""
+        while True:
+            await asyncio.sleep(self._interval_s)
+            try:
+                async with self._db.system() as session:
+                    await session.execute(text("SELECT 1"))
+            except DatabaseUnavailableError:
+                continue
+            await asyncio.sleep(self._lease_s)
+            return
 
     async def look(self) -> int:
         """Re-queue jobs of dead workers and wake what was forgotten; returns how many were woken."""

@@ -51,8 +51,8 @@ class Relay:
                 try:
                     while await self.relay():
                         pass
-                except (SQLAlchemyError, OSError, UnavailableError) as error:
-                    _log.warning("relay.waiting", error=type(error).__name__)
+                except UnavailableError as error:
+                    _log.warning("relay.waiting", code=error.code)
                     await asyncio.sleep(_RETRY_S)
                     continue
                 await self._wait()

@@ -1,6 +1,7 @@
 """Claims jobs and runs their handlers under a lease."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -8,11 +9,11 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
-from nexent_gql.db.session import Database
+from nexent_gql.db.session import Database, DatabaseUnavailableError
 from nexent_gql.jobs.lease import CancelReason, Handler, Lease, LeaseLostError
 from nexent_gql.jobs.tables import JobState
+from nexent_gql.kernel.errors import UnavailableError
 
 _CLAIM = text("""
     UPDATE job SET state = 'RUNNING', fence = fence + 1, lease_owner = :owner,
@@ -36,6 +37,7 @@ _RELEASE = text("""
     SELECT tenant_id, 'wake', jsonb_build_object('job_id', id, 'queue', queue) FROM released
 """)
 _RETRY_DELAY_S = 1.0
+_RELEASE_PAUSE_S = 0.3
 _SETTLE_S = 10.0
 _log = structlog.get_logger()
 
@@ -93,9 +95,13 @@ class JobRunner:
             task.cancel()
 
     async def _claim(self, job_id: UUID) -> tuple[Lease, int] | None:
-        async with self._db.system() as session:
-            values = {"id": job_id, "owner": self._owner, "lease_s": self._lease_s}
-            row = (await session.execute(_CLAIM, values)).one_or_none()
+        values = {"id": job_id, "owner": self._owner, "lease_s": self._lease_s}
+        try:
+            async with self._db.system() as session:
+                row = (await session.execute(_CLAIM, values)).one_or_none()
+        except DatabaseUnavailableError:
+            _log.warning("job.unclaimed", job_id=str(job_id))  # the reaper wakes it again
+            return None
         if row is None:
             return None
         lease = Lease(self._db, job_id, row.tenant_id, row.name, row.payload, row.fence)
@@ -114,6 +120,9 @@ class JobRunner:
                 raise
             if lease.cancelled is not CancelReason.LEASE_LOST:  # a handler that had no chance to end the job gets one
                 await self._release(lease, crashes=0)
+        except UnavailableError as error:  # not the job's fault, nor its worker's
+            _log.warning("job.interrupted", job_id=str(lease.job_id), fence=lease.fence, code=error.code)
+            await self._release(lease, crashes=0, delay_s=_RETRY_DELAY_S, error=error.code)
         except Exception as error:  # noqa: BLE001 - whatever a handler does, its job must not be lost
             _log.exception("job.crashed", job_id=str(lease.job_id), name=lease.name, fence=lease.fence)
             await self._release(lease, crashes=1, delay_s=_RETRY_DELAY_S, error=repr(error)[:500])
@@ -136,7 +145,9 @@ class JobRunner:
         """Renew the lease at a third of its length; a job that is lost or cancelled is told so."""
         while True:
             await asyncio.sleep(self._lease_s / 3)
-            with suppress(SQLAlchemyError, OSError):  # the next beat tries again; a lease that runs out is lost
+            with suppress(
+                DatabaseUnavailableError, TimeoutError
+            ):  # the next beat tries again; a lease that runs out is lost
                 async with asyncio.timeout(self._lease_s / 2), self._db.system() as session:
                     values = {"id": lease.job_id, "fence": lease.fence, "lease_s": self._lease_s}
                     row = (await session.execute(_BEAT, values)).one_or_none()
@@ -148,10 +159,23 @@ class JobRunner:
                     self.cancel(lease.job_id)
 
     async def _release(self, lease: Lease, *, crashes: int, delay_s: float = 0, error: str | None = None) -> None:
-        """Put the job back and wake whoever is free; after a delay, the reaper does."""
+        """Put the job back and wake whoever is free; after a delay, the reaper does.
+
+        While the database is away it is asked again, for as long as it would take a lease to run out.
+        """
         if lease.settled:
             return
         values = {"id": lease.job_id, "fence": lease.fence, "crashes": crashes, "delay_s": delay_s, "error": error}
-        async with self._db.system() as session:
-            await session.execute(_RELEASE, values)
-            await session.execute(text("SELECT pg_notify('nexent_outbox', '')"))
+        give_up_at = time.monotonic() + self._lease_s
+        while True:
+            try:
+                async with self._db.system() as session:
+                    await session.execute(_RELEASE, values)
+                    await session.execute(text("SELECT pg_notify('nexent_outbox', '')"))
+            except DatabaseUnavailableError:
+                if time.monotonic() > give_up_at:
+                    _log.warning("job.not_given_back", job_id=str(lease.job_id), fence=lease.fence)
+                    return
+                await asyncio.sleep(_RELEASE_PAUSE_S)
+            else:
+                return

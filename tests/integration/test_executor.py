@@ -92,7 +92,7 @@ class House:
         async with self.db.system() as session:
             past = text("UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id")
             await session.execute(past, {"id": asked.run.job_id})
-        await Reaper(self.db, interval_s=1, stale_s=0, retention_s=3600).look()
+        await Reaper(self.db, interval_s=1, lease_s=1, stale_s=0, retention_s=3600).look()
 
     async def run(self, asked: Asked) -> Run:
         """Return the run as it is."""

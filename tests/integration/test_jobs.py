@@ -64,7 +64,7 @@ class Desk:
         return JobRunner(self.db, handlers, owner="test", lease_s=lease_s, max_crashes=max_crashes)
 
     def reaper(self) -> Reaper:
-        return Reaper(self.db, interval_s=1, stale_s=0, retention_s=0)
+        return Reaper(self.db, interval_s=1, lease_s=1, stale_s=0, retention_s=0)
 
     async def job(self, job_id: UUID) -> Job:
         async with self.db.system() as session:

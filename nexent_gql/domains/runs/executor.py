@@ -8,6 +8,7 @@ from uuid import UUID
 
 import structlog
 
+from nexent_gql.db.session import DatabaseUnavailableError
 from nexent_gql.domains.conversations import events as conversation_events
 from nexent_gql.domains.conversations.tables import Message, MessageRole, TitleSource
 from nexent_gql.domains.conversations.turns import Turns
@@ -138,6 +139,8 @@ class RunExecutor:
             limit = f"{self._settings.deadline_s:.0f}"
             _log.info("run.deadline", run_id=str(run.id), error=str(error))
             return _failed(RunDeadlineError(f"The answer took longer than {limit} seconds; ask for less at once."))
+        except DatabaseUnavailableError:
+            raise  # the run waits for the database; it does not fail by it
         except DomainError as error:
             return _failed(error)
         return RunFinished(status=RunStatus.SUCCEEDED)

@@ -1,0 +1,69 @@
+"""What becomes of a unit of work when Postgres goes away under it."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from nexent_gql.db.session import Database, DatabaseUnavailableError, create_engine
+from tests.support.engines import run_sql
+
+PID = text("SELECT pg_backend_pid()")
+
+
+@asynccontextmanager
+async def broken(database: Database, database_url: str) -> AsyncGenerator[AsyncSession]:
+    """Open a transaction whose connection Postgres ends."""
+    async with database.read(uuid4()) as session:
+        pid = (await session.execute(PID)).scalar_one()
+        await run_sql(database_url, f"SELECT pg_terminate_backend({pid})")
+        yield session
+
+
+async def test_a_connection_that_ends_is_told_as_the_database_being_away(database: Database, database_url: str) -> None:
+    with pytest.raises(DatabaseUnavailableError):
+        async with broken(database, database_url) as session:
+            await session.execute(PID)
+    with pytest.raises(DatabaseUnavailableError):
+        async with broken(database, database_url):
+            pass
+    async with database.read(uuid4()) as session:
+        assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
+
+
+async def test_a_server_that_is_not_there_is_told_the_same() -> None:
+    nobody = create_engine("postgresql+asyncpg://nobody@127.0.0.1:1/none", pool_size=1)
+    with pytest.raises(DatabaseUnavailableError):
+        async with Database(nobody).system():
+            pass
+
+
+async def test_a_statement_that_takes_too_long_is_told_the_same(database_url: str) -> None:
+    engine = create_engine(database_url, pool_size=1, statement_timeout_s=0.05)
+    with pytest.raises(DatabaseUnavailableError):
+        async with Database(engine).read(uuid4()) as session:
+            await session.execute(text("SELECT pg_sleep(5)"))
+    await engine.dispose()
+
+
+async def test_a_wrong_statement_stays_a_bug(database: Database) -> None:
+    with pytest.raises(ProgrammingError):
+        async with database.read(uuid4()) as session:
+            await session.execute(text("SELECT nothing FROM nowhere"))
+    with pytest.raises(IntegrityError):
+        async with database.system() as session:
+            await session.execute(text("INSERT INTO outbox (tenant_id, kind) VALUES (NULL, 'wake')"))
+
+
+async def test_an_error_of_the_caller_passes_as_it_is(database: Database) -> None:
+    with pytest.raises(KeyError):
+        async with database.read(uuid4()):
+            raise KeyError
+    with pytest.raises(asyncio.CancelledError):
+        async with database.read(uuid4()):
+            raise asyncio.CancelledError
