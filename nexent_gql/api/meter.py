@@ -94,9 +94,9 @@ class Meter:
         """Charge for a request that is refused before it runs; who has less loses what they have."""
         if bill is not None:
             budgets, fine = context.services.budgets, self._settings.refused
-            balance = await budgets.charge(_key(context), fine, bill.budget)
+            balance = await budgets.charge(caller_key(context), fine, bill.budget)
             if not balance.taken:
-                await budgets.charge(_key(context), balance.remaining, bill.budget)
+                await budgets.charge(caller_key(context), balance.remaining, bill.budget)
 
     async def settle(self, bill: Bill | None, data: object, context: Context) -> None:
         """Give back what was charged for objects that did not come."""
@@ -104,11 +104,11 @@ class Meter:
             bill.actual = min(bill.flat + count_objects(data), bill.requested)
             if bill.actual < bill.requested:
                 refund = bill.actual - bill.requested
-                balance = await context.services.budgets.charge(_key(context), refund, bill.budget)
+                balance = await context.services.budgets.charge(caller_key(context), refund, bill.budget)
                 bill.remaining = balance.remaining
 
     async def _take(self, bill: Bill, points: int, context: Context) -> None:
-        balance = await context.services.budgets.charge(_key(context), points, bill.budget)
+        balance = await context.services.budgets.charge(caller_key(context), points, bill.budget)
         bill.requested += points
         bill.remaining = balance.remaining
         if not balance.taken:
@@ -133,7 +133,8 @@ class Meter:
         )
 
 
-def _key(context: Context) -> str:
+def caller_key(context: Context) -> str:
+    """Return by what a caller is counted."""
     actor = context.actor_or_none
     return f"{actor.tenant_id}/{actor.user_id}" if actor else f"ip/{network_of(context.request.client_ip)}"
 

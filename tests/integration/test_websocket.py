@@ -3,19 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 import pytest_asyncio
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.typing import Origin, Subprotocol
+from websockets.exceptions import InvalidStatus
 
 from nexent_gql.api.relay import global_id
 from nexent_gql.api.settings import ApiSettings, SocketLimits
+from nexent_gql.api.transport.lifetime import EXPIRED
 from tests.support import toy_face
 from tests.support.api_server import Api, serve
+from tests.support.sockets import Frame, opened, ready
 from tests.support.toy_face import UUID
 from tests.support.waiting import eventually
 
@@ -25,7 +23,6 @@ subscription ($upto: Int!, $every: Float! = 0, $bug: Int! = 0) {
   ticks(upto: $upto, everyS: $every, failAt: $bug) { cursor }
 }"""
 MASKED = "Something went wrong on our side. Quote the errorId when you report it."
-Frame = dict[str, Any]
 
 
 @pytest.fixture(autouse=True)
@@ -37,66 +34,6 @@ def forget() -> None:
 async def api() -> AsyncGenerator[Api]:
     async with serve(ApiSettings(sockets=SocketLimits(operations=5))) as running:
         yield running
-
-
-class Socket:
-    """A socket that speaks frames."""
-
-    def __init__(self, connection: ClientConnection) -> None:
-        self.connection = connection
-
-    async def send(self, frame: object) -> None:
-        await self.connection.send(frame if isinstance(frame, str) else json.dumps(frame))
-
-    async def receive(self) -> Frame:
-        async with asyncio.timeout(5):
-            return json.loads(await self.connection.recv())
-
-    async def subscribe(self, id_: str, query: str, **variables: object) -> None:
-        payload = {"query": query, "variables": variables}
-        await self.send({"id": id_, "type": "subscribe", "payload": payload})
-
-    async def all_of(self, id_: str) -> list[Frame]:
-        """Return an operation's frames, its last one included."""
-        frames: list[Frame] = []
-        while not frames or frames[-1]["type"] == "next":
-            frame = await self.receive()
-            assert frame["id"] == id_
-            frames.append(frame)
-        return frames
-
-    async def closed(self) -> tuple[int, str]:
-        """Return code and reason with which the server closes."""
-        try:
-            while True:
-                await self.receive()
-        except ConnectionClosed as closed:
-            return (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "")
-
-
-@asynccontextmanager
-async def opened(
-    api: Api, *, origin: str | None = None, protocol: str = "graphql-transport-ws"
-) -> AsyncGenerator[Socket]:
-    url = api.url.replace("http://", "ws://")
-    async with connect(
-        url,
-        subprotocols=[Subprotocol(protocol)],
-        origin=Origin(origin) if origin else None,
-        proxy=None,
-        max_size=None,
-        ping_interval=None,
-    ) as connection:
-        yield Socket(connection)
-
-
-@asynccontextmanager
-async def ready(api: Api, token: str | None = "developer") -> AsyncGenerator[Socket]:
-    async with opened(api) as socket:
-        payload = {"Authorization": f"Bearer {token}"} if token else {}
-        await socket.send({"type": "connection_init", "payload": payload})
-        assert await socket.receive() == {"type": "connection_ack"}
-        yield socket
 
 
 async def test_streams_results_then_completes(api: Api) -> None:
@@ -306,7 +243,7 @@ async def test_a_refused_credential_closes_with_the_reason(
 async def test_a_socket_closes_when_its_credential_ends(api: Api) -> None:
     async with ready(api, token="short") as socket:
         await socket.subscribe("a", TICKS, upto=3, every=30)
-        assert await socket.closed() == (4403, "SESSION_ENDED: token expired")
+        assert await socket.closed() == (4403, f"SESSION_ENDED: {EXPIRED}")
     await eventually(lambda: toy_face.CANCELLED == ["ticks"])
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, Response
 
 from nexent_gql.api.observer import Observer
 from nexent_gql.api.schema import ApiSchema
-from nexent_gql.api.settings import ApiSettings
+from nexent_gql.api.settings import ApiSettings, CostSettings
 from nexent_gql.app import Backend, create_app
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.errors import UnauthenticatedError, UnavailableError
@@ -40,11 +40,37 @@ class ToyCheck:
 
 
 @dataclass
+class ToyConnections:
+    """Lasting connections, until their session is revoked."""
+
+    watchers: list[tuple[Principal, Callable[[], None]]] = field(
+        default_factory=list[tuple[Principal, Callable[[], None]]]
+    )
+
+    @contextmanager
+    def watch(self, actor: Principal, ended: Callable[[], None]) -> Generator[None]:
+        """Know the connection until the block ends."""
+        watcher = actor, ended
+        self.watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self.watchers.remove(watcher)
+
+    def revoke(self, session_id: UUID) -> None:
+        """End what was opened with a session."""
+        for actor, ended in list(self.watchers):
+            if actor.session_id == session_id:
+                ended()
+
+
+@dataclass
 class ToyIdentity:
-    """Tokens are what they say; `short` lives for `short_s` seconds."""
+    """Tokens are what they say; `short` lives for `short_s` seconds, `session-2` is of session number 2."""
 
     short_s: float = 0.3
     asked: list[str] = field(default_factory=list[str])
+    connections: ToyConnections = field(default_factory=ToyConnections)
 
     async def authenticate(self, token: str) -> Principal:
         """Return the principal of a known token."""
@@ -58,6 +84,12 @@ class ToyIdentity:
                 return Principal(TENANT, USER, Role.OWNER, scopes=frozenset({Scope.READ}))
             case "short":
                 return Principal(TENANT, USER, Role.OWNER, expires_at=utc_now() + timedelta(seconds=self.short_s))
+            case str() if token.startswith("session-"):
+                number = int(token.removeprefix("session-"))
+                ends_at = utc_now() + timedelta(seconds=60)
+                return Principal(TENANT, USER, Role.OWNER, session_id=UUID(int=number), expires_at=ends_at)
+            case "eve":
+                return Principal(TENANT, UUID(int=3), Role.OWNER)
             case "down":
                 raise UnavailableError("Postgres does not answer.")
             case "bug":
@@ -92,10 +124,15 @@ async def _page(_request: Request) -> Response:
 
 @asynccontextmanager
 async def serve(
-    settings: ApiSettings | None = None, checks: Sequence[ToyCheck] = (), observer: Observer | None = None
+    settings: ApiSettings | None = None,
+    checks: Sequence[ToyCheck] = (),
+    observer: Observer | None = None,
+    **services: object,
 ) -> AsyncGenerator[Api]:
-    """Run the API until the block ends."""
+    """Run the API until the block ends; it counts no costs without `budgets`."""
     settings = settings or ApiSettings()
+    if "budgets" not in services:
+        settings = settings.model_copy(update={"cost": CostSettings(mode="off")})
     identity = ToyIdentity()
     schema = ApiSchema.of([FACE], settings.limits)
 
@@ -104,7 +141,7 @@ async def serve(
         async def check() -> Sequence[ToyCheck]:
             return checks
 
-        yield Backend(cast("Services", SimpleNamespace(identity=identity)), check)
+        yield Backend(cast("Services", SimpleNamespace(identity=identity, **services)), check)
 
     app = create_app(settings, backend, schema=schema, observer=observer, graphiql=_page)
     listener = socket.create_server(("127.0.0.1", 0))

@@ -9,9 +9,10 @@ from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
 
 from nexent_gql.api.encoding import encode
-from nexent_gql.api.refusals import BadRequestError, PayloadTooLargeError
+from nexent_gql.api.refusals import BadRequestError, PayloadTooLargeError, TooManyMessagesError
 from nexent_gql.api.transport.body import decode
 from nexent_gql.api.transport.frames import close_reason
+from nexent_gql.api.transport.pace import Pace
 from nexent_gql.kernel.json import Json
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 BAD_MESSAGE = 4400
 TOO_LONG = 1009
+TOO_FAST = 1008
 
 
 class SocketAdapter(ASGIWebSocketAdapter):
@@ -29,9 +31,14 @@ class SocketAdapter(ASGIWebSocketAdapter):
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object]:  # noqa: ARG002 - base
         """Yield each message until the socket closes."""
+        sockets = self.view.gate.settings.sockets
+        pace = Pace(sockets.burst, sockets.messages_per_s)
         while self.ws.application_state is WebSocketState.CONNECTED:
             message = await self.ws.receive()
             if message["type"] == "websocket.disconnect":
+                return
+            if not pace.take():
+                await self.close(TOO_FAST, f"{TooManyMessagesError.code}: at most {sockets.messages_per_s:g} a second")
                 return
             try:
                 value = self._read(message.get("text"))

@@ -10,6 +10,7 @@ from typing import cast
 from starlette.requests import Request
 from strawberry.http import GraphQLRequestData
 
+from nexent_gql.api.naming import DOCUMENT_ID
 from nexent_gql.api.refusals import (
     BadRequestError,
     PayloadTooLargeError,
@@ -88,7 +89,7 @@ def _check_content_type(content_type: str) -> None:
 def read_query_string(request: Request, limits: ApiLimits) -> GraphQLRequestData:
     """Read the parameters of a GET; an empty one counts as absent."""
     fields: JsonObject = {}
-    for name in ("query", "operationName", "variables", "extensions"):
+    for name in ("query", "operationName", "variables", "extensions", DOCUMENT_ID):
         text = request.query_params.get(name)
         if text:
             fields[name] = decode(text, limits.json_depth) if name in ("variables", "extensions") else text
@@ -112,10 +113,15 @@ def _object(fields: Mapping[str, Json], name: str) -> dict[str, object] | None:
 
 
 def read_request(fields: Mapping[str, Json]) -> GraphQLRequestData:
-    """Read the members of a request, which are the same in a body and in a `subscribe` frame."""
+    """Read the members of a request, which are the same in a body and in a `subscribe` frame.
+
+    `documentId` travels on as an extension.
+    """
+    id_ = _text(fields, DOCUMENT_ID)
+    extensions = {name: value for name, value in (_object(fields, "extensions") or {}).items() if name != DOCUMENT_ID}
     return GraphQLRequestData(
         query=_text(fields, "query"),
         variables=_object(fields, "variables"),
         operation_name=_text(fields, "operationName") or None,
-        extensions=_object(fields, "extensions"),
+        extensions=({**extensions, DOCUMENT_ID: id_} if id_ else extensions) or None,
     )

@@ -2,15 +2,19 @@
 
 Close codes: 4400 a message that breaks the protocol, 4401 subscribe before the acknowledgement, 4403 a credential that
 is refused or has ended, 4406 another subprotocol, 4408 no connection_init in time, 4409 an id in use, 4429 a second
-connection_init, 4500 a bug, 1009 a message too long, 1013 something we depend on is away. Without a credential a
-socket serves public fields only.
+connection_init, 4500 a bug, 1008 messages too fast, 1009 a message too long, 1013 something we depend on is away or
+one caller has too many sockets. Without a credential a socket serves public fields only.
+
+A `ping` whose payload has `Authorization` renews the credential, for the same user of the same tenant; the `pong`
+tells its end as `expiresAt`.
 """
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
+from uuid import UUID
 
 from graphql import GraphQLError, OperationType
 from starlette.requests import Request
@@ -34,14 +38,17 @@ from nexent_gql.api.context import Context, RequestInfo
 from nexent_gql.api.encoding import Rendered, encode
 from nexent_gql.api.gate import Gate, RefusedError
 from nexent_gql.api.masking import internal, refusal
-from nexent_gql.api.refusals import BadRequestError, SessionEndedError, TooManyOperationsError
+from nexent_gql.api.meter import caller_key
+from nexent_gql.api.refusals import BadRequestError, TooManyOperationsError, TooManySocketsError
 from nexent_gql.api.transport.adapter import BAD_MESSAGE, SocketAdapter
 from nexent_gql.api.transport.answers import is_request_error, members
 from nexent_gql.api.transport.body import read_request
-from nexent_gql.api.transport.caller import authenticate, request_info, seconds_left, services_of
+from nexent_gql.api.transport.caller import authenticate, request_info, services_of
 from nexent_gql.api.transport.frames import authorization_of, payload_of, read_frame
+from nexent_gql.api.transport.lifetime import Credential
+from nexent_gql.api.transport.pace import Crowd
 from nexent_gql.kernel.clock import Clock, utc_now
-from nexent_gql.kernel.errors import DomainError, UnavailableError
+from nexent_gql.kernel.errors import DomainError, ForbiddenError, UnavailableError
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.kernel.principal import Principal
 
@@ -62,14 +69,15 @@ class SocketSession:
 
     services: "Services"
     gate: Gate
-    clock: Clock
     request: RequestInfo
-    actor: Principal | None = None
+    crowd: Crowd
+    credential: Credential
+    open: ExitStack = field(default_factory=ExitStack)
     tasks: list["asyncio.Task[None]"] = field(default_factory=list["asyncio.Task[None]"])
 
     def context(self) -> Context:
         """Make the context of one operation."""
-        return Context(self.services, self.actor, self.request)
+        return Context(self.services, self.credential.actor, self.request)
 
 
 class SocketOperation(Operation[SocketSession, None]):
@@ -136,13 +144,24 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
     async def _authenticate(self, frame: JsonObject) -> tuple[int, str] | None:
         session = self.context
         try:
-            session.actor = await authenticate(session.services, authorization_of(payload_of(frame)))
+            actor = await authenticate(session.services, authorization_of(payload_of(frame)))
         except UnavailableError as error:
             return TRY_AGAIN, f"{error.code}: {error.message}"
         except BadRequestError:
             raise
         except DomainError as error:
             return FORBIDDEN, f"{error.code}: {error.message}"
+        return self._admit(actor)
+
+    def _admit(self, actor: Principal | None) -> tuple[int, str] | None:
+        """Take the caller for the first time, or renew their credential."""
+        session = self.context
+        known, is_new = session.credential.actor, not self.connection_acknowledged
+        if not is_new and _who(known) != _who(actor):
+            return FORBIDDEN, f"{ForbiddenError.code}: renew with a credential of the same user"
+        session.credential.renew(actor)
+        if is_new and not session.open.enter_context(session.crowd.join(caller_key(session.context()))):
+            return TRY_AGAIN, f"{TooManySocketsError.code}: close some first"
         return None
 
     async def _ping(self) -> None:
@@ -152,18 +171,30 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
                 await self.send_message({"type": "ping"})
 
     async def _expire(self) -> None:
-        left_s = seconds_left(self.context.actor, self.context.clock())
-        if left_s is None:
-            return
-        await asyncio.sleep(left_s)
+        ended = await self.context.credential.ended()
         for id_ in list(self.operations):
             await self.cleanup_operation(id_)
-        await self.websocket.close(FORBIDDEN, f"{SessionEndedError.code}: token expired")
+        await self.websocket.close(FORBIDDEN, f"{ended.code}: {ended.message}")
 
     async def handle_ping(self, message: PingMessage) -> None:
-        """Echo the payload."""
+        """Echo the payload; one with a credential renews it and is not echoed."""
         payload = message.get("payload")
+        if authorization_of(payload_of(cast("JsonObject", message))) is not None:
+            await self._renew(cast("JsonObject", message))
+            return
         await self.send_message({"type": "pong", "payload": payload} if payload else {"type": "pong"})
+
+    async def _renew(self, frame: JsonObject) -> None:
+        if not self.connection_acknowledged:
+            await self.websocket.close(UNAUTHORIZED, "Unauthorized")
+            return
+        refused = await self._authenticate(frame)
+        if refused:
+            await self.websocket.close(*refused)
+            return
+        actor = self.context.credential.actor
+        ends_at = actor.expires_at if actor else None
+        await self.send_message({"type": "pong", "payload": {"expiresAt": ends_at.isoformat() if ends_at else None}})
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Start an operation."""
@@ -196,7 +227,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
 
     async def _run(self, operation: SocketOperation) -> None:
         gate, context = self.context.gate, self.context.context()
-        admitted = gate.admit(operation.request, context)
+        admitted = await gate.enter(operation.request, context)
         if admitted.kind is OperationType.SUBSCRIPTION:
             async with aclosing(gate.subscribe(admitted, context)) as results:
                 async for result in results:
@@ -213,6 +244,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
         for task in self.context.tasks:
             task.cancel()
         await asyncio.gather(*self.context.tasks, return_exceptions=True)
+        self.context.open.close()
         await super().shutdown()
 
 
@@ -220,6 +252,10 @@ async def _send(operation: SocketOperation, result: ExecutionResult) -> None:
     if is_request_error(result):
         raise RefusedError(result.errors or [])
     await operation.send_next(result)
+
+
+def _who(actor: Principal | None) -> tuple[UUID, UUID] | None:
+    return (actor.tenant_id, actor.user_id) if actor else None
 
 
 class SocketView(GraphQL[SocketSession, None]):
@@ -241,8 +277,11 @@ class SocketView(GraphQL[SocketSession, None]):
         )
         self.gate = gate
         self._clock = clock
+        self._crowd = Crowd(settings.sockets.per_user)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> SocketSession:  # noqa: ARG002 - base
         """Make the socket's session."""
         scope = request.scope
-        return SocketSession(services_of(scope), self.gate, self._clock, request_info(scope))
+        services = services_of(scope)
+        credential = Credential(services, self._clock)
+        return SocketSession(services, self.gate, request_info(scope), self._crowd, credential)

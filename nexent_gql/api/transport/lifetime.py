@@ -1,0 +1,85 @@
+"""How long a lasting connection may last: until its credential expires or is revoked, or its user's role changes."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from nexent_gql.api.refusals import SessionEndedError
+from nexent_gql.api.transport.caller import seconds_left
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.principal import Principal
+
+if TYPE_CHECKING:
+    from nexent_gql.services import Services
+
+EXPIRED = "Your credential has expired; go on with a new one."
+REVOKED = "Your credential was revoked, or your role has changed; go on with a new one."
+
+
+class Credential:
+    """Who a connection belongs to, and for how long; None is a stranger, for whom nothing ends."""
+
+    def __init__(self, services: "Services", clock: Clock) -> None:
+        """Begin as a stranger."""
+        self.actor: Principal | None = None
+        self._services = services
+        self._clock = clock
+        self._stirred = asyncio.Event()
+        self._revoked = False
+
+    def renew(self, actor: Principal | None) -> None:
+        """Go on as `actor`; whoever waits for the end waits for the new one."""
+        self.actor = actor
+        self._revoked = False
+        self._stirred.set()
+
+    async def ended(self) -> SessionEndedError:
+        """Wait until the credential of that time ends; return why."""
+        while True:
+            self._stirred.clear()
+            try:
+                async with asyncio.timeout(seconds_left(self.actor, self._clock())):
+                    await self._stir()
+            except TimeoutError:
+                return SessionEndedError(EXPIRED)
+            if self._revoked:
+                return SessionEndedError(REVOKED)
+
+    async def _stir(self) -> None:
+        if self.actor is None:
+            await self._stirred.wait()
+            return
+        with self._services.identity.connections.watch(self.actor, self._revoke):
+            await self._stirred.wait()
+
+    def _revoke(self) -> None:
+        self._revoked = True
+        self._stirred.set()
+
+
+@asynccontextmanager
+async def while_valid(services: "Services", actor: Principal | None, clock: Clock) -> AsyncGenerator[None]:
+    """Let the block run for as long as the credential is good.
+
+    Raises:
+        SessionEndedError: It is not any more; what the block was waiting for was cancelled.
+    """
+    credential, reasons = Credential(services, clock), list[SessionEndedError]()
+    credential.renew(actor)
+
+    async def watch(scope: asyncio.Timeout) -> None:
+        reasons.append(await credential.ended())
+        scope.reschedule(0)
+
+    try:
+        async with asyncio.timeout(None) as scope:
+            watcher = asyncio.create_task(watch(scope))
+            try:
+                yield
+            finally:
+                watcher.cancel()
+    except TimeoutError:
+        if not reasons:
+            raise
+        raise reasons[0] from None
