@@ -1,6 +1,7 @@
 """A compiled selection gives byte for byte what graphql-core gives, or leaves the event to it."""
 
 import asyncio
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -184,7 +185,7 @@ async def test_variables_that_do_not_fit_are_the_only_result() -> None:
     (operation,) = prepared.operations
     published: list[GraphQLError] = []
     ready = prepare(schema().core, operation.document, None, {"no": "maybe"}, None)
-    (result,) = [result async for result in run_subscription(ready, operation.selections, published.extend)]
+    (result,) = [result async for result in run_subscription(ready, operation.selections, nullcontext(published.extend))]
     assert not isinstance(result, Rendered)
     assert result.errors == published
     assert len(published) == 1
