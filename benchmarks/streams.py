@@ -132,46 +132,26 @@ class Publisher:
             self.published += 1
             await self.source.publish(run, stamped(self.chars))
 
-    async def as_fast(self, readers: Readers, each: int, window: int, seconds: float) -> None:
-        """Keep `window` tokens of one run on their way."""
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            room = window - (self.published - readers.delivered // each)
-            if room <= 0:
-                readers.arrived.clear()
-                await readers.arrived.wait()
-                continue
-            self.published += room
-            await asyncio.gather(*(self.source.publish(0, stamped()) for _ in range(room)))
-
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is offered: `rate` tokens/s for each of `runs` runs, each read by `each` sockets; rate None: what fits."""
+    """What is offered: `rate` tokens/s for each of `runs` runs, each read by `each` sockets."""
 
     name: str
     runs: int
     each: int
-    rate: float | None
-    window: int = 64
-
-    async def write(self, publisher: Publisher, readers: Readers, seconds: float) -> None:
-        """Write tokens for so long."""
-        if self.rate is None:
-            await publisher.as_fast(readers, self.each, self.window, seconds)
-        else:
-            await publisher.steadily(self.rate, seconds)
+    rate: float
 
 
 async def measure(served: Served, source: Source, load: Load, *, warm_s: float, seconds: float) -> Trial:
     """Run one trial: subscribe, warm up, measure, drain, leave."""
     async with reading(served, source, load.runs, load.each) as readers:
         publisher = Publisher(source, load.runs)
-        await load.write(publisher, readers, warm_s)
+        await publisher.steadily(load.rate, warm_s)
         await _drained(publisher, readers, load.each)
         readers.lags_ns = array("q")
         began_at, cpu_s, before = time.monotonic(), served.process.cpu_s(), readers.delivered
-        await load.write(publisher, readers, seconds)
+        await publisher.steadily(load.rate, seconds)
         delivered, took_s = readers.delivered - before, time.monotonic() - began_at
         cpu_s = served.process.cpu_s() - cpu_s
         behind = publisher.published * load.each - readers.delivered
