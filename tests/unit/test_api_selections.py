@@ -185,7 +185,8 @@ async def test_variables_that_do_not_fit_are_the_only_result() -> None:
     (operation,) = prepared.operations
     published: list[GraphQLError] = []
     ready = prepare(schema().core, operation.document, None, {"no": "maybe"}, None)
-    (result,) = [result async for result in run_subscription(ready, operation.selections, nullcontext(published.extend))]
+    results = run_subscription(ready, operation.selections, nullcontext(published.extend))
+    (result,) = [result async for result in results]
     assert not isinstance(result, Rendered)
     assert result.errors == published
     assert len(published) == 1
