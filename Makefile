@@ -6,6 +6,8 @@ ARGS :=
 # Most tests wait for engines, sockets and clocks: three processes keep two cores busy.
 PARALLEL := -n 3 --dist loadfile
 NAME :=
+SEED := 1
+RUNS := 100
 PACKAGES := node_modules/.package-lock.json
 
 # An interpreter that can make virtual environments, newest first; else any that bootstrap.py can explain itself with.
@@ -24,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up test check check-format check-lint check-types check-imports check-schema check-migrations \
-	bench schema migration node-packages assets lock fmt clean moved
+	bench chaos schema migration node-packages assets lock fmt clean moved
 
 help: ## List what `make` can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -57,6 +59,9 @@ check-migrations: .venv/.dev
 
 bench: .venv/.dev benchmarks/peers/$(PACKAGES) ## Measure, beside peers: ARGS="--short", ARGS="fanout tokens"
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+chaos: .venv/.dev ## Kill, pause, cut and wipe by seed, and judge what was promised: SEED=1 RUNS=100
+	@exec $(BIN)/python -m tests.chaos --seed $(SEED) --runs $(RUNS)
 
 schema: .venv/.dev ## Write schema.graphql, docs/errors.md and docs/configuration.md from the code
 	@$(BIN)/nexent-gql schema && $(BIN)/python scripts/errors_page.py && exec $(BIN)/python scripts/configuration_page.py

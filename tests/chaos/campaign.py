@@ -1,0 +1,157 @@
+"""One run of the harness: claims, a cluster, clients and faults, and the history that comes of them."""
+
+import asyncio
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from nexent_gql.kernel.json import Json
+from tests.chaos.checks import Violation, judge
+from tests.chaos.claims import Claim, make_claims, write_claims
+from tests.chaos.clients import TROUBLES, Crowd, subscribe
+from tests.chaos.cluster import Cluster, running_cluster
+from tests.chaos.faults import inject_until
+from tests.chaos.history import Call, Final, History
+from tests.chaos.remains import look
+from tests.chaos.setting import make_agent
+from tests.support.fake_provider_process import RemoteFakeProvider, fake_provider_process
+from tests.support.graphql_client import RUN, Client, Data, GraphQLError
+
+AT_ONCE = 40
+SETTLE_S = 60.0
+WATCH_S = 0.5
+SETTINGS = {"NEXENT_JOBS__LEASE_S": "3", "NEXENT_JOBS__MAX_CRASHES": "50", "NEXENT_DATABASE_POOL": "5"}
+"""A short lease, so that faults outlast it; and no run is given up, so that each has to end as claimed."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a campaign found; `folder` has claims, history and logs."""
+
+    seed: int
+    history: History
+    violations: Sequence[Violation]
+    folder: Path
+    took_s: float
+
+
+async def campaign(seed: int, runs: int, say: Say, *, longest_fault_s: float = 5.0) -> Outcome:
+    """Run everything for a seed and judge it; the folder stays when something was broken."""
+    began_s = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix=f"nexent-chaos-{seed}-"))
+    history = History(make_claims(seed, runs))
+    write_claims(folder / "claims.jsonl", history.claims)
+    async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(fake_provider_process())
+        for claim in history.claims:
+            await provider.script(claim.client_id, *claim.turns, user_contains=f"{claim.client_id}: ")
+        say(f"{runs} claims are in {folder}; starting three workers and two servers")
+        cluster = await stack.enter_async_context(running_cluster(folder, environment=SETTINGS))
+        clients = [await stack.enter_async_context(Client(node.url, cluster.token, 10)) for node in cluster.servers]
+        agent_id = await make_agent(clients[0], provider.base_url)
+        crowd = Crowd(clients, agent_id, history, seed)
+        try:
+            await _live(cluster, crowd, history, seed, say, longest_fault_s)
+            say("all readers have their end; comparing with what is stored")
+            await _collect(cluster, clients, crowd, provider, history)
+        finally:
+            history.write(folder / "history.json")
+    return Outcome(seed, history, judge(history), folder, time.monotonic() - began_s)
+
+
+async def _live(cluster: Cluster, crowd: Crowd, history: History, seed: int, say: Say, longest_fault_s: float) -> None:
+    """Let clients talk while things break, until all was said; then let everything settle."""
+    over = asyncio.Event()
+    harm = asyncio.create_task(inject_until(over, cluster, seed, say, longest_fault_s))
+    talk = asyncio.create_task(_talk(crowd, history, over, say))
+    watch = asyncio.create_task(_watch(cluster, history))
+    try:
+        await asyncio.wait({harm, talk}, return_when=asyncio.FIRST_COMPLETED)
+        if harm.done():
+            history.faults = harm.result()
+        try:
+            async with asyncio.timeout(SETTLE_S):
+                await talk
+        except TimeoutError:
+            say(f"some readers had no end {SETTLE_S:.0f} s after the last fault")
+    finally:
+        for task in (harm, talk, watch):
+            task.cancel()
+
+
+async def _watch(cluster: Cluster, history: History) -> None:
+    """Bring back what ends by itself, as a supervisor would, and keep it in mind."""
+    while True:
+        history.deaths.extend(await cluster.revive())
+        await asyncio.sleep(WATCH_S)
+
+
+async def _talk(crowd: Crowd, history: History, over: asyncio.Event, say: Say) -> None:
+    """Hold all conversations, `AT_ONCE` at a time; sets `over` when nearly all are held."""
+    conversations: dict[int, list[Claim]] = defaultdict(list)
+    for claim in history.claims:
+        conversations[claim.conversation].append(claim)
+    places = asyncio.Semaphore(AT_ONCE)
+    tenth = max(1, len(conversations) // 10)
+    held = 0
+
+    async def hold(claims: Sequence[Claim]) -> None:
+        nonlocal held
+        async with places:
+            await crowd.converse(claims)
+        held += 1
+        if held % tenth == 0:
+            say(f"{held} of {len(conversations)} conversations are held")
+        if held >= len(conversations) - tenth:
+            over.set()
+
+    async with asyncio.TaskGroup() as group:
+        for claims in conversations.values():
+            group.create_task(hold(claims))
+
+
+async def _collect(
+    cluster: Cluster, clients: Sequence[Client], crowd: Crowd, provider: RemoteFakeProvider, history: History
+) -> None:
+    """Ask the API, the provider and the engines what they have."""
+    runs = {accepted.client_id: accepted.run_id for accepted in history.accepted}
+    places = asyncio.Semaphore(8)
+
+    async def one(client_id: str, run_id: str) -> None:
+        async with places:
+            run = await crowd.ask(f"run of {client_id}", RUN, id=run_id)
+            events = await _whole(clients[len(history.finals) % len(clients)], run_id)
+            code = run["error"]["code"] if run["error"] else None
+            message = run["message"]
+            history.finals[client_id] = Final(client_id, run["status"], code, run["attempt"], message["text"], events)
+
+    async with asyncio.TaskGroup() as group:
+        for client_id, run_id in runs.items():
+            group.create_task(one(client_id, run_id))
+    claimed = {claim.client_id for claim in history.claims}
+    for request in await provider.requests():
+        if request["script"] in claimed:
+            history.calls.append(_call(request))
+    await look(cluster, history)
+
+
+async def _whole(client: Client, run_id: str) -> Sequence[Data]:
+    """Read a run that is over; one that is not gives nothing within its time."""
+    try:
+        async with asyncio.timeout(10):
+            return [event async for event in subscribe(client, run_id, None)]
+    except (GraphQLError, *TROUBLES):
+        return []
+
+
+def _call(request: dict[str, Json]) -> Call:
+    opened_at, turn = request["opened_at"], request["turn"]
+    assert isinstance(opened_at, float)
+    assert isinstance(turn, int)
+    return Call(str(request["script"]), turn, opened_at)

@@ -1,0 +1,195 @@
+"""Judges a history by its claims. Each check yields a sentence for every promise that was broken."""
+
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+from tests.chaos.claims import Claim
+from tests.chaos.history import History
+from tests.support.graphql_client import Data, text_of
+
+Check = Callable[[History], Generator[str]]
+LOSES_EVENTS = frozenset({"REDIS_WIPED", "REDIS_KILLED", "LINK_DROPPED", "LINK_HELD", "LINK_RESET"})
+"""Faults after which a later attempt may not know what its readers have seen."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A promise that was broken."""
+
+    check: str
+    what: str
+
+
+def judge(history: History) -> Sequence[Violation]:
+    """Apply all checks."""
+    return [Violation(check.__name__, what) for check in CHECKS for what in check(history)]
+
+
+def accepted_once(history: History) -> Generator[str]:
+    """Every message was accepted, and each client id is one run with one question."""
+    runs: dict[str, set[str]] = {claim.client_id: set() for claim in history.claims}
+    for accepted in history.accepted:
+        runs[accepted.client_id].add(accepted.run_id)
+    for client_id, ids in runs.items():
+        if len(ids) != 1:
+            yield f"{client_id} was accepted as {len(ids)} runs: {sorted(ids)}"
+        stored = history.runs.get(client_id, 0), history.questions.get(client_id, 0)
+        if ids and stored != (1, 1):
+            yield f"{client_id} is stored as {stored[0]} runs and {stored[1]} questions"
+
+
+def answered(history: History) -> Generator[str]:
+    """Every accepted message has the end that was claimed."""
+    for claim in _accepted(history):
+        final = history.finals.get(claim.client_id)
+        if final is None:
+            yield f"{claim.client_id} has no answer at all"
+        elif final.ending not in claim.endings:
+            yield f"{claim.client_id} ({claim.kind}) ended as {final.ending}, claimed was {claim.endings}"
+
+
+def text_whole(history: History) -> Generator[str]:
+    """The stored text is the script's: whole, or its beginning when the run was stopped."""
+    for claim in _accepted(history):
+        final = history.finals.get(claim.client_id)
+        if final is None:
+            continue
+        right = claim.answer.startswith(final.text) if final.status == "STOPPED" else final.text == claim.answer
+        if not right:
+            yield f"{claim.client_id} ({claim.kind}): {_difference(claim.answer, final.text)}"
+
+
+def sequences_complete(history: History) -> Generator[str]:
+    """Each reader got every position once and in order, up to the one end."""
+    for who, events in _readings(history):
+        expected = 1
+        for event in events:
+            first = event["fromSeq"] if event["__typename"] == "StreamGap" else event["seq"]
+            if first != expected:
+                yield f"{who} got {event['__typename']} at {first}, expected was {expected}"
+            expected = event["seq"] + 1
+        ends = [number for number, event in enumerate(events, 1) if event["__typename"] == "RunFinished"]
+        if ends != [len(events)]:
+            yield f"{who} was told the end as events {ends} of {len(events)}"
+    for reading in history.readings:
+        if not reading.completed:
+            yield f"{reading.client_id}/{reading.reader} was not told that its subscription is complete"
+
+
+def readers_agree(history: History) -> Generator[str]:
+    """One position is one event, whoever reads it and whenever: nobody wrote over another's."""
+    known: dict[tuple[str, int], Data] = {}
+    for who, events in _readings(history):
+        client_id = who.partition("/")[0]
+        for event in events:
+            if event["__typename"] != "StreamGap" and known.setdefault((client_id, event["seq"]), event) != event:
+                yield f"{who} saw at {event['seq']} {event}, another reader {known[client_id, event['seq']]}"
+
+
+def texts_told(history: History) -> Generator[str]:
+    """What a reader was told adds up to the stored text."""
+    for who, events in _readings(history):
+        final = history.finals.get(who.partition("/")[0])
+        if final is not None and text_of([*events]) != final.text:
+            yield f"{who} can show another text: {_difference(final.text, text_of([*events]))}"
+
+
+def attempts_rise(history: History) -> Generator[str]:
+    """A later attempt speaks after an earlier one, never before; the last one is the run's."""
+    for who, events in _readings(history):
+        attempts = [event["attempt"] for event in events if event["__typename"] == "AttemptStarted"]
+        final = history.finals.get(who.partition("/")[0])
+        if attempts != sorted(set(attempts)):
+            yield f"{who} heard attempts {attempts}"
+        elif attempts and final is not None and attempts[-1] != final.attempt:
+            yield f"{who} heard attempt {attempts[-1]} end the run, the run says {final.attempt}"
+
+
+def gaps_explained(history: History) -> Generator[str]:
+    """Events are missing only after a later attempt met a Redis that had lost them or did not answer."""
+    can_lose = any(fault.kind in LOSES_EVENTS for fault in history.faults)
+    for who, events in _readings(history):
+        final = history.finals.get(who.partition("/")[0])
+        gaps = [event for event in events if event["__typename"] == "StreamGap"]
+        if gaps and not (can_lose and final is not None and final.attempt > 1):
+            yield f"{who} was told a gap that nothing explains: {gaps[0]}"
+
+
+def calls_explained(history: History) -> Generator[str]:
+    """The provider was asked again only for what an attempt left unfinished: one call for each further attempt."""
+    asked = Counter(call.client_id for call in history.calls)
+    for claim in _accepted(history):
+        final = history.finals.get(claim.client_id)
+        further = final.attempt - 1 if final is not None else 0
+        per_attempt = claim.calls if len(claim.turns) == 1 else 1
+        limit = claim.calls + further * per_attempt
+        if asked[claim.client_id] > limit:
+            yield f"{claim.client_id} ({claim.kind}) asked {asked[claim.client_id]} times, {limit} are explained"
+
+
+def turns_in_order(history: History) -> Generator[str]:
+    """A finished turn is never asked for again; a paused worker may still ask for the turn it had."""
+    if any(fault.kind in {"WORKER_PAUSED", "LINK_HELD", "LINK_DROPPED"} for fault in history.faults):
+        return
+    reached: dict[str, int] = {}
+    for call in sorted(history.calls, key=lambda call: call.at_s):
+        if call.turn < reached.get(call.client_id, 0):
+            yield f"{call.client_id} asked for turn {call.turn} after turn {reached[call.client_id]}"
+        reached[call.client_id] = max(call.turn, reached.get(call.client_id, 0))
+
+
+def refusals_honest(history: History) -> Generator[str]:
+    """A client that meets a fault is told which, and may try again; it never meets a bug."""
+    for refusal in history.refusals:
+        if refusal.code not in RETRYABLE:
+            yield f"{refusal.request} was refused with {refusal.code}"
+
+
+def nobody_dies(history: History) -> Generator[str]:
+    """A process ends when it is told to, and never because of what it depends on."""
+    yield from history.deaths
+
+
+def nothing_left(history: History) -> Generator[str]:
+    """When all is over, nothing waits or lies about."""
+    for name, count in history.left.items():
+        if count:
+            yield f"{count} {name} are left"
+
+
+RETRYABLE = frozenset({"DATABASE_UNAVAILABLE", "UNAVAILABLE", "SHUTTING_DOWN", "TIMEOUT"})
+CHECKS: Sequence[Check] = (
+    accepted_once,
+    answered,
+    text_whole,
+    sequences_complete,
+    readers_agree,
+    texts_told,
+    attempts_rise,
+    gaps_explained,
+    calls_explained,
+    turns_in_order,
+    refusals_honest,
+    nobody_dies,
+    nothing_left,
+)
+
+
+def _accepted(history: History) -> Generator[Claim]:
+    accepted = {each.client_id for each in history.accepted}
+    yield from (claim for claim in history.claims if claim.client_id in accepted)
+
+
+def _readings(history: History) -> Generator[tuple[str, Sequence[Data]]]:
+    """Yield `client id/reader` and events, of live readers and of one who comes when all is over."""
+    for reading in history.readings:
+        yield f"{reading.client_id}/{reading.reader}", reading.events
+    for client_id, final in history.finals.items():
+        yield f"{client_id}/late", final.events
+
+
+def _difference(expected: str, found: str) -> str:
+    at = next((n for n, pair in enumerate(zip(expected, found, strict=False)) if pair[0] != pair[1]), None)
+    at = min(len(expected), len(found)) if at is None else at
+    return f"from character {at} on {found[at : at + 40]!r} instead of {expected[at : at + 40]!r}"

@@ -1,0 +1,108 @@
+"""What is promised before a run begins: every message that will be sent, and how its run has to end.
+
+Claims are written to a file first, and the history is judged by nothing else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+
+from pydantic import TypeAdapter
+
+from nexent_gql.kernel.json import dumps
+from tests.support.fake_provider_steps import Drop, Stall, Status, Step, Text, Tool
+
+KINDS = {"plain": 46, "tool": 22, "busy": 8, "refused": 4, "cut": 6, "late": 4, "stopped": 6, "silent": 4}
+"""Kinds of claims, and how often of 100."""
+TOOL_WORDS = 4
+MAX_RETRIES = 5
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One message and its answer.
+
+    Attributes:
+        client_id: Sent with the message; also the name of the provider's script.
+        conversation: Claims of one number are sent to one conversation, in order.
+        question: The message; no other one has its first word.
+        turns: What the provider plays, turn by turn.
+        answer: The whole text of the answer when nobody stops it.
+        endings: The statuses the run may end in, with error codes: `SUCCEEDED`, `FAILED MODEL_OVERLOADED`.
+        calls: How often one attempt may call the provider, all turns together.
+        stop_after: The client stops the run when it has seen so many events; None: never.
+    """
+
+    client_id: str
+    kind: str
+    conversation: int
+    question: str
+    turns: list[list[Step]]
+    answer: str
+    endings: list[str]
+    calls: int
+    stop_after: int | None = None
+
+
+CLAIM = TypeAdapter(Claim)
+
+
+def make_claims(seed: int, runs: int) -> Sequence[Claim]:
+    """Make the claims of a seed; three in four are the first of a conversation."""
+    random = Random(f"claims of {seed}")  # noqa: S311 - to be repeated, not to be secret
+    conversation = 0
+    claims: list[Claim] = []
+    for number in range(runs):
+        conversation += random.random() < 0.75
+        kind = random.choices(list(KINDS), list(KINDS.values()))[0]
+        claims.append(_claim(f"s{seed}n{number}q", kind, conversation, random))
+    return claims
+
+
+def write_claims(path: Path, claims: Sequence[Claim]) -> None:
+    """Write one JSON object a line."""
+    path.write_bytes(b"".join(dumps(asdict(claim)) + b"\n" for claim in claims))
+
+
+def read_claims(path: Path) -> Sequence[Claim]:
+    """Read what `write_claims` wrote."""
+    return [CLAIM.validate_json(line) for line in path.read_bytes().splitlines()]
+
+
+def _claim(name: str, kind: str, conversation: int, random: Random) -> Claim:
+    pace = random.choice([15.0, 30.0, 60.0])
+    text = " ".join(f"{name}{n}" for n in range(random.randint(12, 50)))
+    said = Text(text, tokens_per_s=pace)
+    first = " ".join(f"{name}a{n}" for n in range(TOOL_WORDS)) + " "
+    tool = [Text(first, tokens_per_s=pace), Tool("calculator", {"expression": "6*7"})]
+    turns: dict[str, list[list[Step]]] = {
+        "plain": [[said]],
+        "tool": [[*tool], [said]],
+        "busy": [[Status(503, times=1), said]],
+        "refused": [[Status(503, retry_after="0")]],
+        "cut": [[said, Drop()]],
+        "late": [[Stall(1.5), said]],
+        "stopped": [[Text(text * 3, tokens_per_s=15)]],
+        "silent": [[Stall()]],
+    }
+    answers = {"tool": first + text, "refused": "", "silent": "", "stopped": text * 3}
+    return Claim(
+        client_id=name,
+        kind=kind,
+        conversation=conversation,
+        question=f"{name}: a question of kind {kind}",
+        turns=turns[kind],
+        answer=answers.get(kind, text),
+        endings=ENDINGS.get(kind, ["SUCCEEDED"]),
+        calls={"tool": 2, "busy": 2, "refused": MAX_RETRIES}.get(kind, 1),
+        stop_after={"stopped": 4, "silent": 1}.get(kind),
+    )
+
+
+ENDINGS = {
+    "refused": ["FAILED MODEL_OVERLOADED"],
+    "cut": ["FAILED MODEL_STREAM_BROKEN"],
+    "stopped": ["STOPPED", "SUCCEEDED"],
+    "silent": ["STOPPED"],
+}

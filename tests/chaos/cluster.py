@@ -1,0 +1,206 @@
+"""Real processes on real engines: workers and API servers, each behind links of its own that can be harmed."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
+
+from nexent_gql import migrations
+from nexent_gql.embedded import Engines, EngineSet
+from nexent_gql.kernel.principal import Principal
+from nexent_gql.process import LIFELINE
+from nexent_gql.runtime import open_runtime
+from nexent_gql.services import Services
+from nexent_gql.settings import read_settings
+from tests.support.installation import clean_environment, free_port
+from tests.support.processes import engine_pid
+from tests.support.tcp_fault_proxy import TcpFaultProxy
+
+READY_S = 60.0
+KEY = "a key for chaos, of 32 characters or more"
+
+
+@dataclass
+class Node:
+    """One process of ours; `redis` and `postgres` are its links to the engines, `port` is where a server listens."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+    redis: TcpFaultProxy
+    postgres: TcpFaultProxy
+    port: int = 0
+    process: asyncio.subprocess.Process | None = field(default=None)
+    is_ending: bool = False
+
+    @property
+    def url(self) -> str:
+        """The HTTP endpoint of a server."""
+        return f"http://127.0.0.1:{self.port}/graphql"
+
+    @property
+    def pid(self) -> int:
+        """Its process id; it has to have been started."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.process is not None and self.process.returncode is None
+
+    async def start(self) -> None:
+        """Start the process, which takes seconds to be ready; it ends when this process does."""
+        self.is_ending = False
+        with self.log.open("ab") as output:
+            self.process = await asyncio.create_subprocess_exec(
+                *(*self.command, LIFELINE), env=self.environment, stdin=subprocess.PIPE, stdout=output, stderr=output
+            )
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"{}\n")
+
+    def send(self, number: int) -> None:
+        """Send a signal, if it runs."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.send_signal(number)
+
+    async def end(self, number: int = signal.SIGKILL) -> int:
+        """Send a signal and wait for the end; returns the exit status."""
+        self.is_ending = True
+        self.send(number)
+        assert self.process is not None
+        return await self.process.wait()
+
+    async def ready(self) -> None:
+        """Wait until a server answers that it has all it needs, or a worker logs that it does."""
+        async with asyncio.timeout(READY_S):
+            while not await self._is_ready():
+                assert self.is_running, self.log.read_text()[-2_000:]
+                await asyncio.sleep(0.05)
+
+    async def _is_ready(self) -> bool:
+        if not self.port:
+            return b"worker.ready" in self.log.read_bytes()
+        with suppress(httpx2.HTTPError):
+            async with httpx2.AsyncClient(trust_env=False) as client:
+                return (await client.get(f"http://127.0.0.1:{self.port}/readyz")).is_success
+        return False
+
+
+@dataclass
+class Cluster:
+    """Workers and servers over one set of engines; `actor` is the demo user, `token` is for it."""
+
+    folder: Path
+    set: EngineSet
+    engines: Engines
+    workers: list[Node]
+    servers: list[Node]
+    actor: Principal
+    token: str
+    thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "engines"))
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """All processes of ours."""
+        return [*self.workers, *self.servers]
+
+    async def revive(self) -> Sequence[str]:
+        """Start again what has ended by itself; returns a sentence for each."""
+        dead = [node for node in self.nodes if not node.is_running and not node.is_ending]
+        told = [f"{node.name} ended by itself: {node.log.read_text()[-300:]}" for node in dead]
+        for node in dead:
+            await node.start()
+        return told
+
+    def kill_engine(self, name: str) -> None:
+        """SIGKILL `postgres` or `valkey`."""
+        with suppress(ProcessLookupError):
+            os.kill(engine_pid(self.folder, name), signal.SIGKILL)
+
+    async def restart_engine(self, name: str) -> None:
+        """Stop an engine, if it runs, and start it again at its address; nothing else may harm it meanwhile."""
+        await asyncio.get_running_loop().run_in_executor(self.thread, self.set.restart, name)
+
+
+@asynccontextmanager
+async def running_cluster(
+    folder: Path, *, workers: int = 3, servers: int = 2, environment: Mapping[str, str] | None = None
+) -> AsyncGenerator[Cluster]:
+    """Start everything, wait until all are ready, and leave nothing behind.
+
+    Args:
+        folder: For state and logs.
+        workers: How many worker processes.
+        servers: How many API servers.
+        environment: Settings that differ from the defaults.
+    """
+    async with AsyncExitStack() as stack:
+        engines = EngineSet(folder / "state", tcp=True)
+        stack.callback(engines.stop)
+        urls = await asyncio.to_thread(engines.start)
+        actor, token = await _prepare(urls)
+        cluster = Cluster(folder / "state", engines, urls, [], [], actor, token)
+        stack.callback(cluster.thread.shutdown)
+        settings = {**clean_environment(), "NEXENT_SECRET_KEY": KEY, **(environment or {})}
+        for number in range(workers):
+            command = [sys.executable, "-m", "workers"]
+            cluster.workers.append(await _node(stack, folder, f"worker-{number}", command, settings, urls))
+        for number in range(servers):
+            port = free_port()
+            command = [sys.executable, "-m", "nexent_gql.cli", "serve", "--port", str(port)]
+            node = await _node(stack, folder, f"server-{number}", command, settings, urls)
+            node.port = port
+            cluster.servers.append(node)
+        for node in cluster.nodes:
+            await node.start()
+        await asyncio.gather(*(node.ready() for node in cluster.nodes))
+        yield cluster
+
+
+async def _prepare(urls: Engines) -> tuple[Principal, str]:
+    """Migrate, make the demo tenant, and return its owner with a token for a day."""
+    await migrations.upgrade(urls.database_url)
+    settings = read_settings(database_url=urls.database_url, redis_url=urls.redis_url, secret_key=KEY)
+    async with open_runtime(settings) as runtime:
+        identity = Services.build(runtime).identity
+        actor = await identity.ensure_demo()
+        token = await identity.issue_token(actor, ttl_s=86_400)
+        return actor, token.text.get_secret_value()
+
+
+async def _node(
+    stack: AsyncExitStack, folder: Path, name: str, command: Sequence[str], settings: Mapping[str, str], urls: Engines
+) -> Node:
+    redis, redis_url = await _link(stack, urls.redis_url)
+    postgres, database_url = await _link(stack, urls.database_url)
+    environment = {**settings, "NEXENT_REDIS_URL": redis_url, "NEXENT_DATABASE_URL": database_url}
+    node = Node(name, command, environment, folder / f"{name}.log", redis, postgres)
+    stack.push_async_callback(_end, node)
+    return node
+
+
+async def _end(node: Node) -> None:
+    if node.process is not None:
+        node.send(signal.SIGCONT)
+        await node.end()
+
+
+async def _link(stack: AsyncExitStack, url: str) -> tuple[TcpFaultProxy, str]:
+    """Put a proxy in front of an engine, and return the URL that leads through it."""
+    parts = urlsplit(url)
+    assert parts.port is not None
+    proxy = TcpFaultProxy(parts.port)
+    await stack.enter_async_context(proxy.running())
+    netloc = parts.netloc.replace(f":{parts.port}", f":{proxy.port}")
+    return proxy, urlunsplit(parts._replace(netloc=netloc))

@@ -1,0 +1,106 @@
+"""What was observed: by clients, by the provider, and at the end in the database."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from nexent_gql.kernel.json import dumps
+from tests.chaos.claims import Claim
+from tests.support.graphql_client import Data
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A server took a message: its run, at a Unix time."""
+
+    client_id: str
+    run_id: str
+    at_s: float
+
+
+@dataclass
+class Reading:
+    """What one subscriber of a run was given, over all of its connections.
+
+    Attributes:
+        connections: How many it took.
+        completed: The server said `complete` after the last event.
+    """
+
+    client_id: str
+    reader: str
+    events: list[Data] = field(default_factory=list[Data])
+    connections: int = 0
+    completed: bool = False
+
+
+@dataclass(frozen=True)
+class Final:
+    """A run as the API tells it when everything is over, and as somebody reads it who comes then."""
+
+    client_id: str
+    status: str
+    error_code: str | None
+    attempt: int
+    text: str
+    events: Sequence[Data]
+
+    @property
+    def ending(self) -> str:
+        """Status and error code, as in `Claim.endings`."""
+        return self.status if self.error_code is None else f"{self.status} {self.error_code}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """The provider was asked for a turn of a claim's script."""
+
+    client_id: str
+    turn: int
+    at_s: float
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A request that the API answered with an error instead of data."""
+
+    request: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Injected:
+    """A fault, from when to when, in Unix time."""
+
+    kind: str
+    target: str
+    at_s: float
+    until_s: float
+
+
+@dataclass
+class History:
+    """One run of the harness.
+
+    Attributes:
+        deaths: What ended without having been told to.
+        left: Counts of what should be gone at the end, by name.
+        questions: How often each claim's question is in the database.
+        runs: How many runs the database has for each client id.
+    """
+
+    claims: Sequence[Claim]
+    accepted: list[Accepted] = field(default_factory=list[Accepted])
+    readings: list[Reading] = field(default_factory=list[Reading])
+    finals: dict[str, Final] = field(default_factory=dict[str, Final])
+    calls: list[Call] = field(default_factory=list[Call])
+    refusals: list[Refusal] = field(default_factory=list[Refusal])
+    faults: list[Injected] = field(default_factory=list[Injected])
+    deaths: list[str] = field(default_factory=list[str])
+    questions: Mapping[str, int] = field(default_factory=dict[str, int])
+    runs: Mapping[str, int] = field(default_factory=dict[str, int])
+    left: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def write(self, path: Path) -> None:
+        """Keep it for whoever wants to know what happened."""
+        path.write_bytes(dumps(asdict(self)))

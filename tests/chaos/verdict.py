@@ -1,0 +1,41 @@
+"""Says what a campaign found, in words."""
+
+from collections import Counter
+from collections.abc import Generator
+
+from tests.chaos.campaign import Outcome
+
+SHOWN = 20
+
+
+def lines(outcome: Outcome) -> Generator[str]:
+    """Yield the verdict, and how to repeat the campaign."""
+    history = outcome.history
+    attempts = [final.attempt for final in history.finals.values()]
+    endings = Counter(final.ending for final in history.finals.values())
+    faults = Counter(fault.kind for fault in history.faults)
+    yield f"seed {outcome.seed}: {len(history.claims)} claims in {outcome.took_s:.0f} s"
+    yield f"  faults: {len(history.faults)} ({_counted(faults)})"
+    yield f"  endings: {_counted(endings)}"
+    yield f"  attempts: {sum(attempts)}, most for one run {max(attempts, default=0)}"
+    connections = sum(reading.connections for reading in history.readings)
+    events = sum(len(reading.events) for reading in history.readings)
+    yield f"  readers: {len(history.readings)}, {connections} connections, {events} events"
+    yield f"  provider calls: {len(history.calls)}; requests refused: {_counted(_refused(outcome)) or 'none'}"
+    for violation in outcome.violations[:SHOWN]:
+        yield f"  BROKEN {violation.check}: {violation.what}"
+    if len(outcome.violations) > SHOWN:
+        yield f"  and {len(outcome.violations) - SHOWN} more"
+    if outcome.violations:
+        yield f"verdict: {len(outcome.violations)} promises broken; claims, history and logs are in {outcome.folder}"
+        yield f"repeat with: make chaos SEED={outcome.seed} RUNS={len(history.claims)}"
+    else:
+        yield "verdict: every promise was kept"
+
+
+def _refused(outcome: Outcome) -> Counter[str]:
+    return Counter(f"{refusal.request.split()[0]} {refusal.code}" for refusal in outcome.history.refusals)
+
+
+def _counted(counter: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counter.items()))
