@@ -12,6 +12,7 @@ import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import StrawberryInputCoercionError
 
+from nexent_gql.api.codes import CATALOGUE
 from nexent_gql.api.refusals import InternalError, ParseFailedError, ValidationFailedError
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.kernel.errors import DomainError, InvalidInputError
@@ -25,6 +26,9 @@ _ECHO = re.compile(r"(, found:? |: (?=[\[{]))[\s\S]*")  # how graphql-core shows
 def extensions_of(error: DomainError) -> dict[str, object]:
     """Return what stands in `extensions` for a domain error."""
     extensions: dict[str, object] = {"code": error.code}
+    entry = CATALOGUE.get(error.code)
+    if entry is not None and entry.family is not None:
+        extensions["classification"] = entry.family
     if isinstance(error, InvalidInputError) and error.path:
         extensions["path"] = list(error.path)
     if error.retryable:
