@@ -118,6 +118,7 @@ def _cors(settings: ApiSettings) -> Sequence[Middleware]:
             allow_origins=settings.allowed_origins,
             allow_methods=("GET", "POST"),
             allow_headers=("Authorization", "Content-Type", "Last-Event-ID", *PREFLIGHT_HEADERS),
+            expose_headers=("RateLimit", "RateLimit-Policy", "Retry-After"),
             max_age=600,
         ),
     )

@@ -45,6 +45,13 @@ class RefusedError(Exception):
         return cls([refusal(error)])
 
     @property
+    def retry_after_s(self) -> int | None:
+        """Seconds after which the same request may be let in, where that is known."""
+        cause = self.errors[0].original_error
+        seconds = cause.details.get("retry_after_s") if isinstance(cause, DomainError) else None
+        return seconds if isinstance(seconds, int) else None
+
+    @property
     def result(self) -> PreExecutionError:
         """The errors as Strawberry's result."""
         return PreExecutionError(data=None, errors=self.errors)
@@ -91,6 +98,7 @@ class Gate:
                 raise
             await self._meter.charge(bill, admitted.operation, admitted.cost, context)
             if found.is_new and found.request.query:
+                await self._meter.charge_for_keeping(bill, found.request.query, context)
                 await context.services.persisted.register(found.request.query)
         except DomainError as error:
             raise RefusedError.of(error) from error

@@ -16,6 +16,7 @@ from nexent_gql.api.settings import CostSettings
 from nexent_gql.ports.budgets import Budget
 
 POLICY = "points"
+_CHARS_PER_POINT = 100
 _NESTING: tuple[type, ...] = (dict, list)
 _log = structlog.get_logger()
 
@@ -37,7 +38,7 @@ class Bill:
             "requested": self.requested,
             "actual": self.requested if self.actual is None else self.actual,
             "limit": int(self.budget.capacity),
-            "remaining": max(int(self.remaining), 0),
+            "remaining": _whole(self.remaining),
             "restoreRate": self.budget.restore_per_s,
         }
 
@@ -45,10 +46,12 @@ class Bill:
     def headers(self) -> dict[str, str]:
         """The RateLimit headers of IETF's draft: the window is the time in which an empty budget fills."""
         missing = self.budget.capacity - self.remaining
-        window_s, full_s = (ceil(points / self.budget.restore_per_s) for points in (self.budget.capacity, missing))
+        window_s, full_s = (
+            ceil(_whole(points) / self.budget.restore_per_s) for points in (self.budget.capacity, missing)
+        )
         return {
             "RateLimit-Policy": f'"{POLICY}";q={int(self.budget.capacity)};w={window_s}',
-            "RateLimit": f'"{POLICY}";r={max(int(self.remaining), 0)};t={full_s}',
+            "RateLimit": f'"{POLICY}";r={_whole(self.remaining)};t={full_s}',
         }
 
 
@@ -90,6 +93,17 @@ class Meter:
             await self._take(bill, flat + nodes, context)
             bill.flat += flat
 
+    async def charge_for_keeping(self, bill: Bill | None, text: str, context: Context) -> None:
+        """Charge for a document that is to be remembered, by its size.
+
+        Raises:
+            BudgetSpentError: As `open`.
+        """
+        if bill is not None:
+            points = len(text) // _CHARS_PER_POINT
+            await self._take(bill, points, context)
+            bill.flat += points
+
     async def fine(self, bill: Bill | None, context: Context) -> None:
         """Charge for a request that is refused before it runs; who has less loses what they have."""
         if bill is not None:
@@ -116,17 +130,17 @@ class Meter:
 
     def _refuse(self, price: int, budget: Budget, remaining: float, wait_s: float) -> None:
         if self._settings.mode == "measure":
-            _log.info("cost.would_refuse", requested=price, remaining=int(remaining))
+            _log.info("cost.would_refuse", requested=price, remaining=_whole(remaining))
             return
         seconds = max(ceil(wait_s), 1)
         if price > budget.capacity:
             message = f"This costs {price} points, more than you ever have; ask for smaller pages."
         else:
-            message = f"This costs {price} points and you have {int(remaining)}: try again in {seconds} s."
+            message = f"This costs {price} points and you have {_whole(remaining)}: try again in {seconds} s."
         raise BudgetSpentError(
             message,
             requested=price,
-            remaining=int(remaining),
+            remaining=_whole(remaining),
             limit=int(budget.capacity),
             restore_rate=budget.restore_per_s,
             retry_after_s=seconds,
@@ -148,6 +162,11 @@ def network_of(address: str | None) -> str:
     if not isinstance(parsed, IPv6Address):
         return str(parsed)
     return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
+
+
+def _whole(points: float) -> int:
+    """Return whole points; a clock's rounding makes none of them less."""
+    return max(int(points + 0.001), 0)
 
 
 def count_objects(data: object) -> int:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 from uuid import UUID
 
+import httpx2
 import pytest
 import pytest_asyncio
 
@@ -44,6 +45,18 @@ async def test_a_revoked_session_closes_its_sockets_and_no_other(api: Api) -> No
         await eventually(lambda: toy_face.CANCELLED == ["ticks"])
         await other.subscribe("a", "{ hello }")
         assert len(await other.all_of("a")) == 2
+    await eventually(lambda: api.identity.connections.watchers == [])
+
+
+@pytest.mark.parametrize("media", ["text/event-stream", "multipart/mixed;subscriptionSpec=1.0"])
+async def test_a_revoked_session_ends_its_streams(api: Api, media: str) -> None:
+    query = "subscription { ticks(upto: 2, everyS: 30) { cursor } }"
+    headers = {"Authorization": "Bearer session-1", "accept": media}
+    async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
+        asked = asyncio.create_task(http.post(api.url, json={"query": query}, headers=headers))
+        await eventually(lambda: len(api.identity.connections.watchers) == 1)
+        api.identity.connections.revoke(UUID(int=1))
+        assert f'"message":"{REVOKED}"' in (await asked).text
     await eventually(lambda: api.identity.connections.watchers == [])
 
 

@@ -16,13 +16,15 @@ from nexent_gql.api.deferral import Increment, in_the_older_format
 from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.gate import Admitted, Gate, RefusedError
 from nexent_gql.api.masking import internal, refusal
+from nexent_gql.api.naming import DOCUMENT_ID
 from nexent_gql.api.refusals import MethodNotAllowedError, NotAcceptableError, SessionEndedError
 from nexent_gql.api.selections.subscription import Reply
 from nexent_gql.api.transport.accept import OLDER_INCREMENTS, PLAIN_JSON, Offer, read_accept
 from nexent_gql.api.transport.answers import members, problem, refused, single
 from nexent_gql.api.transport.body import read_body, read_query_string
-from nexent_gql.api.transport.caller import authenticate, request_info, seconds_left, services_of
+from nexent_gql.api.transport.caller import authenticate, request_info, services_of
 from nexent_gql.api.transport.framing import SERVER_SENT_EVENTS, SUBSCRIPTION_PARTS, Framing, incremental_parts
+from nexent_gql.api.transport.lifetime import while_valid
 from nexent_gql.api.transport.streams import Stream, with_heartbeats
 from nexent_gql.api.transport.upload import is_upload, read_upload
 from nexent_gql.kernel.clock import Clock, utc_now
@@ -33,6 +35,7 @@ Page = Callable[[Request], Awaitable[Response]]
 _HOW_TO_SUBSCRIBE = (
     "Subscriptions need a WebSocket, `Accept: text/event-stream`, or `Accept: multipart/mixed;subscriptionSpec=1.0`."
 )
+_DOCUMENTS = frozenset({"query", DOCUMENT_ID, "extensions"})  # the parameters that say what to run
 _QUICK_S = 0.1  # a query that is done by then is not worth watching its client for
 
 
@@ -69,17 +72,20 @@ class HttpEndpoint:
     async def _answer(self, request: Request, offer: Offer) -> Response:
         if request.method not in ("GET", "POST"):
             raise MethodNotAllowedError("Use POST, or GET for queries.", allow="GET, POST")
-        if self._page and request.method == "GET" and offer.prefers_page and "query" not in request.query_params:
+        asks = not _DOCUMENTS.isdisjoint(request.query_params)
+        if self._page and request.method == "GET" and offer.prefers_page and not asks:
             return await self._page(request)
         services = services_of(request.scope)
         actor = await authenticate(services, request.headers.get("authorization"))
         context = Context(services, actor, request_info(request.scope))
         async with self._read(request) as data:
             try:
-                admitted = self._gate.admit(data, context)
+                admitted = await self._gate.enter(data, context)
             except RefusedError as error:
                 return self._refuse(error, offer)
-            return await self._run(request, offer, admitted, context)
+            response = await self._run(request, offer, admitted, context)
+        response.headers.update(admitted.bill.headers if admitted.bill else {})
+        return response
 
     @asynccontextmanager
     async def _read(self, request: Request) -> AsyncGenerator[GraphQLRequestData]:
@@ -94,8 +100,12 @@ class HttpEndpoint:
 
     def _refuse(self, error: RefusedError, offer: Offer) -> Response:
         if offer.prefers_stream:
-            return self._stream(_once(SERVER_SENT_EVENTS.answer(members(error.result))), SERVER_SENT_EVENTS)
-        return single(error.result, offer.json or PLAIN_JSON)
+            response = self._stream(_once(SERVER_SENT_EVENTS.answer(members(error.result))), SERVER_SENT_EVENTS)
+        else:
+            response = single(error.result, offer.json or PLAIN_JSON)
+        if error.retry_after_s:
+            response.headers["Retry-After"] = str(error.retry_after_s)
+        return response
 
     async def _run(self, request: Request, offer: Offer, admitted: Admitted, context: Context) -> Response:
         if admitted.kind is OperationType.MUTATION and request.method == "GET":
@@ -131,13 +141,14 @@ class HttpEndpoint:
             yield framing.answer(members(await self._gate.execute(admitted, context)))
             return
         try:
-            async with asyncio.timeout(seconds_left(context.actor_or_none, self._clock())):
-                async with aclosing(self._gate.subscribe(admitted, context)) as results:
-                    async for result in results:
-                        yield _framed(result, framing)
-        except TimeoutError:
-            ended = refusal(SessionEndedError("Your credential has expired; go on with a new one."))
-            yield framing.answer({"errors": [ended.formatted]})
+            async with (
+                while_valid(context.services, context.actor_or_none, self._clock),
+                aclosing(self._gate.subscribe(admitted, context)) as results,
+            ):
+                async for result in results:
+                    yield _framed(result, framing)
+        except SessionEndedError as ended:
+            yield framing.answer({"errors": [refusal(ended).formatted]})
 
 
 def _framed(result: Reply, framing: Framing) -> bytes:
