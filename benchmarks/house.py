@@ -115,6 +115,8 @@ async def open_house(*, is_short: bool = False) -> AsyncGenerator[House]:
                 "NEXENT_REDIS_URL": engines.redis_url,
                 "NEXENT_SECRET_KEY": _KEY,
                 "NEXENT_LOG_LEVEL": "ERROR",
+                "NEXENT_API__COST__USER_POINTS": "1000000000",  # all clients are one user here
+                "NEXENT_API__SOCKETS__PER_USER": "1000000",
             }
             async with AsyncExitStack() as stack:
                 kept = Kept(stack) if is_short else None
