@@ -17,6 +17,7 @@ from nexent_gql.domains.identity.errors import InvalidRefreshTokenError, Invalid
 from nexent_gql.domains.identity.tokens import ALGORITHM, AUDIENCE, ISSUER, TYPE, AccessTokens
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.keys import derive_key
+from tests.support.clock import MovableClock
 
 SECRET = SecretStr("the secret of this installation, of 40+")
 OTHER = SecretStr("the secret of another installation, 40+")
@@ -130,6 +131,27 @@ def test_forgives_clocks_that_are_five_seconds_apart() -> None:
     now = int(utc_now().timestamp())
     assert TOKENS.verify(sign(claims(iat=now + 3, exp=now + 60))).user_id == USER
     assert TOKENS.verify(sign(claims(iat=now - 60, exp=now - 2))).user_id == USER
+
+
+def test_a_token_that_was_read_before_ends_all_the_same() -> None:
+    clock = MovableClock()
+    tokens = AccessTokens(SECRET, clock)
+    text = sign(claims())
+    assert tokens.verify(text) is tokens.verify(text)
+    clock.pass_s(600)
+    assert tokens.verify(text).user_id == USER
+    clock.pass_s(10)
+    with pytest.raises(InvalidTokenError):
+        tokens.verify(text)
+
+
+def test_a_token_that_was_read_before_vouches_for_no_other() -> None:
+    tokens = AccessTokens(SECRET, utc_now)
+    text = sign(claims())
+    assert tokens.verify(text).user_id == USER
+    for changed in (text[:-2], f"{text}\udcff", sign(claims(), key=b"another key, thirty-two bytes long")):
+        with pytest.raises(InvalidTokenError):
+            tokens.verify(changed)
 
 
 def test_no_two_tokens_are_alike() -> None:

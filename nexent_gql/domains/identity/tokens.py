@@ -4,8 +4,10 @@ One algorithm, one key that is used for nothing else, and a type, an issuer and 
 names a session; whether that still stands is looked up, so signing out works at once for a token that has not expired.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from uuid import UUID
 
 import jwt
@@ -21,6 +23,7 @@ ISSUER = "nexent-gql"
 AUDIENCE = "nexent-gql/api"
 TYPE = "at+jwt"
 LEEWAY_S = 5
+_MAX_KNOWN = 10_000
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub", "tid", "sid", "jti"]
 
 
@@ -43,11 +46,15 @@ class Claims:
 
 
 class AccessTokens:
-    """Makes and reads access tokens of this installation."""
+    """Makes and reads access tokens of this installation.
+
+    A token that was read is known again by its digest: checking one costs a fifth of a small query.
+    """
 
     def __init__(self, secret_key: SecretStr, clock: Clock) -> None:
         self._key = derive_key(secret_key, "identity/access-token")
         self._clock = clock
+        self._known: OrderedDict[bytes, Claims] = OrderedDict()
 
     def issue(self, tenant_id: UUID, user_id: UUID, session_id: UUID, *, ttl_s: int) -> AccessToken:
         """Make a token for a session."""
@@ -72,6 +79,17 @@ class AccessTokens:
         Raises:
             InvalidTokenError: It is not ours, not an access token, incomplete, or expired.
         """
+        digest = sha256(text.encode(errors="surrogatepass")).digest()
+        if (known := self._known.get(digest)) is not None:
+            if known.expires_at <= self._clock() - timedelta(seconds=LEEWAY_S):
+                raise InvalidTokenError
+            return known
+        claims = self._known[digest] = self._read(text)
+        if len(self._known) > _MAX_KNOWN:
+            self._known.popitem(last=False)
+        return claims
+
+    def _read(self, text: str) -> Claims:
         try:
             token = jwt.decode_complete(
                 text,
