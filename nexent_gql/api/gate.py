@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from graphql import DocumentNode, GraphQLError, OperationType
 from strawberry.http import GraphQLRequestData
@@ -92,7 +92,7 @@ class Gate:
             bill = await self._meter.open(context)
             found = await find_document(request, context.services, self.settings.documents)
             try:
-                admitted = self.admit(found.request, context)
+                admitted = self.admit(found.request, context, bill)
             except RefusedError:
                 await self._meter.fine(bill, context)
                 raise
@@ -102,9 +102,9 @@ class Gate:
                 await context.services.persisted.register(found.request.query)
         except DomainError as error:
             raise RefusedError.of(error) from error
-        return replace(admitted, bill=bill)
+        return admitted
 
-    def admit(self, request: GraphQLRequestData, context: Context) -> Admitted:
+    def admit(self, request: GraphQLRequestData, context: Context, bill: Bill | None = None) -> Admitted:
         """Check a request as far as its text, its variables and its caller tell.
 
         Raises:
@@ -121,7 +121,7 @@ class Gate:
             cost = self._cost(operation, request)
         except DomainError as error:
             raise RefusedError.of(error) from error
-        return Admitted(request, operation, cost)
+        return Admitted(request, operation, cost, bill)
 
     def _check_caller(self, operation: PreparedOperation, context: Context) -> None:
         actor = context.actor_or_none

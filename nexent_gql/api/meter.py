@@ -23,8 +23,9 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Bill:
-    """What was charged and what is left; `flat` is the part that is due whatever an operation gives."""
+    """What was charged to whom and what is left; `flat` is the part that is due whatever an operation gives."""
 
+    key: str
     budget: Budget
     remaining: float
     requested: int
@@ -76,7 +77,7 @@ class Meter:
         if self._settings.mode == "off":
             return None
         price = self._settings.request
-        bill = Bill(self._user if context.actor_or_none else self._stranger, 0.0, 0, 0)
+        bill = Bill(caller_key(context), self._user if context.actor_or_none else self._stranger, 0.0, 0, 0)
         await self._take(bill, price, context)
         bill.flat = price
         return bill
@@ -90,7 +91,8 @@ class Meter:
         if bill is not None:
             mutates = operation.node.operation is OperationType.MUTATION
             flat = self._settings.mutation * operation.root_fields if mutates else 0
-            await self._take(bill, flat + nodes, context)
+            if flat + nodes:
+                await self._take(bill, flat + nodes, context)
             bill.flat += flat
 
     async def charge_for_keeping(self, bill: Bill | None, text: str, context: Context) -> None:
@@ -108,21 +110,20 @@ class Meter:
         """Charge for a request that is refused before it runs; who has less loses what they have."""
         if bill is not None:
             budgets, fine = context.services.budgets, self._settings.refused
-            balance = await budgets.charge(caller_key(context), fine, bill.budget)
+            balance = await budgets.charge(bill.key, fine, bill.budget)
             if not balance.taken:
-                await budgets.charge(caller_key(context), balance.remaining, bill.budget)
+                await budgets.charge(bill.key, balance.remaining, bill.budget)
 
     async def settle(self, bill: Bill | None, data: object, context: Context) -> None:
         """Give back what was charged for objects that did not come."""
-        if bill is not None:
+        if bill is not None and bill.flat < bill.requested:
             bill.actual = min(bill.flat + count_objects(data), bill.requested)
             if bill.actual < bill.requested:
                 refund = bill.actual - bill.requested
-                balance = await context.services.budgets.charge(caller_key(context), refund, bill.budget)
-                bill.remaining = balance.remaining
+                bill.remaining = (await context.services.budgets.charge(bill.key, refund, bill.budget)).remaining
 
     async def _take(self, bill: Bill, points: int, context: Context) -> None:
-        balance = await context.services.budgets.charge(caller_key(context), points, bill.budget)
+        balance = await context.services.budgets.charge(bill.key, points, bill.budget)
         bill.requested += points
         bill.remaining = balance.remaining
         if not balance.taken:

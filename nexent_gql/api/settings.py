@@ -47,7 +47,7 @@ class SocketLimits(BaseModel):
     ping_s: float = Field(default=20, gt=0, description="Seconds between the server's application pings.")
     operations: int = Field(default=50, ge=1, description="Operations at once on one socket.")
     per_user: int = Field(
-        default=50, ge=1, description="Sockets of one user, or of one stranger's address, per process."
+        default=200, ge=1, description="Sockets of one user, or of one stranger's address, per process."
     )
     messages_per_s: float = Field(default=50, gt=0, description="Messages per second on one socket, in the long run.")
     burst: int = Field(default=200, ge=10, description="Messages at once on one socket; more closes 1008.")
