@@ -19,7 +19,7 @@ from tests.support.statements import statements
 
 CONVERSATIONS, MESSAGES_EACH, PAGE = 100_000, 10, 50
 MAX_LAST_PAGE = 1.2
-_CHUNK = 5_000
+_CHUNK = 1_000
 _FIELDS = "id title updatedAt agent { id name } activeMessage { id role text createdAt }"
 _PAGE = f"""
 query ($first: Int, $after: String) {{
