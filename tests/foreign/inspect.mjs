@@ -1,0 +1,21 @@
+// graphql-inspector: what changed since a release, and whether documents fit the schema.
+import { readFileSync } from "node:fs";
+import { CriticalityLevel, diff, validate } from "@graphql-inspector/core";
+import { buildSchema, Source } from "graphql";
+import { answer, given } from "./house.mjs";
+
+const schemaOf = (path) => buildSchema(readFileSync(path, "utf8"));
+const schema = schemaOf(given.schema);
+
+const composed = Object.entries(await import(given.module)).filter(([, value]) => typeof value === "string");
+const documents = [...given.documents, ...composed];
+
+const changes = await diff(schemaOf(given.released), schema);
+const invalid = validate(schema, documents.map(([name, text]) => new Source(text, name)));
+answer({
+  breaking: changes
+    .filter(({ criticality }) => criticality.level === CriticalityLevel.Breaking)
+    .map(({ path, message }) => [path, message]),
+  documents: documents.length,
+  invalid: invalid.map(({ source, errors, deprecated }) => [source.name, [...errors, ...deprecated].map(String)]),
+});
