@@ -25,7 +25,7 @@ BOOTSTRAP := scripts/bootstrap.py scripts/pip_settings.py pyproject.toml require
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check check-format check-lint check-types check-imports check-schema check-migrations \
+.PHONY: help up test fuzz check check-format check-lint check-types check-imports check-schema check-migrations \
 	bench chaos schema migration node-packages assets lock fmt clean moved
 
 help: ## List what `make` can do
@@ -36,6 +36,9 @@ up: .venv/.up ## Start everything: ARGS="--port 5010 --state-dir DIR"
 
 test: .venv/.dev ## Run the tests: ARGS="tests/unit -k words"
 	@exec $(BIN)/pytest $(PARALLEL) $(ARGS)
+
+fuzz: .venv/.dev ## Ask the server 5,000 things that the schema allows, or forbids: about six minutes
+	@FUZZ_EXAMPLES=114 exec $(BIN)/pytest tests/e2e/test_foreign_fuzz.py $(ARGS)
 
 check: check-format check-lint check-types check-imports check-schema check-migrations ## Judge the code by every rule
 
@@ -52,7 +55,8 @@ check-imports: .venv/.dev
 	@echo "make: imports between rooms" && $(BIN)/lint-imports --no-cache --no-logo
 
 check-schema: .venv/.dev
-	@echo "make: schema.graphql is what the code says" && $(BIN)/nexent-gql schema --check
+	@echo "make: schema.graphql is what the code says" && $(BIN)/nexent-gql schema --check \
+		&& $(BIN)/python scripts/schema_page.py --check
 
 check-migrations: .venv/.dev
 	@echo "make: migrations lead to the tables of the code" && $(BIN)/nexent-gql migrate --check
@@ -63,8 +67,9 @@ bench: .venv/.dev benchmarks/peers/$(PACKAGES) ## Measure, beside peers: ARGS="-
 chaos: .venv/.dev ## Kill, pause, cut and wipe by seed, and judge what was promised: SEED=1 RUNS=100
 	@exec $(BIN)/python -m tests.chaos --seed $(SEED) --runs $(RUNS)
 
-schema: .venv/.dev ## Write schema.graphql, docs/errors.md and docs/configuration.md from the code
-	@$(BIN)/nexent-gql schema && $(BIN)/python scripts/errors_page.py && exec $(BIN)/python scripts/configuration_page.py
+schema: .venv/.dev ## Write schema.graphql and the generated pages of docs/ from the code
+	@$(BIN)/nexent-gql schema
+	@for page in schema errors configuration; do $(BIN)/python scripts/$${page}_page.py || exit 1; done
 
 migration: .venv/.dev ## Write a migration from the difference between code and database: NAME="what changes"
 	@if [ -z "$(NAME)" ]; then echo 'make: say what changes: make migration NAME="add a column"' >&2; exit 2; fi

@@ -99,7 +99,8 @@ def test_the_wheel_holds_nothing_of_the_checkout_but_the_packages(wheel: Path) -
 
 def test_make_help_lists_the_targets() -> None:
     listed = set(re.findall(r"^  make (\S+)", make("help"), re.MULTILINE))
-    assert listed == {"help", "up", "test", "check", "bench", "schema", "migration", "node-packages", "assets", "lock", "fmt", "clean"}
+    expected = "help up test fuzz check bench chaos schema migration node-packages assets lock fmt clean"
+    assert listed == set(expected.split())
 
 
 def test_make_up_passes_its_arguments_on() -> None:
