@@ -6,6 +6,7 @@ show nothing. System work (claiming jobs, finding a user by e-mail) takes the ro
 whose policies cover only the tables that need it.
 """
 
+from asyncio import CancelledError, current_task
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -95,9 +96,20 @@ class Database:
             async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except (DBAPIError, PoolTimeoutError, InterfaceError, OSError) as error:
+            if _hides_cancellation(error):
+                raise CancelledError from error
             if not _is_away(error):
                 raise
             raise DatabaseUnavailableError("The database does not answer; try again in a moment.") from error
+
+
+def _hides_cancellation(error: BaseException) -> bool:
+    """Tell whether a task that was cancelled met this while it rolled back; it has to end all the same."""
+    task = current_task()
+    link: BaseException | None = error
+    while link is not None and not isinstance(link, CancelledError):
+        link = link.__context__
+    return link is not None and task is not None and task.cancelling() > 0
 
 
 def _is_away(error: Exception) -> bool:

@@ -76,23 +76,23 @@ class JobRunner:
             lease.cancelled = lease.cancelled or CancelReason.REQUESTED
         task = asyncio.ensure_future(work(lease))
         await asyncio.sleep(0)  # a task that is cancelled before its first step would never see it
+        if (overtaken := self._running.get(job_id)) is not None:  # a lease ran out here, and came back here
+            _cancel(*overtaken, CancelReason.LEASE_LOST)
         self._running[job_id] = (lease, task)
-        beat = asyncio.create_task(self._beat(lease))
+        beat = asyncio.create_task(self._beat(lease, task))
         try:
             await self._settle(lease, task)
         finally:
             beat.cancel()
-            del self._running[job_id]
+            if self._running.get(job_id) == (lease, task):
+                del self._running[job_id]
 
-    def cancel(self, job_id: UUID, reason: CancelReason = CancelReason.REQUESTED) -> None:
+    def cancel(self, job_id: UUID) -> None:
         """Cancel a job if this worker runs it, or is just claiming it; the first reason counts."""
         if job_id not in self._running:
             self._missed.append(job_id)
             return
-        lease, task = self._running[job_id]
-        if lease.cancelled is None:
-            lease.cancelled = reason
-            task.cancel()
+        _cancel(*self._running[job_id], CancelReason.REQUESTED)
 
     async def _claim(self, job_id: UUID) -> tuple[Lease, int] | None:
         values = {"id": job_id, "owner": self._owner, "lease_s": self._lease_s}
@@ -141,22 +141,20 @@ class JobRunner:
             async with lease.final_transaction(state):
                 pass
 
-    async def _beat(self, lease: Lease) -> None:
-        """Renew the lease at a third of its length; a job that is lost or cancelled is told so."""
+    async def _beat(self, lease: Lease, task: asyncio.Task[None]) -> None:
+        """Renew the lease at a third of its length; an attempt that is lost or cancelled is told so."""
         while True:
             await asyncio.sleep(self._lease_s / 3)
-            with suppress(
-                DatabaseUnavailableError, TimeoutError
-            ):  # the next beat tries again; a lease that runs out is lost
+            with suppress(DatabaseUnavailableError, TimeoutError):  # the next beat tries again, until the lease is lost
                 async with asyncio.timeout(self._lease_s / 2), self._db.system() as session:
                     values = {"id": lease.job_id, "fence": lease.fence, "lease_s": self._lease_s}
                     row = (await session.execute(_BEAT, values)).one_or_none()
                 if lease.settled:
                     return
                 if row is None:
-                    self.cancel(lease.job_id, CancelReason.LEASE_LOST)
+                    _cancel(lease, task, CancelReason.LEASE_LOST)
                 elif row.cancel_requested:
-                    self.cancel(lease.job_id)
+                    _cancel(lease, task, CancelReason.REQUESTED)
 
     async def _release(self, lease: Lease, *, crashes: int, delay_s: float = 0, error: str | None = None) -> None:
         """Put the job back and wake whoever is free; after a delay, the reaper does.
@@ -179,3 +177,10 @@ class JobRunner:
                 await asyncio.sleep(_RELEASE_PAUSE_S)
             else:
                 return
+
+
+def _cancel(lease: Lease, task: asyncio.Task[None], reason: CancelReason) -> None:
+    """Cancel one attempt; the first reason counts."""
+    if lease.cancelled is None:
+        lease.cancelled = reason
+        task.cancel()

@@ -24,7 +24,7 @@ from tests.support.graphql_client import RUN, Client, Data, GraphQLError
 AT_ONCE = 40
 SETTLE_S = 60.0
 WATCH_S = 0.5
-SETTINGS = {"NEXENT_JOBS__LEASE_S": "3", "NEXENT_JOBS__MAX_CRASHES": "50", "NEXENT_DATABASE_POOL": "5"}
+SETTINGS = {"NEXENT_JOBS__LEASE_S": "3", "NEXENT_JOBS__MAX_CRASHES": "50", "NEXENT_DATABASE_POOL": "8"}
 """A short lease, so that faults outlast it; and no run is given up, so that each has to end as claimed."""
 
 Say = Callable[[str], None]

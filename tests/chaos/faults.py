@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class Injector:
     def __init__(self, cluster: Cluster, say: Callable[[str], None]) -> None:
         self._cluster = cluster
         self._say = say
-        self._engines = {name: asyncio.Lock() for name in ENGINES.values()}
+        self._locks = defaultdict[str, asyncio.Lock](asyncio.Lock)
         self.done: list[Injected] = []
 
     async def inject(self, planned: Planned) -> None:
@@ -85,10 +86,10 @@ class Injector:
         match planned.kind:
             case Kind.WORKER_KILLED | Kind.WORKER_PAUSED | Kind.WORKER_STOPPED:
                 node = self._cluster.workers[planned.node % len(self._cluster.workers)]
-                return node.name, _harm_process(node, planned)
+                return node.name, self._harm_process(node, planned)
             case Kind.SERVER_KILLED | Kind.SERVER_STOPPED:
                 node = self._cluster.servers[planned.node % len(self._cluster.servers)]
-                return node.name, _harm_process(node, planned)
+                return node.name, self._harm_process(node, planned)
             case Kind.REDIS_WIPED:
                 return "redis", self._wipe()
             case Kind.REDIS_KILLED | Kind.POSTGRES_KILLED | Kind.POSTGRES_RESTARTED:
@@ -98,13 +99,18 @@ class Injector:
                 link = node.redis if planned.link == "redis" else node.postgres
                 return f"{node.name} to {planned.link}", _harm_link(link, planned)
 
+    async def _harm_process(self, node: Node, planned: Planned) -> None:
+        """Harm a process in one way at a time."""
+        async with self._locks[node.name]:
+            await _harm_process(node, planned)
+
     async def _wipe(self) -> None:
         with suppress(RedisError, OSError):  # it may be down at this moment, by another fault
             await redis_command(self._cluster.engines.redis_url, "FLUSHALL")
 
     async def _harm_engine(self, planned: Planned) -> None:
         name = ENGINES[planned.kind]
-        async with self._engines[name]:
+        async with self._locks[name]:
             if planned.kind is not Kind.POSTGRES_RESTARTED:
                 self._cluster.kill_engine(name)
                 await asyncio.sleep(planned.for_s / 2)
@@ -127,10 +133,8 @@ async def _harm_process(node: Node, planned: Planned) -> None:
 
 
 async def _restart(node: Node, number: int) -> None:
-    ended = node.process
     await node.end(number)
-    if node.process is ended:
-        await node.start()
+    await node.start()
 
 
 async def _harm_link(link: TcpFaultProxy, planned: Planned) -> None:
