@@ -35,6 +35,7 @@ from nexent_gql.ports.texts import Texts
 from nexent_gql.ports.tools import ToolBox
 from nexent_gql.ports.wakeups import Wakeups
 from nexent_gql.settings import Settings
+from nexent_gql.telemetry.loop import watched_loop
 
 _CHECK_TIMEOUT_S = 3.0
 
@@ -81,6 +82,7 @@ class Runtime:
 async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     """Open every resource that `settings` name; close them in reverse order."""
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(watched_loop())
         engine = create_engine(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
         stack.push_async_callback(engine.dispose)
         redis = await stack.enter_async_context(open_redis(settings.redis_url.get_secret_value()))
