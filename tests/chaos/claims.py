@@ -17,6 +17,8 @@ KINDS = {"plain": 46, "tool": 22, "busy": 8, "refused": 4, "cut": 6, "late": 4, 
 """Kinds of claims, and how often of 100."""
 TOOL_WORDS = 4
 MAX_RETRIES = 5
+BETWEEN_STEPS = "\n\n"
+"""What an agent puts between the texts of two steps."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def _claim(name: str, kind: str, conversation: int, random: Random) -> Claim:
         "stopped": [[Text(text * 3, tokens_per_s=15)]],
         "silent": [[Stall()]],
     }
-    answers = {"tool": first + text, "refused": "", "silent": "", "stopped": text * 3}
+    answers = {"tool": f"{first}{BETWEEN_STEPS}{text}", "refused": "", "silent": "", "stopped": text * 3}
     return Claim(
         client_id=name,
         kind=kind,

@@ -47,11 +47,13 @@ class Planned:
     for_s: float
 
 
+PAUSE_FACTOR = 2
+"""A paused worker is to outlast its lease of 6 s more often than not."""
 LINK_FAULTS = {Kind.LINK_HELD: Fault.HOLD, Kind.LINK_DROPPED: Fault.DROP, Kind.LINK_SLOW: Fault.DELAY}
 ENGINES = {Kind.REDIS_KILLED: "valkey", Kind.POSTGRES_KILLED: "postgres", Kind.POSTGRES_RESTARTED: "postgres"}
 
 
-def plan(seed: int, *, pause_s: float = 4.0, longest_s: float = 4.0) -> Generator[Planned]:
+def plan(seed: int, *, pause_s: float = 5.0, longest_s: float = 4.0) -> Generator[Planned]:
     """Yield the faults of a seed, for ever; each kind comes once in a round."""
     random = Random(f"faults of {seed}")  # noqa: S311 - to be repeated, not to be secret
     while True:
@@ -124,7 +126,7 @@ async def _harm_process(node: Node, planned: Planned) -> None:
     match planned.kind:
         case Kind.WORKER_PAUSED:
             node.send(signal.SIGSTOP)
-            await asyncio.sleep(planned.for_s)
+            await asyncio.sleep(PAUSE_FACTOR * planned.for_s)
             node.send(signal.SIGCONT)
         case Kind.WORKER_KILLED | Kind.SERVER_KILLED:
             await _restart(node, signal.SIGKILL)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from nexent_gql.db.session import Database, create_engine
 from tests.chaos.cluster import Cluster
 from tests.chaos.history import History
-from tests.support.engines import redis_command
+from tests.support.wellness import topics_heard
 
 SETTLE_S = 10.0
 LEFT = {
@@ -40,8 +40,7 @@ async def look(cluster: Cluster, history: History) -> None:
 async def remains(cluster: Cluster) -> dict[str, int]:
     """Return counts of what should be gone, by name."""
     left = {name: cast("int", (await fetch(cluster, sql))[0]) for name, sql in LEFT.items()}
-    channels = cast("list[str]", await redis_command(cluster.engines.redis_url, "PUBSUB", "CHANNELS", "nx:{*"))
-    return {**left, "topics that somebody listens to": len(channels)}
+    return {**left, "topics that somebody listens to": len(await topics_heard(cluster.engines.redis_url))}
 
 
 async def fetch(cluster: Cluster, sql: str) -> Sequence[object]:
@@ -54,5 +53,5 @@ async def fetch(cluster: Cluster, sql: str) -> Sequence[object]:
         await engine.dispose()
 
 
-async def _counts(cluster: Cluster, sql: str) -> Counter[str]:
-    return Counter(str(value) for value in await fetch(cluster, sql))
+async def _counts(cluster: Cluster, sql: str) -> dict[str, int]:
+    return dict(Counter(str(value) for value in await fetch(cluster, sql)))

@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos.campaign import campaign
 
-SEED, RUNS = 5, 24
+SEED, RUNS = 5, 12
 
 
 @pytest.mark.timeout(240)

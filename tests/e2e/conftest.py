@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.support.fake_provider import FakeProvider, fake_provider
 from tests.support.graphql_client import Client, Data
 from tests.support.installation import Installation, installed
+from tests.support.wellness import blocked_loops, nobody_listens
 
 REGISTER = """
 mutation ($input: RegisterModelInput!) {
@@ -41,6 +43,19 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[Installation]:
 def token(house: Installation) -> str:
     """A token of the demo user, for the whole session."""
     return house.token()
+
+
+@pytest.fixture(autouse=True)
+async def well(request: pytest.FixtureRequest) -> AsyncGenerator[None]:
+    """No loop of the installation was blocked by a test, and nobody listens any more when it is over."""
+    if "house" not in request.fixturenames:
+        yield
+        return
+    house = cast("Installation", request.getfixturevalue("house"))
+    before = blocked_loops(house)
+    yield
+    assert blocked_loops(house)[len(before) :] == []
+    await nobody_listens(house)
 
 
 @pytest.fixture
