@@ -1,6 +1,7 @@
 """Clients that others wrote, as they are: each runs its script of `tests/foreign` against the running server."""
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_graphql_ws(given: Data, run: Data) -> None:
     seen = observed("graphql_ws.mjs", **given, run=run)
     closings = seen.pop("closings")
     assert seen == {
-        "viewer": [{"data": VIEWER}],
+        "viewer": [VIEWER],
         "wrong": INVALID,
         "badCursor": BAD_CURSOR,
         "whole": run["events"],
@@ -71,7 +72,7 @@ def test_graphql_ws(given: Data, run: Data) -> None:
 
 def test_graphql_sse(given: Data, run: Data) -> None:
     assert observed("graphql_sse.mjs", **given, run=run) == {
-        "viewer": [{"data": VIEWER}],
+        "viewer": [VIEWER],
         "wrong": INVALID,
         "badCursor": BAD_CURSOR,
         "whole": run["events"],
@@ -80,13 +81,21 @@ def test_graphql_sse(given: Data, run: Data) -> None:
 
 
 async def test_apollo_client(given: Data, run: Data, client: Client) -> None:
-    names = {"viewer": {"__typename": "Viewer", "user": {"__typename": "User", "displayName": "Demo user"}}}
-    assert observed("apollo.mjs", **given, run=run) == {
-        "viewer": names,
+    named = {"viewer": {"__typename": "Viewer", "user": {"__typename": "User", "displayName": "Demo user"}}}
+    deferred = [
+        {"dataState": "streaming", "role": "OWNER"},
+        {"dataState": "complete", "role": "OWNER", "name": "Demo user"},
+    ]
+    assert observed("apollo.mjs", **given, run=run, unique=uuid4().hex) == {
+        "viewer": named,
         "wrong": INVALID,
         "badCursor": BAD_CURSOR,
         "tools": await tool_names(client),
         "whole": run["events"],
+        "deferredOlder": deferred,
+        "deferredNewer": deferred,
+        "persisted": {"roles": ["OWNER", "OWNER"], "requests": ["POST hash", "POST text", "POST hash"]},
+        "persistedByGet": {"roles": ["OWNER", "OWNER"], "requests": ["GET hash", "GET hash"]},
         "wrongSubscription": ["INVALID_ID"],
     }
 
@@ -99,6 +108,7 @@ def test_urql_with_event_streams(given: Data, run: Data) -> None:
         "wrongByGet": INVALID,
         "badCursor": BAD_CURSOR,
         "whole": run["events"],
+        "deferred": [{"role": "OWNER"}, {"role": "OWNER", "name": "Demo user"}],
         "wrongSubscription": ["INVALID_ID"],
     }
 

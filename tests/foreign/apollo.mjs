@@ -1,8 +1,11 @@
-// @apollo/client: cache, errors, multipart subscriptions.
+// @apollo/client: cache, errors, multipart subscriptions, deferred parts in both formats, automatic persisted queries.
+import { createHash } from "node:crypto";
 import { ApolloClient, CombinedGraphQLErrors, gql, HttpLink, InMemoryCache } from "@apollo/client";
+import { Defer20220824Handler, GraphQL17Alpha9Handler } from "@apollo/client/incremental";
+import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { relayStylePagination } from "@apollo/client/utilities";
-import { filter, firstValueFrom } from "rxjs";
-import { answer, BAD_CURSOR, headers, NO_SUCH_FIELD, run, RUN_EVENTS, short, url, VIEWER } from "./house.mjs";
+import { filter, firstValueFrom, lastValueFrom, map, takeWhile, toArray } from "rxjs";
+import { answer, BAD_CURSOR, given, headers, NO_SUCH_FIELD, run, RUN_EVENTS, short, url, VIEWER } from "./house.mjs";
 
 const client = new ApolloClient({
   link: new HttpLink({ uri: url, headers }),
@@ -44,12 +47,54 @@ const events = (variables) =>
     });
   });
 
+/** What a view gets to see of a query with a deferred part: `name` is what is there already of the user. */
+async function deferred(incrementalHandler) {
+  const link = new HttpLink({ uri: url, headers });
+  const deferring = new ApolloClient({ link, cache: new InMemoryCache(), incrementalHandler });
+  const watched = deferring.watchQuery({ query: gql(DEFERRED) });
+  const states = await lastValueFrom(
+    watched.pipe(
+      filter(({ data }) => data !== undefined),
+      map(({ data, dataState }) => ({ dataState, role: data.viewer.role, name: data.viewer.user?.displayName })),
+      takeWhile(({ dataState }) => dataState !== "complete", true),
+      toArray(),
+    ),
+  );
+  deferring.stop();
+  return states;
+}
+
+const DEFERRED = "query Deferred { viewer { role ... @defer(label: \"user\") { user { displayName } } } }";
+
+/** Ask the same twice; returns the answers, and how they were asked for: with the text of the query or its hash. */
+async function persisted(options) {
+  const requests = [];
+  const watchingFetch = (input, init) => {
+    const hasText = /[?&{"]query["=]/.test(`${input} ${init.body ?? ""}`);
+    requests.push(`${init.method} ${hasText ? "text" : "hash"}`);
+    return fetch(input, init);
+  };
+  const sha256 = (text) => createHash("sha256").update(text).digest("hex");
+  const http = new HttpLink({ uri: url, headers, fetch: watchingFetch });
+  const link = new PersistedQueryLink({ sha256, ...options }).concat(http);
+  const asking = new ApolloClient({ link, cache: new InMemoryCache() });
+  const query = gql(`query Persisted${given.unique} { viewer { role } }`);
+  const ask = async () => (await asking.query({ query, fetchPolicy: "network-only" })).data.viewer.role;
+  const roles = [await ask(), await ask()];
+  asking.stop();
+  return { roles, requests };
+}
+
 answer({
   viewer: await query(VIEWER),
   wrong: await query(NO_SUCH_FIELD).catch(codesOf),
   badCursor: await query(BAD_CURSOR).catch(codesOf),
   tools: await toolsPagedIntoTheCache(),
   whole: await events({ runId: run.id }),
+  deferredOlder: await deferred(new Defer20220824Handler()),
+  deferredNewer: await deferred(new GraphQL17Alpha9Handler()),
+  persisted: await persisted({}),
+  persistedByGet: await persisted({ useGETForHashedQueries: true }),
   wrongSubscription: await events({ runId: "garbage" }).catch(codesOf),
 });
 client.stop();

@@ -21,7 +21,7 @@ async function leftAfter(count) {
 }
 
 answer({
-  viewer: await all(VIEWER),
+  viewer: (await all(VIEWER)).map(({ data }) => data),
   wrong: codesOf(await all(NO_SUCH_FIELD)),
   badCursor: codesOf(await all(BAD_CURSOR)),
   whole: (await all(RUN_EVENTS, { runId: run.id })).map(({ data }) => short(data.runEvents)),

@@ -56,7 +56,7 @@ const closed = [
 ];
 
 answer({
-  viewer: await all(VIEWER),
+  viewer: (await all(VIEWER)).map(({ data }) => data),
   wrong: await all(NO_SUCH_FIELD).catch(codesOf),
   badCursor: codesOf((await all(BAD_CURSOR))[0].errors),
   whole: (await all(RUN_EVENTS, { runId: run.id })).map(({ data }) => short(data.runEvents)),

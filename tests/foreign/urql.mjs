@@ -1,4 +1,4 @@
-// @urql/core: queries by GET and POST, errors, and subscriptions as event streams on its own HTTP exchange.
+// @urql/core: queries by GET and POST, errors, deferred parts, and subscriptions as event streams.
 import { Client, fetchExchange } from "@urql/core";
 import { answer, BAD_CURSOR, headers, NO_SUCH_FIELD, run, RUN_EVENTS, short, url, VIEWER } from "./house.mjs";
 
@@ -17,6 +17,19 @@ const events = (variables) =>
     });
   });
 
+const DEFERRED = 'query { viewer { role ... @defer(label: "user") { user { displayName } } } }';
+
+/** What a view gets to see of a query with a deferred part. */
+const deferred = () =>
+  new Promise((resolve, reject) => {
+    const states = [];
+    client.query(DEFERRED, {}).subscribe(({ data, error, hasNext }) => {
+      if (error) reject(error);
+      states.push({ role: data?.viewer.role, name: data?.viewer.user?.displayName });
+      if (!hasNext) resolve(states);
+    });
+  });
+
 answer({
   viewer: (await client.query(VIEWER, {})).data,
   viewerByGet: (await client.query(VIEWER, {}, byGet)).data,
@@ -24,5 +37,6 @@ answer({
   wrongByGet: codesOf(await client.query(NO_SUCH_FIELD, {}, byGet)),
   badCursor: codesOf(await client.query(BAD_CURSOR, {})),
   whole: await events({ runId: run.id }),
+  deferred: await deferred(),
   wrongSubscription: await events({ runId: "garbage" }).catch(codesOf),
 });
