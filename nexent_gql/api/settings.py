@@ -50,7 +50,7 @@ class SocketLimits(BaseModel):
         default=200, ge=1, description="Sockets of one user, or of one stranger's address, per process."
     )
     messages_per_s: float = Field(default=50, gt=0, description="Messages per second on one socket, in the long run.")
-    burst: int = Field(default=200, ge=10, description="Messages at once on one socket; more closes 1008.")
+    burst: int = Field(default=100, ge=10, description="Messages at once on one socket; more closes 1008.")
 
 
 class CostSettings(BaseModel):
