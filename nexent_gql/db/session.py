@@ -30,10 +30,7 @@ _READ_ONLY = text("SELECT set_config('app.tenant_id', :tenant, true), set_config
 
 
 class DatabaseUnavailableError(UnavailableError):
-    """Postgres does not answer, or the pool is exhausted.
-
-    Met while committing, it leaves open whether the transaction was.
-    """
+    """Postgres does not answer, or the pool is exhausted. Whether a transaction was committed may be unknown."""
 
     code = "DATABASE_UNAVAILABLE"
 
