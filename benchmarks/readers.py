@@ -109,10 +109,10 @@ def _note(seen: Seen, crowd: Crowd) -> None:
 
 
 async def _left(house: House, served: Served) -> int:
-    """Return how many sockets and topics the server still holds, after at most 5 s."""
+    """Return how many sockets and topics of runs the server still holds, after at most 5 s."""
     deadline = time.monotonic() + _GONE_S
     while True:
-        channels = cast("list[bytes]", await house.runtime.redis.commands.execute("PUBSUB", "CHANNELS", "nx:{*"))
+        channels = cast("list[bytes]", await house.runtime.redis.commands.execute("PUBSUB", "CHANNELS", "nx:{*/run/*"))
         connections = psutil.Process(served.process.pid).net_connections("tcp")
         count = len(channels) + sum(each.laddr.port == served.port and bool(each.raddr) for each in connections)
         if count == 0 or time.monotonic() > deadline:
