@@ -80,6 +80,11 @@ def test_graphql_sse(given: Data, run: Data) -> None:
     }
 
 
+def test_an_event_source_goes_on_behind_the_last_event_it_saw(given: Data, run: Data) -> None:
+    seen = observed("eventsource.mjs", **given, run=run)
+    assert seen == {"whole": run["events"], "streams": 2, "resumedBehindTheLast": True}
+
+
 async def test_apollo_client(given: Data, run: Data, client: Client) -> None:
     named = {"viewer": {"__typename": "Viewer", "user": {"__typename": "User", "displayName": "Demo user"}}}
     deferred = [

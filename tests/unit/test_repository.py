@@ -1,19 +1,21 @@
 """Rules about the checkout itself: locks, packaging, the Makefile, sizes of files and functions."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 from statistics import median
-from typing import TypedDict
+from typing import TypedDict, cast
 from zipfile import ZipFile
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+NODE_LOCKS = ("benchmarks/peers", "clients/typescript", "tests/foreign")
 PACKAGES = ("nexent_gql", "workers")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 GENERATED = ROOT / "nexent_gql" / "migrations" / "versions"  # by alembic: a line for each column and rule
@@ -73,6 +75,15 @@ def test_a_lock_pins_every_package_by_version_and_hash(lock: Path) -> None:
     entries = text.replace("\\\n", "").splitlines()
     assert entries
     assert [entry for entry in entries if not re.match(r"[a-z0-9.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", entry)] == []
+
+
+@pytest.mark.parametrize("folder", NODE_LOCKS)
+def test_a_node_lock_pins_by_hash_and_names_no_address(folder: str) -> None:
+    text = (ROOT / folder / "package-lock.json").read_text()
+    packages: dict[str, dict[str, object]] = json.loads(text)["packages"]
+    assert "://" not in text, "install by scripts/npm.py"
+    assert [name for name, package in packages.items() if name and "integrity" not in package] == []
+    assert all(version[0].isdigit() for version in cast("dict[str, str]", packages[""]["dependencies"]).values())
 
 
 def test_the_smaller_locks_agree_with_the_largest() -> None:
