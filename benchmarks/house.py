@@ -116,6 +116,7 @@ async def open_house(*, is_short: bool = False) -> AsyncGenerator[House]:
                 "NEXENT_SECRET_KEY": _KEY,
                 "NEXENT_LOG_LEVEL": "ERROR",
                 "NEXENT_API__COST__USER_POINTS": "1000000000",  # all clients are one user here
+                "NEXENT_RUNS__MAX_ACTIVE": "1000000",
                 "NEXENT_API__SOCKETS__PER_USER": "1000000",
             }
             async with AsyncExitStack() as stack:

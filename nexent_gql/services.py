@@ -39,6 +39,7 @@ class Services:
         tools = ToolService(runtime.toolbox)
         agents = AgentService(db, tools, clock)
         conversations = ConversationService(db, agents, clock)
+        asking = Asking(db, agents, clock, max_active=runtime.settings.runs.max_active)
         return cls(
             budgets=runtime.budgets,
             identity=IdentityService(
@@ -49,5 +50,5 @@ class Services:
             tools=tools,
             agents=agents,
             conversations=conversations,
-            runs=RunService(db, runtime.log, Asking(db, agents, clock), conversations, clock),
+            runs=RunService(db, runtime.log, asking, conversations, clock),
         )

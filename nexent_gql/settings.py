@@ -40,6 +40,7 @@ class RunSettings(_Section):
 
     events_ttl_s: int = Field(default=3_600, ge=60, description="Seconds Redis keeps a run's events after the last.")
     coalesce_ms: int = Field(default=30, ge=0, le=1_000, description="Window in which text deltas are joined.")
+    max_active: int = Field(default=500, ge=1, description="Unfinished runs of one tenant; more are refused.")
     deadline_s: int = Field(default=1_800, ge=1, description="Wall time of one attempt of a run.")
 
 

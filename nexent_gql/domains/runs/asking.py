@@ -27,6 +27,7 @@ from nexent_gql.domains.runs.errors import (
     RunBusyError,
     RunNotFinishedError,
     RunNotFoundError,
+    TooManyRunsError,
 )
 from nexent_gql.domains.runs.jobs import ExecuteRun
 from nexent_gql.domains.runs.repository import RunRepository
@@ -41,6 +42,7 @@ from nexent_gql.kernel.text import line, required_text
 
 MAX_MESSAGE_CHARS = 100_000
 MAX_CLIENT_ID_CHARS = 128
+DEFAULT_MAX_ACTIVE = 500
 
 
 class OnBusy(StrEnum):
@@ -92,10 +94,20 @@ _Ask = Callable[[AsyncSession], Awaitable[Asked]]
 
 
 class Asking:
-    """See the module."""
+    """See the module.
 
-    def __init__(self, db: Database, agents: AgentService, clock: Clock) -> None:
+    Args:
+        db: Where all of it is written.
+        agents: Tell who answers.
+        clock: Tells when.
+        max_active: Unfinished runs of a tenant; those who ask at the same moment may pass it by their number.
+    """
+
+    def __init__(
+        self, db: Database, agents: AgentService, clock: Clock, *, max_active: int = DEFAULT_MAX_ACTIVE
+    ) -> None:
         self._db = db
+        self._max_active = max_active
         self._agents = agents
         self._clock = clock
 
@@ -302,7 +314,14 @@ class Asking:
         question: Message,
         request: _Request,
     ) -> Asked:
-        """Insert the answer, its run and its job."""
+        """Insert the answer, its run and its job.
+
+        Raises:
+            TooManyRunsError: The tenant has as many as it may.
+        """
+        runs = RunRepository(session, actor.tenant_id)
+        if await runs.count_active() >= self._max_active:
+            raise TooManyRunsError(self._max_active)
         agent = await self._agents.get_within(session, actor, conversation.agent_id)
         now, run_id = self._clock(), new_id()
         answer = await turns.open_answer(conversation, question, run_id, now)
@@ -321,7 +340,7 @@ class Asking:
             spec=snapshot(agent, now),
             created_at=now,
         )
-        RunRepository(session, actor.tenant_id).add(run)
+        runs.add(run)
         body = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
         await turns.tell(conversation, now, body)
         return Asked(run, conversation, question, answer)

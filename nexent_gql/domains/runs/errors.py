@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from nexent_gql.kernel.errors import ConflictError, InvalidInputError, NotFoundError
+from nexent_gql.kernel.errors import ConflictError, InvalidInputError, NotFoundError, QuotaExceededError
 from nexent_gql.ports.engine import RunFailedError
 
 
@@ -12,6 +12,16 @@ class RunNotFoundError(NotFoundError):
     def __init__(self, run_id: UUID) -> None:
         """Name it."""
         super().__init__("You have no such run; its conversation may have been deleted.", id=str(run_id))
+
+
+class TooManyRunsError(QuotaExceededError):
+    """The tenant has as many unfinished runs as one may."""
+
+    code = "TOO_MANY_RUNS"
+
+    def __init__(self, limit: int) -> None:
+        """Tell the limit."""
+        super().__init__(f"{limit} answers are under way already; wait for some, or stop them.", limit=limit)
 
 
 class RunBusyError(ConflictError):

@@ -57,6 +57,11 @@ class RunRepository:
         query = self._runs().where(col(Run.conversation_id) == conversation_id, col(Run.finished_at).is_(None))
         return list((await self._session.scalars(query.order_by(col(Run.created_at), col(Run.id)))).all())
 
+    async def count_active(self) -> int:
+        """Count the tenant's runs that have not ended."""
+        unfinished = self._runs().where(col(Run.finished_at).is_(None)).subquery()
+        return (await self._session.execute(select(func.count()).select_from(unfinished))).scalar_one()
+
     async def latest(self, conversation_ids: Sequence[UUID], owner_id: UUID) -> list[Run]:
         """Return the owner's newest run of each conversation that has one."""
         values = {"tenant": self._tenant_id, "owner": owner_id, "conversations": list(conversation_ids)}
