@@ -11,6 +11,7 @@ import structlog
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
 from nexent_gql.adapters.sandbox_monty import MontySandbox
 from nexent_gql.adapters.wakeups_arq import build_arq_worker
+from nexent_gql.db.session import Database, create_engine
 from nexent_gql.jobs.reaper import Reaper
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.runner import JobRunner
@@ -56,7 +57,7 @@ async def open_runner(runtime: Runtime, settings: Settings) -> AsyncGenerator[Jo
     """Make a runner with all handlers, and the engine they need."""
     services = Services.build(runtime)
     limit = settings.jobs.max_runs
-    async with MontySandbox(max_sessions=limit) as sandbox:
+    async with open_beats(settings) as beats, MontySandbox(max_sessions=limit) as sandbox:
         engine = SmolagentsEngine(runtime.llm, runtime.toolbox, sandbox, max_runs=limit)
         yield JobRunner(
             runtime.db,
@@ -64,7 +65,18 @@ async def open_runner(runtime: Runtime, settings: Settings) -> AsyncGenerator[Jo
             owner=owner(),
             lease_s=settings.jobs.lease_s,
             max_crashes=settings.jobs.max_crashes,
+            beats=beats,
         )
+
+
+@asynccontextmanager
+async def open_beats(settings: Settings) -> AsyncGenerator[Database]:
+    """Open a connection for leases alone: work that waits for the pool must not cost the leases under it."""
+    engine = create_engine(settings.database_url.get_secret_value(), pool_size=1)
+    try:
+        yield Database(engine)
+    finally:
+        await engine.dispose()
 
 
 async def heed_cancellations(wakeups: Wakeups, runner: JobRunner) -> None:

@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
+from functools import partial
 from uuid import UUID
 
 import structlog
 from sqlalchemy import text
 
 from nexent_gql.db.session import Database, DatabaseUnavailableError
+from nexent_gql.jobs.keeper import LeaseKeeper
 from nexent_gql.jobs.lease import CancelReason, Handler, Lease, LeaseLostError
 from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.errors import UnavailableError
@@ -23,10 +24,6 @@ _CLAIM = text("""
             SELECT 1 FROM job AS ahead WHERE ahead.lane = job.lane AND ahead.position < job.position
                AND ahead.state IN ('QUEUED', 'RUNNING')))
     RETURNING tenant_id, name, payload, fence, crashes, cancel_requested
-""")
-_BEAT = text("""
-    UPDATE job SET lease_until = clock_timestamp() + make_interval(secs => :lease_s)
-     WHERE id = :id AND fence = :fence AND state = 'RUNNING' RETURNING cancel_requested
 """)
 _RELEASE = text("""
     WITH released AS (
@@ -48,16 +45,25 @@ class JobRunner:
     Args:
         owner: Names this process in `job.lease_owner`.
         max_crashes: A job that lost this many attempts is abandoned instead of run.
+        beats: Renews leases; by default the pool that the work uses.
     """
 
     def __init__(
-        self, db: Database, handlers: Mapping[str, Handler], *, owner: str, lease_s: float, max_crashes: int
+        self,
+        db: Database,
+        handlers: Mapping[str, Handler],
+        *,
+        owner: str,
+        lease_s: float,
+        max_crashes: int,
+        beats: Database | None = None,
     ) -> None:
         self._db = db
         self._handlers = handlers
         self._owner = owner
         self._lease_s = lease_s
         self._max_crashes = max_crashes
+        self._keeper = LeaseKeeper(beats or db, lease_s)
         self._running: dict[UUID, tuple[Lease, asyncio.Task[None]]] = {}
         self._missed: deque[UUID] = deque(maxlen=1_000)
 
@@ -79,11 +85,10 @@ class JobRunner:
         if (overtaken := self._running.get(job_id)) is not None:  # a lease ran out here, and came back here
             _cancel(*overtaken, CancelReason.LEASE_LOST)
         self._running[job_id] = (lease, task)
-        beat = asyncio.create_task(self._beat(lease, task))
         try:
-            await self._settle(lease, task)
+            with self._keeper.keep(lease, partial(_cancel, lease, task)):
+                await self._settle(lease, task)
         finally:
-            beat.cancel()
             if self._running.get(job_id) == (lease, task):
                 del self._running[job_id]
 
@@ -140,21 +145,6 @@ class JobRunner:
             state = JobState.CANCELLED if lease.cancelled is CancelReason.REQUESTED else JobState.DONE
             async with lease.final_transaction(state):
                 pass
-
-    async def _beat(self, lease: Lease, task: asyncio.Task[None]) -> None:
-        """Renew the lease at a third of its length; an attempt that is lost or cancelled is told so."""
-        while True:
-            await asyncio.sleep(self._lease_s / 3)
-            with suppress(DatabaseUnavailableError, TimeoutError):  # the next beat tries again, until the lease is lost
-                async with asyncio.timeout(self._lease_s / 2), self._db.system() as session:
-                    values = {"id": lease.job_id, "fence": lease.fence, "lease_s": self._lease_s}
-                    row = (await session.execute(_BEAT, values)).one_or_none()
-                if lease.settled:
-                    return
-                if row is None:
-                    _cancel(lease, task, CancelReason.LEASE_LOST)
-                elif row.cancel_requested:
-                    _cancel(lease, task, CancelReason.REQUESTED)
 
     async def _release(self, lease: Lease, *, crashes: int, delay_s: float = 0, error: str | None = None) -> None:
         """Put the job back and wake whoever is free; after a delay, the reaper does.

@@ -18,6 +18,7 @@ from nexent_gql.jobs.reaper import Reaper
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.tables import Job, JobState, JobStep, Outbox
+from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.ids import new_id
 from tests.support.factory import Factory
 
@@ -197,6 +198,28 @@ async def test_the_beat_keeps_a_long_job(desk: Desk) -> None:
     assert await desk.reaper().look() == 0
     await running
     assert (await desk.job(job_id)).fence == 1
+
+
+async def test_a_locked_job_keeps_no_other_from_being_kept(desk: Desk) -> None:
+    begun = asyncio.Barrier(3)
+
+    async def do(_lease: Lease) -> None:
+        await begun.wait()
+        await asyncio.sleep(1.5)
+
+    locked, free = await desk.add(1), await desk.add(2)
+    worker = desk.worker(do, lease_s=0.6)
+    running = [asyncio.create_task(worker.run(id_)) for id_ in (locked, free)]
+    await asyncio.wait_for(begun.wait(), 5)
+    async with desk.db.system() as session:
+        await session.execute(text("SELECT FROM job WHERE id = :id FOR UPDATE"), {"id": locked})
+        await asyncio.sleep(0.9)
+        until = (await desk.job(free)).lease_until
+        assert until
+        assert until > utc_now()
+        assert not any(task.done() for task in running)
+    await asyncio.gather(*running)
+    assert [(await desk.job(id_)).state for id_ in (locked, free)] == [JobState.DONE, JobState.DONE]
 
 
 async def test_a_job_that_kills_its_workers_is_abandoned(desk: Desk) -> None:
