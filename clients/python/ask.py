@@ -67,8 +67,8 @@ async def run_events(url: str, token: str, run_id: str, after: str | None) -> As
 
 async def main(name: str = "Assistant", text: str = "What can you do?") -> None:
     """Send one message in a new conversation."""
-    url = os.environ.get("NEXENT_URL", "http://127.0.0.1:5010/graphql")
-    token = os.environ["NEXENT_TOKEN"]
+    url = os.environ.get("GRAPHQL_URL", "http://127.0.0.1:5010/graphql")
+    token = os.environ["GRAPHQL_TOKEN"]
     async with socket_client(url, token) as session:
         found = await session.execute(GraphQLRequest(FIND_AGENT, variable_values={"name": name}))
         message = {"agentId": found["agents"]["edges"][0]["node"]["id"], "text": text}

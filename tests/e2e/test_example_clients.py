@@ -30,7 +30,7 @@ async def asked_over_a_lost_connection(
             stage.script,
             "How does it go on?",
             cwd=folder,
-            env={**os.environ, "NEXENT_URL": f"http://127.0.0.1:{proxy.port}/graphql", "NEXENT_TOKEN": token},
+            env={**os.environ, "GRAPHQL_URL": f"http://127.0.0.1:{proxy.port}/graphql", "GRAPHQL_TOKEN": token},
             stdout=asyncio.subprocess.PIPE,
         )
         assert process.stdout is not None

@@ -18,7 +18,7 @@ const SEND = graphql(`
   }
 `);
 
-const { NEXENT_URL: url = "http://127.0.0.1:5010/graphql", NEXENT_TOKEN: token = "" } = process.env;
+const { GRAPHQL_URL: url = "http://127.0.0.1:5010/graphql", GRAPHQL_TOKEN: token = "" } = process.env;
 const [name = "Assistant", text = "What can you do?"] = process.argv.slice(2);
 const server = { url, token };
 
