@@ -59,7 +59,7 @@ async def test_a_key_acts_as_its_user_within_its_scopes(
     identity: IdentityService, ada: Principal, asked: Sequence[Scope], given: set[Scope]
 ) -> None:
     key = await create(identity, ada, asked)
-    expected = Principal(ada.tenant_id, ada.user_id, Role.DEVELOPER, scopes=frozenset(given))
+    expected = Principal(ada.tenant_id, ada.user_id, Role.DEVELOPER, scopes=frozenset(given), api_key_id=key.row.id)
     assert await use(identity, key) == expected
 
 
