@@ -27,6 +27,7 @@ from nexent_gql.api.limits import Shape, check, measure
 from nexent_gql.api.masking import publish, refusal, validation_failed
 from nexent_gql.api.refusals import QueryTooComplexError, ValidationFailedError
 from nexent_gql.api.selections.events import Selections
+from nexent_gql.api.selections.query import Plans
 from nexent_gql.api.settings import ApiLimits
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
@@ -49,6 +50,7 @@ class PreparedOperation:
     sized_by: frozenset[str]
     nodes: int | None
     selections: Selections
+    plans: Plans
 
     @property
     def name(self) -> str | None:
@@ -152,6 +154,7 @@ class Documents:
         sized_by: frozenset[str],
     ) -> PreparedOperation:
         nodes = None if sized_by else self._count(document, node, {})
+        selections = Selections.of(document)
         return PreparedOperation(
             digest,
             document,
@@ -161,7 +164,8 @@ class Documents:
             root_fields=shape.fields,
             sized_by=sized_by,
             nodes=nodes,
-            selections=Selections.of(document),
+            selections=selections,
+            plans=Plans(selections.switches),
         )
 
     def _count(self, document: DocumentNode, node: OperationDefinitionNode, sizes: Sizes) -> int:

@@ -25,6 +25,7 @@ from nexent_gql.api.refusals import (
 )
 from nexent_gql.api.schema import ApiSchema
 from nexent_gql.api.selections.core import prepare
+from nexent_gql.api.selections.query import QueryExecutor, run_query
 from nexent_gql.api.selections.subscription import Reply, run_subscription
 from nexent_gql.api.settings import ApiSettings
 from nexent_gql.kernel.errors import DomainError
@@ -151,17 +152,13 @@ class Gate:
             return result
 
     async def _execute(self, admitted: Admitted, context: Context) -> ExecutionResult:
-        limits, request = self.settings.limits, admitted.request
+        limits = self.settings.limits
         deadline_s = limits.mutation_s if admitted.kind is OperationType.MUTATION else limits.query_s
         try:
             async with asyncio.timeout(deadline_s):
-                return await self.schema.execute(
-                    request.query,
-                    variable_values=request.variables,
-                    context_value=context,
-                    operation_name=request.operation_name,
-                    operation_extensions=request.extensions,
-                )
+                operation, core, variables = admitted.operation, self.schema.core, admitted.request.variables
+                execution = prepare(core, operation.document, operation.name, variables, context, QueryExecutor)
+                return await run_query(execution, operation.plans)
         except TimeoutError:
             return RefusedError.of(_too_long(deadline_s)).result
 

@@ -16,6 +16,7 @@ from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, 
 from nexent_gql.api.selections.core import Execution
 from nexent_gql.api.selections.leaves import Complete, OddValueError, exact_class, leaf, list_of, nullable
 from nexent_gql.api.selections.plain import NotCoveredError, attribute_of, class_of, classes_of
+from nexent_gql.api.selections.relations import Found, Relation
 
 Fill = Callable[[object], dict[str, object]]
 """Turns an object of a known class into its selected fields."""
@@ -34,8 +35,14 @@ class Compiler:
     Which fields are meant, under fragments, `@skip` and `@include`, is asked of graphql-core itself.
     """
 
-    def __init__(self, execution: Execution) -> None:
-        """Keep what the selection depends on; not the execution, which knows the caller."""
+    def __init__(self, execution: Execution, found: list[Found] | None = None) -> None:
+        """Keep what the selection depends on; not the execution, which knows the caller.
+
+        Args:
+            execution: Of the operation.
+            found: Where the compiled functions note what has a resolver; None lets none be covered.
+        """
+        self._found = found
         self._schema = execution.schema
         self._fragments = execution.fragments
         self._variables = execution.variable_values
@@ -103,13 +110,23 @@ class Compiler:
             raise NotCoveredError
         template: dict[str, object] = {}
         steps: list[Step] = []
+        relations: list[Relation] = []
         for key, details in collected.grouped_field_set.items():
             name = details[0].node.name.value
             template[key] = type_.name
-            if name != "__typename":
-                field = type_.fields[name]
-                steps.append((key, attribute_of(field), exact_class(field.type), self.complete(field.type, details)))
-        return _filler(template, steps)
+            if name == "__typename":
+                continue
+            field = type_.fields[name]
+            complete = self.complete(field.type, details)
+            attribute = attribute_of(field)
+            if attribute is not None:
+                steps.append((key, attribute, exact_class(field.type), complete))
+            elif self._found is not None:
+                relations.append(Relation(key, field, type_, details, complete))
+            else:
+                raise NotCoveredError
+        fill = _filler(template, steps)
+        return _noting(fill, relations, self._found) if relations and self._found is not None else fill
 
 
 def _filler(template: dict[str, object], steps: list[Step]) -> Fill:
@@ -124,6 +141,18 @@ def _filler(template: dict[str, object], steps: list[Step]) -> Fill:
         return filled
 
     return fill
+
+
+def _noting(fill: Fill, relations: list[Relation], found: list[Found]) -> Fill:
+    """Note for each object that its relations are still to be resolved."""
+    fixed = tuple(relations)
+
+    def fill_and_note(value: object) -> dict[str, object]:
+        filled = fill(value)
+        found.extend((relation, filled, value) for relation in fixed)
+        return filled
+
+    return fill_and_note
 
 
 def _refuse(_value: object) -> dict[str, object]:

@@ -36,7 +36,6 @@ class _PerEvent(Protocol):
 
 
 _core = cast("_Functions", execution)
-_builder = cast("_Builder", ExecutorThrowingOnIncremental)
 
 
 def prepare(
@@ -45,9 +44,10 @@ def prepare(
     operation_name: str | None,
     variables: Mapping[str, object] | None,
     context: object,
+    executor: type[ExecutorThrowingOnIncremental] = ExecutorThrowingOnIncremental,
 ) -> Execution | list[GraphQLError]:
     """Coerce the variables of an operation; errors come back when they do not fit."""
-    return _builder.build(
+    return cast("_Builder", executor).build(
         schema, document, context_value=context, raw_variable_values=variables, operation_name=operation_name
     )
 

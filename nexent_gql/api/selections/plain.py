@@ -30,12 +30,8 @@ class ToldByClass:
         return type(value) is cls
 
 
-def attribute_of(field: GraphQLField) -> str:
-    """Return the attribute that a field shows.
-
-    Raises:
-        NotCoveredError: It has a resolver, a permission or an extension, or is not Strawberry's.
-    """
+def attribute_of(field: GraphQLField) -> str | None:
+    """Return the attribute that a field shows; None when it has a resolver, a permission or an extension."""
     definition = field.extensions.get(_DEFINITION)
     is_plain = (
         isinstance(definition, StrawberryField)
@@ -43,13 +39,11 @@ def attribute_of(field: GraphQLField) -> str:
         and definition.default_resolver is getattr
         and getattr(field.resolve, "_is_default", False) is True
     )
-    if not is_plain:
-        raise NotCoveredError
-    return cast("StrawberryField", definition).python_name
+    return cast("StrawberryField", definition).python_name if is_plain else None
 
 
 def class_of(type_: GraphQLObjectType) -> type:
-    """Return the class whose instances are shown as `type_`.
+    """Return the class whose instances are shown as `type_`; objects of a generic class do not tell of what it is.
 
     Raises:
         NotCoveredError: The type decides by itself what is an instance of it.
@@ -57,7 +51,7 @@ def class_of(type_: GraphQLObjectType) -> type:
     definition = type_.extensions.get(_DEFINITION)
     if not isinstance(definition, StrawberryObjectDefinition) or _has_own_mind(definition, "is_type_of"):
         raise NotCoveredError
-    return definition.origin
+    return (definition.concrete_of or definition).origin
 
 
 def classes_of(abstract: GraphQLAbstractType, members: list[GraphQLObjectType]) -> dict[type, GraphQLObjectType]:

@@ -1,0 +1,134 @@
+"""Queries: root fields by graphql-core, the objects that they give by compiled selections."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from inspect import isawaitable
+from typing import cast
+
+from graphql import GraphQLError, GraphQLOutputType, GraphQLResolveInfo, OperationType, is_leaf_type
+from graphql.execution.collect_fields import FieldDetailsList
+from graphql.execution.executor_throwing_on_incremental import ExecutorThrowingOnIncremental
+from graphql.pyutils import Path
+from strawberry.types.execution import ExecutionResult
+
+from nexent_gql.api.selections.compiler import Compiler
+from nexent_gql.api.selections.core import Execution
+from nexent_gql.api.selections.leaves import Complete
+from nexent_gql.api.selections.plain import NotCoveredError
+from nexent_gql.api.selections.relations import Found, resolve_together
+
+_MAX_PLANS = 64
+
+
+class Plan:
+    """The compiled selection of one root field, for all callers."""
+
+    def __init__(self, execution: Execution, type_: object, selected: FieldDetailsList) -> None:
+        """Compile it.
+
+        Raises:
+            NotCoveredError: graphql-core has to execute it.
+        """
+        self._found: list[Found] = []
+        self._complete: Complete = Compiler(execution, self._found).complete(type_, selected)
+
+    def begin(self, value: object) -> tuple[object, list[Found]] | None:
+        """Complete a value as far as attributes go, and tell what is to be resolved; None when the value is odd."""
+        self._found.clear()
+        try:
+            completed = self._complete(value)
+        except Exception:  # noqa: BLE001 - whatever is odd about it, graphql-core makes it an error of a field
+            return None
+        return completed, self._taken()
+
+    def fill(self, found: Sequence[Found], given: Sequence[object]) -> list[Found]:
+        """Complete what the resolvers of relations gave; tell what is to be resolved in turn."""
+        self._found.clear()
+        for (relation, filled, _), value in zip(found, given, strict=True):
+            filled[relation.key] = relation.complete(value)
+        return self._taken()
+
+    def _taken(self) -> list[Found]:
+        taken = self._found.copy()
+        self._found.clear()
+        return taken
+
+
+@dataclass(slots=True)
+class Plans:
+    """The plans of one operation: one for each root field and each way its variables switch fields on and off."""
+
+    switches: tuple[str, ...]
+    made: dict[tuple[object, ...], Plan | None] = field(default_factory=dict[tuple[object, ...], Plan | None])
+
+    def plan(self, execution: Execution, key: str | int, type_: object, selected: FieldDetailsList) -> Plan | None:
+        """Return the plan of the root field that is answered as `key`; None where graphql-core has to execute it."""
+        values = execution.variable_values.coerced
+        variant = (key, *(values.get(name) for name in self.switches))
+        if variant not in self.made:
+            if len(self.made) >= _MAX_PLANS:
+                self.made.clear()
+            self.made[variant] = _plan(execution, type_, selected)
+        return self.made[variant]
+
+
+def _plan(execution: Execution, type_: object, selected: FieldDetailsList) -> Plan | None:
+    try:
+        return Plan(execution, type_, selected)
+    except NotCoveredError:
+        return None
+
+
+class QueryExecutor(ExecutorThrowingOnIncremental):
+    """Executes root fields as ever; what they give is completed by a plan, or else by graphql-core.
+
+    A plan gives all or nothing. Where it gives nothing, graphql-core begins anew with the same value of the root field:
+    resolvers below it may then run a second time, and find what the loaders have kept.
+    """
+
+    plans: Plans | None = None
+
+    def complete_value(
+        self,
+        return_type: GraphQLOutputType,  # pyright: ignore[reportUnknownParameterType] - as graphql-core says it
+        field_details_list: FieldDetailsList,
+        info: GraphQLResolveInfo[object],
+        path: Path,
+        result: object,
+        position_context: None,
+    ) -> Awaitable[object] | object:
+        """Complete a value; graphql-core calls this for each, and for what a non-null type is made of."""
+        base = super().complete_value  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - as it says
+        by_core = partial(base, return_type, field_details_list, info, path, result, position_context)
+        if path.prev is not None or self.plans is None or is_leaf_type(return_type):
+            return by_core()
+        plan = self.plans.plan(cast("Execution", self), path.key, cast("object", return_type), field_details_list)
+        begun = plan and plan.begin(result)
+        if plan is None or begun is None:
+            return by_core()
+        completed, found = begun
+        return self._resolve(plan, completed, found, by_core) if found else completed
+
+    async def _resolve(
+        self, plan: Plan, completed: object, found: list[Found], by_core: Callable[[], object]
+    ) -> object:
+        """Resolve relations level by level, so that each level loads in one batch."""
+        try:
+            while found:
+                found = plan.fill(found, await resolve_together(cast("Execution", self), found))
+        except Exception:  # noqa: BLE001 - as in `Plan.begin`
+            again = by_core()
+            return await again if isawaitable(again) else again
+        return completed
+
+
+async def run_query(execution: Execution | list[GraphQLError], plans: Plans) -> ExecutionResult:
+    """Run a query or a mutation; plans serve queries only, whose resolvers may run twice."""
+    if isinstance(execution, list):
+        return ExecutionResult(data=None, errors=execution)
+    if isinstance(execution, QueryExecutor) and execution.operation.operation is OperationType.QUERY:
+        execution.plans = plans
+    executing = execution.execute_operation()
+    result = cast("ExecutionResult", await executing if isawaitable(executing) else executing)
+    return ExecutionResult(data=result.data, errors=result.errors)

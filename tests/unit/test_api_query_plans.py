@@ -1,0 +1,192 @@
+"""A query completed by plans gives byte for byte what graphql-core gives, errors and nulls included."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Annotated, cast
+
+import pytest
+import strawberry
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from strawberry import relay
+
+from nexent_gql.api.context import Context, Info, many, one
+from nexent_gql.api.encoding import encode
+from nexent_gql.api.face import Face
+from nexent_gql.api.permissions import Public, SignedIn
+from nexent_gql.api.relay import Connection, connection
+from nexent_gql.api.schema import ApiSchema
+from nexent_gql.api.selections.core import prepare
+from nexent_gql.api.selections.query import Plans, QueryExecutor, run_query
+from nexent_gql.api.settings import ApiLimits
+from nexent_gql.api.transport.answers import members
+from nexent_gql.kernel.errors import NotFoundError
+from nexent_gql.kernel.page import Page
+from nexent_gql.services import Services
+from tests.support.generated_documents import composite, selections
+
+NO_SERVICES = cast("Services", None)
+CALLS: list[int] = []
+BATCHES: list[list[int]] = []
+
+
+@strawberry.type(description="A leaf of the tree.")
+class Leaf:
+    key: strawberry.Private[int]
+    text: str = strawberry.field(description="What it says.")
+
+
+@strawberry.type(description="A branch.")
+class Branch:
+    key: strawberry.Private[int]
+    name: str = strawberry.field(description="Its name; broken ones have none.")
+    size: int | None = strawberry.field(description="Its size; broken ones do not fit.")
+
+    @strawberry.field(description="Where it grows.")
+    async def parent(self, info: Info) -> "Branch | None":
+        return await info.context.loaders[branch_by_key].load(self.key // 2)
+
+    @strawberry.field(description="What grows on it.")
+    async def branches(self, info: Info) -> list["Branch"]:
+        return list(await info.context.loaders[branches_of].load(self.key))
+
+    @strawberry.field(description="A leaf, or a branch.")
+    async def thing(self, info: Info) -> Annotated["Leaf | Branch", strawberry.union("Thing")] | None:
+        return Leaf(key=1, text="leaf") if self.key % 2 else await info.context.loaders[branch_by_key].load(self.key)
+
+    @strawberry.field(description="Fails on every fifth.")
+    async def weak(self) -> str | None:
+        await asyncio.sleep(0)
+        CALLS.append(self.key)
+        return fragile(self.key)
+
+    @strawberry.field(description="Fails on every fifth, and takes its branch with it.")
+    def brittle(self) -> str:
+        return fragile(self.key)
+
+    @strawberry.field(description="For those who are signed in.", permission_classes=[SignedIn])
+    def hidden(self) -> str | None:
+        return "hidden"
+
+    @strawberry.field(description="Its key, times something.")
+    def times(self, factor: int = 2) -> int:
+        return self.key * factor
+
+
+def fragile(key: int) -> str:
+    if key and key % 5 == 0:
+        raise NotFoundError(f"Number {key} broke.")
+    return f"whole {key}"
+
+
+def branch(key: int) -> Branch:
+    """Every seventh lacks its name, every eleventh is too large."""
+    return Branch(
+        key=key,
+        name=cast("str", None if key and key % 7 == 0 else f"b{key}"),
+        size=2**33 if key and key % 11 == 0 else key,
+    )
+
+
+@one
+async def branch_by_key(context: Context, keys: Sequence[int]) -> Mapping[int, Branch]:  # noqa: ARG001 - no service needed
+    BATCHES.append(list(keys))
+    return {key: branch(key) for key in keys if key}
+
+
+@many
+async def branches_of(context: Context, keys: Sequence[int]) -> Mapping[int, Sequence[Branch]]:  # noqa: ARG001 - as above
+    BATCHES.append(list(keys))
+    return {key: [branch(key * 2), branch(key * 2 + 1)] for key in keys if key < 30}
+
+
+@strawberry.type(description="A root.")
+class Trunk(relay.Node):
+    id: relay.NodeID[int]
+    first: Branch = strawberry.field(description="Its first branch.")
+
+
+@strawberry.type
+class Forest:
+    @strawberry.field(description="Branches.", permission_classes=[Public])
+    async def all(self, start: int, count: int = 3) -> list[Branch]:
+        return [branch(key) for key in range(start, start + count)]
+
+    @strawberry.field(description="Trunks, paged.", permission_classes=[Public])
+    def trunks(self, start: int) -> Connection[Trunk]:
+        async def count() -> int:
+            return 3
+
+        page = Page((start, start + 1), (), has_next=True, has_previous=False)
+        made = connection(Page((), (), has_next=page.has_next, has_previous=False), trunk, count)
+        made.edges = [relay.Edge(cursor=f"c{key}", node=trunk(key)) for key in page.rows]
+        return made
+
+
+def trunk(key: int) -> Trunk:
+    return Trunk(id=key, first=branch(key))
+
+
+@cache
+def forest() -> ApiSchema:
+    return ApiSchema.of([Face(queries=(Forest,), types=(Leaf,))], ApiLimits(depth=30, aliases=50))
+
+
+async def _run(document: str, *, planned: bool, variables: Mapping[str, object]) -> tuple[bytes, Plans]:
+    prepared = forest().documents.prepare(document)
+    assert not prepared.errors, prepared.errors
+    (operation,) = prepared.operations
+    execution = prepare(forest().core, operation.document, None, variables, Context(NO_SERVICES), QueryExecutor)
+    plans = operation.plans
+    if not planned:
+        execution = prepare(forest().core, operation.document, None, variables, Context(NO_SERVICES))
+    result = await run_query(execution, plans)
+    left = asyncio.all_tasks() - {asyncio.current_task()}  # graphql-core lets the siblings of a lost field end
+    await asyncio.gather(*left, return_exceptions=True)
+    return encode(members(result)), plans
+
+
+def answer(document: str, variables: Mapping[str, object], *, planned: bool) -> bytes:
+    return asyncio.run(_run(document, planned=planned, variables=variables))[0]
+
+
+@pytest.mark.parametrize("root", ["all(start: $start)", "trunks(start: $start)"])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(data=st.data())
+def test_every_selection_gives_the_bytes_of_graphql_core(root: str, data: st.DataObject) -> None:
+    type_ = composite(forest().core, "Branch" if root.startswith("all") else "TrunkConnection")
+    inner = data.draw(selections(forest().core, type_, [], 5))
+    used = "used: __typename @include(if: $yes) @skip(if: $no)"
+    document = f"query ($start: Int!, $yes: Boolean = true, $no: Boolean!) {{ {root} {{ {inner} {used} }} }}"
+    assume(not forest().documents.prepare(document).errors)
+    values = {"start": data.draw(st.integers(0, 40)), "yes": data.draw(st.booleans()), "no": data.draw(st.booleans())}
+    assert answer(document, values, planned=True) == answer(document, values, planned=False)
+
+
+def test_relations_of_a_level_load_in_one_batch() -> None:
+    BATCHES.clear()
+    made, plans = asyncio.run(
+        _run("{ all(start: 8) { name branches { name parent { name } } } }", planned=True, variables={})
+    )
+    assert b"errors" not in made
+    assert BATCHES == [[8, 9, 10], [8, 9, 10]]
+    assert all(plans.made.values())
+
+
+@pytest.mark.parametrize(("start", "calls"), [(1, [1, 2, 3]), (3, [3, 4, 5, 3, 4, 5])])
+def test_resolvers_run_again_only_where_something_failed(start: int, calls: list[int]) -> None:
+    document = f"{{ all(start: {start}) {{ weak }} }}"
+    CALLS.clear()
+    planned = answer(document, {}, planned=True)
+    assert calls == CALLS
+    assert planned == answer(document, {}, planned=False)
+
+
+def test_permissions_and_arguments_below_the_root_are_kept() -> None:
+    document = "query ($n: Int!) { all(start: 1, count: 1) { hidden times(factor: $n) } }"
+    for factor in (3, 4):
+        planned = answer(document, {"n": factor}, planned=True)
+        assert b"UNAUTHENTICATED" in planned or b"Sign in first" in planned
+        assert f'"times":{factor}'.encode() in planned
+        assert planned == answer(document, {"n": factor}, planned=False)
