@@ -26,6 +26,7 @@ from tests.support.engines import running_engines
 from tests.support.installation import free_port
 
 _KEY = "a key for benchmarks, of 32 characters or more"
+_MAX_ACTIVE_RUNS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,12 @@ async def open_house(*, is_short: bool = False) -> AsyncGenerator[House]:
     """Start the engines over an empty temporary folder, without durability; about two seconds."""
     with running_engines() as engines:
         await migrations.upgrade(engines.database_url)
-        settings = read_settings(database_url=engines.database_url, redis_url=engines.redis_url, secret_key=_KEY)
+        settings = read_settings(
+            database_url=engines.database_url,
+            redis_url=engines.redis_url,
+            secret_key=_KEY,
+            runs={"max_active": _MAX_ACTIVE_RUNS},
+        )
         async with open_runtime(settings) as runtime:
             services = Services.build(runtime)
             actor = await services.identity.ensure_demo()
@@ -116,7 +122,7 @@ async def open_house(*, is_short: bool = False) -> AsyncGenerator[House]:
                 "NEXENT_SECRET_KEY": _KEY,
                 "NEXENT_LOG_LEVEL": "ERROR",
                 "NEXENT_API__COST__USER_POINTS": "1000000000",  # all clients are one user here
-                "NEXENT_RUNS__MAX_ACTIVE": "1000000",
+                "NEXENT_RUNS__MAX_ACTIVE": str(_MAX_ACTIVE_RUNS),
                 "NEXENT_API__SOCKETS__PER_USER": "1000000",
             }
             async with AsyncExitStack() as stack:
