@@ -1,5 +1,6 @@
 """What an operation has at hand: services, the caller, and loaders that live as long as the operation."""
 
+from asyncio import ensure_future, shield
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
@@ -54,6 +55,18 @@ def many(load: Callable[["Context", Sequence[K]], Awaitable[Mapping[K, Sequence[
     return Batch(load=load, missing=list)
 
 
+class SharedLoader(DataLoader[K, V]):
+    """A data loader whose loads outlive each of those who wait for them.
+
+    graphql-core cancels the siblings of a field that failed; without the shield that would cancel the load itself,
+    and with it every other field that waits for the same key.
+    """
+
+    def load(self, key: K) -> Awaitable[V]:
+        """Load the value of a key with those that others ask for now."""
+        return shield(ensure_future(super().load(key)))
+
+
 class Loaders:
     """The data loaders of one operation, each made when it is first asked for."""
 
@@ -63,14 +76,14 @@ class Loaders:
         self._context = context
         self._made: dict[object, object] = {}
 
-    def __getitem__(self, batch: Batch[K, V]) -> DataLoader[K, V]:
+    def __getitem__(self, batch: Batch[K, V]) -> SharedLoader[K, V]:
         """Return this operation's loader for `batch`."""
         made = self._made.get(batch)
         if made is None:
             made = self._made[batch] = self._make(batch)
-        return cast("DataLoader[K, V]", made)
+        return cast("SharedLoader[K, V]", made)
 
-    def _make(self, batch: Batch[K, V]) -> DataLoader[K, V]:
+    def _make(self, batch: Batch[K, V]) -> SharedLoader[K, V]:
         name = getattr(batch.load, "__name__", "objects")
 
         async def load(keys: list[K]) -> Sequence[V]:
@@ -78,7 +91,7 @@ class Loaders:
                 found = await batch.load(self._context, keys)
             return [found[key] if key in found else batch.missing() for key in keys]
 
-        return DataLoader(load_fn=load, max_batch_size=_MAX_BATCH, cache=self.caching)
+        return SharedLoader(load_fn=load, max_batch_size=_MAX_BATCH, cache=self.caching)
 
 
 class Context:

@@ -205,3 +205,15 @@ def test_permissions_and_arguments_below_the_root_are_kept() -> None:
         assert b"UNAUTHENTICATED" in planned or b"Sign in first" in planned
         assert f'"times":{factor}'.encode() in planned
         assert planned == answer(document, {"n": factor}, planned=False)
+
+
+def test_a_cancelled_field_takes_no_load_from_others() -> None:
+    async def load_twice() -> Branch | None:
+        loader = Context(NO_SERVICES).loaders[branch_by_key]
+        lost = asyncio.ensure_future(loader.load(3))
+        kept = asyncio.ensure_future(loader.load(3))
+        await asyncio.sleep(0)
+        lost.cancel()
+        return await kept
+
+    assert asyncio.run(load_twice()) == branch(3)
