@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from nexent_gql.api.observer import Observer
 from nexent_gql.api.schema import ApiSchema
 from nexent_gql.api.settings import ApiSettings, CostSettings
+from nexent_gql.api.transport.flood import BoundedSocketProtocol
 from nexent_gql.app import Backend, create_app
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.errors import UnauthenticatedError, UnavailableError
@@ -162,7 +163,7 @@ async def _running(app: Starlette, settings: ApiSettings, listener: socket.socke
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="websockets-sansio",
+        ws=BoundedSocketProtocol,
         ws_max_size=settings.limits.message_bytes,
         ws_per_message_deflate=False,
         log_config=None,

@@ -1,0 +1,65 @@
+"""What uvicorn reads of a socket, bounded: whoever sends too much is not read to the end."""
+
+from asyncio import TimerHandle
+from asyncio.transports import BaseTransport
+
+from uvicorn._types import ASGIReceiveEvent
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+_SLICE_BYTES = 2_048
+_FAREWELL_BYTES = 4_096
+_PAUSE_S = 0.1
+_QUIET_S = 0.5
+
+
+class BoundedSocketProtocol(WebSocketsSansIOProtocol):
+    """Hands uvicorn's protocol small slices, and nothing more of a flood once the socket was closed.
+
+    A read has up to 256 kB, which may be 20,000 frames, and uvicorn parses all of a read before the application sees
+    the first one, at 10 us each; it parses on after the close, until the other side has closed too. Here it gets the
+    next slice when the application has taken all messages of the one before, and after the close as much as a
+    well-behaved client may have had on its way. What comes beyond that is dropped unparsed, ten reads a second. The
+    connection ends when nothing comes any more, or after the 10 s that uvicorn waits: a reset at once could overtake
+    the reason for the close.
+    """
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """Begin with nothing held back."""
+        self._held = bytearray()
+        self._farewell_bytes = _FAREWELL_BYTES
+        self._lull: TimerHandle | None = None
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what was read."""
+        self._held += data
+        self._hand_on()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """Return the next message; when it was the last one of its slice, the next slice is due."""
+        message = await super().receive()
+        self._hand_on()
+        return message
+
+    def _hand_on(self) -> None:
+        while self._held and not self.read_paused and not self.transport.is_closing():
+            if self._farewell_bytes <= 0:
+                self._drop()
+                return
+            part = bytes(self._held[:_SLICE_BYTES])
+            del self._held[:_SLICE_BYTES]
+            if self.close_sent:
+                self._farewell_bytes -= len(part)
+            super().data_received(part)
+
+    def _drop(self) -> None:
+        self._held.clear()
+        self.transport.pause_reading()
+        if self._lull is not None:
+            self._lull.cancel()
+        self._lull = self.loop.call_later(_PAUSE_S, self._look_again)
+
+    def _look_again(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+            self._lull = self.loop.call_later(_QUIET_S, self.transport.close)
