@@ -167,10 +167,10 @@ class Gate:
         core, name, variables = self.schema.core, admitted.operation.name, admitted.request.variables
         limit_s, pending = self.settings.limits.query_s, Pending()
         with self._observed(admitted) as told:
-            increments = run_deferred(core, document, name, variables, context, told)
+            deadline = asyncio.get_running_loop().time() + limit_s
             try:
-                async with asyncio.timeout(limit_s), aclosing(increments):
-                    async for increment in increments:
+                async with aclosing(run_deferred(core, document, name, variables, context, told)) as increments:
+                    while increment := await _next_until(deadline, increments):
                         pending.note(increment)
                         yield increment
                         pending.forget(increment)
@@ -201,6 +201,12 @@ class Gate:
                 observed.note(errors)
 
             yield tell
+
+
+async def _next_until(deadline: float, increments: AsyncGenerator[Increment]) -> Increment | None:
+    """Return the next one; None: there is none. A timeout around a `yield` would end whoever is sending."""
+    async with asyncio.timeout_at(deadline):
+        return await anext(increments, None)
 
 
 def _too_long(limit_s: float) -> DeadlineExceededError:

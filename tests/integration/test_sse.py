@@ -1,11 +1,14 @@
 """Server-sent events: subscriptions without a WebSocket."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
+from uuid import UUID
 
 import httpx2
 import pytest
 import pytest_asyncio
+from starlette.types import Message, Send
 
 from nexent_gql.api.settings import ApiSettings
 from tests.support import toy_face
@@ -88,6 +91,50 @@ async def test_a_stream_ends_with_its_credential(api: Api, http: httpx2.AsyncCli
     assert "SESSION_ENDED" in text
     assert text.endswith("event: complete\ndata:\n\n")
     assert toy_face.CANCELLED == ["ticks"]
+
+
+@pytest.mark.parametrize("media", [EVENTS, "multipart/mixed;subscriptionSpec=1.0"])
+async def test_a_stream_whose_client_does_not_read_ends_with_its_credential(api: Api, media: str) -> None:
+    """The application itself is asked, so that the client can stall within a frame."""
+    sent: list[Message] = []
+    stalls, reads = asyncio.Event(), asyncio.Event()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        if len(sent) > 3:
+            stalls.set()
+            await reads.wait()
+
+    asked = asyncio.create_task(ask_application(api, "subscription { ticks(upto: 100) { cursor } }", media, send))
+    await stalls.wait()
+    api.identity.connections.revoke(UUID(int=1))
+    await eventually(lambda: toy_face.CANCELLED == ["ticks"])
+    reads.set()
+    async with asyncio.timeout(5):
+        await asked
+    assert b"SESSION_ENDED" in b"".join(message["body"] for message in sent[-3:])
+    assert sent[-1]["more_body"] is False
+
+
+async def ask_application(api: Api, query: str, media: str, send: Send) -> None:
+    """Ask without a server between; the client never leaves."""
+    body = json.dumps({"query": query}).encode()
+    requests = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def receive() -> Message:
+        return next(requests, None) or await asyncio.Future()
+
+    headers = {"accept": media, "content-type": "application/json", "authorization": "Bearer session-1"}
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "method": "POST",
+        "path": "/graphql",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "state": dict(api.server.lifespan.state),
+    }
+    await api.app(scope, receive, send)
 
 
 async def test_loaders_of_a_subscription_do_not_repeat_themselves(api: Api, http: httpx2.AsyncClient) -> None:

@@ -106,6 +106,7 @@ class Api:
     url: str
     identity: ToyIdentity
     schema: ApiSchema
+    app: Starlette
     server: uvicorn.Server
 
     @property
@@ -147,7 +148,7 @@ async def serve(
     app = create_app(settings, backend, schema=schema, observer=observer, graphiql=_page)
     listener = socket.create_server(("127.0.0.1", 0))
     async with _running(app, settings, listener) as server:
-        yield Api(f"http://127.0.0.1:{listener.getsockname()[1]}/graphql", identity, schema, server)
+        yield Api(f"http://127.0.0.1:{listener.getsockname()[1]}/graphql", identity, schema, app, server)
 
 
 @asynccontextmanager

@@ -15,9 +15,9 @@ from nexent_gql.api.context import Context
 from nexent_gql.api.deferral import Increment, in_the_older_format
 from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.gate import Admitted, Gate, RefusedError
-from nexent_gql.api.masking import internal, refusal
+from nexent_gql.api.masking import internal
 from nexent_gql.api.naming import DOCUMENT_ID
-from nexent_gql.api.refusals import MethodNotAllowedError, NotAcceptableError, SessionEndedError
+from nexent_gql.api.refusals import MethodNotAllowedError, NotAcceptableError
 from nexent_gql.api.selections.subscription import Reply
 from nexent_gql.api.transport.accept import OLDER_INCREMENTS, PLAIN_JSON, Offer, read_accept
 from nexent_gql.api.transport.answers import members, problem, refused, single
@@ -25,7 +25,7 @@ from nexent_gql.api.transport.body import read_body, read_query_string
 from nexent_gql.api.transport.caller import authenticate, request_info, services_of
 from nexent_gql.api.transport.framing import SERVER_SENT_EVENTS, SUBSCRIPTION_PARTS, Framing, incremental_parts
 from nexent_gql.api.transport.lifetime import while_valid
-from nexent_gql.api.transport.streams import Stream, with_heartbeats
+from nexent_gql.api.transport.streams import Stream
 from nexent_gql.api.transport.upload import is_upload, read_upload
 from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.errors import DomainError
@@ -112,9 +112,9 @@ class HttpEndpoint:
             raise MethodNotAllowedError("Mutations need POST.", allow="POST")
         subscribing = admitted.kind is OperationType.SUBSCRIPTION
         if offer.prefers_stream or (subscribing and offer.streams and not offer.parts):
-            return self._stream(self._frames(admitted, context, SERVER_SENT_EVENTS), SERVER_SENT_EVENTS)
+            return self._stream(self._frames(admitted, context, SERVER_SENT_EVENTS), SERVER_SENT_EVENTS, context)
         if subscribing and offer.parts:
-            return self._stream(self._frames(admitted, context, SUBSCRIPTION_PARTS), SUBSCRIPTION_PARTS)
+            return self._stream(self._frames(admitted, context, SUBSCRIPTION_PARTS), SUBSCRIPTION_PARTS, context)
         if subscribing:
             raise NotAcceptableError(_HOW_TO_SUBSCRIBE)
         if offer.json is None:
@@ -127,8 +127,10 @@ class HttpEndpoint:
             return single(await _while_connected(request, execution), offer.json)
         return single(await execution, offer.json)
 
-    def _stream(self, frames: AsyncGenerator[bytes], framing: Framing) -> Response:
-        return Stream(with_heartbeats(frames, framing, self._gate.settings.heartbeat_s), framing.media)
+    def _stream(self, frames: AsyncGenerator[bytes], framing: Framing, context: Context | None = None) -> Response:
+        """Stream frames, for as long as the caller's credential is good where a context is given."""
+        valid = context and while_valid(context.services, context.actor_or_none, self._clock)
+        return Stream(frames, framing, self._gate.settings.heartbeat_s, valid)
 
     def _defer(self, increments: AsyncGenerator[Increment], form: str) -> Response:
         framing = incremental_parts(form)
@@ -140,15 +142,9 @@ class HttpEndpoint:
         if admitted.kind is not OperationType.SUBSCRIPTION:
             yield framing.answer(members(await self._gate.execute(admitted, context)))
             return
-        try:
-            async with (
-                while_valid(context.services, context.actor_or_none, self._clock),
-                aclosing(self._gate.subscribe(admitted, context)) as results,
-            ):
-                async for result in results:
-                    yield _framed(result, framing)
-        except SessionEndedError as ended:
-            yield framing.answer({"errors": [refusal(ended).formatted]})
+        async with aclosing(self._gate.subscribe(admitted, context)) as results:
+            async for result in results:
+                yield _framed(result, framing)
 
 
 def _framed(result: Reply, framing: Framing) -> bytes:
