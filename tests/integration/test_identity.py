@@ -287,6 +287,20 @@ async def test_ending_one_session_leaves_the_others(identity: IdentityService) -
     assert await identity.sessions.refresh(other.refresh)
 
 
+async def test_signing_in_forgets_sessions_that_have_ended(
+    identity: IdentityService, database: Database, clock: MovableClock
+) -> None:
+    ada = await sign_up(identity)
+    await identity.sessions.sign_out(await who(identity, await sign_in(identity)))
+    clock.pass_s(20 * 86_400)
+    kept = await sign_in(identity)
+    count = "SELECT count(*) FROM auth_session"
+    assert await rows(database, ada.viewer.tenant.id, count) == [(3,)]
+    clock.pass_s(10 * 86_400)
+    await identity.sessions.issue_token((await identity.sessions.refresh(kept.refresh)).viewer.actor)
+    assert await rows(database, ada.viewer.tenant.id, count) == [(2,)]
+
+
 async def test_a_session_that_nobody_uses_ends(identity: IdentityService, clock: MovableClock) -> None:
     signed_in = await sign_up(identity)
     clock.pass_s(30 * 86_400 + 1)

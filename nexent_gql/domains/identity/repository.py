@@ -90,6 +90,13 @@ class IdentityRepository:
         query = update(AuthSession).where(*mine, col(AuthSession.revoked_at).is_(None))
         await self._session.execute(query.values(revoked_at=now, revoked_reason=reason))
 
+    async def forget_sessions(self, user_id: UUID, now: datetime) -> None:
+        """Delete some sessions of a user that are past their end, none that somebody holds."""
+        mine = col(AuthSession.tenant_id) == self._tenant_id, col(AuthSession.user_id) == user_id
+        past = select(col(AuthSession.id)).where(*mine, col(AuthSession.expires_at) <= now)
+        past = past.limit(_PURGED_AT_ONCE).with_for_update(skip_locked=True)
+        await self._session.execute(delete(AuthSession).where(col(AuthSession.id).in_(past)))
+
     async def api_key(self, api_key_id: UUID, owner_id: UUID | None) -> ApiKey | None:
         """Return a key, of `owner_id` unless that is None."""
         query = self._api_keys(owner_id).where(col(ApiKey.id) == api_key_id)

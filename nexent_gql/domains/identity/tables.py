@@ -52,13 +52,14 @@ class AuthSession(TenantRow, table=True):
 
     Refresh tokens are not stored: each is a keyed hash of the session and of its number in the family, and
     `generation` is the number of the only one that may still be exchanged. `rotated_at` is when that one was
-    made, `expires_at` moves on with it. `revoked_reason` is SIGNED_OUT, TOKEN_REUSED or DEACTIVATED.
+    made, `expires_at` moves on with it; past that, the row goes when its user signs in again. `revoked_reason` is
+    SIGNED_OUT, TOKEN_REUSED or DEACTIVATED.
     """
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
         ForeignKeyConstraint(["tenant_id", "user_id"], ["user_account.tenant_id", "user_account.id"]),
-        Index("ix_auth_session_user", "tenant_id", "user_id", postgresql_where=text("revoked_at IS NULL")),
+        Index("ix_auth_session_user", "tenant_id", "user_id"),
     )
 
     user_id: UUID

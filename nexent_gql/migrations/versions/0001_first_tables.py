@@ -232,13 +232,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_auth_session")),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_auth_session_tenant_id_id")),
     )
-    op.create_index(
-        "ix_auth_session_user",
-        "auth_session",
-        ["tenant_id", "user_id"],
-        unique=False,
-        postgresql_where=sa.text("revoked_at IS NULL"),
-    )
+    op.create_index("ix_auth_session_user", "auth_session", ["tenant_id", "user_id"], unique=False)
     op.create_table(
         "conversation",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -525,7 +519,7 @@ def downgrade() -> None:
     op.drop_index("ix_conversation_page", table_name="conversation")
     op.drop_index("ix_conversation_agent", table_name="conversation")
     op.drop_table("conversation")
-    op.drop_index("ix_auth_session_user", table_name="auth_session", postgresql_where=sa.text("revoked_at IS NULL"))
+    op.drop_index("ix_auth_session_user", table_name="auth_session")
     op.drop_table("auth_session")
     op.drop_index("ix_api_key_user", table_name="api_key")
     op.drop_index("ix_api_key_page", table_name="api_key")

@@ -90,7 +90,7 @@ class SessionService:
                 rotated_at=now,
                 expires_at=now + timedelta(seconds=lasting_s),
             )
-            IdentityRepository(session, actor.tenant_id).add(row)
+            await _replace_ended(IdentityRepository(session, actor.tenant_id), row)
         return self._tokens.issue(actor.tenant_id, actor.user_id, row.id, ttl_s=lasting_s)
 
     async def viewer(self, actor: Principal) -> Viewer:
@@ -106,7 +106,7 @@ class SessionService:
             raise InvalidTokenError
         return Viewer(actor=actor, user=user, tenant=tenant)
 
-    def begin(self, session: AsyncSession, user: UserAccount, tenant: Tenant, client: Client) -> SignedIn:
+    async def begin(self, session: AsyncSession, user: UserAccount, tenant: Tenant, client: Client) -> SignedIn:
         """Sign a user in, within the transaction of the caller."""
         now = self._clock()
         row = AuthSession(
@@ -118,7 +118,7 @@ class SessionService:
             client_ip=client.ip,
             user_agent=client.user_agent[:_MAX_AGENT_CHARS] if client.user_agent else None,
         )
-        IdentityRepository(session, user.tenant_id).add(row)
+        await _replace_ended(IdentityRepository(session, user.tenant_id), row)
         return self._signed_in(row, user, tenant)
 
     async def _exchange(self, repository: IdentityRepository, presented: RefreshToken) -> SignedIn | None:
@@ -145,6 +145,12 @@ class SessionService:
         refresh = RefreshToken(row.tenant_id, row.id, row.generation).text(self._digests)
         actor = Principal(user.tenant_id, user.id, Role(user.role), session_id=row.id, expires_at=access.expires_at)
         return SignedIn(access=access, refresh=refresh, viewer=Viewer(actor, user, tenant))
+
+
+async def _replace_ended(repository: IdentityRepository, row: AuthSession) -> None:
+    """Keep a new session in place of those of its user that are past their end: nothing else would delete them."""
+    await repository.forget_sessions(row.user_id, row.created_at)
+    repository.add(row)
 
 
 def _may_exchange(row: AuthSession, presented: RefreshToken, now: datetime) -> bool:

@@ -77,7 +77,7 @@ class SignInService:
             with translated({UNIQUE_EMAIL: EmailTakenError()}):
                 async with self._db.transaction(tenant.id) as session:
                     await self._found(IdentityRepository(session, tenant.id), tenant, user)
-                    return self._sessions.begin(session, user, tenant, client)
+                    return await self._sessions.begin(session, user, tenant, client)
 
     async def sign_in(self, *, email: str, password: SecretStr, client: Client) -> SignedIn:
         """Begin a session; takes as long for an unknown address as for a wrong password.
@@ -156,7 +156,7 @@ class SignInService:
             if fresh_hash is not None:
                 user.password_hash = fresh_hash
                 repository.add(user)
-            answer = self._sessions.begin(session, user, tenant, client)
+            answer = await self._sessions.begin(session, user, tenant, client)
         async with self._db.system() as session:
             await CredentialLookup(session).forget_attempts(attempts)
         return answer
