@@ -7,10 +7,15 @@ from nexent_gql.kernel.json import dumps
 
 
 class Rendered(NamedTuple):
-    """A result without errors, as it goes over the wire; `cursor` is the event's own, if that was asked for."""
+    """A result without errors, as it goes over the wire."""
 
     payload: bytes
-    cursor: str | None
+    data: object
+
+    @property
+    def cursor(self) -> str | None:
+        """The event's own cursor, if that was asked for."""
+        return cursor_of(self.data)
 
 
 def encode(value: object) -> bytes:
@@ -33,4 +38,4 @@ def cursor_of(data: object) -> str | None:
 def render(key: str, value: object) -> Rendered:
     """Encode a result that has nothing but one root field."""
     data = {key: value}
-    return Rendered(encode({"data": data}), cursor_of(data))
+    return Rendered(encode({"data": data}), data)

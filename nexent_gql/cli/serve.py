@@ -7,7 +7,7 @@ import click
 import uvicorn
 
 from nexent_gql import migrations
-from nexent_gql.api.transport.flood import BoundedSocketProtocol
+from nexent_gql.api.transport.direct import DirectSocketProtocol
 from nexent_gql.asgi import create
 from nexent_gql.cli.listener import DEFAULT_PORT, listen
 from nexent_gql.cli.seed import seed
@@ -37,7 +37,7 @@ def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
         factory=True,
         loop="uvloop",
         http="httptools",
-        ws=BoundedSocketProtocol,
+        ws=DirectSocketProtocol,
         ws_max_size=settings.api.limits.message_bytes,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=SHUTDOWN_S,

@@ -21,6 +21,7 @@ from nexent_gql.api.selections.events import MAX_VARIANTS, Selections
 from nexent_gql.api.selections.subscription import run_subscription
 from nexent_gql.api.transport.answers import members
 from nexent_gql.domains.conversations import events as conversation_events
+from nexent_gql.domains.runs.events import cursor_prefix
 from nexent_gql.ports import run_events as port
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import Usage
@@ -92,7 +93,7 @@ def test_every_selection_of_every_event_gives_the_bytes_of_graphql_core(data: st
     ready, selections = execution(document, yes=data.draw(st.booleans()), no=data.draw(st.booleans()))
     render = selections.render(ready)
     for body in BODIES:
-        event = run_event(RUN, entry(data.draw(body), data.draw(MOMENTS_MS)))
+        event = run_event(cursor_prefix(RUN), entry(data.draw(body), data.draw(MOMENTS_MS)))
         rendered = render(event)
         assert rendered is not None
         assert rendered.payload == by_core(ready, event)
@@ -160,9 +161,9 @@ def test_viewers_of_one_entry_share_its_rendering() -> None:
     written = entry(port.TextDelta(text="x"))
     ready, selections = execution(EVERYTHING)
     again, _ = execution(EVERYTHING)
-    first = selections.render(ready)(run_event(RUN, written))
+    first = selections.render(ready)(run_event(cursor_prefix(RUN), written))
     assert first is not None
-    assert selections.render(again)(run_event(RUN, written)) is first
+    assert selections.render(again)(run_event(cursor_prefix(RUN), written)) is first
 
 
 def test_switches_select_and_are_compiled_a_bounded_number_of_times() -> None:

@@ -24,6 +24,7 @@ from nexent_gql.api.enums import described
 from nexent_gql.api.runs import events as api
 from nexent_gql.api.runs.values import RunFailure, RunStatus, TokenUsage
 from nexent_gql.api.schema import print_sdl
+from nexent_gql.domains.runs.events import cursor_prefix
 from nexent_gql.ports import run_events as port
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import Usage
@@ -105,7 +106,7 @@ def entry(body: port.RunEventBody) -> Entry:
 
 @pytest.mark.parametrize(("written", "read"), BOTH, ids=lambda event: type(event).__name__)
 def test_an_entry_becomes_its_event(written: port.RunEventBody, read: api.RunEvent) -> None:
-    assert api.run_event(RUN, entry(written)) == read
+    assert api.run_event(cursor_prefix(RUN), entry(written)) == read
 
 
 def test_there_is_a_type_for_every_kind_of_event() -> None:
@@ -116,7 +117,7 @@ def test_there_is_a_type_for_every_kind_of_event() -> None:
 
 def test_a_kind_from_a_newer_server_is_a_gap() -> None:
     newer = Entry(seq=7, attempt=1, at_ms=1_769_882_400_123, body={"kind": "Telepathy", "agent_path": "main/helper"})
-    assert api.run_event(RUN, newer) == api.StreamGap(**PLACE, from_seq=7, to_seq=7)
+    assert api.run_event(cursor_prefix(RUN), newer) == api.StreamGap(**PLACE, from_seq=7, to_seq=7)
 
 
 def test_an_event_is_of_its_own_type_alone() -> None:

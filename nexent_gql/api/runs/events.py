@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import field
 from datetime import UTC, datetime
 from typing import Self, TypedDict, TypeVar, cast
-from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
@@ -16,7 +15,6 @@ from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.runs.values import Counts, RunFailure, RunStatus, TokenUsage
 from nexent_gql.api.selections.events import SharedEvent, no_renderings
 from nexent_gql.api.selections.plain import ToldByClass
-from nexent_gql.domains.runs.events import cursor
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.events import Entry
 
@@ -281,19 +279,24 @@ EVENT_TYPES = (
 _MAKERS = cast("dict[object, Callable[[Place, JsonObject], RunEvent]]", {cls.__name__: cls.of for cls in EVENT_TYPES})
 
 
-def run_event(run_id: UUID, entry: Entry) -> RunEvent:
-    """Map an entry of a run's log, once for all viewers; what only a newer server knows is a gap to this one."""
+def run_event(cursor_prefix: str, entry: Entry) -> RunEvent:
+    """Map an entry of a run's log, once for all viewers; what only a newer server knows is a gap to this one.
+
+    Args:
+        cursor_prefix: What the run's cursors begin with.
+        entry: What the run did.
+    """
     event = entry.views.get(RunEvent)
     if event is None:
-        event = entry.views[RunEvent] = _event_of(run_id, entry)
+        event = entry.views[RunEvent] = _event_of(cursor_prefix, entry)
     return cast("RunEvent", event)
 
 
-def _event_of(run_id: UUID, entry: Entry) -> RunEvent:
+def _event_of(cursor_prefix: str, entry: Entry) -> RunEvent:
     body, seq = entry.body, entry.seq
     place: Place = {
         "seq": seq,
-        "cursor": cursor(run_id, seq),
+        "cursor": f"{cursor_prefix}{seq}",
         "at": datetime.fromtimestamp(entry.at_ms / 1000, UTC),
         "agent_path": cast("str", body["agent_path"]),
     }

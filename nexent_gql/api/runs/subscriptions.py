@@ -12,6 +12,7 @@ from nexent_gql.api.permissions import SignedIn
 from nexent_gql.api.relay import node_id
 from nexent_gql.api.runs.events import RunEvent, run_event
 from nexent_gql.api.runs.queries import RunId
+from nexent_gql.domains.runs.events import cursor_prefix
 from nexent_gql.ports.events import Entry
 
 AfterEvent = Annotated[
@@ -41,6 +42,7 @@ class RunSubscriptions:
 
 
 async def _mapped(run_id: UUID, entries: AsyncGenerator[Entry]) -> AsyncGenerator[RunEvent]:
+    prefix = cursor_prefix(run_id)
     async with aclosing(entries):
         async for entry in entries:
-            yield run_event(run_id, entry)
+            yield run_event(prefix, entry)

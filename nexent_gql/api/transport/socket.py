@@ -44,6 +44,7 @@ from nexent_gql.api.transport.adapter import BAD_MESSAGE, SocketAdapter
 from nexent_gql.api.transport.answers import is_request_error, members
 from nexent_gql.api.transport.body import read_request
 from nexent_gql.api.transport.caller import authenticate, request_info, services_of
+from nexent_gql.api.transport.direct import writer_of
 from nexent_gql.api.transport.frames import authorization_of, payload_of, read_frame
 from nexent_gql.api.transport.lifetime import Credential
 from nexent_gql.api.transport.pace import Crowd
@@ -91,6 +92,7 @@ class SocketOperation(Operation[SocketSession, None]):
         super().__init__(handler, id, request.query or "", request.variables, request.operation_name)
         self.request = request
         self._head = b'{"id":' + encode(id) + b',"type":"next","payload":'
+        self._write = writer_of(handler.websocket.ws)
 
     async def send_initial_errors(self, errors: list[GraphQLError]) -> None:
         """End it: nothing ran."""
@@ -104,8 +106,9 @@ class SocketOperation(Operation[SocketSession, None]):
 
     async def send_rendered(self, rendered: Rendered) -> None:
         """Send a result that is JSON already."""
-        if not self.completed:
-            await self.handler.websocket.send_encoded(self._head + rendered.payload + b"}")
+        frame = self._head + rendered.payload + b"}"
+        if not self.completed and not self._write(frame):
+            await self.handler.websocket.send_encoded(frame)
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):

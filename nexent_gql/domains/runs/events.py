@@ -23,7 +23,12 @@ def topic(tenant_id: UUID, run_id: UUID) -> str:
 
 def cursor(of: UUID, seq: int) -> str:
     """Make the cursor behind event `seq` of the run or conversation `of`."""
-    return f"{of.int & 0xFFFFFFFF:08x}-{seq}"
+    return f"{cursor_prefix(of)}{seq}"
+
+
+def cursor_prefix(of: UUID) -> str:
+    """Return what all cursors of a run or conversation begin with; the `seq` follows."""
+    return f"{of.hex[-8:]}-"
 
 
 def parse_cursor(of: UUID, text: str | None, field: str) -> int:

@@ -1,0 +1,54 @@
+"""Text frames written at once, past the layers between an application and the connection."""
+
+from collections.abc import Callable
+from struct import pack
+from typing import cast
+
+from starlette.websockets import WebSocket
+from websockets.protocol import State
+
+from nexent_gql.api.transport.flood import BoundedSocketProtocol
+
+WriteText = Callable[[bytes], bool]
+"""Writes a text frame; False when it can't be written now: closed, or the client is slow. Then send it as ever."""
+
+_EXTENSION = "nexent.text"
+_FINAL_TEXT = 0x81
+_TWO_BYTE_LENGTH, _EIGHT_BYTE_LENGTH = 126, 127
+_MAX_TWO_BYTES = 0xFFFF
+
+
+class DirectSocketProtocol(BoundedSocketProtocol):
+    """Offers its sockets to write text frames without a coroutine; what a token costs is mostly such layers.
+
+    Fit for connections without compression, which `serve` never agrees to.
+    """
+
+    async def run_asgi(self) -> None:
+        """Run the application, which finds the offer in its scope."""
+        self.scope["extensions"] = {**(self.scope.get("extensions") or {}), _EXTENSION: {"write": self._write_text}}
+        await super().run_asgi()
+
+    def _write_text(self, text: bytes) -> bool:
+        if not self.writable.is_set() or self.disconnected or self.close_sent or self.conn.state is not State.OPEN:
+            return False
+        self.transport.write(_head(len(text)) + text)
+        return True
+
+
+def _head(length: int) -> bytes:
+    if length < _TWO_BYTE_LENGTH:
+        return pack("!BB", _FINAL_TEXT, length)
+    if length <= _MAX_TWO_BYTES:
+        return pack("!BBH", _FINAL_TEXT, _TWO_BYTE_LENGTH, length)
+    return pack("!BBQ", _FINAL_TEXT, _EIGHT_BYTE_LENGTH, length)
+
+
+def writer_of(socket: WebSocket) -> WriteText:
+    """Return what a socket's connection offers; of other servers, one that never can."""
+    offered = cast("dict[str, dict[str, WriteText]]", socket.scope.get("extensions") or {})
+    return offered.get(_EXTENSION, {}).get("write", _never)
+
+
+def _never(_text: bytes) -> bool:
+    return False
