@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -34,7 +35,8 @@ from nexent_gql.ports.secrets import SecretBox
 from nexent_gql.ports.texts import Texts
 from nexent_gql.ports.tools import ToolBox
 from nexent_gql.ports.wakeups import Wakeups
-from nexent_gql.settings import Settings
+from nexent_gql.settings import Settings, SettingsError
+from nexent_gql.telemetry import metrics_registry, serve_metrics
 from nexent_gql.telemetry.loop import watched_loop
 
 _CHECK_TIMEOUT_S = 3.0
@@ -76,6 +78,22 @@ class Runtime:
 
     async def _ask_redis(self) -> None:
         await self.redis.commands.execute("PING")
+
+
+def open_metrics(settings: Settings) -> CollectorRegistry:
+    """Return this process's metrics, which it tells at the port that `settings` name, if they name one.
+
+    Raises:
+        SettingsError: The port is taken.
+    """
+    registry = metrics_registry()
+    if settings.metrics_port:
+        try:
+            serve_metrics(registry, settings.metrics_host, settings.metrics_port)
+        except OSError as error:
+            place = f"{settings.metrics_host}:{settings.metrics_port}"
+            raise SettingsError(f"NEXENT_METRICS_PORT: {place} can't be opened: {error.strerror}.") from None
+    return registry
 
 
 @asynccontextmanager

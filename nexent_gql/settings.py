@@ -79,7 +79,10 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     metrics_port: int | None = Field(
-        default=None, ge=1, le=65_535, description="Port on which this process answers Prometheus; unset: none."
+        default=None,
+        ge=1,
+        le=65_535,
+        description="Port on which this process answers Prometheus; unset: none. Workers of `up` take the next ones.",
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address of that port.")
     database_pool: int = Field(default=20, ge=2, description="Connections to Postgres per process.")

@@ -7,8 +7,9 @@ import sys
 import uvloop
 
 from nexent_gql.process import hold_on, tune_collector
+from nexent_gql.runtime import open_metrics
 from nexent_gql.settings import Settings, read_settings
-from nexent_gql.telemetry import configure_logging
+from nexent_gql.telemetry import configure_logging, count_tasks
 from workers.process import work
 
 
@@ -18,6 +19,7 @@ async def main(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    count_tasks(open_metrics(settings))
     tune_collector()
     await work(settings, stop)
 

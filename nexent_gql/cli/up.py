@@ -96,7 +96,14 @@ def _processes(state_dir: Path, host: str, port: int, worker_count: int) -> Gene
     serve = python_command("nexent_gql.cli", "serve", "--prepare", "--host", host, "--port", str(port))
     yield Child("api", serve, environment, logs / "api.log")
     for number in range(1, worker_count + 1):
-        yield Child(f"worker-{number}", python_command("workers"), environment, logs / f"worker-{number}.log")
+        own = {**environment, **_metrics_port(number)}
+        yield Child(f"worker-{number}", python_command("workers"), own, logs / f"worker-{number}.log")
+
+
+def _metrics_port(number: int) -> dict[str, str]:
+    """Return a port of its own for a worker's metrics, behind the API's, where they are asked for."""
+    port = os.environ.get("NEXENT_METRICS_PORT", "")
+    return {"NEXENT_METRICS_PORT": str(int(port) + number)} if port.isdecimal() else {}
 
 
 def _facts(settings: Settings) -> dict[str, str]:

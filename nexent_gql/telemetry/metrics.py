@@ -1,6 +1,11 @@
 """Metrics for Prometheus; each process has its own registry, and a port of its own when an operator names one."""
 
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, start_http_server
+import asyncio
+from collections.abc import Generator
+
+from prometheus_client import CollectorRegistry, GCCollector, Metric, ProcessCollector, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 OTHERS = "other"
 
@@ -11,6 +16,23 @@ def metrics_registry() -> CollectorRegistry:
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     return registry
+
+
+def count_tasks(registry: CollectorRegistry) -> None:
+    """Let a registry know how many tasks the running loop has: what waits for ever shows here first."""
+    registry.register(_Tasks(asyncio.get_running_loop()))
+
+
+class _Tasks(Collector):
+    """Counts when asked, from the thread that asks."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def collect(self) -> Generator[Metric]:
+        """Yield the one gauge."""
+        count = len(asyncio.all_tasks(self._loop))
+        yield GaugeMetricFamily("nexent_asyncio_tasks", "Tasks of the event loop that have not ended.", count)
 
 
 def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> None:

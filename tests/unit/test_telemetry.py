@@ -1,5 +1,6 @@
 """Logs: one line, bounded, without secrets; metrics an operator can scrape."""
 
+import asyncio
 import json
 import logging
 from typing import Any
@@ -8,7 +9,15 @@ import httpx2
 import pytest
 import structlog
 
-from nexent_gql.telemetry import MAX_LINE_BYTES, Few, configure_logging, metrics_registry, redact, serve_metrics
+from nexent_gql.telemetry import (
+    MAX_LINE_BYTES,
+    Few,
+    configure_logging,
+    count_tasks,
+    metrics_registry,
+    redact,
+    serve_metrics,
+)
 from tests.support.installation import free_port
 
 pytestmark = pytest.mark.usefixtures("plain_logs")
@@ -103,3 +112,15 @@ def test_scrapes_are_answered() -> None:
     assert "process_resident_memory_bytes" in answer
     with pytest.raises(OSError, match="in use"):
         serve_metrics(metrics_registry(), "127.0.0.1", port)
+
+
+async def test_tasks_of_the_loop_are_counted() -> None:
+    registry = metrics_registry()
+    count_tasks(registry)
+    before = registry.get_sample_value("nexent_asyncio_tasks")
+    assert before is not None
+    waits = asyncio.create_task(asyncio.Event().wait())
+    assert registry.get_sample_value("nexent_asyncio_tasks") == before + 1
+    waits.cancel()
+    await asyncio.wait({waits})
+    assert registry.get_sample_value("nexent_asyncio_tasks") == before
