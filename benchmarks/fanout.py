@@ -11,7 +11,7 @@ from benchmarks.bench import Bench
 from benchmarks.house import Served, serving
 from benchmarks.machine import running
 from benchmarks.report import Report, median, short
-from benchmarks.sources import LogSource, PushSource, Source, patient_commands, peer_event, ready_frame
+from benchmarks.sources import LogSource, PushSource, Source, hasty_commands, peer_event, ready_frame
 from benchmarks.streams import Load, Trial, measure
 from nexent_gql.adapters.events_redis import RedisEventLog
 from nexent_gql.api.relay import global_id
@@ -64,15 +64,15 @@ async def contenders(bench: Bench) -> AsyncGenerator[Mapping[str, Contender]]:
     house = bench.house
     redis = house.environment["NEXENT_REDIS_URL"]
     async with AsyncExitStack() as stack:
-        commands = await stack.enter_async_context(patient_commands(redis))
+        commands = await stack.enter_async_context(hasty_commands(redis))
         link = replace(house.runtime.redis, commands=commands)
         starts = [serving(house), _floor(redis), *(node.node_peer(house, name) for name in bench.peers)]
         ours, floor, *peers = await asyncio.gather(*map(stack.enter_async_context, starts))
         runs = await house.make_runs(max(load.runs for load in LOADS))
         log = LogSource(house, runs, RedisEventLog(link, ttl_s=_TTL_S), [global_id("Run", run) for run in runs])
-        made = {OURS: Contender(ours, log), FLOOR: Contender(floor, PushSource(commands, "floor", ready_frame))}
+        made = {OURS: Contender(ours, log), FLOOR: Contender(floor, PushSource(log, commands, "floor", ready_frame))}
         for name, peer in zip(bench.peers, peers, strict=True):
-            made[name] = Contender(peer, PushSource(commands, name, peer_event))
+            made[name] = Contender(peer, PushSource(log, commands, name, peer_event))
         yield made
 
 

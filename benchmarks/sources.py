@@ -1,5 +1,6 @@
 """Who writes tokens: a worker's way into the event log, and PUBLISH for servers that are not ours."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from uuid import UUID
 from benchmarks.house import House
 from nexent_gql.adapters.redis_client import RedisCommands
 from nexent_gql.adapters.redis_pipe import RedisPipe
+from nexent_gql.adapters.redis_scripts import APPEND
 from nexent_gql.adapters.redis_wire import RedisWire
 from nexent_gql.domains.runs import events
 from nexent_gql.kernel.json import dumps
@@ -59,8 +61,12 @@ class LogSource:
 
 @dataclass(slots=True)
 class PushSource:
-    """As peers get it: one PUBLISH a token, of whatever `encode` makes of seq and text."""
+    """As others get it: the same entry of the log, and one PUBLISH of whatever `encode` makes of seq and text.
 
+    Without the entry their tokens would come at another pace than ours, more of them at a time.
+    """
+
+    log: LogSource
     commands: RedisCommands
     prefix: str
     encode: Callable[[int, str], bytes]
@@ -69,6 +75,7 @@ class PushSource:
     async def publish(self, run: int, text: str) -> None:
         """See `Source`."""
         self.seq += 1
+        await self.log.publish(run, text)
         await self.commands.publish(f"{self.prefix}:{run}", self.encode(self.seq, text))
 
     def variables(self, run: int) -> dict[str, object]:
@@ -76,18 +83,44 @@ class PushSource:
         return {"run": f"{self.prefix}:{run}", "after": None}
 
 
+class HastyCommands(RedisCommands):
+    """Writes without waiting for answers: a writer that shares its core with Redis and all clients has to be cheap."""
+
+    def __init__(self, pipe: RedisPipe) -> None:
+        """Begin without an error."""
+        super().__init__(pipe)
+        self.error: BaseException | None = None
+
+    async def execute(self, *command: str | bytes | int) -> object:
+        """Write a command; what goes wrong is kept in `error`."""
+        self._pipe.execute(*command).add_done_callback(self._note)
+        return b"OK"
+
+    def _note(self, answer: "asyncio.Future[object]") -> None:
+        self.error = self.error or (None if answer.cancelled() else answer.exception())
+
+
 @asynccontextmanager
-async def patient_commands(redis_url: str) -> AsyncGenerator[RedisCommands]:
-    """Connect a writer that bears a core which is too busy to take an answer within the usual two seconds."""
+async def hasty_commands(redis_url: str) -> AsyncGenerator[HastyCommands]:
+    """Connect a writer that bears a core which is too busy to take an answer within the usual two seconds.
+
+    Raises:
+        RedisError: Something that was written was refused; at the end.
+    """
 
     async def connect() -> RedisWire:
         return await RedisWire.open(redis_url)
 
     pipe = RedisPipe(connect, answer_timeout_s=_PATIENCE_S)
+    commands = HastyCommands(pipe)
     try:
-        yield RedisCommands(pipe)
+        await pipe.execute("SCRIPT", "LOAD", APPEND.text)
+        yield commands
+        await pipe.execute("PING")
     finally:
         await pipe.aclose()
+    if commands.error is not None:
+        raise commands.error
 
 
 def peer_event(seq: int, text: str) -> bytes:

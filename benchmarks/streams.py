@@ -27,6 +27,7 @@ _DRAIN_S = 3.0
 _JOIN_S = 30.0
 _PROBE_S = 1.0
 _REST_S = 0.2
+_TICK_S = 0.001
 
 
 @dataclass(slots=True)
@@ -122,15 +123,13 @@ class Publisher:
 
     async def steadily(self, rate: float, seconds: float) -> None:
         """Write `rate` tokens a second for each run, runs spread evenly over the time between two tokens."""
-        began = time.monotonic()
-        starts = [began + run / self.runs / rate for run in range(self.runs)]
-        await asyncio.gather(*(self._run(run, start, rate, seconds) for run, start in enumerate(starts)))
-
-    async def _run(self, run: int, began: float, rate: float, seconds: float) -> None:
-        for number in range(int(rate * seconds)):
-            await asyncio.sleep(began + number / rate - time.monotonic())
+        began, overall_rate = time.monotonic(), rate * self.runs
+        for number in range(int(rate * seconds) * self.runs):
+            wait_s = began + number / overall_rate - time.monotonic()
+            if wait_s > 0:
+                await asyncio.sleep(max(wait_s, _TICK_S))
             self.published += 1
-            await self.source.publish(run, stamped(self.chars))
+            await self.source.publish(number % self.runs, stamped(self.chars))
 
 
 @dataclass(frozen=True, slots=True)
