@@ -8,6 +8,7 @@ PARALLEL := -n 3 --dist loadfile
 NAME :=
 SEED := 1
 RUNS := 100
+MINUTES := 10
 PACKAGES := node_modules/.package-lock.json
 
 # An interpreter that can make virtual environments, newest first; else any that bootstrap.py can explain itself with.
@@ -26,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up test fuzz check check-format check-lint check-types check-imports check-schema check-migrations \
-	bench chaos schema migration node-packages assets lock fmt clean moved
+	bench chaos soak schema migration node-packages assets lock fmt clean moved
 
 help: ## List what `make` can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -66,6 +67,9 @@ bench: .venv/.dev benchmarks/peers/$(PACKAGES) ## Measure, beside peers: ARGS="-
 
 chaos: .venv/.dev ## Kill, pause, cut and wipe by seed, and judge what was promised: SEED=1 RUNS=100
 	@exec $(BIN)/python -m tests.chaos --seed $(SEED) --runs $(RUNS)
+
+soak: .venv/.dev ## Steady load, and a table of what grows: MINUTES=10
+	@exec $(BIN)/python -m tests.soak --minutes $(MINUTES)
 
 schema: .venv/.dev ## Write schema.graphql and the generated pages of docs/ from the code
 	@$(BIN)/nexent-gql schema

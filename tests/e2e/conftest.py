@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.fake_provider import FakeProvider, fake_provider
 from tests.support.graphql_client import Client, Data
-from tests.support.installation import Installation, installed
+from tests.support.installation import Installation, running
 from tests.support.wellness import blocked_loops, nobody_listens, too_long
 
 REGISTER = """
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[Installation]:
     """A running installation with two workers."""
-    with installed(Path(tmp_path_factory.mktemp("house")) / "state", workers=2) as made:
+    with running(Installation(Path(tmp_path_factory.mktemp("house")) / "state", workers=2)) as made:
         yield made
 
 
@@ -47,15 +47,15 @@ def token(house: Installation) -> str:
 
 @pytest.fixture(autouse=True)
 async def well(request: pytest.FixtureRequest) -> AsyncGenerator[None]:
-    """No loop of the installation was blocked by a test, and nobody listens any more when it is over."""
+    """No loop of the house was blocked by a test, and nobody listens any more; `installed` asks the same of others."""
     if "house" not in request.fixturenames:
         yield
         return
     house = cast("Installation", request.getfixturevalue("house"))
-    before = blocked_loops(house)
+    before = blocked_loops(house.state_dir)
     yield
-    assert too_long(set(blocked_loops(house)).difference(before)) == []
-    await nobody_listens(house)
+    assert too_long(set(blocked_loops(house.state_dir)).difference(before)) == []
+    await nobody_listens(house.state_dir)
 
 
 @pytest.fixture

@@ -33,40 +33,29 @@ async def ask(house: Installation, text: str) -> tuple[str, str]:
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_stop_leaves_nothing_and_the_next_start_has_everything(state_dir: Path, number: int) -> None:
-    house = Installation(state_dir)
-    assert house.start() == f"ready: http://127.0.0.1:{house.port}/graphql"
-    run_id, answer = await ask(house, "What is 12 * 34?")
-    family = house.family()
-    assert len(family) >= 4
-    assert house.stop(number) == 0
-    assert gone(family, 2) == []
-    house.start()
-    try:
+    with installed(state_dir) as house:
+        assert house.told == f"ready: http://127.0.0.1:{house.port}/graphql"
+        run_id, answer = await ask(house, "What is 12 * 34?")
+        family = house.family()
+        assert len(family) >= 4
+        assert house.stop(number) == 0
+        assert gone(family, 2) == []
+    with installed(state_dir) as house:
         async with Client(house.url, house.token()) as client:
             assert (await client.run(run_id))["message"]["text"] == answer
             assert text_of(await client.whole(run_id)) == answer
-    finally:
-        house.stop()
 
 
 @pytest.mark.timeout(180)
 async def test_a_killed_supervisor_leaves_nothing_and_loses_nothing(state_dir: Path) -> None:
-    house = Installation(state_dir)
-    house.start()
-    run_id, answer = await ask(house, "What is 12 * 34?")
-    family = house.family()
-    assert house.process is not None
-    house.process.kill()
-    house.process.wait()
-    assert house.process.stdout is not None
-    house.process.stdout.close()
-    assert gone(family, 20) == []
-    house.start()
-    try:
+    with installed(state_dir) as house:
+        run_id, answer = await ask(house, "What is 12 * 34?")
+        family = house.family()
+        house.stop(signal.SIGKILL)
+        assert gone(family, 20) == []
+    with installed(state_dir) as house:
         async with Client(house.url, house.token()) as client:
             assert (await client.run(run_id))["message"]["text"] == answer
-    finally:
-        house.stop()
 
 
 @pytest.mark.timeout(120)

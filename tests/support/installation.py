@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.wellness import assert_well
+
 READY_S = 60.0
 STOP_S = 25.0
 
@@ -27,13 +29,19 @@ def free_port() -> int:
 
 @dataclass
 class Installation:
-    """One `up` over one state folder."""
+    """One `up` over one state folder; `told` is what it said when it was ready."""
 
     state_dir: Path
     port: int = field(default_factory=free_port)
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     workers: int = 1
     process: subprocess.Popen[str] | None = None
+    told: str = ""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.process is not None and self.process.poll() is None
 
     @property
     def url(self) -> str:
@@ -50,8 +58,8 @@ class Installation:
         """Where its standard error goes."""
         return self.state_dir.with_suffix(".err")
 
-    def start(self) -> str:
-        """Start and return the one line of standard output that says it is ready."""
+    def start(self) -> None:
+        """Start, and keep the one line of standard output that says it is ready."""
         command = [sys.executable, "-m", "nexent_gql.cli", "up", "--port", str(self.port)]
         with self.errors_path.open("a") as errors:
             self.process = subprocess.Popen(
@@ -65,7 +73,7 @@ class Installation:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.errors()
-        return line.rstrip("\n")
+        self.told = line.rstrip("\n")
 
     def errors(self) -> str:
         """Return what it told the terminal beside the ready line."""
@@ -130,17 +138,24 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextmanager
+def running(house: Installation) -> Generator[Installation]:
+    """Start an installation, and leave nothing of it behind; whether it is well is for the caller to judge."""
+    house.start()
+    try:
+        yield house
+    finally:
+        if house.is_running:
+            house.stop(signal.SIGTERM)
+
+
+@contextmanager
 def installed(
     state_dir: Path, *, environment: Mapping[str, str] | None = None, workers: int = 1
 ) -> Generator[Installation]:
-    """Start an installation, and leave nothing of it behind."""
-    made = Installation(state_dir, environment=environment or {}, workers=workers)
-    made.start()
-    try:
-        yield made
-    finally:
-        if made.process is not None and made.process.poll() is None:
-            made.stop(signal.SIGTERM)
+    """Run an installation until the block ends; it has to be well then, unless the block has failed."""
+    with running(Installation(state_dir, environment=environment or {}, workers=workers)) as house:
+        yield house
+        assert_well(state_dir, is_running=house.is_running)
 
 
 def gone(processes: list[psutil.Process], within_s: float) -> list[psutil.Process]:

@@ -4,16 +4,25 @@ import asyncio
 import json
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import cast
 
 from nexent_gql.telemetry.loop import LIMIT_MS
 from tests.support.engines import redis_command
-from tests.support.installation import Installation
 
 
-def blocked_loops(house: Installation) -> list[str]:
-    """Return all lines in which a process of the installation tells that its event loop stood still."""
-    logs = sorted((house.state_dir / "log").glob("*.log"))
+def assert_well(state_dir: Path, *, is_running: bool) -> None:
+    """Fail when a loop was blocked since an installation began, or somebody still listens while it runs."""
+    assert too_long(blocked_loops(state_dir)) == []
+    if is_running:
+        with ThreadPoolExecutor(1) as thread:  # the caller may have a loop of its own
+            thread.submit(asyncio.run, nobody_listens(state_dir)).result()
+
+
+def blocked_loops(state_dir: Path) -> list[str]:
+    """Return all lines in which a process of an installation tells that its event loop stood still."""
+    logs = sorted((state_dir / "log").glob("*.log"))
     return [line for log in logs for line in log.read_text().splitlines() if "loop.blocked" in line]
 
 
@@ -32,9 +41,9 @@ def _blocked_ms(event: dict[str, float]) -> float:
     return event["ms"] if event["starved_ms"] < event["ms"] else 0.0
 
 
-async def nobody_listens(house: Installation, within_s: float = 5.0) -> None:
+async def nobody_listens(state_dir: Path, within_s: float = 5.0) -> None:
     """Wait until Redis knows of no subscriber to any topic; fail when one stays."""
-    facts = cast("dict[str, str]", json.loads((house.state_dir / "connection.json").read_text()))
+    facts = cast("dict[str, str]", json.loads((state_dir / "connection.json").read_text()))
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + within_s
     while topics := await topics_heard(facts["redis_url"]):

@@ -1,0 +1,96 @@
+"""One soak: an installation, load for a while, rest, and what is left of it."""
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nexent_gql.api.relay import node_id
+from tests.chaos.setting import make_agent
+from tests.soak.gauges import Gauges, Sample, free_ports, watch
+from tests.soak.load import Load
+from tests.soak.remains import SETTINGS, Age, Keys, ages, keys, settle
+from tests.soak.verdict import growth_faults, remains_faults
+from tests.support.fake_provider_process import fake_provider_process
+from tests.support.fake_provider_steps import Text, Tool
+from tests.support.graphql_client import Client
+from tests.support.installation import Installation, running
+from tests.support.wellness import blocked_loops, too_long
+
+WORKERS = 2
+DAY_S = 86_400
+REST_S = 2.0
+_SCRIPT = [[Text("I shall count. "), Tool("calculator", {"expression": "6*7"})], [Text(tokens=60, tokens_per_s=40)]]
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a soak found.
+
+    Attributes:
+        before: At rest, before anybody came.
+        samples: Under load, in order.
+        after: At rest, after the last one left.
+        left: Counts of what should be gone, by name.
+        folder: State and logs.
+    """
+
+    took_s: float
+    done: Counter[str]
+    troubles: Sequence[str]
+    before: Sample
+    samples: Sequence[Sample]
+    after: Sample
+    left: Mapping[str, int]
+    ages: Sequence[Age]
+    keys: Sequence[Keys]
+    folder: Path
+
+    @property
+    def faults(self) -> Sequence[str]:
+        """What grew, stayed or went wrong."""
+        grown = growth_faults(self.before, self.samples, self.after)
+        return [*grown, *remains_faults(self.left, self.ages, self.keys), *self.troubles]
+
+
+async def soak(load_s: float, say: Say) -> Outcome:
+    """Put load on an installation of its own, and measure it; the folder is the caller's to remove."""
+    folder = Path(tempfile.mkdtemp(prefix="nexent-soak-"))
+    metrics_port = free_ports(WORKERS + 1)
+    environment = {**SETTINGS, "NEXENT_METRICS_PORT": str(metrics_port)}
+    say(f"starting an installation in {folder}")
+    with running(Installation(folder / "state", environment=environment, workers=WORKERS)) as house:
+        return await _soak(house, metrics_port, load_s, say, folder)
+
+
+async def _soak(house: Installation, metrics_port: int, load_s: float, say: Say, folder: Path) -> Outcome:
+    began_s = time.monotonic()
+    token = house.command("token", "--ttl-s", str(DAY_S)).stdout.strip()
+    async with fake_provider_process() as provider, Client(house.url, token) as client:
+        await provider.script("soak", *_SCRIPT, turn_by="history")
+        agent_id = await make_agent(client, provider.base_url, "soak")
+        tenant = (await client.execute("{ viewer { tenant { id } } }"))["viewer"]["tenant"]
+        gauges = Gauges.of(house, metrics_port, node_id(tenant["id"], "Tenant"))
+        await asyncio.sleep(REST_S)
+        before = await gauges.read()
+        load = Load(client, agent_id, asyncio.Event())
+        watching = asyncio.create_task(watch(gauges, max(1.0, load_s / 200)))
+        say(f"load for {load_s:.0f} s")
+        working = asyncio.create_task(load.run())
+        await asyncio.wait({working}, timeout=load_s)
+        load.over.set()
+        await working
+        watching.cancel()
+        samples = await watching
+        say("everybody has left; waiting for what ends by itself")
+        left = await settle(gauges)
+        await asyncio.sleep(REST_S)
+        after, old, found = await gauges.read(), await ages(gauges), await keys(gauges)
+    blocked = [f"a loop was blocked: {line}" for line in too_long(blocked_loops(house.state_dir))]
+    troubles, took_s = [*load.troubles, *blocked], time.monotonic() - began_s
+    return Outcome(took_s, load.done, troubles, before, samples, after, left, old, found, folder)
