@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nexent_gql.ports.events import Entry
 
@@ -28,9 +28,18 @@ class PushQueue:
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._patience_s = 0.0
+        self._take: Callable[[Sequence[Entry]], bool] = _decline
+
+    def divert(self, take: Callable[[Sequence[Entry]], bool], /) -> None:
+        """See `Subscription.divert`."""
+        self._take = take
 
     def put(self, entries: Sequence[Entry], size_bytes: int) -> None:
         """Add a push; what does not fit empties the queue and makes the reader read again."""
+        if self._waiter is not None and not self._waiter.done() and self._take(entries):
+            self._deadline = self._loop.time() + self._patience_s
+            return
         is_full = len(self._batches) >= self._max_batches or self._bytes + size_bytes > self._max_bytes
         if is_full and self._batches:
             self.reread()
@@ -77,6 +86,7 @@ class PushQueue:
 
     def _set_timer(self, timeout_s: float) -> None:
         """Let a wait end; a timer outlives single waits: there is one per silence, not one per push."""
+        self._patience_s = timeout_s
         self._deadline = self._loop.time() + timeout_s
         if self._timer is None or self._timer.when() > self._deadline:
             self.close()
@@ -90,3 +100,7 @@ class PushQueue:
             self._wake()
         else:
             self._timer = self._loop.call_at(self._deadline, self._on_timer)
+
+
+def _decline(_entries: Sequence[Entry]) -> bool:
+    return False

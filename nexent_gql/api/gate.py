@@ -26,7 +26,7 @@ from nexent_gql.api.refusals import (
 from nexent_gql.api.schema import ApiSchema
 from nexent_gql.api.selections.core import prepare
 from nexent_gql.api.selections.query import QueryExecutor, run_query
-from nexent_gql.api.selections.subscription import Reply, run_subscription
+from nexent_gql.api.selections.subscription import Reply, Write, run_subscription
 from nexent_gql.api.settings import ApiSettings
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.principal import Scope
@@ -178,15 +178,17 @@ class Gate:
                 told(late := [refusal(_too_long(limit_s))])
                 yield pending.give_up(late)
 
-    def subscribe(self, admitted: Admitted, context: Context) -> AsyncGenerator[Reply]:
+    def subscribe(self, admitted: Admitted, context: Context, write: Write | None = None) -> AsyncGenerator[Reply]:
         """Run a subscription; its only result is a `PreExecutionError` when it could not begin.
+
+        Results that `write` takes at once are not among those that it yields.
 
         Strawberry's extensions do not take part: what concerns every operation belongs to this gate.
         """
         operation, schema = admitted.operation, self.schema
         context.loaders.caching = False
         execution = prepare(schema.core, operation.document, operation.name, admitted.request.variables, context)
-        return run_subscription(execution, operation.selections, self._observed(admitted))
+        return run_subscription(execution, operation.selections, self._observed(admitted), write)
 
     @contextmanager
     def _observed(self, admitted: Admitted) -> Generator[Publish]:

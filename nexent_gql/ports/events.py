@@ -1,6 +1,6 @@
 """A log of numbered events per topic, with push to live readers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, cast
@@ -70,6 +70,13 @@ class Subscription(Protocol):
 
     async def next(self, timeout_s: float) -> Sequence[Entry] | None:
         """Return what came in, in order; None says: read the store again (lost push, overflow, or silence)."""
+        ...
+
+    def divert(self, take: Callable[[Sequence[Entry]], bool], /) -> None:
+        """From now on, while the reader waits in `next`, offer what comes in to `take` first; it returns at once.
+
+        What `take` does not want, which it tells by False, is for `next`.
+        """
         ...
 
 

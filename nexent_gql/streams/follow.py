@@ -11,6 +11,7 @@ from functools import partial
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.ports.events import Entry, EventLog, Stored, Subscription
 from nexent_gql.ports.run_events import StreamGap, encode_body
+from nexent_gql.streams.following import Following, Tap
 
 Read = Callable[[int], Awaitable[Stored]]
 """Reads a growing store behind a position, some entries at a time.
@@ -25,7 +26,7 @@ RETRY_S = 0.25
 """The first wait when a store did not answer, or did not have what the push announced; doubles up to the silence."""
 
 
-async def follow(
+def follow(
     push: AbstractAsyncContextManager[Subscription],
     after: int,
     *,
@@ -34,13 +35,13 @@ async def follow(
     is_last: Callable[[Entry], bool] | None = None,
     is_last_kept: bool = False,
     silence_s: float = 30.0,
-) -> AsyncGenerator[Entry]:
-    """Yield the entries behind `after`, each once, in order of `seq`; end behind the one that `is_last`.
+) -> Following[Entry]:
+    """Return the entries behind `after`, each once, in order of `seq`; end behind the one that `is_last`.
 
     Entries that can be had nowhere are replaced by one entry of kind "StreamGap"; a gap that a writer left is
     cut to what this reader misses. A position ahead of an unfinished topic waits there, one at or
     behind the end of a finished topic yields nothing. A store that fails is asked again, for ever.
-    Closing the generator gives the subscription up at once.
+    Closing it gives the subscription up at once.
 
     Args:
         push: Entered first, so that nothing is lost between reading and listening.
@@ -53,11 +54,17 @@ async def follow(
         silence_s: Seconds without a push after which the stores are read.
 
     Raises:
-        UnavailableError: The push can't be established, and there is no archive of the topic.
+        UnavailableError: The push can't be established, and there is no archive of the topic; when iterated over.
     """
     reader = _Reader(after, read, archive, is_last, silence_s, may_be_over=is_last_kept)
+    return Following(_entries(reader, push), _itself, reader.set_tap)
+
+
+async def _entries(reader: "_Reader", push: AbstractAsyncContextManager[Subscription]) -> AsyncGenerator[Entry]:
     async with AsyncExitStack() as stack:
         live = await _enter(stack, push)
+        if not isinstance(live, UnavailableError):
+            live.divert(reader.divert)
         while not reader.is_finished:
             if reader.is_behind:
                 entries = await reader.load()
@@ -77,7 +84,7 @@ def follow_log(
     archive: Archive | None = None,
     is_last: Callable[[Entry], bool] | None = None,
     silence_s: float = 30.0,
-) -> AsyncGenerator[Entry]:
+) -> Following[Entry]:
     """Follow a topic whose growing store is the event log itself; see `follow`."""
     return follow(
         log.subscribe(topic),
@@ -88,6 +95,10 @@ def follow_log(
         is_last_kept=True,
         silence_s=silence_s,
     )
+
+
+def _itself(entry: Entry) -> Entry:
+    return entry
 
 
 async def _enter(
@@ -120,9 +131,29 @@ class _Reader:
         self._silence_s = silence_s
         self._may_be_over = may_be_over
         self._announced_seq = 0
+        self._tap: Tap | None = None
         self.patience_s = silence_s
         self.is_behind = True
         self.is_finished = False
+
+    def set_tap(self, tap: Tap) -> None:
+        """Offer what comes next to `tap` first."""
+        self._tap = tap
+
+    def divert(self, pushed: Sequence[Entry]) -> bool:
+        """Give a push to the tap when it is just what comes next, and not the last; tell whether it was taken."""
+        if self._tap is None or len(pushed) != 1:
+            return False
+        (entry,) = pushed
+        if not entry.seq == entry.from_seq == self._expected or (self._is_last is not None and self._is_last(entry)):
+            return False
+        try:
+            taken = self._tap(entry)
+        except Exception:  # noqa: BLE001 - not the hub's concern: the reader gets the entry, and meets the error itself
+            return False
+        if taken:
+            self._pass(entry)
+        return taken
 
     def take(self, pushed: Sequence[Entry] | None) -> Sequence[Entry]:
         """Return what of a push is next; behind a hole, or when there was none, the stores are to be read."""

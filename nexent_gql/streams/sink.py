@@ -30,6 +30,7 @@ _CLAIM_PAUSE_S = 0.25
 _CLOSING = (StepFinished, UsageUpdated, RunFinished)
 _CLOSING_RESERVE = 1_000
 _ENTRY_BYTES = 100
+_NEW = Stored(entries=(), first_seq=1, last_seq=0)
 
 Delta = TextDelta | ReasoningDelta | CodeDelta
 
@@ -220,26 +221,27 @@ async def open_sink(
     attempt: int,
     *,
     clock: Clock,
-    floor_seq: int = 0,
+    floor_seq: int | None = 0,
     settings: SinkSettings = DEFAULTS,
     on_stale: Callable[[], None] | None = None,
     confirm: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncGenerator[RunSink]:
     """Claim the topic, make a sink that goes on where it ends, and close it at the end.
 
-    The first attempt starts also while the log does not answer; a later one waits `claim_patience_s`, since
-    it has to know what readers have seen.
+    `floor_seq` is the highest position known to be written, None when no attempt has begun before. The first one to
+    begin starts also while the log does not answer; a later one waits `claim_patience_s`, since it has to know what
+    readers have seen.
 
     Raises:
         StaleAttemptError: A newer attempt has claimed the topic.
         UnavailableError: The log did not answer to a later attempt.
     """
-    known = await _claim(log, topic, attempt, settings.claim_patience_s)
+    known = await _claim(log, topic, attempt, settings.claim_patience_s, is_first=floor_seq is None or attempt == 1)
     sink = RunSink(
         log,
         topic,
         attempt,
-        start=resume(known, floor_seq, attempt, _epoch_ms(clock)),
+        start=resume(known, floor_seq or 0, attempt, _epoch_ms(clock)),
         clock=clock,
         settings=settings,
         on_stale=on_stale,
@@ -251,18 +253,20 @@ async def open_sink(
         await sink.aclose()
 
 
-async def _claim(log: EventLog, topic: str, attempt: int, patience_s: float) -> Stored:
-    """Claim, again until `patience_s` is over."""
+async def _claim(log: EventLog, topic: str, attempt: int, patience_s: float, *, is_first: bool) -> Stored:
+    """Claim, again until `patience_s` is over; what a first one finds empty is new, not lost."""
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + patience_s
     while True:
         try:
-            return await log.claim(topic, attempt)
+            known = await log.claim(topic, attempt)
         except UnavailableError:
-            if attempt == 1:
-                return Stored(entries=(), first_seq=1, last_seq=0)
+            if is_first:
+                return _NEW
             if loop.time() + _CLAIM_PAUSE_S > give_up_at:
                 raise
+        else:
+            return _NEW if is_first and not known.entries else known
         await asyncio.sleep(_CLAIM_PAUSE_S)
 
 

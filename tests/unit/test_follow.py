@@ -14,7 +14,9 @@ from nexent_gql.ports.events import FORGOTTEN, Entry, LogLostError, Stored, Subs
 from nexent_gql.ports.run_events import RunFinished, StreamGap, TextDelta, encode_body
 from nexent_gql.streams import follow as module
 from nexent_gql.streams.follow import follow, follow_log
+from nexent_gql.streams.following import Following
 
+Divert = Callable[[Sequence[Entry]], bool]
 TOPIC = "t/run/1"
 SILENCE_S = 0.02
 
@@ -39,7 +41,7 @@ def is_last(item: Entry) -> bool:
     return item.body["kind"] == "RunFinished"
 
 
-async def collect(stream: AsyncGenerator[Entry], count: int | None = None, *, within_s: float = 5) -> list[Entry]:
+async def collect(stream: Following[Entry], count: int | None = None, *, within_s: float = 5) -> list[Entry]:
     """Return what `stream` yields: all of it, or the first `count`."""
     got: list[Entry] = []
     async with asyncio.timeout(within_s), aclosing(stream):
@@ -248,6 +250,9 @@ class Scripted:
         await asyncio.sleep(timeout_s)
         return None
 
+    def divert(self, take: Divert) -> None:
+        """Nothing comes in while somebody waits."""
+
 
 async def test_an_end_that_comes_between_two_reads_is_told() -> None:
     """A store that shows the last entry behind every position, as a deleted conversation does."""
@@ -285,6 +290,9 @@ class Deaf:
             batch = await self.inner.next(timeout_s)
             if batch is None or not self.loses(batch):
                 return batch
+
+    def divert(self, take: Divert) -> None:
+        self.inner.divert(lambda batch: self.loses(batch) or take(batch))
 
 
 @dataclass
@@ -365,6 +373,9 @@ class Stutter:
             self.again = self.random.choice([batch, batch[cut:], batch[:cut], ()])
         return batch
 
+    def divert(self, take: Divert) -> None:
+        self.inner.divert(lambda batch: self.random.random() < 0.5 and take(batch))
+
 
 async def read_on_and_off(world: World, after: int) -> list[Entry]:
     """Read to the end, with a new subscription from the last position now and then."""
@@ -374,8 +385,17 @@ async def read_on_and_off(world: World, after: int) -> list[Entry]:
         stream = follow(
             world.push(), position, read=world.read, archive=world.archive, is_last=is_last, silence_s=SILENCE_S
         )
+
+        def tap(item: Entry) -> bool:
+            if world.random.random() < 0.3:
+                return False
+            got.append(item)
+            return True
+
         async with aclosing(stream):
             stay = world.random.choice([1, 5, 1_000])
+            if world.random.random() < 0.5:
+                stream.tap(tap)
             async for item in stream:
                 if item.body["kind"] == "StreamGap":
                     assert world.archived is None, "the archive has everything"
@@ -420,3 +440,26 @@ async def test_every_entry_comes_once_in_order_or_is_named_as_lost(
             position = item.seq
         assert position == len(world.written)
         assert keeps < 10_000 or len(reader.result()) == len(world.written) - after, "nothing was lost"
+
+
+async def test_a_tap_gets_what_comes_while_its_reader_waits_but_never_the_end() -> None:
+    log, tapped = MemoryEventLog(), list[int]()
+
+    def tap(item: Entry) -> bool:
+        if item.seq == 4:
+            raise ValueError
+        if item.seq != 3:
+            tapped.append(item.seq)
+        return item.seq != 3
+
+    await log.append(TOPIC, 1, [entry(1)])
+    stream = follow_log(log, TOPIC, 0, is_last=is_last)
+    stream.tap(tap)
+    reading = asyncio.create_task(collect(stream))
+    await until(lambda: log.reader_count(TOPIC) == 1)
+    for item in (*entries(2, 6), finish(7)):
+        for _ in range(20):  # the reader goes back to waiting
+            await asyncio.sleep(0)
+        await log.append(TOPIC, 1, [item])
+    assert [item.seq for item in await reading] == [1, 3, 4, 7]
+    assert tapped == [2, 5, 6]

@@ -1,9 +1,8 @@
 """Following conversations."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated
-from uuid import UUID
 
 import strawberry
 
@@ -12,7 +11,6 @@ from nexent_gql.api.conversations.events import ConversationEvent, conversation_
 from nexent_gql.api.conversations.queries import ConversationId
 from nexent_gql.api.permissions import SignedIn
 from nexent_gql.api.relay import node_id
-from nexent_gql.ports.events import Entry
 
 AfterEvent = Annotated[
     str | None,
@@ -34,16 +32,9 @@ class ConversationSubscriptions:
     )
     async def conversation_events(
         self, info: Info, conversation_id: ConversationId, after: AfterEvent = None
-    ) -> AsyncGenerator[ConversationEvent]:
+    ) -> AsyncIterator[ConversationEvent]:
         """Check first, so that a refusal is an error of the operation, not of an event."""
         key = node_id(conversation_id, "Conversation", "conversationId")
         context = info.context
-        events = await context.services.runs.follow_conversation(context.actor, key, after=context.resume(after))
-        return _mapped(key, events)
-
-
-async def _mapped(conversation_id: UUID, entries: AsyncGenerator[Entry]) -> AsyncGenerator[ConversationEvent]:
-    async with aclosing(entries):
-        async for entry in entries:
-            if (event := conversation_event(conversation_id, entry)) is not None:
-                yield event
+        entries = await context.services.runs.follow_conversation(context.actor, key, after=context.resume(after))
+        return entries.shown(partial(conversation_event, key))

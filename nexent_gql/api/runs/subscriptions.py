@@ -1,9 +1,8 @@
 """Following runs."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated
-from uuid import UUID
 
 import strawberry
 
@@ -13,7 +12,6 @@ from nexent_gql.api.relay import node_id
 from nexent_gql.api.runs.events import RunEvent, run_event
 from nexent_gql.api.runs.queries import RunId
 from nexent_gql.domains.runs.events import cursor_prefix
-from nexent_gql.ports.events import Entry
 
 AfterEvent = Annotated[
     str | None,
@@ -33,16 +31,9 @@ class RunSubscriptions:
         "Reconnect with the last cursor you saw.",
         permission_classes=[SignedIn],
     )
-    async def run_events(self, info: Info, run_id: RunId, after: AfterEvent = None) -> AsyncGenerator[RunEvent]:
+    async def run_events(self, info: Info, run_id: RunId, after: AfterEvent = None) -> AsyncIterator[RunEvent]:
         """Check first, so that a refusal is an error of the operation, not of an event."""
         key = node_id(run_id, "Run", "runId")
         context = info.context
-        events = await context.services.runs.follow(context.actor, key, after=context.resume(after))
-        return _mapped(key, events)
-
-
-async def _mapped(run_id: UUID, entries: AsyncGenerator[Entry]) -> AsyncGenerator[RunEvent]:
-    prefix = cursor_prefix(run_id)
-    async with aclosing(entries):
-        async for entry in entries:
-            yield run_event(prefix, entry)
+        entries = await context.services.runs.follow(context.actor, key, after=context.resume(after))
+        return entries.shown(partial(run_event, cursor_prefix(key)))

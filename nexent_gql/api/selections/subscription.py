@@ -1,6 +1,6 @@
 """Running a subscription: the resolver by graphql-core, its events by the compiled selection."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager, aclosing
 from typing import cast
 
@@ -10,14 +10,21 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 from nexent_gql.api.deferral import Publish
 from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.selections.core import Execution, execute_event, open_events
-from nexent_gql.api.selections.events import Selections
+from nexent_gql.api.selections.events import Render, Selections
+from nexent_gql.streams.following import Following
 
 Reply = ExecutionResult | Rendered
 """One result: rendered already, or one to be encoded, such as any with errors."""
 
+Write = Callable[[Rendered], bool]
+"""Sends a result at once; False when that can't be done now, and nothing was sent."""
+
 
 async def run_subscription(
-    prepared: Execution | list[GraphQLError], selections: Selections, observed: AbstractContextManager[Publish]
+    prepared: Execution | list[GraphQLError],
+    selections: Selections,
+    observed: AbstractContextManager[Publish],
+    write: Write | None = None,
 ) -> AsyncGenerator[Reply]:
     """Yield a result for each event; a `PreExecutionError` alone when the subscription could not begin.
 
@@ -27,6 +34,7 @@ async def run_subscription(
         prepared: The execution, or the errors of variables that do not fit.
         selections: Those of the operation.
         observed: Entered for as long as it runs; called with the errors of any result.
+        write: Offered what is rendered when it comes while the caller waits for the next result.
     """
     with observed as publish:
         source = await open_events(prepared)
@@ -35,6 +43,8 @@ async def run_subscription(
             yield PreExecutionError(data=None, errors=errors)
             return
         render = selections.render(prepared)
+        if write is not None and isinstance(source, Following):
+            cast("Following[object]", source).tap(_writer(render, write))
         try:
             async with aclosing(source):
                 async for event in source:
@@ -42,6 +52,14 @@ async def run_subscription(
         except Exception as error:  # noqa: BLE001 - told to the client as any error of a resolver
             publish(errors := [_located(error)])
             yield ExecutionResult(data=None, errors=errors)
+
+
+def _writer(render: Render, write: Write) -> Callable[[object], bool]:
+    def render_and_write(event: object) -> bool:
+        rendered = render(event)
+        return rendered is not None and write(rendered)
+
+    return render_and_write
 
 
 async def _execute(execution: Execution, event: object, publish: Publish) -> ExecutionResult:

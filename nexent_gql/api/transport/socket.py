@@ -104,11 +104,14 @@ class SocketOperation(Operation[SocketSession, None]):
         payload = cast("NextMessagePayload", members(execution_result))
         await self.send_operation_message({"id": self.id, "type": "next", "payload": payload})
 
+    def write(self, rendered: Rendered) -> bool:
+        """Send a result that is JSON already at once; False when that can't be done now."""
+        return not self.completed and self._write(self._head + rendered.payload + b"}")
+
     async def send_rendered(self, rendered: Rendered) -> None:
         """Send a result that is JSON already."""
-        frame = self._head + rendered.payload + b"}"
-        if not self.completed and not self._write(frame):
-            await self.handler.websocket.send_encoded(frame)
+        if not self.write(rendered) and not self.completed:
+            await self.handler.websocket.send_encoded(self._head + rendered.payload + b"}")
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
@@ -232,7 +235,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
         gate, context = self.context.gate, self.context.context()
         admitted = await gate.enter(operation.request, context)
         if admitted.kind is OperationType.SUBSCRIPTION:
-            async with aclosing(gate.subscribe(admitted, context)) as results:
+            async with aclosing(gate.subscribe(admitted, context, operation.write)) as results:
                 async for result in results:
                     if isinstance(result, Rendered):
                         await operation.send_rendered(result)

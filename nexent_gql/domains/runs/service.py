@@ -1,6 +1,6 @@
 """Use cases around runs, for their owner alone."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from nexent_gql.db.session import Database
@@ -19,6 +19,7 @@ from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.events import FORGOTTEN, Entry, EventLog, Stored
 from nexent_gql.ports.run_events import RunFinished, encode_body
 from nexent_gql.streams.follow import follow, follow_log
+from nexent_gql.streams.following import Following
 
 
 class RunService:
@@ -82,7 +83,7 @@ class RunService:
                 await stop_run(session, conversation, found, self._clock())
         return found
 
-    async def follow(self, actor: Principal, run_id: UUID, *, after: str | None) -> AsyncGenerator[Entry]:
+    async def follow(self, actor: Principal, run_id: UUID, *, after: str | None) -> Following[Entry]:
         """Return a run's events behind a cursor, each once and in order, until it has ended.
 
         Raises:
@@ -100,7 +101,7 @@ class RunService:
 
     async def follow_conversation(
         self, actor: Principal, conversation_id: UUID, *, after: str | None
-    ) -> AsyncGenerator[Entry]:
+    ) -> Following[Entry]:
         """Return what happens to a conversation behind a cursor, until it is deleted; no cursor: from now on.
 
         Raises:
