@@ -62,6 +62,7 @@ def test_graphql_ws(given: Data, run: Data) -> None:
     }
     assert closings == {
         "BadRequest": 4400,
+        "ConnectionInitialisationTimeout": 4408,
         "Forbidden": 4403,
         "SubprotocolNotAcceptable": 4406,
         "SubscriberAlreadyExists": 4409,
@@ -127,3 +128,5 @@ async def test_relay(given: Data, run: Data, client: Client, tmp_path: Path) -> 
         "messages": {"pages": 2, "nodes": ["USER", "ASSISTANT"]},
         "whole": run["events"],
     }
+    deferred = [{"role": "OWNER", "name": None}, {"role": "OWNER", "name": "Demo user"}]
+    assert observed("relay/deferring.mjs", folder=folder, **given) == deferred

@@ -44,3 +44,20 @@ graphql`
     }
   }
 `;
+
+graphql`
+  query documentsDeferringQuery {
+    viewer {
+      role
+      ...documents_user @defer(label: "user")
+    }
+  }
+`;
+
+graphql`
+  fragment documents_user on Viewer {
+    user {
+      displayName
+    }
+  }
+`;
