@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from uuid import UUID
 
 import orjson
@@ -113,7 +114,7 @@ class ArqWorker(Worker):
             queue_read_limit=QUEUE_READ_LIMIT,
             max_tries=HANDOVER_TRIES,
             retry_jobs=False,
-            job_serializer=orjson.dumps,
+            job_serializer=partial(orjson.dumps, default=repr),  # arq keeps its own errors as results
             job_deserializer=orjson.loads,
             log_results=False,
         )

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -37,6 +38,8 @@ _RETRY_DELAY_S = 1.0
 _RELEASE_PAUSE_S = 0.3
 _SETTLE_S = 10.0
 _log = structlog.get_logger()
+
+_T = TypeVar("_T")
 
 
 class JobRunner:
@@ -72,16 +75,10 @@ class JobRunner:
 
         Cancelling this gives the job back to the queue, uncounted.
         """
-        claimed = await self._claim(job_id)
-        if claimed is None:
+        started = await _whole(asyncio.ensure_future(self._start(job_id)))
+        if started is None:
             return
-        lease, crashes = claimed
-        handler = self._handlers[lease.name]
-        work = handler.run if crashes < self._max_crashes else handler.abandon
-        if job_id in self._missed:
-            lease.cancelled = lease.cancelled or CancelReason.REQUESTED
-        task = asyncio.ensure_future(work(lease))
-        await asyncio.sleep(0)  # a task that is cancelled before its first step would never see it
+        lease, task = started
         if (overtaken := self._running.get(job_id)) is not None:  # a lease ran out here, and came back here
             _cancel(*overtaken, CancelReason.LEASE_LOST)
         self._running[job_id] = (lease, task)
@@ -98,6 +95,20 @@ class JobRunner:
             self._missed.append(job_id)
             return
         _cancel(*self._running[job_id], CancelReason.REQUESTED)
+
+    async def _start(self, job_id: UUID) -> tuple[Lease, asyncio.Task[None]] | None:
+        """Claim a job and let its handler begin."""
+        claimed = await self._claim(job_id)
+        if claimed is None:
+            return None
+        lease, crashes = claimed
+        handler = self._handlers[lease.name]
+        work = handler.run if crashes < self._max_crashes else handler.abandon
+        if job_id in self._missed:
+            lease.cancelled = lease.cancelled or CancelReason.REQUESTED
+        task = asyncio.ensure_future(work(lease))
+        await asyncio.sleep(0)  # a task that is cancelled before its first step would never see it
+        return lease, task
 
     async def _claim(self, job_id: UUID) -> tuple[Lease, int] | None:
         values = {"id": job_id, "owner": self._owner, "lease_s": self._lease_s}
@@ -121,7 +132,7 @@ class JobRunner:
         except LeaseLostError:
             _log.info("job.lease_lost", job_id=str(lease.job_id), fence=lease.fence)
         except asyncio.CancelledError:
-            if lease.cancelled is None:
+            if lease.cancelled is None and not _is_to_end():
                 raise
             if lease.cancelled is not CancelReason.LEASE_LOST:  # a handler that had no chance to end the job gets one
                 await self._release(lease, crashes=0)
@@ -167,6 +178,23 @@ class JobRunner:
                 await asyncio.sleep(_RELEASE_PAUSE_S)
             else:
                 return
+
+
+async def _whole(task: asyncio.Task[_T]) -> _T:
+    """Wait for a task that is not to be left half done; who is cancelled meanwhile is so at its next wait."""
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if (waiting := asyncio.current_task()) is not None:
+            waiting.cancel()
+        return task.result()
+
+
+def _is_to_end() -> bool:
+    """Tell whether this task was cancelled, rather than what it waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _cancel(lease: Lease, task: asyncio.Task[None], reason: CancelReason) -> None:

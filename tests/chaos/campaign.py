@@ -7,25 +7,32 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from nexent_gql.kernel.json import Json
 from tests.chaos.checks import Violation, judge
 from tests.chaos.claims import Claim, make_claims, write_claims
 from tests.chaos.clients import TROUBLES, Crowd, subscribe
-from tests.chaos.cluster import Cluster, running_cluster
+from tests.chaos.cluster import Cluster, open_link, running_cluster
 from tests.chaos.faults import inject_until
 from tests.chaos.history import Call, Final, History
 from tests.chaos.remains import look
 from tests.chaos.setting import make_agent
 from tests.support.fake_provider_process import RemoteFakeProvider, fake_provider_process
-from tests.support.graphql_client import RUN, Client, Data, GraphQLError
+from tests.support.graphql_client import Client, Data, GraphQLError
 
-AT_ONCE = 24
+AT_ONCE = 16
 SETTLE_S = 60.0
 WATCH_S = 0.5
 SETTINGS = {"NEXENT_JOBS__MAX_CRASHES": "50"}
 """The defaults, but no run is given up, so that each has to end as claimed."""
+
+RUN = """
+query ($id: ID!) {
+  run(id: $id) { status attempt startedAt finishedAt error { code } message { text } }
+}
+"""
 
 Say = Callable[[str], None]
 
@@ -52,9 +59,10 @@ async def campaign(seed: int, runs: int, say: Say, *, longest_fault_s: float = 5
         for claim in history.claims:
             await provider.script(claim.client_id, *claim.turns, user_contains=f"{claim.client_id}: ")
         say(f"{runs} claims are in {folder}; starting three workers and two servers")
-        cluster = await stack.enter_async_context(running_cluster(folder, environment=SETTINGS))
+        link, base_url = await open_link(stack, provider.base_url)
+        cluster = await stack.enter_async_context(running_cluster(folder, link, environment=SETTINGS))
         clients = [await stack.enter_async_context(Client(node.url, cluster.token, 10)) for node in cluster.servers]
-        agent_id = await make_agent(clients[0], provider.base_url)
+        agent_id = await make_agent(clients[0], base_url)
         crowd = Crowd(clients, agent_id, history, seed)
         try:
             await _live(cluster, crowd, history, seed, say, longest_fault_s)
@@ -127,9 +135,7 @@ async def _collect(
         async with places:
             run = await crowd.ask(f"run of {client_id}", RUN, id=run_id)
             events = await _whole(clients[len(history.finals) % len(clients)], run_id)
-            code = run["error"]["code"] if run["error"] else None
-            message = run["message"]
-            history.finals[client_id] = Final(client_id, run["status"], code, run["attempt"], message["text"], events)
+            history.finals[client_id] = _final(client_id, run, events)
 
     async with asyncio.TaskGroup() as group:
         for client_id, run_id in runs.items():
@@ -148,6 +154,13 @@ async def _whole(client: Client, run_id: str) -> Sequence[Data]:
             return [event async for event in subscribe(client, run_id, None)]
     except (GraphQLError, *TROUBLES):
         return []
+
+
+def _final(client_id: str, run: Data, events: Sequence[Data]) -> Final:
+    ended_s = datetime.fromisoformat(run["finishedAt"]).timestamp() if run["finishedAt"] else time.time()
+    began_s = datetime.fromisoformat(run["startedAt"]).timestamp() if run["startedAt"] else ended_s
+    code = run["error"]["code"] if run["error"] else None
+    return Final(client_id, run["status"], code, run["attempt"], run["message"]["text"], events, began_s, ended_s)
 
 
 def _call(request: dict[str, Json]) -> Call:

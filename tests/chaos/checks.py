@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
+from tests.chaos.causes import MAKES_ZOMBIES, during, may_break, may_lose
 from tests.chaos.claims import Claim
-from tests.chaos.history import History
+from tests.chaos.history import Final, History
 from tests.support.graphql_client import Data, text_of
 
 Check = Callable[[History], Generator[str]]
-LOSES_EVENTS = frozenset({"REDIS_WIPED", "REDIS_KILLED", "LINK_DROPPED", "LINK_HELD", "LINK_RESET"})
-"""Faults after which a later attempt may not know what its readers have seen."""
+BROKEN_OFF = frozenset({"FAILED MODEL_STREAM_BROKEN", "FAILED MODEL_UNREACHABLE"})
+"""How a run may end whose provider was cut off."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +41,23 @@ def accepted_once(history: History) -> Generator[str]:
 
 
 def answered(history: History) -> Generator[str]:
-    """Every accepted message has the end that was claimed."""
+    """Every accepted message has the end that was claimed, or the one that a fault of its provider explains."""
     for claim in _accepted(history):
         final = history.finals.get(claim.client_id)
         if final is None:
             yield f"{claim.client_id} has no answer at all"
-        elif final.ending not in claim.endings:
+        elif final.ending not in claim.endings and not _is_broken_off(history, final):
             yield f"{claim.client_id} ({claim.kind}) ended as {final.ending}, claimed was {claim.endings}"
 
 
 def text_whole(history: History) -> Generator[str]:
-    """The stored text is the script's: whole, or its beginning when the run was stopped."""
+    """The stored text is the script's: whole, or its beginning when the run was stopped or broken off."""
     for claim in _accepted(history):
         final = history.finals.get(claim.client_id)
         if final is None:
             continue
-        right = claim.answer.startswith(final.text) if final.status == "STOPPED" else final.text == claim.answer
+        is_part = final.status == "STOPPED" or _is_broken_off(history, final)
+        right = claim.answer.startswith(final.text) if is_part else final.text == claim.answer
         if not right:
             yield f"{claim.client_id} ({claim.kind}): {_difference(claim.answer, final.text)}"
 
@@ -74,7 +76,7 @@ def sequences_complete(history: History) -> Generator[str]:
             yield f"{who} was told the end as events {ends} of {len(events)}"
     for reading in history.readings:
         if not reading.completed:
-            yield f"{reading.client_id}/{reading.reader} was not told that its subscription is complete"
+            yield f"{reading.client_id}/{reading.reader} was not told that its subscription is complete; it {reading.doing}"
 
 
 def readers_agree(history: History) -> Generator[str]:
@@ -107,34 +109,37 @@ def attempts_rise(history: History) -> Generator[str]:
 
 
 def gaps_explained(history: History) -> Generator[str]:
-    """Events are missing only after a later attempt met a Redis that had lost them or did not answer."""
-    can_lose = any(fault.kind in LOSES_EVENTS for fault in history.faults)
+    """Events are missing only in a later attempt, and only where a fault met that run which can lose them."""
     for who, events in _readings(history):
         final = history.finals.get(who.partition("/")[0])
-        gaps = [event for event in events if event["__typename"] == "StreamGap"]
-        if gaps and not (can_lose and final is not None and final.attempt > 1):
-            yield f"{who} was told a gap that nothing explains: {gaps[0]}"
+        for gap in (event for event in events if event["__typename"] == "StreamGap"):
+            if final is None or final.attempt == 1 or not may_lose(history, final, gap["fromSeq"]):
+                yield f"{who} was told a gap that nothing explains: {gap}"
 
 
 def calls_explained(history: History) -> Generator[str]:
-    """The provider was asked again only for what an attempt left unfinished: one call for each further attempt."""
+    """The provider was asked again only for what an attempt, or a fault of the provider, left unfinished.
+
+    That is one call for each further attempt, and one for each such fault.
+    """
     asked = Counter(call.client_id for call in history.calls)
     for claim in _accepted(history):
         final = history.finals.get(claim.client_id)
         further = final.attempt - 1 if final is not None else 0
         per_attempt = claim.calls if len(claim.turns) == 1 else 1
-        limit = claim.calls + further * per_attempt
+        broken = may_break(history, final) if final is not None else 0
+        limit = claim.calls + further * per_attempt + broken
         if asked[claim.client_id] > limit:
             yield f"{claim.client_id} ({claim.kind}) asked {asked[claim.client_id]} times, {limit} are explained"
 
 
 def turns_in_order(history: History) -> Generator[str]:
-    """A finished turn is never asked for again; a paused worker may still ask for the turn it had."""
-    if any(fault.kind in {"WORKER_PAUSED", "LINK_HELD", "LINK_DROPPED"} for fault in history.faults):
-        return
+    """A finished turn is never asked for again, but for a paused or held attempt that still had it."""
     reached: dict[str, int] = {}
     for call in sorted(history.calls, key=lambda call: call.at_s):
-        if call.turn < reached.get(call.client_id, 0):
+        final = history.finals.get(call.client_id)
+        has_zombie = final is not None and during(history, final, MAKES_ZOMBIES)
+        if call.turn < reached.get(call.client_id, 0) and not has_zombie:
             yield f"{call.client_id} asked for turn {call.turn} after turn {reached[call.client_id]}"
         reached[call.client_id] = max(call.turn, reached.get(call.client_id, 0))
 
@@ -174,6 +179,10 @@ CHECKS: Sequence[Check] = (
     nobody_dies,
     nothing_left,
 )
+
+
+def _is_broken_off(history: History, final: Final) -> bool:
+    return final.ending in BROKEN_OFF and may_break(history, final) > 0
 
 
 def _accepted(history: History) -> Generator[Claim]:

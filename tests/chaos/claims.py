@@ -73,7 +73,7 @@ def read_claims(path: Path) -> Sequence[Claim]:
 
 
 def _claim(name: str, kind: str, conversation: int, random: Random) -> Claim:
-    pace = random.choice([15.0, 30.0, 60.0])
+    pace = random.choice([10.0, 20.0, 40.0])
     text = " ".join(f"{name}{n}" for n in range(random.randint(12, 50)))
     said = Text(text, tokens_per_s=pace)
     first = " ".join(f"{name}a{n}" for n in range(TOOL_WORDS)) + " "

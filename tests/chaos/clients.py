@@ -11,7 +11,7 @@ import httpx2
 from websockets.exceptions import WebSocketException
 
 from tests.chaos.claims import Claim
-from tests.chaos.history import Accepted, History, Reading, Refusal
+from tests.chaos.history import Accepted, History, Reading, Refusal, Trouble
 from tests.support.graphql_client import RUN_EVENTS, Client, Data, GraphQLError
 
 STOP = """
@@ -49,9 +49,13 @@ class Crowd:
                 return await self._random.choice(self._clients).one(query, **variables)
             except GraphQLError as error:
                 self._history.refusals.append(Refusal(request, str(error.code)))
-            except TROUBLES:
-                pass
+            except TROUBLES as trouble:
+                self._note(request, trouble)
             await asyncio.sleep(PAUSE_S)
+
+    def _note(self, request: str, trouble: BaseException) -> None:
+        """Keep what ended without an answer."""
+        self._history.troubles.append(Trouble(request, repr(trouble), time.time()))
 
     async def _send(self, claim: Claim, conversation: str | None) -> Data:
         """Send until it is accepted; now and then twice at once, as an impatient user does."""
@@ -67,8 +71,8 @@ class Crowd:
                 answer = await self._random.choice(self._clients).send(claim.question, **fields)
             except GraphQLError as error:
                 self._history.refusals.append(Refusal(f"sendMessage of {claim.client_id}", str(error.code)))
-            except TROUBLES:
-                pass
+            except TROUBLES as trouble:
+                self._note(f"sendMessage of {claim.client_id}", trouble)
             else:
                 if answer["__typename"] == "SendMessagePayload":
                     self._history.accepted.append(Accepted(claim.client_id, answer["run"]["id"], time.time()))
@@ -87,7 +91,8 @@ class Crowd:
             except GraphQLError as error:
                 self._history.refusals.append(Refusal(f"runEvents of {claim.client_id}", str(error.code)))
                 await asyncio.sleep(PAUSE_S)
-            except TROUBLES:
+            except TROUBLES as trouble:
+                self._note(f"runEvents of {claim.client_id}", trouble)
                 await asyncio.sleep(PAUSE_S)
 
     async def _connect(self, claim: Claim, run_id: str, reading: Reading, patience: int | None) -> None:
@@ -95,14 +100,18 @@ class Crowd:
         reading.connections += 1
         after = reading.events[-1]["cursor"] if reading.events else None
         stop_at = claim.stop_after if reading.reader == "steady" else None
-        async with aclosing(subscribe(self._random.choice(self._clients), run_id, after)) as stream:
+        client = self._random.choice(self._clients)
+        reading.doing = f"subscribes behind {after} at {client.url}, {time.time():.1f}"
+        async with aclosing(subscribe(client, run_id, after)) as stream:
             count = 0
             async for event in stream:
                 count += 1
                 reading.events.append(event)
                 if len(reading.events) == stop_at:
                     await self.ask(f"stopRun of {claim.client_id}", STOP, input={"runId": run_id})
+                reading.doing = f"reads at {client.url}, {time.time():.1f}"
                 if count == patience:
+                    reading.doing = f"leaves {client.url}, {time.time():.1f}"
                     return
         reading.completed = True
 

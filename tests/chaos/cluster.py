@@ -61,13 +61,13 @@ class Node:
 
     async def start(self) -> None:
         """Start the process, which takes seconds to be ready; it ends when this process does."""
-        self.is_ending = False
         with self.log.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
                 *(*self.command, LIFELINE), env=self.environment, stdin=subprocess.PIPE, stdout=output, stderr=output
             )
         assert self.process.stdin is not None
         self.process.stdin.write(b"{}\n")
+        self.is_ending = False
 
     def send(self, number: int) -> None:
         """Send a signal, if it runs."""
@@ -99,7 +99,10 @@ class Node:
 
 @dataclass
 class Cluster:
-    """Workers and servers over one set of engines; `actor` is the demo user, `token` is for it."""
+    """Workers and servers over one set of engines; `actor` is the demo user, `token` is for it.
+
+    `provider` is the link that all workers have to the model's provider.
+    """
 
     folder: Path
     set: EngineSet
@@ -108,6 +111,7 @@ class Cluster:
     servers: list[Node]
     actor: Principal
     token: str
+    provider: TcpFaultProxy
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "engines"))
 
     @property
@@ -120,6 +124,7 @@ class Cluster:
         dead = [node for node in self.nodes if not node.is_running and not node.is_ending]
         told = [f"{node.name} ended by itself: {node.log.read_text()[-300:]}" for node in dead]
         for node in dead:
+            node.is_ending = True  # nobody else is to start it meanwhile
             await node.start()
         return told
 
@@ -135,12 +140,18 @@ class Cluster:
 
 @asynccontextmanager
 async def running_cluster(
-    folder: Path, *, workers: int = 3, servers: int = 2, environment: Mapping[str, str] | None = None
+    folder: Path,
+    provider: TcpFaultProxy,
+    *,
+    workers: int = 3,
+    servers: int = 2,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Cluster]:
     """Start everything, wait until all are ready, and leave nothing behind.
 
     Args:
         folder: For state and logs.
+        provider: See `Cluster`.
         workers: How many worker processes.
         servers: How many API servers.
         environment: Settings that differ from the defaults.
@@ -150,7 +161,7 @@ async def running_cluster(
         stack.callback(engines.stop)
         urls = await asyncio.to_thread(engines.start)
         actor, token = await _prepare(urls)
-        cluster = Cluster(folder / "state", engines, urls, [], [], actor, token)
+        cluster = Cluster(folder / "state", engines, urls, [], [], actor, token, provider)
         stack.callback(cluster.thread.shutdown)
         settings = {**clean_environment(), "NEXENT_SECRET_KEY": KEY, **(environment or {})}
         for number in range(workers):
@@ -182,8 +193,8 @@ async def _prepare(urls: Engines) -> tuple[Principal, str]:
 async def _node(
     stack: AsyncExitStack, folder: Path, name: str, command: Sequence[str], settings: Mapping[str, str], urls: Engines
 ) -> Node:
-    redis, redis_url = await _link(stack, urls.redis_url)
-    postgres, database_url = await _link(stack, urls.database_url)
+    redis, redis_url = await open_link(stack, urls.redis_url)
+    postgres, database_url = await open_link(stack, urls.database_url)
     environment = {**settings, "NEXENT_REDIS_URL": redis_url, "NEXENT_DATABASE_URL": database_url}
     node = Node(name, command, environment, folder / f"{name}.log", redis, postgres)
     stack.push_async_callback(_end, node)
@@ -196,8 +207,8 @@ async def _end(node: Node) -> None:
         await node.end()
 
 
-async def _link(stack: AsyncExitStack, url: str) -> tuple[TcpFaultProxy, str]:
-    """Put a proxy in front of an engine, and return the URL that leads through it."""
+async def open_link(stack: AsyncExitStack, url: str) -> tuple[TcpFaultProxy, str]:
+    """Put a proxy in front of an engine or a provider, and return the URL that leads through it."""
     parts = urlsplit(url)
     assert parts.port is not None
     proxy = TcpFaultProxy(parts.port)

@@ -5,7 +5,6 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -34,6 +33,10 @@ class Kind(StrEnum):
     LINK_DROPPED = "LINK_DROPPED"
     LINK_SLOW = "LINK_SLOW"
     LINK_RESET = "LINK_RESET"
+    PROVIDER_HELD = "PROVIDER_HELD"
+    PROVIDER_DROPPED = "PROVIDER_DROPPED"
+    PROVIDER_SLOW = "PROVIDER_SLOW"
+    PROVIDER_RESET = "PROVIDER_RESET"
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,14 @@ class Planned:
 
 PAUSE_FACTOR = 2
 """A paused worker is to outlast its lease of 6 s more often than not."""
-LINK_FAULTS = {Kind.LINK_HELD: Fault.HOLD, Kind.LINK_DROPPED: Fault.DROP, Kind.LINK_SLOW: Fault.DELAY}
+LINK_FAULTS = {
+    Kind.LINK_HELD: Fault.HOLD,
+    Kind.LINK_DROPPED: Fault.DROP,
+    Kind.LINK_SLOW: Fault.DELAY,
+    Kind.PROVIDER_HELD: Fault.HOLD,
+    Kind.PROVIDER_DROPPED: Fault.DROP,
+    Kind.PROVIDER_SLOW: Fault.DELAY,
+}
 ENGINES = {Kind.REDIS_KILLED: "valkey", Kind.POSTGRES_KILLED: "postgres", Kind.POSTGRES_RESTARTED: "postgres"}
 
 
@@ -77,14 +87,15 @@ class Injector:
         self.done: list[Injected] = []
 
     async def inject(self, planned: Planned) -> None:
-        """Do one fault, and undo it."""
+        """Do one fault, and undo it; what another fault keeps from happening is not counted."""
         target, harm = self._harm(planned)
         began_s = time.time()
-        await harm
+        if not await harm:
+            return
         self.done.append(Injected(planned.kind, target, began_s, time.time()))
         self._say(f"{planned.kind} {target} for {time.time() - began_s:.1f} s")
 
-    def _harm(self, planned: Planned) -> tuple[str, Awaitable[None]]:
+    def _harm(self, planned: Planned) -> tuple[str, Awaitable[bool]]:
         match planned.kind:
             case Kind.WORKER_KILLED | Kind.WORKER_PAUSED | Kind.WORKER_STOPPED:
                 node = self._cluster.workers[planned.node % len(self._cluster.workers)]
@@ -96,33 +107,48 @@ class Injector:
                 return "redis", self._wipe()
             case Kind.REDIS_KILLED | Kind.POSTGRES_KILLED | Kind.POSTGRES_RESTARTED:
                 return ENGINES[planned.kind], self._harm_engine(planned)
+            case Kind.PROVIDER_HELD | Kind.PROVIDER_DROPPED | Kind.PROVIDER_SLOW | Kind.PROVIDER_RESET:
+                return "provider", self._harm_provider(planned)
             case _:
                 node = self._cluster.nodes[planned.node % len(self._cluster.nodes)]
                 link = node.redis if planned.link == "redis" else node.postgres
                 return f"{node.name} to {planned.link}", _harm_link(link, planned)
 
-    async def _harm_process(self, node: Node, planned: Planned) -> None:
+    async def _harm_process(self, node: Node, planned: Planned) -> bool:
         """Harm a process in one way at a time."""
         async with self._locks[node.name]:
-            await _harm_process(node, planned)
+            return await _harm_process(node, planned)
 
-    async def _wipe(self) -> None:
-        with suppress(RedisError, OSError):  # it may be down at this moment, by another fault
-            await redis_command(self._cluster.engines.redis_url, "FLUSHALL")
+    async def _harm_provider(self, planned: Planned) -> bool:
+        """Harm all connections to the provider; those that lost bytes in a black hole are reset behind it."""
+        async with self._locks["provider"]:
+            await _harm_link(self._cluster.provider, planned)
+            if planned.kind is Kind.PROVIDER_DROPPED:
+                self._cluster.provider.reset()
+        return True
 
-    async def _harm_engine(self, planned: Planned) -> None:
+    async def _wipe(self) -> bool:
+        async with self._locks["valkey"]:
+            try:
+                await redis_command(self._cluster.engines.redis_url, "FLUSHALL")
+            except (RedisError, OSError):
+                return False
+        return True
+
+    async def _harm_engine(self, planned: Planned) -> bool:
         name = ENGINES[planned.kind]
         async with self._locks[name]:
             if planned.kind is not Kind.POSTGRES_RESTARTED:
                 self._cluster.kill_engine(name)
                 await asyncio.sleep(planned.for_s / 2)
             await self._cluster.restart_engine(name)
+        return True
 
 
-async def _harm_process(node: Node, planned: Planned) -> None:
+async def _harm_process(node: Node, planned: Planned) -> bool:
     """Kill, stop or pause; what ended comes back at once, as a supervisor would bring it back."""
     if not node.is_running:
-        return
+        return False
     match planned.kind:
         case Kind.WORKER_PAUSED:
             node.send(signal.SIGSTOP)
@@ -132,6 +158,7 @@ async def _harm_process(node: Node, planned: Planned) -> None:
             await _restart(node, signal.SIGKILL)
         case _:
             await _restart(node, signal.SIGTERM)
+    return True
 
 
 async def _restart(node: Node, number: int) -> None:
@@ -139,13 +166,14 @@ async def _restart(node: Node, number: int) -> None:
     await node.start()
 
 
-async def _harm_link(link: TcpFaultProxy, planned: Planned) -> None:
-    if planned.kind is Kind.LINK_RESET:
+async def _harm_link(link: TcpFaultProxy, planned: Planned) -> bool:
+    if planned.kind in {Kind.LINK_RESET, Kind.PROVIDER_RESET}:
         link.reset()
-        return
+        return True
     link.set(LINK_FAULTS[planned.kind])
     await asyncio.sleep(planned.for_s)
     link.set(Fault.PASS)
+    return True
 
 
 async def inject_until(

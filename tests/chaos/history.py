@@ -25,6 +25,7 @@ class Reading:
     Attributes:
         connections: How many it took.
         completed: The server said `complete` after the last event.
+        doing: What it did last, where, and since which Unix time.
     """
 
     client_id: str
@@ -32,11 +33,15 @@ class Reading:
     events: list[Data] = field(default_factory=list[Data])
     connections: int = 0
     completed: bool = False
+    doing: str = ""
 
 
 @dataclass(frozen=True)
 class Final:
-    """A run as the API tells it when everything is over, and as somebody reads it who comes then."""
+    """A run as the API tells it when everything is over, and as somebody reads it who comes then.
+
+    `began_s` and `ended_s` are Unix times: a worker took it up, and its end.
+    """
 
     client_id: str
     status: str
@@ -44,6 +49,8 @@ class Final:
     attempt: int
     text: str
     events: Sequence[Data]
+    began_s: float
+    ended_s: float
 
     @property
     def ending(self) -> str:
@@ -66,6 +73,15 @@ class Refusal:
 
     request: str
     code: str
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A request or a socket that ended without an answer, how, and when."""
+
+    request: str
+    what: str
+    at_s: float
 
 
 @dataclass(frozen=True)
@@ -95,6 +111,7 @@ class History:
     finals: dict[str, Final] = field(default_factory=dict[str, Final])
     calls: list[Call] = field(default_factory=list[Call])
     refusals: list[Refusal] = field(default_factory=list[Refusal])
+    troubles: list[Trouble] = field(default_factory=list[Trouble])
     faults: list[Injected] = field(default_factory=list[Injected])
     deaths: list[str] = field(default_factory=list[str])
     questions: Mapping[str, int] = field(default_factory=dict[str, int])

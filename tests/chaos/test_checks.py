@@ -46,7 +46,7 @@ def history() -> History:
         [CLAIM],
         accepted=[Accepted(QUESTION, "r1", 1.0)],
         readings=[Reading(QUESTION, "steady", deepcopy(EVENTS), connections=2, completed=True)],
-        finals={QUESTION: Final(QUESTION, "SUCCEEDED", None, 2, ANSWER, deepcopy(EVENTS))},
+        finals={QUESTION: Final(QUESTION, "SUCCEEDED", None, 2, ANSWER, deepcopy(EVENTS), 1.0, 4.0)},
         calls=[Call(QUESTION, 0, 1.0), Call(QUESTION, 1, 2.0), Call(QUESTION, 1, 3.0)],
         faults=[Injected("WORKER_KILLED", "worker-0", 2.5, 2.6)],
         questions={QUESTION: 1},
@@ -147,6 +147,10 @@ def called_again_when_done(history: History) -> None:
     history.calls[2] = Call(QUESTION, 0, 3.0)
 
 
+def broken_off_by_nothing(history: History) -> None:
+    final(history, status="FAILED", error_code="MODEL_STREAM_BROKEN", text="one two ")
+
+
 def met_a_bug(history: History) -> None:
     history.refusals.append(Refusal("sendMessage", "INTERNAL_SERVER_ERROR"))
 
@@ -181,6 +185,7 @@ DEFECTS: dict[Callable[[History], None], str] = {
     gap_without_loss: "gaps_explained",
     called_too_often: "calls_explained",
     called_again_when_done: "turns_in_order",
+    broken_off_by_nothing: "answered",
     met_a_bug: "refusals_honest",
     worker_died: "nobody_dies",
     something_left: "nothing_left",
@@ -214,6 +219,29 @@ def test_a_wiped_redis_explains_a_gap(history: History) -> None:
 
 def _kind(told: Data) -> Data:
     return {"kind": told["__typename"], "attempt": told["attempt"], "text": told["text"]}
+
+
+def test_a_wipe_long_before_or_after_explains_none(history: History) -> None:
+    gap_without_loss(history)
+    history.faults += [Injected("REDIS_WIPED", "redis", at_s, at_s) for at_s in (-9.0, 9.0)]
+    assert "gaps_explained" in {violation.check for violation in judge(history)}
+
+
+def test_a_reset_of_the_provider_explains_a_broken_answer_and_a_call(history: History) -> None:
+    broken = [*EVENTS[:4], event(5, "RunFinished", status="FAILED", error={"code": "MODEL_STREAM_BROKEN"})]
+    final(history, status="FAILED", error_code="MODEL_STREAM_BROKEN", text="one two ", events=broken)
+    live(history)[:] = broken
+    history.calls.append(Call(QUESTION, 1, 3.5))
+    assert {violation.check for violation in judge(history)} == {"answered", "text_whole", "calls_explained"}
+    history.faults.append(Injected("PROVIDER_RESET", "provider", 3.2, 3.2))
+    assert judge(history) == []
+
+
+def test_a_pause_explains_that_a_turn_comes_again(history: History) -> None:
+    called_again_when_done(history)
+    assert {violation.check for violation in judge(history)} == {"turns_in_order"}
+    history.faults.append(Injected("WORKER_PAUSED", "worker-0", 2.0, 9.0))
+    assert judge(history) == []
 
 
 def test_claims_are_the_seeds_and_survive_their_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Generator
 
 from tests.chaos.campaign import Outcome
+from tests.chaos.faults import Kind
 
 SHOWN = 20
 
@@ -16,6 +17,8 @@ def lines(outcome: Outcome) -> Generator[str]:
     faults = Counter(fault.kind for fault in history.faults)
     yield f"seed {outcome.seed}: {len(history.claims)} claims in {outcome.took_s:.0f} s"
     yield f"  faults: {len(history.faults)} ({_counted(faults)})"
+    if never := [kind for kind in Kind if kind not in faults]:
+        yield f"  faults that did not come: {', '.join(never)}"
     yield f"  endings: {_counted(endings)}"
     yield f"  attempts: {sum(attempts)}, most for one run {max(attempts, default=0)}"
     connections = sum(reading.connections for reading in history.readings)

@@ -16,7 +16,7 @@ from nexent_gql.adapters.llm_offline import OfflineModels
 from nexent_gql.adapters.redis_client import open_redis
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
 from nexent_gql.adapters.wakeups_memory import MemoryWakeups
-from nexent_gql.db.session import Database
+from nexent_gql.db.session import Database, DatabaseUnavailableError
 from nexent_gql.domains.agents.policy import AgentDraft
 from nexent_gql.domains.agents.seed import Demo
 from nexent_gql.domains.agents.service import AgentService
@@ -245,6 +245,35 @@ async def test_a_worker_that_stops_hands_the_run_over(house: House) -> None:
     entries = await house.events(asked)
     assert_gapless(entries)
     assert (events.answer_text(entries), (await house.answer(asked)).text) == ("One. Two.", "One. Two.")
+
+
+async def test_an_attempt_behind_one_that_never_began_has_lost_nothing(house: House) -> None:
+    asked = await house.send()
+    async with house.db.system() as session:  # claimed, and given back before its handler did anything
+        await session.execute(text("UPDATE job SET fence = 1 WHERE id = :id"), {"id": asked.run.job_id})
+    await house.runner(_two_words).run(asked.run.job_id)
+    assert (await house.run(asked)).status == "SUCCEEDED"
+    entries = await house.events(asked)
+    assert_gapless(entries)
+    assert next(entry.body["kind"] for entry in entries) == "AttemptStarted"
+
+
+async def _two_words(_spec: RunSpec, port: RunPort) -> None:
+    await say(port, 1, "One. ")
+    await say(port, 2, "Two.")
+
+
+async def test_a_run_waits_for_a_database_that_is_away(house: House) -> None:
+    async def cut_off(_spec: RunSpec, port: RunPort) -> None:
+        await say(port, 1, "One. ")
+        raise DatabaseUnavailableError("The database does not answer.")
+
+    asked = await house.send()
+    await house.runner(cut_off).run(asked.run.job_id)
+    assert (await house.run(asked)).status == "RUNNING"
+    async with house.db.system() as session:
+        job = await session.get_one(Job, asked.run.job_id)
+    assert (job.state, job.crashes, job.error) == ("QUEUED", 0, "DATABASE_UNAVAILABLE")
 
 
 async def test_stopping_keeps_what_was_said(house: House) -> None:

@@ -315,6 +315,38 @@ async def test_a_worker_that_stops_gives_its_job_back_uncounted(desk: Desk) -> N
     assert (await desk.job(job_id)).state == JobState.DONE
 
 
+async def test_a_worker_that_stops_as_a_handler_begins_gives_its_job_back_uncounted(desk: Desk) -> None:
+    async def do(_lease: Lease) -> None:
+        running.cancel()
+        await asyncio.sleep(60)
+
+    job_id = await desk.add()
+    running = asyncio.create_task(desk.worker(do).run(job_id))
+    await asyncio.wait([running])
+    job = await desk.job(job_id)
+    assert (job.state, job.crashes, job.fence) == (JobState.QUEUED, 0, 1)
+
+
+async def test_a_worker_that_stops_while_it_claims_leaves_no_job_to_its_lease(desk: Desk) -> None:
+    """The claim waits for a lock when the stop comes, and is through when nobody waits for it."""
+    job_id = await desk.add()
+    async with desk.db.system() as session:
+        await session.execute(text("SELECT id FROM job WHERE id = :id FOR UPDATE"), {"id": job_id})
+        running = asyncio.create_task(desk.worker().run(job_id))
+        await _until_somebody_waits(desk)
+        running.cancel()
+    await asyncio.wait([running])
+    job = await desk.job(job_id)
+    assert (job.state, job.crashes, job.fence) == (JobState.QUEUED, 0, 1)
+
+
+async def _until_somebody_waits(desk: Desk) -> None:
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with asyncio.timeout(5), desk.db.system() as session:
+        while not (await session.execute(waiting)).scalar_one():  # noqa: ASYNC110 - Postgres tells nobody
+            await asyncio.sleep(0.01)
+
+
 async def test_a_forgotten_job_is_woken_again(desk: Desk) -> None:
     job_id = await desk.add()
     wakeups = MemoryWakeups()

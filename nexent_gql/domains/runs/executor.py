@@ -72,9 +72,10 @@ class RunExecutor:
 
     async def _attempt(self, lease: Lease, verdict: DomainError | None) -> None:
         execution = Execution(lease, await lease.steps())
-        run = await self._begin(lease)
-        if run is None:
+        begun = await self._begin(lease)
+        if begun is None:
             return
+        run, is_first = begun
         topic = events.topic(lease.tenant_id, run.id)
         try:
             async with open_sink(
@@ -82,7 +83,7 @@ class RunExecutor:
                 topic,
                 lease.fence,
                 clock=self._clock,
-                floor_seq=execution.floor_seq,
+                floor_seq=None if is_first else execution.floor_seq,
                 settings=self._settings.sink,
                 on_stale=execution.on_stale,
                 confirm=lambda: _still_held(lease),
@@ -94,8 +95,11 @@ class RunExecutor:
         except StaleAttemptError as error:
             raise LeaseLostError(error.message) from error
 
-    async def _begin(self, lease: Lease) -> Run | None:
-        """Say that the run is under way; None when there is nothing to do any more."""
+    async def _begin(self, lease: Lease) -> tuple[Run, bool] | None:
+        """Say that the run is under way, and return it and whether no attempt has ever said so.
+
+        None when there is nothing to do any more.
+        """
         run_id = UUID(str(lease.payload["run_id"]))
         async with lease.transaction() as session:
             repository = RunRepository(session, lease.tenant_id)
@@ -106,13 +110,14 @@ class RunExecutor:
             if run is None or conversation is None or run.finished_at is not None:
                 return None
             now = self._clock()
+            is_first = run.attempt == 0
             run.attempt = lease.fence
             if run.started_at is None:
                 run.status, run.started_at = RunStatus.RUNNING, now
                 body = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
                 await turns.tell(conversation, now, body)
             repository.add(run)
-        return run
+        return run, is_first
 
     async def _answer(self, lease: Lease, run: Run, execution: Execution) -> RunFinished:
         """Let the engine answer and say how it ended; cancellation for any other reason than a stop goes on."""
