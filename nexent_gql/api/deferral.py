@@ -117,6 +117,13 @@ def _errors(increment: SubsequentIncrementalExecutionResult) -> Iterator[list[Gr
             yield part.errors
 
 
+def data_of(increment: Increment) -> Iterator[object]:
+    """Yield the data that a payload brings, each part's by itself."""
+    for part in (increment, *cast("list[Increment]", increment.get("incremental", []))):
+        if "data" in part:
+            yield part["data"]
+
+
 class Pending:
     """What was announced and has not come, by id."""
 

@@ -10,7 +10,7 @@ from strawberry.http import GraphQLRequestData
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
 from nexent_gql.api.context import Context
-from nexent_gql.api.deferral import Increment, Pending, Publish, run_deferred
+from nexent_gql.api.deferral import Increment, Pending, Publish, data_of, run_deferred
 from nexent_gql.api.documents import Prepared, PreparedOperation
 from nexent_gql.api.masking import publish, refusal
 from nexent_gql.api.meter import Bill, Meter
@@ -146,7 +146,7 @@ class Gate:
         with self._observed(admitted) as told:
             result = await self._execute(admitted, context)
             told(result.errors or [])
-            await self._meter.settle(admitted.bill, result.data, context)
+            await self._meter.settle(admitted.bill, (result.data,), context)
             if admitted.bill and self.settings.cost.report:
                 result.extensions = {**(result.extensions or {}), "cost": admitted.bill.extension}
             return result
@@ -165,18 +165,20 @@ class Gate:
     async def defer(self, admitted: Admitted, document: DocumentNode, context: Context) -> AsyncGenerator[Increment]:
         """Run a query whose document defers parts of it; all parts together have its deadline."""
         core, name, variables = self.schema.core, admitted.operation.name, admitted.request.variables
-        limit_s, pending = self.settings.limits.query_s, Pending()
+        limit_s, pending, came = self.settings.limits.query_s, Pending(), list[object]()
         with self._observed(admitted) as told:
             deadline = asyncio.get_running_loop().time() + limit_s
             try:
                 async with aclosing(run_deferred(core, document, name, variables, context, told)) as increments:
                     while increment := await _next_until(deadline, increments):
+                        came += data_of(increment)
                         pending.note(increment)
                         yield increment
                         pending.forget(increment)
             except TimeoutError:
                 told(late := [refusal(_too_long(limit_s))])
                 yield pending.give_up(late)
+            await self._meter.settle(admitted.bill, came, context)
 
     def subscribe(self, admitted: Admitted, context: Context, write: Write | None = None) -> AsyncGenerator[Reply]:
         """Run a subscription; its only result is a `PreExecutionError` when it could not begin.

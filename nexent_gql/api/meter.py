@@ -114,10 +114,10 @@ class Meter:
             if not balance.taken:
                 await budgets.charge(bill.key, balance.remaining, bill.budget)
 
-    async def settle(self, bill: Bill | None, data: object, context: Context) -> None:
-        """Give back what was charged for objects that did not come."""
+    async def settle(self, bill: Bill | None, parts: Iterable[object], context: Context) -> None:
+        """Give back what was charged for objects that came in none of the answer's parts."""
         if bill is not None and bill.flat < bill.requested:
-            bill.actual = min(bill.flat + count_objects(data), bill.requested)
+            bill.actual = min(bill.flat + sum(map(count_objects, parts)), bill.requested)
             if bill.actual < bill.requested:
                 refund = bill.actual - bill.requested
                 bill.remaining = (await context.services.budgets.charge(bill.key, refund, bill.budget)).remaining

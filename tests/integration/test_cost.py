@@ -60,6 +60,16 @@ async def test_an_answer_tells_what_it_cost_and_what_did_not_come_is_given_back(
         assert (page["requested"], page["actual"], page["remaining"]) == (101, 62, 937), "30 toys, their edges, a page"
 
 
+@pytest.mark.parametrize("form", ["deferSpec=20220824", "incrementalSpec=v0.2"])
+async def test_what_does_not_come_in_any_part_is_given_back(form: str) -> None:
+    async with costly() as server:
+        deferring = f'{{ some: toys(first: 20) {{ edges {{ cursor }} }} ... @defer(label: "all") {PAGE} }}'
+        answer = await server.post(deferring, accept=f"multipart/mixed;{form},application/json")
+        assert answer.text.count("VG95") == 30
+        spent = 1_000 - (await server.cost("{ hello }"))["remaining"] - 1
+        assert spent == 1 + 21 + 61, "the request; a page, with its edges; a page of 30 toys, with theirs"
+
+
 async def test_headers_tell_the_budget() -> None:
     async with costly() as server:
         answer = await server.post(PAGE)
