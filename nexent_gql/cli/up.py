@@ -53,15 +53,17 @@ def command(host: str, port: int, workers: int, state_dir: Path) -> None:
 def _run(lock: StateLock, state_dir: Path, host: str, port: int, worker_count: int) -> None:
     """Start in order, watch until a signal, stop in the opposite order.
 
-    Our processes load their libraries while the engines start, and wait to be released.
+    The API loads its libraries while the engines start, the workers theirs while it gets ready: there are two cores.
+    Both wait to be released.
     """
     started = time.monotonic()
     engines = EngineSet(state_dir, lock=lock)
     api, *workers = _processes(state_dir, host, port, worker_count)
     try:
-        for child in (api, *workers):
-            child.start()
+        api.start()
         remember_connection(state_dir, _start_engines(engines))
+        for child in workers:
+            child.start()
         facts = _facts(find_settings(state_dir))
         _say("migrating the database, seeding the demo tenant, starting the API")
         api.release(facts)
