@@ -11,9 +11,10 @@ import strawberry
 
 from benchmarks.peers.items import CREATED_AT, ItemRow, all_items, owners_of
 from benchmarks.peers.server import serve
-from nexent_gql.api.context import Context, Info, one
+from nexent_gql.api.context import Context, one
 from nexent_gql.api.face import Face
 from nexent_gql.api.permissions import Public, SignedIn
+from nexent_gql.api.related import related
 from nexent_gql.api.schema import ApiSchema
 from nexent_gql.app import create_app
 from nexent_gql.asgi import open_backend
@@ -46,10 +47,7 @@ class Item:
     created_at: str = strawberry.field(description="When it was made.")
     owner_id: strawberry.Private[int]
 
-    @strawberry.field(description="Who has it.")
-    async def owner(self, info: Info) -> Owner | None:
-        """Load with the other items' owners."""
-        return await info.context.loaders[owner_by_id].load(self.owner_id)
+    owner: Owner | None = related(owner_by_id, "owner_id", description="Who has it.")
 
     @classmethod
     def of(cls, row: ItemRow) -> Self:

@@ -1,14 +1,13 @@
 """What an operation has at hand: services, the caller, and loaders that live as long as the operation."""
 
-from asyncio import ensure_future, shield
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import strawberry
 from opentelemetry import trace
-from strawberry.dataloader import DataLoader
 
+from nexent_gql.api.loader import Loader
 from nexent_gql.kernel.errors import UnauthenticatedError
 from nexent_gql.kernel.principal import Principal
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
-_MAX_BATCH = 500
 _tracer = trace.get_tracer(__name__)
 
 
@@ -55,18 +53,6 @@ def many(load: Callable[["Context", Sequence[K]], Awaitable[Mapping[K, Sequence[
     return Batch(load=load, missing=list)
 
 
-class SharedLoader(DataLoader[K, V]):
-    """A data loader whose loads outlive each of those who wait for them.
-
-    graphql-core cancels the siblings of a field that failed; without the shield that would cancel the load itself,
-    and with it every other field that waits for the same key.
-    """
-
-    def load(self, key: K) -> Awaitable[V]:
-        """Load the value of a key with those that others ask for now."""
-        return shield(ensure_future(super().load(key)))
-
-
 class Loaders:
     """The data loaders of one operation, each made when it is first asked for."""
 
@@ -76,22 +62,22 @@ class Loaders:
         self._context = context
         self._made: dict[object, object] = {}
 
-    def __getitem__(self, batch: Batch[K, V]) -> SharedLoader[K, V]:
+    def __getitem__(self, batch: Batch[K, V]) -> Loader[K, V]:
         """Return this operation's loader for `batch`."""
         made = self._made.get(batch)
         if made is None:
             made = self._made[batch] = self._make(batch)
-        return cast("SharedLoader[K, V]", made)
+        return cast("Loader[K, V]", made)
 
-    def _make(self, batch: Batch[K, V]) -> SharedLoader[K, V]:
+    def _make(self, batch: Batch[K, V]) -> Loader[K, V]:
         name = getattr(batch.load, "__name__", "objects")
 
-        async def load(keys: list[K]) -> Sequence[V]:
+        async def load(keys: Sequence[K]) -> Mapping[K, V]:
             with _tracer.start_as_current_span(f"load {name}", attributes={"nexent.keys": len(keys)}):
                 found = await batch.load(self._context, keys)
-            return [found[key] if key in found else batch.missing() for key in keys]
+            return {key: found[key] if key in found else batch.missing() for key in keys}
 
-        return SharedLoader(load_fn=load, max_batch_size=_MAX_BATCH, cache=self.caching)
+        return Loader(load, keeps=self.caching)
 
 
 class Context:

@@ -1,6 +1,6 @@
 """What a request costs its caller: charged before it runs by what it may give, settled by what it gave."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from math import ceil
@@ -17,7 +17,7 @@ from nexent_gql.ports.budgets import Budget
 
 POLICY = "points"
 _CHARS_PER_POINT = 100
-_NESTING: tuple[type, ...] = (dict, list)
+_NESTING = frozenset({dict, list})
 _log = structlog.get_logger()
 
 
@@ -172,18 +172,11 @@ def _whole(points: float) -> int:
 
 def count_objects(data: object) -> int:
     """Count the objects of an answer, its own root left out; pages and their edges count as well."""
-    found, level = -1, [data]
-    while level:
-        below = list[object]()
-        for value in level:
-            if isinstance(value, Mapping):
-                found += 1
-                below += _nested(cast("Mapping[str, object]", value).values())
-            elif isinstance(value, list):
-                below += _nested(cast("list[object]", value))
-        level = below
+    found, values = -1, [data]
+    for value in values:  # which grows meanwhile
+        if isinstance(value, dict):
+            found += 1
+            values += [each for each in cast("dict[str, object]", value).values() if type(each) in _NESTING]
+        elif isinstance(value, list):
+            values += cast("list[object]", value)
     return max(found, 0)
-
-
-def _nested(values: Iterable[object]) -> Iterable[object]:
-    return (value for value in values if isinstance(value, _NESTING))

@@ -20,6 +20,7 @@ from nexent_gql.api.identity import face as identity
 from nexent_gql.api.masking import publish
 from nexent_gql.api.models import face as models
 from nexent_gql.api.relay import NodeLoaders, node_queries
+from nexent_gql.api.resolvers import call_directly
 from nexent_gql.api.runs import face as runs
 from nexent_gql.api.scalars import SCALARS
 from nexent_gql.api.sdl import sorted_sdl
@@ -90,6 +91,7 @@ class ApiSchema(strawberry.Schema):
         schema.limits, schema.core = limits, schema._schema
         schema.core.directives = tuple(each for each in schema.core.directives if each is not GraphQLStreamDirective)
         _let_fields_fail_alone(schema.core)
+        call_directly(schema.core)
         _describe_inputs(schema.core)
         schema.documents = Documents(schema.core, schema.as_str(), limits)
         return schema

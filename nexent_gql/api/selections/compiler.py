@@ -1,6 +1,7 @@
 """From the selection of a field to a function that completes its value."""
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Protocol, cast
 
 from graphql import (
@@ -14,8 +15,8 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, collect_fields, collect_subfields
 
 from nexent_gql.api.selections.core import Execution
-from nexent_gql.api.selections.leaves import Complete, OddValueError, exact_class, leaf, list_of, nullable
-from nexent_gql.api.selections.plain import NotCoveredError, attribute_of, class_of, classes_of
+from nexent_gql.api.selections.leaves import Complete, OddValueError, exact_class, id_of, leaf, list_of, nullable
+from nexent_gql.api.selections.plain import NotCoveredError, attribute_of, class_of, classes_of, node_id_of, related_of
 from nexent_gql.api.selections.relations import Found, Relation
 
 Fill = Callable[[object], dict[str, object]]
@@ -23,6 +24,8 @@ Fill = Callable[[object], dict[str, object]]
 
 Step = tuple[str, str, type | None, Complete]
 """A field: its key, its attribute, the class whose values need not be completed, and how others are completed."""
+
+_Values = Callable[[object], tuple[object, ...]]
 
 
 class _Wrapper(Protocol):
@@ -73,14 +76,7 @@ class Compiler:
         return leaf(cast("GraphQLLeafType", type_))
 
     def _object(self, type_: GraphQLObjectType, selected: FieldDetailsList) -> Complete:
-        cls, fill = class_of(type_), self._fields(type_, selected)
-
-        def complete(value: object) -> object:
-            if type(value) is not cls:
-                raise OddValueError
-            return fill(value)
-
-        return complete
+        return self._fields(type_, selected, class_of(type_))
 
     def _abstract(self, type_: GraphQLAbstractType, selected: FieldDetailsList) -> Complete:
         """Compile each member when its first object comes; what is not covered in one keeps no other back."""
@@ -100,11 +96,11 @@ class Compiler:
         if type_ is None:
             return _refuse
         try:
-            return self._fields(type_, selected)
+            return self._fields(type_, selected, class_of(type_))
         except NotCoveredError:
             return _refuse
 
-    def _fields(self, type_: GraphQLObjectType, selected: FieldDetailsList) -> Fill:
+    def _fields(self, type_: GraphQLObjectType, selected: FieldDetailsList, cls: type) -> Fill:
         collected = collect_subfields(self._schema, self._fragments, self._variables, self._operation, type_, selected)
         if collected.new_defer_usages:
             raise NotCoveredError
@@ -121,35 +117,57 @@ class Compiler:
             attribute = attribute_of(field)
             if attribute is not None:
                 steps.append((key, attribute, exact_class(field.type), complete))
+            elif (attribute := node_id_of(field, cls)) is not None:
+                steps.append((key, attribute, None, id_of(type_.name)))
             elif self._found is not None:
-                relations.append(Relation(key, field, type_, details, complete))
+                relations.append(Relation(key, field, type_, details, complete, related_of(field)))
             else:
                 raise NotCoveredError
-        fill = _filler(template, steps)
+        fill = _filler(cls, template, steps)
         return _noting(fill, relations, self._found) if relations and self._found is not None else fill
 
 
-def _filler(template: dict[str, object], steps: list[Step]) -> Fill:
-    """The template has all keys in their order, and the type's name where that is asked for."""
-    fixed = tuple(steps)
+def _filler(cls: type, template: dict[str, object], steps: list[Step]) -> Fill:
+    """The template has all keys in their order, and the type's name where that is asked for.
+
+    Values that are their own completion, which most are, are read and written all at once.
+    """
+    plain = [step for step in steps if step[2] is not None]
+    keys, classes = tuple(step[0] for step in plain), tuple(step[2] for step in plain)
+    read = _reader([step[1] for step in plain])
+    others = tuple((key, attribute, complete) for key, attribute, exact, complete in steps if exact is None)
+    completes = tuple(step[3] for step in plain)
 
     def fill(value: object) -> dict[str, object]:
+        if type(value) is not cls:
+            raise OddValueError
         filled = template.copy()
-        for key, attribute, exact, complete in fixed:
-            item = getattr(value, attribute)
-            filled[key] = item if type(item) is exact else complete(item)
+        values = read(value)
+        if tuple(map(type, values)) != classes:
+            values = [complete(item) for complete, item in zip(completes, values, strict=True)]
+        filled.update(zip(keys, values, strict=True))
+        for key, attribute, complete in others:
+            filled[key] = complete(getattr(value, attribute))
         return filled
 
     return fill
 
 
+def _reader(attributes: list[str]) -> _Values:
+    if not attributes:
+        return lambda _: ()
+    get = cast("Callable[[object], object]", attrgetter(*attributes))
+    return cast("_Values", get) if len(attributes) > 1 else lambda value: (get(value),)
+
+
 def _noting(fill: Fill, relations: list[Relation], found: list[Found]) -> Fill:
     """Note for each object that its relations are still to be resolved."""
-    fixed = tuple(relations)
+    fixed, note = tuple(relations), found.append
 
     def fill_and_note(value: object) -> dict[str, object]:
         filled = fill(value)
-        found.extend((relation, filled, value) for relation in fixed)
+        for relation in fixed:
+            note((relation, filled, value))
         return filled
 
     return fill_and_note

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import cast
 
 from graphql import GraphQLBoolean, GraphQLInt, GraphQLLeafType, GraphQLString, Undefined
+from strawberry.relay.utils import to_base64
 
 Complete = Callable[[object], object]
 """Turns a Python value into what JSON can hold; raises whatever it likes for a value that graphql-core is to judge."""
@@ -38,7 +39,7 @@ def list_of(complete: Complete) -> Complete:
 def exact_class(type_: object) -> type | None:
     """Return the class whose values are their own completion, nullable or not; None where there is none."""
     match str(type_).rstrip("!"):
-        case "String":
+        case "String" | "ID":
             return str
         case "Boolean":
             return bool
@@ -61,6 +62,17 @@ def leaf(type_: GraphQLLeafType) -> Complete:
         if coerced is None or coerced is Undefined:
             raise OddValueError
         return coerced
+
+    return complete
+
+
+def id_of(type_name: str) -> Complete:
+    """Return how the key of a `Node` becomes its global id."""
+
+    def complete(value: object) -> object:
+        if value is None:
+            raise OddValueError
+        return to_base64(type_name, str(value))
 
     return complete
 

@@ -1,10 +1,14 @@
 """What can be compiled: fields that are attributes, and types that are told by an object's class."""
 
+from collections.abc import Hashable
 from typing import cast
 
 from graphql import GraphQLAbstractType, GraphQLField, GraphQLInterfaceType, GraphQLObjectType
+from strawberry.relay import Node
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
+
+from nexent_gql.api.related import RELATED, Related
 
 _DEFINITION = "strawberry-definition"
 
@@ -40,6 +44,27 @@ def attribute_of(field: GraphQLField) -> str | None:
         and getattr(field.resolve, "_is_default", False) is True
     )
     return cast("StrawberryField", definition).python_name if is_plain else None
+
+
+def node_id_of(field: GraphQLField, cls: type) -> str | None:
+    """Return the attribute whose global id a field shows; None when it shows something else, or in a way of its own."""
+    definition = field.extensions.get(_DEFINITION)
+    shows_id = isinstance(definition, StrawberryField) and definition.python_name == "_id" and issubclass(cls, Node)
+    is_plain = shows_id and all(_is_inherited(cls, name, Node) for name in ("_id", "resolve_id", "resolve_typename"))
+    return cls.resolve_id_attr() if is_plain and issubclass(cls, Node) else None
+
+
+def _is_inherited(cls: type, name: str, base: type) -> bool:
+    own, inherited = getattr(cls, name, None), getattr(base, name, None)
+    return getattr(own, "__func__", own) is getattr(inherited, "__func__", inherited)
+
+
+def related_of(field: GraphQLField) -> Related[Hashable, object] | None:
+    """Return what a field loads; None when it does anything else, such as asking a permission."""
+    definition = field.extensions.get(_DEFINITION)
+    if not isinstance(definition, StrawberryField) or definition.extensions:
+        return None
+    return cast("Related[Hashable, object] | None", definition.metadata.get(RELATED))
 
 
 def class_of(type_: GraphQLObjectType) -> type:

@@ -16,7 +16,7 @@ from nexent_gql.api.selections.compiler import Compiler
 from nexent_gql.api.selections.core import Execution
 from nexent_gql.api.selections.leaves import Complete
 from nexent_gql.api.selections.plain import NotCoveredError
-from nexent_gql.api.selections.relations import Found, resolve_together
+from nexent_gql.api.selections.relations import Found, complete_level, resolve_level
 
 _MAX_PLANS = 64
 
@@ -42,11 +42,15 @@ class Plan:
             return None
         return completed, self._taken()
 
-    def fill(self, found: Sequence[Found], given: Sequence[object]) -> list[Found]:
-        """Complete what the resolvers of relations gave; tell what is to be resolved in turn."""
+    async def deepen(self, execution: Execution, found: Sequence[Found]) -> list[Found]:
+        """Resolve and complete relations, and tell what is to be resolved in turn.
+
+        Raises:
+            OddValueError: As `resolve_level`.
+        """
+        given = await resolve_level(execution, found)
         self._found.clear()
-        for (relation, filled, _), value in zip(found, given, strict=True):
-            filled[relation.key] = relation.complete(value)
+        complete_level(given)
         return self._taken()
 
     def _taken(self) -> list[Found]:
@@ -116,7 +120,7 @@ class QueryExecutor(ExecutorThrowingOnIncremental):
         """Resolve relations level by level, so that each level loads in one batch."""
         try:
             while found:
-                found = plan.fill(found, await resolve_together(cast("Execution", self), found))
+                found = await plan.deepen(cast("Execution", self), found)
         except Exception:  # noqa: BLE001 - as in `Plan.begin`
             again = by_core()
             return await again if isawaitable(again) else again

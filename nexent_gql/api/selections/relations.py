@@ -1,7 +1,7 @@
 """Fields with resolvers in compiled selections: those of all objects of a level are resolved together."""
 
 from asyncio import gather
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
@@ -12,11 +12,15 @@ from graphql.execution.collect_fields import FieldDetailsList
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 
+from nexent_gql.api.context import Context
+from nexent_gql.api.related import Related
 from nexent_gql.api.selections.core import Execution
 from nexent_gql.api.selections.leaves import Complete, OddValueError
 
 
 class _Told(Protocol):
+    context_value: Context
+
     def build_resolve_info(
         self, field_def: GraphQLField, field_nodes: list[FieldNode], parent_type: GraphQLObjectType, path: Path
     ) -> object: ...
@@ -24,15 +28,37 @@ class _Told(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Relation:
-    """A selected field with a resolver."""
+    """A selected field with a resolver; `related` where that does nothing but to load."""
 
     key: str
     field: GraphQLField
     parent: GraphQLObjectType
     details: FieldDetailsList
     complete: Complete
+    related: Related[Hashable, object] | None
 
-    def bind(self, execution: Execution) -> Callable[[object], object]:
+    async def resolve(self, execution: Execution, sources: Sequence[object]) -> Sequence[object]:
+        """Return what the field gives for each object, in order.
+
+        Raises:
+            OddValueError: It failed for one of them; all have ended.
+        """
+        if self.related is not None:
+            loader = cast("_Told", execution).context_value.loaders[self.related.batch]
+            return await loader.load_all([getattr(source, self.related.key) for source in sources])
+        resolve = self._bound(execution)
+        given = [_call(resolve, source) for source in sources]
+        waiting = [number for number, value in enumerate(given) if isawaitable(value)]
+        awaited = await gather(
+            *(cast("Awaitable[object]", given[number]) for number in waiting), return_exceptions=True
+        )
+        for number, value in zip(waiting, awaited, strict=True):
+            given[number] = value
+        if any(isinstance(value, BaseException) for value in given):
+            raise OddValueError
+        return given
+
+    def _bound(self, execution: Execution) -> Callable[[object], object]:
         """Return the resolver with this operation's arguments; its `info.path` does not tell which object it is."""
         node = self.details[0].node
         nodes, path = [detail.node for detail in self.details], Path(None, self.key, self.parent.name)
@@ -41,12 +67,16 @@ class Relation:
             get_argument_values(self.field, node, execution.variable_values) if self.field.args else {}
         )
         resolve = cast("Callable[..., object]", self.field.resolve)
-        return partial(_call, resolve, info, arguments)
+        return partial(_with, resolve, info, arguments)
 
 
-def _call(resolve: Callable[..., object], info: object, arguments: Mapping[str, object], source: object) -> object:
+def _with(resolve: Callable[..., object], info: object, arguments: Mapping[str, object], source: object) -> object:
+    return resolve(source, info, **arguments)
+
+
+def _call(resolve: Callable[[object], object], source: object) -> object:
     try:
-        return resolve(source, info, **arguments)
+        return resolve(source)
     except Exception as error:  # noqa: BLE001 - told when the others have ended
         return error
 
@@ -55,18 +85,37 @@ Found = tuple[Relation, dict[str, object], object]
 """A relation, what is filled of the object that has it, and the object."""
 
 
-async def resolve_together(execution: Execution, found: list[Found]) -> list[object]:
-    """Return what the resolvers give, in order; those that wait do so together.
+Given = tuple[Relation, list[dict[str, object]], Sequence[object]]
+"""A relation, what is filled of the objects that have it, and what it gives for each."""
+
+
+async def resolve_level(execution: Execution, found: Sequence[Found]) -> list[Given]:
+    """Resolve the relations of a level together.
 
     Raises:
         OddValueError: One of them failed; all have ended.
     """
-    bound = {relation: relation.bind(execution) for relation in dict.fromkeys(relation for relation, _, _ in found)}
-    given = [bound[relation](source) for relation, _, source in found]
-    waiting = [number for number, value in enumerate(given) if isawaitable(value)]
-    awaited = await gather(*(cast("Awaitable[object]", given[number]) for number in waiting), return_exceptions=True)
-    for number, value in zip(waiting, awaited, strict=True):
-        given[number] = value
-    if any(isinstance(value, BaseException) for value in given):
-        raise OddValueError
+    grouped: dict[Relation, tuple[list[dict[str, object]], list[object]]] = {}
+    for relation, filled, source in found:
+        group = grouped.get(relation) or grouped.setdefault(relation, ([], []))
+        group[0].append(filled)
+        group[1].append(source)
+    resolving = [relation.resolve(execution, sources) for relation, (_, sources) in grouped.items()]
+    if len(resolving) == 1:
+        results: Sequence[Sequence[object] | BaseException] = [await resolving[0]]
+    else:
+        results = await gather(*resolving, return_exceptions=True)
+    given: list[Given] = []
+    for (relation, (filled, _)), values in zip(grouped.items(), results, strict=True):
+        if isinstance(values, BaseException):
+            raise OddValueError from values
+        given.append((relation, filled, values))
     return given
+
+
+def complete_level(given: Sequence[Given]) -> None:
+    """Complete what a level's relations gave, without waiting for anything; whatever is odd raises."""
+    for relation, filled, values in given:
+        key, complete = relation.key, relation.complete
+        for each, value in zip(filled, values, strict=True):
+            each[key] = complete(value)

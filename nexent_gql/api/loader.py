@@ -1,0 +1,102 @@
+"""Loads many objects at once for those who each ask for one."""
+
+from asyncio import Future, Task, gather, get_running_loop
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+MAX_BATCH = 500
+Load = Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]
+"""Loads different keys, at most `MAX_BATCH`; gives a value for each."""
+
+
+class Loader(Generic[K, V]):
+    """Collects the keys that are asked for until the loop comes round, and loads them together.
+
+    Each who asks has a future of their own: graphql-core cancels the siblings of a field that failed, and what one of
+    them gives up must not be lost for others that wait for the same key.
+    """
+
+    def __init__(self, load: Load[K, V], *, keeps: bool) -> None:
+        """Begin with nothing.
+
+        Args:
+            load: Called in a task of its own for each batch.
+            keeps: Whether a key is loaded once only; what fails is kept as well.
+        """
+        self._load = load
+        self._keeps = keeps
+        self._asked: dict[K, list[Future[V]]] = {}  # since the last batch began
+        self._loading: dict[K, list[Future[V]]] = {}
+        self._values: dict[K, V] = {}
+        self._errors: dict[K, Exception] = {}
+        self._tasks: set[Task[None]] = set()
+
+    def load(self, key: K) -> "Future[V]":
+        """Load the value of a key with those that others ask for now."""
+        loop = get_running_loop()
+        future: Future[V] = loop.create_future()
+        if key in self._values:
+            future.set_result(self._values[key])
+        elif key in self._errors:
+            future.set_exception(self._errors[key])
+        elif key in self._loading:
+            self._loading[key].append(future)
+        else:
+            if not self._asked:
+                loop.call_soon(self._begin)
+            self._asked.setdefault(key, []).append(future)
+        return future
+
+    def load_many(self, keys: Iterable[K]) -> "Future[list[V]]":
+        """Load the values of keys, in their order."""
+        return gather(*map(self.load, keys))
+
+    async def load_all(self, keys: Sequence[K | None]) -> Sequence[V | None]:
+        """Load the values of keys that may be repeated, in their order; None gives None."""
+        wanted = [key for key in dict.fromkeys(keys) if key is not None]
+        found: dict[K | None, V | None] = {None: None}
+        found.update(zip(wanted, await self.load_many(wanted), strict=True))
+        return [found[key] for key in keys]
+
+    def _begin(self) -> None:
+        task = get_running_loop().create_task(self._dispatch())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _dispatch(self) -> None:
+        """Load what somebody still waits for."""
+        asked, self._asked = self._asked, {}
+        waited = [key for key, futures in asked.items() if not all(future.done() for future in futures)]
+        batches = [waited[start : start + MAX_BATCH] for start in range(0, len(waited), MAX_BATCH)]
+        if self._keeps:
+            self._loading.update((key, asked[key]) for key in waited)
+        await gather(*(self._settle({key: asked[key] for key in keys}) for keys in batches))
+
+    async def _settle(self, futures: Mapping[K, list["Future[V]"]]) -> None:
+        try:
+            found = await self._load(list(futures))
+            for key, waiting in futures.items():
+                self._tell(key, waiting, found[key])
+        except Exception as error:  # noqa: BLE001 - told to whoever waits
+            for key, waiting in futures.items():
+                self._fail(key, waiting, error)
+        finally:
+            for key in futures if self._keeps else ():
+                self._loading.pop(key, None)
+
+    def _tell(self, key: K, waiting: Iterable["Future[V]"], value: V) -> None:
+        if self._keeps:
+            self._values[key] = value
+        for future in waiting:
+            if not future.done():
+                future.set_result(value)
+
+    def _fail(self, key: K, waiting: Iterable["Future[V]"], error: Exception) -> None:
+        if self._keeps:
+            self._errors[key] = error
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)
