@@ -48,16 +48,19 @@ mutation ($input: RefreshSessionInput!) {
 SIGN_OUT = """
 mutation { signOut(input: {}) { __typename ... on Error { message code } } }
 """
-ASKERS = 6
 PASSWORD = "correct horse battery"
 
 
 @dataclass
 class Load:
-    """Everybody who uses the installation; `done` counts what they did, `troubles` what went wrong."""
+    """Everybody who uses the installation, `askers` of them by conversations.
+
+    `done` counts what they did, `troubles` tells what went wrong.
+    """
 
     client: Client
     agent_id: str
+    askers: int
     over: asyncio.Event
     done: Counter[str] = field(default_factory=Counter[str])
     troubles: list[str] = field(default_factory=list[str])
@@ -76,7 +79,7 @@ class Load:
             (self._sign_in, 1.0),
         ]
         async with asyncio.TaskGroup() as group:
-            for number in range(ASKERS):
+            for number in range(self.askers):
                 group.create_task(self._ask_on(number))
             for work, every_s in works:
                 group.create_task(self._repeat(work, every_s))

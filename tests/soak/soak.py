@@ -21,6 +21,7 @@ from tests.support.installation import Installation, running
 from tests.support.wellness import blocked_loops, too_long
 
 WORKERS = 2
+ASKERS = 6
 DAY_S = 86_400
 REST_S = 2.0
 _SCRIPT = [[Text("I shall count. "), Tool("calculator", {"expression": "6*7"})], [Text(tokens=60, tokens_per_s=40)]]
@@ -58,39 +59,43 @@ class Outcome:
         return [*grown, *remains_faults(self.left, self.ages, self.keys), *self.troubles]
 
 
-async def soak(load_s: float, say: Say) -> Outcome:
+async def soak(load_s: float, say: Say, *, askers: int = ASKERS) -> Outcome:
     """Put load on an installation of its own, and measure it; the folder is the caller's to remove."""
     folder = Path(tempfile.mkdtemp(prefix="nexent-soak-"))
     metrics_port = free_ports(WORKERS + 1)
     environment = {**SETTINGS, "NEXENT_METRICS_PORT": str(metrics_port)}
     say(f"starting an installation in {folder}")
     with running(Installation(folder / "state", environment=environment, workers=WORKERS)) as house:
-        return await _soak(house, metrics_port, load_s, say, folder)
+        return await _soak(house, metrics_port, load_s, askers, say)
 
 
-async def _soak(house: Installation, metrics_port: int, load_s: float, say: Say, folder: Path) -> Outcome:
+async def _soak(house: Installation, metrics_port: int, load_s: float, askers: int, say: Say) -> Outcome:
     began_s = time.monotonic()
     token = house.command("token", "--ttl-s", str(DAY_S)).stdout.strip()
     async with fake_provider_process() as provider, Client(house.url, token) as client:
         await provider.script("soak", *_SCRIPT, turn_by="history")
-        agent_id = await make_agent(client, provider.base_url, "soak")
+        load = Load(client, await make_agent(client, provider.base_url, "soak"), askers, asyncio.Event())
         tenant = (await client.execute("{ viewer { tenant { id } } }"))["viewer"]["tenant"]
         gauges = Gauges.of(house, metrics_port, node_id(tenant["id"], "Tenant"))
         await asyncio.sleep(REST_S)
         before = await gauges.read()
-        load = Load(client, agent_id, asyncio.Event())
-        watching = asyncio.create_task(watch(gauges, max(1.0, load_s / 200)))
         say(f"load for {load_s:.0f} s")
-        working = asyncio.create_task(load.run())
-        await asyncio.wait({working}, timeout=load_s)
-        load.over.set()
-        await working
-        watching.cancel()
-        samples = await watching
+        samples = await _work(load, gauges, load_s)
         say("everybody has left; waiting for what ends by itself")
         left = await settle(gauges)
         await asyncio.sleep(REST_S)
         after, old, found = await gauges.read(), await ages(gauges), await keys(gauges)
     blocked = [f"a loop was blocked: {line}" for line in too_long(blocked_loops(house.state_dir))]
     troubles, took_s = [*load.troubles, *blocked], time.monotonic() - began_s
-    return Outcome(took_s, load.done, troubles, before, samples, after, left, old, found, folder)
+    return Outcome(took_s, load.done, troubles, before, samples, after, left, old, found, house.state_dir.parent)
+
+
+async def _work(load: Load, gauges: Gauges, load_s: float) -> Sequence[Sample]:
+    """Let the load work for so long, and then end what it has begun; return what was measured meanwhile."""
+    watching = asyncio.create_task(watch(gauges, max(1.0, load_s / 200)))
+    working = asyncio.create_task(load.run())
+    await asyncio.wait({working, watching}, timeout=load_s, return_when=asyncio.FIRST_COMPLETED)
+    load.over.set()
+    await working
+    watching.cancel()
+    return await watching
