@@ -22,7 +22,7 @@ from tests.chaos.setting import make_agent
 from tests.support.fake_provider_process import RemoteFakeProvider, fake_provider_process
 from tests.support.graphql_client import Client, Data, GraphQLError
 
-AT_ONCE = 16
+AT_ONCE = 8
 SETTLE_S = 60.0
 WATCH_S = 0.5
 SETTINGS = {"NEXENT_JOBS__MAX_CRASHES": "50"}

@@ -76,7 +76,8 @@ def sequences_complete(history: History) -> Generator[str]:
             yield f"{who} was told the end as events {ends} of {len(events)}"
     for reading in history.readings:
         if not reading.completed:
-            yield f"{reading.client_id}/{reading.reader} was not told that its subscription is complete; it {reading.doing}"
+            who = f"{reading.client_id}/{reading.reader}"
+            yield f"{who} was not told that its subscription is complete; it {reading.doing}"
 
 
 def readers_agree(history: History) -> Generator[str]:
