@@ -44,16 +44,16 @@ class Bill:
         }
 
     @property
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> list[tuple[bytes, bytes]]:
         """The RateLimit headers of IETF's draft: the window is the time in which an empty budget fills."""
         missing = self.budget.capacity - self.remaining
         window_s, full_s = (
             ceil(_whole(points) / self.budget.restore_per_s) for points in (self.budget.capacity, missing)
         )
-        return {
-            "RateLimit-Policy": f'"{POLICY}";q={int(self.budget.capacity)};w={window_s}',
-            "RateLimit": f'"{POLICY}";r={_whole(self.remaining)};t={full_s}',
-        }
+        return [
+            (b"ratelimit-policy", f'"{POLICY}";q={int(self.budget.capacity)};w={window_s}'.encode()),
+            (b"ratelimit", f'"{POLICY}";r={_whole(self.remaining)};t={full_s}'.encode()),
+        ]
 
 
 class Meter:

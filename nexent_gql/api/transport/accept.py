@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 RESPONSE_JSON = "application/graphql-response+json"
 PLAIN_JSON = "application/json"
@@ -10,6 +11,7 @@ HTML = "text/html"
 PARTS = "multipart/mixed"
 OLDER_INCREMENTS = "deferSpec=20220824"
 NEWER_INCREMENTS = "incrementalSpec=v0.2"
+_KNOWN = 100  # headers; clients send few different ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Offer:
     prefers_page: bool
 
 
+@lru_cache(_KNOWN)
 def read_accept(accept: str) -> Offer:
     """Weigh the header; the most specific range decides about a type, and silence means plain JSON."""
     ranges = _ranges(accept) or {"*/*": _Range(1.0, {})}

@@ -71,13 +71,13 @@ def single(result: ExecutionResult, media: str) -> Response:
         code = _code(result.errors[0])
         if media == RESPONSE_JSON or code == BadRequestError.code:
             status = status_of(code)
-    return _json(encode(members(result)), status, media)
+    return JsonAnswer(encode(members(result)), status, media)
 
 
 def problem(error: GraphQLError, media: str = PLAIN_JSON, headers: Mapping[str, str] | None = None) -> Response:
     """Answer a request that is not GraphQL over HTTP, or whose credential is refused."""
     status = status_of(_code(error))
-    response = _json(encode({"errors": [error.formatted]}), status, media)
+    response = JsonAnswer(encode({"errors": [error.formatted]}), status, media)
     if status == 401:  # noqa: PLR2004
         response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     response.headers.update(headers or {})
@@ -89,6 +89,15 @@ def refused(error: DomainError, media: str = PLAIN_JSON, headers: Mapping[str, s
     return problem(refusal(error), media, headers)
 
 
-def _json(body: bytes, status: int, media: str) -> Response:
-    headers = {"Cache-Control": "no-store", "Vary": "Accept, Authorization"}
-    return Response(body, status, headers, media_type=f"{media}; charset=utf-8")
+class JsonAnswer(Response):
+    """JSON that nobody may keep; Starlette would put the same headers together anew for each."""
+
+    def __init__(self, body: bytes, status: int, media: str) -> None:
+        """Be ready to be sent."""
+        self.body, self.status_code, self.background = body, status, None
+        self.raw_headers = [
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", b"%s; charset=utf-8" % media.encode()),
+            (b"cache-control", b"no-store"),
+            (b"vary", b"Accept, Authorization"),
+        ]

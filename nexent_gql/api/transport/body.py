@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import cast
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from strawberry.http import GraphQLRequestData
 
 from nexent_gql.api.naming import DOCUMENT_ID
@@ -65,10 +65,15 @@ async def _receive(request: Request, limits: ApiLimits) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout(limits.body_s):
-            async for chunk in request.stream():
-                body += chunk
+            is_whole = False
+            while not is_whole:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                body += message.get("body", b"")
                 if len(body) > limits.body_bytes:
                     raise _too_large(limits)
+                is_whole = not message.get("more_body", False)
     except TimeoutError as error:
         raise RequestTimeoutError("The body took too long.") from error
     return bytes(body)

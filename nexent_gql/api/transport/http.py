@@ -1,9 +1,9 @@
 """GraphQL over HTTP: one endpoint, on top of Strawberry's `Schema.execute` and `Schema.stream`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import aclosing, asynccontextmanager, suppress
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import TypeVar, cast
 
 from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
@@ -72,31 +72,30 @@ class HttpEndpoint:
     async def _answer(self, request: Request, offer: Offer) -> Response:
         if request.method not in ("GET", "POST"):
             raise MethodNotAllowedError("Use POST, or GET for queries.", allow="GET, POST")
-        asks = not _DOCUMENTS.isdisjoint(request.query_params)
-        if self._page and request.method == "GET" and offer.prefers_page and not asks:
-            return await self._page(request)
+        if self._page and request.method == "GET" and offer.prefers_page:
+            asks = not _DOCUMENTS.isdisjoint(request.query_params)
+            if not asks:
+                return await self._page(request)
         services = services_of(request.scope)
         actor = await authenticate(services, request.headers.get("authorization"))
         context = Context(services, actor, request_info(request.scope))
-        async with self._read(request) as data:
-            try:
-                admitted = await self._gate.enter(data, context)
-            except RefusedError as error:
-                return self._refuse(error, offer)
-            response = await self._run(request, offer, admitted, context)
-        response.headers.update(admitted.bill.headers if admitted.bill else {})
-        return response
-
-    @asynccontextmanager
-    async def _read(self, request: Request) -> AsyncGenerator[GraphQLRequestData]:
         limits = self._gate.settings.limits
         if request.method == "GET":
-            yield read_query_string(request, limits)
-        elif is_upload(request):
+            return await self._enter(request, offer, read_query_string(request, limits), context)
+        if is_upload(request):
             async with read_upload(request, limits) as data:
-                yield data
-        else:
-            yield await read_body(request, limits)
+                return await self._enter(request, offer, data, context)
+        return await self._enter(request, offer, await read_body(request, limits), context)
+
+    async def _enter(self, request: Request, offer: Offer, data: GraphQLRequestData, context: Context) -> Response:
+        try:
+            admitted = await self._gate.enter(data, context)
+        except RefusedError as error:
+            return self._refuse(error, offer)
+        response = await self._run(request, offer, admitted, context)
+        if admitted.bill:
+            response.raw_headers += admitted.bill.headers
+        return response
 
     def _refuse(self, error: RefusedError, offer: Offer) -> Response:
         if offer.prefers_stream:
@@ -161,34 +160,49 @@ async def _once(frame: bytes) -> AsyncGenerator[bytes]:
     yield frame
 
 
-async def _while_connected(request: Request, work: Coroutine[object, object, T]) -> T:
+async def _while_connected(request: Request, work: Awaitable[T]) -> T:
     """Await `work`, and cancel it when the client goes away.
 
     Raises:
         ClientDisconnect: The client is gone.
     """
-    task = asyncio.ensure_future(work)
+    watch = _Watch(request)
     try:
-        done, _ = await asyncio.wait({task}, timeout=_QUICK_S)
-        if not done:
-            await _wait_watching(request, task)
-        return task.result()
+        return await work
+    except asyncio.CancelledError:
+        if watch.has_cancelled():
+            raise ClientDisconnect from None
+        raise
     finally:
-        if not task.done():
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        watch.end()
 
 
-async def _wait_watching(request: Request, task: "asyncio.Future[T]") -> None:
-    async def gone() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
+class _Watch:
+    """Cancels the task that makes it when the client goes away; most are done before it begins to look."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._task = cast("asyncio.Task[object]", asyncio.current_task())
+        self._cancellations = self._task.cancelling()
+        self._watcher: asyncio.Task[None] | None = None
+        self._gone = False
+        self._timer = asyncio.get_running_loop().call_later(_QUICK_S, self._begin)
+
+    def has_cancelled(self) -> bool:
+        """Tell whether a cancellation is this watch's own, and nobody else's too."""
+        return self._gone and self._task.uncancel() <= self._cancellations
+
+    def end(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    def _begin(self) -> None:
+        self._watcher = asyncio.create_task(self._wait())
+
+    async def _wait(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
             pass
-
-    watcher = asyncio.create_task(gone())
-    try:
-        await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientDisconnect
-    finally:
-        watcher.cancel()
+        self._gone = True
+        self._task.cancel()
