@@ -61,7 +61,7 @@ async def test_the_model_of_the_environment_is_seeded(state_dir: Path) -> None:
     assert "sk-canary-7" not in logs
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)  # it starts two installations and a dozen programs
 async def test_the_doctor_names_what_is_wrong(state_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
