@@ -125,6 +125,17 @@ async def test_messages_that_come_too_fast_close() -> None:
         assert await socket.closed() == (1008, "TOO_MANY_MESSAGES: at most 10 a second")
 
 
+async def test_what_comes_in_one_read_is_answered_in_order_however_long(api: Api) -> None:
+    """Messages are longer and shorter than the slices in which a read is handed on."""
+    async with ready(api) as socket:
+        payloads = [{"n": n, "text": "x" * (20_000 if n % 30 == 7 else n)} for n in range(90)]
+        for payload in payloads:
+            await socket.send({"type": "ping", "payload": payload})
+        assert [(await socket.receive())["payload"] for _ in payloads] == payloads
+        await socket.connection.close()
+        assert socket.connection.close_code == 1000
+
+
 async def test_a_pace_fills_up_again() -> None:
     times = [0.0]
     pace = Pace(burst=2, per_s=10, now=lambda: times[0])
