@@ -48,7 +48,7 @@ class Crew:
             worker = await self.stack.enter_async_context(running(command, self.environment, core=cores()[0]))
             self.workers[worker.pid] = worker
         async with asyncio.timeout(_WAIT_S):
-            while await self._listening() != len(self.workers):  # noqa: ASYNC110 - Postgres tells nobody
+            while await self._listening() < len(self.workers):  # noqa: ASYNC110 - Postgres tells nobody
                 await asyncio.sleep(0.05)
 
     def kill(self, pid: int) -> float:

@@ -4,25 +4,26 @@ import asyncio
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from nexent_gql.kernel.json import Json
 from tests.chaos.checks import Violation, judge
 from tests.chaos.claims import Claim, make_claims, write_claims
 from tests.chaos.clients import TROUBLES, Crowd, subscribe
-from tests.chaos.cluster import Cluster, open_link, running_cluster
+from tests.chaos.cluster import Cluster, Say, open_link, running_cluster
 from tests.chaos.faults import inject_until
-from tests.chaos.history import Call, Final, History
+from tests.chaos.history import Call, Final, History, Injected
 from tests.chaos.remains import look
 from tests.chaos.setting import make_agent
 from tests.support.fake_provider_process import RemoteFakeProvider, fake_provider_process
 from tests.support.graphql_client import Client, Data, GraphQLError
 
-AT_ONCE = 8
+AT_ONCE = 16
 SETTLE_S = 60.0
 WATCH_S = 0.5
 SETTINGS = {"NEXENT_JOBS__MAX_CRASHES": "50"}
@@ -34,7 +35,8 @@ query ($id: ID!) {
 }
 """
 
-Say = Callable[[str], None]
+Harm = Callable[[asyncio.Event, Cluster, Say], Coroutine[None, None, list[Injected]]]
+"""Harms a cluster until an event is set, or until it is done; returns what it did."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,22 @@ class Outcome:
     took_s: float
 
 
-async def campaign(seed: int, runs: int, say: Say, *, longest_fault_s: float = 5.0) -> Outcome:
-    """Run everything for a seed and judge it; the folder stays when something was broken."""
+async def campaign(
+    seed: int, runs: int, say: Say, *, harm: Harm | None = None, longest_fault_s: float = 5.0, at_once: int = AT_ONCE
+) -> Outcome:
+    """Run everything for a seed and judge it; the folder stays when something was broken.
+
+    Args:
+        seed: Of the messages and the faults.
+        runs: How many messages.
+        say: Hears how it goes.
+        harm: What is done to the cluster; by default the faults of the seed.
+        longest_fault_s: How long a fault of the seed lasts at most.
+        at_once: How many conversations are held at the same time.
+    """
     began_s = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"nexent-chaos-{seed}-"))
+    harm = harm or partial(inject_until, seed=seed, longest_s=longest_fault_s)
     history = History(make_claims(seed, runs))
     write_claims(folder / "claims.jsonl", history.claims)
     async with AsyncExitStack() as stack:
@@ -63,9 +77,9 @@ async def campaign(seed: int, runs: int, say: Say, *, longest_fault_s: float = 5
         cluster = await stack.enter_async_context(running_cluster(folder, link, environment=SETTINGS))
         clients = [await stack.enter_async_context(Client(node.url, cluster.token, 10)) for node in cluster.servers]
         agent_id = await make_agent(clients[0], base_url)
-        crowd = Crowd(clients, agent_id, history, seed)
+        crowd = Crowd(clients, agent_id, history, seed, at_once)
         try:
-            await _live(cluster, crowd, history, seed, say, longest_fault_s)
+            await _live(cluster, crowd, history, harm, say)
             say("all readers have their end; comparing with what is stored")
             await _collect(cluster, clients, crowd, provider, history)
         finally:
@@ -73,16 +87,15 @@ async def campaign(seed: int, runs: int, say: Say, *, longest_fault_s: float = 5
     return Outcome(seed, history, judge(history), folder, time.monotonic() - began_s)
 
 
-async def _live(cluster: Cluster, crowd: Crowd, history: History, seed: int, say: Say, longest_fault_s: float) -> None:
+async def _live(cluster: Cluster, crowd: Crowd, history: History, do_harm: Harm, say: Say) -> None:
     """Let clients talk while things break, until all was said; then let everything settle."""
     over = asyncio.Event()
-    harm = asyncio.create_task(inject_until(over, cluster, seed, say, longest_fault_s))
+    harm = asyncio.create_task(do_harm(over, cluster, say))
     talk = asyncio.create_task(_talk(crowd, history, over, say))
     watch = asyncio.create_task(_watch(cluster, history))
     try:
         await asyncio.wait({harm, talk}, return_when=asyncio.FIRST_COMPLETED)
-        if harm.done():
-            history.faults = harm.result()
+        history.faults = await harm
         try:
             async with asyncio.timeout(SETTLE_S):
                 await talk
@@ -101,18 +114,16 @@ async def _watch(cluster: Cluster, history: History) -> None:
 
 
 async def _talk(crowd: Crowd, history: History, over: asyncio.Event, say: Say) -> None:
-    """Hold all conversations, `AT_ONCE` at a time; sets `over` when nearly all are held."""
+    """Hold all conversations; sets `over` when nearly all are held."""
     conversations: dict[int, list[Claim]] = defaultdict(list)
     for claim in history.claims:
         conversations[claim.conversation].append(claim)
-    places = asyncio.Semaphore(AT_ONCE)
     tenth = max(1, len(conversations) // 10)
     held = 0
 
     async def hold(claims: Sequence[Claim]) -> None:
         nonlocal held
-        async with places:
-            await crowd.converse(claims)
+        await crowd.converse(claims)
         held += 1
         if held % tenth == 0:
             say(f"{held} of {len(conversations)} conversations are held")

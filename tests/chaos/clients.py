@@ -22,9 +22,10 @@ TROUBLES = (httpx2.HTTPError, OSError, TimeoutError, WebSocketException, EOFErro
 
 
 class Crowd:
-    """Everybody who talks to the servers; what they see goes to the history."""
+    """Everybody who talks to the servers, `at_once` conversations at a time; what they see goes to the history."""
 
-    def __init__(self, clients: Sequence[Client], agent_id: str, history: History, seed: int) -> None:
+    def __init__(self, clients: Sequence[Client], agent_id: str, history: History, seed: int, at_once: int) -> None:
+        self._places = asyncio.Semaphore(at_once)
         self._clients = clients
         self._agent_id = agent_id
         self._history = history
@@ -33,7 +34,7 @@ class Crowd:
     async def converse(self, claims: Sequence[Claim]) -> None:
         """Send the claims of one conversation one behind the other, and read all answers."""
         conversation: str | None = None
-        async with asyncio.TaskGroup() as readers:
+        async with self._places, asyncio.TaskGroup() as readers:
             for claim in claims:
                 sent = await self._send(claim, conversation)
                 conversation = str(sent["conversation"]["id"])

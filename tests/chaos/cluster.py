@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ from tests.support.processes import engine_pid
 from tests.support.tcp_fault_proxy import TcpFaultProxy
 
 READY_S = 60.0
+Say = Callable[[str], None]
 KEY = "a key for chaos, of 32 characters or more"
 
 
@@ -42,6 +43,7 @@ class Node:
     port: int = 0
     process: asyncio.subprocess.Process | None = field(default=None)
     is_ending: bool = False
+    log_from: int = 0
 
     @property
     def url(self) -> str:
@@ -62,6 +64,7 @@ class Node:
     async def start(self) -> None:
         """Start the process, which takes seconds to be ready; it ends when this process does."""
         with self.log.open("ab") as output:
+            self.log_from = output.tell()
             self.process = await asyncio.create_subprocess_exec(
                 *(*self.command, LIFELINE), env=self.environment, stdin=subprocess.PIPE, stdout=output, stderr=output
             )
@@ -90,7 +93,7 @@ class Node:
 
     async def _is_ready(self) -> bool:
         if not self.port:
-            return b"worker.ready" in self.log.read_bytes()
+            return b"worker.ready" in self.log.read_bytes()[self.log_from :]
         with suppress(httpx2.HTTPError):
             async with httpx2.AsyncClient(trust_env=False) as client:
                 return (await client.get(f"http://127.0.0.1:{self.port}/readyz")).is_success

@@ -4,14 +4,14 @@ import asyncio
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Generator
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
 from redis.exceptions import RedisError
 
-from tests.chaos.cluster import Cluster, Node
+from tests.chaos.cluster import Cluster, Node, Say
 from tests.chaos.history import Injected
 from tests.support.engines import redis_command
 from tests.support.tcp_fault_proxy import Fault, TcpFaultProxy
@@ -80,7 +80,7 @@ def plan(seed: int, *, pause_s: float = 5.0, longest_s: float = 4.0) -> Generato
 class Injector:
     """Does faults to a cluster, several at a time; `done` is what it did."""
 
-    def __init__(self, cluster: Cluster, say: Callable[[str], None]) -> None:
+    def __init__(self, cluster: Cluster, say: Say) -> None:
         self._cluster = cluster
         self._say = say
         self._locks = defaultdict[str, asyncio.Lock](asyncio.Lock)
@@ -177,7 +177,7 @@ async def _harm_link(link: TcpFaultProxy, planned: Planned) -> bool:
 
 
 async def inject_until(
-    stop: asyncio.Event, cluster: Cluster, seed: int, say: Callable[[str], None], longest_s: float = 4.0
+    stop: asyncio.Event, cluster: Cluster, say: Say, *, seed: int, longest_s: float
 ) -> list[Injected]:
     """Inject the faults of a seed until `stop`, then let all of them end; returns what was done."""
     injector = Injector(cluster, say)
