@@ -12,6 +12,7 @@ from strawberry.scalars import JSON
 from nexent_gql.api.context import Info
 from nexent_gql.api.models.loaders import default_model_of_tenant, model_by_id
 from nexent_gql.api.models.types import Model
+from nexent_gql.api.related import related
 from nexent_gql.api.tools.types import Tool
 from nexent_gql.domains.agents import tables
 from nexent_gql.domains.agents.definition import AgentDefinition
@@ -58,10 +59,9 @@ class Agent(relay.Node):
     tenant_id: strawberry.Private[UUID]
     model_id: strawberry.Private[UUID | None]
 
-    @strawberry.field(description="The model of its own; null when it uses the tenant's default.")
-    async def model(self, info: Info) -> Model | None:
-        """Load with the models of other agents."""
-        return None if self.model_id is None else await info.context.loaders[model_by_id].load(self.model_id)
+    model: Model | None = related(
+        model_by_id, "model_id", description="The model of its own; null when it uses the tenant's default."
+    )
 
     @strawberry.field(
         description="The model that would answer now: its own or the tenant's default; null when there is none."

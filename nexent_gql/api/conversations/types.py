@@ -23,6 +23,7 @@ from nexent_gql.api.conversations.loaders import (
     roots_of,
 )
 from nexent_gql.api.conversations.values import MessageRole, MessageStatus, Rating, TitleSource
+from nexent_gql.api.related import related
 from nexent_gql.api.relay import After, Before, Connection, First, Last, connection, page_request
 from nexent_gql.api.runs.loaders import latest_run_of, run_row
 from nexent_gql.api.runs.values import RunFailure, RunStatus, TokenUsage
@@ -55,10 +56,7 @@ class Conversation(relay.Node):
     agent_id: strawberry.Private[UUID]
     active_message_id: strawberry.Private[UUID | None]
 
-    @strawberry.field(description="The agent that answers.")
-    async def agent(self, info: Info) -> Agent | None:
-        """Load with the other conversations' agents."""
-        return await info.context.loaders[agent_by_id].load(self.agent_id)
+    agent: Agent | None = related(agent_by_id, "agent_id", description="The agent that answers.")
 
     @strawberry.field(description="The last message of the branch that is shown; null while there is no message.")
     async def active_message(self, info: Info) -> "Message | None":
@@ -208,10 +206,11 @@ class Run(relay.Node):
         """Load with the other runs' conversations."""
         return await Conversation.find(info, self.conversation_id)
 
-    @strawberry.field(description="The agent that answers, as it is now; the run uses it as it was when asked.")
-    async def agent(self, info: Info) -> Agent | None:
-        """Load with the other runs' agents."""
-        return await info.context.loaders[agent_by_id].load(self.agent_id)
+    agent: Agent | None = related(
+        agent_by_id,
+        "agent_id",
+        description="The agent that answers, as it is now; the run uses it as it was when asked.",
+    )
 
     @strawberry.field(description="What was asked.")
     async def question(self, info: Info) -> Message | None:

@@ -8,10 +8,11 @@ from uuid import UUID
 import strawberry
 from strawberry import relay
 
-from nexent_gql.api.context import Context, Info, one
+from nexent_gql.api.context import Context, one
 from nexent_gql.api.identity.loaders import user_by_id
 from nexent_gql.api.identity.types import User
 from nexent_gql.api.identity.values import Scope
+from nexent_gql.api.related import related
 from nexent_gql.domains.identity import tables
 from nexent_gql.domains.identity.credentials import API_KEY_PREFIX
 
@@ -32,10 +33,7 @@ class ApiKey(relay.Node):
     revoked_at: datetime | None = strawberry.field(description="When it was made worthless; null: it was not.")
     user_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="Whom it acts as.")
-    async def user(self, info: Info) -> User | None:
-        """Load with the other keys' users."""
-        return await info.context.loaders[user_by_id].load(self.user_id)
+    user: User | None = related(user_by_id, "user_id", description="Whom it acts as.")
 
     @classmethod
     def of(cls, row: tables.ApiKey) -> Self:
