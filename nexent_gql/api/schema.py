@@ -1,23 +1,18 @@
 """The schema: the faces of all domains, put together once per process, without I/O."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, Self, cast
 
 import strawberry
-from graphql import GraphQLError, GraphQLNonNull, GraphQLSchema, GraphQLStreamDirective
-from strawberry.extensions import SchemaExtension
+from graphql import GraphQLNonNull, GraphQLSchema, GraphQLStreamDirective
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
-from strawberry.types.graphql import OperationType
 
 from nexent_gql.api.agents import face as agents
-from nexent_gql.api.context import Context
 from nexent_gql.api.conversations import face as conversations
 from nexent_gql.api.documents import Documents
 from nexent_gql.api.errors import error_members
 from nexent_gql.api.face import Face
 from nexent_gql.api.identity import face as identity
-from nexent_gql.api.masking import publish
 from nexent_gql.api.models import face as models
 from nexent_gql.api.relay import NodeLoaders, node_queries
 from nexent_gql.api.resolvers import call_directly
@@ -40,31 +35,8 @@ class _Wrapper(Protocol):
     of_type: object
 
 
-class PreparedDocuments(SchemaExtension):
-    """Takes documents from the schema's `documents`, so that nothing is parsed or validated twice."""
-
-    def on_parse(self) -> Iterator[None]:
-        """Recall the document; one that cannot be parsed is left to Strawberry, which reports why."""
-        execution = self.execution_context
-        schema = execution.schema
-        if isinstance(schema, ApiSchema) and execution.query:
-            execution.parse_options = {"max_tokens": schema.limits.tokens}
-            execution.graphql_document = schema.documents.prepare(execution.query).document
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        """Recall the errors, and keep the loaders of a subscription from repeating old values."""
-        execution = self.execution_context
-        schema, context = execution.schema, execution.context
-        if isinstance(schema, ApiSchema) and execution.query:
-            execution.pre_execution_errors = list(schema.documents.prepare(execution.query).errors)
-        if isinstance(context, Context):
-            context.loaders.caching = execution.operation_type is not OperationType.SUBSCRIPTION
-        yield
-
-
 class ApiSchema(strawberry.Schema):
-    """Strawberry's schema with kept documents and masked errors."""
+    """Strawberry's schema, with what the gate keeps of documents; operations are run by the gate alone."""
 
     limits: ApiLimits
     core: GraphQLSchema
@@ -82,7 +54,6 @@ class ApiSchema(strawberry.Schema):
             mutation=_root("Mutation", "What can be changed.", mutations) if mutations else None,
             subscription=_root("Subscription", "What can be followed.", subscriptions) if subscriptions else None,
             types=[cls for face in faces for cls in (*face.types, *face.nodes)],
-            extensions=[PreparedDocuments],
             config=StrawberryConfig(
                 relay_max_results=MAX_PAGE_SIZE, scalar_map=SCALARS, enable_experimental_incremental_execution=True
             ),
@@ -95,10 +66,6 @@ class ApiSchema(strawberry.Schema):
         _describe_inputs(schema.core)
         schema.documents = Documents(schema.core, schema.as_str(), limits)
         return schema
-
-    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Code, mask and log all errors of a result: Strawberry calls this on every path, for each event too."""
-        publish(errors, self.limits, execution_context.operation_name if execution_context else None)
 
 
 def _root(name: str, description: str, parts: Sequence[type]) -> type:

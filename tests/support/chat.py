@@ -8,15 +8,12 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-from graphql import GraphQLError
 from sqlalchemy import func, select
 from sqlmodel import col
-from strawberry.types.execution import ExecutionResult
 
 from nexent_gql.adapters.events_redis import RedisEventLog
 from nexent_gql.adapters.redis_client import RedisLink, open_redis
 from nexent_gql.adapters.wakeups_memory import MemoryWakeups
-from nexent_gql.api.context import Context
 from nexent_gql.api.relay import global_id, parse_id
 from nexent_gql.db.base import TenantRow
 from nexent_gql.db.session import Database
@@ -32,7 +29,7 @@ from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.run_events import RunEventBody, encode_body
-from tests.support.direct_graphql import Answer, Data, DirectGraphQL, schema
+from tests.support.direct_graphql import Answer, Data, DirectGraphQL
 from tests.support.toolbox import NamedTools
 
 if TYPE_CHECKING:
@@ -88,12 +85,9 @@ class Chat:
 
     async def subscribe(self, actor: Principal | None, query: str, **variables: object) -> AsyncGenerator[Answer]:
         """Run a subscription."""
-        context = Context(self.services, actor)
-        source = await schema().stream(query, variable_values=variables, context_value=context)
-        async with aclosing(source):
-            async for result in source:
-                assert isinstance(result, ExecutionResult)
-                yield Answer(result.data, [_formatted(error) for error in result.errors or ()])
+        async with aclosing(DirectGraphQL(self.services).subscribe(actor, query, **variables)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def write(self, actor: Principal, asked: Data, *bodies: RunEventBody, first: int = 1) -> None:
         """Write events of a run to the log, as its worker would; `first` is the seq of the first."""
@@ -169,7 +163,3 @@ async def open_chat(database: Database, redis_url: str) -> AsyncGenerator[Chat]:
         runs = RunService(database, log, Asking(database, agents, utc_now), conversations, utc_now)
         services = SimpleNamespace(tools=tools, agents=agents, conversations=conversations, runs=runs)
         yield Chat(database, redis, log, cast("Services", services))
-
-
-def _formatted(error: GraphQLError) -> Data:
-    return cast("Data", error.formatted)

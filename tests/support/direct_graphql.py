@@ -1,13 +1,23 @@
 """GraphQL without a server: operations on the real schema and real services, as a caller of one's choice."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from strawberry.http import GraphQLRequestData
 from strawberry.types.execution import ExecutionResult
 
 from nexent_gql.api.context import Context
+from nexent_gql.api.encoding import Rendered, encode
+from nexent_gql.api.gate import Admitted, Gate, RefusedError
 from nexent_gql.api.schema import ApiSchema, build_schema
+from nexent_gql.api.selections.core import prepare
+from nexent_gql.api.selections.query import run_query
+from nexent_gql.api.settings import ApiSettings
+from nexent_gql.api.transport.answers import members
+from nexent_gql.kernel.json import loads_object
 from nexent_gql.kernel.principal import Principal
 
 if TYPE_CHECKING:
@@ -20,6 +30,12 @@ Data = dict[str, Any]
 def schema() -> ApiSchema:
     """Return the schema of this test process."""
     return build_schema()
+
+
+@cache
+def gate() -> Gate:
+    """Return what operations pass in a server too."""
+    return Gate(schema(), ApiSettings())
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,36 @@ class DirectGraphQL:
     async def __call__(self, actor: Principal | None, query: str, **variables: object) -> Answer:
         """Run an operation that has one result."""
         context = Context(self.services, actor)
-        result = await schema().execute(query, variable_values=variables, context_value=context)
-        assert isinstance(result, ExecutionResult)
-        errors = [cast("Data", error.formatted) for error in result.errors or ()]
-        return Answer(result.data, errors)
+        try:
+            result = await gate().execute(admit(context, query, variables), context)
+        except RefusedError as refused:
+            result = refused.result
+        return Answer(result.data, formatted(result))
+
+    async def subscribe(self, actor: Principal | None, query: str, **variables: object) -> AsyncGenerator[Answer]:
+        """Run a subscription."""
+        context = Context(self.services, actor)
+        async with aclosing(gate().subscribe(admit(context, query, variables), context)) as replies:
+            async for reply in replies:
+                if isinstance(reply, Rendered):
+                    yield Answer(cast("Data", loads_object(reply.payload)["data"]), [])
+                else:
+                    yield Answer(reply.data, formatted(reply))
+
+    async def both_ways(self, actor: Principal, query: str, **variables: object) -> tuple[bytes, bytes]:
+        """Return the bytes of a query's answer as the server gives it, and as graphql-core alone does."""
+        planned, by_core = Context(self.services, actor), Context(self.services, actor)
+        served = await gate().execute(admit(planned, query, variables), planned)
+        operation = admit(by_core, query, variables).operation
+        execution = prepare(schema().core, operation.document, operation.name, variables, by_core)
+        return encode(members(served)), encode(members(await run_query(execution, operation.plans)))
+
+
+def admit(context: Context, query: str, variables: Data) -> Admitted:
+    """Let the gate check an operation, as for any client; nobody pays."""
+    return gate().admit(GraphQLRequestData(query, variables, None, None), context)
+
+
+def formatted(result: ExecutionResult) -> list[Data]:
+    """Return the errors as clients get them."""
+    return [cast("Data", error.formatted) for error in result.errors or ()]

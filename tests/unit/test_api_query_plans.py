@@ -17,6 +17,7 @@ from nexent_gql.api.context import Context, Info, many, one
 from nexent_gql.api.encoding import encode
 from nexent_gql.api.face import Face
 from nexent_gql.api.permissions import Public, SignedIn
+from nexent_gql.api.related import related
 from nexent_gql.api.relay import Connection, connection
 from nexent_gql.api.schema import ApiSchema
 from nexent_gql.api.selections.core import prepare
@@ -39,11 +40,19 @@ class Leaf:
     text: str = strawberry.field(description="What it says.")
 
 
+@one
+async def branch_by_key(context: Context, keys: Sequence[int]) -> Mapping[int, "Branch"]:  # noqa: ARG001 - no service needed
+    BATCHES.append(list(keys))
+    return {key: branch(key) for key in keys if key}
+
+
 @strawberry.type(description="A branch.")
 class Branch:
     key: strawberry.Private[int]
     name: str = strawberry.field(description="Its name; broken ones have none.")
     size: int | None = strawberry.field(description="Its size; broken ones do not fit.")
+
+    twin: "Branch | None" = related(branch_by_key, "key", description="One like it; the first has none.")
 
     @strawberry.field(description="Where it grows.")
     async def parent(self, info: Info) -> "Branch | None":
@@ -89,12 +98,6 @@ def branch(key: int) -> Branch:
         name=cast("str", None if key and key % 7 == 0 else f"b{key}"),
         size=2**33 if key and key % 11 == 0 else key,
     )
-
-
-@one
-async def branch_by_key(context: Context, keys: Sequence[int]) -> Mapping[int, Branch]:  # noqa: ARG001 - no service needed
-    BATCHES.append(list(keys))
-    return {key: branch(key) for key in keys if key}
 
 
 @many
@@ -214,6 +217,14 @@ def test_permissions_and_arguments_below_the_root_are_kept() -> None:
         assert b"UNAUTHENTICATED" in planned or b"Sign in first" in planned
         assert f'"times":{factor}'.encode() in planned
         assert planned == answer(document, {"n": factor}, planned=False)
+
+
+def test_what_is_related_is_loaded_once_for_all_objects() -> None:
+    BATCHES.clear()
+    document = "{ all(start: 0) { twin { name parent { twin { size } } } } }"
+    planned = answer(document, {}, planned=True)
+    assert BATCHES == [[0, 1, 2]]
+    assert planned == answer(document, {}, planned=False)
 
 
 def test_a_cancelled_field_takes_no_load_from_others() -> None:

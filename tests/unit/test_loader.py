@@ -1,0 +1,77 @@
+"""A loader asks once for what many want, and each who asks is on their own."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from nexent_gql.api.loader import MAX_BATCH, Loader
+
+
+class Store:
+    """Gives tenfold keys; fails where -1 is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+        self.begun = asyncio.Event()
+
+    async def load(self, keys: Sequence[int]) -> Mapping[int, int]:
+        self.asked.append(list(keys))
+        self.begun.set()
+        await asyncio.sleep(0)
+        if -1 in keys:
+            raise ValueError("no such key")
+        return {key: key * 10 for key in keys}
+
+
+async def test_keys_are_loaded_together_and_once() -> None:
+    store = Store()
+    loader = Loader(store.load, keeps=True)
+    assert await asyncio.gather(loader.load(1), loader.load(2), loader.load(1)) == [10, 20, 10]
+    assert await loader.load_many([2, 3]) == [20, 30]
+    assert await loader.load_all([3, None, 4, 3]) == [30, None, 40, 30]
+    assert store.asked == [[1, 2], [3], [4]]
+
+
+async def test_who_keeps_nothing_asks_again() -> None:
+    store = Store()
+    loader = Loader(store.load, keeps=False)
+    for _ in range(2):
+        assert await asyncio.gather(loader.load(1), loader.load(1)) == [10, 10]
+    assert store.asked == [[1], [1]]
+
+
+async def test_who_comes_while_a_key_is_loaded_waits_for_it() -> None:
+    store = Store()
+    loader = Loader(store.load, keeps=True)
+    first = loader.load(1)
+    await store.begun.wait()
+    assert await asyncio.gather(first, loader.load(1)) == [10, 10]
+    assert store.asked == [[1]]
+
+
+async def test_what_fails_fails_for_all_of_its_batch_and_stays_failed() -> None:
+    store = Store()
+    loader = Loader(store.load, keeps=True)
+    told = await asyncio.gather(loader.load(-1), loader.load(1), return_exceptions=True)
+    assert [type(error) for error in told] == [ValueError, ValueError]
+    with pytest.raises(ValueError, match="no such key"):
+        await loader.load(1)
+    assert store.asked == [[-1, 1]]
+
+
+async def test_what_nobody_waits_for_any_more_is_not_loaded() -> None:
+    store = Store()
+    loader = Loader(store.load, keeps=True)
+    loader.load(1).cancel()
+    given_up, kept = loader.load(2), loader.load(2)
+    given_up.cancel()
+    assert await kept == 20
+    assert store.asked == [[2]]
+
+
+async def test_batches_are_bounded() -> None:
+    store = Store()
+    keys = list(range(MAX_BATCH + 1))
+    assert await Loader(store.load, keeps=True).load_many(keys) == [key * 10 for key in keys]
+    assert sorted(map(len, store.asked)) == [1, MAX_BATCH]
