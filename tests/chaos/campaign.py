@@ -24,7 +24,7 @@ from tests.support.fake_provider_process import RemoteFakeProvider, fake_provide
 from tests.support.graphql_client import Client, Data, GraphQLError
 
 AT_ONCE = 16
-SETTLE_S = 60.0
+SETTLE_S = 120.0
 WATCH_S = 0.5
 SETTINGS = {"NEXENT_JOBS__MAX_CRASHES": "50"}
 """The defaults, but no run is given up, so that each has to end as claimed."""
@@ -127,7 +127,7 @@ async def _talk(crowd: Crowd, history: History, over: asyncio.Event, say: Say) -
         held += 1
         if held % tenth == 0:
             say(f"{held} of {len(conversations)} conversations are held")
-        if held >= len(conversations) - tenth:
+        if held >= len(conversations) - min(tenth, crowd.at_once):
             over.set()
 
     async with asyncio.TaskGroup() as group:

@@ -26,6 +26,7 @@ class Crowd:
 
     def __init__(self, clients: Sequence[Client], agent_id: str, history: History, seed: int, at_once: int) -> None:
         self._places = asyncio.Semaphore(at_once)
+        self.at_once = at_once
         self._clients = clients
         self._agent_id = agent_id
         self._history = history

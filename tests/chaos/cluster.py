@@ -25,7 +25,7 @@ from tests.support.installation import clean_environment, free_port
 from tests.support.processes import engine_pid
 from tests.support.tcp_fault_proxy import TcpFaultProxy
 
-READY_S = 60.0
+READY_S = 180.0
 Say = Callable[[str], None]
 KEY = "a key for chaos, of 32 characters or more"
 

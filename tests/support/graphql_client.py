@@ -12,6 +12,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 Data = dict[str, Any]
+_CLOSE_S = 1.0
+"""The library hears no close behind frames that nobody took, and would wait 10 s for it."""
 
 RUN_EVENTS = """
 subscription ($run: ID!, $after: String) {
@@ -108,7 +110,9 @@ class Client:
         """Open an acknowledged graphql-transport-ws socket."""
         url = self.url.replace("http://", "ws://")
         protocols = [Subprotocol("graphql-transport-ws")]
-        async with connect(url, subprotocols=protocols, max_size=None, proxy=None) as connection:
+        async with connect(
+            url, subprotocols=protocols, max_size=None, proxy=None, close_timeout=_CLOSE_S
+        ) as connection:
             payload = {"Authorization": f"Bearer {self.token}"} if self.token else {}
             await connection.send(json.dumps({"type": "connection_init", "payload": payload}))
             acknowledged = json.loads(await connection.recv())
