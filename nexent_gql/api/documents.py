@@ -84,7 +84,6 @@ class Documents:
 
     def __init__(self, schema: GraphQLSchema, sdl: str, limits: ApiLimits) -> None:
         """Begin with nothing kept."""
-        self.hits = 0
         self._schema = schema
         self._fields = FieldTable(sdl)
         self._limits = limits
@@ -96,7 +95,6 @@ class Documents:
         kept = self._kept.get(text)
         if kept is not None:
             self._kept.move_to_end(text)
-            self.hits += 1
             return kept[0]
         prepared = self._prepare(text)
         if prepared.document and not prepared.errors:

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: one endpoint, on top of Strawberry's `Schema.execute` and `Schema.stream`."""
+"""GraphQL over HTTP: one endpoint, whose operations the gate admits and runs."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
