@@ -69,6 +69,10 @@ class Loaders:
             made = self._made[batch] = self._make(batch)
         return cast("Loader[K, V]", made)
 
+    def forget(self) -> None:
+        """Load anew what is asked for from now on."""
+        self._made.clear()
+
     def _make(self, batch: Batch[K, V]) -> Loader[K, V]:
         name = getattr(batch.load, "__name__", "objects")
 

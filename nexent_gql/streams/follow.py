@@ -200,7 +200,8 @@ class _Reader:
             return
         self._may_be_over = False
         ending = await _answer(self._read(stored.last_seq - 1))
-        self.is_finished = ending is not None and any(map(self._is_last, ending.entries))
+        known = ending.entries if ending is not None else ()  # and what came since the first look is still to be told
+        self.is_finished = any(self._is_last(entry) for entry in known if entry.seq < self._expected)
 
     def _admit(self, entries: Sequence[Entry]) -> tuple[Sequence[Entry], Entry | None]:
         """Return what is next of `entries`, and the first one that lies behind a hole."""

@@ -1,8 +1,7 @@
-"""A query completed by plans gives byte for byte what graphql-core gives, and the same data where fields fail."""
+"""A query completed by plans gives byte for byte what graphql-core gives, also where fields fail."""
 
 import asyncio
 import gc
-import json
 from collections.abc import Generator, Mapping, Sequence
 from functools import cache
 from typing import Annotated, cast
@@ -156,15 +155,6 @@ def answer(document: str, variables: Mapping[str, object], *, planned: bool) -> 
     return asyncio.run(_run(document, planned=planned, variables=variables))[0]
 
 
-def compare_failed(document: str, planned: dict[str, object], by_core: dict[str, object]) -> None:
-    """Compare all but the order of errors, and which of several made the same null: kept loads change both."""
-    assert encode(planned["data"]) == encode(by_core["data"])
-    told, expected = (sorted(map(str, cast("list[object]", each["errors"]))) for each in (planned, by_core))
-    assert told
-    if "brittle" not in document and "name" not in document:
-        assert told == expected
-
-
 @pytest.fixture
 def collected() -> Generator[None]:
     """Collect what graphql-core dropped while the test is still about it."""
@@ -185,10 +175,7 @@ def test_every_selection_gives_the_bytes_of_graphql_core(root: str, data: st.Dat
     assume(not forest().documents.prepare(document).errors)
     values = {"start": data.draw(st.integers(0, 40)), "yes": data.draw(st.booleans()), "no": data.draw(st.booleans())}
     planned, by_core = (answer(document, values, planned=planned) for planned in (True, False))
-    if b'"errors":' in by_core:
-        compare_failed(document, json.loads(planned), json.loads(by_core))
-    else:
-        assert planned == by_core
+    assert planned == by_core
 
 
 def test_relations_of_a_level_load_in_one_batch() -> None:

@@ -12,6 +12,7 @@ from graphql.execution.executor_throwing_on_incremental import ExecutorThrowingO
 from graphql.pyutils import Path
 from strawberry.types.execution import ExecutionResult
 
+from nexent_gql.api.context import Context
 from nexent_gql.api.selections.compiler import Compiler
 from nexent_gql.api.selections.core import Execution
 from nexent_gql.api.selections.leaves import Complete
@@ -88,7 +89,7 @@ class QueryExecutor(ExecutorThrowingOnIncremental):
     """Executes root fields as ever; what they give is completed by a plan, or else by graphql-core.
 
     A plan gives all or nothing. Where it gives nothing, graphql-core begins anew with the same value of the root field:
-    resolvers below it may then run a second time, and find what the loaders have kept.
+    resolvers below it then run a second time, with new loaders, so that errors come in graphql-core's order.
     """
 
     plans: Plans | None = None
@@ -122,6 +123,7 @@ class QueryExecutor(ExecutorThrowingOnIncremental):
             while found:
                 found = await plan.deepen(cast("Execution", self), found)
         except Exception:  # noqa: BLE001 - as in `Plan.begin`
+            cast("Context", cast("Execution", self).context_value).loaders.forget()
             again = by_core()
             return await again if isawaitable(again) else again
         return completed
