@@ -265,6 +265,17 @@ async def test_an_end_that_comes_between_two_reads_is_told() -> None:
     assert await collect(follow(push, 5, read=read, is_last=is_last), within_s=2) == [finish(6)]
 
 
+async def test_an_end_that_comes_while_the_reader_looks_whether_it_was_there_is_told() -> None:
+    answers = [Stored([], 1, 5), Stored([entry(5), finish(6)], 1, 6)]
+
+    async def read(_after: int) -> Stored:
+        return answers.pop(0)
+
+    push = nullcontext(Scripted([[finish(6)]]))
+    following = follow(push, 5, read=read, is_last=is_last, is_last_kept=True)
+    assert await collect(following, within_s=2) == [finish(6)]
+
+
 async def test_what_a_lost_log_will_get_again_is_no_loss() -> None:
     """The push was lost, then the log: its writer restores it some time later."""
     whole = [*entries(1, 9), finish(10)]
