@@ -9,6 +9,8 @@ BEFORE_S, BEHIND_S = 1.0, 3.0
 """What a fault does may be seen so much later, and clocks of a run and of its faults are not read at once."""
 PROVIDER_BREAKS = frozenset({Kind.PROVIDER_DROPPED, Kind.PROVIDER_RESET})
 """Faults after which an answer may be broken off, and its call repeated."""
+PROVIDER_DELAYS = frozenset({Kind.PROVIDER_HELD, Kind.PROVIDER_SLOW})
+"""Faults during which the end of an answer that its provider cuts off may be lost in the proxy."""
 LOSES_EVENTS = frozenset({Kind.REDIS_WIPED, Kind.REDIS_KILLED})
 """Faults after which a later attempt may not know what its readers have seen."""
 CUTS_OFF = frozenset({Kind.LINK_DROPPED, Kind.LINK_HELD, Kind.LINK_RESET, Kind.LINK_SLOW})

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
-from tests.chaos.causes import MAKES_ZOMBIES, during, may_break, may_lose
+from tests.chaos.causes import MAKES_ZOMBIES, PROVIDER_DELAYS, during, may_break, may_lose
 from tests.chaos.claims import Claim
 from tests.chaos.history import Final, History
 from tests.support.graphql_client import Data, text_of
@@ -56,7 +56,7 @@ def text_whole(history: History) -> Generator[str]:
         final = history.finals.get(claim.client_id)
         if final is None:
             continue
-        is_part = final.status == "STOPPED" or _is_broken_off(history, final)
+        is_part = final.status == "STOPPED" or _is_broken_off(history, final) or _is_cut_late(history, claim, final)
         right = claim.answer.startswith(final.text) if is_part else final.text == claim.answer
         if not right:
             yield f"{claim.client_id} ({claim.kind}): {_difference(claim.answer, final.text)}"
@@ -184,6 +184,10 @@ CHECKS: Sequence[Check] = (
 
 def _is_broken_off(history: History, final: Final) -> bool:
     return final.ending in BROKEN_OFF and may_break(history, final) > 0
+
+
+def _is_cut_late(history: History, claim: Claim, final: Final) -> bool:
+    return claim.kind == "cut" and final.ending in claim.endings and bool(during(history, final, PROVIDER_DELAYS))
 
 
 def _accepted(history: History) -> Generator[Claim]:
