@@ -228,6 +228,8 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
                 await self._run(cast("SocketOperation", operation))
             except RefusedError as error:
                 await operation.send_initial_errors(error.errors)
+            except WebSocketDisconnected:
+                raise
             except Exception as error:  # noqa: BLE001 - masked and logged; the socket goes on
                 await operation.send_initial_errors([internal(error)])
 
