@@ -7,6 +7,7 @@ Standard library and the package only, so that any Python can run it, also as an
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ def say(fact: object) -> None:
 
 
 def main(state: Path) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
     with EngineSet(state) as engines:
         try:
             urls = engines.start()
