@@ -9,7 +9,7 @@ from tests.chaos.campaign import campaign
 from tests.chaos.rolling import failures, roll
 
 SEED, RUNS = 5, 12
-ROLLING_RUNS = 30
+ROLLING_RUNS = 18
 
 
 @pytest.mark.timeout(240)
