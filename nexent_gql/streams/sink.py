@@ -43,9 +43,10 @@ class RunTooLongError(RunFailedError):
 
 @dataclass(frozen=True, slots=True)
 class SinkSettings:
-    """How a sink joins text, and what one run may write, earlier attempts included."""
+    """How a sink joins text, how long a log may be lost while a run is silent, and what one run may write."""
 
     window_ms: int = 30
+    keep_s: float = 5.0
     max_entries: int = 20_000
     max_bytes: int = 16_000_000
     claim_patience_s: float = 10.0
@@ -101,6 +102,7 @@ class RunSink:
         self._bytes = sum(_ENTRY_BYTES + len(dumps(entry.body)) for entry in start.entries)
         self._joined: _Joined | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._keeper = self._loop.call_later(settings.keep_s, self._on_keep)
         self._writer = LogWriter(
             log, topic, attempt, start.entries, written=start.written, on_stale=on_stale, confirm=confirm
         )
@@ -157,6 +159,7 @@ class RunSink:
     async def aclose(self) -> None:
         """Stop; what is not in the log by now does not get there. `flush` first."""
         self._stop_timer()
+        self._keeper.cancel()
         await self._writer.aclose()
 
     def _join(self, delta: Delta) -> None:
@@ -183,6 +186,10 @@ class RunSink:
             self._seal()
             self._send()
             self._timer = self._loop.call_later(self._window_s, self._on_window)
+
+    def _on_keep(self) -> None:
+        self._keeper = self._loop.call_later(self._settings.keep_s, self._on_keep)
+        self._writer.keep()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -45,15 +45,30 @@ class LogWriter:
         self._end = written
         self._on_stale = on_stale
         self._confirm = confirm
+        self._was_sent = False
         self._stale: StaleAttemptError | None = None
         self._task: asyncio.Task[None] | None = None
 
     def send(self) -> None:
         """Let everything that is in the list now be written, in the background."""
         self._end = len(self._entries)
+        self._was_sent = True
         if self._stale is None and (self._task is None or self._task.done()):
             self._raise_failure()
             self._task = asyncio.create_task(self._write(), name=f"write {self._topic}")
+
+    def keep(self) -> None:
+        """Write the last entry again if nothing was sent since the last call.
+
+        That changes nothing in a log that has it, but that it is kept longer; one that was lost is written anew, so
+        that whoever comes to a silent run finds it.
+        """
+        is_idle = self._stale is None and (self._task is None or self._task.done()) and not self._was_sent
+        self._was_sent = False
+        if is_idle and self._written == self._end > 0:
+            self._raise_failure()
+            self._written -= 1
+            self._task = asyncio.create_task(self._write(), name=f"keep {self._topic}")
 
     async def flush(self, timeout_s: float) -> None:
         """Wait until everything that was sent is in the log.

@@ -190,6 +190,21 @@ async def test_a_wiped_log_gets_everything_again(log: FaultyLog, stack: AsyncExi
     assert len(sink.history()) == 1_202
 
 
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_wiped_log_gets_everything_again_also_from_a_run_that_is_silent(
+    log: FaultyLog, stack: AsyncExitStack, count: int
+) -> None:
+    sink = await sink_of(stack, log, settings=SinkSettings(keep_s=0.02))
+    for number in range(count):
+        sink.emit(StepFinished(step=number))
+    await sink.flush()
+    sink.emit(StepFinished(step=count), hold=True)
+    log.forget(TOPIC)
+    async with log.subscribe(TOPIC) as live:
+        assert await live.next(5) is not None
+    assert (await log.read(TOPIC, 0)).entries == list(sink.history())[:count]
+
+
 async def test_a_wiped_log_gets_the_entries_of_earlier_attempts_too(log: FaultyLog, stack: AsyncExitStack) -> None:
     first = await sink_of(stack, log)
     first.emit(TextDelta(text="one "))
