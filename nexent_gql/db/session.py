@@ -92,24 +92,22 @@ class Database:
 
     @asynccontextmanager
     async def _begin(self) -> AsyncGenerator[AsyncSession]:
+        cancellations = _cancellations()
         try:
             async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
         except (DBAPIError, PoolTimeoutError, InterfaceError, OSError) as error:
-            if _hides_cancellation(error):
+            if _cancellations() > cancellations:  # met while it rolled back: the task has to end all the same
                 raise CancelledError from error
             if not _is_away(error):
                 raise
             raise DatabaseUnavailableError("The database does not answer; try again in a moment.") from error
 
 
-def _hides_cancellation(error: BaseException) -> bool:
-    """Tell whether a task that was cancelled met this while it rolled back; it has to end all the same."""
+def _cancellations() -> int:
+    """Return how often this task was asked to end."""
     task = current_task()
-    link: BaseException | None = error
-    while link is not None and not isinstance(link, CancelledError):
-        link = link.__context__
-    return link is not None and task is not None and task.cancelling() > 0
+    return task.cancelling() if task is not None else 0
 
 
 def _is_away(error: Exception) -> bool:
