@@ -7,7 +7,7 @@ from nexent_gql.kernel.json import dumps
 
 
 class Rendered(NamedTuple):
-    """A result without errors, as it goes over the wire."""
+    """A result without errors, as it goes over the wire; `data` is what `payload` was made of."""
 
     payload: bytes
     data: object

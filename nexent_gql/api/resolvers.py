@@ -4,8 +4,8 @@ Its wrapper converts arguments, passes extensions and makes closures for every c
 usual resolver. Where there is nothing to convert and nothing but permissions to ask, the function is called as it is.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from inspect import isfunction
+from collections.abc import Awaitable, Callable, Sequence
+from inspect import iscoroutinefunction, isfunction
 from typing import Protocol, cast
 
 import strawberry
@@ -75,17 +75,21 @@ def _direct(field: GraphQLField) -> _Resolve | None:
     is_odd = resolver.parent_parameter or resolver.root_parameter
     if is_odd or not all(map(_is_taken_as_it_is, definition.arguments)):
         return None
-    names = {name: argument.python_name for name, argument in zip(field.args, definition.arguments, strict=True)}
-    call = _caller(definition, resolver, names)
-    return _guarded(definition, call, permissions, cast("_Resolve", field.resolve)) if permissions else call
+    names = [(name, argument.python_name) for name, argument in zip(field.args, definition.arguments, strict=True)]
+    call = _renaming(_caller(definition, resolver), names)
+    if not permissions:
+        return call
+    asked = [_renaming(each.has_permission, names) for each in permissions]
+    return _guarded(definition, call, asked, cast("_Resolve", field.resolve))
 
 
 def _permissions(field: StrawberryField) -> Sequence[BasePermission] | None:
-    """Return what guards a field; None when it has other extensions too."""
+    """Return what guards a field; None when it has other extensions too, or must wait for a permission."""
     extensions = field.extensions
     if any(type(extension) is not PermissionExtension for extension in extensions):
         return None
-    return [each for extension in cast("Sequence[PermissionExtension]", extensions) for each in extension.permissions]
+    found = [each for extension in cast("Sequence[PermissionExtension]", extensions) for each in extension.permissions]
+    return None if any(iscoroutinefunction(each.has_permission) for each in found) else found
 
 
 def _is_taken_as_it_is(argument: StrawberryArgument) -> bool:
@@ -95,16 +99,25 @@ def _is_taken_as_it_is(argument: StrawberryArgument) -> bool:
     return type_ in _AS_THEY_ARE
 
 
-def _caller(field: StrawberryField, resolver: _Resolver, names: Mapping[str, str]) -> _Resolve:
+def _renaming(function: _Resolve, names: Sequence[tuple[str, str]]) -> _Resolve:
+    """Give arguments by the names that Python has for them."""
+    renamed = [(name, python_name) for name, python_name in names if name != python_name]
+
+    def call(source: object, info: object, **arguments: object) -> object:
+        for name, python_name in renamed:
+            if name in arguments:
+                arguments[python_name] = arguments.pop(name)
+        return function(source, info, **arguments)
+
+    return call if renamed else function
+
+
+def _caller(field: StrawberryField, resolver: _Resolver) -> _Resolve:
     function = resolver.wrapped_func
-    renamed = tuple((name, python_name) for name, python_name in names.items() if name != python_name)
     info_name = resolver.info_parameter.name if resolver.info_parameter else ""
     takes_self = resolver.self_parameter is not None
 
     def call(source: object, info: _RawInfo, **arguments: object) -> object:
-        for name, python_name in renamed:
-            if name in arguments:
-                arguments[python_name] = arguments.pop(name)
         if info_name:
             arguments[info_name] = _Info(_raw_info=info, _field=field)
         return function(source, **arguments) if takes_self else function(**arguments)
@@ -113,14 +126,14 @@ def _caller(field: StrawberryField, resolver: _Resolver, names: Mapping[str, str
 
 
 def _guarded(
-    field: StrawberryField, call: _Resolve, permissions: Sequence[BasePermission], by_strawberry: _Resolve
+    field: StrawberryField, call: _Resolve, permissions: Sequence[_Resolve], by_strawberry: _Resolve
 ) -> _Resolve:
     """Ask the permissions first; what to do about one that does not say True is Strawberry's to know."""
 
     def resolve(source: object, info: _RawInfo, **arguments: object) -> object:
         known = _Info(_raw_info=info, _field=field)
-        for permission in permissions:
-            if permission.has_permission(source, known, **arguments) is not True:
+        for has_permission in permissions:
+            if has_permission(source, known, **arguments) is not True:
                 return by_strawberry(source, info, **arguments)
         return call(source, info, **arguments)
 

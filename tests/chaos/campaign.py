@@ -15,13 +15,14 @@ from nexent_gql.kernel.json import Json
 from tests.chaos.checks import Violation, judge
 from tests.chaos.claims import Claim, make_claims, write_claims
 from tests.chaos.clients import TROUBLES, Crowd, subscribe
-from tests.chaos.cluster import Cluster, Say, open_link, running_cluster
+from tests.chaos.cluster import Cluster, open_link, running_cluster
 from tests.chaos.faults import inject_until
 from tests.chaos.history import Call, Final, History, Injected
 from tests.chaos.remains import look
 from tests.chaos.setting import make_agent
 from tests.support.fake_provider_process import RemoteFakeProvider, fake_provider_process
 from tests.support.graphql_client import Client, Data, GraphQLError
+from tests.support.trial import Say
 
 AT_ONCE = 16
 SETTLE_S = 120.0
@@ -48,6 +49,11 @@ class Outcome:
     violations: Sequence[Violation]
     folder: Path
     took_s: float
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether every promise was kept."""
+        return not self.violations
 
 
 async def campaign(

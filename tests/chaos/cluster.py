@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,7 +26,6 @@ from tests.support.processes import engine_pid
 from tests.support.tcp_fault_proxy import TcpFaultProxy
 
 READY_S = 180.0
-Say = Callable[[str], None]
 KEY = "a key for chaos, of 32 characters or more"
 
 

@@ -11,10 +11,11 @@ from random import Random
 
 from redis.exceptions import RedisError
 
-from tests.chaos.cluster import Cluster, Node, Say
+from tests.chaos.cluster import Cluster, Node
 from tests.chaos.history import Injected
 from tests.support.engines import redis_command
 from tests.support.tcp_fault_proxy import Fault, TcpFaultProxy
+from tests.support.trial import Say
 
 
 class Kind(StrEnum):

@@ -5,9 +5,10 @@ import signal
 import time
 from collections.abc import Sequence
 
-from tests.chaos.cluster import Cluster, Node, Say
+from tests.chaos.cluster import Cluster, Node
 from tests.chaos.faults import Kind
 from tests.chaos.history import Injected, Trouble
+from tests.support.trial import Say
 
 EXPECTED = ("ConnectionRefusedError", "ConnectError", "code=1012")
 """What clients meet and are told about: nobody listens, so another server is asked; or the socket says it restarts."""

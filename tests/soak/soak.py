@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tests.support.fake_provider_process import fake_provider_process
 from tests.support.fake_provider_steps import Text, Tool
 from tests.support.graphql_client import Client
 from tests.support.installation import Installation, running
+from tests.support.trial import Say
 from tests.support.wellness import blocked_loops, too_long
 
 WORKERS = 2
@@ -25,8 +26,6 @@ ASKERS = 6
 DAY_S = 86_400
 REST_S = 2.0
 _SCRIPT = [[Text("I shall count. "), Tool("calculator", {"expression": "6*7"})], [Text(tokens=60, tokens_per_s=40)]]
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,11 @@ class Outcome:
         """What grew, stayed or went wrong."""
         grown = growth_faults(self.before, self.samples, self.after)
         return [*grown, *remains_faults(self.left, self.ages, self.keys), *self.troubles]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether nothing grew, stayed or went wrong."""
+        return not self.faults
 
 
 async def soak(load_s: float, say: Say, *, askers: int = ASKERS) -> Outcome:
