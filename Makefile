@@ -38,7 +38,7 @@ up: .venv/.up ## Start everything: ARGS="--port 5010 --state-dir DIR"
 test: .venv/.dev ## Run the tests: ARGS="tests/unit -k words"
 	@exec $(BIN)/pytest $(PARALLEL) $(ARGS)
 
-fuzz: .venv/.dev ## Ask the server 5,000 things that the schema allows, or forbids: about six minutes
+fuzz: .venv/.dev ## Ask the server 5,000 things that the schema allows, or forbids: about three minutes
 	@FUZZ_EXAMPLES=114 exec $(BIN)/pytest tests/e2e/test_foreign_fuzz.py $(ARGS)
 
 check: check-format check-lint check-types check-imports check-schema check-migrations ## Judge the code by every rule

@@ -30,6 +30,7 @@ from nexent_gql.api.selections.events import Selections
 from nexent_gql.api.selections.query import Plans
 from nexent_gql.api.settings import ApiLimits
 
+_NODES_PER_INTROSPECTED_FIELD = 10
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 
@@ -38,7 +39,7 @@ class PreparedOperation:
     """An operation that may run; `nodes` is None when variables decide how long its lists are.
 
     `deferring` is the document as it was sent, where it defers parts of a query; `document` never does. `digest` is
-    the SHA-256 of its text, in hex.
+    the SHA-256 of its text, in hex. One that `introspects` asks for nothing but the schema.
     """
 
     digest: str
@@ -151,14 +152,18 @@ class Documents:
         shape: Shape,
         sized_by: frozenset[str],
     ) -> PreparedOperation:
-        nodes = None if sized_by else self._count(document, node, {})
+        introspects = shape.meta_depth > 0
+        if introspects:
+            nodes = shape.all_fields * _NODES_PER_INTROSPECTED_FIELD
+        else:
+            nodes = None if sized_by else self._count(document, node, {})
         selections = Selections.of(document)
         return PreparedOperation(
             digest,
             document,
-            deferring if node.operation is OperationType.QUERY else None,
+            deferring if node.operation is OperationType.QUERY and not introspects else None,
             node,
-            introspects=shape.meta_depth > 0,
+            introspects=introspects,
             root_fields=shape.fields,
             sized_by=sized_by,
             nodes=nodes,

@@ -12,6 +12,7 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 from nexent_gql.api.context import Context
 from nexent_gql.api.deferral import Increment, Pending, Publish, data_of, run_deferred
 from nexent_gql.api.documents import Prepared, PreparedOperation
+from nexent_gql.api.introspection import Introspections
 from nexent_gql.api.masking import publish, refusal
 from nexent_gql.api.meter import Bill, Meter
 from nexent_gql.api.naming import find_document
@@ -82,6 +83,7 @@ class Gate:
         self.settings = settings
         self._observer = observer or Observer()
         self._meter = Meter(settings.cost)
+        self._introspections = Introspections(schema.core)
 
     async def enter(self, request: GraphQLRequestData, context: Context) -> Admitted:
         """Find the document of a request, admit it and charge its caller; a new document is registered.
@@ -157,6 +159,8 @@ class Gate:
         try:
             async with asyncio.timeout(deadline_s):
                 operation, core, variables = admitted.operation, self.schema.core, admitted.request.variables
+                if operation.introspects:
+                    return await self._introspections.answer(operation, variables or {})
                 execution = prepare(core, operation.document, operation.name, variables, context, QueryExecutor)
                 return await run_query(execution, operation.plans)
         except TimeoutError:

@@ -23,6 +23,7 @@ from nexent_gql.api.refusals import QueryTooComplexError
 from nexent_gql.api.settings import ApiLimits
 
 _META = frozenset({"__schema", "__type"})
+_TYPENAME = "__typename"
 _MAX_NESTING = 100  # of fields, inline fragments and spreads together; keeps us far from Python's recursion limit
 
 
@@ -30,8 +31,8 @@ _MAX_NESTING = 100  # of fields, inline fragments and spreads together; keeps us
 class Shape:
     """What a selection set holds, fragments spread out.
 
-    `fields` counts its own level and `all_fields` every one; `depth` is the levels of ordinary fields, `meta_depth`
-    those of introspection.
+    `fields` counts its own level and `all_fields` every one; `depth` is the levels of ordinary fields, among which
+    `__typename` is none, `meta_depth` those of introspection.
     """
 
     fields: int = 0
@@ -52,13 +53,13 @@ class Shape:
             directives=self.directives + other.directives,
         )
 
-    def below(self, *, meta: bool, aliased: bool, directives: int) -> "Shape":
+    def below(self, name: str, *, aliased: bool, directives: int) -> "Shape":
         """Put a field on top of what it selects."""
-        deepest = 1 + max(self.depth, self.meta_depth)
+        meta, deepest = name in _META, 1 + max(self.depth, self.meta_depth)
         return Shape(
             fields=1,
             all_fields=1 + self.all_fields,
-            depth=0 if meta else 1 + self.depth,
+            depth=0 if meta or name == _TYPENAME else 1 + self.depth,
             meta_depth=deepest if meta else self.meta_depth,
             aliases=self.aliases + aliased,
             directives=self.directives + directives,
@@ -90,8 +91,8 @@ class _Measuring:
         directives = len(node.directives or ())
         if isinstance(node, FieldNode):
             inner = self.selections(node.selection_set)
-            meta = node.name.value in _META
-            return inner.below(meta=meta, aliased=node.alias is not None, directives=directives)
+            name, aliased = node.name.value, node.alias is not None
+            return inner.below(name, aliased=aliased, directives=directives)
         if isinstance(node, InlineFragmentNode):
             return self.selections(node.selection_set).beside(Shape(directives=directives))
         if isinstance(node, FragmentSpreadNode):
@@ -153,3 +154,6 @@ def check(operation: OperationDefinitionNode, shape: Shape, limits: ApiLimits) -
     for name, value, allowed in found:
         if value > allowed:
             raise _too_complex(name, allowed)
+    if shape.depth and shape.meta_depth:
+        message = "Ask for the schema in an operation of its own, without other fields."
+        raise QueryTooComplexError(message, limit="fields beside introspection", allowed=0)

@@ -1,0 +1,51 @@
+"""Answers about the schema itself: long, costly, and always the same, so each is made once and beside the loop."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import cast
+
+from graphql import GraphQLSchema
+from strawberry.types.execution import ExecutionResult
+
+from nexent_gql.api.documents import PreparedOperation
+from nexent_gql.api.encoding import encode
+from nexent_gql.api.selections.core import prepare
+
+_MAX_KEPT = 16  # some 0.2 MB each; every tool has its own document
+
+_Key = tuple[str, str | None, bytes]
+
+
+class Introspections:
+    """Runs operations that ask for nothing but the schema, one at a time, and keeps what came of the last ones."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        """Begin with nothing kept."""
+        self._schema = schema
+        self._turn = asyncio.Lock()
+        self._kept: OrderedDict[_Key, object] = OrderedDict()
+
+    async def answer(self, operation: PreparedOperation, variables: Mapping[str, object]) -> ExecutionResult:
+        """Return what the schema says of itself."""
+        key = (operation.digest, operation.name, encode(variables))
+        async with self._turn:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return ExecutionResult(data=cast("dict[str, object]", self._kept[key]), errors=None)
+            result = await asyncio.to_thread(self._run, operation, variables)
+        if not result.errors:
+            self._keep(key, result.data)
+        return result
+
+    def _run(self, operation: PreparedOperation, variables: Mapping[str, object]) -> ExecutionResult:
+        execution = prepare(self._schema, operation.document, operation.name, variables, None)
+        if isinstance(execution, list):
+            return ExecutionResult(data=None, errors=execution)
+        result = cast("ExecutionResult", execution.execute_operation())
+        return ExecutionResult(data=result.data, errors=result.errors)
+
+    def _keep(self, key: _Key, data: object) -> None:
+        self._kept[key] = data
+        if len(self._kept) > _MAX_KEPT:
+            self._kept.popitem(last=False)
