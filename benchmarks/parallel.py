@@ -77,9 +77,7 @@ async def _round(agent: ScriptedAgent, served: Served, runs: int) -> Watched:
     watched = Watched()
     sockets = [await Socket.open(served.port, watched.take, served.token) for _ in range(runs)]
     began_at = time.monotonic()
-    asked = await asyncio.gather(*(agent.ask() for _ in range(runs)))
-    for socket, one in zip(sockets, asked, strict=True):
-        socket.subscribe(DOCUMENT, run=run_id(one), after=None)
+    await asyncio.gather(*(_ask(agent, socket) for socket in sockets))
     async with asyncio.timeout(_FINISH_S):
         while len(watched.finished) < runs:
             watched.changed.clear()
@@ -88,6 +86,11 @@ async def _round(agent: ScriptedAgent, served: Served, runs: int) -> Watched:
     for socket in sockets:
         socket.drop()
     return watched
+
+
+async def _ask(agent: ScriptedAgent, socket: Socket) -> None:
+    asked = await agent.ask()
+    socket.subscribe(DOCUMENT, run=run_id(asked), after=None)
 
 
 def _check(watched: Watched, runs: int, tokens: int) -> None:

@@ -44,7 +44,7 @@ def create_engine(url: str, *, pool_size: int = 20, statement_timeout_s: float =
     return create_async_engine(
         url,
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=0,
         pool_timeout=5,
         pool_pre_ping=True,
         hide_parameters=True,  # what people wrote, and sealed keys, would stand in every logged error

@@ -1,7 +1,7 @@
 """Asking for work, inside the transaction of the change that asks for it."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
 
@@ -16,6 +16,24 @@ from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.json import JsonObject
 
 CHANNEL = "nexent_outbox"
+"""Rung by a trigger of the outbox, for those who listen, when rows of it are committed."""
+
+_FINISH = text("""
+    WITH ended AS (
+        UPDATE job SET state = :state, error = :error, lease_owner = NULL, lease_until = NULL,
+               finished_at = clock_timestamp()
+         WHERE id = :id AND fence = :fence AND state = :held RETURNING id, lane
+    ), forgotten AS (
+        DELETE FROM job_step USING ended WHERE job_step.job_id = ended.id
+    ), woken AS (
+        INSERT INTO outbox (tenant_id, kind, payload)
+        SELECT following.tenant_id, 'wake', jsonb_build_object('job_id', following.id, 'queue', following.queue)
+          FROM ended CROSS JOIN LATERAL (
+               SELECT id, tenant_id, queue FROM job WHERE lane = ended.lane AND state = 'QUEUED' AND id <> ended.id
+                ORDER BY position LIMIT 1) AS following
+    )
+    SELECT id FROM ended
+""")
 
 
 class Work(BaseModel):
@@ -52,7 +70,8 @@ async def enqueue(session: AsyncSession, tenant_id: UUID, work: Work, *, delay_s
         "woken_at": func.clock_timestamp(),
     }
     query = insert(Job).values(row).on_conflict_do_nothing(index_elements=["tenant_id", "key"]).returning(col(Job.id))
-    job_id = (await session.execute(query)).scalar_one_or_none()
+    with session.no_autoflush:  # what waits to be written has nothing to do with it
+        job_id = (await session.execute(query)).scalar_one_or_none()
     if job_id is None:
         known = select(col(Job.id)).where(col(Job.tenant_id) == tenant_id, col(Job.key) == work.key)
         return (await session.execute(known)).scalar_one()
@@ -76,9 +95,8 @@ async def publish(session: AsyncSession, tenant_id: UUID, topic: str, entries: S
 
 
 async def send(session: AsyncSession, tenant_id: UUID, kind: str, payload: JsonObject) -> None:
-    """Write a message to the outbox and ring the relay's bell."""
+    """Write a message to the outbox, which rings the relay's bell by itself."""
     session.add(Outbox(tenant_id=tenant_id, kind=kind, payload=payload))
-    await session.execute(text(f"SELECT pg_notify('{CHANNEL}', '')"))
 
 
 async def request_cancel(session: AsyncSession, job_id: UUID) -> JobState | None:
@@ -92,8 +110,9 @@ async def request_cancel(session: AsyncSession, job_id: UUID) -> JobState | None
     if job is None:
         return None
     if job.state == JobState.QUEUED and job.fence == 0:
-        await finish_job(session, job, JobState.CANCELLED)
-    elif job.finished_at is None:
+        await finish_job(session, job_id, 0, JobState.QUEUED, JobState.CANCELLED)
+        return JobState.CANCELLED
+    if job.finished_at is None:
         job.cancel_requested = True
         session.add(job)
         await send(session, job.tenant_id, "cancel", {"job_id": str(job_id)})
@@ -107,28 +126,9 @@ async def cancel_lane(session: AsyncSession, lane: str) -> None:
         await request_cancel(session, job_id)
 
 
-async def finish_job(session: AsyncSession, job: Job, state: JobState, *, error: str | None = None) -> None:
-    """Make a locked job final, forget its steps, and wake the next one of its lane."""
-    job.state, job.error, job.lease_owner, job.lease_until = state, error, None, None
-    job.finished_at = await database_now(session)
-    session.add(job)
-    await session.execute(text("DELETE FROM job_step WHERE job_id = :id"), {"id": job.id})
-    if job.lane is not None:
-        await _wake_next(session, job, job.lane)
-
-
-async def database_now(session: AsyncSession) -> datetime:
-    """Return the database's clock, the only one that leases are measured with."""
-    return (await session.execute(select(func.clock_timestamp()))).scalar_one()
-
-
-async def _wake_next(session: AsyncSession, job: Job, lane: str) -> None:
-    waiting = (
-        select(Job)
-        .where(col(Job.lane) == lane, col(Job.state) == JobState.QUEUED, col(Job.id) != job.id)
-        .order_by(col(Job.position))
-        .limit(1)
-    )
-    following = (await session.scalars(waiting)).one_or_none()
-    if following is not None:
-        await wake(session, following.tenant_id, following.id, following.queue)
+async def finish_job(
+    session: AsyncSession, job_id: UUID, fence: int, held: JobState, state: JobState, *, error: str | None = None
+) -> bool:
+    """Make a job final, forget its steps, and wake the next one of its lane; False when it is not `held` any more."""
+    values = {"id": job_id, "fence": fence, "held": held, "state": state, "error": error}
+    return (await session.execute(_FINISH, values)).first() is not None

@@ -70,19 +70,14 @@ class Lease:
         """
         async with self.db.transaction(self.tenant_id) as session:
             yield session
-            held = select(Job).where(
-                col(Job.id) == self.job_id, col(Job.fence) == self.fence, col(Job.state) == JobState.RUNNING
-            )
-            job = (
-                await session.scalars(held.with_for_update().execution_options(populate_existing=True))
-            ).one_or_none()
-            if job is None:
+            if not await finish_job(session, self.job_id, self.fence, JobState.RUNNING, state, error=error):
                 raise LeaseLostError("Another worker has taken this job over.")
-            await finish_job(session, job, state, error=error)
         self.settled = True
 
     async def steps(self) -> dict[str, JsonObject]:
-        """Return the results of all finished steps of all attempts, by name."""
+        """Return the results of all finished steps of earlier attempts, by name."""
+        if self.fence == 1:
+            return {}
         async with self.db.read(self.tenant_id) as session:
             rows = await session.scalars(select(JobStep).where(col(JobStep.job_id) == self.job_id))
             return {row.name: loads_object(row.result) for row in rows}

@@ -86,8 +86,6 @@ class Reaper:
         async with self._db.system() as session:
             lost = (await session.execute(_EXPIRED)).all()
             woken = (await session.execute(_UNWOKEN, {"stale_s": self._stale_s})).all()
-            if woken:
-                await session.execute(text("SELECT pg_notify('nexent_outbox', '')"))
         if lost:
             _log.warning("reaper.leases_lost", jobs=[str(row.id) for row in lost])
         return len(woken)

@@ -16,8 +16,9 @@ from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.events import Entry, EventLog, LogLostError
 from nexent_gql.ports.wakeups import Wakeups
 
+_BATCH = 200
 _TAKE = text("""
-    DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT 200 FOR UPDATE SKIP LOCKED)
+    DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED)
     RETURNING id, kind, payload
 """)
 _POLL_S = 1.0
@@ -49,7 +50,7 @@ class Relay:
             while True:
                 self._bell.clear()
                 try:
-                    while await self.relay():
+                    while await self.relay() == _BATCH:
                         pass
                 except UnavailableError as error:
                     _log.warning("relay.waiting", code=error.code)
@@ -66,7 +67,7 @@ class Relay:
             UnavailableError: The carrier does not answer; the messages stay.
         """
         async with self._db.system() as session:
-            rows = sorted((await session.execute(_TAKE)).all(), key=lambda row: cast("int", row.id))
+            rows = sorted((await session.execute(_TAKE, {"most": _BATCH})).all(), key=lambda row: cast("int", row.id))
             for row in rows:
                 await self._hand_on(row.id, row.kind, row.payload)
         return len(rows)

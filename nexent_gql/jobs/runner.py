@@ -170,7 +170,6 @@ class JobRunner:
             try:
                 async with self._db.system() as session:
                     await session.execute(_RELEASE, values)
-                    await session.execute(text("SELECT pg_notify('nexent_outbox', '')"))
             except DatabaseUnavailableError:
                 if time.monotonic() > give_up_at:
                     _log.warning("job.not_given_back", job_id=str(lease.job_id), fence=lease.fence)

@@ -4,11 +4,22 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Identity, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Column,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    event,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
-from nexent_gql.db.base import Table, TenantRow, timestamp
+from nexent_gql.db.base import Table, TenantRow, metadata, timestamp
 from nexent_gql.kernel.json import JsonObject
 
 
@@ -77,3 +88,20 @@ class Outbox(Table, table=True):
     kind: str
     payload: JsonObject = Field(sa_column=Column(JSONB, nullable=False))
     created_at: datetime = timestamp(default_now=True)
+
+
+_FUNCTION = DDL("""
+    CREATE FUNCTION ring_outbox() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF EXISTS (SELECT 1 FROM added) THEN
+            PERFORM pg_notify('nexent_outbox', '');
+        END IF;
+        RETURN NULL;
+    END $$
+""")
+_TRIGGER = DDL("""
+    CREATE TRIGGER bell AFTER INSERT ON outbox REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION ring_outbox()
+""")
+event.listen(metadata.tables["outbox"], "after_create", _FUNCTION)
+event.listen(metadata.tables["outbox"], "after_create", _TRIGGER)

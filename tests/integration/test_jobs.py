@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar, cast
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,7 @@ from sqlmodel import col
 from nexent_gql.adapters.events_memory import MemoryEventLog
 from nexent_gql.adapters.wakeups_memory import MemoryWakeups
 from nexent_gql.db.session import Database
-from nexent_gql.jobs.enqueue import Work, enqueue, request_cancel
+from nexent_gql.jobs.enqueue import CHANNEL, Work, enqueue, request_cancel
 from nexent_gql.jobs.lease import CancelReason, Handler, Lease, LeaseLostError
 from nexent_gql.jobs.reaper import Reaper
 from nexent_gql.jobs.relay import Relay
@@ -356,6 +357,29 @@ async def test_a_forgotten_job_is_woken_again(desk: Desk) -> None:
     assert await relay.relay() == 1
     assert await desk.count(Outbox) == 0
     assert (await desk.job(job_id)).state == JobState.QUEUED
+
+
+def _ring(rung: asyncio.Event, *_: object) -> None:
+    rung.set()
+
+
+async def test_the_outbox_rings_when_rows_of_it_are_committed_and_only_then(desk: Desk) -> None:
+    async with desk.db.engine.connect() as connection:
+        rung = asyncio.Event()
+        listener = cast("Any", (await connection.get_raw_connection()).driver_connection)
+        await listener.add_listener(CHANNEL, partial(_ring, rung))
+        await desk.worker().run(await desk.add())
+        async with asyncio.timeout(5):
+            await rung.wait()
+        rung.clear()
+        with pytest.raises(ZeroDivisionError):
+            await _fail(desk)
+        async with desk.db.transaction(desk.tenant_id) as session:
+            none = text("INSERT INTO outbox (tenant_id, kind, payload) SELECT tenant_id, '', '{}' FROM job LIMIT 0")
+            await session.execute(none)
+        await connection.execute(text("SELECT 1"))  # a notice that is on its way comes ahead of an answer
+        assert not rung.is_set()
+        await listener.reset()
 
 
 async def test_finished_jobs_are_purged(desk: Desk) -> None:

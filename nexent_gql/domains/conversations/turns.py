@@ -46,7 +46,7 @@ class Turns:
         return await self._repository.message(message_id)
 
     async def ask(self, conversation: Conversation, parent_id: UUID | None, words: str, now: datetime) -> Message:
-        """Insert what the user says behind `parent_id`, None for a new beginning."""
+        """Add what the user says behind `parent_id`, None for a new beginning; written with the answer to it."""
         message = Message(
             tenant_id=self._tenant_id,
             conversation_id=conversation.id,
@@ -57,7 +57,7 @@ class Turns:
             created_at=now,
             updated_at=now,
         )
-        await self._insert(conversation, message, now)
+        await self._add(conversation, message, now)
         return message
 
     async def open_answer(self, conversation: Conversation, question: Message, run_id: UUID, now: datetime) -> Message:
@@ -72,7 +72,8 @@ class Turns:
             created_at=now + _LATER,
             updated_at=now,
         )
-        await self._insert(conversation, message, now)
+        await self._add(conversation, message, now)
+        await self._session.flush()  # ahead of what refers to it
         conversation.active_message_id, conversation.updated_at = message.id, now
         branch = events.body(events.ACTIVE_BRANCH_CHANGED, message_id=str(message.id))
         await self.tell(conversation, now, branch)
@@ -107,7 +108,6 @@ class Turns:
             self._told.add(conversation.id)
             await poke(self._session, self._tenant_id, events.topic(self._tenant_id, conversation.id))
 
-    async def _insert(self, conversation: Conversation, message: Message, now: datetime) -> None:
+    async def _add(self, conversation: Conversation, message: Message, now: datetime) -> None:
         self._repository.add(message)
-        await self._session.flush()
         await self.tell(conversation, now, events.body(events.MESSAGE_ADDED, message_id=str(message.id)))

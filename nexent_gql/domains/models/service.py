@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from nexent_gql.db.session import Database
 from nexent_gql.db.violations import STILL_REFERENCED, translated
 from nexent_gql.domains.models.errors import (
@@ -199,8 +201,12 @@ class ModelService:
             SecretUnreadableError: The key was stored under another key of the installation.
         """
         async with self._db.read(tenant_id) as session:
-            models = ModelRepository(session, tenant_id)
-            row = await (models.default() if model_id is None else models.get(model_id))
+            return await self.endpoint_within(session, tenant_id, model_id)
+
+    async def endpoint_within(self, session: AsyncSession, tenant_id: UUID, model_id: UUID | None) -> ModelEndpoint:
+        """Return the same as `endpoint`, by the connection of a transaction that is under way."""
+        models = ModelRepository(session, tenant_id)
+        row = await (models.default() if model_id is None else models.get(model_id))
         if row is None:
             raise NoDefaultModelError if model_id is None else ChatModelNotFoundError(model_id)
         return self._endpoint(row)

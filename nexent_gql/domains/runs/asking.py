@@ -141,7 +141,8 @@ class Asking:
             parent_id = conversation.active_message_id
             if new.parent_id is not None:
                 parent_id = (await self._answer(turns, conversation, new.parent_id)).id
-            await self._clear_the_way(session, actor, conversation, request, new.on_busy)
+            if new.agent_id is None:
+                await self._clear_the_way(session, actor, conversation, request, new.on_busy)
             question = await turns.ask(conversation, parent_id, text, self._clock())
             return await self._open(session, turns, actor, conversation, question, request)
 
@@ -217,11 +218,17 @@ class Asking:
         return await self._once(actor, request, ask)
 
     async def _once(self, actor: Principal, request: _Request, ask: _Ask) -> Asked:
-        """Ask, unless the client id was there before; of several at once, one asks and the others find its run."""
+        """Ask, unless the client id was there before; of several at once, one asks and the others find its run.
+
+        Raises:
+            TooManyRunsError: The tenant has as many as it may.
+        """
         if (known := await self._known(actor, request)) is not None:
             return known
         try:
             async with self._db.transaction(actor.tenant_id) as session:
+                if await RunRepository(session, actor.tenant_id).count_active() >= self._max_active:
+                    raise TooManyRunsError(self._max_active)
                 return await ask(session)
         except (IntegrityError, RunBusyError):
             if (known := await self._known(actor, request)) is not None:
@@ -314,15 +321,9 @@ class Asking:
         question: Message,
         request: _Request,
     ) -> Asked:
-        """Insert the answer, its run and its job.
-
-        Raises:
-            TooManyRunsError: The tenant has as many as it may.
-        """
-        runs = RunRepository(session, actor.tenant_id)
-        if await runs.count_active() >= self._max_active:
-            raise TooManyRunsError(self._max_active)
-        agent = await self._agents.get_within(session, actor, conversation.agent_id)
+        """Insert the answer, its run and its job."""
+        with session.no_autoflush:  # the question is written together with its answer
+            agent = await self._agents.get_within(session, actor, conversation.agent_id)
         now, run_id = self._clock(), new_id()
         answer = await turns.open_answer(conversation, question, run_id, now)
         work = ExecuteRun(run_id=run_id, conversation_id=conversation.id)
@@ -340,7 +341,7 @@ class Asking:
             spec=snapshot(agent, now),
             created_at=now,
         )
-        runs.add(run)
+        RunRepository(session, actor.tenant_id).add(run)
         body = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
         await turns.tell(conversation, now, body)
         return Asked(run, conversation, question, answer)

@@ -100,12 +100,10 @@ class RunExecutor:
 
         None when there is nothing to do any more.
         """
-        run_id = UUID(str(lease.payload["run_id"]))
+        run_id, conversation_id = (UUID(str(lease.payload[name])) for name in ("run_id", "conversation_id"))
         async with lease.transaction() as session:
-            repository = RunRepository(session, lease.tenant_id)
-            found = await repository.get(run_id)
-            turns = Turns(session, lease.tenant_id)
-            conversation = await turns.lock(found.conversation_id) if found else None
+            repository, turns = RunRepository(session, lease.tenant_id), Turns(session, lease.tenant_id)
+            conversation = await turns.lock(conversation_id)
             run = await repository.get(run_id, lock=True) if conversation else None
             if run is None or conversation is None or run.finished_at is not None:
                 return None
@@ -190,12 +188,13 @@ class RunExecutor:
         model_id = UUID(str(spec["model_id"])) if spec["model_id"] else None
         async with lease.db.read(lease.tenant_id) as session:
             history = await Turns(session, lease.tenant_id).history(run.question_id)
+            model = await self._models.endpoint_within(session, lease.tenant_id, model_id)
         return RunSpec(
             agent_name=str(spec["agent_name"]),
             kind=AgentKind(str(spec["kind"])),
             instructions=str(spec["instructions"]),
             max_steps=cast("int", spec["max_steps"]),
-            model=await self._models.endpoint(lease.tenant_id, model_id),
+            model=model,
             tools=self._tools.chosen(cast("list[str]", spec["tool_names"])),
             history=tuple(_turn(message) for message in history[:-1]),
             task=history[-1].text,

@@ -49,6 +49,9 @@ async def close_run(
     The conversation is locked by the caller; `entries` end with `ending`, which is published after the commit
     even if this process dies.
     """
+    turns = Turns(session, run.tenant_id)
+    status = _MESSAGE_STATUS[RunStatus(ending.status)]
+    await turns.close_answer(conversation, run.message_id, events.answer_text(entries), status, now)
     usage = events.last_usage(entries)
     run.status, run.finished_at = RunStatus(ending.status), now
     run.error_code, run.error_message, run.retryable = ending.error_code, ending.error_message, ending.retryable
@@ -63,9 +66,6 @@ async def close_run(
         events=events.pack(entries),
     )
     repository.add(archive)
-    turns = Turns(session, run.tenant_id)
-    status = _MESSAGE_STATUS[RunStatus(ending.status)]
-    await turns.close_answer(conversation, run.message_id, events.answer_text(entries), status, now)
     changed = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run.id))
     await turns.tell(conversation, now, changed)
     await publish(session, run.tenant_id, events.topic(run.tenant_id, run.id), [events.to_json(entries[-1])])
