@@ -32,7 +32,8 @@ SHAPE = {
     "policies": "SELECT tablename, policyname, permissive, roles, cmd, qual, with_check FROM pg_policies",
     "triggers": "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
     "functions": r"""
-        SELECT proname, regexp_replace(prosrc, '\s+', ' ', 'g') FROM pg_proc JOIN pg_language ON prolang = pg_language.oid
+        SELECT proname, regexp_replace(prosrc, '\s+', ' ', 'g')
+          FROM pg_proc JOIN pg_language ON prolang = pg_language.oid
          WHERE pronamespace = 'public'::regnamespace AND lanname = 'plpgsql'
     """,
     "rights": """
