@@ -137,7 +137,9 @@ class _Member(PushQueue):
 
 
 def _entries(values: bytes) -> list[Entry]:
-    rows = cast("list[tuple[int, int, int, JsonObject]]", loads(values))
+    rows: list[tuple[int, int, int, JsonObject]] = loads(values)  # pyright: ignore[reportAssignmentType] - as written
+    if len(rows) == 1:
+        return [Entry(*rows[0])]
     return [Entry(*row) for row in rows]
 
 

@@ -152,12 +152,12 @@ class RedisWire(asyncio.Protocol):
         self._writable.set()
 
     def _deliver(self) -> None:
-        received, self._received = self._received, []
+        received, self._received, take = self._received, [], self._take
         for frame in received:
-            if type(frame) is not list or self._take is None:
+            if type(frame) is not list or take is None:
                 self.connection_lost(frame if isinstance(frame, RedisError) else None)
             else:
-                self._take(cast("Frame", frame))
+                take(frame)  # pyright: ignore[reportArgumentType] - what Redis pushes
 
     async def _more(self) -> None:
         while not self._received:

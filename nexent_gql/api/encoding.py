@@ -38,4 +38,7 @@ def cursor_of(data: object) -> str | None:
 def render(key: str, value: object) -> Rendered:
     """Encode a result that has nothing but one root field."""
     data = {key: value}
-    return Rendered(encode({"data": data}), data)
+    try:
+        return Rendered(dumps({"data": data}), data)
+    except TypeError:
+        return Rendered(encode({"data": data}), data)

@@ -8,9 +8,8 @@ from typing import Protocol, cast
 from nexent_gql.kernel.errors import ConflictError, UnavailableError
 from nexent_gql.kernel.json import JsonObject
 
-
-def _no_views() -> dict[object, object]:
-    return {}
+GAP = "StreamGap"
+"""The kind of an entry that stands for several."""
 
 
 @dataclass(slots=True)  # never changed; not frozen, because that makes one six times as expensive
@@ -20,20 +19,20 @@ class Entry:
     One entry may stand for several: a body of kind "StreamGap" covers `from_seq` to `to_seq`, and has
     `to_seq` as its own `seq`. The entry behind it has `to_seq + 1`.
 
-    All readers of a topic in one process get the same object from the push; what one of them makes of it
-    it may leave in `views` for the others.
+    All readers of a topic in one process get the same object from the push; what the first of them makes of it, to be
+    shown, it leaves in `view` for the others.
     """
 
     seq: int
     attempt: int
     at_ms: int
     body: JsonObject
-    views: dict[object, object] = field(default_factory=_no_views, compare=False, repr=False)
+    view: object = field(default=None, compare=False, repr=False)
 
     @property
     def from_seq(self) -> int:
         """The first position that this entry stands for; `seq` itself, unless it is a gap."""
-        return cast("int", self.body["from_seq"]) if self.body.get("kind") == "StreamGap" else self.seq
+        return cast("int", self.body["from_seq"]) if self.body.get("kind") == GAP else self.seq
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 
 from nexent_gql.kernel.errors import UnavailableError
-from nexent_gql.ports.events import Entry, EventLog, Stored, Subscription
+from nexent_gql.ports.events import GAP, Entry, EventLog, Stored, Subscription
 from nexent_gql.ports.run_events import StreamGap, encode_body
 from nexent_gql.streams.following import Following, Tap
 
@@ -32,11 +32,11 @@ def follow(
     *,
     read: Read,
     archive: Archive | None = None,
-    is_last: Callable[[Entry], bool] | None = None,
+    last_kind: str | None = None,
     is_last_kept: bool = False,
     silence_s: float = 30.0,
 ) -> Following[Entry]:
-    """Return the entries behind `after`, each once, in order of `seq`; end behind the one that `is_last`.
+    """Return the entries behind `after`, each once, in order of `seq`; end behind the one of `last_kind`.
 
     Entries that can be had nowhere are replaced by one entry of kind "StreamGap"; a gap that a writer left is
     cut to what this reader misses. A position ahead of an unfinished topic waits there, one at or
@@ -48,7 +48,7 @@ def follow(
         after: The last `seq` the reader has; 0 for the beginning.
         read: Asked first for what the push did not bring.
         archive: Asked for what `read` does not have.
-        is_last: Tells the entry behind which nothing comes; None: there is none.
+        last_kind: The kind of the entry behind which nothing comes; None: there is none.
         is_last_kept: The store keeps the last entry at one `seq`: a reader who comes behind it has to look back.
             Otherwise the store shows it behind whatever position it is asked for.
         silence_s: Seconds without a push after which the stores are read.
@@ -56,7 +56,7 @@ def follow(
     Raises:
         UnavailableError: The push can't be established, and there is no archive of the topic; when iterated over.
     """
-    reader = _Reader(after, read, archive, is_last, silence_s, may_be_over=is_last_kept)
+    reader = _Reader(after, read, archive, last_kind, silence_s, may_be_over=is_last_kept)
     return Following(_entries(reader, push), _itself, reader.set_tap)
 
 
@@ -82,7 +82,7 @@ def follow_log(
     after: int,
     *,
     archive: Archive | None = None,
-    is_last: Callable[[Entry], bool] | None = None,
+    last_kind: str | None = None,
     silence_s: float = 30.0,
 ) -> Following[Entry]:
     """Follow a topic whose growing store is the event log itself; see `follow`."""
@@ -91,7 +91,7 @@ def follow_log(
         after,
         read=partial(log.read, topic),
         archive=archive,
-        is_last=is_last,
+        last_kind=last_kind,
         is_last_kept=True,
         silence_s=silence_s,
     )
@@ -119,7 +119,7 @@ class _Reader:
         after: int,
         read: Read,
         archive: Archive | None,
-        is_last: Callable[[Entry], bool] | None,
+        last_kind: str | None,
         silence_s: float,
         *,
         may_be_over: bool,
@@ -127,7 +127,7 @@ class _Reader:
         self._expected = after + 1
         self._read = read
         self._archive = archive
-        self._is_last = is_last
+        self._last_kind = last_kind
         self._silence_s = silence_s
         self._may_be_over = may_be_over
         self._announced_seq = 0
@@ -145,14 +145,16 @@ class _Reader:
         if self._tap is None or len(pushed) != 1:
             return False
         (entry,) = pushed
-        if not entry.seq == entry.from_seq == self._expected or (self._is_last is not None and self._is_last(entry)):
+        kind = entry.body.get("kind")
+        if entry.seq != self._expected or kind in (self._last_kind, GAP):
             return False
         try:
             taken = self._tap(entry)
         except Exception:  # noqa: BLE001 - not the hub's concern: the reader gets the entry, and meets the error itself
             return False
         if taken:
-            self._pass(entry)
+            self._expected += 1
+            self._may_be_over = False
         return taken
 
     def take(self, pushed: Sequence[Entry] | None) -> Sequence[Entry]:
@@ -196,7 +198,7 @@ class _Reader:
 
     async def _look_at_the_end(self, stored: Stored) -> None:
         """Find out whether a reader who came to a silent topic is behind its last entry already."""
-        if self._is_last is None or not self._may_be_over or not 0 < stored.last_seq < self._expected:
+        if self._last_kind is None or not self._may_be_over or not 0 < stored.last_seq < self._expected:
             return
         self._may_be_over = False
         ending = await _answer(self._read(stored.last_seq - 1))
@@ -221,8 +223,11 @@ class _Reader:
         if entry.seq >= self._expected:
             self._expected = entry.seq + 1
             self._may_be_over = False
-        if self._is_last is not None and self._is_last(entry):
+        if self._is_last(entry):
             self.is_finished = True
+
+    def _is_last(self, entry: Entry) -> bool:
+        return self._last_kind is not None and entry.body.get("kind") == self._last_kind
 
     def _bridge(self, beyond: Entry) -> Sequence[Entry]:
         """Give up what lies ahead of `beyond`."""

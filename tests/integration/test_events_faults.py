@@ -37,7 +37,7 @@ class Reader:
     at_s: list[float] = field(default_factory=list[float])
 
     async def read(self, log: RedisEventLog, topic: str) -> None:
-        async with aclosing(follow_log(log, topic, 0, is_last=is_last, silence_s=SILENCE_S)) as stream:
+        async with aclosing(follow_log(log, topic, 0, last_kind=RunFinished.kind, silence_s=SILENCE_S)) as stream:
             async for entry in stream:
                 self.got.append(entry)
                 self.at_s.append(asyncio.get_running_loop().time())

@@ -17,6 +17,7 @@ from nexent_gql.streams.follow import follow, follow_log
 from nexent_gql.streams.following import Following
 
 Divert = Callable[[Sequence[Entry]], bool]
+LAST = RunFinished.kind
 TOPIC = "t/run/1"
 SILENCE_S = 0.02
 
@@ -35,10 +36,6 @@ def finish(seq: int) -> Entry:
 
 def gap(from_seq: int, to_seq: int, at_ms: int, attempt: int = 1) -> Entry:
     return Entry(to_seq, attempt, at_ms, encode_body(StreamGap(from_seq=from_seq, to_seq=to_seq)))
-
-
-def is_last(item: Entry) -> bool:
-    return item.body["kind"] == "RunFinished"
 
 
 async def collect(stream: Following[Entry], count: int | None = None, *, within_s: float = 5) -> list[Entry]:
@@ -78,7 +75,7 @@ async def not_finished(_after: int) -> Stored | None:
 
 async def test_replays_then_goes_on_live(log: MemoryEventLog) -> None:
     await log.append(TOPIC, 1, entries(1, 3))
-    reading = asyncio.create_task(collect(follow_log(log, TOPIC, 1, is_last=is_last)))
+    reading = asyncio.create_task(collect(follow_log(log, TOPIC, 1, last_kind=LAST)))
     await until(lambda: log.reader_count(TOPIC) == 1)
     await log.append(TOPIC, 1, [entry(4), finish(5)])
     assert await reading == [*entries(2, 4), finish(5)]
@@ -87,26 +84,26 @@ async def test_replays_then_goes_on_live(log: MemoryEventLog) -> None:
 
 async def test_replays_more_than_a_page(log: MemoryEventLog) -> None:
     await log.append(TOPIC, 1, [*entries(1, 2_500), finish(2_501)])
-    assert await collect(follow_log(log, TOPIC, 0, is_last=is_last)) == [*entries(1, 2_500), finish(2_501)]
+    assert await collect(follow_log(log, TOPIC, 0, last_kind=LAST)) == [*entries(1, 2_500), finish(2_501)]
 
 
 async def test_takes_from_the_archive_what_the_log_has_forgotten(log: MemoryEventLog) -> None:
     whole = [*entries(1, 9), finish(10)]
-    assert await collect(follow_log(log, TOPIC, 4, archive=archive_of(whole), is_last=is_last)) == whole[4:]
+    assert await collect(follow_log(log, TOPIC, 4, archive=archive_of(whole), last_kind=LAST)) == whole[4:]
 
 
 async def test_ends_behind_the_end_of_a_finished_topic(log: MemoryEventLog) -> None:
     whole = [*entries(1, 9), finish(10)]
     for after in (10, 11, 500):
-        assert await collect(follow_log(log, TOPIC, after, archive=archive_of(whole), is_last=is_last)) == []
+        assert await collect(follow_log(log, TOPIC, after, archive=archive_of(whole), last_kind=LAST)) == []
     await log.append(TOPIC, 1, whole)
     for after in (10, 11, 500):
-        assert await collect(follow_log(log, TOPIC, after, archive=not_finished, is_last=is_last)) == []
+        assert await collect(follow_log(log, TOPIC, after, archive=not_finished, last_kind=LAST)) == []
 
 
 async def test_waits_ahead_of_a_living_topic(log: MemoryEventLog) -> None:
     await log.append(TOPIC, 1, entries(1, 3))
-    reading = asyncio.create_task(collect(follow_log(log, TOPIC, 5, is_last=is_last)))
+    reading = asyncio.create_task(collect(follow_log(log, TOPIC, 5, last_kind=LAST)))
     await until(lambda: log.reader_count(TOPIC) == 1)
     await log.append(TOPIC, 1, entries(4, 7))
     await log.append(TOPIC, 1, [finish(8)])
@@ -114,7 +111,7 @@ async def test_waits_ahead_of_a_living_topic(log: MemoryEventLog) -> None:
 
 
 async def test_a_reader_ahead_of_the_end_ends_with_the_topic(log: MemoryEventLog) -> None:
-    reading = asyncio.create_task(collect(follow_log(log, TOPIC, 500, is_last=is_last)))
+    reading = asyncio.create_task(collect(follow_log(log, TOPIC, 500, last_kind=LAST)))
     await until(lambda: log.reader_count(TOPIC) == 1)
     await log.append(TOPIC, 1, [entry(1), finish(2)])
     assert await reading == []
@@ -122,29 +119,29 @@ async def test_a_reader_ahead_of_the_end_ends_with_the_topic(log: MemoryEventLog
 
 async def test_cuts_a_gap_of_the_writer_to_what_the_reader_misses(log: MemoryEventLog) -> None:
     await log.append(TOPIC, 1, [gap(1, 100, 7), finish(101)])
-    assert await collect(follow_log(log, TOPIC, 0, is_last=is_last)) == [gap(1, 100, 7), finish(101)]
-    assert await collect(follow_log(log, TOPIC, 40, is_last=is_last)) == [gap(41, 100, 7), finish(101)]
-    assert await collect(follow_log(log, TOPIC, 100, is_last=is_last)) == [finish(101)]
+    assert await collect(follow_log(log, TOPIC, 0, last_kind=LAST)) == [gap(1, 100, 7), finish(101)]
+    assert await collect(follow_log(log, TOPIC, 40, last_kind=LAST)) == [gap(41, 100, 7), finish(101)]
+    assert await collect(follow_log(log, TOPIC, 100, last_kind=LAST)) == [finish(101)]
 
 
 async def test_says_what_can_be_had_nowhere() -> None:
     log = MemoryEventLog(max_entries=3)
     await log.append(TOPIC, 1, [*entries(1, 9), finish(10)])
     for archive in (None, not_finished):
-        got = await collect(follow_log(log, TOPIC, 2, archive=archive, is_last=is_last))
+        got = await collect(follow_log(log, TOPIC, 2, archive=archive, last_kind=LAST))
         assert got == [gap(3, 7, 8), *entries(8, 9), finish(10)]
 
 
 async def test_a_loss_ahead_of_a_gap_of_the_writer_is_said_too() -> None:
     log = MemoryEventLog(max_entries=2)
     await log.append(TOPIC, 1, [*entries(1, 4), gap(5, 9, 7), finish(10)])
-    got = await collect(follow_log(log, TOPIC, 2, is_last=is_last))
+    got = await collect(follow_log(log, TOPIC, 2, last_kind=LAST))
     assert got == [gap(3, 4, 7), gap(5, 9, 7), finish(10)]
 
 
 async def test_a_hole_in_the_archive_is_a_gap_too(log: MemoryEventLog) -> None:
     archive = archive_of([*entries(1, 3), *entries(6, 8), finish(9)])
-    got = await collect(follow_log(log, TOPIC, 0, archive=archive, is_last=is_last))
+    got = await collect(follow_log(log, TOPIC, 0, archive=archive, last_kind=LAST))
     assert got == [*entries(1, 3), gap(4, 5, 6), *entries(6, 8), finish(9)]
 
 
@@ -152,7 +149,7 @@ async def test_the_log_fills_a_hole_of_the_archive_and_the_archive_one_of_the_lo
     log = MemoryEventLog(max_entries=4)
     await log.append(TOPIC, 1, [*entries(1, 9), finish(10)])
     archive = archive_of([*entries(2, 6), *entries(8, 8), finish(10)])
-    got = await collect(follow_log(log, TOPIC, 0, archive=archive, is_last=is_last))
+    got = await collect(follow_log(log, TOPIC, 0, archive=archive, last_kind=LAST))
     assert got == [gap(1, 1, 2), *entries(2, 9), finish(10)]
 
 
@@ -198,10 +195,8 @@ async def dead_read(_after: int) -> Stored:
 
 async def test_an_archive_serves_without_push_and_log() -> None:
     whole = [*entries(1, 9), finish(10)]
-    assert (
-        await collect(follow(dead_push(), 3, read=dead_read, archive=archive_of(whole), is_last=is_last)) == whole[3:]
-    )
-    assert await collect(follow(dead_push(), 10, read=dead_read, archive=archive_of(whole), is_last=is_last)) == []
+    assert await collect(follow(dead_push(), 3, read=dead_read, archive=archive_of(whole), last_kind=LAST)) == whole[3:]
+    assert await collect(follow(dead_push(), 10, read=dead_read, archive=archive_of(whole), last_kind=LAST)) == []
 
 
 async def test_says_that_it_cannot_listen() -> None:
@@ -219,7 +214,7 @@ async def test_a_store_that_fails_is_asked_again_soon(log: MemoryEventLog) -> No
             raise failure
         return await log.read(TOPIC, after)
 
-    got = await collect(follow(log.subscribe(TOPIC), 0, read=read, is_last=is_last, silence_s=60), within_s=2)
+    got = await collect(follow(log.subscribe(TOPIC), 0, read=read, last_kind=LAST, silence_s=60), within_s=2)
     assert got == [*entries(1, 3), finish(4)]
 
 
@@ -234,7 +229,7 @@ async def test_no_gap_is_claimed_while_the_archive_does_not_answer() -> None:
             raise failure
         return await whole(after)
 
-    got = await collect(follow_log(log, TOPIC, 0, archive=archive, is_last=is_last), within_s=2)
+    got = await collect(follow_log(log, TOPIC, 0, archive=archive, last_kind=LAST), within_s=2)
     assert got == [*entries(1, 9), finish(10)]
 
 
@@ -262,7 +257,7 @@ async def test_an_end_that_comes_between_two_reads_is_told() -> None:
         return answers.pop(0)
 
     push = nullcontext(Scripted([None]))
-    assert await collect(follow(push, 5, read=read, is_last=is_last), within_s=2) == [finish(6)]
+    assert await collect(follow(push, 5, read=read, last_kind=LAST), within_s=2) == [finish(6)]
 
 
 async def test_an_end_that_comes_while_the_reader_looks_whether_it_was_there_is_told() -> None:
@@ -272,7 +267,7 @@ async def test_an_end_that_comes_while_the_reader_looks_whether_it_was_there_is_
         return answers.pop(0)
 
     push = nullcontext(Scripted([[finish(6)]]))
-    following = follow(push, 5, read=read, is_last=is_last, is_last_kept=True)
+    following = follow(push, 5, read=read, last_kind=LAST, is_last_kept=True)
     assert await collect(following, within_s=2) == [finish(6)]
 
 
@@ -285,7 +280,7 @@ async def test_what_a_lost_log_will_get_again_is_no_loss() -> None:
     async def read(_after: int) -> Stored:
         return answers.pop(0)
 
-    assert await collect(follow(push, 0, read=read, is_last=is_last, silence_s=60), within_s=3) == whole
+    assert await collect(follow(push, 0, read=read, last_kind=LAST, silence_s=60), within_s=3) == whole
     assert answers == []
 
 
@@ -391,10 +386,15 @@ class Stutter:
 async def read_on_and_off(world: World, after: int) -> list[Entry]:
     """Read to the end, with a new subscription from the last position now and then."""
     got: list[Entry] = []
-    while not got or not is_last(got[-1]):
+    while not got or got[-1].body["kind"] != LAST:
         position = got[-1].seq if got else after
         stream = follow(
-            world.push(), position, read=world.read, archive=world.archive, is_last=is_last, silence_s=SILENCE_S
+            world.push(),
+            position,
+            read=world.read,
+            archive=world.archive,
+            last_kind=LAST,
+            silence_s=SILENCE_S,
         )
 
         def tap(item: Entry) -> bool:
@@ -464,7 +464,7 @@ async def test_a_tap_gets_what_comes_while_its_reader_waits_but_never_the_end() 
         return item.seq != 3
 
     await log.append(TOPIC, 1, [entry(1)])
-    stream = follow_log(log, TOPIC, 0, is_last=is_last)
+    stream = follow_log(log, TOPIC, 0, last_kind=LAST)
     stream.tap(tap)
     reading = asyncio.create_task(collect(stream))
     await until(lambda: log.reader_count(TOPIC) == 1)

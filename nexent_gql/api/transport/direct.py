@@ -1,7 +1,7 @@
 """Text frames written at once, past the layers between an application and the connection."""
 
 from collections.abc import Callable
-from struct import pack
+from struct import Struct
 from typing import cast
 
 from starlette.websockets import WebSocket
@@ -16,6 +16,7 @@ _EXTENSION = "nexent.text"
 _FINAL_TEXT = 0x81
 _TWO_BYTE_LENGTH, _EIGHT_BYTE_LENGTH = 126, 127
 _MAX_TWO_BYTES = 0xFFFF
+_SHORT, _MEDIUM, _LONG = Struct("!BB").pack, Struct("!BBH").pack, Struct("!BBQ").pack
 
 
 class DirectSocketProtocol(BoundedSocketProtocol):
@@ -32,16 +33,15 @@ class DirectSocketProtocol(BoundedSocketProtocol):
     def _write_text(self, text: bytes) -> bool:
         if not self.writable.is_set() or self.disconnected or self.close_sent or self.conn.state is not State.OPEN:
             return False
-        self.transport.write(_head(len(text)) + text)
+        length = len(text)
+        if length < _TWO_BYTE_LENGTH:
+            head = _SHORT(_FINAL_TEXT, length)
+        elif length <= _MAX_TWO_BYTES:
+            head = _MEDIUM(_FINAL_TEXT, _TWO_BYTE_LENGTH, length)
+        else:
+            head = _LONG(_FINAL_TEXT, _EIGHT_BYTE_LENGTH, length)
+        self.transport.write(head + text)
         return True
-
-
-def _head(length: int) -> bytes:
-    if length < _TWO_BYTE_LENGTH:
-        return pack("!BB", _FINAL_TEXT, length)
-    if length <= _MAX_TWO_BYTES:
-        return pack("!BBH", _FINAL_TEXT, _TWO_BYTE_LENGTH, length)
-    return pack("!BBQ", _FINAL_TEXT, _EIGHT_BYTE_LENGTH, length)
 
 
 def writer_of(socket: WebSocket) -> WriteText:

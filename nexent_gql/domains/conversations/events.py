@@ -43,8 +43,3 @@ def deleted(seq: int, at_ms: int) -> Entry:
 def body(kind: str, **ids: str) -> JsonObject:
     """Make a body."""
     return {"kind": kind, **ids}
-
-
-def is_last(entry: Entry) -> bool:
-    """Tell whether nothing comes behind this event."""
-    return entry.body["kind"] == CONVERSATION_DELETED

@@ -11,7 +11,7 @@ from nexent_gql.kernel.json import JsonObject, dumps, loads
 from nexent_gql.kernel.page import InvalidCursorError
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import Usage
-from nexent_gql.ports.run_events import AttemptStarted, RunFinished, TextDelta, UsageUpdated, decode_body
+from nexent_gql.ports.run_events import AttemptStarted, TextDelta, UsageUpdated, decode_body
 
 _CURSOR = re.compile(r"([0-9a-f]{8})-(0|[1-9][0-9]{0,8})", re.ASCII)
 
@@ -43,11 +43,6 @@ def parse_cursor(of: UUID, text: str | None, field: str) -> int:
     if match is None or match[1] != of.hex[-8:]:
         raise InvalidCursorError(field)
     return int(match[2])
-
-
-def is_last(entry: Entry) -> bool:
-    """Tell whether nothing comes behind this event."""
-    return entry.body.get("kind") == RunFinished.kind
 
 
 def answer_text(entries: Iterable[Entry]) -> str:

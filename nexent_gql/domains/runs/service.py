@@ -97,7 +97,7 @@ class RunService:
             return await self._archived(actor.tenant_id, run_id, position)
 
         topic = events.topic(actor.tenant_id, run_id)
-        return follow_log(self._log, topic, seq, archive=archive, is_last=events.is_last)
+        return follow_log(self._log, topic, seq, archive=archive, last_kind=RunFinished.kind)
 
     async def follow_conversation(
         self, actor: Principal, conversation_id: UUID, *, after: str | None
@@ -120,7 +120,7 @@ class RunService:
             return Stored(entries=[end], first_seq=end.seq, last_seq=end.seq)
 
         push = self._log.subscribe(conversation_events.topic(actor.tenant_id, conversation_id))
-        return follow(push, seq, read=read, is_last=conversation_events.is_last)
+        return follow(push, seq, read=read, last_kind=conversation_events.CONVERSATION_DELETED)
 
     async def _archived(self, tenant_id: UUID, run_id: UUID, position: int) -> Stored | None:
         """Return the archived events; of a run that was deleted with its conversation, that it has ended."""
