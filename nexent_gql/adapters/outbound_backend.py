@@ -3,12 +3,12 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import cast
 
 import httpcore2
 import httpx2
 
 from nexent_gql.adapters.outbound_addresses import Reach, is_allowed
+from nexent_gql.adapters.outbound_stream import NetworkStream
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Turns a host and a port into addresses; raises OSError when there are none."""
@@ -32,7 +32,6 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
     def __init__(self, reach: Reach, resolver: Resolver = resolve) -> None:
         self._reach: Reach = reach
         self._resolver = resolver
-        self._network = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
 
     async def connect_tcp(
         self,
@@ -94,7 +93,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         for address in others:
             share_s = None if timeout_s is None else timeout_s / (2 * len(others))
             try:
-                return await self._network.connect_tcp(address, port, share_s, local_address, socket_options)
+                return await NetworkStream.open(address, port, share_s, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
                 continue
-        return await self._network.connect_tcp(last, port, timeout_s, local_address, socket_options)
+        return await NetworkStream.open(last, port, timeout_s, local_address, socket_options)
