@@ -42,6 +42,21 @@ def everywhere() -> Generator[None]:
         os.sched_setaffinity(0, before)
 
 
+@contextmanager
+def unpinned() -> Generator[None]:
+    """Let this process, and all below it that runs now, use all cores within the block."""
+    usable = sorted(set(range(cores()[0], cores()[1] + 1)))
+    pinned = [(process, process.cpu_affinity()) for process in Measured(os.getpid()).tree()]
+    for process, _ in pinned:
+        process.cpu_affinity(usable)
+    try:
+        yield
+    finally:
+        for process, before in pinned:
+            with suppress(psutil.NoSuchProcess):
+                process.cpu_affinity(before)
+
+
 def describe() -> str:
     """Name the machine and the versions that matter, in one line."""
     facts = Path("/proc/cpuinfo").read_text().splitlines()
@@ -61,7 +76,7 @@ class Measured:
     def cpu_s(self) -> float:
         """Return the CPU time that the tree has used so far, in user and in system mode."""
         total = 0.0
-        for process in self._tree():
+        for process in self.tree():
             with suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
                 total += times.user + times.system
@@ -69,9 +84,10 @@ class Measured:
 
     def rss_bytes(self) -> int:
         """Return the memory that the tree holds."""
-        return sum(process.memory_info().rss for process in self._tree())
+        return sum(process.memory_info().rss for process in self.tree())
 
-    def _tree(self) -> list[psutil.Process]:
+    def tree(self) -> list[psutil.Process]:
+        """Return the process, and all below it."""
         root = psutil.Process(self.pid)
         return [root, *root.children(recursive=True)]
 
