@@ -109,9 +109,11 @@ class RedisEventLog:
 
     def decode_once(self, payload: bytes) -> Sequence[Entry]:
         """Decode a push; the members of a topic come one after the other with the same object."""
-        if self._decoded[0] is not payload:
-            self._decoded = (payload, _entries(payload))
-        return self._decoded[1]
+        known, entries = self._decoded
+        if known is not payload:
+            entries = _entries(payload)
+            self._decoded = (payload, entries)
+        return entries
 
     async def _append(self, topic: str, attempt: int, key: str, arguments: Sequence[str | bytes | int]) -> None:
         answer = await self._commands.run(APPEND, key, attempt, *arguments)

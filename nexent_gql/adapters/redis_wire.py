@@ -124,9 +124,10 @@ class RedisWire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
+        parser = self._parser
         try:
-            self._parser.feed(data)
-            while (answer := self._parser.gets()) is not False:
+            parser.feed(data)
+            while (answer := parser.gets()) is not False:
                 self._received.append(answer)
         except hiredis.ProtocolError as error:
             self.connection_lost(error)

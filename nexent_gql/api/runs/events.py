@@ -56,8 +56,9 @@ DeltaT = TypeVar("DeltaT", bound=RunEvent)
 
 def _delta(cls: type[DeltaT], place: Place, given: _Words) -> DeltaT:
     """Make an event without its constructor, which costs four times as much: nearly all events are deltas."""
-    event = cls.__new__(cls)
-    event.__dict__ = {**place, "text": given["text"], "step": given["step"], "renderings": {}}
+    event, attributes = cls.__new__(cls), cast("dict[str, object]", place)
+    attributes["text"], attributes["step"], attributes["renderings"] = given["text"], given["step"], {}
+    event.__dict__ = attributes
     return event
 
 
