@@ -1,7 +1,6 @@
 """From the selection of a field to a function that completes its value."""
 
 from collections.abc import Callable
-from operator import attrgetter
 from typing import Protocol, cast
 
 from graphql import (
@@ -24,8 +23,6 @@ Fill = Callable[[object], dict[str, object]]
 
 Step = tuple[str, str, type | None, Complete]
 """A field: its key, its attribute, the class whose values need not be completed, and how others are completed."""
-
-_Values = Callable[[object], tuple[object, ...]]
 
 
 class _Wrapper(Protocol):
@@ -128,36 +125,19 @@ class Compiler:
 
 
 def _filler(cls: type, template: dict[str, object], steps: list[Step]) -> Fill:
-    """The template has all keys in their order, and the type's name where that is asked for.
-
-    Values that are their own completion, which most are, are read and written all at once.
-    """
-    plain = [step for step in steps if step[2] is not None]
-    keys, classes = tuple(step[0] for step in plain), tuple(step[2] for step in plain)
-    read = _reader([step[1] for step in plain])
-    others = tuple((key, attribute, complete) for key, attribute, exact, complete in steps if exact is None)
-    completes = tuple(step[3] for step in plain)
+    """The template has all keys in their order, and the type's name where that is asked for."""
+    fixed = tuple(steps)
 
     def fill(value: object) -> dict[str, object]:
         if type(value) is not cls:
             raise OddValueError
         filled = template.copy()
-        values = read(value)
-        if tuple(map(type, values)) != classes:
-            values = [complete(item) for complete, item in zip(completes, values, strict=True)]
-        filled.update(zip(keys, values, strict=True))
-        for key, attribute, complete in others:
-            filled[key] = complete(getattr(value, attribute))
+        for key, attribute, exact, complete in fixed:
+            item = getattr(value, attribute)
+            filled[key] = item if type(item) is exact else complete(item)
         return filled
 
     return fill
-
-
-def _reader(attributes: list[str]) -> _Values:
-    if not attributes:
-        return lambda _: ()
-    get = cast("Callable[[object], object]", attrgetter(*attributes))
-    return cast("_Values", get) if len(attributes) > 1 else lambda value: (get(value),)
 
 
 def _noting(fill: Fill, relations: list[Relation], found: list[Found]) -> Fill:
