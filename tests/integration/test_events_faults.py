@@ -83,14 +83,14 @@ class Scene:
                 for reader in self.readers:
                     group.create_task(reader.read(log, topic))
                 group.create_task(self.write(sink))
-                await asyncio.sleep(0.3)
+                await self.moves_on()
                 await fault(self)
                 await self.moves_on()
                 self.is_over.set()
             return list(sink.history()), max(reader.longest_wait_s() for reader in self.readers)
 
     async def moves_on(self) -> None:
-        """Wait until every reader gets events again."""
+        """Wait until every reader gets events."""
         counts = [len(reader.got) for reader in self.readers]
         for _ in range(2_000):
             if all(len(reader.got) > count + 20 for reader, count in zip(self.readers, counts, strict=True)):
@@ -200,7 +200,7 @@ async def test_readers_see_every_event_once_and_in_order(
 ) -> None:
     written, longest_wait_s = await scene.play(fault, writer=scene.writer)
     _log.info("recovered", fault=fault.__name__, longest_wait_s=round(longest_wait_s, 3), events=len(written))
-    assert len(written) > 50
+    assert len(written) > 40
     assert [entry.seq for entry in written] == list(range(1, len(written) + 1))
     for reader in scene.readers:
         assert reader.got == written

@@ -6,8 +6,8 @@ This is the hot path: an entry of the log is mapped by reading its body as it is
 from collections.abc import Callable
 from dataclasses import field
 from datetime import UTC, datetime
-from functools import partial
-from typing import Self, TypedDict, TypeVar, cast
+from functools import cached_property
+from typing import Self, TypedDict, cast
 
 import strawberry
 from strawberry.scalars import JSON
@@ -31,35 +31,36 @@ class Place(TypedDict):
     agent_path: str
 
 
+class _Timed:
+    """Makes the `at` that an event was not given when somebody asks for it: it costs as much as all other fields."""
+
+    at_ms: int
+
+    @cached_property
+    def at(self) -> datetime:
+        """When it happened."""
+        return _moment(self.at_ms)
+
+
+def _moment(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
 @strawberry.interface(description="Something that a run did. More kinds may be added.")
-class RunEvent(ToldByClass, SharedEvent):
+class RunEvent(ToldByClass, SharedEvent, _Timed):
     """See `ports.run_events.EventBody`."""
 
     seq: int = strawberry.field(description="Counts the run's events from 1, without gaps.")
     cursor: str = strawberry.field(description="Pass it as `after` to get what comes behind this event.")
-    at: datetime = strawberry.field(description="When it happened.")
+    at: datetime = strawberry.field(  # pyright: ignore[reportIncompatibleVariableOverride] - where it is not given
+        description="When it happened."
+    )
     agent_path: str = strawberry.field(
         description="Who did it: `main`, or the way to a sub-agent, such as `main/researcher`."
     )
     renderings: strawberry.Private[dict[object, Rendered]] = field(
         default_factory=no_renderings, init=False, compare=False, repr=False
     )
-
-
-class _Words(TypedDict):
-    text: str
-    step: int
-
-
-DeltaT = TypeVar("DeltaT", bound=RunEvent)
-
-
-def _delta(cls: type[DeltaT], place: Place, given: _Words) -> DeltaT:
-    """Make an event without its constructor, which costs four times as much: nearly all events are deltas."""
-    event, attributes = cls.__new__(cls), cast("dict[str, object]", place)
-    attributes["text"], attributes["step"], attributes["renderings"] = given["text"], given["step"], {}
-    event.__dict__ = attributes
-    return event
 
 
 @strawberry.type(description="More of the answer: append it. With `main` as `agentPath` it is the run's own answer.")
@@ -251,14 +252,10 @@ class StreamGap(RunEvent):
         return cls(**place, from_seq=given["from_seq"], to_seq=given["to_seq"])
 
 
-_DELTAS = (TextDelta, ReasoningDelta, CodeDelta)
+_DELTAS = cast("dict[str, type[TextDelta]]", {cls.__name__: cls for cls in (TextDelta, ReasoningDelta, CodeDelta)})
 _OTHERS = (ToolCallStarted, ToolOutput, StepFinished, UsageUpdated, AttemptStarted, RunFinished, StreamGap)
-EVENT_TYPES = (*_DELTAS, *_OTHERS)
-_CLASSES = frozenset(EVENT_TYPES)
-_MAKERS = cast(
-    "dict[object, Callable[[Place, JsonObject], RunEvent]]",
-    {cls.__name__: partial(_delta, cls) for cls in _DELTAS} | {cls.__name__: cls.of for cls in _OTHERS},
-)
+EVENT_TYPES = (*_DELTAS.values(), *_OTHERS)
+_MAKERS = cast("dict[object, Callable[[Place, JsonObject], RunEvent]]", {cls.__name__: cls.of for cls in _OTHERS})
 
 
 def run_event(cursor_prefix: str, entry: Entry) -> RunEvent:
@@ -268,15 +265,37 @@ def run_event(cursor_prefix: str, entry: Entry) -> RunEvent:
         cursor_prefix: What the run's cursors begin with.
         entry: What the run did.
     """
-    if type(event := entry.view) in _CLASSES:
-        return cast("RunEvent", event)
-    body, seq = entry.body, entry.seq
-    place: Place = {
-        "seq": seq,
-        "cursor": f"{cursor_prefix}{seq}",
-        "at": datetime.fromtimestamp(entry.at_ms / 1000, UTC),
-        "agent_path": body["agent_path"],  # pyright: ignore[reportAssignmentType] - text, as `EventBody` says
-    }
-    make = _MAKERS.get(body["kind"])
-    entry.view = event = StreamGap(**place, from_seq=seq, to_seq=seq) if make is None else make(place, body)
+    if isinstance(event := entry.view, RunEvent):
+        return event
+    kind: str = entry.body["kind"]  # pyright: ignore[reportAssignmentType] - text, as `EventBody` says
+    cls = _DELTAS.get(kind)
+    entry.view = event = _other(kind, cursor_prefix, entry) if cls is None else _delta(cls, cursor_prefix, entry)
     return event
+
+
+class _Words(TypedDict):
+    agent_path: str
+    text: str
+    step: int
+
+
+def _delta(cls: type[TextDelta], cursor_prefix: str, entry: Entry) -> RunEvent:
+    """Make an event without its constructor, which costs twice as much: nearly all events are deltas."""
+    given: _Words = entry.body  # pyright: ignore[reportAssignmentType] - as `EventBody` says
+    event = cls.__new__(cls)
+    event.seq = seq = entry.seq
+    event.cursor = f"{cursor_prefix}{seq}"
+    event.at_ms = entry.at_ms
+    event.agent_path = given["agent_path"]
+    event.text = given["text"]
+    event.step = given["step"]
+    event.renderings = {}
+    return event
+
+
+def _other(kind: str, cursor_prefix: str, entry: Entry) -> RunEvent:
+    body, seq = entry.body, entry.seq
+    agent_path = cast("str", body["agent_path"])
+    place = Place(seq=seq, cursor=f"{cursor_prefix}{seq}", at=_moment(entry.at_ms), agent_path=agent_path)
+    make = _MAKERS.get(kind)
+    return StreamGap(**place, from_seq=seq, to_seq=seq) if make is None else make(place, body)

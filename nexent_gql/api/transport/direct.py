@@ -5,7 +5,6 @@ from struct import Struct
 from typing import cast
 
 from starlette.websockets import WebSocket
-from websockets.protocol import State
 
 from nexent_gql.api.transport.flood import BoundedSocketProtocol
 
@@ -31,7 +30,7 @@ class DirectSocketProtocol(BoundedSocketProtocol):
         await super().run_asgi()
 
     def _write_text(self, text: bytes) -> bool:
-        if not self.writable.is_set() or self.disconnected or self.close_sent or self.conn.state is not State.OPEN:
+        if self.close_sent or self.transport.is_closing() or not self.writable.is_set():
             return False
         length = len(text)
         if length < _TWO_BYTE_LENGTH:
