@@ -1,7 +1,9 @@
 """Documents parsed, measured and validated once, and kept: most requests repeat one of a few hundred documents."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -31,6 +33,7 @@ from nexent_gql.api.selections.query import Plans
 from nexent_gql.api.settings import ApiLimits
 
 _NODES_PER_INTROSPECTED_FIELD = 10
+_SHORT_CHARS = 300  # validated in a few milliseconds
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 
@@ -89,20 +92,35 @@ class Documents:
         self._fields = FieldTable(sdl)
         self._limits = limits
         self._kept: OrderedDict[str, tuple[Prepared, int]] = OrderedDict()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="documents")
         self.tokens = 0
+
+    def recall(self, text: str) -> Prepared | None:
+        """Return what is known of `text` already."""
+        kept = self._kept.get(text)
+        if kept is None:
+            return None
+        self._kept.move_to_end(text)
+        return kept[0]
 
     def prepare(self, text: str) -> Prepared:
         """Parse, measure and validate `text`, or recall it."""
-        kept = self._kept.get(text)
-        if kept is not None:
-            self._kept.move_to_end(text)
-            return kept[0]
-        prepared = self._prepare(text)
-        if prepared.document and not prepared.errors:
-            self._keep(text, prepared, prepared.document.token_count)
+        prepared = self.recall(text) or self._prepare(text)
+        self._keep(text, prepared)
         return prepared
 
-    def _keep(self, text: str, prepared: Prepared, tokens: int) -> None:
+    async def prepare_aside(self, text: str) -> Prepared:
+        """Do as `prepare` does, in a thread where it would hold the loop: a long document takes long to validate."""
+        if len(text) <= _SHORT_CHARS:
+            return self.prepare(text)
+        prepared = await asyncio.get_running_loop().run_in_executor(self._thread, self._prepare, text)
+        self._keep(text, prepared)
+        return prepared
+
+    def _keep(self, text: str, prepared: Prepared) -> None:
+        if prepared.document is None or prepared.errors or text in self._kept:
+            return
+        tokens = prepared.document.token_count
         self._kept[text] = (prepared, tokens)
         self.tokens += tokens
         while self.tokens > self._limits.cached_tokens:

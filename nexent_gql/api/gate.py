@@ -95,7 +95,7 @@ class Gate:
             bill = await self._meter.open(context)
             found = await find_document(request, context.services, self.settings.documents)
             try:
-                admitted = self.admit(found.request, context, bill)
+                admitted = await self.admit(found.request, context, bill)
             except RefusedError:
                 await self._meter.fine(bill, context)
                 raise
@@ -107,15 +107,16 @@ class Gate:
             raise RefusedError.of(error) from error
         return admitted
 
-    def admit(self, request: GraphQLRequestData, context: Context, bill: Bill | None = None) -> Admitted:
+    async def admit(self, request: GraphQLRequestData, context: Context, bill: Bill | None = None) -> Admitted:
         """Check a request as far as its text, its variables and its caller tell.
 
         Raises:
-            RefusedError: It is not GraphQL, not valid, too costly, or not allowed for this caller.
+            RefusedError: It is not GraphQL, not valid, too costly, or not allowed for this caller; or so many documents
+                were to be validated before it that its time is over.
         """
         if not request.query:
             raise RefusedError.of(BadRequestError("Say what to run in `query`.", path=("query",)))
-        prepared = self.schema.documents.prepare(request.query)
+        prepared = self.schema.documents.recall(request.query) or await self._prepare(request.query)
         if prepared.errors:
             raise RefusedError(list(prepared.errors))
         operation = _select(prepared, request.operation_name)
@@ -125,6 +126,14 @@ class Gate:
         except DomainError as error:
             raise RefusedError.of(error) from error
         return Admitted(request, operation, cost, bill)
+
+    async def _prepare(self, text: str) -> Prepared:
+        limit_s = self.settings.limits.query_s
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self.schema.documents.prepare_aside(text)
+        except TimeoutError:
+            raise RefusedError.of(_too_long(limit_s)) from None
 
     def _check_caller(self, operation: PreparedOperation, context: Context) -> None:
         actor = context.actor_or_none

@@ -4,13 +4,19 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
+from itertools import count
+from operator import sub
+from typing import Self
 
 import structlog
 
 LIMIT_MS = 200
 _TICK_S = 0.05
-_SCHEDSTAT = "/proc/thread-self/schedstat"
+_TICKS_PER_LOOK = 20  # at the cores; it costs more the more there are
+_OWN, _CORES = "/proc/thread-self/schedstat", "/proc/stat"
+_MS_PER_TICK = 10  # of /proc/stat
+_STOLEN = 8  # the column of /proc/stat
 _log = structlog.get_logger()
 
 
@@ -19,8 +25,8 @@ async def watched_loop(limit_ms: float = LIMIT_MS) -> AsyncGenerator[None]:
     """Log `loop.blocked` with `ms` whenever this loop does not come round for longer than `limit_ms`.
 
     Time in which the thread was ready to run and had no core (`starved_ms`) is not counted: the machine is busy then,
-    not the loop. Linux tells it for each thread; elsewhere it counts as blocked. A pause of the whole process
-    (SIGSTOP, a moved virtual machine) is told as one long block, which it is for everybody who waits.
+    or its host gave the core to others, not the loop. Linux tells it; elsewhere it counts as blocked. A pause of the
+    whole process (SIGSTOP, a moved virtual machine) is told as one long block, which it is for everybody who waits.
     """
     watch = asyncio.create_task(_watch(limit_ms), name="watch the loop")
     try:
@@ -32,32 +38,52 @@ async def watched_loop(limit_ms: float = LIMIT_MS) -> AsyncGenerator[None]:
 
 
 async def _watch(limit_ms: float) -> None:
-    descriptor = _open_schedstat()
-    try:
-        seen_at, starved_ms = time.monotonic(), _starved_ms(descriptor)
-        while True:
+    with ExitStack() as stack:
+        own, cores = (stack.enter_context(_File(path)) for path in (_OWN, _CORES))
+        seen_at, waited, stolen = time.monotonic(), _waited_ms(own), _stolen_ms(cores)
+        for tick in count(1):
             await asyncio.sleep(_TICK_S)
-            now, starved_now_ms = time.monotonic(), _starved_ms(descriptor)
-            late_ms = (now - seen_at - _TICK_S) * 1_000
-            waited_ms = starved_now_ms - starved_ms
-            if late_ms - waited_ms > limit_ms:
-                _log.warning("loop.blocked", ms=round(late_ms - waited_ms), starved_ms=round(waited_ms))
-            seen_at, starved_ms = now, starved_now_ms
-    finally:
-        if descriptor is not None:
-            os.close(descriptor)
+            now, waited_now = time.monotonic(), _waited_ms(own)
+            starved_ms = waited_now - waited
+            blocked_ms = (now - seen_at - _TICK_S) * 1_000 - starved_ms
+            if blocked_ms > limit_ms or tick % _TICKS_PER_LOOK == 0:
+                stolen_now = _stolen_ms(cores)
+                stolen_ms = max(map(sub, stolen_now, stolen), default=0)
+                if blocked_ms - stolen_ms > limit_ms:
+                    rounded = round(blocked_ms - stolen_ms)
+                    _log.warning("loop.blocked", ms=rounded, starved_ms=round(starved_ms + stolen_ms))
+                stolen = stolen_now
+            seen_at, waited = now, waited_now
 
 
-def _open_schedstat() -> int | None:
-    """Open what the kernel counts for this very thread."""
-    try:
-        return os.open(_SCHEDSTAT, os.O_RDONLY)
-    except OSError:
-        return None
+class _File:
+    """What the kernel counts, read again and again; empty where there is no such kernel."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY)
+        except OSError:
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+    def read(self) -> bytes:
+        """Return it as it is now."""
+        return b"" if self._descriptor is None else os.pread(self._descriptor, 65_536, 0)
 
 
-def _starved_ms(descriptor: int | None) -> float:
-    """Return how long this thread has waited for a core since it began."""
-    if descriptor is None:
-        return 0.0
-    return int(os.pread(descriptor, 100, 0).split()[1]) / 1_000_000
+def _waited_ms(own: _File) -> float:
+    """Return how long this thread has been ready to run without a core since it began."""
+    counted = own.read().split()
+    return int(counted[1]) / 1_000_000 if counted else 0.0
+
+
+def _stolen_ms(cores: _File) -> list[int]:
+    """Return for how long the host has kept each core from this machine."""
+    lines = cores.read().splitlines()
+    return [int(line.split()[_STOLEN]) * _MS_PER_TICK for line in lines if line.startswith(b"cpu")][1:]

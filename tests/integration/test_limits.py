@@ -1,5 +1,6 @@
 """What errors give away, what is kept of documents, and what hostile ones do to others."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator
@@ -9,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from nexent_gql.api.schema import ApiSchema
-from nexent_gql.api.settings import ApiLimits
+from nexent_gql.api.settings import ApiLimits, ApiSettings
 from tests.support.api_server import Api, serve
 from tests.support.hostile_documents import nested_fragments
 from tests.support.toy_face import FACE
@@ -66,6 +67,37 @@ async def test_the_cache_is_bounded_in_tokens_and_keeps_what_is_used() -> None:
     assert documents.tokens <= 20
     documents.prepare("{ nope }")
     assert documents.tokens <= 20
+
+
+def long_document(name: str) -> str:
+    """Return a valid document that takes long to validate."""
+    toys = " ".join("... on Query { toys(first: 1) { edges { node { id name } } } }" for _ in range(20))
+    return f"query {name} {{ {toys} }}"
+
+
+async def test_the_loop_turns_while_a_long_document_is_validated() -> None:
+    documents, turns = ApiSchema.of([FACE], ApiLimits(fields=200, aliases=100)).documents, 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    turning = asyncio.create_task(turn())
+    prepared, again = await asyncio.gather(*(documents.prepare_aside(long_document("Long")) for _ in range(2)))
+    turning.cancel()
+    assert not prepared.errors
+    assert turns > 10  # 2 where the loop does the work itself
+    assert prepared.document is not None
+    assert documents.tokens == prepared.document.token_count  # kept once, though two came at once
+    assert documents.recall(long_document("Long")) in (prepared, again)
+
+
+async def test_a_document_that_waits_too_long_for_its_validation_is_told_so(http: httpx2.AsyncClient) -> None:
+    async with serve(ApiSettings(limits=ApiLimits(query_s=0.001, fields=200, aliases=100))) as api:
+        response = await http.post(api.url, json={"query": long_document("Late")})
+    assert response.json()["errors"][0]["extensions"]["code"] == "DEADLINE_EXCEEDED"
 
 
 async def test_a_hostile_body_leaves_others_alone(api: Api, http: httpx2.AsyncClient) -> None:

@@ -75,7 +75,7 @@ class DirectGraphQL:
         """Run an operation that has one result."""
         context = Context(self.services, actor)
         try:
-            result = await gate().execute(admit(context, query, variables), context)
+            result = await gate().execute(await admit(context, query, variables), context)
         except RefusedError as refused:
             result = refused.result
         return Answer(result.data, formatted(result))
@@ -83,7 +83,7 @@ class DirectGraphQL:
     async def subscribe(self, actor: Principal | None, query: str, **variables: object) -> AsyncGenerator[Answer]:
         """Run a subscription."""
         context = Context(self.services, actor)
-        async with aclosing(gate().subscribe(admit(context, query, variables), context)) as replies:
+        async with aclosing(gate().subscribe(await admit(context, query, variables), context)) as replies:
             async for reply in replies:
                 if isinstance(reply, Rendered):
                     yield Answer(cast("Data", loads_object(reply.payload)["data"]), [])
@@ -93,15 +93,15 @@ class DirectGraphQL:
     async def both_ways(self, actor: Principal, query: str, **variables: object) -> tuple[bytes, bytes]:
         """Return the bytes of a query's answer as the server gives it, and as graphql-core alone does."""
         planned, by_core = Context(self.services, actor), Context(self.services, actor)
-        served = await gate().execute(admit(planned, query, variables), planned)
-        operation = admit(by_core, query, variables).operation
+        served = await gate().execute(await admit(planned, query, variables), planned)
+        operation = (await admit(by_core, query, variables)).operation
         execution = prepare(schema().core, operation.document, operation.name, variables, by_core)
         return encode(members(served)), encode(members(await run_query(execution, operation.plans)))
 
 
-def admit(context: Context, query: str, variables: Data) -> Admitted:
+async def admit(context: Context, query: str, variables: Data) -> Admitted:
     """Let the gate check an operation, as for any client; nobody pays."""
-    return gate().admit(GraphQLRequestData(query, variables, None, None), context)
+    return await gate().admit(GraphQLRequestData(query, variables, None, None), context)
 
 
 def formatted(result: ExecutionResult) -> list[Data]:

@@ -3,9 +3,12 @@
 import asyncio
 import os
 import time
+from pathlib import Path
 
+import pytest
 from structlog.testing import capture_logs
 
+from nexent_gql.telemetry import loop
 from nexent_gql.telemetry.loop import watched_loop
 
 
@@ -28,6 +31,20 @@ async def test_a_blocking_call_is_told_with_its_length() -> None:
 
 async def test_a_short_one_is_not() -> None:
     assert await blocks(0.05, limit_ms=5_000) == []
+
+
+async def test_time_that_the_host_kept_is_not_blocking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = tmp_path / "stat"
+    counted.write_text("cpu 1 1 1 1 1 1 1 7 0 0\ncpu0 1 1 1 1 1 1 1 7 0 0\nintr 1\n")
+    monkeypatch.setattr(loop, "_CORES", str(counted))
+    with capture_logs() as told:
+        async with watched_loop(200):
+            await asyncio.sleep(0.1)
+            time.sleep(0.4)  # noqa: ASYNC251 - what a host does looks like this
+            counted.write_text("cpu 1 1 1 1 1 1 1 47 0 0\ncpu0 1 1 1 1 1 1 1 47 0 0\nintr 1\n")
+            await asyncio.sleep(0.1)
+    assert told == []
+    assert await blocks(0.4)  # and the next one is the loop's own again
 
 
 async def test_waiting_for_a_core_is_not_blocking() -> None:
