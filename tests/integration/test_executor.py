@@ -355,11 +355,12 @@ async def test_a_deleted_conversation_ends_its_run(house: House) -> None:
     runner = house.runner(speak)
     running = asyncio.create_task(runner.run(asked.run.job_id))
     await speaking.wait()
-    reading = asyncio.create_task(house.events(asked))
+    reading = await house.runs.follow(house.actor, asked.run.id, after=None)
     await house.conversations.delete(house.actor, asked.conversation.id)
     runner.cancel(asked.run.job_id)
     await asyncio.wait_for(running, 5)
-    assert kinds(await reading)[-1] == "RunFinished"
+    async with asyncio.timeout(10):
+        assert kinds([entry async for entry in reading])[-1] == "RunFinished"
     assert await house.job_state(asked) == "CANCELLED"
 
 
