@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import strawberry
-from opentelemetry import trace
 
 from nexent_gql.api.loader import Loader
 from nexent_gql.kernel.errors import UnauthenticatedError
 from nexent_gql.kernel.principal import Principal
+from nexent_gql.telemetry import traced
 
 if TYPE_CHECKING:
     from nexent_gql.services import Services
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
-_tracer = trace.get_tracer(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Loaders:
         name = getattr(batch.load, "__name__", "objects")
 
         async def load(keys: Sequence[K]) -> Mapping[K, V]:
-            with _tracer.start_as_current_span(f"load {name}", attributes={"nexent.keys": len(keys)}):
+            with traced(f"load {name}", {"nexent.keys": len(keys)}):
                 found = await batch.load(self._context, keys)
             return {key: found[key] if key in found else batch.missing() for key in keys}
 

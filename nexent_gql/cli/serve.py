@@ -8,6 +8,7 @@ import uvicorn
 
 from nexent_gql import migrations
 from nexent_gql.api.transport.direct import DirectSocketProtocol
+from nexent_gql.api.transport.ending import PatientServer
 from nexent_gql.asgi import create
 from nexent_gql.cli.listener import DEFAULT_PORT, listen
 from nexent_gql.cli.seed import seed
@@ -45,7 +46,7 @@ def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
         access_log=False,
         server_header=False,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    PatientServer(config).run(sockets=[listener])
     sys.exit(0)
 
 

@@ -2,5 +2,15 @@
 
 from nexent_gql.telemetry.logs import MAX_LINE_BYTES, configure_logging, redact
 from nexent_gql.telemetry.metrics import Few, count_tasks, metrics_registry, serve_metrics
+from nexent_gql.telemetry.spans import traced
 
-__all__ = ["MAX_LINE_BYTES", "Few", "configure_logging", "count_tasks", "metrics_registry", "redact", "serve_metrics"]
+__all__ = [
+    "MAX_LINE_BYTES",
+    "Few",
+    "configure_logging",
+    "count_tasks",
+    "metrics_registry",
+    "redact",
+    "serve_metrics",
+    "traced",
+]

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from nexent_gql.api.observer import Observer
 from nexent_gql.api.schema import ApiSchema
 from nexent_gql.api.settings import ApiSettings, CostSettings
+from nexent_gql.api.transport.ending import PatientServer
 from nexent_gql.api.transport.flood import BoundedSocketProtocol
 from nexent_gql.app import Backend, create_app
 from nexent_gql.kernel.clock import utc_now
@@ -171,7 +172,7 @@ async def _running(app: Starlette, settings: ApiSettings, listener: socket.socke
         access_log=False,
         timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(config)
+    server = PatientServer(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield server
