@@ -1,8 +1,8 @@
 """What every transport asks before it runs an operation, and how it runs one that has a single result."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from graphql import DocumentNode, GraphQLError, OperationType
@@ -10,13 +10,13 @@ from strawberry.http import GraphQLRequestData
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
 from nexent_gql.api.context import Context
-from nexent_gql.api.deferral import Increment, Pending, Publish, data_of, run_deferred
+from nexent_gql.api.deferral import Increment, Pending, data_of, run_deferred
 from nexent_gql.api.documents import Prepared, PreparedOperation
 from nexent_gql.api.introspection import Introspections
-from nexent_gql.api.masking import publish, refusal
+from nexent_gql.api.masking import refusal
 from nexent_gql.api.meter import Bill, Meter
 from nexent_gql.api.naming import find_document
-from nexent_gql.api.observer import Observer
+from nexent_gql.api.observer import Observation, Observer
 from nexent_gql.api.refusals import (
     BadRequestError,
     CostLimitExceededError,
@@ -26,7 +26,7 @@ from nexent_gql.api.refusals import (
 )
 from nexent_gql.api.schema import ApiSchema
 from nexent_gql.api.selections.core import prepare
-from nexent_gql.api.selections.query import QueryExecutor, run_query
+from nexent_gql.api.selections.query import QueryExecutor, begin_query
 from nexent_gql.api.selections.subscription import Reply, Write, run_subscription
 from nexent_gql.api.settings import ApiSettings
 from nexent_gql.kernel.errors import DomainError
@@ -156,7 +156,8 @@ class Gate:
         """Run a query or a mutation; one that outlives its deadline is cancelled and gives a coded error."""
         with self._observed(admitted) as told:
             result = await self._execute(admitted, context)
-            told(result.errors or [])
+            if result.errors:
+                told(result.errors)
             await self._meter.settle(admitted.bill, (result.data,), context)
             if admitted.bill and self.settings.cost.report:
                 result.extensions = {**(result.extensions or {}), "cost": admitted.bill.extension}
@@ -165,15 +166,21 @@ class Gate:
     async def _execute(self, admitted: Admitted, context: Context) -> ExecutionResult:
         limits = self.settings.limits
         deadline_s = limits.mutation_s if admitted.kind is OperationType.MUTATION else limits.query_s
+        executing = self._begin(admitted, context)
+        if isinstance(executing, ExecutionResult):
+            return executing  # without a timer, which would cost a small query a twentieth
         try:
             async with asyncio.timeout(deadline_s):
-                operation, core, variables = admitted.operation, self.schema.core, admitted.request.variables
-                if operation.introspects:
-                    return await self._introspections.answer(operation, variables or {})
-                execution = prepare(core, operation.document, operation.name, variables, context, QueryExecutor)
-                return await run_query(execution, operation.plans)
+                return await executing
         except TimeoutError:
             return RefusedError.of(_too_long(deadline_s)).result
+
+    def _begin(self, admitted: Admitted, context: Context) -> Awaitable[ExecutionResult] | ExecutionResult:
+        operation, core, variables = admitted.operation, self.schema.core, admitted.request.variables
+        if operation.introspects:
+            return self._introspections.answer(operation, variables or {})
+        execution = prepare(core, operation.document, operation.name, variables, context, QueryExecutor)
+        return begin_query(execution, operation.plans)
 
     async def defer(self, admitted: Admitted, document: DocumentNode, context: Context) -> AsyncGenerator[Increment]:
         """Run a query whose document defers parts of it; all parts together have its deadline."""
@@ -205,19 +212,8 @@ class Gate:
         execution = prepare(schema.core, operation.document, operation.name, admitted.request.variables, context)
         return run_subscription(execution, operation.selections, self._observed(admitted), write)
 
-    @contextmanager
-    def _observed(self, admitted: Admitted) -> Generator[Publish]:
-        """Observe an operation, and what errors it tells of; yields what makes them fit to be told."""
-        operation, limits = admitted.operation, self.schema.limits
-        following = admitted.kind is OperationType.SUBSCRIPTION
-        observe = self._observer.subscription if following else self._observer.operation
-        with observe(operation, admitted.cost) as observed:
-
-            def tell(errors: list[GraphQLError]) -> None:
-                publish(errors, limits, operation.name)
-                observed.note(errors)
-
-            yield tell
+    def _observed(self, admitted: Admitted) -> Observation:
+        return Observation(self._observer, admitted.operation, admitted.cost, self.schema.limits)
 
 
 async def _next_until(deadline: float, increments: AsyncGenerator[Increment]) -> Increment | None:

@@ -1,15 +1,17 @@
 """What is measured and traced of operations: names, kinds, cost and codes; never a query's text or an argument."""
 
-from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from time import perf_counter
+from types import TracebackType
 
-from graphql import GraphQLError
-from opentelemetry.trace import Span, Status, StatusCode
+from graphql import GraphQLError, OperationType
+from opentelemetry.trace import Status, StatusCode
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from nexent_gql.api.deferral import Publish
 from nexent_gql.api.documents import PreparedOperation
+from nexent_gql.api.masking import publish
+from nexent_gql.api.settings import ApiLimits
 from nexent_gql.telemetry import Few, traced
 
 SUCCESS = "OK"
@@ -17,23 +19,6 @@ ANONYMOUS = "anonymous"
 _NAMES = 300
 _SERIES = 1_000  # whose children are at hand; finding one costs more than counting
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-
-
-class Observed:
-    """One operation while it runs."""
-
-    def __init__(self, span: Span) -> None:
-        """Begin without errors."""
-        self.code = SUCCESS
-        self._span = span
-
-    def note(self, errors: Sequence[GraphQLError] | None) -> None:
-        """Take the errors of a result into account; the first one's code stands for all in metrics."""
-        codes = [str((error.extensions or {}).get("code")) for error in errors or ()]
-        if codes:
-            self.code = codes[0]
-            self._span.set_attribute("graphql.error.codes", codes)
-            self._span.set_status(Status(StatusCode.ERROR, self.code))
 
 
 class Observer:
@@ -59,38 +44,58 @@ class Observer:
         )
         self._counter = lru_cache(_SERIES)(self._operations.labels)
         self._timer = lru_cache(_SERIES)(self._seconds.labels)
-        self._live = Gauge("nexent_graphql_subscriptions", "Subscriptions now.", ("operation",), registry=registry)
+        self.live = Gauge("nexent_graphql_subscriptions", "Subscriptions now.", ("operation",), registry=registry)
 
-    def operation(self, operation: PreparedOperation, cost: int) -> AbstractContextManager[Observed]:
-        """Observe a query or a mutation from its admission to its result."""
-        return self._observed(operation, cost, timed=True)
+    def label(self, operation: PreparedOperation) -> str:
+        """Return by what name an operation is counted."""
+        return self._name(operation.name or ANONYMOUS)
 
-    @contextmanager
-    def subscription(self, operation: PreparedOperation, cost: int) -> Generator[Observed]:
-        """Observe a subscription from its beginning to its end."""
-        live = self._live.labels(self._name(operation.name or ANONYMOUS))
-        live.inc()
-        try:
-            with self._observed(operation, cost) as observed:
-                yield observed
-        finally:
-            live.dec()
+    def ended(self, name: str, kind: OperationType, code: str, seconds: float) -> None:
+        """Count an operation; how long a subscription took is its client's choice, and not told."""
+        self._counter(name, kind.value, code).inc()
+        if kind is not OperationType.SUBSCRIPTION:
+            self._timer(name, kind.value).observe(seconds)
 
-    @contextmanager
-    def _observed(self, operation: PreparedOperation, cost: int, *, timed: bool = False) -> Generator[Observed]:
-        began_at = perf_counter()
-        name, kind = self._name(operation.name or ANONYMOUS), operation.node.operation.value
+
+class Observation:
+    """One operation while it runs, a context manager; what it gives makes errors fit to be told, and counts them."""
+
+    def __init__(self, observer: Observer, operation: PreparedOperation, cost: int, limits: ApiLimits) -> None:
+        """Begin without errors."""
+        self._observer, self._limits = observer, limits
+        self._name, self._kind = operation.name, operation.node.operation
+        self._label, self._code = observer.label(operation), SUCCESS
         facts = {
             "graphql.operation.name": operation.name or "",
-            "graphql.operation.type": kind,
+            "graphql.operation.type": self._kind.value,
             "graphql.document.hash": operation.digest,
             "graphql.operation.cost": cost,
         }
-        with traced(f"{kind} {name}", facts) as span:
-            observed = Observed(span)
-            try:
-                yield observed
-            finally:
-                self._counter(name, kind, observed.code).inc()
-        if timed:
-            self._timer(name, kind).observe(perf_counter() - began_at)
+        self._traced = traced(f"{self._kind.value} {self._label}", facts)
+        self._began_at = perf_counter()
+
+    def __enter__(self) -> Publish:
+        """Begin its span."""
+        self._span = self._traced.__enter__()
+        if self._kind is OperationType.SUBSCRIPTION:
+            self._observer.live.labels(self._label).inc()
+        return self._tell
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End its span, and count it."""
+        self._traced.__exit__(kind, raised, trace)
+        if self._kind is OperationType.SUBSCRIPTION:
+            self._observer.live.labels(self._label).dec()
+        self._observer.ended(self._label, self._kind, self._code, perf_counter() - self._began_at)
+
+    def _tell(self, errors: list[GraphQLError]) -> None:
+        """Make errors fit to be told; the first one's code stands for all in metrics."""
+        if not errors:
+            return
+        publish(errors, self._limits, self._name)
+        codes = [str((error.extensions or {}).get("code")) for error in errors]
+        self._code = codes[0]
+        self._span.set_attribute("graphql.error.codes", codes)
+        self._span.set_status(Status(StatusCode.ERROR, self._code))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
+from graphql import GraphQLError
 from strawberry.http import GraphQLRequestData
 from strawberry.types.execution import ExecutionResult
 
@@ -13,8 +14,8 @@ from nexent_gql.api.context import Context
 from nexent_gql.api.encoding import Rendered, encode
 from nexent_gql.api.gate import Admitted, Gate, RefusedError
 from nexent_gql.api.schema import ApiSchema, build_schema
-from nexent_gql.api.selections.core import prepare
-from nexent_gql.api.selections.query import run_query
+from nexent_gql.api.selections.core import Execution, prepare
+from nexent_gql.api.selections.query import Plans, begin_query
 from nexent_gql.api.settings import ApiSettings
 from nexent_gql.api.transport.answers import members
 from nexent_gql.kernel.json import loads_object
@@ -97,6 +98,12 @@ class DirectGraphQL:
         operation = (await admit(by_core, query, variables)).operation
         execution = prepare(schema().core, operation.document, operation.name, variables, by_core)
         return encode(members(served)), encode(members(await run_query(execution, operation.plans)))
+
+
+async def run_query(execution: Execution | list[GraphQLError], plans: Plans) -> ExecutionResult:
+    """Run a query to its end, without a gate."""
+    executing = begin_query(execution, plans)
+    return executing if isinstance(executing, ExecutionResult) else await executing
 
 
 async def admit(context: Context, query: str, variables: Data) -> Admitted:

@@ -20,12 +20,13 @@ from nexent_gql.api.related import related
 from nexent_gql.api.relay import Connection, connection
 from nexent_gql.api.schema import ApiSchema
 from nexent_gql.api.selections.core import prepare
-from nexent_gql.api.selections.query import Plans, QueryExecutor, run_query
+from nexent_gql.api.selections.query import Plans, QueryExecutor
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.api.transport.answers import members
 from nexent_gql.kernel.errors import NotFoundError
 from nexent_gql.kernel.page import Page
 from nexent_gql.services import Services
+from tests.support.direct_graphql import run_query
 from tests.support.generated_documents import composite, selections
 
 NO_SERVICES = cast("Services", None)

@@ -129,12 +129,22 @@ class QueryExecutor(ExecutorThrowingOnIncremental):
         return completed
 
 
-async def run_query(execution: Execution | list[GraphQLError], plans: Plans) -> ExecutionResult:
-    """Run a query or a mutation; plans serve queries only, whose resolvers may run twice."""
+def begin_query(
+    execution: Execution | list[GraphQLError], plans: Plans
+) -> Awaitable[ExecutionResult] | ExecutionResult:
+    """Run a query or a mutation up to its first wait; plans serve queries only, whose resolvers may run twice."""
     if isinstance(execution, list):
         return ExecutionResult(data=None, errors=execution)
     if isinstance(execution, QueryExecutor) and execution.operation.operation is OperationType.QUERY:
         execution.plans = plans
     executing = execution.execute_operation()
-    result = cast("ExecutionResult", await executing if isawaitable(executing) else executing)
+    return _finish(executing) if isawaitable(executing) else _as_result(executing)
+
+
+async def _finish(executing: Awaitable[object]) -> ExecutionResult:
+    return _as_result(await executing)
+
+
+def _as_result(executed: object) -> ExecutionResult:
+    result = cast("ExecutionResult", executed)
     return ExecutionResult(data=result.data, errors=result.errors)
