@@ -24,7 +24,8 @@ from nexent_gql.adapters.texts_near import NearTexts
 from nexent_gql.adapters.texts_redis import RedisTexts
 from nexent_gql.adapters.tools_builtin import BuiltinTools
 from nexent_gql.adapters.wakeups_arq import ArqWakeups
-from nexent_gql.db.session import Database, create_engine
+from nexent_gql.db.pool import create_engine
+from nexent_gql.db.session import Database
 from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.ports.budgets import Budgets

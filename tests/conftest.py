@@ -8,7 +8,8 @@ from redis import Redis
 
 from nexent_gql.adapters.events_memory import MemoryEventLog
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
-from nexent_gql.db.session import Database, create_engine
+from nexent_gql.db.pool import create_engine
+from nexent_gql.db.session import Database
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.embedded import Engines
 from nexent_gql.settings import AuthSettings

@@ -11,7 +11,8 @@ import structlog
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
 from nexent_gql.adapters.sandbox_monty import MontySandbox
 from nexent_gql.adapters.wakeups_arq import build_arq_worker
-from nexent_gql.db.session import Database, create_engine
+from nexent_gql.db.pool import create_engine
+from nexent_gql.db.session import Database
 from nexent_gql.jobs.reaper import Reaper
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.runner import JobRunner

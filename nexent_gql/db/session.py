@@ -15,15 +15,13 @@ from asyncpg import InterfaceError, InternalClientError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from nexent_gql.kernel.errors import UnavailableError
 
-APP_ROLE = "nexent_app"
 SYSTEM_ROLE = "nexent_system"
 _BIND_TENANT = text("SELECT set_config('app.tenant_id', :tenant, true)")
 _BIND_SYSTEM = text("SELECT set_config('role', :role, true)")
-_PATIENCE_S = 10
 _AWAY = ("08", "25P03", "40", "53", "57", "58")
 """SQLSTATEs, or how they begin: connection lost, idle too long, deadlock, no room, shutting down or cancelled, disk."""
 _READ_ONLY = text("SELECT set_config('app.tenant_id', :tenant, true), set_config('transaction_read_only', 'on', true)")
@@ -33,33 +31,6 @@ class DatabaseUnavailableError(UnavailableError):
     """Postgres does not answer, or the pool is exhausted. Whether a transaction was committed may be unknown."""
 
     code = "DATABASE_UNAVAILABLE"
-
-
-def create_engine(url: str, *, pool_size: int = 20, statement_timeout_s: float = 30) -> AsyncEngine:
-    """Make the pool of the application role; a connection is tested before use.
-
-    A connection can be dead without a word. Our side gives a statement up after 10 s; Postgres ends a transaction
-    that idles for 10 s, so that locks of a worker that is cut off do not keep its successor waiting.
-    """
-    return create_async_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=5,
-        pool_pre_ping=True,
-        hide_parameters=True,  # what people wrote, and sealed keys, would stand in every logged error
-        connect_args={
-            "timeout": 10,
-            "command_timeout": _PATIENCE_S,
-            "server_settings": {
-                "role": APP_ROLE,
-                "application_name": "nexent_gql",
-                "statement_timeout": str(int(statement_timeout_s * 1000)),
-                "idle_in_transaction_session_timeout": str(_PATIENCE_S * 1000),
-                "jit": "off",
-            },
-        },
-    )
 
 
 class Database:

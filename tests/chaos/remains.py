@@ -7,7 +7,8 @@ from typing import cast
 
 from sqlalchemy import text
 
-from nexent_gql.db.session import Database, create_engine
+from nexent_gql.db.pool import create_engine
+from nexent_gql.db.session import Database
 from tests.chaos.cluster import Cluster
 from tests.chaos.history import History
 from tests.support.wellness import topics_heard

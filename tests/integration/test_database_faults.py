@@ -10,10 +10,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from nexent_gql.db.session import Database, DatabaseUnavailableError, create_engine
+from nexent_gql.db import pool
+from nexent_gql.db.session import Database, DatabaseUnavailableError
 from tests.support.engines import run_sql
 
 PID = text("SELECT pg_backend_pid()")
+
+
+def _never(entry: object) -> bool:
+    del entry
+    return False
 
 
 @asynccontextmanager
@@ -36,15 +42,46 @@ async def test_a_connection_that_ends_is_told_as_the_database_being_away(databas
         assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
 
 
+@pytest.mark.parametrize("is_seen", [True, False])
+async def test_a_connection_that_ends_between_two_uses_is_replaced_unnoticed(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, *, is_seen: bool
+) -> None:
+    if not is_seen:  # as behind a firewall that forgot it
+        monkeypatch.setattr(pool, "_TRUSTED_S", 0.0)
+        monkeypatch.setattr(pool, "_is_closed", _never)
+    engine = pool.create_engine(database_url, pool_size=1)
+    async with Database(engine).read(uuid4()) as session:
+        pid = (await session.execute(PID)).scalar_one()
+    await run_sql(database_url, f"SELECT pg_terminate_backend({pid}, 5000)")
+    async with Database(engine).read(uuid4()) as session:
+        assert (await session.execute(PID)).scalar_one() != pid
+    await engine.dispose()
+
+
+async def test_postgres_is_asked_after_an_idle_connection_alone(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = pool.create_engine(database_url, pool_size=1)
+    asked: list[object] = []
+    monkeypatch.setattr(engine.sync_engine.dialect, "do_ping", asked.append)
+    for trusted_s, expected in ((60.0, 0), (0.0, 2), (60.0, 2)):
+        monkeypatch.setattr(pool, "_TRUSTED_S", trusted_s)
+        for _ in range(2):
+            async with Database(engine).read(uuid4()) as session:
+                await session.execute(PID)
+        assert len(asked) == expected
+    await engine.dispose()
+
+
 async def test_a_server_that_is_not_there_is_told_the_same() -> None:
-    nobody = create_engine("postgresql+asyncpg://nobody@127.0.0.1:1/none", pool_size=1)
+    nobody = pool.create_engine("postgresql+asyncpg://nobody@127.0.0.1:1/none", pool_size=1)
     with pytest.raises(DatabaseUnavailableError):
         async with Database(nobody).system():
             pass
 
 
 async def test_a_statement_that_takes_too_long_is_told_the_same(database_url: str) -> None:
-    engine = create_engine(database_url, pool_size=1, statement_timeout_s=0.05)
+    engine = pool.create_engine(database_url, pool_size=1, statement_timeout_s=0.05)
     with pytest.raises(DatabaseUnavailableError):
         async with Database(engine).read(uuid4()) as session:
             await session.execute(text("SELECT pg_sleep(5)"))

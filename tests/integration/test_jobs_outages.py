@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from nexent_gql.adapters.events_memory import MemoryEventLog
 from nexent_gql.adapters.wakeups_memory import MemoryWakeups
-from nexent_gql.db.session import Database, create_engine
+from nexent_gql.db.pool import create_engine
+from nexent_gql.db.session import Database
 from nexent_gql.jobs.enqueue import Work, enqueue
 from nexent_gql.jobs.lease import CancelReason, Handler, Lease
 from nexent_gql.jobs.reaper import Reaper

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from nexent_gql.db.session import Database, create_engine
+from nexent_gql.db.pool import create_engine
+from nexent_gql.db.session import Database
 from nexent_gql.kernel.clock import utc_now
 from tests.soak.gauges import Gauges
 from tests.support.engines import redis_command

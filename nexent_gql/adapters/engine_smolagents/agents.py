@@ -27,6 +27,8 @@ from nexent_gql.ports.engine import MaxStepsError
 from nexent_gql.ports.llm import ChatMessage, ModelError, ToolCall
 from nexent_gql.ports.tools import ToolResult
 
+_SILENT = AgentLogger(level=LogLevel.OFF, console=Console(quiet=True))  # of no run in particular
+
 
 class Hands(Protocol):
     """What an agent can do from its thread; the work is done on the event loop, and once."""
@@ -81,7 +83,7 @@ class Loop(MultiStepAgent):
             model=Model(),
             prompt_templates=EMPTY_PROMPT_TEMPLATES,
             max_steps=max_steps,
-            logger=AgentLogger(level=LogLevel.OFF, console=Console(quiet=True)),
+            logger=_SILENT,
         )
 
     @abstractmethod

@@ -43,6 +43,17 @@ class Rating(StrEnum):
     BAD = "BAD"
 
 
+def within_conversation() -> ForeignKeyConstraint:
+    """Return the key of what goes with its conversation; checked at the commit, so both may be written in any order."""
+    return ForeignKeyConstraint(
+        ["tenant_id", "conversation_id"],
+        ["conversation.tenant_id", "conversation.id"],
+        ondelete="CASCADE",
+        deferrable=True,
+        initially="DEFERRED",
+    )
+
+
 class Conversation(TenantRow, table=True):
     """A tree of messages between one user and one agent.
 
@@ -71,9 +82,7 @@ class Message(TenantRow, table=True):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
-        ForeignKeyConstraint(
-            ["tenant_id", "conversation_id"], ["conversation.tenant_id", "conversation.id"], ondelete="CASCADE"
-        ),
+        within_conversation(),
         ForeignKeyConstraint(["tenant_id", "parent_id"], ["message.tenant_id", "message.id"], ondelete="CASCADE"),
         Index("ix_message_page", "tenant_id", "conversation_id", "created_at", "id"),
         Index("ix_message_parent", "tenant_id", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
@@ -93,11 +102,7 @@ class Message(TenantRow, table=True):
 class ConversationEvent(Table, table=True):
     """Something that happened to a conversation; `seq` counts from 1 without gaps."""
 
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "conversation_id"], ["conversation.tenant_id", "conversation.id"], ondelete="CASCADE"
-        ),
-    )
+    __table_args__ = (within_conversation(),)
 
     conversation_id: UUID = Field(primary_key=True)
     seq: int = Field(primary_key=True)

@@ -32,13 +32,12 @@ class Turns:
         """Return a conversation as it is."""
         return await self._repository.get(conversation_id)
 
-    async def begin(self, *, owner_id: UUID, agent_id: UUID, now: datetime) -> Conversation:
+    def begin(self, *, owner_id: UUID, agent_id: UUID, now: datetime) -> Conversation:
         """Insert a conversation; nobody else sees it before the commit, so it counts as locked."""
         conversation = Conversation(
             tenant_id=self._tenant_id, owner_id=owner_id, agent_id=agent_id, created_at=now, updated_at=now
         )
         self._repository.add(conversation)
-        await self._session.flush()
         return conversation
 
     async def message(self, message_id: UUID) -> Message | None:
@@ -73,7 +72,6 @@ class Turns:
             updated_at=now,
         )
         await self._add(conversation, message, now)
-        await self._session.flush()  # ahead of what refers to it
         conversation.active_message_id, conversation.updated_at = message.id, now
         branch = events.body(events.ACTIVE_BRANCH_CHANGED, message_id=str(message.id))
         await self.tell(conversation, now, branch)

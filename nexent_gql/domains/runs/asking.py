@@ -137,14 +137,14 @@ class Asking:
 
         async def ask(session: AsyncSession) -> Asked:
             turns = Turns(session, actor.tenant_id)
-            conversation = await self._conversation(session, turns, actor, new)
+            conversation, agent = await self._place(session, turns, actor, new)
             parent_id = conversation.active_message_id
             if new.parent_id is not None:
                 parent_id = (await self._answer(turns, conversation, new.parent_id)).id
             if new.agent_id is None:
                 await self._clear_the_way(session, actor, conversation, request, new.on_busy)
             question = await turns.ask(conversation, parent_id, text, self._clock())
-            return await self._open(session, turns, actor, conversation, question, request)
+            return await self._open(session, turns, conversation, agent, question, request)
 
         return await self._once(actor, request, ask)
 
@@ -169,8 +169,9 @@ class Asking:
             if message.role != MessageRole.USER:
                 raise WrongMessageError("Only your own messages can be edited.", path=("messageId",))
             await self._clear_the_way(session, actor, conversation, request, on_busy)
+            agent = await self._agents.get_within(session, actor, conversation.agent_id)
             question = await turns.ask(conversation, message.parent_id, text, self._clock())
-            return await self._open(session, turns, actor, conversation, question, request)
+            return await self._open(session, turns, conversation, agent, question, request)
 
         return await self._once(actor, request, ask)
 
@@ -251,19 +252,19 @@ class Asking:
             raise RunNotFoundError(run.id)
         return Asked(run, conversation, question, answer)
 
-    async def _conversation(
+    async def _place(
         self, session: AsyncSession, turns: Turns, actor: Principal, new: NewMessage
-    ) -> Conversation:
-        """Return the conversation, locked, or a new one."""
+    ) -> tuple[Conversation, Agent]:
+        """Return the conversation, locked or new, and who answers there."""
         if new.agent_id is not None:
             agent = await self._agents.get_within(session, actor, new.agent_id)
-            return await turns.begin(owner_id=actor.user_id, agent_id=agent.id, now=self._clock())
+            return turns.begin(owner_id=actor.user_id, agent_id=agent.id, now=self._clock()), agent
         if new.conversation_id is None:
             raise InvalidRequestError("Give conversationId or agentId.", path=("conversationId",))
         conversation = await turns.lock(new.conversation_id)
         if conversation is None or conversation.owner_id != actor.user_id:
             raise ConversationNotFoundError(new.conversation_id)
-        return conversation
+        return conversation, await self._agents.get_within(session, actor, conversation.agent_id)
 
     async def _answer(self, turns: Turns, conversation: Conversation, message_id: UUID) -> Message:
         message = await turns.message(message_id)
@@ -310,38 +311,37 @@ class Asking:
         question = await turns.message(question_id)
         if question is None:
             raise MessageNotFoundError(question_id)
-        return await self._open(session, turns, actor, conversation, question, request)
+        agent = await self._agents.get_within(session, actor, conversation.agent_id)
+        return await self._open(session, turns, conversation, agent, question, request)
 
     async def _open(
         self,
         session: AsyncSession,
         turns: Turns,
-        actor: Principal,
         conversation: Conversation,
+        agent: Agent,
         question: Message,
         request: _Request,
     ) -> Asked:
-        """Insert the answer, its run and its job."""
-        with session.no_autoflush:  # the question is written together with its answer
-            agent = await self._agents.get_within(session, actor, conversation.agent_id)
+        """Insert the answer, its run and its job, with all that waits to be written."""
         now, run_id = self._clock(), new_id()
         answer = await turns.open_answer(conversation, question, run_id, now)
         work = ExecuteRun(run_id=run_id, conversation_id=conversation.id)
         run = Run(
             id=run_id,
-            tenant_id=actor.tenant_id,
+            tenant_id=conversation.tenant_id,
             conversation_id=conversation.id,
             question_id=question.id,
             message_id=answer.id,
-            owner_id=actor.user_id,
+            owner_id=conversation.owner_id,
             agent_id=agent.id,
-            job_id=await enqueue(session, actor.tenant_id, work),
+            job_id=await enqueue(session, conversation.tenant_id, work),
             client_id=request.client_id,
             request_hash=request.hash if request.client_id else None,
             spec=snapshot(agent, now),
             created_at=now,
         )
-        RunRepository(session, actor.tenant_id).add(run)
+        RunRepository(session, conversation.tenant_id).add(run)
         body = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
         await turns.tell(conversation, now, body)
         return Asked(run, conversation, question, answer)

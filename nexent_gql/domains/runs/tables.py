@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from nexent_gql.db.base import Table, TenantRow, timestamp
+from nexent_gql.domains.conversations.tables import within_conversation
 from nexent_gql.kernel.json import JsonObject
 
 
@@ -35,9 +36,7 @@ class Run(TenantRow, table=True):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
-        ForeignKeyConstraint(
-            ["tenant_id", "conversation_id"], ["conversation.tenant_id", "conversation.id"], ondelete="CASCADE"
-        ),
+        within_conversation(),
         Index(
             "uq_run_client_id",
             "tenant_id",
