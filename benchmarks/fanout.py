@@ -42,7 +42,7 @@ class Contender:
 async def run(bench: Bench) -> Report:
     """Measure all loads, turn by turn: in each round every server once."""
     report = Report("fanout", "Tokens of runs to subscribers over graphql-transport-ws: server CPU and lag.")
-    loads, rounds, seconds = (SHORT, 1, 0.3) if bench.short else (LOADS, 3, 2.5)
+    loads, rounds, seconds = (SHORT, 1, 0.3) if bench.short else (LOADS, 5, 2.5)
     async with contenders(bench) as servers:
         for load in loads:
             trials: dict[str, list[Trial]] = {name: [] for name in servers}

@@ -6,15 +6,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from nexent_gql.db.session import Database
 from nexent_gql.jobs.enqueue import finish_job
-from nexent_gql.jobs.tables import Job, JobState, JobStep
+from nexent_gql.jobs.tables import JobState, JobStep
 from nexent_gql.kernel.errors import ConflictError
 from nexent_gql.kernel.json import JsonObject, dumps, loads_object
+
+_HELD = text("SELECT id FROM job WHERE id = :id AND fence = :fence AND state = 'RUNNING' FOR SHARE")
+_RECORD = text("""
+    INSERT INTO job_step (job_id, name, tenant_id, fence, result)
+    SELECT id, CAST(:name AS text), tenant_id, fence, CAST(:result AS bytea)
+      FROM job WHERE id = :id AND fence = :fence AND state = 'RUNNING' FOR SHARE
+    RETURNING fence
+""")
 
 
 class LeaseLostError(ConflictError):
@@ -52,11 +60,9 @@ class Lease:
             LeaseLostError: Another attempt holds the job, or it has ended.
         """
         async with self.db.transaction(self.tenant_id) as session:
-            held = select(col(Job.id)).where(
-                col(Job.id) == self.job_id, col(Job.fence) == self.fence, col(Job.state) == JobState.RUNNING
-            )
-            if (await session.execute(held.with_for_update(read=True))).first() is None:
-                raise LeaseLostError("Another worker has taken this job over.")
+            held = await session.execute(_HELD, {"id": self.job_id, "fence": self.fence})
+            if held.first() is None:
+                raise _lost()
             yield session
 
     @asynccontextmanager
@@ -71,7 +77,7 @@ class Lease:
         async with self.db.transaction(self.tenant_id) as session:
             yield session
             if not await finish_job(session, self.job_id, self.fence, JobState.RUNNING, state, error=error):
-                raise LeaseLostError("Another worker has taken this job over.")
+                raise _lost()
         self.settled = True
 
     async def steps(self) -> dict[str, JsonObject]:
@@ -88,10 +94,14 @@ class Lease:
         Raises:
             LeaseLostError: Another attempt holds the job; the result is not stored.
         """
-        async with self.transaction() as session:
-            session.add(
-                JobStep(job_id=self.job_id, name=name, tenant_id=self.tenant_id, fence=self.fence, result=dumps(result))
-            )
+        values = {"id": self.job_id, "fence": self.fence, "name": name, "result": dumps(result)}
+        async with self.db.transaction(self.tenant_id) as session:
+            if (await session.execute(_RECORD, values)).first() is None:
+                raise _lost()
+
+
+def _lost() -> LeaseLostError:
+    return LeaseLostError("Another worker has taken this job over.")
 
 
 @dataclass(frozen=True, slots=True)
