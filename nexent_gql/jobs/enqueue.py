@@ -1,13 +1,11 @@
 """Asking for work, inside the transaction of the change that asks for it."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import ClassVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -18,6 +16,18 @@ from nexent_gql.kernel.json import JsonObject
 CHANNEL = "nexent_outbox"
 """Rung by a trigger of the outbox, for those who listen, when rows of it are committed."""
 
+_ENQUEUE = text("""
+    WITH made AS (
+        INSERT INTO job (id, tenant_id, name, queue, key, lane, payload, run_after, created_at, woken_at)
+        VALUES (:id, :tenant, :name, :queue, :key, :lane, CAST(:payload AS jsonb),
+                clock_timestamp() + make_interval(secs => :delay_s), clock_timestamp(), clock_timestamp())
+        ON CONFLICT (tenant_id, key) DO NOTHING RETURNING id, tenant_id, queue
+    ), woken AS (
+        INSERT INTO outbox (tenant_id, kind, payload)
+        SELECT tenant_id, 'wake', jsonb_build_object('job_id', id, 'queue', queue) FROM made
+    )
+    SELECT id FROM made
+""")
 _FINISH = text("""
     WITH ended AS (
         UPDATE job SET state = :state, error = :error, lease_owner = NULL, lease_until = NULL,
@@ -57,31 +67,22 @@ class Work(BaseModel):
 
 async def enqueue(session: AsyncSession, tenant_id: UUID, work: Work, *, delay_s: float = 0) -> UUID:
     """Write a job and its wake-up; the same key again returns the job that is there."""
-    row: dict[str, object] = {
+    values = {
         "id": new_id(),
-        "tenant_id": tenant_id,
+        "tenant": tenant_id,
         "name": work.name,
         "queue": work.queue,
         "key": work.key,
         "lane": work.lane,
-        "payload": work.model_dump(mode="json"),
-        "run_after": func.clock_timestamp() + timedelta(seconds=delay_s),
-        "created_at": func.clock_timestamp(),
-        "woken_at": func.clock_timestamp(),
+        "payload": work.model_dump_json(),
+        "delay_s": delay_s,
     }
-    query = insert(Job).values(row).on_conflict_do_nothing(index_elements=["tenant_id", "key"]).returning(col(Job.id))
     with session.no_autoflush:  # what waits to be written has nothing to do with it
-        job_id = (await session.execute(query)).scalar_one_or_none()
-    if job_id is None:
-        known = select(col(Job.id)).where(col(Job.tenant_id) == tenant_id, col(Job.key) == work.key)
-        return (await session.execute(known)).scalar_one()
-    await wake(session, tenant_id, job_id, work.queue)
-    return job_id
-
-
-async def wake(session: AsyncSession, tenant_id: UUID, job_id: UUID, queue: str) -> None:
-    """Hand a wake-up on once this transaction is committed."""
-    await send(session, tenant_id, "wake", {"job_id": str(job_id), "queue": queue})
+        job_id = (await session.execute(_ENQUEUE, values)).scalar_one_or_none()
+    if job_id is not None:
+        return job_id
+    known = select(col(Job.id)).where(col(Job.tenant_id) == tenant_id, col(Job.key) == work.key)
+    return (await session.execute(known)).scalar_one()
 
 
 async def poke(session: AsyncSession, tenant_id: UUID, topic: str) -> None:

@@ -49,7 +49,7 @@ async def test_without_a_provider_there_is_the_offline_model_and_two_agents(app:
             ("Assistant", "TOOL_CALLING", ["current_time", "calculator", "wait"]),
             ("Analyst", "CODE", ["calculator", "current_time"]),
         ]
-    assert (await app.models.endpoint(demo.tenant_id, None)).dialect is Dialect.OFFLINE
+    assert (await app.endpoint(demo.tenant_id, None)).dialect is Dialect.OFFLINE
 
 
 async def test_a_provider_that_comes_later_becomes_the_default_and_is_kept_up_to_date(
@@ -64,7 +64,7 @@ async def test_a_provider_that_comes_later_becomes_the_default_and_is_kept_up_to
     await seed.ensure(demo, changed)
     await seed.ensure(demo)
     assert await models(app, demo) == named
-    endpoint = await app.models.endpoint(demo.tenant_id, None)
+    endpoint = await app.endpoint(demo.tenant_id, None)
     assert (endpoint.model, endpoint.base_url, endpoint.api_key) == (
         "gpt-5",
         "https://other.example/v1",

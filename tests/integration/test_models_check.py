@@ -167,7 +167,7 @@ async def test_a_key_is_stored_sealed_and_opens_only_in_its_place(
         query = text("UPDATE chat_model SET api_key_sealed = :sealed WHERE id = :id")
         await session.execute(query, {"sealed": row.api_key_sealed, "id": stolen.id})
     with pytest.raises(SecretUnreadableError):
-        await app.models.endpoint(eve.tenant_id, stolen.id)
+        await app.endpoint(eve.tenant_id, stolen.id)
     assert (await check(app, eve, stolen))["code"] == "SECRET_UNREADABLE"
     assert provider.requests == []
 
@@ -176,14 +176,14 @@ async def test_an_endpoint_is_found_for_runs(
     app: Studio, dev: Principal, provider: FakeProvider, make: Factory
 ) -> None:
     with pytest.raises(NoDefaultModelError):
-        await app.models.endpoint(dev.tenant_id, None)
+        await app.endpoint(dev.tenant_id, None)
     row = await app.models.register(dev, "M", config(provider))
     for id_ in (row.id, None):
-        endpoint = await app.models.endpoint(dev.tenant_id, id_)
+        endpoint = await app.endpoint(dev.tenant_id, id_)
         assert (endpoint.model, endpoint.base_url) == ("good", provider.base_url)
         assert endpoint.api_key is not None
         assert endpoint.api_key.get_secret_value() == CANARY
     eve = await make.principal()
     for tenant_id, id_ in ((eve.tenant_id, row.id), (dev.tenant_id, new_id())):
         with pytest.raises(ChatModelNotFoundError):
-            await app.models.endpoint(tenant_id, id_)
+            await app.endpoint(tenant_id, id_)

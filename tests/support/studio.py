@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
+from uuid import UUID
 
 from pydantic import SecretStr
 
@@ -19,7 +20,7 @@ from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.ports.llm import Dialect
+from nexent_gql.ports.llm import Dialect, ModelEndpoint
 from tests.support.direct_graphql import Answer, Data, DirectGraphQL
 from tests.support.toolbox import NamedTools
 
@@ -46,6 +47,11 @@ class Studio:
     async def ask(self, actor: Principal | None, query: str, **variables: object) -> Answer:
         """Run an operation."""
         return await self.graphql(actor, query, **variables)
+
+    async def endpoint(self, tenant_id: UUID, model_id: UUID | None) -> ModelEndpoint:
+        """Find a model as runs do."""
+        async with self.database.read(tenant_id) as session:
+            return await self.models.endpoint(session, tenant_id, model_id)
 
     async def mutate(self, actor: Principal, name: str, fields: str, /, **input: object) -> Data:
         """Run a mutation with one input object; returns the member of its union that came."""

@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from nexent_gql.db.paging import newest_first
+from nexent_gql.db.rows import ById
 from nexent_gql.domains.agents.tables import Agent
 from nexent_gql.kernel.page import Page, PageRequest
 
+_LIVING = ById(Agent, col(Agent.deleted_at).is_(None))
 _Row = TypeVar("_Row", Agent, int)
 
 
@@ -28,8 +30,7 @@ class AgentRepository:
 
     async def get(self, agent_id: UUID, *, lock: bool = False) -> Agent | None:
         """Return a living agent; `lock` holds it until the transaction ends."""
-        query = self._living(select(Agent)).where(col(Agent.id) == agent_id)
-        return (await self._session.scalars(query.with_for_update() if lock else query)).one_or_none()
+        return await _LIVING.get(self._session, self._tenant_id, agent_id, lock=lock)
 
     async def get_many(self, ids: Sequence[UUID]) -> Sequence[Agent]:
         """Return those of `ids` that exist, deleted ones too, in any order."""

@@ -11,11 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
+from nexent_gql.db.rows import ById
 from nexent_gql.domains.conversations.tables import Conversation, ConversationEvent, Message, MessageStatus
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
 
 _Row = TypeVar("_Row", Conversation, int)
+_CONVERSATION, _MESSAGE = ById(Conversation), ById(Message)
 _BRANCHES = text("""
     WITH RECURSIVE branch AS (
         SELECT id AS leaf_id, id, parent_id, 1 AS depth FROM message
@@ -49,8 +51,7 @@ class ConversationRepository:
 
     async def get(self, conversation_id: UUID, *, lock: bool = False) -> Conversation | None:
         """Return a conversation; `lock` holds it until the transaction ends."""
-        query = self._conversations().where(col(Conversation.id) == conversation_id)
-        return (await self._session.scalars(query.with_for_update() if lock else query)).one_or_none()
+        return await _CONVERSATION.get(self._session, self._tenant_id, conversation_id, lock=lock)
 
     async def get_many(self, ids: Sequence[UUID], owner_id: UUID) -> list[Conversation]:
         """Return those of `ids` that the owner has."""
@@ -94,8 +95,7 @@ class ConversationRepository:
 
     async def message(self, message_id: UUID) -> Message | None:
         """Return a message."""
-        query = self._messages().where(col(Message.id) == message_id)
-        return (await self._session.scalars(query)).one_or_none()
+        return await _MESSAGE.get(self._session, self._tenant_id, message_id)
 
     async def messages(self, ids: Collection[UUID]) -> list[Message]:
         """Return those of `ids` that exist, in any order."""

@@ -8,9 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from nexent_gql.db.paging import newest_first
+from nexent_gql.db.rows import ById
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.page import Page, PageRequest
 
+_MODEL = ById(ChatModel)
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
 
 
@@ -31,8 +33,7 @@ class ModelRepository:
 
     async def get(self, model_id: UUID, *, lock: bool = False) -> ChatModel | None:
         """Return a model; `lock` holds it until the transaction ends."""
-        query = self._mine().where(col(ChatModel.id) == model_id)
-        return (await self._session.scalars(query.with_for_update() if lock else query)).one_or_none()
+        return await _MODEL.get(self._session, self._tenant_id, model_id, lock=lock)
 
     async def get_many(self, ids: Sequence[UUID]) -> Sequence[ChatModel]:
         """Return those of `ids` that exist, in any order."""

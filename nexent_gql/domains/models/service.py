@@ -192,7 +192,7 @@ class ModelService:
         )
         return Checked(await self._llm.check(endpoint), self._clock())
 
-    async def endpoint(self, tenant_id: UUID, model_id: UUID | None) -> ModelEndpoint:
+    async def endpoint(self, session: AsyncSession, tenant_id: UUID, model_id: UUID | None) -> ModelEndpoint:
         """Return how to reach a model, its key opened; None is the default. For runs: nothing else may see a key.
 
         Raises:
@@ -200,11 +200,6 @@ class ModelService:
             NoDefaultModelError: The tenant has no model at all.
             SecretUnreadableError: The key was stored under another key of the installation.
         """
-        async with self._db.read(tenant_id) as session:
-            return await self.endpoint_within(session, tenant_id, model_id)
-
-    async def endpoint_within(self, session: AsyncSession, tenant_id: UUID, model_id: UUID | None) -> ModelEndpoint:
-        """Return the same as `endpoint`, by the connection of a transaction that is under way."""
         models = ModelRepository(session, tenant_id)
         row = await (models.default() if model_id is None else models.get(model_id))
         if row is None:

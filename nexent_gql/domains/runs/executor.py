@@ -188,7 +188,7 @@ class RunExecutor:
         model_id = UUID(str(spec["model_id"])) if spec["model_id"] else None
         async with lease.db.read(lease.tenant_id) as session:
             history = await Turns(session, lease.tenant_id).history(run.question_id)
-            model = await self._models.endpoint_within(session, lease.tenant_id, model_id)
+            model = await self._models.endpoint(session, lease.tenant_id, model_id)
         return RunSpec(
             agent_name=str(spec["agent_name"]),
             kind=AgentKind(str(spec["kind"])),

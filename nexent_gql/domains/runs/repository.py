@@ -8,9 +8,12 @@ from sqlalchemy import Select, desc, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from nexent_gql.db.rows import ById
 from nexent_gql.domains.runs.tables import Run, RunArchive, RunStatus
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
 
+_RUN = ById(Run)
+_COUNT_ACTIVE = text("SELECT count(*) FROM run WHERE tenant_id = :tenant AND finished_at IS NULL")
 _LATEST = text("""
     SELECT latest.* FROM unnest(CAST(:conversations AS uuid[])) AS wanted (id) CROSS JOIN LATERAL (
         SELECT * FROM run WHERE tenant_id = :tenant AND owner_id = :owner AND conversation_id = wanted.id
@@ -39,8 +42,7 @@ class RunRepository:
 
     async def get(self, run_id: UUID, *, lock: bool = False) -> Run | None:
         """Return a run; `lock` holds it until the transaction ends."""
-        query = self._runs().where(col(Run.id) == run_id)
-        return (await self._session.scalars(query.with_for_update() if lock else query)).one_or_none()
+        return await _RUN.get(self._session, self._tenant_id, run_id, lock=lock)
 
     async def get_many(self, ids: Sequence[UUID], owner_id: UUID) -> list[Run]:
         """Return those of `ids` that the owner has."""
@@ -59,8 +61,7 @@ class RunRepository:
 
     async def count_active(self) -> int:
         """Count the tenant's runs that have not ended."""
-        unfinished = self._runs().where(col(Run.finished_at).is_(None)).subquery()
-        return (await self._session.execute(select(func.count()).select_from(unfinished))).scalar_one()
+        return (await self._session.execute(_COUNT_ACTIVE, {"tenant": self._tenant_id})).scalar_one()
 
     async def latest(self, conversation_ids: Sequence[UUID], owner_id: UUID) -> list[Run]:
         """Return the owner's newest run of each conversation that has one."""
