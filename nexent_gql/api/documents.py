@@ -1,9 +1,7 @@
 """Documents parsed, measured and validated once, and kept: most requests repeat one of a few hundred documents."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -23,6 +21,7 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from nexent_gql.api.aside import Aside
 from nexent_gql.api.cost import FieldTable, Sizes, count_nodes, read_sizes, size_variables
 from nexent_gql.api.deferral import without_defer
 from nexent_gql.api.limits import Shape, check, measure
@@ -92,7 +91,7 @@ class Documents:
         self._fields = FieldTable(sdl)
         self._limits = limits
         self._kept: OrderedDict[str, tuple[Prepared, int]] = OrderedDict()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="documents")
+        self._aside = Aside("documents", self._prepare)
         self.tokens = 0
 
     def recall(self, text: str) -> Prepared | None:
@@ -113,7 +112,7 @@ class Documents:
         """Do as `prepare` does, in a thread where it would hold the loop: a long document takes long to validate."""
         if len(text) <= _SHORT_CHARS:
             return self.prepare(text)
-        prepared = await asyncio.get_running_loop().run_in_executor(self._thread, self._prepare, text)
+        prepared = await self._aside(text)
         self._keep(text, prepared)
         return prepared
 

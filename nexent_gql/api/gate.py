@@ -156,8 +156,7 @@ class Gate:
         """Run a query or a mutation; one that outlives its deadline is cancelled and gives a coded error."""
         with self._observed(admitted) as told:
             result = await self._execute(admitted, context)
-            if result.errors:
-                told(result.errors)
+            told(result.errors or [])
             await self._meter.settle(admitted.bill, (result.data,), context)
             if admitted.bill and self.settings.cost.report:
                 result.extensions = {**(result.extensions or {}), "cost": admitted.bill.extension}

@@ -44,16 +44,23 @@ class Observer:
         )
         self._counter = lru_cache(_SERIES)(self._operations.labels)
         self._timer = lru_cache(_SERIES)(self._seconds.labels)
-        self.live = Gauge("nexent_graphql_subscriptions", "Subscriptions now.", ("operation",), registry=registry)
+        self._live = Gauge("nexent_graphql_subscriptions", "Subscriptions now.", ("operation",), registry=registry)
 
     def label(self, operation: PreparedOperation) -> str:
         """Return by what name an operation is counted."""
         return self._name(operation.name or ANONYMOUS)
 
+    def began(self, name: str, kind: OperationType) -> None:
+        """Count a subscription among those that last."""
+        if kind is OperationType.SUBSCRIPTION:
+            self._live.labels(name).inc()
+
     def ended(self, name: str, kind: OperationType, code: str, seconds: float) -> None:
         """Count an operation; how long a subscription took is its client's choice, and not told."""
         self._counter(name, kind.value, code).inc()
-        if kind is not OperationType.SUBSCRIPTION:
+        if kind is OperationType.SUBSCRIPTION:
+            self._live.labels(name).dec()
+        else:
             self._timer(name, kind.value).observe(seconds)
 
 
@@ -77,18 +84,15 @@ class Observation:
     def __enter__(self) -> Publish:
         """Begin its span."""
         self._span = self._traced.__enter__()
-        if self._kind is OperationType.SUBSCRIPTION:
-            self._observer.live.labels(self._label).inc()
+        self._observer.began(self._label, self._kind)
         return self._tell
 
     def __exit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End its span, and count it."""
-        self._traced.__exit__(kind, raised, trace)
-        if self._kind is OperationType.SUBSCRIPTION:
-            self._observer.live.labels(self._label).dec()
+        """Count it, and end its span."""
         self._observer.ended(self._label, self._kind, self._code, perf_counter() - self._began_at)
+        self._traced.__exit__(kind, raised, trace)
 
     def _tell(self, errors: list[GraphQLError]) -> None:
         """Make errors fit to be told; the first one's code stands for all in metrics."""

@@ -10,7 +10,8 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-APP_ROLE = "nexent_app"
+from nexent_gql.db.session import APP_ROLE
+
 _PATIENCE_S = 10
 _TRUSTED_S = 1.0  # since its last use; asking Postgres takes three round trips, a quarter of a short transaction
 _USED_AT = "nexent_used_at"
@@ -40,11 +41,11 @@ def create_engine(url: str, *, pool_size: int = 20, statement_timeout_s: float =
             },
         },
     )
-    _Test(engine.sync_engine)
+    _Liveness(engine.sync_engine)
     return engine
 
 
-class _Test:
+class _Liveness:
     """Renews the pool when it gives out a connection that has ended, and asks Postgres where that can't be known."""
 
     def __init__(self, engine: Engine) -> None:

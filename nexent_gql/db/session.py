@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from nexent_gql.kernel.errors import UnavailableError
 
+APP_ROLE = "nexent_app"
 SYSTEM_ROLE = "nexent_system"
 _BIND_TENANT = text("SELECT set_config('app.tenant_id', :tenant, true)")
 _BIND_SYSTEM = text("SELECT set_config('role', :role, true)")

@@ -15,7 +15,7 @@ LIMIT_MS = 200
 _TICK_S = 0.05
 _TICKS_PER_LOOK = 20  # at the cores; it costs more the more there are
 _OWN, _CORES = "/proc/thread-self/schedstat", "/proc/stat"
-_MS_PER_TICK = 10  # of /proc/stat
+_MS_PER_TICK = 1_000 / os.sysconf("SC_CLK_TCK")  # of /proc/stat
 _STOLEN = 8  # the column of /proc/stat
 _log = structlog.get_logger()
 
@@ -83,7 +83,7 @@ def _waited_ms(own: _File) -> float:
     return int(counted[1]) / 1_000_000 if counted else 0.0
 
 
-def _stolen_ms(cores: _File) -> list[int]:
+def _stolen_ms(cores: _File) -> list[float]:
     """Return for how long the host has kept each core from this machine."""
     lines = cores.read().splitlines()
     return [int(line.split()[_STOLEN]) * _MS_PER_TICK for line in lines if line.startswith(b"cpu")][1:]

@@ -39,7 +39,7 @@ from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.engine import MaxStepsError, RunPort, RunSpec
 from nexent_gql.ports.events import Entry
-from nexent_gql.ports.llm import Dialect
+from nexent_gql.ports.llm import ChatChunk, ChatRequest, Dialect, ModelEndpoint, ModelStreamBrokenError, TextChunk
 from nexent_gql.ports.run_events import TextDelta
 from tests.support.factory import Factory
 from tests.support.scripted_engine import Script, ScriptedEngine, say
@@ -60,17 +60,18 @@ class House:
     conversations: ConversationService
     wakeups: MemoryWakeups = field(default_factory=MemoryWakeups)
 
-    def runner(self, script: Script, *, deadline_s: float = 30, max_crashes: int = 3) -> JobRunner:
+    def runner(
+        self, script: Script, *, deadline_s: float = 30, max_crashes: int = 3, titles: OfflineModels | None = None
+    ) -> JobRunner:
         """Make a worker whose engine plays `script`."""
         settings = ExecutorSettings(deadline_s=deadline_s)
         engine = ScriptedEngine(script)
         executor = RunExecutor(self.log, engine, self.models, self.tools, utc_now, settings)
-        titles = TitleWriter(
-            LanguageModelGateway({Dialect.OFFLINE: OfflineModels(tokens_per_s=0)}), self.models, utc_now
-        )
+        llm = LanguageModelGateway({Dialect.OFFLINE: titles or OfflineModels(tokens_per_s=0)})
+        writer = TitleWriter(llm, self.models, utc_now)
         handlers = {
             "execute_run": Handler(executor.run, executor.abandon),
-            "generate_title": Handler(titles.run, titles.abandon),
+            "generate_title": Handler(writer.run, writer.abandon),
         }
         return JobRunner(self.db, handlers, owner="test", lease_s=30, max_crashes=max_crashes)
 
@@ -381,16 +382,31 @@ async def test_queued_messages_see_the_answers_before_them(house: House) -> None
     assert seen == [["one"], ["one", "answer 1", "two"]]
 
 
-async def test_the_first_answer_gives_the_conversation_a_title(house: House) -> None:
+class BreaksOff(OfflineModels):
+    """Loses the connection in the middle of a word."""
+
+    async def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
+        """See `LanguageModels`."""
+        del endpoint, request
+        yield TextChunk("The capi")
+        raise ModelStreamBrokenError("The connection was lost.")
+
+
+@pytest.mark.parametrize(
+    ("titles", "expected"),
+    [(OfflineModels(tokens_per_s=0), "What is the capital of France"), (BreaksOff(), "What is the capital of France?")],
+)
+async def test_the_first_answer_gives_the_conversation_a_title(
+    house: House, titles: OfflineModels, expected: str
+) -> None:
     asked = await house.send("What is the capital of France?")
-    runner = house.runner(answer_hello)
+    runner = house.runner(answer_hello, titles=titles)
     await runner.run(asked.run.job_id)
     async with house.db.system() as session:
         title_job = (await session.scalars(select(col(Job.id)).where(col(Job.name) == "generate_title"))).one()
     await runner.run(title_job)
     conversation = await house.conversations.get(house.actor, asked.conversation.id)
-    assert conversation.title_source == "NONE" or conversation.title
-    assert conversation.title != ""
+    assert (conversation.title, conversation.title_source) == (expected, "MODEL")
 
 
 async def test_what_happens_is_told_to_a_second_tab(house: House) -> None:

@@ -89,9 +89,8 @@ async def test_the_loop_turns_while_a_long_document_is_validated() -> None:
     turning.cancel()
     assert not prepared.errors
     assert turns > 10  # 2 where the loop does the work itself
-    assert prepared.document is not None
-    assert documents.tokens == prepared.document.token_count  # kept once, though two came at once
-    assert documents.recall(long_document("Long")) in (prepared, again)
+    assert prepared is again  # as after a restart, when all clients send the same again at once
+    assert documents.recall(long_document("Long")) is prepared
 
 
 async def test_a_document_that_waits_too_long_for_its_validation_is_told_so(http: httpx2.AsyncClient) -> None:

@@ -72,14 +72,12 @@ class TitleWriter:
     async def _ask(self, lease: Lease, asked: _Asked, endpoint: ModelEndpoint) -> str:
         excerpt = f"User: {asked.question[:_EXCERPT_CHARS]}\n\nAssistant: {asked.answer[:_EXCERPT_CHARS]}"
         messages = (ChatMessage("system", _INSTRUCTIONS), ChatMessage("user", excerpt))
-        title = ""
+        chunks = self._llm.stream(endpoint, ChatRequest(messages, max_output_tokens=200))
         try:
-            async for chunk in self._llm.stream(endpoint, ChatRequest(messages, max_output_tokens=200)):
-                if isinstance(chunk, TextChunk):
-                    title += chunk.text
-        except DomainError as error:  # what it said before may do
+            return _tidy("".join([chunk.text async for chunk in chunks if isinstance(chunk, TextChunk)]))
+        except DomainError as error:  # half a title is none
             _failed(lease, error)
-        return _tidy(title)
+            return ""
 
     async def _entitle(self, lease: Lease, title: str) -> None:
         async with lease.final_transaction(JobState.DONE) as session:
