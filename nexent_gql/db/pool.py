@@ -10,7 +10,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from nexent_gql.db.session import APP_ROLE
+from nexent_gql.db.binding import APP_ROLE, BindingConnection, bind_transactions
 
 _PATIENCE_S = 10
 _TRUSTED_S = 1.0  # since its last use; asking Postgres takes three round trips, a quarter of a short transaction
@@ -30,6 +30,7 @@ def create_engine(url: str, *, pool_size: int = 20, statement_timeout_s: float =
         pool_timeout=5,
         hide_parameters=True,  # what people wrote, and sealed keys, would stand in every logged error
         connect_args={
+            "connection_class": BindingConnection,
             "timeout": 10,
             "command_timeout": _PATIENCE_S,
             "server_settings": {
@@ -41,6 +42,7 @@ def create_engine(url: str, *, pool_size: int = 20, statement_timeout_s: float =
             },
         },
     )
+    bind_transactions(engine.sync_engine)
     _Liveness(engine.sync_engine)
     return engine
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from sqlalchemy import Table
 
-from nexent_gql.db.session import APP_ROLE, SYSTEM_ROLE
+from nexent_gql.db.binding import APP_ROLE, SYSTEM_ROLE
 
 Command = Literal["SELECT", "INSERT", "UPDATE", "DELETE"]
 Commands = tuple[Command, ...]

@@ -6,26 +6,21 @@ show nothing. System work (claiming jobs, finding a user by e-mail) takes the ro
 whose policies cover only the tables that need it.
 """
 
-from asyncio import CancelledError, current_task
+from asyncio import CancelledError, create_task, current_task, shield
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
 from asyncpg import InterfaceError, InternalClientError
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from nexent_gql.db.binding import AS_SYSTEM, OPTION, READ_ONLY, as_tenant
 from nexent_gql.kernel.errors import UnavailableError
 
-APP_ROLE = "nexent_app"
-SYSTEM_ROLE = "nexent_system"
-_BIND_TENANT = text("SELECT set_config('app.tenant_id', :tenant, true)")
-_BIND_SYSTEM = text("SELECT set_config('role', :role, true)")
 _AWAY = ("08", "25P03", "40", "53", "57", "58")
 """SQLSTATEs, or how they begin: connection lost, idle too long, deadlock, no room, shutting down or cancelled, disk."""
-_READ_ONLY = text("SELECT set_config('app.tenant_id', :tenant, true), set_config('transaction_read_only', 'on', true)")
 
 
 class DatabaseUnavailableError(UnavailableError):
@@ -44,36 +39,46 @@ class Database:
     @asynccontextmanager
     async def transaction(self, tenant_id: UUID) -> AsyncGenerator[AsyncSession]:
         """Open a transaction that sees and writes one tenant's rows; commits on leaving, rolls back on any error."""
-        async with self._begin() as session:
-            await session.execute(_BIND_TENANT, {"tenant": str(tenant_id)})
+        async with self._begin(as_tenant(tenant_id)) as session:
             yield session
 
     @asynccontextmanager
     async def read(self, tenant_id: UUID) -> AsyncGenerator[AsyncSession]:
         """Open a read-only transaction over one tenant's rows."""
-        async with self._begin() as session:
-            await session.execute(_READ_ONLY, {"tenant": str(tenant_id)})
+        async with self._begin(READ_ONLY + as_tenant(tenant_id)) as session:
             yield session
 
     @asynccontextmanager
     async def system(self) -> AsyncGenerator[AsyncSession]:
         """Open a transaction that spans tenants, on the few tables whose policies allow it."""
-        async with self._begin() as session:
-            await session.execute(_BIND_SYSTEM, {"role": SYSTEM_ROLE})
+        async with self._begin(AS_SYSTEM) as session:
             yield session
 
     @asynccontextmanager
-    async def _begin(self) -> AsyncGenerator[AsyncSession]:
+    async def _begin(self, binding: str) -> AsyncGenerator[AsyncSession]:
         cancellations = _cancellations()
+        session = AsyncSession(self.engine, expire_on_commit=False)
         try:
-            async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            try:
+                await session.connection(execution_options={OPTION: binding})
                 yield session
+                await session.commit()
+            finally:
+                await _close(session)
         except (DBAPIError, PoolTimeoutError, InterfaceError, OSError) as error:
             if _cancellations() > cancellations:  # met while it rolled back: the task has to end all the same
                 raise CancelledError from error
             if not _is_away(error):
                 raise
             raise DatabaseUnavailableError("The database does not answer; try again in a moment.") from error
+
+
+async def _close(session: AsyncSession) -> None:
+    """Forget the rows; roll back what was not committed, even when this task is cancelled meanwhile."""
+    if session.in_transaction():
+        await shield(create_task(session.close()))
+    else:
+        session.sync_session.close()
 
 
 def _cancellations() -> int:

@@ -16,6 +16,12 @@ from nexent_gql.kernel.json import JsonObject
 CHANNEL = "nexent_outbox"
 """Rung by a trigger of the outbox, for those who listen, when rows of it are committed."""
 
+POKE = """
+    INSERT INTO outbox (tenant_id, kind, payload)
+    SELECT :tenant, 'poke', jsonb_build_object('topic', CAST(:topic AS text))
+"""
+"""What `poke` writes, for a statement that does more; a FROM may follow."""
+
 _ENQUEUE = text("""
     WITH made AS (
         INSERT INTO job (id, tenant_id, name, queue, key, lane, payload, run_after, created_at, woken_at)

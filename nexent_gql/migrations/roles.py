@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from nexent_gql.db.session import APP_ROLE, SYSTEM_ROLE
+from nexent_gql.db.binding import APP_ROLE, SYSTEM_ROLE
 from nexent_gql.migrations.errors import RolesError
 
 ROLES = (APP_ROLE, SYSTEM_ROLE)

@@ -9,9 +9,10 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
+from nexent_gql.db.binding import APP_ROLE, SYSTEM_ROLE
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.rls import SYSTEM_TABLES
-from nexent_gql.db.session import APP_ROLE, SYSTEM_ROLE, Database
+from nexent_gql.db.session import Database
 from nexent_gql.domains.identity.repository import IdentityRepository
 from nexent_gql.domains.identity.tables import UserAccount
 from nexent_gql.kernel.ids import new_id

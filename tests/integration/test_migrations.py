@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from nexent_gql import migrations
+from nexent_gql.db.binding import APP_ROLE, SYSTEM_ROLE
 from nexent_gql.db.rls import UNPROTECTED, protection
-from nexent_gql.db.session import APP_ROLE, SYSTEM_ROLE
 from nexent_gql.embedded import Engines
 from nexent_gql.migrations.catalogue import protections
 from nexent_gql.migrations.errors import MigrationLockedError, RolesError, UnknownLevelError

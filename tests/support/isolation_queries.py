@@ -22,6 +22,7 @@ from sqlmodel import SQLModel
 from nexent_gql import domains
 from nexent_gql.db.session import Database
 from nexent_gql.kernel.errors import DomainError
+from nexent_gql.kernel.json import Json
 from nexent_gql.kernel.page import Page
 from tests.support.tenant_rows import Rows
 
@@ -65,7 +66,7 @@ async def leaks(database: Database, repository: type, mine: UUID, rows: Rows) ->
 
 
 def _hints(query: Query) -> dict[str, object]:
-    return {name: hint for name, hint in get_type_hints(query).items() if name != "return"}
+    return {name: hint for name, hint in get_type_hints(query, localns={"Json": Json}).items() if name != "return"}
 
 
 def _takes_row(query: Query) -> bool:
@@ -84,6 +85,8 @@ def _candidates(name: str, hint: object, rows: Rows) -> list[object]:
     if origin in (Union, UnionType):
         (part,) = (part for part in parts if part is not type(None))
         return [None, *_candidates(name, part, rows)]
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return [{}]
     if isinstance(origin, type) and issubclass(origin, Iterable):
         return [_candidates(name, parts[0], rows)]
     if isinstance(hint, type) and issubclass(hint, (UUID, str)):

@@ -7,17 +7,14 @@ from sqlalchemy import event
 
 from nexent_gql.db.session import Database
 
-_BINDING = "SELECT set_config("
-
 
 @contextmanager
 def statements(database: Database) -> Generator[list[str]]:
-    """Collect the SQL that is sent within the block, without what only binds transactions to their tenant."""
+    """Collect the SQL that is sent within the block, without what begins and ends transactions."""
     sent: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(_BINDING):
-            sent.append(statement)
+        sent.append(statement)
 
     engine = database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)

@@ -9,11 +9,14 @@ from uuid import UUID
 from sqlalchemy import Select, delete, desc, func, select, text, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col
 
 from nexent_gql.db.rows import ById
+from nexent_gql.domains.conversations import events
 from nexent_gql.domains.conversations.tables import Conversation, ConversationEvent, Message, MessageStatus
-from nexent_gql.kernel.json import JsonObject
+from nexent_gql.jobs.enqueue import POKE
+from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
 
 _Row = TypeVar("_Row", Conversation, int)
@@ -36,6 +39,18 @@ _LEAF = text("""
              ORDER BY created_at DESC, id DESC LIMIT 1) AS newest)
     SELECT id FROM below ORDER BY created_at DESC, id DESC LIMIT 1
 """)
+_NUMBERED = """
+    WITH told AS (
+        UPDATE conversation SET event_seq = event_seq + :count
+         WHERE tenant_id = :tenant AND id = :conversation RETURNING event_seq - :count AS known
+    ), written AS (
+        INSERT INTO conversation_event (conversation_id, seq, tenant_id, at, body)
+        SELECT :conversation, known + number, :tenant, CAST(:at AS timestamptz), body
+          FROM told CROSS JOIN jsonb_array_elements(CAST(:news AS jsonb)) WITH ORDINALITY AS new (body, number)
+    ), poked AS ({poke} FROM told)
+    SELECT known + :count FROM told
+"""
+_TELL = text(_NUMBERED.format(poke=POKE))
 
 
 class ConversationRepository:
@@ -45,7 +60,7 @@ class ConversationRepository:
         self._session = session
         self._tenant_id = tenant_id
 
-    def add(self, row: Conversation | Message | ConversationEvent) -> None:
+    def add(self, row: Conversation | Message) -> None:
         """Insert on flush."""
         self._session.add(row)
 
@@ -184,19 +199,25 @@ class ConversationRepository:
         )
         return list((await self._session.scalars(query)).all())
 
-    def add_event(self, conversation: Conversation, at: datetime, body: JsonObject) -> None:
-        """Number and insert an event; the conversation must be locked."""
-        conversation.event_seq += 1
-        self._session.add(conversation)
-        self._session.add(
-            ConversationEvent(
-                conversation_id=conversation.id,
-                seq=conversation.event_seq,
-                tenant_id=self._tenant_id,
-                at=at,
-                body=body,
-            )
-        )
+    async def tell(self, conversation: Conversation, at: datetime, news: Sequence[JsonObject]) -> None:
+        """Do as `announce` does, and number `conversation`; all that waits to be written is written before."""
+        seq = await self.announce(conversation.id, at, news)
+        set_committed_value(conversation, "event_seq", seq)
+
+    async def announce(self, conversation_id: UUID, at: datetime, news: Sequence[JsonObject]) -> int | None:
+        """Number events and push them after the commit; return the last number.
+
+        The conversation is held until then. None: it is gone.
+        """
+        values = {
+            "tenant": self._tenant_id,
+            "conversation": conversation_id,
+            "at": at,
+            "count": len(news),
+            "news": dumps(news).decode(),
+            "topic": events.topic(self._tenant_id, conversation_id),
+        }
+        return (await self._session.execute(_TELL, values)).scalar_one_or_none()
 
     def _part(self, page: PageRequest) -> Select[Message]:
         query = _ordered(self._messages(), Message, page).limit(page.size + 1)

@@ -102,8 +102,7 @@ class ConversationService:
             conversation = await self._own(repository, actor, conversation_id, lock=True)
             conversation.title, conversation.title_source = name, TitleSource.USER
             conversation.updated_at = self._clock()
-            repository.add_event(conversation, self._clock(), events.body(events.TITLE_CHANGED))
-            await poke(session, actor.tenant_id, events.topic(actor.tenant_id, conversation_id))
+            await repository.tell(conversation, self._clock(), [events.body(events.TITLE_CHANGED)])
         return conversation
 
     async def delete(self, actor: Principal, conversation_id: UUID) -> None:
@@ -175,8 +174,7 @@ class ConversationService:
             if conversation.active_message_id != leaf:
                 conversation.active_message_id = leaf
                 body = events.body(events.ACTIVE_BRANCH_CHANGED, message_id=str(leaf))
-                repository.add_event(conversation, self._clock(), body)
-                await poke(session, actor.tenant_id, events.topic(actor.tenant_id, conversation.id))
+                await repository.tell(conversation, self._clock(), [body])
         return conversation
 
     async def rate(self, actor: Principal, message_id: UUID, rating: Rating | None, comment: str | None) -> Message:
@@ -198,8 +196,7 @@ class ConversationService:
             message.rating, message.rating_comment, message.updated_at = rating, words, self._clock()
             repository.add(message)
             body = events.body(events.MESSAGE_UPDATED, message_id=str(message.id))
-            repository.add_event(conversation, self._clock(), body)
-            await poke(session, actor.tenant_id, events.topic(actor.tenant_id, conversation.id))
+            await repository.tell(conversation, self._clock(), [body])
         return message
 
     async def stored_events(self, actor: Principal, conversation_id: UUID, after: int) -> Stored:

@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexent_gql.domains.conversations import events
 from nexent_gql.domains.conversations.repository import ConversationRepository
 from nexent_gql.domains.conversations.tables import Conversation, Message, MessageRole, MessageStatus, TitleSource
-from nexent_gql.jobs.enqueue import poke
 from nexent_gql.kernel.json import JsonObject
 
 MAX_HISTORY_MESSAGES = 1_000
@@ -22,7 +21,7 @@ class Turns:
         self._session = session
         self._tenant_id = tenant_id
         self._repository = ConversationRepository(session, tenant_id)
-        self._told: set[UUID] = set()
+        self._news: list[JsonObject] = []
 
     async def lock(self, conversation_id: UUID) -> Conversation | None:
         """Hold a conversation until the transaction ends: whoever writes to it stands in this line."""
@@ -44,8 +43,8 @@ class Turns:
         """Return a message."""
         return await self._repository.message(message_id)
 
-    async def ask(self, conversation: Conversation, parent_id: UUID | None, words: str, now: datetime) -> Message:
-        """Add what the user says behind `parent_id`, None for a new beginning; written with the answer to it."""
+    def ask(self, conversation: Conversation, parent_id: UUID | None, words: str, now: datetime) -> Message:
+        """Add what the user says behind `parent_id`, None for a new beginning; `tell` writes it."""
         message = Message(
             tenant_id=self._tenant_id,
             conversation_id=conversation.id,
@@ -56,11 +55,11 @@ class Turns:
             created_at=now,
             updated_at=now,
         )
-        await self._add(conversation, message, now)
+        self._add(message)
         return message
 
-    async def open_answer(self, conversation: Conversation, question: Message, run_id: UUID, now: datetime) -> Message:
-        """Insert an answer that its run will fill, and show its branch."""
+    def open_answer(self, conversation: Conversation, question: Message, run_id: UUID, now: datetime) -> Message:
+        """Add an answer that its run will fill, and show its branch; `tell` writes it."""
         message = Message(
             tenant_id=self._tenant_id,
             conversation_id=conversation.id,
@@ -71,23 +70,22 @@ class Turns:
             created_at=now + _LATER,
             updated_at=now,
         )
-        await self._add(conversation, message, now)
+        self._add(message)
         conversation.active_message_id, conversation.updated_at = message.id, now
-        branch = events.body(events.ACTIVE_BRANCH_CHANGED, message_id=str(message.id))
-        await self.tell(conversation, now, branch)
+        self._news.append(events.body(events.ACTIVE_BRANCH_CHANGED, message_id=str(message.id)))
         return message
 
     async def close_answer(
         self, conversation: Conversation, message_id: UUID, words: str, status: MessageStatus, now: datetime
     ) -> None:
-        """Give an answer its final text and status."""
+        """Give an answer its final text and status; `tell` writes it."""
         message = await self._repository.message(message_id)
         if message is None:
             return
         message.text, message.status, message.updated_at = words, status, now
         self._repository.add(message)
         conversation.updated_at = now
-        await self.tell(conversation, now, events.body(events.MESSAGE_UPDATED, message_id=str(message_id)))
+        self._news.append(events.body(events.MESSAGE_UPDATED, message_id=str(message_id)))
 
     async def entitle(self, conversation: Conversation, title: str, now: datetime) -> None:
         """Give a conversation a model's title, unless it has one."""
@@ -99,13 +97,15 @@ class Turns:
         """Return the messages that lead to `message_id`, it included, oldest first."""
         return await self._repository.branch(message_id, MAX_HISTORY_MESSAGES)
 
-    async def tell(self, conversation: Conversation, now: datetime, body: JsonObject) -> None:
-        """Number an event of the locked conversation and push it after the commit."""
-        self._repository.add_event(conversation, now, body)
-        if conversation.id not in self._told:
-            self._told.add(conversation.id)
-            await poke(self._session, self._tenant_id, events.topic(self._tenant_id, conversation.id))
+    async def tell(self, conversation: Conversation, now: datetime, *news: JsonObject) -> None:
+        """Write all that was added, number what happened to the locked conversation, and push it after the commit."""
+        await self._repository.tell(conversation, now, [*self._news, *news])
+        self._news.clear()
 
-    async def _add(self, conversation: Conversation, message: Message, now: datetime) -> None:
+    async def announce(self, conversation_id: UUID, now: datetime, *news: JsonObject) -> bool:
+        """Number and push what happened to a conversation that was not read; False: it is gone."""
+        return await self._repository.announce(conversation_id, now, news) is not None
+
+    def _add(self, message: Message) -> None:
         self._repository.add(message)
-        await self.tell(conversation, now, events.body(events.MESSAGE_ADDED, message_id=str(message.id)))
+        self._news.append(events.body(events.MESSAGE_ADDED, message_id=str(message.id)))

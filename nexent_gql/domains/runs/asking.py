@@ -143,7 +143,7 @@ class Asking:
                 parent_id = (await self._answer(turns, conversation, new.parent_id)).id
             if new.agent_id is None:
                 await self._clear_the_way(session, actor, conversation, request, new.on_busy)
-            question = await turns.ask(conversation, parent_id, text, self._clock())
+            question = turns.ask(conversation, parent_id, text, self._clock())
             return await self._open(session, turns, conversation, agent, question, request)
 
         return await self._once(actor, request, ask)
@@ -170,7 +170,7 @@ class Asking:
                 raise WrongMessageError("Only your own messages can be edited.", path=("messageId",))
             await self._clear_the_way(session, actor, conversation, request, on_busy)
             agent = await self._agents.get_within(session, actor, conversation.agent_id)
-            question = await turns.ask(conversation, message.parent_id, text, self._clock())
+            question = turns.ask(conversation, message.parent_id, text, self._clock())
             return await self._open(session, turns, conversation, agent, question, request)
 
         return await self._once(actor, request, ask)
@@ -325,7 +325,7 @@ class Asking:
     ) -> Asked:
         """Insert the answer, its run and its job, with all that waits to be written."""
         now, run_id = self._clock(), new_id()
-        answer = await turns.open_answer(conversation, question, run_id, now)
+        answer = turns.open_answer(conversation, question, run_id, now)
         work = ExecuteRun(run_id=run_id, conversation_id=conversation.id)
         run = Run(
             id=run_id,

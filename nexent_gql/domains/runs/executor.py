@@ -7,6 +7,7 @@ from typing import cast
 from uuid import UUID
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import DatabaseUnavailableError
 from nexent_gql.domains.conversations import events as conversation_events
@@ -43,6 +44,14 @@ class ExecutorSettings:
     sink: SinkSettings = field(default_factory=SinkSettings)
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A run as it was before this attempt, and what the engine is told; or why that can't be had."""
+
+    run: Run
+    spec: RunSpec | DomainError
+
+
 class RunExecutor:
     """The handler of `ExecuteRun` jobs."""
 
@@ -75,7 +84,7 @@ class RunExecutor:
         begun = await self._begin(lease)
         if begun is None:
             return
-        run, is_first = begun
+        run = begun.run
         topic = events.topic(lease.tenant_id, run.id)
         try:
             async with open_sink(
@@ -83,47 +92,46 @@ class RunExecutor:
                 topic,
                 lease.fence,
                 clock=self._clock,
-                floor_seq=None if is_first else execution.floor_seq,
+                floor_seq=execution.floor_seq if run.attempt else None,
                 settings=self._settings.sink,
                 on_stale=execution.on_stale,
                 confirm=lambda: _still_held(lease),
             ) as sink:
                 execution.sink = sink
                 sink.emit(AttemptStarted(attempt=lease.fence, text=self._engine.kept_text(execution.journal)))
-                ending = _failed(verdict) if verdict else await self._answer(lease, run, execution)
+                ending = _failed(verdict) if verdict else await self._try(lease, begun.spec, execution)
                 await self._end(lease, run, sink, ending)
         except StaleAttemptError as error:
             raise LeaseLostError(error.message) from error
 
-    async def _begin(self, lease: Lease) -> tuple[Run, bool] | None:
-        """Say that the run is under way, and return it and whether no attempt has ever said so.
-
-        None when there is nothing to do any more.
-        """
+    async def _begin(self, lease: Lease) -> _Begun | None:
+        """Say that the run is under way, and read what it needs; None when there is nothing to do any more."""
         run_id, conversation_id = (UUID(str(lease.payload[name])) for name in ("run_id", "conversation_id"))
         async with lease.transaction() as session:
             repository, turns = RunRepository(session, lease.tenant_id), Turns(session, lease.tenant_id)
-            conversation = await turns.lock(conversation_id)
-            run = await repository.get(run_id, lock=True) if conversation else None
-            if run is None or conversation is None or run.finished_at is not None:
+            run = await repository.get(run_id)
+            if run is None:
                 return None
             now = self._clock()
-            is_first = run.attempt == 0
-            run.attempt = lease.fence
-            if run.started_at is None:
-                run.status, run.started_at = RunStatus.RUNNING, now
-                body = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
-                await turns.tell(conversation, now, body)
-            repository.add(run)
-        return run, is_first
+            news = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
+            if run.started_at is None and not await turns.announce(conversation_id, now, news):
+                return None
+            if not await repository.begin(run_id, lease.fence, now):
+                return None
+            try:
+                return _Begun(run, await self._spec(session, turns, run))
+            except DomainError as error:
+                return _Begun(run, error)
 
-    async def _answer(self, lease: Lease, run: Run, execution: Execution) -> RunFinished:
-        """Let the engine answer and say how it ended; cancellation for any other reason than a stop goes on."""
+    async def _try(self, lease: Lease, spec: RunSpec | DomainError, execution: Execution) -> RunFinished:
         if _is_stopped(lease):
             return RunFinished(status=RunStatus.STOPPED)
+        return _failed(spec) if isinstance(spec, DomainError) else await self._answer(lease, spec, execution)
+
+    async def _answer(self, lease: Lease, spec: RunSpec, execution: Execution) -> RunFinished:
+        """Let the engine answer and say how it ended; cancellation for any other reason than a stop goes on."""
         deadline = asyncio.timeout(self._settings.deadline_s)
         try:
-            spec = await self._spec(lease, run)
             async with deadline:
                 await self._engine.run(spec, execution)
         except asyncio.CancelledError:
@@ -140,7 +148,7 @@ class RunExecutor:
             if not deadline.expired():
                 raise
             limit = f"{self._settings.deadline_s:.0f}"
-            _log.info("run.deadline", run_id=str(run.id), error=str(error))
+            _log.info("run.deadline", run_id=str(spec.context.run_id), error=str(error))
             return _failed(RunDeadlineError(f"The answer took longer than {limit} seconds; ask for less at once."))
         except DatabaseUnavailableError:
             raise  # the run waits for the database; it does not fail by it
@@ -183,12 +191,11 @@ class RunExecutor:
         except UnavailableError:
             _log.info("run.end_left_to_relay", run_id=str(run.id))
 
-    async def _spec(self, lease: Lease, run: Run) -> RunSpec:
+    async def _spec(self, session: AsyncSession, turns: Turns, run: Run) -> RunSpec:
         spec = run.spec
         model_id = UUID(str(spec["model_id"])) if spec["model_id"] else None
-        async with lease.db.read(lease.tenant_id) as session:
-            history = await Turns(session, lease.tenant_id).history(run.question_id)
-            model = await self._models.endpoint(session, lease.tenant_id, model_id)
+        history = await turns.history(run.question_id)
+        model = await self._models.endpoint(session, run.tenant_id, model_id)
         return RunSpec(
             agent_name=str(spec["agent_name"]),
             kind=AgentKind(str(spec["kind"])),
@@ -199,7 +206,7 @@ class RunExecutor:
             history=tuple(_turn(message) for message in history[:-1]),
             task=history[-1].text,
             asked_at=datetime.fromisoformat(str(spec["asked_at"])),
-            context=ToolContext(tenant_id=lease.tenant_id, user_id=run.owner_id, run_id=run.id),
+            context=ToolContext(tenant_id=run.tenant_id, user_id=run.owner_id, run_id=run.id),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Select, desc, func, select, text, tuple_
@@ -14,6 +15,10 @@ from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
 
 _RUN = ById(Run)
 _COUNT_ACTIVE = text("SELECT count(*) FROM run WHERE tenant_id = :tenant AND finished_at IS NULL")
+_BEGIN = text("""
+    UPDATE run SET attempt = :attempt, status = 'RUNNING', started_at = COALESCE(started_at, :now)
+     WHERE tenant_id = :tenant AND id = :run AND finished_at IS NULL RETURNING id
+""")
 _LATEST = text("""
     SELECT latest.* FROM unnest(CAST(:conversations AS uuid[])) AS wanted (id) CROSS JOIN LATERAL (
         SELECT * FROM run WHERE tenant_id = :tenant AND owner_id = :owner AND conversation_id = wanted.id
@@ -43,6 +48,11 @@ class RunRepository:
     async def get(self, run_id: UUID, *, lock: bool = False) -> Run | None:
         """Return a run; `lock` holds it until the transaction ends."""
         return await _RUN.get(self._session, self._tenant_id, run_id, lock=lock)
+
+    async def begin(self, run_id: UUID, attempt: int, now: datetime) -> bool:
+        """Say that an attempt has begun; False when there is nothing to do any more."""
+        values = {"tenant": self._tenant_id, "run": run_id, "attempt": attempt, "now": now}
+        return (await self._session.execute(_BEGIN, values)).first() is not None
 
     async def get_many(self, ids: Sequence[UUID], owner_id: UUID) -> list[Run]:
         """Return those of `ids` that the owner has."""
