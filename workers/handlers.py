@@ -12,7 +12,12 @@ from nexent_gql.services import Services
 from nexent_gql.settings import RunSettings
 from nexent_gql.streams.sink import SinkSettings
 
-QUEUES = (ExecuteRun.queue, GenerateTitle.queue)
+_RUNS_PER_LIGHT_JOB = 5
+
+
+def places(max_runs: int) -> Mapping[str, int]:
+    """Return how many jobs of each queue one process does at a time; nobody waits for light ones, so they get fewer."""
+    return {ExecuteRun.queue: max_runs, GenerateTitle.queue: -(-max_runs // _RUNS_PER_LIGHT_JOB)}
 
 
 def build_handlers(

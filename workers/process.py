@@ -21,7 +21,7 @@ from nexent_gql.ports.wakeups import Wakeups
 from nexent_gql.runtime import Runtime, open_runtime
 from nexent_gql.services import Services
 from nexent_gql.settings import Settings
-from workers.handlers import QUEUES, build_handlers
+from workers.handlers import build_handlers, places
 
 REAP_S = 1.0
 STALE_S = 3.0
@@ -37,9 +37,11 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             _reaper(runtime, settings).run(),
             heed_cancellations(runtime.wakeups, runner),
         ]
-        limit = settings.jobs.max_runs
-        loops += [build_arq_worker(runtime.redis, queue, runner.run, max_jobs=limit).serve() for queue in QUEUES]
-        _log.info("worker.ready", owner=owner(), queues=list(QUEUES))
+        loops += [
+            build_arq_worker(runtime.redis, queue, runner.run, max_jobs=most).serve()
+            for queue, most in places(settings.jobs.max_runs).items()
+        ]
+        _log.info("worker.ready", owner=owner(), queues=list(places(settings.jobs.max_runs)))
         await run_until(stop, loops)
         _log.info("worker.stopped")
 

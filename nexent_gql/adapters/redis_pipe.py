@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
+from hiredis import pack_command  # pyright: ignore[reportUnknownVariableType]
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
@@ -23,11 +24,7 @@ _log = structlog.get_logger()
 
 def encode_command(arguments: Sequence[str | bytes | int]) -> bytes:
     """Return a command as RESP: an array of byte strings."""
-    encoded = bytearray(b"*%d\r\n" % len(arguments))
-    for argument in arguments:
-        value = argument if isinstance(argument, bytes) else str(argument).encode()
-        encoded += b"$%d\r\n%b\r\n" % (len(value), value)
-    return bytes(encoded)
+    return cast("bytes", pack_command(tuple(arguments)))  # pyright: ignore[reportArgumentType] - not of one
 
 
 class PipeConnection(Protocol):

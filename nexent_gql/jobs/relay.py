@@ -17,6 +17,7 @@ from nexent_gql.ports.events import Entry, EventLog, LogLostError
 from nexent_gql.ports.wakeups import Wakeups
 
 _BATCH = 200
+_AT_ONCE = 8  # a wake-up is four round trips to its carrier, and each waits for its turn in a busy process
 _TAKE = text("""
     DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED)
     RETURNING id, kind, payload
@@ -42,6 +43,7 @@ class Relay:
         self._wakeups = wakeups
         self._events = events
         self._bell = asyncio.Event()
+        self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self) -> None:
         """Relay for ever: on Postgres' bell, and each second in case the bell was not heard."""
@@ -61,18 +63,24 @@ class Relay:
             listener.cancel()
 
     async def relay(self) -> int:
-        """Hand on what waits, and return how many messages that were.
+        """Hand on what waits, in any order, and return how many messages that were.
 
         Raises:
             UnavailableError: The carrier does not answer; the messages stay.
         """
         async with self._db.system() as session:
             rows = sorted((await session.execute(_TAKE, {"most": _BATCH})).all(), key=lambda row: cast("int", row.id))
-            for row in rows:
-                await self._hand_on(row.id, row.kind, row.payload)
+            handing = (self._hand_on(row.id, row.kind, row.payload) for row in rows)
+            for failure in await asyncio.gather(*handing, return_exceptions=True):
+                if failure is not None:
+                    raise failure
         return len(rows)
 
     async def _hand_on(self, nonce: int, kind: str, payload: JsonObject) -> None:
+        async with self._room:
+            await self._hand_over(nonce, kind, payload)
+
+    async def _hand_over(self, nonce: int, kind: str, payload: JsonObject) -> None:
         match kind:
             case "wake":
                 await self._wakeups.wake(str(payload["queue"]), UUID(str(payload["job_id"])), str(nonce))

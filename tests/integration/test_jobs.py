@@ -20,6 +20,7 @@ from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.tables import Job, JobState, JobStep, Outbox
 from nexent_gql.kernel.clock import utc_now
+from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.ids import new_id
 from tests.support.factory import Factory
 
@@ -407,3 +408,37 @@ async def _fail(desk: Desk) -> None:
 async def test_an_unknown_job_is_nothing_to_do(desk: Desk) -> None:
     await desk.worker().run(new_id())
     assert await desk.cancel(new_id()) is None
+
+
+class SlowCarrier(MemoryWakeups):
+    """Takes a while for each wake-up, and refuses one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: UUID | None = None
+        self.at_once = self.most_at_once = self.taken = 0
+
+    async def wake(self, queue: str, job_id: UUID, nonce: str) -> None:
+        """See `Wakeups.wake`."""
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0.01)
+        self.at_once -= 1
+        if job_id == self.refused:
+            raise UnavailableError("The carrier does not answer.")
+        self.taken += 1
+        await super().wake(queue, job_id, nonce)
+
+
+async def test_messages_do_not_wait_for_each_other_and_stay_when_one_is_refused(desk: Desk) -> None:
+    jobs = [await desk.add(number) for number in range(30)]
+    carrier = SlowCarrier()
+    carrier.refused = jobs[3]
+    relay = Relay(desk.db, carrier, MemoryEventLog())
+    with pytest.raises(UnavailableError):
+        await relay.relay()
+    assert (carrier.taken, carrier.at_once, await desk.count(Outbox)) == (29, 0, 30)
+    assert 1 < carrier.most_at_once <= 8
+    carrier.refused = None
+    assert await relay.relay() == 30
+    assert await desk.count(Outbox) == 0
