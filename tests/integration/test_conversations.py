@@ -181,6 +181,23 @@ async def test_an_answer_can_be_rated_and_the_rating_taken_back(chat: Chat, ada:
     assert (await chat.ask(ada, query, id=answer)).one == {"rating": None, "ratingComment": None}
 
 
+async def test_a_conversation_says_when_something_last_happened(chat: Chat, ada: Principal, agent: Agent) -> None:
+    fields = "conversation { id updatedAt eventsCursor }"
+    query = f"query ($id: ID!) {{ {fields.replace('conversation', 'conversation(id: $id)')} }}"
+    begun = await chat.mutate(ada, "sendMessage", f"{fields} run {{ id }}", agentId=id_of("Agent", agent), text="one")
+    first = begun["conversation"]
+    assert (await chat.ask(ada, query, id=first["id"])).one == first
+    await chat.stop(ada, begun["run"]["id"])
+    stopped = (await chat.ask(ada, query, id=first["id"])).one
+    renamed = (await chat.mutate(ada, "renameConversation", fields, conversationId=first["id"], title="two"))[
+        "conversation"
+    ]
+    assert (await chat.ask(ada, query, id=first["id"])).one == renamed
+    seen = [first, stopped, renamed]
+    assert len({each["eventsCursor"] for each in seen}) == len(seen)
+    assert [each["updatedAt"] for each in seen] == sorted({each["updatedAt"] for each in seen})
+
+
 async def test_what_cannot_be_rated_is_refused(chat: Chat, ada: Principal, agent: Agent) -> None:
     asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
     question, answer = asked["userMessage"]["id"], asked["assistantMessage"]["id"]

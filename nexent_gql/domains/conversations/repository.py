@@ -21,6 +21,10 @@ from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
 
 _Row = TypeVar("_Row", Conversation, int)
 _CONVERSATION, _MESSAGE = ById(Conversation), ById(Message)
+_CLOSE = text("""
+    UPDATE message SET text = :text, status = :status, updated_at = :at
+     WHERE tenant_id = :tenant AND id = :message RETURNING id
+""")
 _BRANCHES = text("""
     WITH RECURSIVE branch AS (
         SELECT id AS leaf_id, id, parent_id, 1 AS depth FROM message
@@ -41,7 +45,7 @@ _LEAF = text("""
 """)
 _NUMBERED = """
     WITH told AS (
-        UPDATE conversation SET event_seq = event_seq + :count
+        UPDATE conversation SET event_seq = event_seq + :count, updated_at = CAST(:at AS timestamptz)
          WHERE tenant_id = :tenant AND id = :conversation RETURNING event_seq - :count AS known
     ), written AS (
         INSERT INTO conversation_event (conversation_id, seq, tenant_id, at, body)
@@ -111,6 +115,11 @@ class ConversationRepository:
     async def message(self, message_id: UUID) -> Message | None:
         """Return a message."""
         return await _MESSAGE.get(self._session, self._tenant_id, message_id)
+
+    async def close_message(self, message_id: UUID, words: str, status: MessageStatus, at: datetime) -> bool:
+        """Give a message its final text and status; False: it is gone."""
+        values = {"tenant": self._tenant_id, "message": message_id, "text": words, "status": status, "at": at}
+        return (await self._session.execute(_CLOSE, values)).first() is not None
 
     async def messages(self, ids: Collection[UUID]) -> list[Message]:
         """Return those of `ids` that exist, in any order."""
@@ -200,9 +209,10 @@ class ConversationRepository:
         return list((await self._session.scalars(query)).all())
 
     async def tell(self, conversation: Conversation, at: datetime, news: Sequence[JsonObject]) -> None:
-        """Do as `announce` does, and number `conversation`; all that waits to be written is written before."""
+        """Do as `announce` does, and bring `conversation` up to date; what waits to be written is written before."""
         seq = await self.announce(conversation.id, at, news)
         set_committed_value(conversation, "event_seq", seq)
+        set_committed_value(conversation, "updated_at", at)
 
     async def announce(self, conversation_id: UUID, at: datetime, news: Sequence[JsonObject]) -> int | None:
         """Number events and push them after the commit; return the last number.

@@ -101,7 +101,6 @@ class ConversationService:
             repository = ConversationRepository(session, actor.tenant_id)
             conversation = await self._own(repository, actor, conversation_id, lock=True)
             conversation.title, conversation.title_source = name, TitleSource.USER
-            conversation.updated_at = self._clock()
             await repository.tell(conversation, self._clock(), [events.body(events.TITLE_CHANGED)])
         return conversation
 

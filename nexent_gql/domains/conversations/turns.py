@@ -71,21 +71,14 @@ class Turns:
             updated_at=now,
         )
         self._add(message)
-        conversation.active_message_id, conversation.updated_at = message.id, now
+        conversation.active_message_id = message.id
         self._news.append(events.body(events.ACTIVE_BRANCH_CHANGED, message_id=str(message.id)))
         return message
 
-    async def close_answer(
-        self, conversation: Conversation, message_id: UUID, words: str, status: MessageStatus, now: datetime
-    ) -> None:
-        """Give an answer its final text and status; `tell` writes it."""
-        message = await self._repository.message(message_id)
-        if message is None:
-            return
-        message.text, message.status, message.updated_at = words, status, now
-        self._repository.add(message)
-        conversation.updated_at = now
-        self._news.append(events.body(events.MESSAGE_UPDATED, message_id=str(message_id)))
+    async def close_answer(self, message_id: UUID, words: str, status: MessageStatus, now: datetime) -> None:
+        """Give an answer its final text and status; `tell` says so."""
+        if await self._repository.close_message(message_id, words, status, now):
+            self._news.append(events.body(events.MESSAGE_UPDATED, message_id=str(message_id)))
 
     async def entitle(self, conversation: Conversation, title: str, now: datetime) -> None:
         """Give a conversation a model's title, unless it has one."""
