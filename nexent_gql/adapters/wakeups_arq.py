@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from nexent_gql.adapters.redis_client import RedisLink, unavailable
 from nexent_gql.kernel.errors import UnavailableError
+from nexent_gql.kernel.together import all_ended
 
 FUNCTION = "wake"
 CANCEL_CHANNEL = "nx:cancel"
@@ -140,7 +141,7 @@ class ArqWorker(Worker):
         start = super().start_jobs
         while job_ids and (room := min(_AT_ONCE, self.max_jobs - self.job_counter)) > 0:
             now, job_ids = job_ids[:room], job_ids[room:]
-            await asyncio.gather(*(start([job_id]) for job_id in now))
+            await all_ended(start([job_id]) for job_id in now)
 
     async def _hand_over(self, ctx: dict[str, object], *args: str) -> None:
         """What arq calls: start the job, and be done."""

@@ -24,7 +24,7 @@ class BindingConnection(asyncpg.Connection):
 
     binding = ""
 
-    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - as above it
+    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's
         """See `asyncpg.Connection.execute`, by which asyncpg begins and ends transactions too."""
         if query.startswith("BEGIN"):
             query, self.binding = f"{query} {self.binding}", ""

@@ -13,6 +13,7 @@ from nexent_gql.db.session import Database
 from nexent_gql.jobs.enqueue import CHANNEL
 from nexent_gql.kernel.errors import ConflictError, UnavailableError
 from nexent_gql.kernel.json import JsonObject
+from nexent_gql.kernel.together import all_ended
 from nexent_gql.ports.events import Entry, EventLog, LogLostError
 from nexent_gql.ports.wakeups import Wakeups
 
@@ -70,10 +71,7 @@ class Relay:
         """
         async with self._db.system() as session:
             rows = sorted((await session.execute(_TAKE, {"most": _BATCH})).all(), key=lambda row: cast("int", row.id))
-            handing = (self._hand_on(row.id, row.kind, row.payload) for row in rows)
-            for failure in await asyncio.gather(*handing, return_exceptions=True):
-                if failure is not None:
-                    raise failure
+            await all_ended(self._hand_on(row.id, row.kind, row.payload) for row in rows)
         return len(rows)
 
     async def _hand_on(self, nonce: int, kind: str, payload: JsonObject) -> None:

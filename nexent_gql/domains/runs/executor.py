@@ -110,7 +110,7 @@ class RunExecutor:
         async with lease.transaction() as session:
             repository, turns = RunRepository(session, lease.tenant_id), Turns(session, lease.tenant_id)
             run = await repository.get(run_id)
-            if run is None:
+            if run is None or run.finished_at is not None:
                 return None
             now = self._clock()
             news = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
