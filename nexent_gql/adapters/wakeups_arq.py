@@ -143,6 +143,13 @@ class ArqWorker(Worker):
             now, job_ids = job_ids[:room], job_ids[room:]
             await all_ended(start([job_id]) for job_id in now)
 
+    def _release_sem_dec_counter_on_complete(self) -> None:
+        """Do as arq does when it is done with a job, which it counted until now beside ours: that may make room."""
+        was_full = self.job_counter >= self.max_jobs
+        super()._release_sem_dec_counter_on_complete()
+        if was_full:
+            self._bell.reread()
+
     async def _hand_over(self, ctx: dict[str, object], *args: str) -> None:
         """What arq calls: start the job, and be done."""
         task = asyncio.create_task(self._run(UUID(args[0])), name=f"job {ctx['job_id']}")

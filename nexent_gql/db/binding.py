@@ -26,9 +26,14 @@ class BindingConnection(asyncpg.Connection):
 
     async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - asyncpg's
         """See `asyncpg.Connection.execute`, by which asyncpg begins and ends transactions too."""
-        if query.startswith("BEGIN"):
-            query, self.binding = f"{query} {self.binding}", ""
-        return await super().execute(query, *args, timeout=timeout)  # pyright: ignore[reportUnknownMemberType]
+        if not query.startswith("BEGIN"):
+            return await super().execute(query, *args, timeout=timeout)  # pyright: ignore[reportUnknownMemberType]
+        query, self.binding = f"{query} {self.binding}", ""
+        try:
+            return await super().execute(query, *args, timeout=timeout)  # pyright: ignore[reportUnknownMemberType]
+        except asyncpg.PostgresError:
+            self.terminate()  # it may have begun before it failed, and SQLAlchemy would not roll it back
+            raise
 
 
 def bind_transactions(engine: Engine) -> None:

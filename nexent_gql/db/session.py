@@ -38,7 +38,10 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, tenant_id: UUID) -> AsyncGenerator[AsyncSession]:
-        """Open a transaction that sees and writes one tenant's rows; commits on leaving, rolls back on any error."""
+        """Open a transaction that sees and writes one tenant's rows; commits on leaving, rolls back on any error.
+
+        Nothing within commits or rolls back itself: what came after it would be bound to nobody.
+        """
         async with self._begin(as_tenant(tenant_id)) as session:
             yield session
 

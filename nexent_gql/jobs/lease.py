@@ -56,20 +56,22 @@ class Lease:
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
         """Open a transaction of the tenant that nobody can commit once the lease is lost.
 
+        The job's row is locked last, so that whoever locks a conversation before its job cannot deadlock.
+
         Raises:
             LeaseLostError: Another attempt holds the job, or it has ended.
         """
         async with self.db.transaction(self.tenant_id) as session:
+            yield session
             held = await session.execute(_HELD, {"id": self.job_id, "fence": self.fence})
             if held.first() is None:
                 raise _lost()
-            yield session
 
     @asynccontextmanager
     async def final_transaction(self, state: JobState, *, error: str | None = None) -> AsyncGenerator[AsyncSession]:
         """Open the transaction that ends the job: all of its effects and the end itself, or nothing.
 
-        The job's row is locked last, so that whoever locks a conversation before its job cannot deadlock.
+        The job's row is locked last here too.
 
         Raises:
             LeaseLostError: Another attempt holds the job, or it has ended.

@@ -30,9 +30,11 @@ _UNWOKEN = text("""
 """)
 _PURGE = text("""
     DELETE FROM job WHERE id IN (SELECT id FROM job
-        WHERE finished_at < clock_timestamp() - make_interval(secs => :retention_s) LIMIT 500)
+        WHERE finished_at < clock_timestamp() - make_interval(secs => :retention_s) LIMIT :most FOR UPDATE SKIP LOCKED)
+    RETURNING id
 """)
 _PURGE_EVERY = 300
+_PURGED_AT_ONCE = 500
 _log = structlog.get_logger()
 
 
@@ -91,6 +93,11 @@ class Reaper:
         return len(woken)
 
     async def purge(self) -> None:
-        """Delete finished jobs that are past their keep."""
+        """Delete all finished jobs that are past their keep, some in each transaction."""
+        while await self._purge_some() == _PURGED_AT_ONCE:
+            pass
+
+    async def _purge_some(self) -> int:
         async with self._db.system() as session:
-            await session.execute(_PURGE, {"retention_s": self._retention_s})
+            gone = await session.execute(_PURGE, {"retention_s": self._retention_s, "most": _PURGED_AT_ONCE})
+            return len(gone.all())

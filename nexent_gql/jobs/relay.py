@@ -1,12 +1,12 @@
 """Hands the outbox on: what was committed reaches the carrier, at least once and soon."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol, cast
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from nexent_gql.db.session import Database
@@ -44,7 +44,6 @@ class Relay:
         self._wakeups = wakeups
         self._events = events
         self._bell = asyncio.Event()
-        self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self) -> None:
         """Relay for ever: on Postgres' bell, and each second in case the bell was not heard."""
@@ -71,14 +70,16 @@ class Relay:
         """
         async with self._db.system() as session:
             rows = sorted((await session.execute(_TAKE, {"most": _BATCH})).all(), key=lambda row: cast("int", row.id))
-            await all_ended(self._hand_on(row.id, row.kind, row.payload) for row in rows)
+            waiting = iter(rows)
+            await all_ended(self._hand_on_all(waiting) for _ in range(_AT_ONCE))
         return len(rows)
 
-    async def _hand_on(self, nonce: int, kind: str, payload: JsonObject) -> None:
-        async with self._room:
-            await self._hand_over(nonce, kind, payload)
+    async def _hand_on_all(self, waiting: Iterator[Row[Any]]) -> None:
+        """Take messages in turn with others who do so, until none is left or one is refused."""
+        for row in waiting:
+            await self._hand_on(row.id, row.kind, row.payload)
 
-    async def _hand_over(self, nonce: int, kind: str, payload: JsonObject) -> None:
+    async def _hand_on(self, nonce: int, kind: str, payload: JsonObject) -> None:
         match kind:
             case "wake":
                 await self._wakeups.wake(str(payload["queue"]), UUID(str(payload["job_id"])), str(nonce))

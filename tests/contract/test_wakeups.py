@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
+from nexent_gql.adapters import wakeups_arq
 from nexent_gql.adapters.redis_client import RedisLink, open_redis
 from nexent_gql.adapters.wakeups_arq import ArqWakeups, build_arq_worker, queue_name
 from nexent_gql.adapters.wakeups_memory import MemoryWakeups
@@ -216,6 +217,18 @@ async def test_arq_lets_running_jobs_end_when_it_is_given_time(link: RedisLink) 
     with pytest.raises(asyncio.CancelledError):
         await serving
     assert (jobs.running, jobs.cancelled) == (0, 0)
+
+
+async def test_arq_fills_its_places_without_waiting_for_the_poll(
+    link: RedisLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeups_arq, "POLL_S", 60)
+    bench, jobs = arq_bench(link), Jobs()
+    for _ in range(50):
+        await bench.wakeups.wake(bench.queue, uuid4(), "1")
+    async with bench.worker(jobs.work, max_jobs=50):
+        for _ in range(50):
+            await jobs.next()
 
 
 async def test_arq_picks_up_in_milliseconds(link: RedisLink) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db import pool
+from nexent_gql.db import session as session_module
 from nexent_gql.db.session import Database, DatabaseUnavailableError
 from tests.support.engines import run_sql
 
@@ -70,6 +71,21 @@ async def test_postgres_is_asked_after_an_idle_connection_alone(
             async with Database(engine).read(uuid4()) as session:
                 await session.execute(PID)
         assert len(asked) == expected
+    await engine.dispose()
+
+
+async def test_a_transaction_that_cannot_be_bound_harms_no_other(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "AS_SYSTEM", "SET LOCAL ROLE nobody_knows;")
+    engine = pool.create_engine(database_url, pool_size=1)
+    database = Database(engine)
+    with pytest.raises(DatabaseUnavailableError):
+        async with database.system() as session:
+            await session.execute(PID)
+    for _ in range(2):
+        async with database.read(uuid4()) as session:
+            assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
     await engine.dispose()
 
 

@@ -22,6 +22,7 @@ from nexent_gql.domains.agents.seed import Demo
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.conversations.tables import Message
+from nexent_gql.domains.conversations.turns import Turns
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.asking import Asked, Asking, NewMessage, OnBusy
@@ -30,6 +31,7 @@ from nexent_gql.domains.runs.service import RunService
 from nexent_gql.domains.runs.tables import Run
 from nexent_gql.domains.runs.titles import TitleWriter
 from nexent_gql.domains.tools.service import ToolService
+from nexent_gql.jobs.enqueue import request_cancel
 from nexent_gql.jobs.lease import Handler
 from nexent_gql.jobs.reaper import Reaper
 from nexent_gql.jobs.relay import Relay
@@ -94,6 +96,17 @@ class House:
             past = text("UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id")
             await session.execute(past, {"id": asked.run.job_id})
         await Reaper(self.db, interval_s=1, lease_s=1, stale_s=0, retention_s=3600).look()
+
+    async def somebody_waits_for_a_row(self) -> None:
+        """Return when a transaction waits for another one."""
+        waits = text("""SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+                         WHERE NOT granted AND datname = current_database()""")
+        async with asyncio.timeout(10):
+            while True:
+                async with self.db.system() as session:
+                    if (await session.execute(waits)).scalar_one():
+                        return
+                await asyncio.sleep(0.01)
 
     async def run(self, asked: Asked) -> Run:
         """Return the run as it is."""
@@ -327,6 +340,58 @@ async def test_a_bug_in_the_engine_is_tried_again_and_then_said(house: House) ->
     run = await house.run(asked)
     assert (len(tries), run.status, run.error_code, run.retryable) == (2, "FAILED", "WORKER_LOST", True)
     assert_gapless(await house.events(asked))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE run SET spec = jsonb_set(spec, '{kind}', '\"UNHEARD_OF\"') WHERE id = :id",
+        "UPDATE run SET spec = spec - 'max_steps' WHERE id = :id",
+    ],
+)
+async def test_a_run_that_nobody_can_read_is_ended_all_the_same(house: House, change: str) -> None:
+    given_up, stopped = await house.send(), await house.send()
+    for asked in (given_up, stopped):
+        async with house.db.transaction(house.actor.tenant_id) as session:
+            await session.execute(text(change), {"id": asked.run.id})
+    runner = house.runner(answer_hello, max_crashes=2)
+    await runner.run(stopped.run.job_id)
+    await house.runs.stop(house.actor, stopped.run.id)
+    for _ in range(2):
+        await runner.run(given_up.run.job_id)
+        await asyncio.sleep(1.05)
+    for asked in (given_up, stopped):
+        await runner.run(asked.run.job_id)
+    ends = [await house.run(asked) for asked in (given_up, stopped)]
+    assert [(run.status, run.error_code) for run in ends] == [("FAILED", "WORKER_LOST"), ("STOPPED", None)]
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_a_stop_does_not_wait_for_a_run_that_begins(house: House, attempt: int) -> None:
+    async def wait(_spec: RunSpec, _port: RunPort) -> None:
+        await asyncio.Event().wait()
+
+    asked = await house.send()
+    runner, earlier = house.runner(wait), list[asyncio.Task[None]]()
+    if attempt == 2:
+        earlier.append(asyncio.create_task(house.runner(wait).run(asked.run.job_id)))
+        while (await house.run(asked)).started_at is None:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        await house.lose_lease(asked)
+    async with house.db.transaction(house.actor.tenant_id) as session:
+        conversation = await Turns(session, house.actor.tenant_id).lock(asked.conversation.id)
+        assert conversation is not None
+        running = asyncio.create_task(runner.run(asked.run.job_id))
+        await house.somebody_waits_for_a_row()
+        await request_cancel(session, asked.run.job_id)
+    runner.cancel(asked.run.job_id)
+    async with asyncio.timeout(5):
+        await running
+        await runner.run(asked.run.job_id)
+    assert (await house.run(asked)).status == "STOPPED"
+    for dead in earlier:
+        dead.cancel()
+        await asyncio.wait([dead])
 
 
 async def test_a_wiped_redis_loses_nothing_of_a_living_run(house: House, redis_url: str) -> None:

@@ -392,6 +392,19 @@ async def test_finished_jobs_are_purged(desk: Desk) -> None:
     assert (await desk.job(kept)).state == JobState.QUEUED
 
 
+async def test_all_that_is_past_its_keep_is_purged_at_once(desk: Desk) -> None:
+    many = text("""
+        INSERT INTO job (id, tenant_id, name, queue, key, payload, state, run_after, created_at, finished_at)
+        SELECT gen_random_uuid(), :tenant, 'chore', 'light', n::text, '{}', 'DONE', now(), now(), now()
+          FROM generate_series(1, 1200) AS n
+    """)
+    async with desk.db.transaction(desk.tenant_id) as session:
+        await session.execute(many, {"tenant": desk.tenant_id})
+    await asyncio.sleep(0.01)
+    await asyncio.gather(desk.reaper().purge(), desk.reaper().purge())
+    assert await desk.count(Job) == 0
+
+
 async def test_a_rolled_back_change_leaves_no_job(desk: Desk) -> None:
     with pytest.raises(ZeroDivisionError):
         await _fail(desk)
@@ -411,20 +424,22 @@ async def test_an_unknown_job_is_nothing_to_do(desk: Desk) -> None:
 
 
 class SlowCarrier(MemoryWakeups):
-    """Takes a while for each wake-up, and refuses one."""
+    """Takes a while for each wake-up, and refuses one, or all."""
 
     def __init__(self) -> None:
         super().__init__()
         self.refused: UUID | None = None
-        self.at_once = self.most_at_once = self.taken = 0
+        self.is_dead = False
+        self.at_once = self.most_at_once = self.taken = self.asked = 0
 
     async def wake(self, queue: str, job_id: UUID, nonce: str) -> None:
         """See `Wakeups.wake`."""
+        self.asked += 1
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(0.01)
         self.at_once -= 1
-        if job_id == self.refused:
+        if self.is_dead or job_id == self.refused:
             raise UnavailableError("The carrier does not answer.")
         self.taken += 1
         await super().wake(queue, job_id, nonce)
@@ -442,3 +457,13 @@ async def test_messages_do_not_wait_for_each_other_and_stay_when_one_is_refused(
     carrier.refused = None
     assert await relay.relay() == 30
     assert await desk.count(Outbox) == 0
+
+
+async def test_a_carrier_that_is_dead_is_not_asked_for_each_message(desk: Desk) -> None:
+    for number in range(30):
+        await desk.add(number)
+    carrier = SlowCarrier()
+    carrier.is_dead = True
+    with pytest.raises(UnavailableError):
+        await Relay(desk.db, carrier, MemoryEventLog()).relay()
+    assert (carrier.asked, carrier.at_once, await desk.count(Outbox)) == (8, 0, 30)

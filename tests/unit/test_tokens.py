@@ -86,7 +86,7 @@ def refused() -> dict[str, str]:
         "another issuer": sign(claims(iss="somebody")),
         "another audience": sign(claims(aud="somebody")),
         "expired": sign(claims(iat=now - 100, exp=now - 6)),
-        "issued in the future": sign(claims(iat=now + 60)),
+        "issued in the future": sign(claims(iat=now + 3_600, exp=now + 7_200)),
         "an end that is no number": sign(claims(exp="never")),
         "a tenant that is no id": sign(claims(tid="somewhere")),
         "a session that is no id": sign(claims(sid="1")),

@@ -46,10 +46,10 @@ class ExecutorSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A run as it was before this attempt, and what the engine is told; or why that can't be had."""
+    """A run as it was before this attempt, and what the engine is told; or how it ends without the engine."""
 
     run: Run
-    spec: RunSpec | DomainError
+    plan: RunSpec | RunFinished
 
 
 class RunExecutor:
@@ -81,7 +81,7 @@ class RunExecutor:
 
     async def _attempt(self, lease: Lease, verdict: DomainError | None) -> None:
         execution = Execution(lease, await lease.steps())
-        begun = await self._begin(lease)
+        begun = await self._begin(lease, verdict)
         if begun is None:
             return
         run = begun.run
@@ -99,12 +99,12 @@ class RunExecutor:
             ) as sink:
                 execution.sink = sink
                 sink.emit(AttemptStarted(attempt=lease.fence, text=self._engine.kept_text(execution.journal)))
-                ending = _failed(verdict) if verdict else await self._try(lease, begun.spec, execution)
+                ending = await self._carry_out(lease, begun.plan, execution)
                 await self._end(lease, run, sink, ending)
         except StaleAttemptError as error:
             raise LeaseLostError(error.message) from error
 
-    async def _begin(self, lease: Lease) -> _Begun | None:
+    async def _begin(self, lease: Lease, verdict: DomainError | None) -> _Begun | None:
         """Say that the run is under way, and read what it needs; None when there is nothing to do any more."""
         run_id, conversation_id = (UUID(str(lease.payload[name])) for name in ("run_id", "conversation_id"))
         async with lease.transaction() as session:
@@ -114,19 +114,29 @@ class RunExecutor:
                 return None
             now = self._clock()
             news = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
-            if run.started_at is None and not await turns.announce(conversation_id, now, news):
+            is_first = run.started_at is None
+            if not await (turns.announce(conversation_id, now, news) if is_first else turns.lock(conversation_id)):
                 return None
             if not await repository.begin(run_id, lease.fence, now):
                 return None
-            try:
-                return _Begun(run, await self._spec(session, turns, run))
-            except DomainError as error:
-                return _Begun(run, error)
+            if verdict is not None:
+                return _Begun(run, _failed(verdict))
+            return _Begun(run, await self._plan(lease, session, turns, run))
 
-    async def _try(self, lease: Lease, spec: RunSpec | DomainError, execution: Execution) -> RunFinished:
+    async def _plan(self, lease: Lease, session: AsyncSession, turns: Turns, run: Run) -> RunSpec | RunFinished:
         if _is_stopped(lease):
             return RunFinished(status=RunStatus.STOPPED)
-        return _failed(spec) if isinstance(spec, DomainError) else await self._answer(lease, spec, execution)
+        try:
+            return await self._spec(session, turns, run)
+        except DomainError as error:
+            return _failed(error)
+
+    async def _carry_out(self, lease: Lease, plan: RunSpec | RunFinished, execution: Execution) -> RunFinished:
+        if isinstance(plan, RunFinished):
+            return plan
+        if _is_stopped(lease):
+            return RunFinished(status=RunStatus.STOPPED)
+        return await self._answer(lease, plan, execution)
 
     async def _answer(self, lease: Lease, spec: RunSpec, execution: Execution) -> RunFinished:
         """Let the engine answer and say how it ended; cancellation for any other reason than a stop goes on."""
