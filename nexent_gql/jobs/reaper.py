@@ -59,12 +59,12 @@ class Reaper:
 
     async def run(self) -> None:
         """Look for ever, and through every outage of the database."""
-        rounds = 0
+        rounds, is_behind = 0, False
         while True:
             try:
                 await self.look()
-                if rounds % _PURGE_EVERY == 0:
-                    await self.purge()
+                if is_behind or rounds % _PURGE_EVERY == 0:
+                    is_behind = await self.purge()
                 rounds += 1
             except DatabaseUnavailableError as error:
                 _log.warning("reaper.database_unavailable", error=type(error.__cause__).__name__)
@@ -92,12 +92,8 @@ class Reaper:
             _log.warning("reaper.leases_lost", jobs=[str(row.id) for row in lost])
         return len(woken)
 
-    async def purge(self) -> None:
-        """Delete all finished jobs that are past their keep, some in each transaction."""
-        while await self._purge_some() == _PURGED_AT_ONCE:
-            pass
-
-    async def _purge_some(self) -> int:
+    async def purge(self) -> bool:
+        """Delete some finished jobs that are past their keep; returns whether there may be more of them."""
         async with self._db.system() as session:
             gone = await session.execute(_PURGE, {"retention_s": self._retention_s, "most": _PURGED_AT_ONCE})
-            return len(gone.all())
+            return len(gone.all()) == _PURGED_AT_ONCE
