@@ -37,7 +37,7 @@ TRIED_AGAIN = (
 )
 """What may be gone a moment later; only tried again while nothing of the answer has been handed out."""
 
-CHECK = ChatRequest(messages=(ChatMessage("user", "Reply with the single word OK."),), max_output_tokens=16)
+CHECK = ChatRequest(messages=(ChatMessage.from_text("user", "Reply with the single word OK."),), max_output_tokens=16)
 
 
 class DialectModels(Protocol):

@@ -3,12 +3,15 @@
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from pydantic import SecretStr
 
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.content import ContentPart, OpaquePart, join_text, text_parts
+
+Role = Literal["system", "user", "assistant", "tool"]
 
 
 class Dialect(StrEnum):
@@ -39,21 +42,37 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call the model asked for; `arguments` is the JSON text as the model wrote it."""
+    """A call the model asked for; `arguments` is the JSON text as the model wrote it.
+
+    `opaque` holds what the provider put on the call, or ahead of it, and must get back with it.
+    """
 
     id: str
     name: str
     arguments: str
+    opaque: tuple[OpaquePart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
     """One message; `tool_calls` only from the assistant, `tool_call_id` only from a tool."""
 
-    role: Literal["system", "user", "assistant", "tool"]
-    content: str
+    role: Role
+    parts: tuple[ContentPart, ...]
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+
+    @classmethod
+    def from_text(
+        cls, role: Role, text: str, tool_calls: tuple[ToolCall, ...] = (), tool_call_id: str | None = None
+    ) -> Self:
+        """Return a message of text alone; empty text is no part."""
+        return cls(role, text_parts(text), tool_calls, tool_call_id)
+
+    @property
+    def text(self) -> str:
+        """The text of all text parts."""
+        return join_text(self.parts)
 
 
 @dataclass(frozen=True, slots=True)

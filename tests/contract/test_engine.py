@@ -67,8 +67,8 @@ async def test_calls_tools_and_sends_native_messages(stage: Stage) -> None:
     assert port.text == "Let me see.\n\nIt is 3."
     assert stage.tools.calls == [("add", {"a": 1, "b": 2})]
     assert stage.last_messages[2:] == (
-        ChatMessage("assistant", "Let me see.", tool_calls=(ToolCall("x1", "add", '{"a":1,"b":2}'),)),
-        ChatMessage("tool", "3", tool_call_id="x1"),
+        ChatMessage.from_text("assistant", "Let me see.", tool_calls=(ToolCall("x1", "add", '{"a":1,"b":2}'),)),
+        ChatMessage.from_text("tool", "3", tool_call_id="x1"),
     )
     assert [request.tools for request in stage.models.requests] == [TOOLS, TOOLS]
     assert {request.tool_choice for request in stage.models.requests} == {"auto"}
@@ -118,7 +118,7 @@ async def test_call_ids_are_unique(stage: Stage, ids: list[str]) -> None:
 
 async def test_tool_errors_are_told_to_the_model(stage: Stage) -> None:
     port = await stage.run([Call("fail"), Call("add", {"a": 1, "b": 1})], ["Sorry."])
-    assert [message.content for message in stage.last_messages[3:]] == ["it is broken", "2"]
+    assert [message.text for message in stage.last_messages[3:]] == ["it is broken", "2"]
     assert [event.is_error for event in port.of(ToolOutput)] == [True, False]
     assert [event.error for event in port.of(StepFinished)] == ["it is broken", None]
 
@@ -135,7 +135,7 @@ async def test_calls_that_cannot_be_done_are_told_to_the_model(
     stage: Stage, call: Call, shown: dict[str, Json], said: str
 ) -> None:
     port = await stage.run([call], ["Sorry."])
-    assert said in stage.last_messages[-1].content
+    assert said in stage.last_messages[-1].text
     assert [event.arguments for event in port.of(ToolCallStarted)] == [shown]
     assert all(isinstance(json.loads(sent.arguments), dict) for sent in stage.last_messages[-2].tool_calls)
     assert stage.tools.calls == []
@@ -144,7 +144,7 @@ async def test_calls_that_cannot_be_done_are_told_to_the_model(
 async def test_tools_that_are_not_chosen_are_not_called(stage: Stage) -> None:
     await stage.run([Call("add", {"a": 1, "b": 2})], ["No."], spec=spec_of(tools=(TOOLS[2],)))
     assert stage.tools.calls == []
-    assert stage.last_messages[-1].content == "There is no tool 'add'; there are: echo."
+    assert stage.last_messages[-1].text == "There is no tool 'add'; there are: echo."
 
 
 async def test_a_final_answer_call_is_streamed_as_text(stage: Stage) -> None:
@@ -179,8 +179,8 @@ async def test_text_and_other_calls_beside_a_final_answer(stage: Stage) -> None:
 async def test_an_empty_reply_is_no_answer(stage: Stage, empty: Answer) -> None:
     port = await stage.run(empty, ["There."])
     assert port.text == "There."
-    assert "reply was empty" in stage.last_messages[-1].content or "(no output)" in stage.last_messages[-1].content
-    assert all(message.content or message.tool_calls for message in stage.last_messages)
+    assert "reply was empty" in stage.last_messages[-1].text or "(no output)" in stage.last_messages[-1].text
+    assert all(message.text or message.tool_calls for message in stage.last_messages)
 
 
 @pytest.mark.parametrize("kind", AgentKind)
@@ -200,11 +200,11 @@ async def test_history_and_instructions_are_sent(stage: Stage) -> None:
     )
     system, *turns, task = stage.last_messages
     assert system.role == "system"
-    assert "Ada" in system.content
-    assert "<instructions>\nBe {brief}.\n</instructions>" in system.content
-    assert turns == [ChatMessage("user", "Hello"), ChatMessage("assistant", "Hi!")]
-    assert task.content == "<context>\nThe user asks this on Sunday, 01 March 2026, 12:30 UTC.\n</context>\n\nWell?"
-    assert "2026" not in system.content
+    assert "Ada" in system.text
+    assert "<instructions>\nBe {brief}.\n</instructions>" in system.text
+    assert turns == [ChatMessage.from_text("user", "Hello"), ChatMessage.from_text("assistant", "Hi!")]
+    assert task.text == "<context>\nThe user asks this on Sunday, 01 March 2026, 12:30 UTC.\n</context>\n\nWell?"
+    assert "2026" not in system.text
 
 
 async def test_usage_adds_up(stage: Stage) -> None:
@@ -222,7 +222,7 @@ async def test_sums_up_when_steps_are_used_up(stage: Stage, kind: AgentKind) -> 
     step: Answer = ["<code>\nadd(1, 2)\n</code>"] if kind is CODE else [Call("add", {"a": 1, "b": 2})]
     port = await stage.run(step, step, ["In short: 3."], spec=spec_of(kind, max_steps=2))
     assert port.text == "In short: 3."
-    assert "used all your steps" in stage.last_messages[-1].content
+    assert "used all your steps" in stage.last_messages[-1].text
     assert stage.models.requests[-1].tool_choice == ("auto" if kind is CODE else "none")
     assert stage.models.requests[-1].stop == ()
     assert [event.step for event in port.of(StepFinished)] == [1, 2, 3]

@@ -44,8 +44,8 @@ async def test_code_runs_and_its_output_is_read(stage: Stage) -> None:
         ("python_1", "x is 3\nResult:\n33"),
     ]
     assert stage.last_messages[2:] == (
-        ChatMessage("assistant", f"I add. <code>\n{code}\n</code>"),
-        ChatMessage("user", "Observation:\nx is 3\nResult:\n33"),
+        ChatMessage.from_text("assistant", f"I add. <code>\n{code}\n</code>"),
+        ChatMessage.from_text("user", "Observation:\nx is 3\nResult:\n33"),
     )
     assert {request.stop for request in stage.models.requests} == {("</code>",)}
     assert {request.tools for request in stage.models.requests} == {()}
@@ -75,7 +75,7 @@ async def test_code_gives_answers_that_are_no_text(stage: Stage, value: str, tex
 async def test_an_empty_final_answer_of_code_is_none(stage: Stage) -> None:
     port = await stage.run(["<code>final_answer('')</code>"], ["There."], spec=spec_of(CODE))
     assert port.text == "There."
-    assert "without an answer" in stage.last_messages[-1].content
+    assert "without an answer" in stage.last_messages[-1].text
 
 
 async def test_variables_live_from_step_to_step(stage: Stage) -> None:
@@ -120,7 +120,7 @@ async def test_code_that_breaks_a_limit_loses_only_its_own_variables(stage: Stag
 
 async def test_code_agents_know_their_tools_and_their_python(stage: Stage, sandbox: CodeSandbox) -> None:
     await stage.run(["Hello."], spec=spec_of(CODE))
-    system = stage.last_messages[0].content
+    system = stage.last_messages[0].text
     assert sandbox.guide in system
     assert 'def add(a: float, b: float) -> str:\n    """What add does."""' in system
     assert "def final_answer(answer: str) -> None:" in system

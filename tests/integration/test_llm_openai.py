@@ -52,10 +52,10 @@ async def models() -> AsyncGenerator[OpenAIModels]:
 async def test_the_request_on_the_wire(provider: FakeProvider, models: OpenAIModels) -> None:
     request = ChatRequest(
         messages=(
-            ChatMessage("system", "Be brief."),
-            ChatMessage("user", "1+1?"),
-            ChatMessage("assistant", "", (ToolCall("c1", "calculator", '{"expression":"1+1"}'),)),
-            ChatMessage("tool", "2", tool_call_id="c1"),
+            ChatMessage.from_text("system", "Be brief."),
+            ChatMessage.from_text("user", "1+1?"),
+            ChatMessage.from_text("assistant", "", (ToolCall("c1", "calculator", '{"expression":"1+1"}'),)),
+            ChatMessage.from_text("tool", "2", tool_call_id="c1"),
         ),
         tools=(CALCULATOR,),
         tool_choice="required",
@@ -251,7 +251,9 @@ async def test_does_without_what_a_provider_refuses_and_remembers(
     refused: str, provider: FakeProvider, models: OpenAIModels
 ) -> None:
     provider.script("m", [fake.Refuse(refused), Text("one STOP two")])
-    request = ChatRequest((ChatMessage("user", "Hi"),), tools=(CALCULATOR,), stop=("STOP",), max_output_tokens=9)
+    request = ChatRequest(
+        (ChatMessage.from_text("user", "Hi"),), tools=(CALCULATOR,), stop=("STOP",), max_output_tokens=9
+    )
     for _ in range(2):
         heard = await hear(models.stream(endpoint_of(provider), request))
         assert heard.error is None

@@ -114,8 +114,8 @@ def ask(
     text: str = "Hi", *, tools: tuple[ToolSpec, ...] = (), system: str = "", stop: tuple[str, ...] = ()
 ) -> ChatRequest:
     """Make a request of one question."""
-    before = (ChatMessage("system", system),) if system else ()
-    return ChatRequest((*before, ChatMessage("user", text)), tools=tools, stop=stop)
+    before = (ChatMessage.from_text("system", system),) if system else ()
+    return ChatRequest((*before, ChatMessage.from_text("user", text)), tools=tools, stop=stop)
 
 
 def endpoint_of(provider: FakeProvider, model: str = "m", key: str | None = None) -> ModelEndpoint:

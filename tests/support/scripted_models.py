@@ -106,7 +106,7 @@ class ScriptedModels:
 
 def _stands_for_answer(message: ChatMessage) -> bool:
     """Tell a message that is an answer, or is there because of an empty one."""
-    return message.role == "assistant" or "Your reply was empty" in message.content
+    return message.role == "assistant" or "Your reply was empty" in message.text
 
 
 async def _chunks(answer: Answer) -> AsyncGenerator[ChatChunk]:

@@ -37,10 +37,10 @@ def answer(request: ChatRequest) -> Heard:
 
 def talk(*said: str, system: str = "") -> str:
     """Say things in turn, each with an answer between; return the last answer."""
-    messages = [ChatMessage("system", system)] if system else []
+    messages = [ChatMessage.from_text("system", system)] if system else []
     for text in said[:-1]:
-        messages += [ChatMessage("user", text), ChatMessage("assistant", f"I see: {len(text)}.")]
-    return answer(ChatRequest((*messages, ChatMessage("user", said[-1])))).text
+        messages += [ChatMessage.from_text("user", text), ChatMessage.from_text("assistant", f"I see: {len(text)}.")]
+    return answer(ChatRequest((*messages, ChatMessage.from_text("user", said[-1])))).text
 
 
 class TestWords:
@@ -170,8 +170,8 @@ class TestTools:
         assert [name for name, _ in first.named_calls] == ["calculator"]
         messages = (
             *request.messages,
-            ChatMessage("assistant", "", tuple(first.calls)),
-            ChatMessage("tool", "7", tool_call_id=first.calls[0].id),
+            ChatMessage.from_text("assistant", "", tuple(first.calls)),
+            ChatMessage.from_text("tool", "7", tool_call_id=first.calls[0].id),
         )
         second = answer(ChatRequest(messages, TOOLS))
         assert [name for name, _ in second.named_calls] == ["current_time"]
@@ -200,7 +200,10 @@ class TestTools:
             result = await box.call(call.name, loads_object(call.arguments), context)
             assert not result.is_error
             called.append(call.name)
-            done = (ChatMessage("assistant", "", (call,)), ChatMessage("tool", result.output, tool_call_id=call.id))
+            done = (
+                ChatMessage.from_text("assistant", "", (call,)),
+                ChatMessage.from_text("tool", result.output, tool_call_id=call.id),
+            )
             request = replace(request, messages=(*request.messages, *done))
         assert called == names
         assert answer(request).text
@@ -213,10 +216,10 @@ class TestTools:
     def test_answers_from_results_and_calls_no_more(self) -> None:
         calls = (ToolCall("a", "calculator", '{"expression":"3 + 4"}'), ToolCall("b", "current_time", "{}"))
         messages = (
-            ChatMessage("user", "What is 3+4 and what time is it?"),
-            ChatMessage("assistant", "", calls),
-            ChatMessage("tool", "7", tool_call_id="a"),
-            ChatMessage("tool", "12:00", tool_call_id="b"),
+            ChatMessage.from_text("user", "What is 3+4 and what time is it?"),
+            ChatMessage.from_text("assistant", "", calls),
+            ChatMessage.from_text("tool", "7", tool_call_id="a"),
+            ChatMessage.from_text("tool", "12:00", tool_call_id="b"),
         )
         heard = answer(ChatRequest(messages, TOOLS))
         assert heard.calls == []
@@ -225,14 +228,14 @@ class TestTools:
     def test_shortens_long_results_to_what_was_asked(self) -> None:
         output = "Nothing here. " * 100 + "The harbour closes at ten. " + "Nothing there. " * 100
         messages = (
-            ChatMessage("user", "When does the harbour close? Use slow_report"),
-            ChatMessage("assistant", "", (ToolCall("a", "slow_report", "{}"),)),
-            ChatMessage("tool", output, tool_call_id="a"),
+            ChatMessage.from_text("user", "When does the harbour close? Use slow_report"),
+            ChatMessage.from_text("assistant", "", (ToolCall("a", "slow_report", "{}"),)),
+            ChatMessage.from_text("tool", output, tool_call_id="a"),
         )
         assert answer(ChatRequest(messages, TOOLS)).text == "`slow_report` says: The harbour closes at ten."
 
     def test_answers_through_the_final_tool_when_it_must_call_one(self) -> None:
-        request = ChatRequest((ChatMessage("user", 'Say "hi"\nplease'),), (*TOOLS, FINAL_ANSWER), "required")
+        request = ChatRequest((ChatMessage.from_text("user", 'Say "hi"\nplease'),), (*TOOLS, FINAL_ANSWER), "required")
         ((name, arguments),) = answer(request).named_calls
         assert name == "final_answer"
         assert "built-in offline model" in str(arguments["answer"])
@@ -240,12 +243,16 @@ class TestTools:
         assert len(pieces) > 10
 
     def test_calls_something_when_it_must_and_nothing_fits(self) -> None:
-        request = ChatRequest((ChatMessage("user", "Tell me a joke"),), (WAIT,), "required")
+        request = ChatRequest((ChatMessage.from_text("user", "Tell me a joke"),), (WAIT,), "required")
         assert [name for name, _ in answer(request).named_calls] == ["slow_report"]
 
     def test_ids_do_not_repeat_in_a_conversation(self) -> None:
         short = answer(ask("What is 1+1?", tools=TOOLS)).calls[0].id
-        messages = (ChatMessage("user", "Hi"), ChatMessage("assistant", "Hello"), ChatMessage("user", "What is 1+1?"))
+        messages = (
+            ChatMessage.from_text("user", "Hi"),
+            ChatMessage.from_text("assistant", "Hello"),
+            ChatMessage.from_text("user", "What is 1+1?"),
+        )
         assert answer(ChatRequest(messages, TOOLS)).calls[0].id != short
 
     @pytest.mark.parametrize(

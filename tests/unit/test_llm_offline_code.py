@@ -26,9 +26,12 @@ def final_answer(answer: any) -> any:
 
 class TestCode:
     def code(self, question: str, *observations: str, prompt: str = CODE_PROMPT) -> str:
-        messages = [ChatMessage("system", prompt), ChatMessage("user", f"New task:\n{question}")]
+        messages = [ChatMessage.from_text("system", prompt), ChatMessage.from_text("user", f"New task:\n{question}")]
         for observation in observations:
-            messages += [ChatMessage("assistant", "Thought: x\n<code>\ny\n</code>"), ChatMessage("user", observation)]
+            messages += [
+                ChatMessage.from_text("assistant", "Thought: x\n<code>\ny\n</code>"),
+                ChatMessage.from_text("user", observation),
+            ]
         return Heard([*answer_to(ChatRequest(tuple(messages), stop=("</code>", "Observation:")))]).text
 
     def run(self, text: str, calculator: Sequence[str] = ()) -> tuple[list[str], list[object]]:

@@ -81,13 +81,13 @@ def test_defaults_are_left_to_the_provider() -> None:
 
 
 def test_refused_parameters_are_left_out() -> None:
-    request = ChatRequest((ChatMessage("user", "Hi"),), (CALCULATOR,), "none", ("x",), 9)
+    request = ChatRequest((ChatMessage.from_text("user", "Hi"),), (CALCULATOR,), "none", ("x",), 9)
     body = body_of("m", request, {"stream_options", "max_tokens", "stop", "tool_choice"})
     assert set(body) == {"model", "messages", "stream", "max_completion_tokens"}
 
 
 def test_empty_arguments_of_the_history_become_an_object() -> None:
-    message = ChatMessage("assistant", "text", (ToolCall("c", "f", ""),))
+    message = ChatMessage.from_text("assistant", "text", (ToolCall("c", "f", ""),))
     assert message_of(message) == {
         "role": "assistant",
         "content": "text",

@@ -97,7 +97,7 @@ class Loop(MultiStepAgent):
             ModelError: The model gave no whole answer.
             RunFailedError: The agent could not answer.
         """
-        cast("_Runs", self).run(self._messages[-1].content)
+        cast("_Runs", self).run(self._messages[-1].text)
 
     def initialize_system_prompt(self) -> str:
         """Return nothing: the messages are ours."""
@@ -141,9 +141,9 @@ class ToolLoop(Loop):
             return Outcome(is_final=True) if generation.shown else self._empty()
         results = self._hands.call_tools(step, generation.calls)
         calls = tuple(map(sendable, generation.calls))
-        self._messages.append(ChatMessage("assistant", generation.text, tool_calls=calls))
+        self._messages.append(ChatMessage.from_text("assistant", generation.text, tool_calls=calls))
         for call, result in zip(generation.calls, results, strict=True):
-            self._messages.append(ChatMessage("tool", result.output or "(no output)", tool_call_id=call.id))
+            self._messages.append(ChatMessage.from_text("tool", result.output or "(no output)", tool_call_id=call.id))
         is_final = bool(generation.shown) and any(call.name == FINAL_ANSWER for call in generation.calls)
         return Outcome(is_final, "\n".join(result.output for result in results if result.is_error) or None)
 
@@ -158,7 +158,7 @@ class CodeLoop(Loop):
         if code is None:
             return Outcome(is_final=True) if generation.shown else self._empty()
         result = self._hands.run_code(step, code)
-        self._messages += [ChatMessage("assistant", generation.text), observation(result.output)]
+        self._messages += [ChatMessage.from_text("assistant", generation.text), observation(result.output)]
         return Outcome(result.is_final, result.output if result.is_error else None)
 
 

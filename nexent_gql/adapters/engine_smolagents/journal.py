@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import cast
 
 from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.content import OpaquePart, decode_parts, encode_parts
 from nexent_gql.ports.engine import RunPort
 from nexent_gql.ports.llm import ToolCall, Usage
 from nexent_gql.streams.text import clean
@@ -39,7 +40,7 @@ class Generation:
         """Return it as it is stored; `shown` is left out where it is the text."""
         stored: JsonObject = {"text": self.text, "reason": self.reason}
         if self.calls:
-            stored["calls"] = [cast("JsonObject", asdict(call)) for call in self.calls]
+            stored["calls"] = [_encode_call(call) for call in self.calls]
         if self.usage is not None:
             stored["usage"] = cast("JsonObject", asdict(self.usage))
         if self.shown != self.text:
@@ -49,16 +50,28 @@ class Generation:
     @classmethod
     def of(cls, stored: JsonObject) -> "Generation":
         """Read back what `to_json` wrote."""
-        calls = cast("list[dict[str, str]]", stored.get("calls", []))
+        calls = cast("list[JsonObject]", stored.get("calls", []))
         usage = cast("dict[str, int] | None", stored.get("usage"))
         text = cast("str", stored["text"])
         return cls(
             text=text,
-            calls=tuple(ToolCall(**call) for call in calls),
+            calls=tuple(map(_decode_call, calls)),
             reason=cast("str", stored["reason"]),
             usage=Usage(**usage) if usage is not None else None,
             shown=cast("str", stored.get("shown", text)),
         )
+
+
+def _encode_call(call: ToolCall) -> JsonObject:
+    stored: JsonObject = {"id": call.id, "name": call.name, "arguments": call.arguments}
+    if call.opaque:
+        stored["opaque"] = encode_parts(call.opaque)
+    return stored
+
+
+def _decode_call(stored: JsonObject) -> ToolCall:
+    opaque = [part for part in decode_parts(stored.get("opaque")) if isinstance(part, OpaquePart)]
+    return ToolCall(str(stored["id"]), str(stored["name"]), str(stored["arguments"]), tuple(opaque))
 
 
 def kept_text(journal: Mapping[str, JsonObject]) -> str:

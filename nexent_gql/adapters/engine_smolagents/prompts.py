@@ -57,23 +57,23 @@ def opening(spec: RunSpec, guide: str) -> list[ChatMessage]:
     """
     asked_at = f"{spec.asked_at.astimezone(UTC):%A, %d %B %Y, %H:%M} UTC"
     task = f"<context>\nThe user asks this on {asked_at}.\n</context>\n\n{spec.task}"
-    history = [ChatMessage(turn.role, turn.text) for turn in spec.history]
-    return [ChatMessage("system", _system(spec, guide)), *history, ChatMessage("user", task)]
+    history = [ChatMessage.from_text(turn.role, turn.text) for turn in spec.history]
+    return [ChatMessage.from_text("system", _system(spec, guide)), *history, ChatMessage.from_text("user", task)]
 
 
 def observation(output: str) -> ChatMessage:
     """Return what came of a piece of code."""
-    return ChatMessage("user", f"Observation:\n{output}")
+    return ChatMessage.from_text("user", f"Observation:\n{output}")
 
 
 def no_steps_left() -> ChatMessage:
     """Return the request to sum up."""
-    return ChatMessage("user", _NO_STEPS_LEFT)
+    return ChatMessage.from_text("user", _NO_STEPS_LEFT)
 
 
 def empty_reply() -> ChatMessage:
     """Return the answer to a reply that says and does nothing."""
-    return ChatMessage("user", f"Error:\n{EMPTY_REPLY}")
+    return ChatMessage.from_text("user", f"Error:\n{EMPTY_REPLY}")
 
 
 def _system(spec: RunSpec, guide: str) -> str:

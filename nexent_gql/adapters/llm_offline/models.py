@@ -51,7 +51,7 @@ def answer_to(request: ChatRequest) -> Sequence[ChatChunk]:
 def finished(request: ChatRequest, chunks: Sequence[ChatChunk], *, cut: bool) -> Finished:
     """End an answer, with tokens counted roughly as words."""
     usage = Usage(
-        input_tokens=sum(count_tokens(message.content) for message in request.messages),
+        input_tokens=sum(count_tokens(message.text) for message in request.messages),
         output_tokens=len(chunks),
         reasoning_tokens=sum(isinstance(chunk, ReasoningChunk) for chunk in chunks),
     )

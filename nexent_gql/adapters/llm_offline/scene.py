@@ -37,7 +37,7 @@ class Scene:
     @cached_property
     def system(self) -> str:
         """All system text."""
-        text = "\n\n".join(message.content for message in self.request.messages if message.role == "system")
+        text = "\n\n".join(message.text for message in self.request.messages if message.role == "system")
         return text[:MAX_CHARS]
 
     @cached_property
@@ -85,7 +85,7 @@ class Scene:
     def answered(self) -> Sequence[str]:
         """What was answered before, oldest first."""
         before = self.request.messages[: max(0, self._asked_at)]
-        return [message.content for message in before if message.role == "assistant" and message.content]
+        return [message.text for message in before if message.role == "assistant" and message.text]
 
     @cached_property
     def results(self) -> Sequence[Result]:
@@ -96,8 +96,8 @@ class Scene:
         for message in since:
             if message.role in {"tool", "user"}:
                 call = calls.get(message.tool_call_id or "")
-                output = EXECUTION.sub("", OBSERVATION.sub("", message.content[:MAX_CHARS])).strip()
-                failed = OBSERVATION.match(message.content) is not None and "Error:" in message.content[:60]
+                output = EXECUTION.sub("", OBSERVATION.sub("", message.text[:MAX_CHARS])).strip()
+                failed = OBSERVATION.match(message.text) is not None and "Error:" in message.text[:60]
                 found.append(Result(call.name if call else "", call.arguments if call else "", output, failed))
         return found
 
@@ -114,9 +114,9 @@ class Scene:
 
 def is_question(message: ChatMessage) -> bool:
     """Tell a user's message from a tool's output that is sent as one."""
-    return message.role == "user" and not OBSERVATION.match(message.content)
+    return message.role == "user" and not OBSERVATION.match(message.text)
 
 
 def question_of(message: ChatMessage) -> str:
     """Return the text without the heading that agents put above it."""
-    return FRAMES.sub("", message.content[:MAX_CHARS].strip())
+    return FRAMES.sub("", message.text[:MAX_CHARS].strip())

@@ -37,9 +37,9 @@ def body_of(model: str, request: ChatRequest, quirks: Collection[Quirk] = ()) ->
 
 def message_of(message: ChatMessage) -> JsonObject:
     """Write a message; an assistant's content may be null beside its calls."""
-    written: JsonObject = {"role": message.role, "content": message.content}
+    written: JsonObject = {"role": message.role, "content": message.text}
     if message.tool_calls:
-        written["content"] = message.content or None
+        written["content"] = message.text or None
         written["tool_calls"] = [call_of(call) for call in message.tool_calls]
     if message.tool_call_id is not None:
         written["tool_call_id"] = message.tool_call_id

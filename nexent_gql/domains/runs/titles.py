@@ -71,7 +71,7 @@ class TitleWriter:
 
     async def _ask(self, lease: Lease, asked: _Asked, endpoint: ModelEndpoint) -> str:
         excerpt = f"User: {asked.question[:_EXCERPT_CHARS]}\n\nAssistant: {asked.answer[:_EXCERPT_CHARS]}"
-        messages = (ChatMessage("system", _INSTRUCTIONS), ChatMessage("user", excerpt))
+        messages = (ChatMessage.from_text("system", _INSTRUCTIONS), ChatMessage.from_text("user", excerpt))
         chunks = self._llm.stream(endpoint, ChatRequest(messages, max_output_tokens=200))
         try:
             return _tidy("".join([chunk.text async for chunk in chunks if isinstance(chunk, TextChunk)]))
