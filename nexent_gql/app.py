@@ -18,7 +18,9 @@ from nexent_gql.api.observer import Observer
 from nexent_gql.api.schema import ApiSchema, build_schema
 from nexent_gql.api.settings import ApiSettings
 from nexent_gql.api.transport.answers import refused
+from nexent_gql.api.transport.hosts import AllowedHosts
 from nexent_gql.api.transport.http import HttpEndpoint, Page
+from nexent_gql.api.transport.proxies import ProxyHeaders, TrustedProxies
 from nexent_gql.api.transport.socket import SocketView
 from nexent_gql.api.transport.upload import PREFLIGHT_HEADERS
 from nexent_gql.kernel.errors import NotFoundError
@@ -76,6 +78,7 @@ def create_app(
     observer: Observer | None = None,
     pages: Sequence[BaseRoute] = (),
     graphiql: Page | None = None,
+    is_local: bool = False,
 ) -> Starlette:
     """Put the application together; nothing is opened before the server starts it.
 
@@ -86,6 +89,7 @@ def create_app(
         observer: What counts and traces operations; None keeps the figures to itself.
         pages: Routes beside the API, such as the page at `/`.
         graphiql: Answers a browser that opens the API's address.
+        is_local: Whether the server listens on a loopback address only.
     """
 
     @asynccontextmanager
@@ -102,10 +106,17 @@ def create_app(
             Route("/readyz", _ready, methods=["GET"]),
             *pages,
         ],
-        middleware=[Middleware(SecurityHeaders), *_cors(settings)],
+        middleware=[Middleware(SecurityHeaders), *_guards(settings, is_local=is_local), *_cors(settings)],
         exception_handlers={404: _not_found},
         lifespan=lifespan,
     )
+
+
+def _guards(settings: ApiSettings, *, is_local: bool) -> Sequence[Middleware]:
+    guards = [Middleware(ProxyHeaders, trusted=TrustedProxies(settings.trusted_proxies))]
+    if settings.allowed_hosts or is_local:
+        guards.append(Middleware(AllowedHosts, hosts=settings.allowed_hosts))
+    return guards
 
 
 def _cors(settings: ApiSettings) -> Sequence[Middleware]:

@@ -32,8 +32,13 @@ def open_backend(settings: Settings, registry: CollectorRegistry | None = None) 
     return opened
 
 
-def create() -> Starlette:
-    """Read the environment and return the application."""
+def create(*, is_local: bool = False) -> Starlette:
+    """Read the environment and return the application.
+
+    Args:
+        is_local: Whether the server listens on a loopback address only; it then answers to loopback names, and to
+            `NEXENT_API__ALLOWED_HOSTS`.
+    """
     settings = read_settings()
     registry = open_metrics(settings)
     return create_app(
@@ -42,6 +47,7 @@ def create() -> Starlette:
         observer=Observer(registry),
         pages=page_routes(issue_demo_token if settings.demo else None),
         graphiql=graphiql_page if settings.api.ide else None,
+        is_local=is_local,
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 from math import ceil
 from typing import cast
 
@@ -13,6 +12,7 @@ from nexent_gql.api.context import Context
 from nexent_gql.api.documents import PreparedOperation
 from nexent_gql.api.refusals import BudgetSpentError
 from nexent_gql.api.settings import CostSettings
+from nexent_gql.kernel.addresses import limiter_key
 from nexent_gql.ports.budgets import Budget
 
 POLICY = "points"
@@ -151,18 +151,7 @@ class Meter:
 def caller_key(context: Context) -> str:
     """Return by what a caller is counted."""
     actor = context.actor_or_none
-    return f"{actor.tenant_id}/{actor.user_id}" if actor else f"ip/{network_of(context.request.client_ip)}"
-
-
-def network_of(address: str | None) -> str:
-    """Return what one stranger has of addresses: an IPv4 address, or the /64 that an IPv6 address is in."""
-    try:
-        parsed = ip_address(address or "")
-    except ValueError:
-        return "unknown"
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
+    return f"{actor.tenant_id}/{actor.user_id}" if actor else f"ip/{limiter_key(context.request.client_ip)}"
 
 
 def _whole(points: float) -> int:

@@ -146,6 +146,12 @@ class IntrospectionDisabledError(ForbiddenError):
     code = "INTROSPECTION_DISABLED"
 
 
+class HostNotAllowedError(ForbiddenError):
+    """The `Host` header names none of the names under which this server answers."""
+
+    code = "HOST_NOT_ALLOWED"
+
+
 class ReadOnlyCredentialError(ForbiddenError):
     """A credential with scope READ cannot change anything."""
 

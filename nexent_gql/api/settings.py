@@ -1,8 +1,9 @@
 """What can be configured about the GraphQL face."""
 
+from ipaddress import ip_network
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 KIB = 1024
 
@@ -98,6 +99,21 @@ class ApiSettings(BaseModel):
     allowed_origins: tuple[str, ...] = Field(
         default=(), description="Origins whose pages may call (CORS) and open sockets, besides our own."
     )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Host names under which the server may be addressed, such as `api.example.com` or `*.example.com`; others "
+            "get HOST_NOT_ALLOWED. Loopback names are always allowed. Empty: any name, or only loopback names when "
+            "`serve` or `up` listens on a loopback address. `*` allows any name."
+        ),
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(),
+        description=(
+            "Addresses or networks (CIDR) of the reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are "
+            "believed. Empty: none, so every client behind a proxy counts as one."
+        ),
+    )
     introspection: Literal["everyone", "signed_in", "off"] = Field(
         default="signed_in", description="Who may introspect; the SDL is published as schema.graphql anyway."
     )
@@ -107,3 +123,10 @@ class ApiSettings(BaseModel):
     sockets: SocketLimits = SocketLimits()
     cost: CostSettings = CostSettings()
     documents: PersistedSettings = PersistedSettings()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for text in networks:
+            ip_network(text)
+        return networks

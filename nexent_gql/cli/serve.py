@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from functools import partial
 
 import click
 import uvicorn
@@ -12,6 +13,7 @@ from nexent_gql.api.transport.ending import PatientServer
 from nexent_gql.asgi import create
 from nexent_gql.cli.listener import DEFAULT_PORT, listen
 from nexent_gql.cli.seed import seed
+from nexent_gql.kernel.addresses import is_loopback
 from nexent_gql.process import LIFELINE, hold_on, tune_collector
 from nexent_gql.settings import Settings, read_settings
 from nexent_gql.telemetry import configure_logging
@@ -34,7 +36,7 @@ def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
     listener = listen(host, port)
     tune_collector()
     config = uvicorn.Config(
-        create,
+        partial(create, is_local=is_loopback(host)),
         factory=True,
         loop="uvloop",
         http="httptools",
@@ -45,6 +47,7 @@ def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
     )
     PatientServer(config).run(sockets=[listener])
     sys.exit(0)

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from nexent_gql.adapters.budgets_memory import MemoryBudgets
-from nexent_gql.api.meter import count_objects, network_of
+from nexent_gql.api.meter import count_objects
 from nexent_gql.api.settings import ApiSettings, CostSettings
 from tests.support.api_server import Api, serve
 from tests.support.sockets import ready
@@ -154,20 +154,6 @@ async def test_operations_of_sockets_are_charged_to_the_same_budget() -> None:
         await socket.subscribe("c", PAGE)
         (refused,) = await socket.all_of("c")
         assert refused["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        (None, "unknown"),
-        ("testclient", "unknown"),
-    ],
-)
-def test_a_stranger_is_an_address_or_its_network(address: str | None, network: str) -> None:
-    assert network_of(address) == network
 
 
 @pytest.mark.parametrize(

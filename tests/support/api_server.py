@@ -130,6 +130,8 @@ async def serve(
     settings: ApiSettings | None = None,
     checks: Sequence[ToyCheck] = (),
     observer: Observer | None = None,
+    *,
+    is_local: bool = False,
     **services: object,
 ) -> AsyncGenerator[Api]:
     """Run the API until the block ends; it counts no costs without `budgets`."""
@@ -146,7 +148,7 @@ async def serve(
 
         yield Backend(cast("Services", SimpleNamespace(identity=identity, **services)), check)
 
-    app = create_app(settings, backend, schema=schema, observer=observer, graphiql=_page)
+    app = create_app(settings, backend, schema=schema, observer=observer, graphiql=_page, is_local=is_local)
     listener = socket.create_server(("127.0.0.1", 0))
     async with _running(app, settings, listener) as server:
         yield Api(f"http://127.0.0.1:{listener.getsockname()[1]}/graphql", identity, schema, app, server)
@@ -171,6 +173,7 @@ async def _running(app: Starlette, settings: ApiSettings, listener: socket.socke
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=1,
+        proxy_headers=False,
     )
     server = PatientServer(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
