@@ -42,6 +42,11 @@ class RunSettings(_Section):
     coalesce_ms: int = Field(default=30, ge=0, le=1_000, description="Window in which text deltas are joined.")
     max_active: int = Field(default=500, ge=1, description="Unfinished runs of one tenant; more are refused.")
     deadline_s: int = Field(default=1_800, ge=1, description="Wall time of one attempt of a run.")
+    title_timeout_s: float = Field(
+        default=30,
+        gt=0,
+        description="Seconds a model has to title a conversation; then the conversation is named by its first words.",
+    )
 
 
 class OutboundSettings(_Section):

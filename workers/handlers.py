@@ -26,7 +26,7 @@ def build_handlers(
     """Make the handlers of every kind of job, by name."""
     bounds = ExecutorSettings(deadline_s=settings.deadline_s, sink=SinkSettings(window_ms=settings.coalesce_ms))
     executor = RunExecutor(runtime.log, engine, services.models, services.tools, runtime.clock, bounds)
-    titles = TitleWriter(runtime.llm, services.models, runtime.clock)
+    titles = TitleWriter(runtime.llm, services.models, runtime.clock, timeout_s=settings.title_timeout_s)
     return {
         ExecuteRun.name: Handler(run=executor.run, abandon=executor.abandon),
         GenerateTitle.name: Handler(run=titles.run, abandon=titles.abandon),

@@ -6,6 +6,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 KIB = 1024
+REQUEST_BYTES = 1536 * KIB
+"""Room for the longest message that the schema accepts: 100,000 characters of 12 bytes each as JSON escapes (every
+one a surrogate pair), and the longest document."""
 
 
 class ApiLimits(BaseModel):
@@ -13,9 +16,11 @@ class ApiLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    body_bytes: int = Field(default=1024 * KIB, ge=KIB, description="Bytes of an HTTP body; more is a 413.")
+    body_bytes: int = Field(default=REQUEST_BYTES, ge=KIB, description="Bytes of an HTTP body; more is a 413.")
     body_s: float = Field(default=15, gt=0, description="Seconds within which a body must have come; then 408.")
-    message_bytes: int = Field(default=64 * KIB, ge=KIB, description="Bytes of a WebSocket message; more closes 1009.")
+    message_bytes: int = Field(
+        default=REQUEST_BYTES, ge=KIB, description="Bytes of a WebSocket message; more closes the socket with 1009."
+    )
     upload_bytes: int = Field(default=20 * 1024 * KIB, ge=KIB, description="Bytes of a request with files; then 413.")
     upload_files: int = Field(default=10, ge=1, description="Files of one request.")
     upload_s: float = Field(default=120, gt=0, description="Seconds within which an upload must have come; then 408.")

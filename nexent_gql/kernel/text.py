@@ -5,12 +5,16 @@
 
 import unicodedata
 
+import regex
+
 from nexent_gql.kernel.errors import InvalidInputError
 
 Path = tuple[str, ...]
 _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Zs", "Zl", "Zp"})
 _BREAKS_A_LINE = frozenset({"Cc", "Zl", "Zp"})
 _TURNS_TEXT_ROUND = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_TERMINAL_SEQUENCE = regex.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_GRAPHEME = regex.compile(r"\X")
 
 
 def line(text: str, *path: str, max_chars: int) -> str:
@@ -35,7 +39,7 @@ def required_text(text: str, *path: str, max_chars: int, trim: bool = True) -> s
         InvalidInputError: Nothing to see, too long, or it holds NUL or half of a surrogate pair.
     """
     kept = _storable(_bounded(text.strip() if trim else text, path, max_chars), path)
-    if all(unicodedata.category(char) in _UNSEEN for char in kept):
+    if not has_visible(kept):
         raise InvalidInputError("This must not be empty.", path=path, limit=max_chars)
     return kept
 
@@ -51,6 +55,39 @@ def optional_text(text: str | None, *path: str, max_chars: int) -> str | None:
     return required_text(text, *path, max_chars=max_chars)
 
 
+def visible_line(text: str, *, max_chars: int) -> str:
+    """Turn any text into one visible line that `line` accepts; "" when there is nothing to see.
+
+    For text that nobody can be asked to correct, such as what a model writes. Line breaks and tabs become spaces;
+    control characters, terminal sequences, bidirectional overrides and unpaired surrogates are removed. A text that is
+    too long ends in "…", behind a whole grapheme cluster; when not even one fits, nothing is left.
+    """
+    text = _TERMINAL_SEQUENCE.sub("", text)
+    text = "".join(" " if char.isspace() else char for char in text if _is_visible_or_space(char))
+    text = unicodedata.normalize("NFC", " ".join(text.split()))
+    if not has_visible(text):
+        return ""
+    if len(text) <= max_chars:
+        return text
+    start = cut_graphemes(text, max_chars - 1).rstrip()
+    return f"{start}…" if start else ""
+
+
+def cut_graphemes(text: str, max_chars: int) -> str:
+    """Return the longest start of `text` that is whole grapheme clusters and at most `max_chars` characters long."""
+    end = 0
+    for cluster in _GRAPHEME.finditer(text):
+        if cluster.end() > max_chars:
+            break
+        end = cluster.end()
+    return text[:end]
+
+
+def has_visible(text: str) -> bool:
+    """Return whether `text` has a character that leaves a mark on a screen."""
+    return not all(unicodedata.category(char) in _UNSEEN for char in text)
+
+
 def secret(text: str, *path: str, max_chars: int) -> str:
     """Return a key as its issuer gives it: printable ASCII without spaces; no refusal ever shows a part of it.
 
@@ -63,6 +100,12 @@ def secret(text: str, *path: str, max_chars: int) -> str:
     if not all("!" <= char <= "~" for char in trimmed):
         raise InvalidInputError("A key has printable ASCII characters only, and no spaces.", path=path)
     return trimmed
+
+
+def _is_visible_or_space(char: str) -> bool:
+    if char in "\t\n\v\f\r\x85\u2028\u2029":
+        return True
+    return unicodedata.category(char) not in {"Cc", "Cs"} and char not in _TURNS_TEXT_ROUND
 
 
 def _bounded(text: str, path: Path, max_chars: int) -> str:

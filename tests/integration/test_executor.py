@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from typing import Literal
 from uuid import UUID
 
 import pytest
@@ -41,7 +42,15 @@ from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.engine import MaxStepsError, RunPort, RunSpec
 from nexent_gql.ports.events import Entry
-from nexent_gql.ports.llm import ChatChunk, ChatRequest, Dialect, ModelEndpoint, ModelStreamBrokenError, TextChunk
+from nexent_gql.ports.llm import (
+    ChatChunk,
+    ChatRequest,
+    Dialect,
+    Finished,
+    ModelEndpoint,
+    ModelStreamBrokenError,
+    TextChunk,
+)
 from nexent_gql.ports.run_events import TextDelta
 from tests.support.factory import Factory
 from tests.support.scripted_engine import Script, ScriptedEngine, say
@@ -63,14 +72,20 @@ class House:
     wakeups: MemoryWakeups = field(default_factory=MemoryWakeups)
 
     def runner(
-        self, script: Script, *, deadline_s: float = 30, max_crashes: int = 3, titles: OfflineModels | None = None
+        self,
+        script: Script,
+        *,
+        deadline_s: float = 30,
+        max_crashes: int = 3,
+        titles: OfflineModels | None = None,
+        title_timeout_s: float = 30,
     ) -> JobRunner:
         """Make a worker whose engine plays `script`."""
         settings = ExecutorSettings(deadline_s=deadline_s)
         engine = ScriptedEngine(script)
         executor = RunExecutor(self.log, engine, self.models, self.tools, utc_now, settings)
         llm = LanguageModelGateway({Dialect.OFFLINE: titles or OfflineModels(tokens_per_s=0)})
-        writer = TitleWriter(llm, self.models, utc_now)
+        writer = TitleWriter(llm, self.models, utc_now, timeout_s=title_timeout_s)
         handlers = {
             "execute_run": Handler(executor.run, executor.abandon),
             "generate_title": Handler(writer.run, writer.abandon),
@@ -457,15 +472,42 @@ class BreaksOff(OfflineModels):
         raise ModelStreamBrokenError("The connection was lost.")
 
 
+class Titles(OfflineModels):
+    """Answers with a text that ends for `reason`, or never ends without one."""
+
+    def __init__(self, answer: str, reason: Literal["stop", "length"] | None = "stop") -> None:
+        super().__init__()
+        self._answer = answer
+        self._reason: Literal["stop", "length"] | None = reason
+
+    async def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
+        """See `LanguageModels`."""
+        del endpoint, request
+        yield TextChunk(self._answer)
+        if self._reason is None:
+            await asyncio.Event().wait()
+        else:
+            yield Finished(self._reason)
+
+
 @pytest.mark.parametrize(
     ("titles", "expected"),
-    [(OfflineModels(tokens_per_s=0), "What is the capital of France"), (BreaksOff(), "What is the capital of France?")],
+    [
+        (OfflineModels(tokens_per_s=0), "What is the capital of France"),
+        (BreaksOff(), "What is the capital of France?"),
+        (Titles('```json\n{"title": "A\\u0000\\u202eB"}\n```'), "AB"),
+        (Titles("\u200b"), "What is the capital of France?"),
+        (Titles("The capi", "length"), "What is the capital of France?"),
+        (Titles("x" * 30_000), "What is the capital of France?"),
+        (Titles("The capital", None), "What is the capital of France?"),
+    ],
+    ids=["good", "broken off", "decorated", "invisible", "cut", "endless", "slow"],
 )
 async def test_the_first_answer_gives_the_conversation_a_title(
     house: House, titles: OfflineModels, expected: str
 ) -> None:
     asked = await house.send("What is the capital of France?")
-    runner = house.runner(answer_hello, titles=titles)
+    runner = house.runner(answer_hello, titles=titles, title_timeout_s=0.5)
     await runner.run(asked.run.job_id)
     async with house.db.system() as session:
         title_job = (await session.scalars(select(col(Job.id)).where(col(Job.name) == "generate_title"))).one()

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from nexent_gql.api.settings import ApiLimits, ApiSettings
+from nexent_gql.domains.runs.asking import MAX_MESSAGE_CHARS
 from tests.support import toy_face
 from tests.support.api_server import Api, serve
 
@@ -137,6 +138,15 @@ async def test_bodies_have_a_limit_declared_or_not(api: Api, http: httpx2.AsyncC
     chunked = await http.post(api.url, content=chunks(), headers=headers)
     assert [declared.status_code, chunked.status_code] == [413, 413]
     assert code(chunked) == "PAYLOAD_TOO_LARGE"
+
+
+@pytest.mark.parametrize("char", ["界", "👩"])
+async def test_takes_the_longest_text_that_the_schema_accepts(api: Api, http: httpx2.AsyncClient, char: str) -> None:
+    body = {"query": "query ($id: ID!) { node(id: $id) { id } }", "variables": {"id": char * MAX_MESSAGE_CHARS}}
+    headers = {"Content-Type": "application/json", "Authorization": "Bearer developer"}
+    for content in (json.dumps(body), json.dumps(body, ensure_ascii=False)):
+        answer = await http.post(api.url, content=content.encode(), headers=headers)
+        assert (answer.status_code, answer.json()) == (200, {"data": {"node": None}})
 
 
 async def test_a_body_that_does_not_come_is_given_up() -> None:

@@ -11,6 +11,7 @@ from websockets.exceptions import InvalidStatus
 from nexent_gql.api.relay import global_id
 from nexent_gql.api.settings import ApiSettings, SocketLimits
 from nexent_gql.api.transport.lifetime import EXPIRED
+from nexent_gql.domains.runs.asking import MAX_MESSAGE_CHARS
 from tests.support import toy_face
 from tests.support.api_server import Api, serve
 from tests.support.sockets import Frame, opened, ready
@@ -108,8 +109,20 @@ async def test_closes_on_binary_and_on_long_messages(api: Api) -> None:
         await socket.connection.send(b'{"type":"ping"}')
         assert await socket.closed() == (4400, "A message must be text")
     async with opened(api) as socket:
-        await socket.send(" " * 70_000)
+        await socket.send(" " * (ApiSettings().limits.message_bytes + 1))
         assert (await socket.closed())[0] == 1009
+
+
+@pytest.mark.parametrize("char", ["界", "👩"])
+async def test_takes_the_longest_text_that_the_schema_accepts(api: Api, char: str) -> None:
+    payload = {"query": "query ($id: ID!) { node(id: $id) { id } }", "variables": {"id": char * MAX_MESSAGE_CHARS}}
+    async with ready(api) as socket:
+        for message in (json.dumps(payload), json.dumps(payload, ensure_ascii=False)):
+            await socket.send(f'{{"id": "a", "type": "subscribe", "payload": {message}}}')
+            assert await socket.all_of("a") == [
+                {"id": "a", "type": "next", "payload": {"data": {"node": None}}},
+                {"id": "a", "type": "complete"},
+            ]
 
 
 @pytest.mark.parametrize(

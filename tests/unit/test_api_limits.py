@@ -1,6 +1,7 @@
 """The shape of documents, measured in linear time, against an oracle that spreads fragments out."""
 
 import gc
+import json
 import time
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from nexent_gql.api.limits import Shape, check, measure
 from nexent_gql.api.refusals import QueryTooComplexError
 from nexent_gql.api.settings import ApiLimits
+from nexent_gql.domains.agents.policy import MAX_INSTRUCTIONS_CHARS
+from nexent_gql.domains.runs.asking import MAX_MESSAGE_CHARS
 
 LIMITS = ApiLimits()
 
@@ -125,3 +128,9 @@ def test_nested_spreads_cost_no_more_than_their_text(count: int) -> None:
         gc.enable()
     assert took_s < 0.05
     assert measured == (2**count - 1 if count < 90 else None)
+
+
+@pytest.mark.parametrize("chars", [MAX_MESSAGE_CHARS, MAX_INSTRUCTIONS_CHARS])
+def test_every_text_that_the_schema_accepts_fits_a_request(chars: int) -> None:
+    size_bytes = LIMITS.document_bytes + len(json.dumps("👩" * chars))
+    assert size_bytes <= min(LIMITS.body_bytes, LIMITS.message_bytes)

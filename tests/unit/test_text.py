@@ -1,7 +1,20 @@
+import unicodedata
+
 import pytest
+import regex
+from hypothesis import given as for_all
+from hypothesis import strategies
 
 from nexent_gql.kernel.errors import InvalidInputError
-from nexent_gql.kernel.text import line, optional_text, required_text, secret
+from nexent_gql.kernel.text import (
+    cut_graphemes,
+    has_visible,
+    line,
+    optional_text,
+    required_text,
+    secret,
+    visible_line,
+)
 
 PATH = ("input", "name")
 UNSEEN = ["", "   ", "\u200b\u200b", "\n\t"]
@@ -80,3 +93,48 @@ def test_refused_secret_is_not_shown(given: str) -> None:
         secret(given, *PATH, max_chars=50)
     assert refusal.value.path == PATH
     assert "canary" not in repr((refusal.value, refusal.value.message, refusal.value.details))
+
+
+FAMILY = "👩\u200d👩\u200d👧\u200d👦"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("We\0ather", "Weather"),
+        ("We\x1b[31mather\u202e evil", "Weather evil"),
+        ("\x1b]0;title\x07Paris", "Paris"),
+        ("We\x07ather\tin\r\nParis\u2028now", "Weather in Paris now"),
+        ("Cafe\u0301", "Caf\u00e9"),
+        ("a\ud800b", "ab"),
+        (" \u200b\u200b\ufeff", ""),
+        ("", ""),
+        ("x" * 31, "x" * 29 + "…"),
+        (FAMILY * 5, FAMILY * 4 + "…"),
+        ("🇨🇳" * 20, "🇨🇳" * 14 + "…"),
+        ("a" + "\u0300" * 40, ""),
+    ],
+)
+def test_any_text_becomes_a_visible_line(given: str, kept: str) -> None:
+    assert visible_line(given, max_chars=30) == kept
+
+
+@for_all(strategies.text(strategies.characters(), max_size=80))
+def test_a_visible_line_is_accepted_as_one(text: str) -> None:
+    shown = visible_line(text, max_chars=30)
+    assert len(shown) <= 30
+    if shown:
+        assert line(shown, "title", max_chars=30) == shown
+        assert visible_line(shown, max_chars=30) == shown
+    else:
+        assert not has_visible(regex.sub(r"\x1b.*|\p{C}", "", text)) or len(unicodedata.normalize("NFC", text)) > 29
+
+
+@for_all(strategies.text(strategies.sampled_from("ae\u0301\u0300👩👧\u200d🇨🇳한\u1161\r\n")), strategies.integers(0, 20))
+def test_a_cut_is_the_longest_one_between_clusters(text: str, limit: int) -> None:
+    kept = cut_graphemes(text, limit)
+    clusters = regex.findall(r"\X", text)
+    rest = clusters[len(regex.findall(r"\X", kept)) :]
+    assert kept + "".join(rest) == text
+    assert len(kept) <= limit
+    assert not rest or len(kept) + len(rest[0]) > limit

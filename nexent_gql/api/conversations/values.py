@@ -10,7 +10,8 @@ described(
     "Where a title came from.",
     {
         TitleSource.NONE: "There is none yet; a model writes one after the first answer.",
-        TitleSource.MODEL: "A model wrote it after the first answer.",
+        TitleSource.MODEL: "A model wrote it after the first answer; when the model fails, is cut off or takes longer "
+        "than 30 seconds, it is the question's first words.",
         TitleSource.USER: "A person wrote it; no model replaces it.",
     },
 )

@@ -1,5 +1,7 @@
-"""Naming a conversation after its first answer, by the model that gave it."""
+"""Names a conversation after its first answer, by the model that gave it."""
 
+import asyncio
+from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,25 +12,28 @@ from nexent_gql.domains.conversations.tables import TitleSource
 from nexent_gql.domains.conversations.turns import Turns
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.runs.repository import RunRepository
+from nexent_gql.domains.runs.title_text import first_words, title_of
 from nexent_gql.jobs.lease import Lease
 from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError
-from nexent_gql.ports.llm import ChatMessage, ChatRequest, LanguageModels, ModelEndpoint, TextChunk
+from nexent_gql.ports.llm import ChatMessage, ChatRequest, Finished, LanguageModels, ModelEndpoint, TextChunk
 
+DEFAULT_TIMEOUT_S = 30.0
 _INSTRUCTIONS = (
     "Write a title for the conversation below: at most six words, in its language, no quotation marks, no full "
     "stop. Answer with the title alone."
 )
-_DECORATION = "\"'*#. \u201c\u201d\u2018\u2019\u300c\u300d\u300a\u300b"
-_MAX_CHARS = 80
 _EXCERPT_CHARS = 2_000
+_MAX_OUTPUT_TOKENS = 1_000  # some models think aloud first
+_MAX_ANSWER_CHARS = 20_000
+_CUT_OFF = ("length", "content_filter")
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a conversation began with, and who answered."""
+class _FirstExchange:
+    """The first question and answer of a conversation, and the model that answered."""
 
     question: str
     answer: str
@@ -36,50 +41,78 @@ class _Asked:
 
 
 class TitleWriter:
-    """The handler of `GenerateTitle` jobs."""
+    """Handles `GenerateTitle` jobs.
 
-    def __init__(self, llm: LanguageModels, models: ModelService, clock: Clock) -> None:
+    Args:
+        llm: All chat models.
+        models: Finds the endpoint of a model.
+        clock: The current time.
+        timeout_s: Seconds a model has for a title; naming shares its queue with other light work.
+    """
+
+    def __init__(
+        self, llm: LanguageModels, models: ModelService, clock: Clock, *, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> None:
         self._llm = llm
         self._models = models
         self._clock = clock
+        self._timeout_s = timeout_s
 
     async def run(self, lease: Lease) -> None:
         """Ask the model for a title; a model that gives none leaves the conversation named by its first words."""
         if lease.cancelled is not None:
             return
         async with lease.db.read(lease.tenant_id) as session:
-            asked = await _asked(session, lease)
-            endpoint = await self._endpoint(session, lease, asked) if asked else None
-        if asked is None:
+            exchange = await _first_exchange(session, lease)
+            endpoint = await self._endpoint(session, lease, exchange) if exchange else None
+        if exchange is None:
             return
-        title = await self._ask(lease, asked, endpoint) if endpoint else ""
-        await self._entitle(lease, title or _first_words(asked.question))
+        title = await self._ask(lease, exchange, endpoint) if endpoint else ""
+        await self._set_title(lease, title or first_words(exchange.question))
 
     async def abandon(self, lease: Lease) -> None:
         """Name the conversation by its first words."""
         async with lease.db.read(lease.tenant_id) as session:
-            asked = await _asked(session, lease)
-        if asked is not None:
-            await self._entitle(lease, _first_words(asked.question))
+            exchange = await _first_exchange(session, lease)
+        if exchange is not None:
+            await self._set_title(lease, first_words(exchange.question))
 
-    async def _endpoint(self, session: AsyncSession, lease: Lease, asked: _Asked) -> ModelEndpoint | None:
+    async def _endpoint(self, session: AsyncSession, lease: Lease, exchange: _FirstExchange) -> ModelEndpoint | None:
         try:
-            return await self._models.endpoint(session, lease.tenant_id, asked.model_id)
+            return await self._models.endpoint(session, lease.tenant_id, exchange.model_id)
         except DomainError as error:
-            _failed(lease, error)
+            _log_failure(lease, error.code)
             return None
 
-    async def _ask(self, lease: Lease, asked: _Asked, endpoint: ModelEndpoint) -> str:
-        excerpt = f"User: {asked.question[:_EXCERPT_CHARS]}\n\nAssistant: {asked.answer[:_EXCERPT_CHARS]}"
+    async def _ask(self, lease: Lease, exchange: _FirstExchange, endpoint: ModelEndpoint) -> str:
+        """Return the model's title; "" when it fails, is too slow, or its answer is cut off: half a title is none."""
+        excerpt = f"User: {exchange.question[:_EXCERPT_CHARS]}\n\nAssistant: {exchange.answer[:_EXCERPT_CHARS]}"
         messages = (ChatMessage.from_text("system", _INSTRUCTIONS), ChatMessage.from_text("user", excerpt))
-        chunks = self._llm.stream(endpoint, ChatRequest(messages, max_output_tokens=200))
         try:
-            return _tidy("".join([chunk.text async for chunk in chunks if isinstance(chunk, TextChunk)]))
-        except DomainError as error:  # half a title is none
-            _failed(lease, error)
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._answer(endpoint, ChatRequest(messages, max_output_tokens=_MAX_OUTPUT_TOKENS))
+        except TimeoutError:
+            _log_failure(lease, "TITLE_TIMEOUT")
             return ""
+        except DomainError as error:
+            _log_failure(lease, error.code)
+            return ""
+        return title_of(answer)
 
-    async def _entitle(self, lease: Lease, title: str) -> None:
+    async def _answer(self, endpoint: ModelEndpoint, request: ChatRequest) -> str:
+        """Return the whole answer; "" when it was cut off, or is too long to be a title."""
+        parts: list[str] = []
+        size_chars = 0
+        async with aclosing(self._llm.stream(endpoint, request)) as chunks:
+            async for chunk in chunks:
+                if isinstance(chunk, TextChunk):
+                    parts.append(chunk.text)
+                    size_chars += len(chunk.text)
+                if size_chars > _MAX_ANSWER_CHARS or (isinstance(chunk, Finished) and chunk.reason in _CUT_OFF):
+                    return ""
+        return "".join(parts)
+
+    async def _set_title(self, lease: Lease, title: str) -> None:
         async with lease.final_transaction(JobState.DONE) as session:
             turns = Turns(session, lease.tenant_id)
             conversation = await turns.lock(UUID(str(lease.payload["conversation_id"])))
@@ -87,8 +120,8 @@ class TitleWriter:
                 await turns.entitle(conversation, title, self._clock())
 
 
-async def _asked(session: AsyncSession, lease: Lease) -> _Asked | None:
-    """Return what there is to name; None when there is nothing, or it has a name."""
+async def _first_exchange(session: AsyncSession, lease: Lease) -> _FirstExchange | None:
+    """Return what there is to name; None when there is nothing, or it has a title."""
     run = await RunRepository(session, lease.tenant_id).get(UUID(str(lease.payload["run_id"])))
     if run is None:
         return None
@@ -100,19 +133,8 @@ async def _asked(session: AsyncSession, lease: Lease) -> _Asked | None:
     if not question or not answer:
         return None
     model_id = run.spec["model_id"]
-    return _Asked(question.text, answer.text, UUID(str(model_id)) if model_id else None)
+    return _FirstExchange(question.text, answer.text, UUID(str(model_id)) if model_id else None)
 
 
-def _failed(lease: Lease, error: DomainError) -> None:
-    _log.info("title.failed", job_id=str(lease.job_id), code=error.code)
-
-
-def _tidy(title: str) -> str:
-    """Take the decoration off a model's title."""
-    line = next((line for line in title.strip().splitlines() if line.strip()), "")
-    return line.strip().strip(_DECORATION).strip()[:_MAX_CHARS]
-
-
-def _first_words(question: str) -> str:
-    words = " ".join(question.split())
-    return words if len(words) <= _MAX_CHARS else words[: _MAX_CHARS - 1].rstrip() + "…"
+def _log_failure(lease: Lease, code: str) -> None:
+    _log.info("title.failed", job_id=str(lease.job_id), code=code)
