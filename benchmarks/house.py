@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from pydantic import SecretStr
 from sqlalchemy import insert
 
 from benchmarks.machine import Measured, running
@@ -19,6 +20,7 @@ from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.page import PageRequest
 from nexent_gql.kernel.principal import Principal
+from nexent_gql.migrations.logins import RunTimeUrls
 from nexent_gql.runtime import Runtime, open_runtime
 from nexent_gql.services import Services
 from nexent_gql.settings import read_settings
@@ -104,9 +106,11 @@ class Kept:
 async def open_house(*, is_short: bool = False) -> AsyncGenerator[House]:
     """Start the engines over an empty temporary folder, without durability; about two seconds."""
     with running_engines() as engines:
-        await migrations.upgrade(engines.database_url)
+        urls = RunTimeUrls.derive(engines.database_url, SecretStr(_KEY))
+        await migrations.upgrade(engines.database_url, logins=urls)
         settings = read_settings(
-            database_url=engines.database_url,
+            database_url=urls.database_url,
+            system_database_url=urls.system_database_url,
             redis_url=engines.redis_url,
             secret_key=_KEY,
             runs={"max_active": _MAX_ACTIVE_RUNS},
@@ -117,7 +121,9 @@ async def open_house(*, is_short: bool = False) -> AsyncGenerator[House]:
             await Demo(services.models, services.agents).ensure(actor)
             token = await services.identity.issue_token(actor, ttl_s=86_400)
             environment = {
-                "NEXENT_DATABASE_URL": engines.database_url,
+                "NEXENT_DATABASE_URL": urls.database_url,
+                "NEXENT_SYSTEM_DATABASE_URL": urls.system_database_url,
+                "NEXENT_MIGRATION_DATABASE_URL": engines.database_url,
                 "NEXENT_REDIS_URL": engines.redis_url,
                 "NEXENT_SECRET_KEY": _KEY,
                 "NEXENT_LOG_LEVEL": "ERROR",

@@ -97,7 +97,7 @@ async def _filled(house: House, count: int) -> Principal:
 
 async def _analyze(house: House) -> None:
     """Tell Postgres how much there is: it reads small tables whole, also for each foreign key of a million rows."""
-    await run_sql(house.environment["NEXENT_DATABASE_URL"], "VACUUM ANALYZE")
+    await run_sql(house.environment["NEXENT_MIGRATION_DATABASE_URL"], "VACUUM ANALYZE")
 
 
 async def _behind_all_but_a_page(house: House, actor: Principal) -> str:

@@ -6,9 +6,12 @@ from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import structlog
+from asyncpg import InterfaceError, PostgresError
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from nexent_gql.adapters.budgets_purse import PursedBudgets
 from nexent_gql.adapters.budgets_redis import RedisBudgets
@@ -24,6 +27,7 @@ from nexent_gql.adapters.texts_near import NearTexts
 from nexent_gql.adapters.texts_redis import RedisTexts
 from nexent_gql.adapters.tools_builtin import BuiltinTools
 from nexent_gql.adapters.wakeups_arq import ArqWakeups
+from nexent_gql.db.logins import SYSTEM_ROLE, UnsafeLoginError
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
 from nexent_gql.kernel.clock import Clock, utc_now
@@ -41,6 +45,7 @@ from nexent_gql.telemetry import metrics_registry, serve_metrics
 from nexent_gql.telemetry.loop import watched_loop
 
 _CHECK_TIMEOUT_S = 3.0
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +107,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     """Open every resource that `settings` name; close them in reverse order."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(watched_loop())
-        engine = create_engine(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
-        stack.push_async_callback(engine.dispose)
+        database = await stack.enter_async_context(open_database(settings))
         redis = await stack.enter_async_context(open_redis(settings.redis_url.get_secret_value()))
         client = await stack.enter_async_context(
             outbound_client(settings.outbound.reach, max_connections=settings.jobs.max_runs * 2)
@@ -111,7 +115,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         passwords = Argon2Passwords()
         stack.callback(passwords.close)
         yield Runtime(
-            db=Database(engine),
+            db=database,
             redis=redis,
             log=RedisEventLog(redis, ttl_s=settings.runs.events_ttl_s),
             wakeups=ArqWakeups(redis),
@@ -124,6 +128,37 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             clock=utc_now,
             settings=settings,
         )
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncGenerator[Database]:
+    """Open both pools.
+
+    Raises:
+        SettingsError: A login could get around row-level security. Nothing is said while Postgres is away; each
+            connection is judged again when it is made.
+    """
+    engine = create_engine(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
+    system_engine = create_engine(
+        settings.system_database_url.get_secret_value(), role=SYSTEM_ROLE, pool_size=settings.system_database_pool
+    )
+    try:
+        for name, pool in (("DATABASE_URL", engine), ("SYSTEM_DATABASE_URL", system_engine)):
+            await _require_safe_login(name, pool)
+        yield Database(engine, system_engine)
+    finally:
+        await engine.dispose()
+        await system_engine.dispose()
+
+
+async def _require_safe_login(name: str, pool: AsyncEngine) -> None:
+    try:
+        async with asyncio.timeout(_CHECK_TIMEOUT_S), pool.connect():
+            return
+    except UnsafeLoginError as error:
+        raise SettingsError(f"NEXENT_{name}: {error}") from None
+    except (SQLAlchemyError, OSError, PostgresError, InterfaceError) as error:
+        _log.warning("runtime.login_not_checked", setting=name, error=type(error).__name__)
 
 
 def _texts(redis: RedisLink, settings: Settings) -> Texts:

@@ -74,7 +74,15 @@ class Settings(BaseSettings):
         env_prefix="NEXENT_", env_nested_delimiter="__", frozen=True, extra="ignore", env_ignore_empty=True
     )
 
-    database_url: SecretStr = Field(description="postgresql+asyncpg://owner:password@host/database")
+    database_url: SecretStr = Field(
+        description="postgresql+asyncpg://login:password@host/database, the login of tenants' work; owner of nothing."
+    )
+    system_database_url: SecretStr = Field(
+        description="The same database by the login of work that spans tenants, such as claiming jobs and signing in."
+    )
+    migration_database_url: SecretStr | None = Field(
+        default=None, description="The same database by the login that owns it. Only `migrate` needs it."
+    )
     redis_url: SecretStr = Field(description="redis://:password@host:6379/0")
     secret_key: SecretStr = Field(
         min_length=32, description="Signs tokens and seals secrets; keep it, or both are lost."
@@ -90,7 +98,8 @@ class Settings(BaseSettings):
         description="Port on which this process answers Prometheus; unset: none. Workers of `up` take the next ones.",
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address of that port.")
-    database_pool: int = Field(default=20, ge=2, description="Connections to Postgres per process.")
+    database_pool: int = Field(default=20, ge=2, description="Connections to Postgres per process for tenants' work.")
+    system_database_pool: int = Field(default=10, ge=2, description="The same for work that spans tenants.")
     auth: AuthSettings = AuthSettings()
     jobs: JobSettings = JobSettings()
     runs: RunSettings = RunSettings()

@@ -8,6 +8,7 @@ from redis import Redis
 
 from nexent_gql.adapters.events_memory import MemoryEventLog
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
+from nexent_gql.db.logins import SYSTEM_ROLE
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
 from nexent_gql.domains.identity.service import IdentityService
@@ -15,7 +16,7 @@ from nexent_gql.embedded import Engines
 from nexent_gql.settings import AuthSettings
 from nexent_gql.telemetry import configure_logging
 from tests.support.clock import MovableClock
-from tests.support.databases import Databases
+from tests.support.databases import Databases, run_time_urls
 from tests.support.engines import running_engines
 from tests.support.factory import Factory
 
@@ -44,19 +45,33 @@ def databases(engines: Engines) -> Generator[Databases]:
 
 
 @pytest.fixture
-def database_url(databases: Databases) -> Generator[str]:
-    """A database of its own for one test, with all tables and no rows; the login owns it."""
+def owner_url(databases: Databases) -> Generator[str]:
+    """A database of its own for one test, with all tables and no rows, by the login that owns it."""
     url = databases.clone()
     yield url
     databases.drop(url)
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncGenerator[Database]:
+def database_url(owner_url: str) -> str:
+    """The test's own database, by the login of tenants' work."""
+    return run_time_urls(owner_url).database_url
+
+
+@pytest.fixture
+def system_database_url(owner_url: str) -> str:
+    """The test's own database, by the login of system work."""
+    return run_time_urls(owner_url).system_database_url
+
+
+@pytest.fixture
+async def database(database_url: str, system_database_url: str) -> AsyncGenerator[Database]:
     """Sessions on the test's own database."""
     engine = create_engine(database_url, pool_size=5)
-    yield Database(engine)
+    system_engine = create_engine(system_database_url, role=SYSTEM_ROLE, pool_size=5)
+    yield Database(engine, system_engine)
     await engine.dispose()
+    await system_engine.dispose()
 
 
 @pytest.fixture

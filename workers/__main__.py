@@ -8,7 +8,7 @@ import uvloop
 
 from nexent_gql.process import hold_on, tune_collector
 from nexent_gql.runtime import open_metrics
-from nexent_gql.settings import Settings, read_settings
+from nexent_gql.settings import Settings, SettingsError, read_settings
 from nexent_gql.telemetry import configure_logging, count_tasks
 from workers.process import work
 
@@ -26,6 +26,9 @@ async def main(settings: Settings) -> None:
 
 if __name__ == "__main__":
     hold_on(sys.argv[1:])
-    settings = read_settings()
-    configure_logging(settings.log_format, settings.log_level)
-    uvloop.run(main(settings))
+    try:
+        settings = read_settings()
+        configure_logging(settings.log_format, settings.log_level)
+        uvloop.run(main(settings))
+    except SettingsError as error:
+        sys.exit(f"workers: {error}")

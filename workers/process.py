@@ -11,6 +11,7 @@ import structlog
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
 from nexent_gql.adapters.sandbox_monty import MontySandbox
 from nexent_gql.adapters.wakeups_arq import build_arq_worker
+from nexent_gql.db.logins import SYSTEM_ROLE
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
 from nexent_gql.jobs.reaper import Reaper
@@ -75,7 +76,7 @@ async def open_runner(runtime: Runtime, settings: Settings) -> AsyncGenerator[Jo
 @asynccontextmanager
 async def open_beats(settings: Settings) -> AsyncGenerator[Database]:
     """Open a connection for leases alone: work that waits for the pool must not cost the leases under it."""
-    engine = create_engine(settings.database_url.get_secret_value(), pool_size=1)
+    engine = create_engine(settings.system_database_url.get_secret_value(), role=SYSTEM_ROLE, pool_size=1)
     try:
         yield Database(engine)
     finally:

@@ -9,6 +9,8 @@ import click
 from nexent_gql import migrations
 from nexent_gql.cli.state import find_settings, state_dir_option
 from nexent_gql.embedded import EngineSet
+from nexent_gql.migrations.logins import RunTimeUrls
+from nexent_gql.settings import Settings, SettingsError
 
 
 @click.command("migrate")
@@ -17,13 +19,28 @@ from nexent_gql.embedded import EngineSet
 )
 @state_dir_option
 def command(*, check: bool, state_dir: Path) -> None:
-    """Bring the database to this version's level; any number of processes may do so at once."""
+    """Bring the database to this version's level; any number of processes may do so at once.
+
+    Creates the two logins of run time too, where they are missing.
+    """
     if check:
         _check()
         return
-    url = find_settings(state_dir).database_url.get_secret_value()
-    level = asyncio.run(migrations.upgrade(url))
+    level = asyncio.run(migrate(find_settings(state_dir)))
     click.echo(f"the database is at level {level}")
+
+
+async def migrate(settings: Settings) -> str:
+    """Bring the database to this version's level and return it.
+
+    Raises:
+        SettingsError: Nothing says by which login.
+        MigrationError: It can't be done; the message says what to do.
+    """
+    if settings.migration_database_url is None:
+        raise SettingsError("NEXENT_MIGRATION_DATABASE_URL: set it to the database's URL by the login that owns it.")
+    logins = RunTimeUrls(settings.database_url.get_secret_value(), settings.system_database_url.get_secret_value())
+    return await migrations.upgrade(settings.migration_database_url.get_secret_value(), logins=logins)
 
 
 def _check() -> None:

@@ -1,20 +1,22 @@
 """`nexent-gql serve`."""
 
 import asyncio
+import os
 import sys
 from functools import partial
 
 import click
 import uvicorn
 
-from nexent_gql import migrations
 from nexent_gql.api.transport.direct import DirectSocketProtocol
 from nexent_gql.api.transport.ending import PatientServer
 from nexent_gql.asgi import create
 from nexent_gql.cli.listener import DEFAULT_PORT, listen
+from nexent_gql.cli.migrate import migrate
 from nexent_gql.cli.seed import seed
 from nexent_gql.kernel.addresses import is_loopback
 from nexent_gql.process import LIFELINE, hold_on, tune_collector
+from nexent_gql.runtime import open_database
 from nexent_gql.settings import Settings, read_settings
 from nexent_gql.telemetry import configure_logging
 
@@ -31,8 +33,7 @@ def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
     hold_on([LIFELINE] if lifeline else [])
     settings = read_settings()
     configure_logging(settings.log_format, settings.log_level)
-    if prepare:
-        asyncio.run(_prepare(settings))
+    asyncio.run(_start(settings, prepare=prepare))
     listener = listen(host, port)
     tune_collector()
     config = uvicorn.Config(
@@ -53,6 +54,15 @@ def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
     sys.exit(0)
 
 
-async def _prepare(settings: Settings) -> None:
-    await migrations.upgrade(settings.database_url.get_secret_value())
-    await seed(settings)
+async def _start(settings: Settings, *, prepare: bool) -> None:
+    """Prepare the database, if that is asked for, and refuse unsafe settings before anything listens.
+
+    The owner's login does not stay in a process that serves.
+    """
+    if prepare:
+        await migrate(settings)
+        await seed(settings)
+    else:
+        async with open_database(settings):
+            pass
+    os.environ.pop("NEXENT_MIGRATION_DATABASE_URL", None)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import cast
 
 import click
+from pydantic import SecretStr
 
 from nexent_gql.embedded import Engines
+from nexent_gql.migrations.logins import RunTimeUrls
 from nexent_gql.settings import Settings, SettingsError, read_settings
 
 DEFAULT_STATE_DIR = Path(".nexent")
@@ -37,7 +39,14 @@ def secret_key(state_dir: Path) -> str:
 
 def remember_connection(state_dir: Path, engines: Engines) -> None:
     """Tell later commands where the engines are; the file holds passwords."""
-    facts = {"database_url": engines.database_url, "redis_url": engines.redis_url}
+    logins = RunTimeUrls.derive(engines.database_url, SecretStr(secret_key(state_dir)))
+    facts = {
+        "database_url": logins.database_url,
+        "system_database_url": logins.system_database_url,
+        "migration_database_url": engines.database_url,
+        "redis_url": engines.redis_url,
+    }
+    facts = {name: url for name, url in facts.items() if f"NEXENT_{name.upper()}" not in os.environ}
     _write_private(state_dir / _CONNECTION, json.dumps(facts))
 
 
@@ -56,7 +65,7 @@ def find_settings(state_dir: Path) -> Settings:
     elif "NEXENT_DATABASE_URL" not in os.environ:
         raise SettingsError(
             f"Nothing has been started over {state_dir}: run `nexent-gql up --state-dir {state_dir}`, "
-            "or set NEXENT_DATABASE_URL, NEXENT_REDIS_URL and NEXENT_SECRET_KEY."
+            "or set NEXENT_DATABASE_URL, NEXENT_SYSTEM_DATABASE_URL, NEXENT_REDIS_URL and NEXENT_SECRET_KEY."
         )
     return read_settings(**known)
 

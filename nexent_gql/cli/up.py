@@ -15,12 +15,14 @@ from nexent_gql.cli.children import Child, python_command
 from nexent_gql.cli.listener import DEFAULT_PORT, listen
 from nexent_gql.cli.state import find_settings, remember_connection, state_dir_option
 from nexent_gql.embedded import AlreadyRunningError, EngineError, Engines, EngineSet, StateLock
-from nexent_gql.settings import Settings
+from nexent_gql.settings import Settings, SettingsError
 
 _READY_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 15.0
 _WATCH_S = 0.2
 _POLL_READY_S = 0.05
+_MIGRATION_URL = "NEXENT_MIGRATION_DATABASE_URL"
+_DATABASE_URLS = ("NEXENT_DATABASE_URL", "NEXENT_SYSTEM_DATABASE_URL", _MIGRATION_URL)
 
 
 class _Stop(BaseException):
@@ -64,9 +66,10 @@ def _run(lock: StateLock, state_dir: Path, host: str, port: int, worker_count: i
         remember_connection(state_dir, _start_engines(engines))
         for child in workers:
             child.start()
-        facts = _facts(find_settings(state_dir))
+        settings = find_settings(state_dir)
+        facts = _facts(settings)
         _say("migrating the database, seeding the demo tenant, starting the API")
-        api.release(facts)
+        api.release({**facts, **_owner(settings)})
         _wait_ready(api, port, host)
         _say(f"starting {worker_count} worker process{'es' if worker_count > 1 else ''}")
         for child in workers:
@@ -82,8 +85,15 @@ def _run(lock: StateLock, state_dir: Path, host: str, port: int, worker_count: i
 
 
 def _start_engines(engines: EngineSet) -> Engines:
-    """Start what is not configured to be elsewhere."""
+    """Start what is not configured to be elsewhere.
+
+    Raises:
+        SettingsError: Some of the three URLs of a database elsewhere are missing.
+    """
     database_url, redis_url = os.environ.get("NEXENT_DATABASE_URL"), os.environ.get("NEXENT_REDIS_URL")
+    missing = [name for name in _DATABASE_URLS if name not in os.environ]
+    if missing and len(missing) < len(_DATABASE_URLS):
+        raise SettingsError(f"{', '.join(missing)}: set it too; a database elsewhere needs all three URLs.")
     if database_url and redis_url:
         return Engines(database_url=database_url, redis_url=redis_url)
     embedded = engines.start(_say)
@@ -93,6 +103,7 @@ def _start_engines(engines: EngineSet) -> Engines:
 def _processes(state_dir: Path, host: str, port: int, worker_count: int) -> Generator[Child]:
     """Yield the API, which prepares the database, then the workers."""
     environment = {**os.environ, "NEXENT_STATE_DIR": str(state_dir), "NEXENT_DEMO": "true"}
+    environment.pop(_MIGRATION_URL, None)
     logs = state_dir / "log"
     logs.mkdir(exist_ok=True)
     serve = python_command("nexent_gql.cli", "serve", "--prepare", "--host", host, "--port", str(port))
@@ -112,10 +123,17 @@ def _facts(settings: Settings) -> dict[str, str]:
     """Return what our processes have to know of this installation."""
     secrets = {
         "DATABASE_URL": settings.database_url,
+        "SYSTEM_DATABASE_URL": settings.system_database_url,
         "REDIS_URL": settings.redis_url,
         "SECRET_KEY": settings.secret_key,
     }
     return {f"NEXENT_{name}": secret.get_secret_value() for name, secret in secrets.items()}
+
+
+def _owner(settings: Settings) -> dict[str, str]:
+    """Return what only the API has to know, and only until it has migrated the database."""
+    url = settings.migration_database_url
+    return {} if url is None else {_MIGRATION_URL: url.get_secret_value()}
 
 
 def _wait_ready(api: Child, port: int, host: str) -> None:

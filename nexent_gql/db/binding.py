@@ -6,9 +6,6 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import Connection, Engine, event
 
-APP_ROLE = "nexent_app"
-SYSTEM_ROLE = "nexent_system"
-AS_SYSTEM = f"SET LOCAL ROLE {SYSTEM_ROLE};"
 READ_ONLY = "SET TRANSACTION READ ONLY;"
 OPTION = "nexent_binding"
 """The execution option of a connection that holds what its transactions are bound by."""

@@ -3,25 +3,29 @@
 from time import monotonic
 from typing import cast
 
-from asyncpg import Connection
+from asyncpg import Connection, InterfaceError, PostgresError
 from sqlalchemy import Engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import AdaptedConnection, DBAPIConnection
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from nexent_gql.db.binding import APP_ROLE, BindingConnection, bind_transactions
+from nexent_gql.db.binding import BindingConnection, bind_transactions
+from nexent_gql.db.logins import APP_ROLE, check_login
 
 _PATIENCE_S = 10
 _TRUSTED_S = 1.0  # since its last use; asking Postgres takes three round trips, a quarter of a short transaction
 _USED_AT = "nexent_used_at"
 
 
-def create_engine(url: str, *, pool_size: int = 20, statement_timeout_s: float = 30) -> AsyncEngine:
-    """Make the pool of the application role; a connection is tested before use.
+def create_engine(
+    url: str, *, role: str = APP_ROLE, pool_size: int = 20, statement_timeout_s: float = 30
+) -> AsyncEngine:
+    """Create a pool whose login works with the rights of `role` and no others; a connection is tested before use.
 
     A connection can be dead without a word. Our side gives a statement up after 10 s; Postgres ends a transaction
-    that idles for 10 s, so that locks of a worker that is cut off do not keep its successor waiting.
+    that idles for 10 s, so that locks of a worker that is cut off do not keep its successor waiting. A new connection
+    whose login could get around row-level security raises `UnsafeLoginError`.
     """
     engine = create_async_engine(
         url,
@@ -34,7 +38,6 @@ def create_engine(url: str, *, pool_size: int = 20, statement_timeout_s: float =
             "timeout": 10,
             "command_timeout": _PATIENCE_S,
             "server_settings": {
-                "role": APP_ROLE,
                 "application_name": "nexent_gql",
                 "statement_timeout": str(int(statement_timeout_s * 1000)),
                 "idle_in_transaction_session_timeout": str(_PATIENCE_S * 1000),
@@ -43,8 +46,27 @@ def create_engine(url: str, *, pool_size: int = 20, statement_timeout_s: float =
         },
     )
     bind_transactions(engine.sync_engine)
+    _refuse_unsafe_logins(engine.sync_engine, role)
     _Liveness(engine.sync_engine)
     return engine
+
+
+def _refuse_unsafe_logins(engine: Engine, role: str) -> None:
+    async def judge(connection: Connection) -> None:
+        try:
+            await check_login(connection, role)
+        except (PostgresError, InterfaceError) as error:
+            connection.terminate()
+            raise ConnectionError(str(error)) from error
+        except BaseException:
+            connection.terminate()
+            raise
+
+    def connect(connection: AdaptedConnection, entry: ConnectionPoolEntry) -> None:
+        del entry
+        connection.run_async(judge)
+
+    event.listen(engine, "connect", connect)
 
 
 class _Liveness:

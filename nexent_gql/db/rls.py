@@ -1,8 +1,8 @@
 """Row-level security as data: who may do what with which rows, and the SQL that says so to Postgres.
 
-Two roles exist at run time. `nexent_app` sees the rows of the tenant that its transaction named, and without one
-none. `nexent_system` sees all rows of the few tables in `SYSTEM_TABLES`, and may do only what stands there. The
-owner of the tables has no policy at all, so that a connection that forgot to take a role finds nothing.
+Two roles exist at run time, each with a login of its own. `nexent_app` sees the rows of the tenant that its
+transaction named, and without one none. `nexent_system` sees all rows of the few tables in `SYSTEM_TABLES`, and may do
+only what is listed there. The owner of the tables has no policy at all, so it sees no row; only migrations use it.
 
 Expressions are written as Postgres prints them, because migrations compare them with its catalogue.
 """
@@ -13,7 +13,7 @@ from typing import Literal
 
 from sqlalchemy import Table
 
-from nexent_gql.db.binding import APP_ROLE, SYSTEM_ROLE
+from nexent_gql.db.logins import APP_ROLE, SYSTEM_ROLE
 
 Command = Literal["SELECT", "INSERT", "UPDATE", "DELETE"]
 Commands = tuple[Command, ...]

@@ -1,9 +1,9 @@
 """Units of work: every session is bound to one tenant, or openly to none.
 
-The pool logs in with the role `nexent_app` as its session default: it owns no table and cannot bypass
-row-level security. A transaction names its tenant by a setting that ends with it; without one, policies
-show nothing. System work (claiming jobs, finding a user by e-mail) takes the role `nexent_system`,
-whose policies cover only the tables that need it.
+Work of a tenant uses a login with the rights of `nexent_app`: it owns no table and cannot bypass row-level security.
+A transaction names its tenant by a setting that ends with it; without one, policies show nothing. System work
+(claiming jobs, finding a user by e-mail) uses a pool with a login of its own, which has the rights of `nexent_system`:
+its policies cover only the tables that need it, and no statement of a tenant's transaction can reach them.
 """
 
 from asyncio import CancelledError, create_task, current_task, shield
@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from nexent_gql.db.binding import AS_SYSTEM, OPTION, READ_ONLY, as_tenant
+from nexent_gql.db.binding import OPTION, READ_ONLY, as_tenant
 from nexent_gql.kernel.errors import UnavailableError
 
 _AWAY = ("08", "25P03", "40", "53", "57", "58")
@@ -30,11 +30,17 @@ class DatabaseUnavailableError(UnavailableError):
 
 
 class Database:
-    """Opens sessions on one pool; all of them raise `DatabaseUnavailableError` when Postgres is away."""
+    """Opens sessions; all of them raise `DatabaseUnavailableError` when Postgres is away.
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Keep the pool; whoever made it disposes of it."""
+    Args:
+        engine: The pool for tenants' work; whoever created it disposes of it.
+        system_engine: The pool for system work. None: that of tenants' work, whose login Postgres refuses the tables
+            of the system, so such an object serves only one of the two.
+    """
+
+    def __init__(self, engine: AsyncEngine, system_engine: AsyncEngine | None = None) -> None:
         self.engine = engine
+        self._system_engine = system_engine or engine
 
     @asynccontextmanager
     async def transaction(self, tenant_id: UUID) -> AsyncGenerator[AsyncSession]:
@@ -42,38 +48,39 @@ class Database:
 
         Nothing within commits or rolls back itself: what came after it would be bound to nobody.
         """
-        async with self._begin(as_tenant(tenant_id)) as session:
+        async with _begin(self.engine, as_tenant(tenant_id)) as session:
             yield session
 
     @asynccontextmanager
     async def read(self, tenant_id: UUID) -> AsyncGenerator[AsyncSession]:
         """Open a read-only transaction over one tenant's rows."""
-        async with self._begin(READ_ONLY + as_tenant(tenant_id)) as session:
+        async with _begin(self.engine, READ_ONLY + as_tenant(tenant_id)) as session:
             yield session
 
     @asynccontextmanager
     async def system(self) -> AsyncGenerator[AsyncSession]:
         """Open a transaction that spans tenants, on the few tables whose policies allow it."""
-        async with self._begin(AS_SYSTEM) as session:
+        async with _begin(self._system_engine, "") as session:
             yield session
 
-    @asynccontextmanager
-    async def _begin(self, binding: str) -> AsyncGenerator[AsyncSession]:
-        cancellations = _cancellations()
-        session = AsyncSession(self.engine, expire_on_commit=False)
+
+@asynccontextmanager
+async def _begin(engine: AsyncEngine, binding: str) -> AsyncGenerator[AsyncSession]:
+    cancellations = _cancellations()
+    session = AsyncSession(engine, expire_on_commit=False)
+    try:
         try:
-            try:
-                await session.connection(execution_options={OPTION: binding})
-                yield session
-                await session.commit()
-            finally:
-                await _close(session)
-        except (DBAPIError, PoolTimeoutError, InterfaceError, OSError) as error:
-            if _cancellations() > cancellations:  # met while it rolled back: the task has to end all the same
-                raise CancelledError from error
-            if not _is_away(error):
-                raise
-            raise DatabaseUnavailableError("The database does not answer; try again in a moment.") from error
+            await session.connection(execution_options={OPTION: binding})
+            yield session
+            await session.commit()
+        finally:
+            await _close(session)
+    except (DBAPIError, PoolTimeoutError, InterfaceError, OSError) as error:
+        if _cancellations() > cancellations:  # met while it rolled back: the task has to end all the same
+            raise CancelledError from error
+        if not _is_away(error):
+            raise
+        raise DatabaseUnavailableError("The database does not answer; try again in a moment.") from error
 
 
 async def _close(session: AsyncSession) -> None:

@@ -23,7 +23,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from nexent_gql.migrations.errors import MigrationLockedError, UnknownLevelError
-from nexent_gql.migrations.roles import ensure_roles
+from nexent_gql.migrations.logins import RunTimeUrls
+from nexent_gql.migrations.roles import ensure_logins, ensure_roles
 
 _HERE = Path(__file__).parent
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(5121966141)")
@@ -43,10 +44,15 @@ def configuration() -> Config:
     return config
 
 
-async def upgrade(database_url: str, *, wait_s: float = LOCK_WAIT_S) -> str:
+async def upgrade(database_url: str, *, logins: RunTimeUrls | None = None, wait_s: float = LOCK_WAIT_S) -> str:
     """Bring the database to this program's level and return it.
 
     Any number of processes may do so at once: one works, the others wait for it, up to `wait_s`.
+
+    Args:
+        database_url: Of the owner.
+        logins: Logins of run time to create where they are missing; None leaves that to somebody else.
+        wait_s: How long to wait for another process that migrates.
 
     Raises:
         MigrationError: It can't be done; the message says what to do.
@@ -55,6 +61,8 @@ async def upgrade(database_url: str, *, wait_s: float = LOCK_WAIT_S) -> str:
         _require_known(await connection.run_sync(_level))
         await connection.rollback()
         await ensure_roles(connection)
+        if logins is not None:
+            await ensure_logins(connection, logins)
         await _run(connection, lambda config: command.upgrade(config, "head"))
     return head_level()
 

@@ -20,7 +20,7 @@ from nexent_gql.kernel.principal import Principal
 from nexent_gql.process import LIFELINE
 from nexent_gql.runtime import open_runtime
 from nexent_gql.services import Services
-from nexent_gql.settings import read_settings
+from tests.support.databases import make_settings, run_time_urls
 from tests.support.installation import clean_environment, free_port
 from tests.support.processes import engine_pid
 from tests.support.tcp_fault_proxy import TcpFaultProxy
@@ -183,8 +183,8 @@ async def running_cluster(
 
 async def _prepare(urls: Engines) -> tuple[Principal, str]:
     """Migrate, make the demo tenant, and return its owner with a token for a day."""
-    await migrations.upgrade(urls.database_url)
-    settings = read_settings(database_url=urls.database_url, redis_url=urls.redis_url, secret_key=KEY)
+    await migrations.upgrade(urls.database_url, logins=run_time_urls(urls.database_url))
+    settings = make_settings(urls.database_url, urls.redis_url, secret_key=KEY)
     async with open_runtime(settings) as runtime:
         identity = Services.build(runtime).identity
         actor = await identity.ensure_demo()
@@ -197,7 +197,13 @@ async def _node(
 ) -> Node:
     redis, redis_url = await open_link(stack, urls.redis_url)
     postgres, database_url = await open_link(stack, urls.database_url)
-    environment = {**settings, "NEXENT_REDIS_URL": redis_url, "NEXENT_DATABASE_URL": database_url}
+    logins = run_time_urls(database_url)
+    environment = {
+        **settings,
+        "NEXENT_REDIS_URL": redis_url,
+        "NEXENT_DATABASE_URL": logins.database_url,
+        "NEXENT_SYSTEM_DATABASE_URL": logins.system_database_url,
+    }
     node = Node(name, command, environment, folder / f"{name}.log", redis, postgres)
     stack.push_async_callback(_end, node)
     return node

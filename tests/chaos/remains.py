@@ -11,6 +11,7 @@ from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
 from tests.chaos.cluster import Cluster
 from tests.chaos.history import History
+from tests.support.databases import run_time_urls
 from tests.support.wellness import topics_heard
 
 SETTLE_S = 10.0
@@ -46,7 +47,7 @@ async def remains(cluster: Cluster) -> dict[str, int]:
 
 async def fetch(cluster: Cluster, sql: str) -> Sequence[object]:
     """Return the first column of a query over the tenant's rows."""
-    engine = create_engine(cluster.engines.database_url, pool_size=1)
+    engine = create_engine(run_time_urls(cluster.engines.database_url).database_url, pool_size=1)
     try:
         async with Database(engine).read(cluster.actor.tenant_id) as session:
             return list((await session.execute(text(sql))).scalars())

@@ -109,7 +109,7 @@ def _make_database_older(house: Installation, *, back: bool = False) -> None:
         "asyncio.run(main())\n"
     )
     connection = (house.state_dir / "connection.json").read_text()
-    url = re.search(r'"database_url": "([^"]+)"', connection)
+    url = re.search(r'"migration_database_url": "([^"]+)"', connection)
     assert url is not None
     subprocess.run([sys.executable, "-c", program, url[1]], check=True, timeout=30)
 

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import httpx2
 import pytest
-from pydantic import SecretStr
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
@@ -15,8 +14,8 @@ from nexent_gql.api.codes import CATALOGUE
 from nexent_gql.api.schema import print_sdl
 from nexent_gql.app import create_app
 from nexent_gql.asgi import open_backend
-from nexent_gql.settings import Settings
 from tests.support.api_server import listening
+from tests.support.databases import make_settings
 from tests.support.odd_values import ODDITIES, Oddity, Schema
 
 SIGN_UP = """
@@ -43,10 +42,8 @@ class Installation:
 
 
 @pytest.fixture
-async def installation(database_url: str, redis_url: str) -> AsyncGenerator[Installation]:
-    settings = Settings(
-        database_url=SecretStr(database_url), redis_url=SecretStr(redis_url), secret_key=SecretStr("k" * 40)
-    )
+async def installation(owner_url: str, redis_url: str) -> AsyncGenerator[Installation]:
+    settings = make_settings(owner_url, redis_url)
     app = create_app(settings.api, open_backend(settings))
     async with listening(app, settings.api) as url, httpx2.AsyncClient(trust_env=False, timeout=30) as http:
         answer = (await http.post(url, json={"query": SIGN_UP, "variables": {"input": ADA}})).json()

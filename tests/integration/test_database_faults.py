@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db import pool
-from nexent_gql.db import session as session_module
+from nexent_gql.db.binding import OPTION
 from nexent_gql.db.session import Database, DatabaseUnavailableError
 from tests.support.engines import run_sql
 
@@ -74,15 +74,13 @@ async def test_postgres_is_asked_after_an_idle_connection_alone(
     await engine.dispose()
 
 
-async def test_a_transaction_that_cannot_be_bound_harms_no_other(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session_module, "AS_SYSTEM", "SET LOCAL ROLE nobody_knows;")
+async def test_a_transaction_that_cannot_be_bound_harms_no_other(database_url: str) -> None:
     engine = pool.create_engine(database_url, pool_size=1)
     database = Database(engine)
-    with pytest.raises(DatabaseUnavailableError):
-        async with database.system() as session:
-            await session.execute(PID)
+    async with engine.connect() as connection:
+        bound = await connection.execution_options(**{OPTION: "SET LOCAL ROLE nobody_knows;"})
+        with pytest.raises(DBAPIError, match="nobody_knows"):
+            await bound.execute(PID)
     for _ in range(2):
         async with database.read(uuid4()) as session:
             assert (await session.execute(text("SELECT 1"))).scalar_one() == 1

@@ -9,18 +9,19 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from nexent_gql.db.binding import APP_ROLE, SYSTEM_ROLE
+from nexent_gql.db.logins import APP_ROLE, SYSTEM_ROLE
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.rls import SYSTEM_TABLES
 from nexent_gql.db.session import Database
 from nexent_gql.domains.identity.repository import IdentityRepository
 from nexent_gql.domains.identity.tables import UserAccount
 from nexent_gql.kernel.ids import new_id
+from nexent_gql.migrations.logins import APP_LOGIN
 from tests.support import isolation_queries, isolation_tables
 from tests.support.engines import run_sql
 from tests.support.factory import Factory
 from tests.support.isolation_tables import bound
-from tests.support.tenant_rows import TENANT_TABLES, Rows, dump, new_rows, write
+from tests.support.tenant_rows import TENANT_TABLES, Rows, dump, new_rows, tenant_column, write
 
 ADA, EVE, NOBODY = new_id(), new_id(), new_id()
 WEAKENED = {
@@ -68,13 +69,13 @@ async def test_row_level_security_alone_keeps_every_table_apart(database: Databa
 
 @pytest.mark.usefixtures("adas")
 @pytest.mark.parametrize("change", WEAKENED.values(), ids=WEAKENED.keys())
-async def test_a_weakened_policy_of_any_table_is_noticed(database: Database, database_url: str, change: str) -> None:
-    await run_sql(database_url, *(change.format(table=table.name) for table in TENANT_TABLES))
+async def test_a_weakened_policy_of_any_table_is_noticed(database: Database, owner_url: str, change: str) -> None:
+    await run_sql(owner_url, *(change.format(table=table.name) for table in TENANT_TABLES))
     assert set(await leaks_of_tables(database)) == {table.name for table in TENANT_TABLES}
 
 
-async def test_the_repositories_alone_keep_tenants_apart(database: Database, database_url: str, adas: Rows) -> None:
-    await run_sql(database_url, *(WEAKENED["switched off"].format(table=table.name) for table in TENANT_TABLES))
+async def test_the_repositories_alone_keep_tenants_apart(database: Database, owner_url: str, adas: Rows) -> None:
+    await run_sql(owner_url, *(WEAKENED["switched off"].format(table=table.name) for table in TENANT_TABLES))
     async with database.read(ADA) as session:
         before = await dump(await session.connection(), ADA)
     repositories = isolation_queries.repositories()
@@ -97,16 +98,16 @@ class ForgetfulRepository(IdentityRepository):
 
 
 async def test_a_query_that_forgets_the_tenant_is_noticed_unless_row_level_security_stops_it(
-    database: Database, database_url: str, adas: Rows
+    database: Database, owner_url: str, adas: Rows
 ) -> None:
     assert await leaks_of_queries(database, ForgetfulRepository, adas) == []
-    await run_sql(database_url, WEAKENED["switched off"].format(table="user_account"))
+    await run_sql(owner_url, WEAKENED["switched off"].format(table="user_account"))
     (leak,) = await leaks_of_queries(database, ForgetfulRepository, adas)
     assert leak.startswith("ForgetfulRepository.user(")
 
 
-async def test_the_owner_of_the_tables_sees_nothing_without_taking_a_role(database_url: str, adas: Rows) -> None:
-    engine = create_async_engine(database_url)
+async def test_the_owner_of_the_tables_sees_nothing_without_taking_a_role(owner_url: str, adas: Rows) -> None:
+    engine = create_async_engine(owner_url)
     async with engine.connect() as connection:
         owner = (await connection.execute(text("SELECT current_user"))).scalar_one()
         counts = [(await connection.execute(select(text("1")).select_from(table))).all() for table in TENANT_TABLES]
@@ -127,15 +128,71 @@ async def test_system_work_can_not_reach_what_people_wrote(database: Database, a
                     await session.execute(select(table))
 
 
-async def test_the_application_can_not_take_powers_it_was_not_given(database: Database) -> None:
-    for statement in (
-        "SET ROLE postgres",
-        "SET SESSION AUTHORIZATION postgres",
-        "ALTER TABLE agent DISABLE ROW LEVEL SECURITY",
-    ):
-        with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
-            async with database.transaction(ADA) as session:
+_ESCAPES = (
+    "SET ROLE postgres",
+    "SET ROLE nexent",
+    "SET ROLE nexent_system",
+    "SET ROLE nexent_system_login",
+    "SET LOCAL ROLE nexent_system",
+    "SELECT set_config('role', 'nexent_system', true)",
+    "SET SESSION AUTHORIZATION postgres",
+    "SET SESSION AUTHORIZATION nexent",
+    "GRANT nexent_system TO nexent_app_login",
+    "ALTER ROLE nexent_app_login BYPASSRLS",
+    "ALTER TABLE agent DISABLE ROW LEVEL SECURITY",
+    "ALTER TABLE agent NO FORCE ROW LEVEL SECURITY",
+    "ALTER TABLE agent OWNER TO nexent_app_login",
+    "CREATE POLICY open ON message USING (true)",
+    "ALTER POLICY tenant ON message USING (true)",
+    "DROP POLICY tenant ON message",
+    "CREATE TABLE mine (id integer)",
+    "CREATE VIEW mine AS SELECT * FROM message",
+    "CREATE FUNCTION mine() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    "CREATE SCHEMA mine",
+    "DROP TABLE message",
+    "TRUNCATE message CASCADE",
+    "SET session_replication_role = replica",
+    "SELECT * FROM alembic_version",
+    "SELECT * FROM sign_in_throttle",
+)
+_REFUSED = r"permission denied|must be (owner|superuser|able)|Only roles|must have|does not exist"
+
+
+@pytest.mark.usefixtures("adas")
+@pytest.mark.parametrize("statement", _ESCAPES)
+@pytest.mark.parametrize("is_reset", [False, True])
+async def test_no_statement_of_a_tenant_gets_around_row_level_security(
+    database: Database, statement: str, *, is_reset: bool
+) -> None:
+    async with database.transaction(EVE) as session:
+        if is_reset:
+            await session.execute(text("RESET ROLE"))
+        with pytest.raises(DBAPIError, match=_REFUSED):
+            await session.execute(text(statement))
+        await session.rollback()
+
+
+@pytest.mark.usefixtures("adas")
+async def test_giving_up_the_role_shows_nothing_more(database: Database) -> None:
+    for statement in ("RESET ROLE", "SET ROLE NONE", "RESET SESSION AUTHORIZATION", "SET row_security = off"):
+        for table in TENANT_TABLES:
+            async with database.transaction(EVE) as session:
                 await session.execute(text(statement))
+                try:
+                    rows = (await session.execute(select(table.c[tenant_column(table).name]))).scalars().all()
+                except DBAPIError as error:
+                    assert "permission denied" in str(error) or "row-level security" in str(error)  # noqa: PT017
+                else:
+                    assert set(rows) <= {EVE}
+
+
+async def test_system_work_can_not_become_anybody_else_either(database: Database) -> None:
+    for statement in ("SET ROLE nexent", "SET ROLE nexent_app", "SET ROLE postgres", "DROP TABLE job"):
+        async with database.system() as session:
+            await session.execute(text("RESET ROLE"))
+            with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+                await session.execute(text(statement))
+            await session.rollback()
 
 
 async def test_reading_transactions_write_nothing(database: Database, make: Factory) -> None:
@@ -182,14 +239,18 @@ class Traffic:
             assert set(seen) == set(self.tenants)
 
 
-async def test_a_connection_never_carries_a_tenant_over(database_url: str, make: Factory) -> None:
+async def test_a_connection_never_carries_a_tenant_over(
+    database_url: str, system_database_url: str, make: Factory
+) -> None:
     engine = create_engine(database_url, pool_size=2)
-    traffic = Traffic(Database(engine), [(await make.principal()).tenant_id for _ in range(5)])
+    system_engine = create_engine(system_database_url, role=SYSTEM_ROLE, pool_size=2)
+    traffic = Traffic(Database(engine, system_engine), [(await make.principal()).tenant_id for _ in range(5)])
     await asyncio.gather(*(traffic.client() for _ in range(8)))
     for _ in range(4):
         async with bound(engine, None) as connection:
             query = "SELECT current_user, nullif(current_setting('app.tenant_id', true), '')"
-            assert tuple((await connection.execute(text(query))).one()) == (APP_ROLE, None)
+            assert tuple((await connection.execute(text(query))).one()) == (APP_LOGIN, None)
             assert (await connection.execute(text("SELECT count(*) FROM user_account"))).scalar_one() == 0
     await engine.dispose()
+    await system_engine.dispose()
     assert traffic.served > 500

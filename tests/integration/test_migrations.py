@@ -10,13 +10,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from nexent_gql import migrations
-from nexent_gql.db.binding import APP_ROLE, SYSTEM_ROLE
+from nexent_gql.db.logins import APP_ROLE, SYSTEM_ROLE
 from nexent_gql.db.rls import UNPROTECTED, protection
 from nexent_gql.embedded import Engines
 from nexent_gql.migrations.catalogue import protections
 from nexent_gql.migrations.errors import MigrationLockedError, RolesError, UnknownLevelError
 from nexent_gql.tables import metadata
-from tests.support.databases import Databases
+from tests.support.databases import Databases, run_time_urls
 from tests.support.engines import drop_database, run_sql, running_engines, with_database
 
 SHAPE = {
@@ -180,11 +180,12 @@ async def test_the_roles_have_no_powers_of_their_own(empty: str) -> None:
     assert owner not in (APP_ROLE, SYSTEM_ROLE)
 
 
-@pytest.mark.parametrize("role", [APP_ROLE, SYSTEM_ROLE])
+@pytest.mark.parametrize("login", ["database_url", "system_database_url"])
 @pytest.mark.parametrize("statement", ["CREATE TABLE mine (id integer)", "SELECT * FROM alembic_version"])
-async def test_the_roles_can_neither_make_tables_nor_read_the_level(empty: str, role: str, statement: str) -> None:
-    await migrations.upgrade(empty)
-    engine = create_async_engine(empty, poolclass=NullPool, connect_args={"server_settings": {"role": role}})
+async def test_the_logins_can_neither_make_tables_nor_read_the_level(empty: str, login: str, statement: str) -> None:
+    urls = run_time_urls(empty)
+    await migrations.upgrade(empty, logins=urls)
+    engine = create_async_engine(str(getattr(urls, login)), poolclass=NullPool)
     async with engine.connect() as connection:
         with pytest.raises(DBAPIError, match="permission denied"):
             await connection.execute(text(statement))

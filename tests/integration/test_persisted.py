@@ -203,6 +203,7 @@ def test_a_manifest_that_is_none_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, told: str
 ) -> None:
     monkeypatch.setenv("NEXENT_DATABASE_URL", "postgresql://nobody@localhost/nothing")
+    monkeypatch.setenv("NEXENT_SYSTEM_DATABASE_URL", "postgresql://nobody@localhost/nothing")
     monkeypatch.setenv("NEXENT_REDIS_URL", "redis://localhost/0")
     monkeypatch.setenv("NEXENT_SECRET_KEY", "k" * 32)
     manifest = tmp_path / "persisted-documents.json"
@@ -213,9 +214,10 @@ def test_a_manifest_that_is_none_is_refused(
 
 
 def test_sync_tells_what_it_did(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, redis_url: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, system_database_url: str, redis_url: str
 ) -> None:
     monkeypatch.setenv("NEXENT_DATABASE_URL", database_url)
+    monkeypatch.setenv("NEXENT_SYSTEM_DATABASE_URL", system_database_url)
     monkeypatch.setenv("NEXENT_REDIS_URL", redis_url)
     monkeypatch.setenv("NEXENT_SECRET_KEY", "k" * 32)
     manifest = tmp_path / "persisted-documents.json"

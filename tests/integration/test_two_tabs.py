@@ -7,15 +7,14 @@ from typing import Any, cast
 
 import httpx2
 import pytest
-from pydantic import SecretStr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from nexent_gql.app import create_app
 from nexent_gql.asgi import open_backend
-from nexent_gql.settings import Settings
 from tests.support.api_server import listening
+from tests.support.databases import make_settings
 from tests.support.valkey import running_valkey
 
 ADA = {"email": "ada@example.org", "password": "correct horse battery", "displayName": "Ada", "tenantName": "Engines"}
@@ -26,11 +25,9 @@ Data = dict[str, Any]
 
 
 @asynccontextmanager
-async def process(database_url: str, redis_url: str) -> AsyncGenerator[str]:
+async def process(owner_url: str, redis_url: str) -> AsyncGenerator[str]:
     """Serve the whole API, as one of several processes would; yields its address."""
-    settings = Settings(
-        database_url=SecretStr(database_url), redis_url=SecretStr(redis_url), secret_key=SecretStr("k" * 40)
-    )
+    settings = make_settings(owner_url, redis_url)
     async with listening(create_app(settings.api, open_backend(settings)), settings.api) as url:
         yield url
 
@@ -61,11 +58,11 @@ async def closed(socket: ClientConnection) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("redis", ["there", "away"])
-async def test_signing_out_in_one_tab_closes_the_others(database_url: str, redis: str) -> None:
+async def test_signing_out_in_one_tab_closes_the_others(owner_url: str, redis: str) -> None:
     async with AsyncExitStack() as stack:
         valkey = stack.enter_context(running_valkey())
-        here = await stack.enter_async_context(process(database_url, valkey.url))
-        there = await stack.enter_async_context(process(database_url, valkey.url))
+        here = await stack.enter_async_context(process(owner_url, valkey.url))
+        there = await stack.enter_async_context(process(owner_url, valkey.url))
         token = (await ask(here, SIGN_UP, input=ADA))["accessToken"]
         phone = (await ask(here, SIGN_IN, input={name: ADA[name] for name in ("email", "password")}))["accessToken"]
         tabs = [await stack.enter_async_context(tab(url, token)) for url in (here, there)]

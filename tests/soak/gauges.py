@@ -39,13 +39,15 @@ class Gauges:
     metrics_port: int
     tenant_id: UUID
     database_url: str
+    system_database_url: str
     redis_url: str
 
     @classmethod
     def of(cls, house: Installation, metrics_port: int, tenant_id: UUID) -> "Gauges":
         """Find the engines of a running installation."""
         facts = cast("dict[str, str]", json.loads((house.state_dir / "connection.json").read_text()))
-        return cls(_processes(house), metrics_port, tenant_id, facts["database_url"], facts["redis_url"])
+        urls = (facts[name] for name in ("database_url", "system_database_url", "redis_url"))
+        return cls(_processes(house), metrics_port, tenant_id, *urls)
 
     async def read(self) -> Sample:
         """Read everything once."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from nexent_gql.db.logins import SYSTEM_ROLE
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
 from nexent_gql.kernel.clock import utc_now
@@ -105,7 +106,10 @@ async def _left(gauges: Gauges) -> Mapping[str, int]:
 
 async def _one(gauges: Gauges, sql: str, tenant_id: UUID | None = None) -> object:
     """Return the only value of a query over all rows that system work may see, or over a tenant's."""
-    engine = create_engine(gauges.database_url, pool_size=1)
+    if tenant_id:
+        engine = create_engine(gauges.database_url, pool_size=1)
+    else:
+        engine = create_engine(gauges.system_database_url, role=SYSTEM_ROLE, pool_size=1)
     try:
         database = Database(engine)
         async with database.read(tenant_id) if tenant_id else database.system() as session:
