@@ -13,6 +13,7 @@ import click
 from nexent_gql.embedded import EngineError
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.settings import SettingsError
+from nexent_gql.telemetry import configure_logging
 
 _COMMANDS = ("up", "serve", "worker", "migrate", "schema", "documents", "seed", "token", "doctor")
 
@@ -36,6 +37,7 @@ class _Commands(click.Group):
 @click.version_option(package_name="nexent-gql")
 def cli() -> None:
     """A GraphQL API server for AI agents. `nexent-gql up` starts everything."""
+    configure_logging("console", "WARNING")  # standard output belongs to what a command prints
 
 
 def main() -> None:
