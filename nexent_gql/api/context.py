@@ -2,7 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from weakref import ref
 
 import strawberry
 
@@ -53,34 +55,37 @@ def many(load: Callable[["Context", Sequence[K]], Awaitable[Mapping[K, Sequence[
 
 
 class Loaders:
-    """The data loaders of one operation, each made when it is first asked for."""
+    """The data loaders of one operation, each built on first use.
+
+    They refer to the context weakly: a cycle would keep the rows of every operation until the garbage collector runs.
+    """
 
     def __init__(self, context: "Context") -> None:
-        """Begin without any loader."""
         self.caching = True  # set to False before a subscription runs: its later events must not see old values
-        self._context = context
-        self._made: dict[object, object] = {}
+        self._context = ref(context)
+        self._loaders: dict[object, object] = {}
 
     def __getitem__(self, batch: Batch[K, V]) -> Loader[K, V]:
         """Return this operation's loader for `batch`."""
-        made = self._made.get(batch)
-        if made is None:
-            made = self._made[batch] = self._make(batch)
-        return cast("Loader[K, V]", made)
+        loader = self._loaders.get(batch)
+        if loader is None:
+            load = partial(_load_batch, self._context, batch)
+            loader = self._loaders[batch] = Loader(load, keeps=self.caching)
+        return cast("Loader[K, V]", loader)
 
     def forget(self) -> None:
-        """Load anew what is asked for from now on."""
-        self._made.clear()
+        """Drop all loaded values, so that later requests load them again."""
+        self._loaders.clear()
 
-    def _make(self, batch: Batch[K, V]) -> Loader[K, V]:
-        name = getattr(batch.load, "__name__", "objects")
 
-        async def load(keys: Sequence[K]) -> Mapping[K, V]:
-            with traced(f"load {name}", {"nexent.keys": len(keys)}):
-                found = await batch.load(self._context, keys)
-            return {key: found[key] if key in found else batch.missing() for key in keys}
-
-        return Loader(load, keeps=self.caching)
+async def _load_batch(context_ref: "ref[Context]", batch: Batch[K, V], keys: Sequence[K]) -> Mapping[K, V]:
+    context = context_ref()
+    if context is None:
+        raise RuntimeError("the operation ended before its loader ran")
+    name = getattr(batch.load, "__name__", "objects")
+    with traced(f"load {name}", {"nexent.keys": len(keys)}):
+        values = await batch.load(context, keys)
+    return {key: values[key] if key in values else batch.missing() for key in keys}
 
 
 class Context:

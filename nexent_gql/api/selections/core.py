@@ -1,12 +1,15 @@
 """The parts of graphql-core's execution that are used here, with types."""
 
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from inspect import isawaitable
 from typing import Protocol, cast
+from weakref import ref
 
 from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, execution
 from graphql.execution import Executor
 from graphql.execution.executor_throwing_on_incremental import ExecutorThrowingOnIncremental
+from graphql.pyutils import gather_with_cancel
+from graphql.type import GraphQLResolveInfoHelpers
 
 Execution = Executor[object]
 """An operation with its variables and its context, ready to run."""
@@ -35,6 +38,29 @@ class _PerEvent(Protocol):
     def build_per_event_executor(self, payload: object) -> Execution: ...
 
 
+class AcyclicExecutor(ExecutorThrowingOnIncremental):
+    """An executor that is freed with its last user.
+
+    graphql-core's executor holds bound methods of itself for its resolvers: a cycle, and with it the context and all
+    rows of the operation stay in memory until the garbage collector runs.
+    """
+
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **options)  # pyright: ignore[reportArgumentType, reportUnknownMemberType] - passed on
+        executor_ref = ref(self)
+
+        def track(values: Sequence[object]) -> None:
+            executor = executor_ref()
+            if executor is not None:
+                executor.track_async_work(values)
+
+        self.async_helpers = GraphQLResolveInfoHelpers(gather=_gather, track=track)
+
+
+def _gather(values: Sequence[Awaitable[object]]) -> Awaitable[list[object]]:
+    return gather_with_cancel(*values)
+
+
 _core = cast("_Functions", execution)
 
 
@@ -44,10 +70,10 @@ def prepare(
     operation_name: str | None,
     variables: Mapping[str, object] | None,
     context: object,
-    executor: type[ExecutorThrowingOnIncremental] = ExecutorThrowingOnIncremental,
+    executor: type["AcyclicExecutor"] | None = None,
 ) -> Execution | list[GraphQLError]:
     """Coerce the variables of an operation; errors come back when they do not fit."""
-    return cast("_Builder", executor).build(
+    return cast("_Builder", executor or AcyclicExecutor).build(
         schema, document, context_value=context, raw_variable_values=variables, operation_name=operation_name
     )
 

@@ -8,13 +8,12 @@ from typing import cast
 
 from graphql import GraphQLError, GraphQLOutputType, GraphQLResolveInfo, OperationType, is_leaf_type
 from graphql.execution.collect_fields import FieldDetailsList
-from graphql.execution.executor_throwing_on_incremental import ExecutorThrowingOnIncremental
 from graphql.pyutils import Path
 from strawberry.types.execution import ExecutionResult
 
 from nexent_gql.api.context import Context
 from nexent_gql.api.selections.compiler import Compiler
-from nexent_gql.api.selections.core import Execution
+from nexent_gql.api.selections.core import AcyclicExecutor, Execution
 from nexent_gql.api.selections.leaves import Complete
 from nexent_gql.api.selections.plain import NotCoveredError
 from nexent_gql.api.selections.relations import Found, complete_level, resolve_level
@@ -85,7 +84,7 @@ def _plan(execution: Execution, type_: object, selected: FieldDetailsList) -> Pl
         return None
 
 
-class QueryExecutor(ExecutorThrowingOnIncremental):
+class QueryExecutor(AcyclicExecutor):
     """Executes root fields as ever; what they give is completed by a plan, or else by graphql-core.
 
     A plan gives all or nothing. Where it gives nothing, graphql-core begins anew with the same value of the root field:
