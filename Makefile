@@ -26,7 +26,7 @@ BOOTSTRAP := scripts/bootstrap.py scripts/pip_settings.py pyproject.toml require
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up test fuzz check check-format check-lint check-types check-imports check-schema check-migrations \
+.PHONY: help up test test-fast fuzz check check-commits check-format check-lint check-types check-imports check-schema check-migrations \
 	bench chaos soak schema migration node-packages assets lock fmt clean moved
 
 help: ## List what `make` can do
@@ -38,10 +38,16 @@ up: .venv/.up ## Start everything: ARGS="--port 5010 --state-dir DIR"
 test: .venv/.dev ## Run the tests: ARGS="tests/unit -k words"
 	@exec $(BIN)/pytest $(PARALLEL) $(ARGS)
 
+test-fast: .venv/.dev ## Run the tests that are not marked slow: under two minutes on two cores
+	@exec $(BIN)/pytest $(PARALLEL) -m "not slow" $(ARGS)
+
 fuzz: .venv/.dev ## Ask the server 5,000 things that the schema allows, or forbids: about three minutes
 	@FUZZ_EXAMPLES=114 exec $(BIN)/pytest tests/e2e/test_foreign_fuzz.py $(ARGS)
 
-check: check-format check-lint check-types check-imports check-schema check-migrations ## Judge the code by every rule
+check: check-commits check-format check-lint check-types check-imports check-schema check-migrations ## Judge the code by every rule
+
+check-commits: .venv/.dev
+	@echo "make: commit subjects" && $(BIN)/python scripts/commit_subjects.py
 
 check-format: .venv/.dev
 	@echo "make: format" && $(BIN)/ruff format --quiet --check --diff .

@@ -23,6 +23,16 @@ from tests.support.factory import Factory
 pytest_plugins = ["tests.support.plain_logs", "tests.support.require"]
 
 
+SLOW_FOLDERS = {"e2e", "chaos", "soak"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that start whole processes as slow."""
+    for item in items:
+        if not SLOW_FOLDERS.isdisjoint(item.path.parts):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def logs() -> None:
     """Short lines, as in production: structlog's own rendering of a traceback takes seconds."""
