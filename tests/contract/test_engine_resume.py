@@ -17,6 +17,8 @@ from tests.support.monty_workers import kill_workers
 from tests.support.scripted_models import Answer, Call, End, Pause, ScriptedModels, Think
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 CODE = AgentKind.CODE
 
 

@@ -18,6 +18,8 @@ from nexent_gql.ports.sandbox import CodeLimits, CodeResult, CodeSandbox, CodeSe
 from tests.support.hostile_snippets import HOSTILE, Hostile
 from tests.support.monty_workers import cpu_s, environment, is_alive, kill_workers, workers
 
+pytestmark = pytest.mark.slow
+
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WALL_S = 0.5
 GAP_S = 0.2

@@ -15,6 +15,8 @@ from nexent_gql.db.binding import OPTION
 from nexent_gql.db.session import Database, DatabaseUnavailableError
 from tests.support.engines import run_sql
 
+pytestmark = pytest.mark.slow
+
 PID = text("SELECT pg_backend_pid()")
 
 

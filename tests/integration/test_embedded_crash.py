@@ -20,7 +20,7 @@ from tests.support.engine_state import initialised_state, run_as
 from tests.support.engines import fetch_column, redis_command, run_sql
 from tests.support.processes import engine_pid, holding_engines, is_held, kill_tree, nothing_runs_on, wait_for
 
-pytestmark = pytest.mark.timeout(180)  # a start takes half a minute where the disk is busy
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]  # a start takes half a minute where the disk is busy
 
 
 @pytest.fixture

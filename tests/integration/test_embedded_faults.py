@@ -28,6 +28,8 @@ from tests.support.engine_state import initialised_state, run_as
 from tests.support.engines import fetch_column
 from tests.support.processes import HOLDER, ROOT, engine_pid, holding_engines, nothing_runs_on, wait_for
 
+pytestmark = pytest.mark.slow
+
 _OLD_GLIBC = "postgres: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.28' not found (required by postgres)"
 
 

@@ -25,6 +25,8 @@ from tests.support.engine_state import initialised_state
 from tests.support.engines import clone_database, drop_database, fetch_column, redis_command, run_sql, with_database
 from tests.support.processes import holding_engines, nothing_runs_on, wait_for
 
+pytestmark = pytest.mark.slow
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 _RIGHTS = """SELECT ARRAY[rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication]
     FROM pg_roles WHERE rolname = current_user"""

@@ -20,6 +20,8 @@ from nexent_gql.streams.sink import RunSink, SinkSettings, open_sink
 from tests.support.tcp_fault_proxy import Fault, TcpFaultProxy
 from tests.support.valkey import ValkeyUnderTest, running_valkey
 
+pytestmark = pytest.mark.slow
+
 READERS = 3
 PAUSE_S = 0.005
 SILENCE_S = 60.0

@@ -18,6 +18,8 @@ from websockets.typing import Subprotocol
 from tests.support.hostile_documents import HOSTILE
 from tests.support.toy_server import ToyServer, toy_server
 
+pytestmark = pytest.mark.slow
+
 BUDGET_S = 0.05
 USUAL_PARSE_S = 0.01
 """How long a core takes for the longest document that is parsed; one that takes longer gets a larger budget."""

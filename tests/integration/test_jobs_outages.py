@@ -25,6 +25,8 @@ from nexent_gql.kernel.ids import new_id
 from tests.support.engines import run_sql
 from tests.support.factory import Factory
 
+pytestmark = pytest.mark.slow
+
 EXPIRE = text("UPDATE job SET lease_until = clock_timestamp() - interval '1 second'")
 
 

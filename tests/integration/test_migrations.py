@@ -19,6 +19,8 @@ from nexent_gql.tables import metadata
 from tests.support.databases import Databases, run_time_urls
 from tests.support.engines import drop_database, run_sql, running_engines, with_database
 
+pytestmark = pytest.mark.slow
+
 SHAPE = {
     "columns": """
         SELECT table_name, column_name, data_type, is_nullable, column_default, is_identity

@@ -17,6 +17,8 @@ from tests.support.api_server import listening
 from tests.support.databases import make_settings
 from tests.support.valkey import running_valkey
 
+pytestmark = pytest.mark.slow
+
 ADA = {"email": "ada@example.org", "password": "correct horse battery", "displayName": "Ada", "tenantName": "Engines"}
 SIGN_UP = "mutation ($input: SignUpInput!) { signUp(input: $input) { ... on SignUpPayload { accessToken } } }"
 SIGN_IN = "mutation ($input: SignInInput!) { signIn(input: $input) { ... on SignInPayload { accessToken } } }"

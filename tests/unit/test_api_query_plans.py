@@ -217,7 +217,8 @@ def test_what_is_related_is_loaded_once_for_all_objects() -> None:
 
 def test_a_cancelled_field_takes_no_load_from_others() -> None:
     async def load_twice() -> Branch | None:
-        loader = Context(NO_SERVICES).loaders[branch_by_key]
+        context = Context(NO_SERVICES)
+        loader = context.loaders[branch_by_key]
         lost = asyncio.ensure_future(loader.load(3))
         kept = asyncio.ensure_future(loader.load(3))
         await asyncio.sleep(0)
