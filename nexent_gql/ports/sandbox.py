@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from nexent_gql.kernel.fairness import Owner
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.ports.engine import RunFailedError
 
@@ -90,8 +91,10 @@ class CodeSandbox(Protocol):
         """What the language can and can't do, in sentences for the model that writes the code."""
         ...
 
-    def session(self, *, now: datetime, seed: str) -> AbstractAsyncContextManager[CodeSession]:
+    def session(self, *, owner: Owner, now: datetime, seed: str) -> AbstractAsyncContextManager[CodeSession]:
         """Open a session in a process of its own, whose clock stands at `now` and whose chance comes from `seed`.
+
+        Sessions of different tenants, and of different users of a tenant, take turns to compute.
 
         Raises:
             SandboxUnavailableError: On entering: code can't be run here; the message says why.

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from nexent_gql.adapters.sandbox_monty import MontySandbox
+from nexent_gql.kernel.fairness import SYSTEM
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.ports.sandbox import (
     CodeLimits,
@@ -33,7 +34,7 @@ async def sandbox() -> AsyncGenerator[CodeSandbox]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def session(sandbox: CodeSandbox) -> AsyncGenerator[CodeSession]:
-    async with sandbox.session(now=NOON, seed="seed") as session:
+    async with sandbox.session(owner=SYSTEM, now=NOON, seed="seed") as session:
         yield session
 
 
@@ -147,7 +148,10 @@ async def test_time_in_host_functions_does_not_count(session: CodeSession) -> No
 
 
 async def test_sessions_share_nothing(sandbox: CodeSandbox) -> None:
-    async with sandbox.session(now=NOON, seed="a") as one, sandbox.session(now=NOON, seed="b") as other:
+    async with (
+        sandbox.session(owner=SYSTEM, now=NOON, seed="a") as one,
+        sandbox.session(owner=SYSTEM, now=NOON, seed="b") as other,
+    ):
         await one.execute("x = 1", {})
         result = await other.execute("x", {})
     assert result.error is not None
@@ -163,7 +167,7 @@ class A: pass
 """
     results: list[CodeResult] = []
     for _ in range(2):
-        async with sandbox.session(now=NOON, seed="same") as session:
+        async with sandbox.session(owner=SYSTEM, now=NOON, seed="same") as session:
             results.append(await session.execute(code, {"echo": echo}))
     assert results[0] == results[1]
     assert results[0].value is not None
@@ -179,7 +183,7 @@ async def test_cuts_long_values(session: CodeSession) -> None:
 
 async def test_many_sessions_at_once(sandbox: CodeSandbox) -> None:
     async def use(number: int) -> str | None:
-        async with sandbox.session(now=NOON, seed=str(number)) as session:
+        async with sandbox.session(owner=SYSTEM, now=NOON, seed=str(number)) as session:
             await session.execute(f"x = echo({number})[0]", {"echo": echo})
             return (await session.execute("sum(range(20_000)) * 0 + x", {})).value
 

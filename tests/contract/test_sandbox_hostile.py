@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from nexent_gql.adapters.sandbox_monty import MontySandbox
+from nexent_gql.kernel.fairness import SYSTEM
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.ports.sandbox import CodeLimits, CodeResult, CodeSandbox, CodeSession, SandboxUnavailableError
 from tests.support.hostile_snippets import HOSTILE, Hostile
@@ -62,7 +63,10 @@ async def neighbour(session: CodeSession, until: asyncio.Event) -> None:
 
 async def attack(sandbox: CodeSandbox, code: str) -> tuple[CodeResult, float, float, CodeResult | None]:
     """Run code beside a neighbour; return its end, its time, the loop's widest gap, and how the session goes on."""
-    async with sandbox.session(now=NOON, seed="n") as beside, sandbox.session(now=NOON, seed="h") as session:
+    async with (
+        sandbox.session(owner=SYSTEM, now=NOON, seed="n") as beside,
+        sandbox.session(owner=SYSTEM, now=NOON, seed="h") as session,
+    ):
         over = asyncio.Event()
         watch, works = asyncio.create_task(widest_gap(over)), asyncio.create_task(neighbour(beside, over))
         began = time.monotonic()
@@ -94,16 +98,16 @@ async def test_a_killed_worker_ends_its_session_only(sandbox: CodeSandbox) -> No
         kill_workers()
         return None
 
-    async with sandbox.session(now=NOON, seed="a") as session:
+    async with sandbox.session(owner=SYSTEM, now=NOON, seed="a") as session:
         assert await session.execute("die()", {"die": die}) == CodeResult(
             printed="", error="The code's process died.", stopped=True
         )
-    async with sandbox.session(now=NOON, seed="a") as session:
+    async with sandbox.session(owner=SYSTEM, now=NOON, seed="a") as session:
         assert (await session.execute("1 + 1", {})).value == "2"
 
 
 async def test_a_session_knows_that_its_worker_was_killed(sandbox: CodeSandbox) -> None:
-    async with sandbox.session(now=NOON, seed="a") as session:
+    async with sandbox.session(owner=SYSTEM, now=NOON, seed="a") as session:
         await session.execute("x = 1", {})
         assert await session.is_alive()
         assert (await session.execute("x", {})).value == "1"
@@ -114,12 +118,12 @@ async def test_a_session_knows_that_its_worker_was_killed(sandbox: CodeSandbox) 
 async def test_a_worker_that_died_while_idle_is_not_noticed(sandbox: CodeSandbox) -> None:
     assert workers()
     kill_workers()
-    async with sandbox.session(now=NOON, seed="a") as session:
+    async with sandbox.session(owner=SYSTEM, now=NOON, seed="a") as session:
         assert (await session.execute("1 + 1", {})).value == "2"
 
 
 async def test_cancelling_kills_the_worker(sandbox: CodeSandbox) -> None:
-    async with sandbox.session(now=NOON, seed="a") as session:
+    async with sandbox.session(owner=SYSTEM, now=NOON, seed="a") as session:
         before = workers()
         task = asyncio.create_task(session.execute("while True: pass", {}))
         await asyncio.sleep(0.2)
@@ -135,7 +139,7 @@ async def test_cancelling_kills_the_worker(sandbox: CodeSandbox) -> None:
 
 async def test_workers_inherit_no_environment(sandbox: CodeSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEXENT_SECRET_KEY", "do not tell")
-    async with sandbox.session(now=NOON, seed="a"):
+    async with sandbox.session(owner=SYSTEM, now=NOON, seed="a"):
         environments = {environment(pid) for pid in workers()}
     assert environments == {b""}
 
@@ -143,7 +147,7 @@ async def test_workers_inherit_no_environment(sandbox: CodeSandbox, monkeypatch:
 async def test_every_session_has_a_fresh_process(sandbox: CodeSandbox) -> None:
     seen: set[int] = set()
     for _ in range(3):
-        async with sandbox.session(now=NOON, seed="a") as session:
+        async with sandbox.session(owner=SYSTEM, now=NOON, seed="a") as session:
             seen.add(await worker_of(session))
     assert len(seen) == 3
 
@@ -159,7 +163,7 @@ async def worker_of(session: CodeSession) -> int:
 async def test_without_a_sandbox_no_code_runs(program: str) -> None:
     async with MontySandbox(binary_path=Path(program)) as sandbox:
         with pytest.raises(SandboxUnavailableError) as refused:
-            async with sandbox.session(now=NOON, seed="a"):
+            async with sandbox.session(owner=SYSTEM, now=NOON, seed="a"):
                 pass
     assert refused.value.code == "SANDBOX_UNAVAILABLE"
     assert refused.value.details["reason"]
@@ -192,7 +196,7 @@ async def test_a_host_ends_in_peace() -> None:
 
 
 async def test_leaving_a_session_ends_its_worker(sandbox: CodeSandbox) -> None:
-    async with sandbox.session(now=NOON, seed="a") as session:
+    async with sandbox.session(owner=SYSTEM, now=NOON, seed="a") as session:
         busy = await worker_of(session)
     began = time.monotonic()
     while busy in workers():
@@ -205,7 +209,7 @@ async def test_a_reader_may_be_closed_late() -> None:
     async with MontySandbox(limits=CodeLimits(wall_s=WALL_S)) as sandbox:
 
         async def hold() -> AsyncGenerator[None]:
-            async with sandbox.session(now=NOON, seed="a") as session:
+            async with sandbox.session(owner=SYSTEM, now=NOON, seed="a") as session:
                 await session.execute("while True: pass", {})
                 yield
 

@@ -12,6 +12,7 @@ from nexent_gql.adapters.engine_smolagents.journal import Journal
 from nexent_gql.adapters.engine_smolagents.model_calls import FINAL_ANSWER
 from nexent_gql.adapters.engine_smolagents.speech import Speech
 from nexent_gql.adapters.engine_smolagents.tool_calls import Asked, ToolCalls
+from nexent_gql.kernel.fairness import Owner
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.ports.engine import CodeStateLostError, RunSpec
 from nexent_gql.ports.run_events import ToolCallStarted, ToolOutput
@@ -111,8 +112,9 @@ class Snippets:
 
     async def _open(self) -> CodeSession:
         if self._session is None:
-            seed = str(self._spec.context.run_id)
-            opening = self._sandbox.session(now=self._spec.asked_at, seed=seed)
+            context = self._spec.context
+            owner = Owner(context.tenant_id, context.user_id)
+            opening = self._sandbox.session(owner=owner, now=self._spec.asked_at, seed=str(context.run_id))
             self._session = await self._stack.enter_async_context(opening)
             self._restored = 0
         return self._session

@@ -11,8 +11,9 @@ from typing import Self
 import structlog
 from pydantic_monty import AsyncMonty, AsyncMontySession, MontyError
 
-from nexent_gql.adapters.sandbox_monty.processes import OrphanGuard, WorkerProcess
+from nexent_gql.adapters.child_processes import ChildProcess, OrphanGuard
 from nexent_gql.adapters.sandbox_monty.session import MontyCodeSession
+from nexent_gql.kernel.fairness import FairSemaphore, Owner
 from nexent_gql.ports.sandbox import CodeLimits, SandboxUnavailableError
 
 _GUIDE = """\
@@ -23,9 +24,11 @@ no files, network or environment. Call the given functions directly, not through
 without await. Catch only built-in exceptions. The clock stands still, and sleeping takes no time.\
 """
 _GRACE_S = 0.5
+_NICENESS = 10  # whoever waits for an answer goes before whoever computes one
 _MAX_SUSPENSIONS = (
     1_000_000  # in all of a session, which sees its snippets again after a crash; each is bounded by itself
 )
+_RESERVE_FACTOR = 8
 _OPENING_TRIES = 3
 _SETTLE_S = 0.1
 _log = structlog.get_logger()
@@ -39,7 +42,8 @@ class MontySandbox:
 
     Args:
         max_sessions: Sessions at once; further ones wait.
-        max_busy: Snippets that compute at the same time, by default one for each processor.
+        max_busy: Snippets that compute at the same time, by default one for each processor. As one can't be
+            interrupted, a tenant or user of whom none computes gets a few further slots, see `FairSemaphore`.
         limits: Bounds of a snippet.
         binary_path: The `monty` program; by default the one that is installed with it.
     """
@@ -53,7 +57,8 @@ class MontySandbox:
         binary_path: Path | None = None,
     ) -> None:
         self._max_sessions = max_sessions
-        self._busy = asyncio.Semaphore(max_busy or os.cpu_count() or 1)
+        slots = max_busy or os.cpu_count() or 1
+        self._slots = FairSemaphore(slots, reserve=_RESERVE_FACTOR * slots)
         self._limits = limits or CodeLimits()
         self._binary_path = binary_path
         self._guard = OrphanGuard()
@@ -90,15 +95,15 @@ class MontySandbox:
         )  # the pool's threads let go of Python; one that does so at exit aborts the process
 
     @asynccontextmanager
-    async def session(self, *, now: datetime, seed: str) -> AsyncGenerator[MontyCodeSession]:
+    async def session(self, *, owner: Owner, now: datetime, seed: str) -> AsyncGenerator[MontyCodeSession]:
         """See `CodeSandbox`."""
         async with AsyncExitStack() as stack:
             worker, pid = await self._worker(stack, lambda pool: self._checkout(pool, now, seed))
             self._guard.add(pid)
             stack.callback(self._guard.remove, pid)
-            process = stack.enter_context(WorkerProcess(pid))
-            process.yield_to_others()
-            yield MontyCodeSession(worker, process.kill, self._limits, self._busy)
+            process = stack.enter_context(ChildProcess(pid))
+            process.lower_priority(_NICENESS)
+            yield MontyCodeSession(worker, process, self._limits, lambda: self._slots.slot(owner))
 
     def _checkout(self, pool: AsyncMonty, now: datetime, seed: str) -> AsyncMontySession:
         return pool.checkout(

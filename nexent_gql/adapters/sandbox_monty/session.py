@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import cast
 
 from pydantic_monty import (
@@ -20,27 +21,29 @@ from pydantic_monty import (
     MontySyntaxError,
 )
 
+from nexent_gql.adapters.child_processes import ChildProcess
 from nexent_gql.adapters.sandbox_monty.values import TooLargeError, readable, to_json
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.sandbox import CodeLimits, CodeResult, EndOfCode, HostCallError, HostFunction
 
 Functions = Mapping[str, HostFunction]
+OpenSlot = Callable[[], AbstractAsyncContextManager[None]]
 _MAX_ERROR_CHARS = 4_000
 _MAX_ROUND_TRIPS = 1_000
 _FILE = re.compile(r"<python-input-\d+>")  # counts what the session ran, which differs after a restart
+_LONG_S = 0.5  # what computes longer gives way to what has just begun
+_LONG_NICENESS = 19
 _END: ExternalResult = {"exc_type": "SystemExit"}
 
 
 class MontyCodeSession:
-    """Implements `CodeSession`; `kill` ends the worker, `busy` is entered for each stretch in which it computes."""
+    """Implements `CodeSession`; `process` is the worker's, `slot` is held for each stretch in which it computes."""
 
-    def __init__(
-        self, worker: AsyncMontySession, kill: Callable[[], None], limits: CodeLimits, busy: asyncio.Semaphore
-    ) -> None:
+    def __init__(self, worker: AsyncMontySession, process: ChildProcess, limits: CodeLimits, slot: OpenSlot) -> None:
         self._worker = worker
-        self._kill = kill
+        self._process = process
         self._limits = limits
-        self._busy = busy
+        self._slot = slot
         self._stopped = False
 
     async def is_alive(self) -> bool:
@@ -74,8 +77,12 @@ class MontyCodeSession:
             raise
 
     async def _compute(self, begin: "Callable[[], Awaitable[AsyncSnapshot]]") -> AsyncSnapshot:
-        async with self._busy:
-            return await begin()
+        async with self._slot():
+            demotion = asyncio.get_running_loop().call_later(_LONG_S, self._process.lower_priority, _LONG_NICENESS)
+            try:
+                return await begin()
+            finally:
+                demotion.cancel()
 
     def _ended(self, error: MontyError, turn: "_Snippet", printed: str) -> CodeResult:
         problem = self._broken_limit(error)
@@ -106,7 +113,7 @@ class MontyCodeSession:
 
     def _stop(self) -> None:
         self._stopped = True
-        self._kill()
+        self._process.kill()
 
 
 class _TooManyCallsError(Exception):

@@ -1,4 +1,4 @@
-"""Processes of the sandbox: killed when they are no longer wanted, and when this process is gone."""
+"""Child processes that run what others wrote: killed when they are not needed any more, and when this process ends."""
 
 import asyncio
 import os
@@ -21,12 +21,11 @@ while read -r change pid; do
 done
 [ -n "${pids# }" ] && kill -9 $pids
 """
-_NICENESS = 10
 _log = structlog.get_logger()
 
 
-class WorkerProcess:
-    """A worker by its id; a context manager. Where the system has handles, never another process of the same id."""
+class ChildProcess:
+    """A process by its id; a context manager. Where the system has handles, never another process of the same id."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -50,18 +49,18 @@ class WorkerProcess:
             else:
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
 
-    def yield_to_others(self) -> None:
-        """Let whoever waits for an answer go before whoever computes one."""
+    def lower_priority(self, niceness: int) -> None:
+        """Set the niceness, from 0 to 19; it can't be taken back."""
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self._pid, _NICENESS)
+            os.setpriority(os.PRIO_PROCESS, self._pid, niceness)
 
 
 class OrphanGuard:
-    """Ends workers whose host was killed: one that waits ends by itself, one that computes would go on to its limit.
+    """Kills child processes when this process ends, also when it is killed.
 
-    It is a small shell that reads process ids from a pipe, and kills what is left of them when the pipe closes,
-    which it does whatever way this process ends. The shell has a session of its own, so that a signal to this
-    process's group does not reach it.
+    It is a small shell that reads process ids from a pipe and kills those that remain when the pipe closes, as it
+    does however this process ends. The shell has a session of its own, so that a signal to this process's group does
+    not reach it.
     """
 
     def __init__(self) -> None:
@@ -69,31 +68,31 @@ class OrphanGuard:
         self._shell: subprocess.Popen[bytes] | None = None
 
     def add(self, pid: int) -> None:
-        """Watch a process."""
+        """Add a process."""
         self._pids.add(pid)
-        self._tell([("+", pid)])
+        self._send([("+", pid)])
 
     def remove(self, pid: int) -> None:
-        """Watch it no longer: it has ended, or is about to."""
+        """Remove a process that has ended, or is about to."""
         self._pids.discard(pid)
-        self._tell([("-", pid)])
+        self._send([("-", pid)])
 
     async def aclose(self) -> None:
-        """Kill what is left and end the shell."""
+        """Kill the processes that remain, and end the shell."""
         shell, self._shell = self._shell, None
         if shell is not None and shell.stdin is not None:
             shell.stdin.close()
             await asyncio.to_thread(shell.wait)
 
-    def _tell(self, changes: Sequence[tuple[str, int]]) -> None:
+    def _send(self, changes: Sequence[tuple[str, int]]) -> None:
         if self._shell is None or self._shell.poll() is not None:
             changes = [("+", pid) for pid in self._pids]
             self._shell = _start()
         if self._shell.stdin is not None:
             try:
                 self._shell.stdin.write("".join(f"{change} {pid}\n" for change, pid in changes).encode())
-            except BrokenPipeError:  # the next change starts another one, and tells it everything
-                _log.warning("sandbox.guard_lost")
+            except BrokenPipeError:  # the next change starts another one, and sends it everything
+                _log.warning("child_processes.guard_lost")
 
 
 def _start() -> subprocess.Popen[bytes]:
