@@ -21,6 +21,7 @@ from nexent_gql.adapters.llm_offline import OfflineModels
 from nexent_gql.adapters.llm_openai import OpenAIModels
 from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
+from nexent_gql.adapters.process_pool import ChildProcessPool
 from nexent_gql.adapters.redis_client import RedisLink, open_redis
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
 from nexent_gql.adapters.texts_near import NearTexts
@@ -70,6 +71,7 @@ class Runtime:
     llm: LanguageModels
     secrets: SecretBox
     passwords: Passwords
+    processes: ChildProcessPool
     toolbox: ToolBox
     clock: Clock
     settings: Settings
@@ -112,6 +114,9 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         client = await stack.enter_async_context(
             outbound_client(settings.outbound.reach, max_connections=settings.jobs.max_runs * 2)
         )
+        processes = await stack.enter_async_context(
+            ChildProcessPool(size=settings.processes.max_tasks, tasks_per_child=settings.processes.tasks_per_child)
+        )
         passwords = Argon2Passwords()
         stack.callback(passwords.close)
         yield Runtime(
@@ -124,6 +129,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             llm=LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client), Dialect.OFFLINE: OfflineModels()}),
             secrets=AesGcmSecretBox([settings.secret_key]),
             passwords=passwords,
+            processes=processes,
             toolbox=BuiltinTools(),
             clock=utc_now,
             settings=settings,

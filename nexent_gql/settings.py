@@ -35,6 +35,15 @@ class JobSettings(_Section):
     retention_s: int = Field(default=7 * 86_400, ge=60, description="Seconds a finished job is kept.")
 
 
+class ProcessSettings(_Section):
+    """Child processes for work that is heavy or dangerous."""
+
+    max_tasks: int | None = Field(
+        default=None, ge=1, description="Tasks at the same time in one process's children; unset: one a processor."
+    )
+    tasks_per_child: int = Field(default=100, ge=1, description="Tasks after which a child process is replaced.")
+
+
 class RunSettings(_Section):
     """Bounds of a run and of its events."""
 
@@ -102,6 +111,7 @@ class Settings(BaseSettings):
     system_database_pool: int = Field(default=10, ge=2, description="The same for work that spans tenants.")
     auth: AuthSettings = AuthSettings()
     jobs: JobSettings = JobSettings()
+    processes: ProcessSettings = ProcessSettings()
     runs: RunSettings = RunSettings()
     outbound: OutboundSettings = OutboundSettings()
     api: ApiSettings = ApiSettings()

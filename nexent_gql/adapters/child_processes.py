@@ -68,14 +68,15 @@ class OrphanGuard:
         self._shell: subprocess.Popen[bytes] | None = None
 
     def add(self, pid: int) -> None:
-        """Add a process."""
+        """Add a process, or with a negative id a process group."""
         self._pids.add(pid)
         self._send([("+", pid)])
 
     def remove(self, pid: int) -> None:
         """Remove a process that has ended, or is about to."""
-        self._pids.discard(pid)
-        self._send([("-", pid)])
+        if pid in self._pids:
+            self._pids.remove(pid)
+            self._send([("-", pid)])
 
     async def aclose(self) -> None:
         """Kill the processes that remain, and end the shell."""

@@ -18,6 +18,7 @@ from nexent_gql.cli.state import find_settings, state_dir_option
 from nexent_gql.embedded import AlreadyRunningError, EngineError, StateLock, engine_versions
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.page import PageRequest
+from nexent_gql.ports.processes import ProcessesUnavailableError
 from nexent_gql.runtime import Runtime, open_runtime
 from nexent_gql.services import Services
 from nexent_gql.settings import Settings, SettingsError
@@ -90,9 +91,21 @@ async def _remote(state_dir: Path) -> list[Finding]:
         for check in await runtime.check():
             detail = f"answers in {check.latency_ms} ms" if check.error is None else f"does not answer: {check.error}"
             findings.append(Finding(check.name, detail, _ADVICE[check.name] if check.error else None))
+        findings.append(await _child_processes(runtime))
         if findings[0].advice is None:
             findings += [finding async for finding in _inside(runtime, settings)]
     return findings
+
+
+async def _child_processes(runtime: Runtime) -> Finding:
+    """Start a child process, and look at what is in force in it."""
+    try:
+        confinement = await runtime.processes.confinement()
+    except ProcessesUnavailableError as error:
+        return Finding("child processes", error.message, "allow more processes or memory, see `ulimit -a`")
+    if confinement["network_refused"]:
+        return Finding("child processes", "start, with limits, and are refused the network")
+    return Finding("child processes", "start, with limits; this system can't refuse them the network")
 
 
 async def _inside(runtime: Runtime, settings: Settings) -> AsyncGenerator[Finding]:

@@ -1,0 +1,172 @@
+"""Our end of one child process of the pool."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Self, cast
+from uuid import UUID
+
+from nexent_gql.adapters.child_processes import ChildProcess, OrphanGuard
+from nexent_gql.adapters.process_pool.child_main import FAILED, NO_MEMORY, RESULT, TOO_LARGE
+from nexent_gql.ports.processes import (
+    Limit,
+    LimitExceededError,
+    ProcessCrashedError,
+    ProcessesUnavailableError,
+    ProcessLimits,
+    Task,
+    TaskFailedError,
+)
+
+_PROGRAM = Path(__file__).with_name("child_main.py")
+_HEADER_BYTES = 4
+_MAX_ERROR_BYTES = 16_000  # of an answer that is no result
+_START_S = 30.0
+_END_S = 5.0
+_NICENESS = 10  # whoever waits for an answer goes before whoever computes one
+
+
+class Child:
+    """One process; `start` makes it. Used by one task at a time.
+
+    Attributes:
+        tenant_id: Whose work it has seen; None before its first task, see `is_fresh`.
+        tasks: How many tasks it was given.
+        confinement: What is in force in it, by name.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, guard: OrphanGuard) -> None:
+        self.tenant_id: UUID | None = None
+        self.tasks = 0
+        self.confinement: dict[str, bool] = {}
+        self._process = process
+        self._guard = guard
+        guard.add(-process.pid)  # a process group: what it may have started ends with it
+
+    @classmethod
+    async def start(cls, guard: OrphanGuard) -> Self:
+        """Start a process and wait until it takes tasks.
+
+        Raises:
+            ProcessesUnavailableError: It does not start.
+        """
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", "-B", str(_PROGRAM)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env={"LC_ALL": "C.UTF-8", "TZ": "UTC", "OMP_NUM_THREADS": "1"},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ProcessesUnavailableError(f"No child process can be started: {error.strerror}.") from error
+        child = cls(process, guard)
+        try:
+            async with asyncio.timeout(_START_S):
+                await child._send(json.dumps({"path": sys.path, "parent": os.getpid()}).encode())
+                _, body = await child._receive(_MAX_ERROR_BYTES)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            await child.end()
+            raise ProcessesUnavailableError("A child process did not start; see the log.") from error
+        except BaseException:
+            child.kill()
+            raise
+        child.confinement = json.loads(body)
+        with ChildProcess(process.pid) as handle:
+            handle.lower_priority(_NICENESS)
+        return child
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.returncode is None
+
+    async def run(self, task: Task, payload: bytes, limits: ProcessLimits) -> bytes:
+        """Do one task; after any error but `TaskFailedError` the process is gone or must be ended.
+
+        Raises:
+            LimitExceededError: The task used more than it may.
+            ProcessCrashedError: The process ended.
+            TaskFailedError: The task raised an exception.
+        """
+        self.tasks += 1
+        header = {
+            "module": task.module,
+            "function": task.function,
+            "memory_bytes": limits.memory_bytes,
+            "cpu_s": limits.cpu_s,
+            "output_bytes": limits.output_bytes,
+        }
+        try:
+            async with asyncio.timeout(limits.wall_s):
+                await self._send(json.dumps(header).encode())
+                await self._send(payload)
+                kind, body = await self._receive(max(limits.output_bytes, _MAX_ERROR_BYTES))
+        except TimeoutError:
+            raise LimitExceededError(Limit.WALL_TIME, limits.wall_s) from None
+        except (OSError, asyncio.IncompleteReadError):
+            raise await self._explain_end(limits) from None
+        if kind == RESULT:
+            return body
+        raise _failure(kind, body, limits)
+
+    async def end(self) -> None:
+        """Kill it with its process group, and wait until it is gone."""
+        self.kill()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_END_S):
+                await self._process.wait()
+
+    def kill(self) -> None:
+        """Kill it with its process group, without waiting."""
+        self._guard.remove(-self.pid)
+        if self.is_running:  # until it is reaped, no other group has this id
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    async def _send(self, message: bytes) -> None:
+        pipe = cast("asyncio.StreamWriter", self._process.stdin)
+        pipe.write(len(message).to_bytes(_HEADER_BYTES, "big"))
+        pipe.write(message)
+        await pipe.drain()
+
+    async def _receive(self, most_bytes: int) -> tuple[bytes, bytes]:
+        """Return the kind and the body of an answer; one that is longer than a child of ours sends is an end of it."""
+        pipe = cast("asyncio.StreamReader", self._process.stdout)
+        size = int.from_bytes(await pipe.readexactly(_HEADER_BYTES), "big")
+        if not 0 < size <= most_bytes + 1:
+            self.kill()
+            raise asyncio.IncompleteReadError(b"", size)
+        answer = await pipe.readexactly(size)
+        return answer[:1], answer[1:]
+
+    async def _explain_end(self, limits: ProcessLimits) -> LimitExceededError | ProcessCrashedError:
+        await self.end()
+        status = self._process.returncode
+        if status == -signal.SIGXCPU:
+            return LimitExceededError(Limit.CPU_TIME, limits.cpu_s)
+        cause = f"signal {-status}" if status is not None and status < 0 else f"status {status}"
+        return ProcessCrashedError(f"The process that did the work ended with {cause}.", status=status)
+
+
+def _failure(kind: bytes, body: bytes, limits: ProcessLimits) -> LimitExceededError | TaskFailedError:
+    if kind == NO_MEMORY:
+        return LimitExceededError(Limit.MEMORY, limits.memory_bytes)
+    if kind == TOO_LARGE:
+        return LimitExceededError(Limit.OUTPUT, limits.output_bytes)
+    name, message = json.loads(body) if kind == FAILED else ("ValueError", "the answer is of no known kind")
+    return TaskFailedError(name, message)

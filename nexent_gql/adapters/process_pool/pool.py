@@ -1,0 +1,129 @@
+"""Hands out child processes to tenants in turn."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Self
+from uuid import UUID
+
+import structlog
+
+from nexent_gql.adapters.child_processes import OrphanGuard
+from nexent_gql.adapters.process_pool.child import Child
+from nexent_gql.kernel.fairness import FairSemaphore, Owner
+from nexent_gql.ports.processes import (
+    LimitExceededError,
+    ProcessCrashedError,
+    ProcessesUnavailableError,
+    ProcessLimits,
+    Task,
+    TaskFailedError,
+)
+
+_DEFAULTS = ProcessLimits()
+_log = structlog.get_logger()
+
+
+class ChildProcessPool:
+    """Implements the `ProcessPool` port; an async context manager, which ends all children on leaving.
+
+    Children are started when they are needed. An idle one waits for the next task of its tenant, or is ended to make
+    room for another tenant's.
+
+    Args:
+        size: Tasks at the same time, by default one for each processor; and how many children may be idle.
+        reserve: Further ones for tenants and users of whom none runs.
+        tasks_per_child: A child that has done so many is replaced, so that what libraries leak has an end.
+    """
+
+    def __init__(self, *, size: int | None = None, reserve: int = 2, tasks_per_child: int = 100) -> None:
+        self._size = size or os.cpu_count() or 1
+        self._slots = FairSemaphore(self._size, reserve=reserve)
+        self._tasks_per_child = tasks_per_child
+        self._idle: list[Child] = []
+        self._busy: set[Child] = set()
+        self._starting: set[asyncio.Task[Child]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._guard = OrphanGuard()
+        self._is_closed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._is_closed = True
+        await asyncio.gather(*self._starting, return_exceptions=True)
+        children, self._idle = [*self._idle, *self._busy], []
+        await asyncio.gather(*(child.end() for child in children), *self._ending)
+        await self._guard.aclose()
+
+    async def run(self, task: Task, payload: bytes, *, owner: Owner, limits: ProcessLimits | None = None) -> bytes:
+        """See `ProcessPool`."""
+        async with self._slots.slot(owner), self._child(owner.tenant_id) as child:
+            try:
+                return await child.run(task, payload, limits or _DEFAULTS)
+            except (LimitExceededError, ProcessCrashedError) as error:
+                _log.warning("process_pool.child_ended", task=task.function, code=error.code, **error.details)
+                raise
+
+    async def confinement(self) -> dict[str, bool]:
+        """Start a child if need be, and return what is in force in it."""
+        async with self._child(None) as child:
+            return child.confinement
+
+    @asynccontextmanager
+    async def _child(self, tenant_id: UUID | None) -> AsyncGenerator[Child]:
+        child = self._take(tenant_id)
+        if child is None:
+            starting = asyncio.create_task(self._start())
+            self._starting.add(starting)
+            starting.add_done_callback(self._starting.discard)
+            child = await starting
+        child.tenant_id = tenant_id
+        self._busy.add(child)
+        try:
+            yield child
+        except TaskFailedError:
+            self._give_back(child)
+            raise
+        except BaseException:
+            self._end(child)
+            raise
+        else:
+            self._give_back(child)
+        finally:
+            self._busy.discard(child)
+
+    async def _start(self) -> Child:
+        child = await Child.start(self._guard)
+        if self._is_closed:
+            await child.end()
+            raise ProcessesUnavailableError("The pool of processes is closed.")
+        return child
+
+    def _take(self, tenant_id: UUID | None) -> Child | None:
+        """Return an idle child that has seen no other tenant's data."""
+        for child in list(self._idle):
+            if not child.is_running:
+                self._idle.remove(child)
+                self._end(child)
+            elif child.tenant_id == tenant_id or child.tasks == 0:
+                self._idle.remove(child)
+                return child
+        return None
+
+    def _give_back(self, child: Child) -> None:
+        if self._is_closed or child.tasks >= self._tasks_per_child or not child.is_running:
+            self._end(child)
+            return
+        self._idle.append(child)
+        if len(self._idle) > self._size:
+            self._end(self._idle.pop(0))
+
+    def _end(self, child: Child) -> None:
+        """Kill a child at once, and wait for its end in the background."""
+        child.kill()
+        task = asyncio.create_task(child.end())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
