@@ -9,7 +9,7 @@ from benchmarks.house import House
 from nexent_gql.api.relay import global_id
 from nexent_gql.domains.agents.policy import AgentDraft
 from nexent_gql.domains.models.policy import ModelConfig
-from nexent_gql.domains.runs import events
+from nexent_gql.domains.runs.answer import answer_text
 from nexent_gql.domains.runs.asking import Asked, NewMessage
 from nexent_gql.domains.runs.tables import RunStatus
 from nexent_gql.kernel.ids import new_id
@@ -67,7 +67,7 @@ class ScriptedAgent:
             seen = [entry async for entry in self.events(asked)]
         if seen[-1].body.get("status") != RunStatus.SUCCEEDED:
             raise RuntimeError(f"the run ended as {seen[-1].body}")
-        return events.answer_text(seen)
+        return answer_text(seen)
 
 
 def run_id(asked: Asked) -> str:

@@ -4,7 +4,7 @@ The JSON form of a part is an object with `type` and the part's fields; fields t
 this release does not know, or cannot read, are kept as `UnknownPart` and written back unchanged.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar, cast
 from uuid import UUID
@@ -134,14 +134,14 @@ def join_text(parts: Iterable[ContentPart]) -> str:
     return "".join([part.text for part in parts if isinstance(part, TextPart)])
 
 
-def encode_parts(parts: Iterable[ContentPart]) -> list[Json]:
+def encode_parts(parts: Iterable[ContentPart]) -> list[JsonObject]:
     """Return the JSON form of parts."""
     return [_encode(part) for part in parts]
 
 
-def decode_parts(stored: Json) -> tuple[ContentPart, ...]:
+def decode_parts(stored: object) -> tuple[ContentPart, ...]:
     """Read the JSON form of parts; never fails. What is not an object is skipped."""
-    items: Sequence[Json] = stored if isinstance(stored, list) else ()
+    items = cast("list[Json]", stored) if isinstance(stored, list) else ()
     return tuple([_decode(item) for item in items if isinstance(item, dict)])
 
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.content import ContentPart
 from nexent_gql.ports.llm import ModelEndpoint, ToolSpec
 from nexent_gql.ports.run_events import RunEventBody
 from nexent_gql.ports.tools import ToolContext
@@ -22,10 +23,10 @@ class AgentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A finished message of the conversation so far."""
+    """A finished message of the conversation so far; an answer that ended before its first word says so in its text."""
 
     role: Literal["user", "assistant"]
-    text: str
+    parts: tuple[ContentPart, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class RunSpec:
     model: ModelEndpoint
     tools: tuple[ToolSpec, ...]
     history: tuple[Turn, ...]
-    task: str
+    question: tuple[ContentPart, ...]
     asked_at: datetime
     context: ToolContext
 

@@ -10,6 +10,7 @@ import pytest
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
 from nexent_gql.adapters.sandbox_monty import MontySandbox
 from nexent_gql.kernel.json import Json
+from nexent_gql.ports.content import text_parts
 from nexent_gql.ports.engine import AgentKind, MaxStepsError, RunFailedError, Turn
 from nexent_gql.ports.llm import (
     ChatMessage,
@@ -192,7 +193,7 @@ async def test_a_model_that_says_nothing_is_given_up(stage: Stage, kind: AgentKi
 
 
 async def test_history_and_instructions_are_sent(stage: Stage) -> None:
-    history = (Turn("user", "Hello"), Turn("assistant", "Hi!"))
+    history = (Turn("user", text_parts("Hello")), Turn("assistant", text_parts("Hi!")))
     await stage.run(
         [],
         ["Yes."],

@@ -26,6 +26,7 @@ from nexent_gql.domains.conversations.tables import Message
 from nexent_gql.domains.conversations.turns import Turns
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.runs import events
+from nexent_gql.domains.runs.answer import answer_text
 from nexent_gql.domains.runs.asking import Asked, Asking, NewMessage, OnBusy
 from nexent_gql.domains.runs.executor import ExecutorSettings, RunExecutor
 from nexent_gql.domains.runs.service import RunService
@@ -40,6 +41,7 @@ from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.tables import Job
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.content import ReasoningPart, TextPart, join_text
 from nexent_gql.ports.engine import MaxStepsError, RunPort, RunSpec
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import (
@@ -51,7 +53,7 @@ from nexent_gql.ports.llm import (
     ModelStreamBrokenError,
     TextChunk,
 )
-from nexent_gql.ports.run_events import TextDelta
+from nexent_gql.ports.run_events import ReasoningDelta, TextDelta
 from tests.support.factory import Factory
 from tests.support.scripted_engine import Script, ScriptedEngine, say
 from tests.support.toolbox import NamedTools
@@ -179,7 +181,7 @@ async def test_a_run_answers_and_says_so(house: House) -> None:
     entries = await house.events(asked)
     assert_gapless(entries)
     assert kinds(entries) == ["AttemptStarted", "TextDelta", "TextDelta", "StepFinished", "RunFinished"]
-    assert events.answer_text(entries) == "Hello"
+    assert answer_text(entries) == "Hello"
 
 
 async def test_the_archive_serves_when_redis_has_forgotten(house: House, redis_url: str) -> None:
@@ -247,7 +249,7 @@ async def test_another_attempt_goes_on_where_the_first_died(house: House) -> Non
     assert (done, run.status, run.attempt) == (["first", "second"], "SUCCEEDED", 2)
     assert message.text == "One. Two."
     assert_gapless(entries)
-    assert events.answer_text(entries) == "One. Two."
+    assert answer_text(entries) == "One. Two."
     restarted = [entry.body["text"] for entry in entries if entry.body["kind"] == "AttemptStarted"]
     assert restarted == ["", "One. "]
     assert await house.events(asked) == entries
@@ -273,7 +275,7 @@ async def test_a_worker_that_stops_hands_the_run_over(house: House) -> None:
     assert (await house.run(asked)).status == "SUCCEEDED"
     entries = await house.events(asked)
     assert_gapless(entries)
-    assert (events.answer_text(entries), (await house.answer(asked)).text) == ("One. Two.", "One. Two.")
+    assert (answer_text(entries), (await house.answer(asked)).text) == ("One. Two.", "One. Two.")
 
 
 async def test_an_attempt_behind_one_that_never_began_has_lost_nothing(house: House) -> None:
@@ -327,7 +329,7 @@ async def test_stopping_keeps_what_was_said(house: House) -> None:
     assert (run.status, message.status, message.text) == ("STOPPED", "STOPPED", "Once upon a time")
     assert await house.job_state(asked) == "CANCELLED"
     entries = await house.events(asked)
-    assert events.answer_text(entries) == "Once upon a time"
+    assert answer_text(entries) == "Once upon a time"
     assert (await house.runs.stop(house.actor, asked.run.id)).status == "STOPPED"
 
 
@@ -422,7 +424,7 @@ async def test_a_wiped_redis_loses_nothing_of_a_living_run(house: House, redis_u
     await house.runner(speak).run(asked.run.job_id)
     entries = await reading
     assert_gapless(entries)
-    assert events.answer_text(entries) == "before after"
+    assert answer_text(entries) == "before after"
 
 
 async def test_a_deleted_conversation_ends_its_run(house: House) -> None:
@@ -449,7 +451,7 @@ async def test_queued_messages_see_the_answers_before_them(house: House) -> None
     seen: list[list[str]] = []
 
     async def count(spec: RunSpec, port: RunPort) -> None:
-        seen.append([turn.text for turn in spec.history] + [spec.task])
+        seen.append([join_text(parts) for parts in (*(turn.parts for turn in spec.history), spec.question)])
         await say(port, 1, f"answer {len(seen)}")
 
     first = await house.send("one")
@@ -460,6 +462,32 @@ async def test_queued_messages_see_the_answers_before_them(house: House) -> None
     await runner.run(first.run.job_id)
     await runner.run(second.run.job_id)
     assert seen == [["one"], ["one", "answer 1", "two"]]
+
+
+async def test_an_answer_is_stored_with_its_reasoning_and_its_text(house: House) -> None:
+    async def think(_spec: RunSpec, port: RunPort) -> None:
+        port.emit(ReasoningDelta(text="Which one?", step=1))
+        await say(port, 1, "This one.")
+
+    asked = await house.send()
+    await house.runner(think).run(asked.run.job_id)
+    answer = await house.answer(asked)
+    assert (answer.text, answer.content) == ("This one.", (ReasoningPart("Which one?"), TextPart("This one.")))
+
+
+async def test_the_model_reads_that_an_answer_was_stopped_before_its_first_word(house: House) -> None:
+    asked = await house.send("one")
+    await house.runs.stop(house.actor, asked.run.id)
+    seen: list[str] = []
+
+    async def look(spec: RunSpec, port: RunPort) -> None:
+        seen.extend(f"{turn.role}: {join_text(turn.parts)}" for turn in spec.history)
+        await say(port, 1, "two")
+
+    following = await house.send("go on", asked)
+    await house.runner(look).run(following.run.job_id)
+    assert seen == ["user: one", "assistant: (No answer: it was stopped before the first word.)"]
+    assert (await house.answer(asked)).content == ()
 
 
 class BreaksOff(OfflineModels):

@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 from uuid import UUID
 
 from nexent_gql.kernel.json import JsonObject, dumps, loads_object
+from nexent_gql.ports.content import text_parts
 from nexent_gql.ports.engine import AgentEngine, AgentKind, RunSpec, Turn
 from nexent_gql.ports.llm import ModelEndpoint, ToolSpec
 from nexent_gql.ports.run_events import AttemptStarted, RunEventBody, TextDelta
@@ -152,7 +153,7 @@ def spec_of(
         model=model,
         tools=tools,
         history=history,
-        task=task,
+        question=text_parts(task),
         asked_at=ASKED_AT,
         context=CONTEXT,
     )

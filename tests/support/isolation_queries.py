@@ -24,6 +24,7 @@ from nexent_gql.db.session import Database
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.json import Json
 from nexent_gql.kernel.page import Page
+from nexent_gql.ports.content import ContentPart, TextPart
 from tests.support.tenant_rows import Rows
 
 Query = Callable[..., Awaitable[object]]
@@ -79,9 +80,19 @@ def _arguments(query: Query, rows: Rows) -> Iterator[Mapping[str, object]]:
         yield dict(zip(candidates, chosen, strict=True))
 
 
+_SIMPLE: dict[object, list[object]] = {
+    bool: [False],
+    int: [0, 100],
+    datetime: [datetime.now(UTC)],
+    ContentPart: [TextPart("text")],
+}
+
+
 def _candidates(name: str, hint: object, rows: Rows) -> list[object]:
     """Return what to try for a parameter."""
     origin, parts = get_origin(hint), get_args(hint)
+    if hint in _SIMPLE:
+        return _SIMPLE[hint]
     if origin in (Union, UnionType):
         (part,) = (part for part in parts if part is not type(None))
         return [None, *_candidates(name, part, rows)]
@@ -93,10 +104,7 @@ def _candidates(name: str, hint: object, rows: Rows) -> list[object]:
         return _values(name, hint, rows)
     if isinstance(hint, type) and is_dataclass(hint) and all(_has_default(field) for field in fields(hint)):
         return [hint()]
-    simple: dict[object, list[object]] = {bool: [False], int: [0, 100], datetime: [datetime.now(UTC)]}
-    if hint not in simple:
-        raise UnknownParameterError(f"{name}: {hint}")
-    return simple[hint]
+    raise UnknownParameterError(f"{name}: {hint}")
 
 
 def _has_default(field: object) -> bool:

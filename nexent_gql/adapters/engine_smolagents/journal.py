@@ -65,7 +65,7 @@ class Generation:
 def _encode_call(call: ToolCall) -> JsonObject:
     stored: JsonObject = {"id": call.id, "name": call.name, "arguments": call.arguments}
     if call.opaque:
-        stored["opaque"] = encode_parts(call.opaque)
+        stored["opaque"] = [*encode_parts(call.opaque)]
     return stored
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC
 
 from nexent_gql.adapters.engine_smolagents.functions import functions_of
+from nexent_gql.ports.content import TextPart
 from nexent_gql.ports.engine import AgentKind, RunSpec
 from nexent_gql.ports.llm import ChatMessage
 
@@ -56,9 +57,12 @@ def opening(spec: RunSpec, guide: str) -> list[ChatMessage]:
     The time stands with the question: ahead of it everything stays the same from run to run, for caches.
     """
     asked_at = f"{spec.asked_at.astimezone(UTC):%A, %d %B %Y, %H:%M} UTC"
-    task = f"<context>\nThe user asks this on {asked_at}.\n</context>\n\n{spec.task}"
-    history = [ChatMessage.from_text(turn.role, turn.text) for turn in spec.history]
-    return [ChatMessage.from_text("system", _system(spec, guide)), *history, ChatMessage.from_text("user", task)]
+    context = TextPart(f"<context>\nThe user asks this on {asked_at}.\n</context>\n\n")
+    return [
+        ChatMessage.from_text("system", _system(spec, guide)),
+        *[ChatMessage(turn.role, turn.parts) for turn in spec.history],
+        ChatMessage("user", (context, *spec.question)),
+    ]
 
 
 def observation(output: str) -> ChatMessage:

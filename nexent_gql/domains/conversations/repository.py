@@ -14,15 +14,22 @@ from sqlmodel import col
 
 from nexent_gql.db.rows import ById
 from nexent_gql.domains.conversations import events
-from nexent_gql.domains.conversations.tables import Conversation, ConversationEvent, Message, MessageStatus
+from nexent_gql.domains.conversations.tables import (
+    Conversation,
+    ConversationEvent,
+    Message,
+    MessageStatus,
+    stored_parts,
+)
 from nexent_gql.jobs.enqueue import POKE
 from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
+from nexent_gql.ports.content import ContentPart, join_text
 
 _Row = TypeVar("_Row", Conversation, int)
 _CONVERSATION, _MESSAGE = ById(Conversation), ById(Message)
 _CLOSE = text("""
-    UPDATE message SET text = :text, status = :status, updated_at = :at
+    UPDATE message SET text = :text, parts = CAST(:parts AS jsonb), status = :status, updated_at = :at
      WHERE tenant_id = :tenant AND id = :message RETURNING id
 """)
 _BRANCHES = text("""
@@ -116,9 +123,19 @@ class ConversationRepository:
         """Return a message."""
         return await _MESSAGE.get(self._session, self._tenant_id, message_id)
 
-    async def close_message(self, message_id: UUID, words: str, status: MessageStatus, at: datetime) -> bool:
-        """Give a message its final text and status; False: it is gone."""
-        values = {"tenant": self._tenant_id, "message": message_id, "text": words, "status": status, "at": at}
+    async def close_message(
+        self, message_id: UUID, content: tuple[ContentPart, ...], status: MessageStatus, at: datetime
+    ) -> bool:
+        """Set the final content and status of a message; False: it is gone."""
+        parts = stored_parts(content)
+        values = {
+            "tenant": self._tenant_id,
+            "message": message_id,
+            "text": join_text(content),
+            "parts": None if parts is None else dumps(parts).decode(),
+            "status": status,
+            "at": at,
+        }
         return (await self._session.execute(_CLOSE, values)).first() is not None
 
     async def messages(self, ids: Collection[UUID]) -> list[Message]:

@@ -10,6 +10,7 @@ from sqlmodel import Field
 
 from nexent_gql.db.base import Table, TenantRow, timestamp
 from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.content import ContentPart, decode_parts, encode_parts, join_text, text_parts
 
 
 class MessageRole(StrEnum):
@@ -78,7 +79,11 @@ class Conversation(TenantRow, table=True):
 
 
 class Message(TenantRow, table=True):
-    """A message; children of one parent are alternatives to each other. `run_id` only on answers."""
+    """A message; children of one parent are alternatives to each other. `run_id` only on answers.
+
+    `text` is what all text parts say. `parts` is None where there is nothing but that text, as in all rows of
+    releases without parts; otherwise it holds every part, the text included.
+    """
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
@@ -93,10 +98,21 @@ class Message(TenantRow, table=True):
     role: str
     status: str
     text: str = ""
+    parts: list[JsonObject] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     run_id: UUID | None = None
     rating: str | None = None
     rating_comment: str | None = None
     updated_at: datetime = timestamp(default_now=True)
+
+    @property
+    def content(self) -> tuple[ContentPart, ...]:
+        """The message as parts."""
+        return text_parts(self.text) if self.parts is None else decode_parts(self.parts)
+
+
+def stored_parts(parts: tuple[ContentPart, ...]) -> list[JsonObject] | None:
+    """Return what `Message.parts` holds for a message of these parts."""
+    return None if parts == text_parts(join_text(parts)) else encode_parts(parts)
 
 
 class ConversationEvent(Table, table=True):

@@ -7,8 +7,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.domains.conversations import events
 from nexent_gql.domains.conversations.repository import ConversationRepository
-from nexent_gql.domains.conversations.tables import Conversation, Message, MessageRole, MessageStatus, TitleSource
+from nexent_gql.domains.conversations.tables import (
+    Conversation,
+    Message,
+    MessageRole,
+    MessageStatus,
+    TitleSource,
+    stored_parts,
+)
 from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.content import ContentPart, join_text
 
 MAX_HISTORY_MESSAGES = 1_000
 _LATER = timedelta(microseconds=1)
@@ -43,7 +51,9 @@ class Turns:
         """Return a message."""
         return await self._repository.message(message_id)
 
-    def ask(self, conversation: Conversation, parent_id: UUID | None, words: str, now: datetime) -> Message:
+    def ask(
+        self, conversation: Conversation, parent_id: UUID | None, content: tuple[ContentPart, ...], now: datetime
+    ) -> Message:
         """Add what the user says behind `parent_id`, None for a new beginning; `tell` writes it."""
         message = Message(
             tenant_id=self._tenant_id,
@@ -51,7 +61,8 @@ class Turns:
             parent_id=parent_id,
             role=MessageRole.USER,
             status=MessageStatus.COMPLETE,
-            text=words,
+            text=join_text(content),
+            parts=stored_parts(content),
             created_at=now,
             updated_at=now,
         )
@@ -75,9 +86,11 @@ class Turns:
         self._news.append(events.body(events.ACTIVE_BRANCH_CHANGED, message_id=str(message.id)))
         return message
 
-    async def close_answer(self, message_id: UUID, words: str, status: MessageStatus, now: datetime) -> None:
-        """Give an answer its final text and status; `tell` says so."""
-        if await self._repository.close_message(message_id, words, status, now):
+    async def close_answer(
+        self, message_id: UUID, content: tuple[ContentPart, ...], status: MessageStatus, now: datetime
+    ) -> None:
+        """Set the final content and status of an answer; `tell` says so."""
+        if await self._repository.close_message(message_id, content, status, now):
             self._news.append(events.body(events.MESSAGE_UPDATED, message_id=str(message_id)))
 
     async def entitle(self, conversation: Conversation, title: str, now: datetime) -> None:

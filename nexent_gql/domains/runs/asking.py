@@ -39,6 +39,7 @@ from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.kernel.text import line, required_text
+from nexent_gql.ports.content import text_parts
 
 MAX_MESSAGE_CHARS = 100_000
 MAX_CLIENT_ID_CHARS = 128
@@ -143,7 +144,7 @@ class Asking:
                 parent_id = (await self._answer(turns, conversation, new.parent_id)).id
             if new.agent_id is None:
                 await self._clear_the_way(session, actor, conversation, request, new.on_busy)
-            question = turns.ask(conversation, parent_id, text, self._clock())
+            question = turns.ask(conversation, parent_id, text_parts(text), self._clock())
             return await self._open(session, turns, conversation, agent, question, request)
 
         return await self._once(actor, request, ask)
@@ -170,7 +171,7 @@ class Asking:
                 raise WrongMessageError("Only your own messages can be edited.", path=("messageId",))
             await self._clear_the_way(session, actor, conversation, request, on_busy)
             agent = await self._agents.get_within(session, actor, conversation.agent_id)
-            question = turns.ask(conversation, message.parent_id, text, self._clock())
+            question = turns.ask(conversation, message.parent_id, text_parts(text), self._clock())
             return await self._open(session, turns, conversation, agent, question, request)
 
         return await self._once(actor, request, ask)

@@ -11,7 +11,7 @@ from nexent_gql.kernel.json import JsonObject, dumps, loads
 from nexent_gql.kernel.page import InvalidCursorError
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import Usage
-from nexent_gql.ports.run_events import AttemptStarted, TextDelta, UsageUpdated, decode_body
+from nexent_gql.ports.run_events import UsageUpdated, decode_body
 
 _CURSOR = re.compile(r"([0-9a-f]{8})-(0|[1-9][0-9]{0,8})", re.ASCII)
 
@@ -43,17 +43,6 @@ def parse_cursor(of: UUID, text: str | None, field: str) -> int:
     if match is None or match[1] != of.hex[-8:]:
         raise InvalidCursorError(field)
     return int(match[2])
-
-
-def answer_text(entries: Iterable[Entry]) -> str:
-    """Return the answer that the events make: the text deltas behind the last attempt's own beginning."""
-    parts: list[str] = []
-    for entry in entries:
-        if entry.body["kind"] == AttemptStarted.kind:
-            parts = [cast("str", entry.body["text"])]
-        elif entry.body["kind"] == TextDelta.kind and entry.body["agent_path"] == "main":
-            parts.append(cast("str", entry.body["text"]))
-    return "".join(parts)
 
 
 def last_usage(entries: Sequence[Entry]) -> Usage:

@@ -11,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import DatabaseUnavailableError
 from nexent_gql.domains.conversations import events as conversation_events
-from nexent_gql.domains.conversations.tables import Message, MessageRole, TitleSource
+from nexent_gql.domains.conversations.tables import TitleSource
 from nexent_gql.domains.conversations.turns import Turns
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.errors import RunDeadlineError, WorkerLostError
 from nexent_gql.domains.runs.execution import Execution
+from nexent_gql.domains.runs.history import turn_of
 from nexent_gql.domains.runs.jobs import GenerateTitle
 from nexent_gql.domains.runs.repository import RunRepository
 from nexent_gql.domains.runs.stopping import close_run
@@ -27,7 +28,7 @@ from nexent_gql.jobs.lease import CancelReason, Lease, LeaseLostError
 from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError, UnavailableError
-from nexent_gql.ports.engine import AgentEngine, AgentKind, RunFailedError, RunSpec, Turn
+from nexent_gql.ports.engine import AgentEngine, AgentKind, RunFailedError, RunSpec
 from nexent_gql.ports.events import EventLog, StaleAttemptError
 from nexent_gql.ports.run_events import AttemptStarted, RunFinished
 from nexent_gql.ports.tools import ToolContext
@@ -213,15 +214,11 @@ class RunExecutor:
             max_steps=cast("int", spec["max_steps"]),
             model=model,
             tools=self._tools.chosen(cast("list[str]", spec["tool_names"])),
-            history=tuple(_turn(message) for message in history[:-1]),
-            task=history[-1].text,
+            history=tuple(map(turn_of, history[:-1])),
+            question=history[-1].content,
             asked_at=datetime.fromisoformat(str(spec["asked_at"])),
             context=ToolContext(tenant_id=run.tenant_id, user_id=run.owner_id, run_id=run.id),
         )
-
-
-def _turn(message: Message) -> Turn:
-    return Turn(role="user" if message.role == MessageRole.USER else "assistant", text=message.text)
 
 
 def _is_stopped(lease: Lease) -> bool:

@@ -8,6 +8,7 @@ from nexent_gql.domains.conversations import events as conversation_events
 from nexent_gql.domains.conversations.tables import Conversation, MessageStatus
 from nexent_gql.domains.conversations.turns import Turns
 from nexent_gql.domains.runs import events
+from nexent_gql.domains.runs.answer import answer_parts
 from nexent_gql.domains.runs.repository import RunRepository
 from nexent_gql.domains.runs.tables import Run, RunArchive, RunStatus
 from nexent_gql.jobs.enqueue import publish, request_cancel
@@ -51,7 +52,7 @@ async def close_run(
     """
     turns = Turns(session, run.tenant_id)
     status = _MESSAGE_STATUS[RunStatus(ending.status)]
-    await turns.close_answer(run.message_id, events.answer_text(entries), status, now)
+    await turns.close_answer(run.message_id, answer_parts(entries), status, now)
     usage = events.last_usage(entries)
     run.status, run.finished_at = RunStatus(ending.status), now
     run.error_code, run.error_message, run.retryable = ending.error_code, ending.error_message, ending.retryable
