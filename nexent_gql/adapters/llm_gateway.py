@@ -5,9 +5,10 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from nexent_gql.adapters.llm_messages import normalise_messages
 from nexent_gql.kernel.errors import Detail
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.llm import (
@@ -99,10 +100,13 @@ class LanguageModelGateway:
     async def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
         """Stream one answer; the last item is `Finished`, and closing the generator closes the connection.
 
+        The messages are put into an order and shape that every provider accepts.
+
         Raises:
             ModelError: The answer did not come, or not whole; `details["tries"]` tells how often it was asked for.
         """
         models = self._models(endpoint)
+        request = replace(request, messages=normalise_messages(request.messages))
         tried = 0
         while True:
             tried += 1

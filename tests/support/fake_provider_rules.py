@@ -1,7 +1,9 @@
 """What a real server refuses in a request, so that a wrong history fails in tests as it would in life."""
 
+from itertools import pairwise
+
 from nexent_gql.kernel.json import JsonObject
-from tests.support.fake_provider_state import messages_of
+from tests.support.fake_provider_state import messages_of, text_of
 
 ROLES = {"system", "developer", "user", "assistant", "tool"}
 
@@ -18,7 +20,18 @@ def complaint(body: JsonObject) -> str | None:
     wrong = [str(message.get("role")) for message in messages if message.get("role") not in ROLES]
     if wrong:
         return f"invalid role {wrong[0]!r}"
-    return complaint_about_calls(messages) or complaint_about_tools(body)
+    return complaint_about_calls(messages) or complaint_about_turns(messages) or complaint_about_tools(body)
+
+
+def complaint_about_turns(messages: list[JsonObject]) -> str | None:
+    """Roles take turns, no answer is blank, and an answer stands between a tool's result and the user."""
+    turns = [message for message in messages if message["role"] not in {"system", "developer"}]
+    for message in turns:
+        if message["role"] == "assistant" and not message.get("tool_calls") and not text_of(message["content"]).strip():
+            return "an assistant message must not be empty"
+    roles = [str(message["role"]) for message in turns]
+    wrong = {("user", "user"), ("assistant", "assistant"), ("tool", "user")} & set(pairwise(roles))
+    return f"roles must take turns: {sorted(wrong)}" if wrong else None
 
 
 def complaint_about_calls(messages: list[JsonObject]) -> str | None:

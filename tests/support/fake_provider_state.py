@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from nexent_gql.adapters.llm_messages import RESULTS_READ
 from nexent_gql.kernel.json import Json, JsonObject
 from tests.support.fake_provider_http import Connection, HttpRequest
 from tests.support.fake_provider_steps import Script, Step, Text
@@ -121,7 +122,9 @@ def turn_of(script: Script, body: JsonObject) -> int:
     start = 0
     if script.turn_by == "last_user":
         start = max((at for at, message in enumerate(messages) if is_question(message)), default=0)
-    return sum(message.get("role") == "assistant" for message in messages[start:])
+    return sum(
+        message.get("role") == "assistant" and message.get("content") != RESULTS_READ for message in messages[start:]
+    )
 
 
 def steps_of(script: Script, turn: int) -> Sequence[Step] | None:

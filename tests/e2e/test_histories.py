@@ -1,0 +1,82 @@
+"""A conversation goes on, whatever became of its answers; the fake provider refuses what the strictest ones refuse."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from tests.e2e.conftest import Stage
+from tests.support.fake_provider import Stall, Status, Step, Text, Tool
+from tests.support.graphql_client import Data, text_of
+
+STOP = "mutation ($input: StopRunInput!) { stopRun(input: $input) { __typename } }"
+REGENERATE = """
+mutation ($input: RegenerateMessageInput!) {
+  regenerateMessage(input: $input) { ... on RegenerateMessagePayload { run { id } } ... on Error { message code } }
+}
+"""
+GOES_ON = [Text("fine")]
+SILENT: Sequence[Step] = [Stall()]
+
+
+async def ask(stage: Stage, text: str, first: Data) -> Data:
+    return await stage.client.send(text, conversationId=first["conversation"]["id"])
+
+
+async def answered(stage: Stage, sent: Data) -> str:
+    events = await stage.client.whole(sent["run"]["id"])
+    assert events[-1]["status"] == "SUCCEEDED", events[-1]
+    return text_of(events)
+
+
+async def stop(stage: Stage, sent: Data) -> Data:
+    await stage.client.one(STOP, input={"runId": sent["run"]["id"]})
+    return (await stage.client.whole(sent["run"]["id"]))[-1]
+
+
+def roles(stage: Stage) -> list[str]:
+    asked = [record for record in stage.provider.requests if record.model == stage.script and "tools" in record.body]
+    return [str(message["role"]) for message in asked[-1].messages]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [SILENT, [Text("\n"), Stall()], [Tool("wait", {"seconds": 20})], [Text("Once upon a"), Stall()]],
+    ids=["before the first word", "after a blank one", "in a tool", "in the middle"],
+)
+async def test_a_stopped_answer_is_followed_by_others(stage: Stage, steps: Sequence[Step]) -> None:
+    stage.provider.script(stage.script, steps, GOES_ON, [Text("and on")], turn_by="history")
+    first = await stage.send("one")
+    await stage.provider.wait_for(1)
+    await asyncio.sleep(0.5)
+    assert (await stop(stage, first))["status"] == "STOPPED"
+    assert await answered(stage, await ask(stage, "two", first)) == "fine"
+    assert await answered(stage, await ask(stage, "three", first)) == "and on"
+    assert roles(stage) == ["system", "user", "assistant", "user", "assistant", "user"]
+
+
+async def test_a_failed_answer_is_followed_by_others(stage: Stage) -> None:
+    stage.provider.script(stage.script, [Status(500)], GOES_ON, turn_by="history")
+    first = await stage.send("one")
+    assert (await stage.client.whole(first["run"]["id"]))[-1]["status"] == "FAILED"
+    assert await answered(stage, await ask(stage, "two", first)) == "fine"
+    assert roles(stage) == ["system", "user", "assistant", "user"]
+
+
+async def test_an_interrupted_answer_is_followed_by_the_next(stage: Stage) -> None:
+    stage.provider.script(stage.script, SILENT, GOES_ON, turn_by="history")
+    first = await stage.send("one")
+    await stage.provider.wait_for(1)
+    sent = await stage.client.send("two", conversationId=first["conversation"]["id"], onBusy="INTERRUPT")
+    assert await answered(stage, sent) == "fine"
+
+
+async def test_a_stopped_answer_is_regenerated(stage: Stage) -> None:
+    stage.provider.script(stage.script, SILENT, turn_by="history")
+    first = await stage.send("one")
+    await stage.provider.wait_for(1)
+    await stop(stage, first)
+    stage.provider.script(stage.script, GOES_ON, turn_by="history")
+    again = await stage.client.one(REGENERATE, input={"messageId": first["assistantMessage"]["id"]})
+    assert await answered(stage, again) == "fine"
+    assert roles(stage) == ["system", "user"]
