@@ -1,7 +1,7 @@
-"""A model without a provider: deterministic, streams at a natural pace, answers from what it is given.
+"""A built-in model for development without a provider or key.
 
-Good enough to develop a frontend against without a key. It says what it is, remembers the conversation, quotes the
-text it was given, calls the tools it is offered, writes code for code agents, and thinks aloud or at length when asked.
+It is a program, not a language model. It streams at a natural pace, calls the tools that a question names, calculates,
+quotes passages of what it was given, writes code for code agents, and otherwise says what it is.
 """
 
 from nexent_gql.adapters.llm_offline.models import OfflineModels
