@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nexent_gql.api.gate import Gate
 from nexent_gql.api.observer import Observer
+from nexent_gql.api.pipeline import OperationPipeline
 from nexent_gql.api.schema import ApiSchema, build_schema
 from nexent_gql.api.settings import ApiSettings
 from nexent_gql.api.transport.answers import refused
@@ -97,11 +97,11 @@ def create_app(
         async with backend() as opened:
             yield {"services": opened.services, "check": opened.check}
 
-    gate = Gate(schema or build_schema(settings.limits), settings, observer)
+    pipeline = OperationPipeline(schema or build_schema(settings.limits), settings, observer)
     return Starlette(
         routes=[
-            Route(PATH, HttpEndpoint(gate, graphiql)),
-            WebSocketRoute(PATH, SocketView(gate)),
+            Route(PATH, HttpEndpoint(pipeline, graphiql)),
+            WebSocketRoute(PATH, SocketView(pipeline)),
             Route("/healthz", _alive, methods=["GET"]),
             Route("/readyz", _ready, methods=["GET"]),
             *pages,

@@ -185,11 +185,14 @@ def read_sizes(operation: OperationDefinitionNode, names: frozenset[str], given:
 def count_nodes(
     table: FieldTable,
     document: DocumentNode,
-    operation: OperationDefinitionNode,
+    operations: Iterable[OperationDefinitionNode],
     sizes: Sizes,
     list_size: int,
-) -> int:
-    """Return the objects that `operation` may give at most; the document is valid, root types have standard names."""
+) -> list[int]:
+    """Return the objects that each operation may give at most; every fragment is counted once for all of them.
+
+    The document is valid, and its root types have standard names.
+    """
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     counting = _Counting(table, fragments, sizes, list_size)
-    return counting.selections(operation.selection_set, operation.operation.value.title())
+    return [counting.selections(node.selection_set, node.operation.value.title()) for node in operations]

@@ -20,11 +20,9 @@ from graphql import (
     execution,
     visit,
 )
-from graphql.execution import (
-    ExecutionResult,
-    ExperimentalIncrementalExecutionResults,
-    SubsequentIncrementalExecutionResult,
-)
+from graphql.execution import ExecutionResult as CoreResult
+from graphql.execution import ExperimentalIncrementalExecutionResults, SubsequentIncrementalExecutionResult
+from strawberry.types.execution import ExecutionResult, PreExecutionError
 
 Increment = Mapping[str, object]
 """A payload of the 2023 proposal: `pending` announces parts by id, `incremental` brings them, `completed` ends them."""
@@ -33,7 +31,7 @@ Publish = Callable[[list[GraphQLError]], None]
 """Makes errors fit to be sent, in place."""
 
 
-_Result = ExecutionResult | ExperimentalIncrementalExecutionResults
+_Result = CoreResult | ExperimentalIncrementalExecutionResults
 
 
 class _Functions(Protocol):
@@ -78,8 +76,8 @@ async def run_deferred(
     variables: Mapping[str, object] | None,
     context: object,
     publish: Publish,
-) -> AsyncGenerator[Increment]:
-    """Run a query; the first payload is what was not deferred.
+) -> AsyncGenerator[Increment | ExecutionResult]:
+    """Run a query; the first payload is what was not deferred, or a whole result where nothing is deferred.
 
     Args:
         schema: What is asked.
@@ -108,7 +106,7 @@ async def run_deferred(
                 yield cast("Increment", increment.formatted)
     else:
         publish(result.errors or [])
-        yield {**result.formatted, "hasNext": False}
+        yield ExecutionResult(data=result.data, errors=result.errors)
 
 
 def _errors(increment: SubsequentIncrementalExecutionResult) -> Iterator[list[GraphQLError]]:
@@ -117,8 +115,11 @@ def _errors(increment: SubsequentIncrementalExecutionResult) -> Iterator[list[Gr
             yield part.errors
 
 
-def data_of(increment: Increment) -> Iterator[object]:
+def data_of(increment: Increment | ExecutionResult) -> Iterator[object]:
     """Yield the data that a payload brings, each part's by itself."""
+    if isinstance(increment, ExecutionResult):
+        yield increment.data
+        return
     for part in (increment, *cast("list[Increment]", increment.get("incremental", []))):
         if "data" in part:
             yield part["data"]
@@ -133,8 +134,10 @@ class Pending:
         self.labels: dict[str, str] = {}
         self.has_begun = False
 
-    def note(self, increment: Increment) -> None:
+    def note(self, increment: Increment | ExecutionResult) -> None:
         """Take a payload into account."""
+        if isinstance(increment, ExecutionResult):
+            return
         self.has_begun = True
         for part in cast("list[dict[str, object]]", increment.get("pending", [])):
             id_ = cast("str", part["id"])
@@ -142,24 +145,31 @@ class Pending:
             if "label" in part:
                 self.labels[id_] = cast("str", part["label"])
 
-    def forget(self, increment: Increment) -> None:
+    def forget(self, increment: Increment | ExecutionResult) -> None:
         """Take what a payload completes off the list."""
+        if isinstance(increment, ExecutionResult):
+            return
         for part in cast("list[dict[str, str]]", increment.get("completed", [])):
             self.paths.pop(part["id"], None)
 
-    def give_up(self, reasons: list[GraphQLError]) -> Increment:
-        """Return the last payload of a query that ends early."""
-        errors = [reason.formatted for reason in reasons]
+    def give_up(self, reasons: list[GraphQLError]) -> Increment | ExecutionResult:
+        """Return the last payload of a query that ends early; a whole result where no payload came before."""
         if not self.has_begun:
-            return {"errors": errors, "hasNext": False}
+            return PreExecutionError(data=None, errors=reasons)
+        errors = [reason.formatted for reason in reasons]
         return {"completed": [{"id": id_, "errors": errors} for id_ in self.paths], "hasNext": False}
 
 
-async def in_the_older_format(increments: AsyncGenerator[Increment]) -> AsyncGenerator[Increment]:
+async def in_the_older_format(
+    increments: AsyncGenerator[Increment | ExecutionResult],
+) -> AsyncGenerator[Increment | ExecutionResult]:
     """Turn payloads into those of the 2022 proposal: parts name their path and label themselves."""
     pending = Pending()
     async with aclosing(increments):
         async for increment in increments:
+            if isinstance(increment, ExecutionResult):
+                yield increment
+                continue
             pending.note(increment)
             members = {
                 name: increment[name] for name in ("data", "errors", "extensions", "hasNext") if name in increment

@@ -2,22 +2,21 @@
 
 import json
 from dataclasses import dataclass
-from typing import cast
 
 from nexent_gql.kernel.json import dumps
 
 
 @dataclass(slots=True)  # never changed; not frozen, because that makes one three times as expensive
 class Rendered:
-    """A result without errors, as it goes over the wire; `data` is what `payload` was made of."""
+    """A result without errors, encoded as JSON; `event` is what it shows."""
 
     payload: bytes
-    data: object
+    event: object
 
     @property
     def cursor(self) -> str | None:
-        """The event's own cursor, if that was asked for."""
-        return cursor_of(self.data)
+        """The cursor of the event, whether or not it was selected."""
+        return cursor_of(self.event)
 
 
 def encode(value: object) -> bytes:
@@ -28,19 +27,16 @@ def encode(value: object) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def cursor_of(data: object) -> str | None:
-    """Return the cursor that the first root field which has one names."""
-    for value in cast("dict[str, object]", data).values() if isinstance(data, dict) else ():
-        cursor = cast("dict[str, object]", value).get("cursor") if isinstance(value, dict) else None
-        if isinstance(cursor, str) and cursor.isprintable():
-            return cursor
-    return None
+def cursor_of(event: object) -> str | None:
+    """Return the cursor of an event; None when it has none."""
+    cursor = getattr(event, "cursor", None)
+    return cursor if isinstance(cursor, str) and cursor.isprintable() else None
 
 
-def render(key: str, value: object) -> Rendered:
-    """Encode a result that has nothing but one root field."""
-    data = {key: value}
+def render(key: str, value: object, event: object) -> Rendered:
+    """Encode the result for an event that has nothing but one root field."""
+    data = {"data": {key: value}}
     try:
-        return Rendered(dumps({"data": data}), data)
+        return Rendered(dumps(data), event)
     except TypeError:
-        return Rendered(encode({"data": data}), data)
+        return Rendered(encode(data), event)

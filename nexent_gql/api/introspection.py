@@ -8,9 +8,9 @@ from typing import cast
 from graphql import GraphQLSchema
 from strawberry.types.execution import ExecutionResult
 
-from nexent_gql.api.documents import PreparedOperation
+from nexent_gql.api.documents import DocumentOperation
 from nexent_gql.api.encoding import encode
-from nexent_gql.api.selections.core import prepare
+from nexent_gql.api.selections.core import build_execution
 
 _MAX_KEPT = 16  # some 0.2 MB each; every tool has its own document
 
@@ -26,7 +26,7 @@ class Introspections:
         self._turn = asyncio.Lock()
         self._kept: OrderedDict[_Key, object] = OrderedDict()
 
-    async def answer(self, operation: PreparedOperation, variables: Mapping[str, object]) -> ExecutionResult:
+    async def answer(self, operation: DocumentOperation, variables: Mapping[str, object]) -> ExecutionResult:
         """Return what the schema says of itself."""
         key = (operation.digest, operation.name, encode(variables))
         async with self._turn:
@@ -38,8 +38,8 @@ class Introspections:
             self._keep(key, result.data)
         return result
 
-    def _run(self, operation: PreparedOperation, variables: Mapping[str, object]) -> ExecutionResult:
-        execution = prepare(self._schema, operation.document, operation.name, variables, None)
+    def _run(self, operation: DocumentOperation, variables: Mapping[str, object]) -> ExecutionResult:
+        execution = build_execution(self._schema, operation.document, operation.name, variables, None)
         if isinstance(execution, list):
             return ExecutionResult(data=None, errors=execution)
         result = cast("ExecutionResult", execution.execute_operation())

@@ -123,15 +123,17 @@ def _too_complex(limit: str, allowed: int) -> QueryTooComplexError:
     )
 
 
-def measure(document: DocumentNode) -> list[tuple[OperationDefinitionNode, Shape]]:
+def measure(document: DocumentNode, limits: ApiLimits) -> list[tuple[OperationDefinitionNode, Shape]]:
     """Return each operation with its shape.
 
     Raises:
-        QueryTooComplexError: Fields and fragments are nested too deep to measure.
+        QueryTooComplexError: There are too many operations, or fields and fragments are nested too deep to measure.
     """
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     measuring = _Measuring(fragments)
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    if len(operations) > limits.operations:
+        raise _too_complex("operations", limits.operations)
     return [(node, measuring.selections(node.selection_set)) for node in operations]
 
 

@@ -9,14 +9,15 @@ from opentelemetry.trace import Status, StatusCode
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from nexent_gql.api.deferral import Publish
-from nexent_gql.api.documents import PreparedOperation
+from nexent_gql.api.documents import DocumentOperation
 from nexent_gql.api.masking import publish
 from nexent_gql.api.settings import ApiLimits
-from nexent_gql.telemetry import Few, traced
+from nexent_gql.telemetry import OTHERS, CardinalityLimit, traced
 
 SUCCESS = "OK"
 ANONYMOUS = "anonymous"
 _NAMES = 300
+_NAME_CHARS = 100
 _SERIES = 1_000  # whose children are at hand; finding one costs more than counting
 _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -31,7 +32,7 @@ class Observer:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         registry = registry or CollectorRegistry()
         labels = ("operation", "kind")
-        self._name = Few(_NAMES)
+        self._name = CardinalityLimit(_NAMES, _NAME_CHARS)
         self._operations = Counter(
             "nexent_graphql_operations", "Operations that have ended.", (*labels, "code"), registry=registry
         )
@@ -46,9 +47,17 @@ class Observer:
         self._timer = lru_cache(_SERIES)(self._seconds.labels)
         self._live = Gauge("nexent_graphql_subscriptions", "Subscriptions now.", ("operation",), registry=registry)
 
-    def label(self, operation: PreparedOperation) -> str:
-        """Return by what name an operation is counted."""
-        return self._name(operation.name or ANONYMOUS)
+    def label(self, operation: DocumentOperation, *, is_known: bool) -> str:
+        """Return the name by which an operation is counted.
+
+        Args:
+            operation: What runs.
+            is_known: Whether its caller has signed in or it is a registered document; names that others choose are not
+                used, because each label value takes memory until the process ends.
+        """
+        if operation.name is None:
+            return ANONYMOUS
+        return self._name(operation.name) if is_known else OTHERS
 
     def began(self, name: str, kind: OperationType) -> None:
         """Count a subscription among those that last."""
@@ -67,11 +76,13 @@ class Observer:
 class Observation:
     """One operation while it runs, a context manager; what it gives makes errors fit to be told, and counts them."""
 
-    def __init__(self, observer: Observer, operation: PreparedOperation, cost: int, limits: ApiLimits) -> None:
+    def __init__(
+        self, observer: Observer, operation: DocumentOperation, cost: int, limits: ApiLimits, *, is_known: bool
+    ) -> None:
         """Begin without errors."""
         self._observer, self._limits = observer, limits
         self._name, self._kind = operation.name, operation.node.operation
-        self._label, self._code = observer.label(operation), SUCCESS
+        self._label, self._code = observer.label(operation, is_known=is_known), SUCCESS
         facts = {
             "graphql.operation.name": operation.name or "",
             "graphql.operation.type": self._kind.value,

@@ -54,7 +54,10 @@ class QueryTooComplexError(InvalidInputError):
 
 
 class CostLimitExceededError(InvalidInputError):
-    """The answer could hold more objects than allowed: ask for smaller pages."""
+    """The answer could hold more objects than allowed, or costs more points than the caller's whole budget.
+
+    The same request never succeeds: ask for smaller pages.
+    """
 
     code = "COST_LIMIT_EXCEEDED"
 
@@ -99,7 +102,7 @@ class NotAcceptableError(InvalidInputError):
 
 
 class UnsupportedMediaTypeError(InvalidInputError):
-    """The body is not `application/json` in UTF-8."""
+    """The body is not `application/json` in UTF-8 without a content encoding."""
 
     code = "UNSUPPORTED_MEDIA_TYPE"
 
@@ -171,7 +174,7 @@ class TooManyOperationsError(QuotaExceededError):
 
 
 class TooManySocketsError(QuotaExceededError):
-    """The user, or the address, has as many sockets open as one may."""
+    """The user, or the address, has as many sockets and streamed answers open as allowed."""
 
     code = "TOO_MANY_SOCKETS"
 

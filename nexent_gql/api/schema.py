@@ -36,7 +36,7 @@ class _Wrapper(Protocol):
 
 
 class ApiSchema(strawberry.Schema):
-    """Strawberry's schema, with what the gate keeps of documents; operations are run by the gate alone."""
+    """Strawberry's schema, with what the pipeline keeps of documents; operations are run by the pipeline alone."""
 
     limits: ApiLimits
     core: GraphQLSchema

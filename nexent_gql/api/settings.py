@@ -26,6 +26,7 @@ class ApiLimits(BaseModel):
     upload_s: float = Field(default=120, gt=0, description="Seconds within which an upload must have come; then 408.")
     document_bytes: int = Field(default=64 * KIB, ge=256, description="Bytes of a GraphQL document.")
     json_depth: int = Field(default=64, ge=8, description="Nesting of a JSON body, of variables and of frames.")
+    operations: int = Field(default=50, ge=1, description="Operations of a document.")
     tokens: int = Field(default=2_000, ge=50, description="Lexical tokens of a document.")
     depth: int = Field(default=12, ge=3, description="Nesting of fields; fragments count where they are spread.")
     introspection_depth: int = Field(default=20, ge=10, description="Nesting of fields below `__schema` and `__type`.")
@@ -44,6 +45,27 @@ class ApiLimits(BaseModel):
     )
 
 
+class ConnectionLimits(BaseModel):
+    """Bounds of TCP connections."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    total: int = Field(default=10_000, ge=1, description="Connections of one process; more get 503.")
+    per_address: int = Field(
+        default=1_000,
+        ge=1,
+        description=(
+            "Connections of one address, or of one IPv6 network (/64), per process; more get 429. Trusted proxies have "
+            "no limit of their own."
+        ),
+    )
+    header_s: float = Field(
+        default=10, gt=0, description="Seconds within which the headers of a request must have come; then 408."
+    )
+    header_bytes: int = Field(default=64 * KIB, ge=8 * KIB, description="Bytes of a request's headers; more get 431.")
+    idle_s: int = Field(default=15, ge=1, description="Seconds that a connection may be idle between two requests.")
+
+
 class SocketLimits(BaseModel):
     """Bounds of a WebSocket connection."""
 
@@ -53,7 +75,14 @@ class SocketLimits(BaseModel):
     ping_s: float = Field(default=20, gt=0, description="Seconds between the server's application pings.")
     operations: int = Field(default=50, ge=1, description="Operations at once on one socket.")
     per_user: int = Field(
-        default=200, ge=1, description="Sockets of one user, or of one stranger's address, per process."
+        default=200,
+        ge=1,
+        description="Sockets and streamed answers of one user, or of one address without a credential, per process.",
+    )
+    unidentified_per_address: int = Field(
+        default=100,
+        ge=1,
+        description="Sockets of one address that have not sent connection_init, per process; more get 403.",
     )
     messages_per_s: float = Field(default=50, gt=0, description="Messages per second on one socket, in the long run.")
     burst: int = Field(default=100, ge=10, description="Messages at once on one socket; more closes 1008.")
@@ -69,6 +98,9 @@ class CostSettings(BaseModel):
     )
     request: int = Field(default=1, ge=0, description="Points of any request, taken before it is read.")
     mutation: int = Field(default=10, ge=0, description="More points of each field of a mutation.")
+    failed_credential: int = Field(
+        default=50, ge=0, description="Points of a credential that is wrong, from the budget of its address."
+    )
     refused: int = Field(default=10, ge=0, description="More points of a request that is refused before it runs.")
     user_points: int = Field(default=100_000, ge=1, description="Points that a user may spend at once.")
     user_restore_per_s: float = Field(default=2_000, gt=0, description="Points that a user gets back each second.")
@@ -125,6 +157,7 @@ class ApiSettings(BaseModel):
     ide: bool = Field(default=True, description="Whether browsers that open the API's address get GraphiQL.")
     heartbeat_s: float = Field(default=12, gt=0, description="Seconds between heartbeats of a streamed answer.")
     limits: ApiLimits = ApiLimits()
+    connections: ConnectionLimits = ConnectionLimits()
     sockets: SocketLimits = SocketLimits()
     cost: CostSettings = CostSettings()
     documents: PersistedSettings = PersistedSettings()

@@ -1,12 +1,21 @@
 """The server's socket."""
 
 import errno
+import resource
 import socket
 
 import click
 
 DEFAULT_PORT = 5010
 _BACKLOG = 2_048
+
+
+def allow_descriptors(count: int) -> None:
+    """Raise this process's limit of open files to `count`, as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def listen(host: str, port: int) -> socket.socket:

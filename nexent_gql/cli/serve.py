@@ -6,12 +6,11 @@ import sys
 from functools import partial
 
 import click
-import uvicorn
 
-from nexent_gql.api.transport.direct import DirectSocketProtocol
 from nexent_gql.api.transport.ending import PatientServer
+from nexent_gql.api.transport.server import server_config
 from nexent_gql.asgi import create
-from nexent_gql.cli.listener import DEFAULT_PORT, listen
+from nexent_gql.cli.listener import DEFAULT_PORT, allow_descriptors, listen
 from nexent_gql.cli.migrate import migrate
 from nexent_gql.cli.seed import seed
 from nexent_gql.kernel.addresses import is_loopback
@@ -21,6 +20,7 @@ from nexent_gql.settings import Settings, read_settings
 from nexent_gql.telemetry import configure_logging
 
 SHUTDOWN_S = 5
+_OTHER_DESCRIPTORS = 500  # of files and of connections to databases
 
 
 @click.command("serve")
@@ -36,19 +36,13 @@ def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
     asyncio.run(_start(settings, prepare=prepare))
     listener = listen(host, port)
     tune_collector()
-    config = uvicorn.Config(
+    allow_descriptors(settings.api.connections.total + _OTHER_DESCRIPTORS)
+    config = server_config(
         partial(create, is_local=is_loopback(host)),
+        settings.api,
         factory=True,
         loop="uvloop",
-        http="httptools",
-        ws=DirectSocketProtocol,
-        ws_max_size=settings.api.limits.message_bytes,
-        ws_per_message_deflate=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
     )
     PatientServer(config).run(sockets=[listener])
     sys.exit(0)

@@ -1,12 +1,13 @@
 """What a process tells of itself: logs to stderr, metrics to Prometheus, spans to OpenTelemetry."""
 
 from nexent_gql.telemetry.logs import MAX_LINE_BYTES, configure_logging, redact
-from nexent_gql.telemetry.metrics import Few, count_tasks, metrics_registry, serve_metrics
+from nexent_gql.telemetry.metrics import OTHERS, CardinalityLimit, count_tasks, metrics_registry, serve_metrics
 from nexent_gql.telemetry.spans import traced
 
 __all__ = [
     "MAX_LINE_BYTES",
-    "Few",
+    "OTHERS",
+    "CardinalityLimit",
     "configure_logging",
     "count_tasks",
     "metrics_registry",

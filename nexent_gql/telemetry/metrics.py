@@ -44,22 +44,24 @@ def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> None:
     start_http_server(port, addr=host, registry=registry)
 
 
-class Few:
-    """The first so many different values of a label; all that come later are one.
+class CardinalityLimit:
+    """Caps the number of values of a label: the first `limit` values pass, later ones become "other".
 
-    Callers choose some labels, such as names of operations, and each value costs memory for good.
+    Args:
+        limit: How many values pass.
+        max_chars: Length above which a value becomes "other".
     """
 
-    def __init__(self, limit: int) -> None:
-        """Begin with none."""
+    def __init__(self, limit: int, max_chars: int = 200) -> None:
         self._limit = limit
+        self._max_chars = max_chars
         self._known: set[str] = set()
 
     def __call__(self, value: str) -> str:
         """Return the value, or "other"."""
         if value in self._known:
             return value
-        if len(self._known) >= self._limit:
+        if len(self._known) >= self._limit or len(value) > self._max_chars:
             return OTHERS
         self._known.add(value)
         return value

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from nexent_gql.adapters.budgets_memory import MemoryBudgets
-from nexent_gql.api.meter import count_objects
+from nexent_gql.api.cost_limiter import count_objects
 from nexent_gql.api.settings import ApiSettings, CostSettings
 from tests.support.api_server import Api, serve
 from tests.support.sockets import ready
@@ -66,8 +66,9 @@ async def test_what_does_not_come_in_any_part_is_given_back(form: str) -> None:
         deferring = f'{{ some: toys(first: 20) {{ edges {{ cursor }} }} ... @defer(label: "all") {PAGE} }}'
         answer = await server.post(deferring, accept=f"multipart/mixed;{form},application/json")
         assert answer.text.count("VG95") == 30
+        assert '"actual":84,' in answer.text.replace('"actual": ', '"actual":'), "told with the last part"
         spent = 1_000 - (await server.cost("{ hello }"))["remaining"] - 1
-        assert spent == 1 + 21 + 61, "the request; a page, with its edges; a page of 30 toys, with theirs"
+        assert spent == 1 + 1 + 21 + 61, "the request; its text; a page, with its edges; a page of 30 toys, with theirs"
 
 
 async def test_headers_tell_the_budget() -> None:
@@ -116,8 +117,17 @@ async def test_what_is_refused_costs_too_until_nothing_is_even_read() -> None:
 
 async def test_what_is_dearer_than_all_says_so() -> None:
     async with costly(user_points=50) as server:
-        (error,) = (await server.post(PAGE)).json()["errors"]
-        assert error["message"] == "This costs 101 points, more than you ever have; ask for smaller pages."
+        refused = await server.post(PAGE)
+        (error,) = refused.json()["errors"]
+        assert error["message"] == "This costs 101 points, and your whole budget is 50: ask for smaller pages."
+        assert refused.status_code == 400
+        assert error["extensions"] == {
+            "code": "COST_LIMIT_EXCEEDED",
+            "classification": "BAD_USER_INPUT",
+            "details": {"requested": 101, "allowed": 50},
+        }
+        assert "Retry-After" not in refused.headers
+        assert refused.headers["RateLimit"] == '"points";r=49;t=1'
 
 
 async def test_measuring_refuses_nobody_and_off_does_not_count() -> None:
@@ -137,9 +147,11 @@ async def test_measuring_refuses_nobody_and_off_does_not_count() -> None:
 
 @pytest.mark.parametrize("media", ["application/json", "text/event-stream"])
 async def test_plain_clients_and_streams_are_told_in_band(media: str) -> None:
-    async with costly(user_points=10, request=20) as server:
+    async with costly(user_points=10, request=8) as server:
+        await server.post("{ hello }", accept=media)
         answer = await server.post("{ hello }", accept=media)
         assert answer.status_code == 200
+        assert answer.headers["RateLimit"] == '"points";r=2;t=1'
         assert '"RATE_LIMITED"' in answer.text
         assert answer.headers["Retry-After"] == "1"
 
@@ -153,7 +165,7 @@ async def test_operations_of_sockets_are_charged_to_the_same_budget() -> None:
         assert len(await socket.all_of("b")) == 2
         await socket.subscribe("c", PAGE)
         (refused,) = await socket.all_of("c")
-        assert refused["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
+        assert refused["payload"][0]["extensions"]["code"] == "COST_LIMIT_EXCEEDED"
 
 
 @pytest.mark.parametrize(

@@ -97,11 +97,26 @@ async def test_parts_below_lists_are_those_of_the_whole(api: Api, http: httpx2.A
     assert merged(answers) == whole
 
 
-async def test_nothing_deferred_is_one_part(api: Api, http: httpx2.AsyncClient) -> None:
-    query = "query ($defer: Boolean!) { hello ... @defer(if: $defer) { moved: hello } }"
-    for accept in (OLDER, NEWER):
-        answers = await parts(http, api, query, accept, defer=False)
-        assert answers == [{"data": {"hello": "Hello you", "moved": "Hello you"}, "hasNext": False}]
+@pytest.mark.parametrize("accept", [OLDER, NEWER])
+async def test_nothing_deferred_is_one_json_answer(api: Api, http: httpx2.AsyncClient, accept: str) -> None:
+    data = {"hello": "Hello you", "moved": "Hello you"}
+    by_variable = "query ($defer: Boolean!) { hello ... @defer(if: $defer) { moved: hello } }"
+    for query, variables in ((by_variable, {"defer": False}), ("{ hello ... @defer(if: false) { moved: hello } }", {})):
+        answer = await ask(http, api, query, f"{accept}, application/json", **variables)
+        assert answer.headers["content-type"] == "application/json; charset=utf-8"
+        assert answer.json() == {"data": data}
+    only_parts = accept.split(",", maxsplit=1)[0]
+    assert await parts(http, api, by_variable, only_parts, defer=False) == [{"data": data, "hasNext": False}]
+
+
+@pytest.mark.parametrize("accept", [OLDER, NEWER])
+async def test_request_errors_look_as_without_defer(api: Api, http: httpx2.AsyncClient, accept: str) -> None:
+    query = "query ($n: Int!) { hello ... @defer { toys(first: $n) { totalCount } } }"
+    response = await ask(http, api, query, f"{accept}, application/graphql-response+json", n="x")
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/graphql-response+json; charset=utf-8"
+    assert set(response.json()) == {"errors"}
+    assert response.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
 
 
 @pytest.mark.parametrize("accept", ["application/json", "multipart/mixed;subscriptionSpec=1.0,application/json"])

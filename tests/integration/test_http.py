@@ -174,7 +174,7 @@ async def test_typed_errors_are_members_of_the_result(api: Api, http: httpx2.Asy
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
 async def test_other_methods_are_told_which_ones_there_are(api: Api, http: httpx2.AsyncClient, method: str) -> None:
     response = await http.request(method, api.url)
-    assert (response.status_code, response.headers["allow"]) == (405, "GET, POST")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD, POST")
     assert code(response) == "METHOD_NOT_ALLOWED"
 
 

@@ -85,7 +85,7 @@ async def test_the_loop_turns_while_a_long_document_is_validated() -> None:
             await asyncio.sleep(0)
 
     turning = asyncio.create_task(turn())
-    prepared, again = await asyncio.gather(*(documents.prepare_aside(long_document("Long")) for _ in range(2)))
+    prepared, again = await asyncio.gather(*(documents.prepare_in_thread(long_document("Long")) for _ in range(2)))
     turning.cancel()
     assert not prepared.errors
     assert turns > 10  # 2 where the loop does the work itself

@@ -104,3 +104,16 @@ async def test_subscriptions_are_counted_while_they_last(api: Api, registry: Col
         await eventually(lambda: 'nexent_graphql_subscriptions{operation="Ticks"} 1.0' in told(registry))
     await eventually(lambda: 'nexent_graphql_subscriptions{operation="Ticks"} 0.0' in told(registry))
     assert 'nexent_graphql_operations_total{code="OK",kind="subscription",operation="Ticks"} 1.0' in told(registry)
+
+
+async def test_only_names_of_callers_who_signed_in_become_labels(api: Api, registry: CollectorRegistry) -> None:
+    for name in ("Anonymous1", "Anonymous2", "A" * 200):
+        await ask(api, f"query {name} {{ hello }}", Authorization="")
+    await ask(api, f"query {'B' * 101} {{ hello }}")
+    await ask(api, f"query {'C' * 100} {{ hello }}")
+    text = told(registry)
+    assert "Anonymous1" not in text
+    assert "AAAA" not in text
+    assert "BBBB" not in text
+    assert "C" * 100 in text
+    assert 'nexent_graphql_operations_total{code="OK",kind="query",operation="other"} 4.0' in text

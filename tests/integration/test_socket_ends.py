@@ -9,9 +9,9 @@ import httpx2
 import pytest
 import pytest_asyncio
 
+from nexent_gql.api.connection_limits import ConnectionLimiter, TokenBucket
 from nexent_gql.api.settings import ApiSettings, SocketLimits
 from nexent_gql.api.transport.lifetime import EXPIRED, REVOKED
-from nexent_gql.api.transport.pace import Crowd, Pace
 from nexent_gql.kernel.clock import utc_now
 from tests.support import toy_face
 from tests.support.api_server import Api, serve
@@ -138,7 +138,7 @@ async def test_what_comes_in_one_read_is_answered_in_order_however_long(api: Api
 
 async def test_a_pace_fills_up_again() -> None:
     times = [0.0]
-    pace = Pace(burst=2, per_s=10, now=lambda: times[0])
+    pace = TokenBucket(burst=2, per_s=10, now=lambda: times[0])
     assert [pace.take() for _ in range(3)] == [True, True, False]
     times[0] += 0.1
     assert [pace.take() for _ in range(2)] == [True, False]
@@ -146,9 +146,9 @@ async def test_a_pace_fills_up_again() -> None:
     assert [pace.take() for _ in range(3)] == [True, True, False]
 
 
-async def test_a_crowd_forgets_who_left() -> None:
-    crowd = Crowd(1)
-    with crowd.join("a") as first, crowd.join("a") as second, crowd.join("b") as other:
+async def test_a_connection_limiter_forgets_who_left() -> None:
+    limiter = ConnectionLimiter(1)
+    with limiter.hold("a") as first, limiter.hold("a") as second, limiter.hold("b") as other:
         assert (first, second, other) == (True, False, True)
-    with crowd.join("a") as again:
+    with limiter.hold("a") as again:
         assert again

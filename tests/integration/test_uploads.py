@@ -55,6 +55,13 @@ async def test_files_come_to_their_places(api: Api, http: httpx2.AsyncClient) ->
     assert response.json() == {"data": {"readFiles": ["got a.txt 3", "got größe.bin 1500000"]}}
 
 
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+async def test_files_are_open_until_the_answer_was_sent(api: Api, http: httpx2.AsyncClient, accept: str) -> None:
+    files = {"0": ("a.txt", b"x" * 2_000), "1": ("b.txt", b"y" * 1_500_000)}
+    answer = await send(http, api, files, headers={**PREFLIGHT, "Accept": accept})
+    assert '{"data":{"readFiles":["got a.txt 2000","got b.txt 1500000"]}}' in answer.text
+
+
 async def test_a_form_of_another_site_is_refused(api: Api, http: httpx2.AsyncClient) -> None:
     response = await send(http, api, {"0": ("a", b"1"), "1": ("b", b"2")}, headers={})
     assert code(response) == (400, "PREFLIGHT_REQUIRED", None)

@@ -12,9 +12,9 @@ from strawberry.types.execution import ExecutionResult
 
 from nexent_gql.api.context import Context
 from nexent_gql.api.encoding import Rendered, encode
-from nexent_gql.api.gate import Admitted, Gate, RefusedError
+from nexent_gql.api.pipeline import OperationPipeline, PreparedOperation, RefusedError
 from nexent_gql.api.schema import ApiSchema, build_schema
-from nexent_gql.api.selections.core import Execution, prepare
+from nexent_gql.api.selections.core import Execution, build_execution
 from nexent_gql.api.selections.query import Plans, begin_query
 from nexent_gql.api.settings import ApiSettings
 from nexent_gql.api.transport.answers import members
@@ -34,9 +34,9 @@ def schema() -> ApiSchema:
 
 
 @cache
-def gate() -> Gate:
+def pipeline() -> OperationPipeline:
     """Return what operations pass in a server too."""
-    return Gate(schema(), ApiSettings())
+    return OperationPipeline(schema(), ApiSettings())
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class DirectGraphQL:
         """Run an operation that has one result."""
         context = Context(self.services, actor)
         try:
-            result = await gate().execute(await admit(context, query, variables), context)
+            result = await pipeline().execute(await admit(context, query, variables), context)
         except RefusedError as refused:
             result = refused.result
         return Answer(result.data, formatted(result))
@@ -84,7 +84,7 @@ class DirectGraphQL:
     async def subscribe(self, actor: Principal | None, query: str, **variables: object) -> AsyncGenerator[Answer]:
         """Run a subscription."""
         context = Context(self.services, actor)
-        async with aclosing(gate().subscribe(await admit(context, query, variables), context)) as replies:
+        async with aclosing(pipeline().subscribe(await admit(context, query, variables), context)) as replies:
             async for reply in replies:
                 if isinstance(reply, Rendered):
                     yield Answer(cast("Data", loads_object(reply.payload)["data"]), [])
@@ -94,21 +94,21 @@ class DirectGraphQL:
     async def both_ways(self, actor: Principal, query: str, **variables: object) -> tuple[bytes, bytes]:
         """Return the bytes of a query's answer as the server gives it, and as graphql-core alone does."""
         planned, by_core = Context(self.services, actor), Context(self.services, actor)
-        served = await gate().execute(await admit(planned, query, variables), planned)
+        served = await pipeline().execute(await admit(planned, query, variables), planned)
         operation = (await admit(by_core, query, variables)).operation
-        execution = prepare(schema().core, operation.document, operation.name, variables, by_core)
+        execution = build_execution(schema().core, operation.document, operation.name, variables, by_core)
         return encode(members(served)), encode(members(await run_query(execution, operation.plans)))
 
 
 async def run_query(execution: Execution | list[GraphQLError], plans: Plans) -> ExecutionResult:
-    """Run a query to its end, without a gate."""
+    """Run a query to its end, without a pipeline."""
     executing = begin_query(execution, plans)
     return executing if isinstance(executing, ExecutionResult) else await executing
 
 
-async def admit(context: Context, query: str, variables: Data) -> Admitted:
-    """Let the gate check an operation, as for any client; nobody pays."""
-    return await gate().admit(GraphQLRequestData(query, variables, None, None), context)
+async def admit(context: Context, query: str, variables: Data) -> PreparedOperation:
+    """Let the pipeline check an operation, as for any client; nobody pays."""
+    return await pipeline().validate(GraphQLRequestData(query, variables, None, None), context)
 
 
 def formatted(result: ExecutionResult) -> list[Data]:

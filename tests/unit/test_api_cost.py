@@ -39,7 +39,8 @@ def count(text: str, **variables: object) -> int:
     document = parse(text)
     operation = next(node for node in document.definitions if isinstance(node, OperationDefinitionNode))
     sizes = read_sizes(operation, size_variables(document), variables)
-    return count_nodes(TABLE, document, operation, sizes, list_size=10)
+    (count,) = count_nodes(TABLE, document, [operation], sizes, list_size=10)
+    return count
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ async def test_what_fails_is_told_and_not_kept() -> None:
 
 
 async def test_runs_beside_the_loop_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare, threads, at_once, most = introspection.prepare, set[int](), 0, 0
+    build, threads, at_once, most = introspection.build_execution, set[int](), 0, 0
 
     def watched(*given: Any) -> object:  # noqa: ANN401 - whatever it is given
         nonlocal at_once, most
@@ -78,9 +78,9 @@ async def test_runs_beside_the_loop_one_at_a_time(monkeypatch: pytest.MonkeyPatc
         threads.add(threading.get_ident())
         time.sleep(0.005)
         at_once -= 1
-        return prepare(*given)
+        return build(*given)
 
-    monkeypatch.setattr(introspection, "prepare", watched)
+    monkeypatch.setattr(introspection, "build_execution", watched)
     asked = Introspections(SCHEMA.core)
     await asyncio.gather(*(ask(asked, BY_NAME, {"name": f"T{number}"}) for number in range(5)))
     assert most == 1

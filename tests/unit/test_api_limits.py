@@ -19,14 +19,14 @@ LIMITS = ApiLimits()
 
 
 def shape_of(text: str) -> Shape:
-    ((_, shape),) = measure(parse(text))
+    ((_, shape),) = measure(parse(text), ApiLimits())
     return shape
 
 
 def refused(text: str) -> str | None:
     """Return the limit that a document breaks."""
     try:
-        for operation, shape in measure(parse(text)):
+        for operation, shape in measure(parse(text), ApiLimits()):
             check(operation, shape, LIMITS)
     except QueryTooComplexError as error:
         return str(error.details["limit"])
@@ -120,7 +120,7 @@ def test_nested_spreads_cost_no_more_than_their_text(count: int) -> None:
     gc.disable()  # collecting what the tests before this one left behind is not what is measured
     began = time.thread_time()
     try:
-        measured = measure(document)[0][1].aliases
+        measured = measure(document, ApiLimits())[0][1].aliases
     except QueryTooComplexError:
         measured = None
     finally:

@@ -19,7 +19,7 @@ from nexent_gql.api.permissions import Public, SignedIn
 from nexent_gql.api.related import related
 from nexent_gql.api.relay import Connection, connection
 from nexent_gql.api.schema import ApiSchema
-from nexent_gql.api.selections.core import prepare
+from nexent_gql.api.selections.core import build_execution
 from nexent_gql.api.selections.query import Plans, QueryExecutor
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.api.transport.answers import members
@@ -142,10 +142,10 @@ async def _run(document: str, *, planned: bool, variables: Mapping[str, object])
     prepared = forest().documents.prepare(document)
     assert not prepared.errors, prepared.errors
     (operation,) = prepared.operations
-    execution = prepare(forest().core, operation.document, None, variables, Context(NO_SERVICES), QueryExecutor)
+    execution = build_execution(forest().core, operation.document, None, variables, Context(NO_SERVICES), QueryExecutor)
     plans = operation.plans
     if not planned:
-        execution = prepare(forest().core, operation.document, None, variables, Context(NO_SERVICES))
+        execution = build_execution(forest().core, operation.document, None, variables, Context(NO_SERVICES))
     result = await run_query(execution, plans)
     while left := asyncio.all_tasks() - {asyncio.current_task()}:  # graphql-core lets the siblings of a lost field end
         await asyncio.gather(*left, return_exceptions=True)

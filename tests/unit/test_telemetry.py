@@ -11,7 +11,7 @@ import structlog
 
 from nexent_gql.telemetry import (
     MAX_LINE_BYTES,
-    Few,
+    CardinalityLimit,
     configure_logging,
     count_tasks,
     metrics_registry,
@@ -101,7 +101,7 @@ def test_levels_hold_for_libraries_too(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_values_that_callers_choose_are_bounded() -> None:
-    few = Few(2)
+    few = CardinalityLimit(2)
     assert [few(name) for name in ("a", "b", "a", "c", "b", "d")] == ["a", "b", "a", "other", "b", "other"]
 
 

@@ -64,7 +64,7 @@ def _gather(values: Sequence[Awaitable[object]]) -> Awaitable[list[object]]:
 _core = cast("_Functions", execution)
 
 
-def prepare(
+def build_execution(
     schema: GraphQLSchema,
     document: DocumentNode,
     operation_name: str | None,

@@ -31,17 +31,13 @@ def no_renderings() -> dict[object, Rendered]:
 
 @dataclass(slots=True)
 class Selections:
-    """The compiled selections of one subscription: one for each way its variables switch fields on and off."""
+    """The compiled selections of one subscription: one for each way its variables switch fields on and off.
+
+    `switches` are the names of these variables.
+    """
 
     switches: tuple[str, ...]
     compiled: dict[tuple[object, ...], Render] = field(default_factory=dict[tuple[object, ...], Render])
-
-    @classmethod
-    def of(cls, document: DocumentNode) -> "Selections":
-        """Begin with nothing compiled."""
-        finder = _SwitchFinder()
-        visit(document, finder)
-        return cls(tuple(sorted(finder.names)))
 
     def render(self, execution: Execution) -> Render:
         """Return how the operation's events are rendered; compiled once for all callers."""
@@ -53,6 +49,13 @@ class Selections:
                 self.compiled.clear()
             found = self.compiled[key] = compile_event(execution)
         return found
+
+
+def find_switches(document: DocumentNode) -> tuple[str, ...]:
+    """Return the variables that directives of a document use; visits all of it."""
+    finder = _SwitchFinder()
+    visit(document, finder)
+    return tuple(sorted(finder.names))
 
 
 class _SwitchFinder(Visitor):
@@ -89,7 +92,7 @@ def compile_event(execution: Execution) -> Render:
         if kept is not None and (rendered := kept.get(identity)) is not None:
             return rendered
         try:
-            rendered = render(key, complete(event))
+            rendered = render(key, complete(event), event)
         except Exception:  # noqa: BLE001 - whatever is odd about the event, graphql-core makes it an error of a field
             return None
         if kept is not None and len(kept) < _MAX_RENDERINGS:

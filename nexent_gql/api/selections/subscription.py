@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager, aclosing
+from dataclasses import dataclass
 from typing import cast
 
 from graphql import GraphQLError
@@ -13,8 +14,16 @@ from nexent_gql.api.selections.core import Execution, execute_event, open_events
 from nexent_gql.api.selections.events import Render, Selections
 from nexent_gql.streams.following import Following
 
+
+@dataclass
+class EventResult(ExecutionResult):
+    """A result for an event, such as one with errors, that is still to be encoded."""
+
+    event: object = None
+
+
 Reply = ExecutionResult | Rendered
-"""One result: rendered already, or one to be encoded, such as any with errors."""
+"""One result: rendered already, or one to be encoded."""
 
 Write = Callable[[Rendered], bool]
 """Sends a result at once; False when that can't be done now, and nothing was sent."""
@@ -66,7 +75,7 @@ async def _execute(execution: Execution, event: object, publish: Publish) -> Exe
     result = await execute_event(execution, event)
     if result.errors:
         publish(result.errors)
-    return ExecutionResult(data=result.data, errors=result.errors)
+    return EventResult(data=result.data, errors=result.errors, event=event)
 
 
 def _located(error: Exception) -> GraphQLError:

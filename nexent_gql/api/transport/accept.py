@@ -1,6 +1,7 @@
-"""What the `Accept` header lets us answer with."""
+"""What the `Accept` header lets the server answer with (RFC 9110, 12.5.1)."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,82 +12,96 @@ HTML = "text/html"
 PARTS = "multipart/mixed"
 OLDER_INCREMENTS = "deferSpec=20220824"
 NEWER_INCREMENTS = "incrementalSpec=v0.2"
-_KNOWN = 100  # headers; clients send few different ones
+_CACHED = 100  # headers; clients send few different ones
+_ELEMENTS = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')
+_PARAMETERS = re.compile(r'(?:[^;"]|"(?:\\.|[^"\\])*"?)+')
 
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """A media range of the header, and how much it is wanted, from 0 to 1."""
+    """A media range, its parameters but `q`, and its quality from 0 to 1."""
 
-    quality: float
+    media: str
     parameters: Mapping[str, str]
-
-
-_NOTHING = _Range(0.0, {})
+    quality: float
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
     """How a client can be answered.
 
-    `json` is the media type of a single answer, None when it takes none. `streams` tells whether it takes an event
-    stream at all, `prefers_stream` whether rather than anything else; `parts` whether it takes Apollo's multipart
-    subscriptions, and `increments` in which form it takes deferred parts. `prefers_page`: a browser's address bar.
+    Attributes:
+        json: The media type of a single answer; None when it takes none.
+        subscriptions: The media type of a subscription, EVENTS or PARTS; None when it takes none.
+        prefers_stream: Whether an event stream is preferred to anything else, for queries too.
+        increments: The form of the parts of a query with `@defer`; None when a single answer is preferred.
+        prefers_page: Whether the client is a browser's address bar.
     """
 
     json: str | None
-    streams: bool
+    subscriptions: str | None
     prefers_stream: bool
-    parts: bool
     increments: str | None
     prefers_page: bool
 
 
-@lru_cache(_KNOWN)
+@lru_cache(_CACHED)
 def read_accept(accept: str) -> Offer:
-    """Weigh the header; the most specific range decides about a type, and silence means plain JSON."""
-    ranges = _ranges(accept) or {"*/*": _Range(1.0, {})}
-    others = ranges.get("application/*", ranges.get("*/*", _NOTHING))
-    response = ranges.get(RESPONSE_JSON, _NOTHING).quality
-    plain = ranges.get(PLAIN_JSON, others).quality
-    events, page = ranges.get(EVENTS, _NOTHING).quality, ranges.get(HTML, _NOTHING).quality
-    parts = ranges.get(PARTS, _NOTHING)
-    takes_parts = parts.quality > 0 and "subscriptionspec" in parts.parameters
-    best = max(response, plain)
+    """Weigh the ranges of all header lines, joined with commas; silence means plain JSON.
+
+    The most specific range decides about a type. Streams and `application/graphql-response+json` have to be named:
+    wildcards stand for plain JSON.
+    """
+    ranges = [_range(text) for text in _ELEMENTS.findall(accept) if text.strip()]
+    ranges = ranges or [_Range("*/*", {}, 1.0)]
+    response = _best(ranges, RESPONSE_JSON)
+    plain = _best(ranges, PLAIN_JSON, "application/*", "*/*")
+    events, page = _best(ranges, EVENTS), _best(ranges, HTML)
+    parts = max((each.quality for each in ranges if _is_subscription(each)), default=0.0)
+    single = max(response, plain)
     return Offer(
         json=RESPONSE_JSON if response and response >= plain else PLAIN_JSON if plain else None,
-        streams=events > 0,
-        prefers_stream=events > max(best, parts.quality if takes_parts else 0.0),
-        parts=takes_parts,
-        increments=_increments(parts),
-        prefers_page=page > 0 and page >= best,
+        subscriptions=None if not max(events, parts) else PARTS if parts >= events else EVENTS,
+        prefers_stream=events > max(single, parts),
+        increments=_increments(ranges, single),
+        prefers_page=page > 0 and page >= single,
     )
 
 
-def _increments(parts: _Range) -> str | None:
-    """Return the form of deferred parts; who names none is known to read the older one."""
-    if not parts.quality or "subscriptionspec" in parts.parameters:
-        return None
-    return NEWER_INCREMENTS if "incrementalspec" in parts.parameters else OLDER_INCREMENTS
+def _best(ranges: Sequence[_Range], *medias: str) -> float:
+    """Return the quality of the first of `medias` that is named, the most specific one first."""
+    for media in medias:
+        qualities = [each.quality for each in ranges if each.media == media]
+        if qualities:
+            return max(qualities)
+    return 0.0
 
 
-def _ranges(accept: str) -> dict[str, _Range]:
-    ranges: dict[str, _Range] = {}
-    for part in accept.split(","):
-        media, _, text = part.partition(";")
-        if media.strip():
-            parameters = _parameters(text)
-            ranges[media.strip().lower()] = _Range(_quality(parameters.get("q", "1")), parameters)
-    return ranges
+def _is_subscription(each: _Range) -> bool:
+    return each.media == PARTS and "subscriptionspec" in each.parameters
 
 
-def _parameters(text: str) -> dict[str, str]:
-    pairs = (parameter.partition("=") for parameter in text.split(";"))
-    return {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs if name.strip()}
+def _increments(ranges: Sequence[_Range], single: float) -> str | None:
+    """Return the preferred form of deferred parts; a range that names none means the older one."""
+    qualities = {NEWER_INCREMENTS: 0.0, OLDER_INCREMENTS: 0.0}
+    for each in ranges:
+        if each.media == PARTS and not _is_subscription(each):
+            form = NEWER_INCREMENTS if "incrementalspec" in each.parameters else OLDER_INCREMENTS
+            qualities[form] = max(qualities[form], each.quality)
+    form = max(qualities, key=lambda name: qualities[name])
+    return form if qualities[form] and qualities[form] >= single else None
+
+
+def _range(text: str) -> _Range:
+    media, *rest = _PARAMETERS.findall(text)
+    pairs = (parameter.partition("=") for parameter in rest)
+    parameters = {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs if name.strip()}
+    return _Range(media.strip().lower(), parameters, _quality(parameters.pop("q", "1")))
 
 
 def _quality(value: str) -> float:
     try:
-        return min(max(float(value), 0.0), 1.0)
+        quality = float(value)
     except ValueError:
         return 0.0
+    return min(max(quality, 0.0), 1.0) if quality == quality else 0.0  # noqa: PLR0124 - not a number

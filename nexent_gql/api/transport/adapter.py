@@ -8,11 +8,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
 
+from nexent_gql.api.connection_limits import TokenBucket
 from nexent_gql.api.encoding import encode
 from nexent_gql.api.refusals import BadRequestError, PayloadTooLargeError, TooManyMessagesError
 from nexent_gql.api.transport.body import decode
 from nexent_gql.api.transport.frames import close_reason
-from nexent_gql.api.transport.pace import Pace
 from nexent_gql.kernel.json import Json
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ class SocketAdapter(ASGIWebSocketAdapter):
 
     async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object]:  # noqa: ARG002 - base
         """Yield each message until the socket closes."""
-        sockets = self.view.gate.settings.sockets
-        pace = Pace(sockets.burst, sockets.messages_per_s)
+        sockets = self.view.pipeline.settings.sockets
+        bucket = TokenBucket(sockets.burst, sockets.messages_per_s)
         while self.ws.application_state is WebSocketState.CONNECTED:
             message = await self.ws.receive()
             if message["type"] == "websocket.disconnect":
                 return
-            if not pace.take():
+            if not bucket.take():
                 await self.close(TOO_FAST, f"{TooManyMessagesError.code}: at most {sockets.messages_per_s:g} a second")
                 return
             try:
@@ -50,7 +50,7 @@ class SocketAdapter(ASGIWebSocketAdapter):
                 yield value
 
     def _read(self, text: object) -> Json:
-        limits = self.view.gate.settings.limits
+        limits = self.view.pipeline.settings.limits
         if not isinstance(text, str):
             raise BadRequestError("A message must be text")
         if len(text) > limits.message_bytes or len(text.encode()) > limits.message_bytes:

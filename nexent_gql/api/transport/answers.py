@@ -1,6 +1,6 @@
 """Results as JSON, and the HTTP status that goes with them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from graphql import GraphQLError
 from starlette.responses import Response
@@ -9,9 +9,9 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 from nexent_gql.api.codes import CATALOGUE
 from nexent_gql.api.encoding import encode
 from nexent_gql.api.masking import refusal
-from nexent_gql.api.refusals import BadRequestError
+from nexent_gql.api.refusals import BadRequestError, MethodNotAllowedError, UnsupportedMediaTypeError
 from nexent_gql.api.transport.accept import PLAIN_JSON, RESPONSE_JSON
-from nexent_gql.kernel.errors import DomainError
+from nexent_gql.kernel.errors import DomainError, UnauthenticatedError
 
 _STATUSES = {
     "UNAUTHENTICATED": 401,
@@ -78,15 +78,24 @@ def problem(error: GraphQLError, media: str = PLAIN_JSON, headers: Mapping[str, 
     """Answer a request that is not GraphQL over HTTP, or whose credential is refused."""
     status = status_of(_code(error))
     response = JsonAnswer(encode({"errors": [error.formatted]}), status, media)
-    if status == 401:  # noqa: PLR2004
-        response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
     response.headers.update(headers or {})
     return response
 
 
-def refused(error: DomainError, media: str = PLAIN_JSON, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with a domain error."""
-    return problem(refusal(error), media, headers)
+def refused(error: DomainError, media: str = PLAIN_JSON) -> Response:
+    """Answer with a domain error, and the headers that belong to its status."""
+    return problem(refusal(error), media, dict(_headers(error)))
+
+
+def _headers(error: DomainError) -> Iterator[tuple[str, str]]:
+    if isinstance(error, UnauthenticatedError):
+        yield "WWW-Authenticate", 'Bearer error="invalid_token"'
+    elif isinstance(error, MethodNotAllowedError):
+        yield "Allow", str(error.details["allow"])
+    elif isinstance(error, UnsupportedMediaTypeError) and "encoding" in error.details:
+        yield "Accept-Encoding", "identity"
+    if "retry_after_s" in error.details:
+        yield "Retry-After", str(error.details["retry_after_s"])
 
 
 class JsonAnswer(Response):

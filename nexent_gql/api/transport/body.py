@@ -4,13 +4,14 @@ Raised by all functions here: BadRequestError, PayloadTooLargeError, RequestTime
 """
 
 import asyncio
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import cast
 
 from starlette.requests import ClientDisconnect, Request
 from strawberry.http import GraphQLRequestData
 
-from nexent_gql.api.naming import DOCUMENT_ID
+from nexent_gql.api.persisted_documents import DOCUMENT_ID
 from nexent_gql.api.refusals import (
     BadRequestError,
     PayloadTooLargeError,
@@ -52,10 +53,11 @@ def _check(value: Json, max_depth: int) -> None:
 async def read_body(request: Request, limits: ApiLimits) -> GraphQLRequestData:
     """Read a POST body."""
     _check_content_type(request.headers.get("content-type", ""))
+    _check_encoding(request)
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or int(declared[:20]) > limits.body_bytes:
         raise _too_large(limits)
-    value = decode(await _receive(request, limits), limits.json_depth)
+    value = decode((await _receive(request, limits)).removeprefix(BOM_UTF8), limits.json_depth)
     if not isinstance(value, dict):
         raise BadRequestError("The body must be one JSON object; batches are not taken.")
     return read_request(value)
@@ -85,10 +87,17 @@ def _too_large(limits: ApiLimits) -> PayloadTooLargeError:
 
 def _check_content_type(content_type: str) -> None:
     """Let JSON through and nothing else: browsers send forms and plain text across sites without asking first."""
-    media, _, parameters = content_type.partition(";")
-    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-    if media.strip().lower() != "application/json" or charset not in ("", "utf-8", "utf8"):
+    media, *parameters = content_type.lower().split(";")
+    pairs = (parameter.partition("=") for parameter in parameters)
+    charsets = [value.strip().strip('"') for name, _, value in pairs if name.strip() == "charset"]
+    if media.strip() != "application/json" or any(charset not in ("utf-8", "utf8") for charset in charsets):
         raise UnsupportedMediaTypeError("Send the request as `application/json` in UTF-8.")
+
+
+def _check_encoding(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedMediaTypeError("Send the body without a Content-Encoding.", encoding=encoding[:100])
 
 
 def read_query_string(request: Request, limits: ApiLimits) -> GraphQLRequestData:

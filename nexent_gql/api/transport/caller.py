@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, cast
 from starlette.types import Scope
 
 from nexent_gql.api.context import RequestInfo
-from nexent_gql.api.refusals import MalformedCredentialError
 from nexent_gql.kernel.principal import Principal
 
 if TYPE_CHECKING:
     from nexent_gql.services import Services
 
-_MAX_CREDENTIAL_CHARS = 4_096
 _MAX_AGENT_CHARS = 500
 
 
@@ -31,20 +29,6 @@ def request_info(scope: Scope) -> RequestInfo:
         user_agent=agent[:_MAX_AGENT_CHARS] or None,
         last_event_id=headers.get(b"last-event-id", b"").decode("latin-1") or None,
     )
-
-
-async def authenticate(services: "Services", authorization: str | None) -> Principal | None:
-    """Return the caller; None when there is no credential at all.
-
-    Raises:
-        UnauthenticatedError: There is one, and it is malformed, wrong, expired or revoked.
-    """
-    if not authorization:
-        return None
-    scheme, _, token = authorization.strip().partition(" ")
-    if scheme.lower() != "bearer" or not token.strip() or len(token) > _MAX_CREDENTIAL_CHARS:
-        raise MalformedCredentialError("Send `Authorization: Bearer <token>`.")
-    return await services.identity.authenticate(token.strip())
 
 
 def seconds_left(principal: Principal | None, now: datetime) -> float | None:

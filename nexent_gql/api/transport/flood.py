@@ -2,6 +2,7 @@
 
 from asyncio import TimerHandle
 from asyncio.transports import BaseTransport
+from collections.abc import Callable
 
 from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -26,9 +27,17 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin with nothing held back."""
         self._held = bytearray()
+        self.on_closed: Callable[[], None] | None = None
         self._farewell_bytes = _FAREWELL_BYTES
         self._lull: TimerHandle | None = None
         super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell that the connection is gone."""
+        if self.on_closed is not None:
+            self.on_closed()
+            self.on_closed = None
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take what was read."""

@@ -23,9 +23,9 @@ class Framing:
     end: bytes
     frame: Callable[[Rendered], bytes]
 
-    def answer(self, members: Mapping[str, object]) -> bytes:
-        """Frame one result that is not JSON yet."""
-        return self.frame(Rendered(encode(members), members.get("data")))
+    def answer(self, members: Mapping[str, object], event: object = None) -> bytes:
+        """Frame one result that is not JSON yet; `event` is what it shows."""
+        return self.frame(Rendered(encode(members), event))
 
 
 def _event(rendered: Rendered) -> bytes:

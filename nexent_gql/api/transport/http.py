@@ -1,28 +1,29 @@
-"""GraphQL over HTTP: one endpoint, whose operations the gate admits and runs."""
+"""GraphQL over HTTP: one endpoint, whose operations the pipeline prepares and runs."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
-from typing import TypeVar, cast
+from contextlib import AsyncExitStack, aclosing
 
 from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.http import GraphQLRequestData
+from strawberry.types.execution import ExecutionResult
 
 from nexent_gql.api.context import Context
-from nexent_gql.api.deferral import Increment, in_the_older_format
+from nexent_gql.api.cost_limiter import caller_key
+from nexent_gql.api.deferral import in_the_older_format
 from nexent_gql.api.encoding import Rendered
-from nexent_gql.api.gate import Admitted, Gate, RefusedError
 from nexent_gql.api.masking import internal
-from nexent_gql.api.naming import DOCUMENT_ID
-from nexent_gql.api.refusals import MethodNotAllowedError, NotAcceptableError
-from nexent_gql.api.selections.subscription import Reply
-from nexent_gql.api.transport.accept import OLDER_INCREMENTS, PLAIN_JSON, Offer, read_accept
+from nexent_gql.api.persisted_documents import DOCUMENT_ID
+from nexent_gql.api.pipeline import OperationPipeline, PreparedOperation, RefusedError
+from nexent_gql.api.refusals import MethodNotAllowedError, NotAcceptableError, TooManySocketsError
+from nexent_gql.api.selections.subscription import EventResult, Reply
+from nexent_gql.api.transport.accept import EVENTS, OLDER_INCREMENTS, PLAIN_JSON, RESPONSE_JSON, Offer, read_accept
 from nexent_gql.api.transport.answers import members, problem, refused, single
 from nexent_gql.api.transport.body import read_body, read_query_string
-from nexent_gql.api.transport.caller import authenticate, request_info, services_of
+from nexent_gql.api.transport.caller import request_info, services_of
+from nexent_gql.api.transport.disconnects import while_connected
 from nexent_gql.api.transport.framing import SERVER_SENT_EVENTS, SUBSCRIPTION_PARTS, Framing, incremental_parts
 from nexent_gql.api.transport.lifetime import while_valid
 from nexent_gql.api.transport.streams import Stream
@@ -30,179 +31,182 @@ from nexent_gql.api.transport.upload import is_upload, read_upload
 from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.errors import DomainError
 
-T = TypeVar("T")
 Page = Callable[[Request], Awaitable[Response]]
 _HOW_TO_SUBSCRIBE = (
     "Subscriptions need a WebSocket, `Accept: text/event-stream`, or `Accept: multipart/mixed;subscriptionSpec=1.0`."
 )
+_READS = frozenset({"GET", "HEAD"})
 _DOCUMENTS = frozenset({"query", DOCUMENT_ID, "extensions"})  # the parameters that say what to run
-_QUICK_S = 0.1  # a query that is done by then is not worth watching its client for
 
 
 class HttpEndpoint:
     """The HTTP side of `/graphql`, an ASGI application.
 
     Args:
-        gate: Admits and runs operations.
+        pipeline: Prepares and runs operations.
         page: Answers a browser that opens the address; None answers it like any other client.
         clock: Tells when credentials end.
     """
 
-    def __init__(self, gate: Gate, page: Page | None = None, clock: Clock = utc_now) -> None:
-        self._gate = gate
+    def __init__(self, pipeline: OperationPipeline, page: Page | None = None, clock: Clock = utc_now) -> None:
+        self._pipeline = pipeline
         self._page = page
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; whatever goes wrong, the answer is JSON with a code."""
+        """Answer one request; whatever goes wrong, the answer is JSON with a code.
+
+        What the request holds (uploaded files, the slot of a stream) is released when the answer has been sent.
+        """
         request = Request(scope, receive)
-        offer = read_accept(request.headers.get("accept", ""))
-        try:
-            response = await self._answer(request, offer)
-        except ClientDisconnect:
-            return
-        except MethodNotAllowedError as error:
-            response = refused(error, headers={"Allow": str(error.details["allow"])})
-        except DomainError as error:
-            response = refused(error, offer.json or PLAIN_JSON)
-        except Exception as error:  # noqa: BLE001 - the last place where a bug can be masked and logged
-            response = problem(internal(error))
-        await response(scope, receive, send)
+        offer = read_accept(",".join(request.headers.getlist("accept")))
+        async with AsyncExitStack() as resources:
+            try:
+                response = await self._answer(request, offer, resources)
+            except ClientDisconnect:
+                return
+            except DomainError as error:
+                response = refused(error, offer.json or PLAIN_JSON)
+            except Exception as error:  # noqa: BLE001 - the last place where a bug can be masked and logged
+                response = problem(internal(error))
+            await response(scope, receive, send)
 
-    async def _answer(self, request: Request, offer: Offer) -> Response:
-        if request.method not in ("GET", "POST"):
-            raise MethodNotAllowedError("Use POST, or GET for queries.", allow="GET, POST")
-        if self._page and request.method == "GET" and offer.prefers_page:
-            asks = not _DOCUMENTS.isdisjoint(request.query_params)
-            if not asks:
+    async def _answer(self, request: Request, offer: Offer, resources: AsyncExitStack) -> Response:
+        if request.method not in _READS and request.method != "POST":
+            raise MethodNotAllowedError("Use POST, or GET for queries.", allow="GET, HEAD, POST")
+        if self._page and request.method in _READS and offer.prefers_page:
+            names_document = not _DOCUMENTS.isdisjoint(request.query_params)
+            if not names_document:
                 return await self._page(request)
-        services = services_of(request.scope)
-        actor = await authenticate(services, request.headers.get("authorization"))
-        context = Context(services, actor, request_info(request.scope))
-        limits = self._gate.settings.limits
-        if request.method == "GET":
-            return await self._enter(request, offer, read_query_string(request, limits), context)
-        if is_upload(request):
-            async with read_upload(request, limits) as data:
-                return await self._enter(request, offer, data, context)
-        return await self._enter(request, offer, await read_body(request, limits), context)
+        context = Context(services_of(request.scope), request=request_info(request.scope))
+        authorization = request.headers.get("authorization")
+        context.actor_or_none = await self._pipeline.authenticator.authenticate(authorization, context)
+        limits = self._pipeline.settings.limits
+        if request.method in _READS:
+            data = read_query_string(request, limits)
+        elif is_upload(request):
+            data = await resources.enter_async_context(read_upload(request, limits))
+        else:
+            data = await read_body(request, limits)
+        return await _Exchange(self._pipeline, request, offer, context, resources, self._clock).answer(data)
 
-    async def _enter(self, request: Request, offer: Offer, data: GraphQLRequestData, context: Context) -> Response:
+
+class _Exchange:
+    """One request of a caller, and the form of its answer."""
+
+    def __init__(
+        self,
+        pipeline: OperationPipeline,
+        request: Request,
+        offer: Offer,
+        context: Context,
+        resources: AsyncExitStack,
+        clock: Clock,
+    ) -> None:
+        self._pipeline = pipeline
+        self._request = request
+        self._offer = offer
+        self._context = context
+        self._resources = resources
+        self._clock = clock
+
+    async def answer(self, data: GraphQLRequestData) -> Response:
+        """Prepare and run the operation."""
         try:
-            admitted = await self._gate.enter(data, context)
+            prepared = await self._pipeline.prepare(data, self._context)
         except RefusedError as error:
-            return self._refuse(error, offer)
-        response = await self._run(request, offer, admitted, context)
-        if admitted.bill:
-            response.raw_headers += admitted.bill.headers
+            return self._refuse(error)
+        response = await self._run(prepared)
+        if prepared.charge:
+            response.raw_headers += prepared.charge.headers
         return response
 
-    def _refuse(self, error: RefusedError, offer: Offer) -> Response:
-        if offer.prefers_stream:
-            response = self._stream(_once(SERVER_SENT_EVENTS.answer(members(error.result))), SERVER_SENT_EVENTS)
+    def _refuse(self, error: RefusedError) -> Response:
+        if self._offer.prefers_stream:
+            frames = _once(SERVER_SENT_EVENTS.answer(members(error.result)))
+            response: Response = Stream(frames, SERVER_SENT_EVENTS, self._pipeline.settings.heartbeat_s)
         else:
-            response = single(error.result, offer.json or PLAIN_JSON)
+            response = single(error.result, self._offer.json or PLAIN_JSON)
         if error.retry_after_s:
             response.headers["Retry-After"] = str(error.retry_after_s)
+        if error.charge:
+            response.raw_headers += error.charge.headers
         return response
 
-    async def _run(self, request: Request, offer: Offer, admitted: Admitted, context: Context) -> Response:
-        if admitted.kind is OperationType.MUTATION and request.method == "GET":
+    async def _run(self, prepared: PreparedOperation) -> Response:
+        offer, method = self._offer, self._request.method
+        if prepared.kind is OperationType.MUTATION and method in _READS:
             raise MethodNotAllowedError("Mutations need POST.", allow="POST")
-        subscribing = admitted.kind is OperationType.SUBSCRIPTION
-        if offer.prefers_stream or (subscribing and offer.streams and not offer.parts):
-            return self._stream(self._frames(admitted, context, SERVER_SENT_EVENTS), SERVER_SENT_EVENTS, context)
-        if subscribing and offer.parts:
-            return self._stream(self._frames(admitted, context, SUBSCRIPTION_PARTS), SUBSCRIPTION_PARTS, context)
-        if subscribing:
-            raise NotAcceptableError(_HOW_TO_SUBSCRIBE)
+        if prepared.kind is OperationType.SUBSCRIPTION:
+            if method == "HEAD":
+                raise MethodNotAllowedError("Subscriptions need GET or POST.", allow="GET, POST")
+            if offer.subscriptions is None:
+                raise NotAcceptableError(_HOW_TO_SUBSCRIBE)
+            is_events = offer.prefers_stream or offer.subscriptions == EVENTS
+            return self._subscription(prepared, SERVER_SENT_EVENTS if is_events else SUBSCRIPTION_PARTS)
+        if offer.prefers_stream:
+            return self._subscription(prepared, SERVER_SENT_EVENTS)
+        if prepared.operation.deferring and offer.increments and method != "HEAD":
+            return self._deferred(prepared, offer.increments)
         if offer.json is None:
-            raise NotAcceptableError("Answers are application/graphql-response+json or application/json.")
-        if admitted.operation.deferring and offer.increments:
-            increments = self._gate.defer(admitted, admitted.operation.deferring, context)
-            return self._defer(increments, offer.increments)
-        execution = self._gate.execute(admitted, context)
-        if admitted.kind is OperationType.QUERY:
-            return single(await _while_connected(request, execution), offer.json)
+            raise NotAcceptableError(f"Answers are {RESPONSE_JSON} or {PLAIN_JSON}, and multipart/mixed with `@defer`.")
+        execution = self._pipeline.execute(prepared, self._context)
+        if prepared.kind is OperationType.QUERY:
+            execution = while_connected(self._request, execution)
         return single(await execution, offer.json)
 
-    def _stream(self, frames: AsyncGenerator[bytes], framing: Framing, context: Context | None = None) -> Response:
-        """Stream frames, for as long as the caller's credential is good where a context is given."""
-        valid = context and while_valid(context.services, context.actor_or_none, self._clock)
-        return Stream(frames, framing, self._gate.settings.heartbeat_s, valid)
+    def _subscription(self, prepared: PreparedOperation, framing: Framing) -> Response:
+        """Stream what an operation gives, for as long as the caller's credential is good."""
+        self._take_slot()
+        valid = while_valid(self._context.services, self._context.actor_or_none, self._clock)
+        return Stream(self._frames(prepared, framing), framing, self._pipeline.settings.heartbeat_s, valid)
 
-    def _defer(self, increments: AsyncGenerator[Increment], form: str) -> Response:
+    def _deferred(self, prepared: PreparedOperation, form: str) -> Response:
+        self._take_slot()
         framing = incremental_parts(form)
-        if form == OLDER_INCREMENTS:
-            increments = in_the_older_format(increments)
-        return self._stream(_all(increments, framing), framing)
+        return Stream(self._increments(prepared, form, framing), framing, self._pipeline.settings.heartbeat_s)
 
-    async def _frames(self, admitted: Admitted, context: Context, framing: Framing) -> AsyncGenerator[bytes]:
-        if admitted.kind is not OperationType.SUBSCRIPTION:
-            yield framing.answer(members(await self._gate.execute(admitted, context)))
+    def _take_slot(self) -> None:
+        """Count this answer among the caller's sockets and streams until it has been sent.
+
+        Raises:
+            TooManySocketsError: The caller has as many as allowed.
+        """
+        slot = self._pipeline.connections.hold(caller_key(self._context))
+        if not self._resources.enter_context(slot):
+            raise TooManySocketsError("You have as many sockets and streams open as allowed: close some first.")
+
+    async def _frames(self, prepared: PreparedOperation, framing: Framing) -> AsyncGenerator[bytes]:
+        if prepared.kind is not OperationType.SUBSCRIPTION:
+            yield framing.answer(members(await self._pipeline.execute(prepared, self._context)))
             return
-        async with aclosing(self._gate.subscribe(admitted, context)) as results:
+        async with aclosing(self._pipeline.subscribe(prepared, self._context)) as results:
             async for result in results:
                 yield _framed(result, framing)
 
+    async def _increments(
+        self, prepared: PreparedOperation, form: str, framing: Framing
+    ) -> AsyncGenerator[bytes | Response]:
+        """Yield the parts of a query; a single answer instead when nothing was deferred and the client takes one."""
+        document = prepared.operation.deferring or prepared.operation.document
+        increments = self._pipeline.defer(prepared, document, self._context)
+        async with aclosing(in_the_older_format(increments) if form == OLDER_INCREMENTS else increments) as parts:
+            async for part in parts:
+                if not isinstance(part, ExecutionResult):
+                    yield framing.answer(part)
+                elif self._offer.json is None:
+                    yield framing.answer({**members(part), "hasNext": False})
+                else:
+                    response = single(part, self._offer.json)
+                    response.raw_headers += prepared.charge.headers if prepared.charge else []
+                    yield response
+
 
 def _framed(result: Reply, framing: Framing) -> bytes:
-    return framing.frame(result) if isinstance(result, Rendered) else framing.answer(members(result))
-
-
-async def _all(increments: AsyncGenerator[Increment], framing: Framing) -> AsyncGenerator[bytes]:
-    async with aclosing(increments):
-        async for increment in increments:
-            yield framing.answer(increment)
+    if isinstance(result, Rendered):
+        return framing.frame(result)
+    return framing.answer(members(result), result.event if isinstance(result, EventResult) else None)
 
 
 async def _once(frame: bytes) -> AsyncGenerator[bytes]:
     yield frame
-
-
-async def _while_connected(request: Request, work: Awaitable[T]) -> T:
-    """Await `work`, and cancel it when the client goes away.
-
-    Raises:
-        ClientDisconnect: The client is gone.
-    """
-    watch = _Watch(request)
-    try:
-        return await work
-    except asyncio.CancelledError:
-        if watch.has_cancelled():
-            raise ClientDisconnect from None
-        raise
-    finally:
-        watch.end()
-
-
-class _Watch:
-    """Cancels the task that makes it when the client goes away; most are done before it begins to look."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-        self._task = cast("asyncio.Task[object]", asyncio.current_task())
-        self._cancellations = self._task.cancelling()
-        self._watcher: asyncio.Task[None] | None = None
-        self._gone = False
-        self._timer = asyncio.get_running_loop().call_later(_QUICK_S, self._begin)
-
-    def has_cancelled(self) -> bool:
-        """Tell whether a cancellation is this watch's own, and nobody else's too."""
-        return self._gone and self._task.uncancel() <= self._cancellations
-
-    def end(self) -> None:
-        """Look no more."""
-        self._timer.cancel()
-        if self._watcher is not None:
-            self._watcher.cancel()
-
-    def _begin(self) -> None:
-        self._watcher = asyncio.create_task(self._wait())
-
-    async def _wait(self) -> None:
-        while (await self._request.receive())["type"] != "http.disconnect":
-            pass
-        self._gone = True
-        self._task.cancel()

@@ -19,6 +19,7 @@ from uuid import UUID
 from graphql import GraphQLError, OperationType
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLRequestData
@@ -35,21 +36,21 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from strawberry.types.execution import ExecutionResult
 
 from nexent_gql.api.context import Context, RequestInfo
+from nexent_gql.api.cost_limiter import caller_key
 from nexent_gql.api.encoding import Rendered, encode
-from nexent_gql.api.gate import Gate, RefusedError
 from nexent_gql.api.masking import internal, refusal
-from nexent_gql.api.meter import caller_key
+from nexent_gql.api.pipeline import OperationPipeline, RefusedError
 from nexent_gql.api.refusals import BadRequestError, TooManyOperationsError, TooManySocketsError
 from nexent_gql.api.transport.adapter import BAD_MESSAGE, SocketAdapter
 from nexent_gql.api.transport.answers import is_request_error, members
 from nexent_gql.api.transport.body import read_request
-from nexent_gql.api.transport.caller import authenticate, request_info, services_of
+from nexent_gql.api.transport.caller import request_info, services_of
 from nexent_gql.api.transport.direct import writer_of
 from nexent_gql.api.transport.frames import authorization_of, payload_of, read_frame
 from nexent_gql.api.transport.lifetime import Credential
-from nexent_gql.api.transport.pace import Crowd
+from nexent_gql.kernel.addresses import limiter_key
 from nexent_gql.kernel.clock import Clock, utc_now
-from nexent_gql.kernel.errors import DomainError, ForbiddenError, UnavailableError
+from nexent_gql.kernel.errors import DomainError, ForbiddenError, QuotaExceededError, UnavailableError
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.kernel.principal import Principal
 
@@ -62,6 +63,7 @@ DUPLICATE = 4409
 TOO_MANY_INITS = 4429
 BUG = 4500
 TRY_AGAIN = 1013
+_SLOT = "nexent.slot"  # of the scope: what the socket holds of its caller's connections
 
 
 @dataclass(slots=True, eq=False)
@@ -69,11 +71,10 @@ class SocketSession:
     """What lasts as long as a socket: where it comes from and, once it said, who it is."""
 
     services: "Services"
-    gate: Gate
+    pipeline: OperationPipeline
     request: RequestInfo
-    crowd: Crowd
     credential: Credential
-    open: ExitStack = field(default_factory=ExitStack)
+    slot: ExitStack
     tasks: list["asyncio.Task[None]"] = field(default_factory=list["asyncio.Task[None]"])
 
     def context(self) -> Context:
@@ -150,8 +151,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
     async def _authenticate(self, frame: JsonObject) -> tuple[int, str] | None:
         session = self.context
         try:
-            actor = await authenticate(session.services, authorization_of(payload_of(frame)))
-        except UnavailableError as error:
+            authorization = authorization_of(payload_of(frame))
+            visitor = Context(session.services, request=session.request)
+            actor = await session.pipeline.authenticator.authenticate(authorization, visitor)
+        except (UnavailableError, QuotaExceededError) as error:
             return TRY_AGAIN, f"{error.code}: {error.message}"
         except BadRequestError:
             raise
@@ -162,18 +165,21 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
     def _admit(self, actor: Principal | None) -> tuple[int, str] | None:
         """Take the caller for the first time, or renew their credential."""
         session = self.context
-        known, is_new = session.credential.actor, not self.connection_acknowledged
-        if not is_new and _who(known) != _who(actor):
+        previous, is_new = session.credential.actor, not self.connection_acknowledged
+        if not is_new and _who(previous) != _who(actor):
             return FORBIDDEN, f"{ForbiddenError.code}: renew with a credential of the same user"
         session.credential.renew(actor)
-        if is_new and not session.open.enter_context(session.crowd.join(caller_key(session.context()))):
-            return TRY_AGAIN, f"{TooManySocketsError.code}: close some first"
+        if is_new:
+            session.slot.close()
+            slot = session.pipeline.connections.hold(caller_key(session.context()))
+            if not session.slot.enter_context(slot):
+                return TRY_AGAIN, f"{TooManySocketsError.code}: close some first"
         return None
 
     async def _ping(self) -> None:
         with suppress(WebSocketDisconnected):
             while True:
-                await asyncio.sleep(self.context.gate.settings.sockets.ping_s)
+                await asyncio.sleep(self.context.pipeline.settings.sockets.ping_s)
                 await self.send_message({"type": "ping"})
 
     async def _expire(self) -> None:
@@ -215,7 +221,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
     async def _start(self, id_: str, payload: JsonObject) -> None:
         operation = SocketOperation(self, id_, read_request(payload))
         self.operations[id_] = operation
-        if len(self.operations) > self.context.gate.settings.sockets.operations:
+        if len(self.operations) > self.context.pipeline.settings.sockets.operations:
             full = TooManyOperationsError("This socket carries as many operations as one may; end some first.")
             await operation.send_initial_errors([refusal(full)])
             return
@@ -234,17 +240,17 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
                 await operation.send_initial_errors([internal(error)])
 
     async def _run(self, operation: SocketOperation) -> None:
-        gate, context = self.context.gate, self.context.context()
-        admitted = await gate.enter(operation.request, context)
-        if admitted.kind is OperationType.SUBSCRIPTION:
-            async with aclosing(gate.subscribe(admitted, context, operation.write)) as results:
+        pipeline, context = self.context.pipeline, self.context.context()
+        prepared = await pipeline.prepare(operation.request, context)
+        if prepared.kind is OperationType.SUBSCRIPTION:
+            async with aclosing(pipeline.subscribe(prepared, context, operation.write)) as results:
                 async for result in results:
                     if isinstance(result, Rendered):
                         await operation.send_rendered(result)
                     else:
                         await _send(operation, result)
         else:
-            await _send(operation, await gate.execute(admitted, context))
+            await _send(operation, await pipeline.execute(prepared, context))
         await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
     async def shutdown(self) -> None:
@@ -252,7 +258,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
         for task in self.context.tasks:
             task.cancel()
         await asyncio.gather(*self.context.tasks, return_exceptions=True)
-        self.context.open.close()
+        self.context.slot.close()
         await super().shutdown()
 
 
@@ -272,24 +278,33 @@ class SocketView(GraphQL[SocketSession, None]):
     graphql_transport_ws_handler_class = SocketHandler
     websocket_adapter_class = SocketAdapter
 
-    def __init__(self, gate: Gate, clock: Clock = utc_now) -> None:
-        """Bind the gate; `clock` tells when credentials end."""
-        settings = gate.settings
+    def __init__(self, pipeline: OperationPipeline, clock: Clock = utc_now) -> None:
+        """Bind the pipeline; `clock` tells when credentials end."""
+        settings = pipeline.settings
         super().__init__(
-            gate.schema,
+            pipeline.schema,
             graphql_ide=None,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             connection_init_wait_timeout=timedelta(seconds=settings.sockets.init_s),
             max_subscriptions_per_connection=settings.sockets.operations,
             allowed_origins=settings.allowed_origins,
         )
-        self.gate = gate
+        self.pipeline = pipeline
         self._clock = clock
-        self._crowd = Crowd(settings.sockets.per_user)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a socket; it counts for its address until `connection_init` says whose it is."""
+        key = f"ip/{limiter_key(request_info(scope).client_ip)}"
+        with ExitStack() as slot:
+            if not slot.enter_context(self.pipeline.unidentified_sockets.hold(key)):
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            scope[_SLOT] = slot
+            await super().__call__(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> SocketSession:  # noqa: ARG002 - base
         """Make the socket's session."""
         scope = request.scope
         services = services_of(scope)
         credential = Credential(services, self._clock)
-        return SocketSession(services, self.gate, request_info(scope), self._crowd, credential)
+        return SocketSession(services, self.pipeline, request_info(scope), credential, scope[_SLOT])

@@ -1,10 +1,11 @@
-"""Answers that go on: results in a framing, with heartbeats between them."""
+"""Streamed answers: results in a framing, with heartbeats between them."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 
-from starlette.responses import StreamingResponse
+from graphql import GraphQLError
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from nexent_gql.api.masking import internal, refusal
@@ -18,7 +19,7 @@ class _Pipe:
     """The way to the client, and for how long nothing has gone through it."""
 
     def __init__(self, send: Send) -> None:
-        self._send = send
+        self.send = send
         self._loop = asyncio.get_running_loop()
         self._idle_since: float | None = self._loop.time()
 
@@ -30,7 +31,7 @@ class _Pipe:
     async def __call__(self, frame: bytes, *, more: bool = True) -> None:
         """Send a frame; waits while the client does not read."""
         self._idle_since = None
-        await self._send({"type": "http.response.body", "body": frame, "more_body": more})
+        await self.send({"type": "http.response.body", "body": frame, "more_body": more})
         self._idle_since = self._loop.time()
 
 
@@ -41,7 +42,8 @@ class Stream(StreamingResponse):
     opened, and a client that does not read holds it up. The source is closed whatever happens.
 
     Args:
-        source: The frames between begin and end.
+        source: The frames between begin and end; or one response that takes the place of the stream, which only a
+            framing without heartbeats may have.
         framing: How they are cut out, and what fills silence.
         heartbeat_s: Silence after which a heartbeat is sent.
         valid: Around it all; may raise SessionEndedError, which ends the stream with that error.
@@ -49,22 +51,22 @@ class Stream(StreamingResponse):
 
     def __init__(
         self,
-        source: AsyncGenerator[bytes],
+        source: AsyncGenerator[bytes | Response] | AsyncGenerator[bytes],
         framing: Framing,
         heartbeat_s: float,
         valid: AbstractAsyncContextManager[None] | None = None,
     ) -> None:
-        super().__init__(source, headers={**_HEADERS, "Content-Type": framing.media})
+        super().__init__((), headers={**_HEADERS, "Content-Type": framing.media})
         self._source = source
         self._framing = framing
         self._heartbeat_s = heartbeat_s
         self._valid = valid or nullcontext()
+        self._has_begun = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send everything, watching the client."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         pipe = _Pipe(send)
-        tasks = asyncio.create_task(self._send_frames(pipe)), asyncio.create_task(_gone(receive))
+        tasks = asyncio.create_task(self._send_all(scope, receive, pipe)), asyncio.create_task(_gone(receive))
         try:
             await self._beat_until(tasks, pipe)
         finally:
@@ -83,19 +85,36 @@ class Stream(StreamingResponse):
             if pipe.idle_s >= self._heartbeat_s:
                 await pipe(heartbeat)
 
-    async def _send_frames(self, pipe: _Pipe) -> None:
-        framing = self._framing
-        if framing.begin:
-            await pipe(framing.begin)
+    async def _send_all(self, scope: Scope, receive: Receive, pipe: _Pipe) -> None:
+        """Send the frames, or the one response that the source yields instead."""
+        if self._framing.heartbeat:
+            await self._begin(pipe)
         try:
             async with self._valid, aclosing(self._source) as frames:
                 async for frame in frames:
+                    if isinstance(frame, Response):
+                        await frame(scope, receive, pipe.send)
+                        return
+                    await self._begin(pipe)
                     await pipe(frame)
         except SessionEndedError as ended:
-            await pipe(framing.answer({"errors": [refusal(ended).formatted]}))
-        except Exception as error:  # noqa: BLE001 - the stream has begun, so this is where a bug can still be told
-            await pipe(framing.answer({"errors": [internal(error).formatted]}))
-        await pipe(framing.end, more=False)
+            await self._fail(pipe, refusal(ended))
+        except Exception as error:  # noqa: BLE001 - the stream may have begun, so this is where a bug is reported
+            await self._fail(pipe, internal(error))
+        await self._begin(pipe)
+        await pipe(self._framing.end, more=False)
+
+    async def _begin(self, pipe: _Pipe) -> None:
+        if self._has_begun:
+            return
+        self._has_begun = True
+        await pipe.send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if self._framing.begin:
+            await pipe(self._framing.begin)
+
+    async def _fail(self, pipe: _Pipe, error: GraphQLError) -> None:
+        await self._begin(pipe)
+        await pipe(self._framing.answer({"errors": [error.formatted]}))
 
 
 async def _gone(receive: Receive) -> None:

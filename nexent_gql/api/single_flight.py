@@ -15,7 +15,7 @@ class _Underway(Generic[R]):
     waiting: int = 0
 
 
-class Aside(Generic[R]):
+class SingleFlightThread(Generic[R]):
     """Does one thing after the other, each once for all who ask for it meanwhile, and none that nobody waits for.
 
     Args:

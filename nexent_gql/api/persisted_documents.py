@@ -33,14 +33,20 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A request with the text of its document; `is_new`: to be registered when it turns out to be valid."""
+class NamedDocument:
+    """A request with the text of its document.
+
+    `is_new`: to be registered when it turns out to be valid. `is_registered`: it is a trusted document.
+    """
 
     request: GraphQLRequestData
     is_new: bool = False
+    is_registered: bool = False
 
 
-async def find_document(request: GraphQLRequestData, services: "Services", settings: PersistedSettings) -> Found:
+async def find_document(
+    request: GraphQLRequestData, services: "Services", settings: PersistedSettings
+) -> NamedDocument:
     """Put the document into a request that names it.
 
     Raises:
@@ -52,23 +58,24 @@ async def find_document(request: GraphQLRequestData, services: "Services", setti
     named = request.extensions or {}
     id_, digest = named.get(DOCUMENT_ID), _hash_of(named.get(_APQ))
     if id_ is None and digest is None and settings.only == "any":
-        return Found(request)
+        return NamedDocument(request)
     if request.query:
         return await _sent(request, request.query, digest, services, settings)
     name = str(id_).removeprefix(_PREFIX) if id_ is not None else digest
     if name is None:
-        return Found(request)
+        return NamedDocument(request)
     text = await services.persisted.trusted(name)
+    is_registered = text is not None
     if text is None and settings.automatic and settings.only != "trusted" and _SHA256.fullmatch(name):
         text = await services.persisted.automatic(name)
     if text is None:
         raise PersistedQueryNotFoundError
-    return Found(replace(request, query=text))
+    return NamedDocument(replace(request, query=text), is_registered=is_registered)
 
 
 async def _sent(
     request: GraphQLRequestData, query: str, digest: str | None, services: "Services", settings: PersistedSettings
-) -> Found:
+) -> NamedDocument:
     if request.extensions and DOCUMENT_ID in request.extensions:
         raise BadRequestError("Send either `query` or `documentId`.", path=(DOCUMENT_ID,))
     if digest is not None and digest_of(query) != digest:
@@ -78,7 +85,7 @@ async def _sent(
         if settings.only == "trusted":
             raise DocumentNotTrustedError("This server runs registered documents only; name one by `documentId`.")
     is_new = digest is not None and settings.automatic and settings.only != "trusted"
-    return Found(request, is_new=is_new and await services.persisted.automatic(digest or "") is None)
+    return NamedDocument(request, is_new=is_new and await services.persisted.automatic(digest or "") is None)
 
 
 def _hash_of(named: object) -> str | None:

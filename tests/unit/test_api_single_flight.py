@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nexent_gql.api.aside import Aside
+from nexent_gql.api.single_flight import SingleFlightThread
 
 
 class Work:
@@ -32,7 +32,7 @@ def work() -> Iterator[Work]:
     work.may_end.set()
 
 
-async def asked(aside: Aside[str], *texts: str) -> list[asyncio.Task[str]]:
+async def asked(aside: SingleFlightThread[str], *texts: str) -> list[asyncio.Task[str]]:
     """Ask for each, and let all begin."""
     tasks = [asyncio.create_task(aside(text)) for text in texts]
     await asyncio.sleep(0)
@@ -40,7 +40,7 @@ async def asked(aside: Aside[str], *texts: str) -> list[asyncio.Task[str]]:
 
 
 async def test_what_many_ask_for_at_once_is_done_once(work: Work) -> None:
-    tasks = await asked(aside := Aside("test", work), "a", "a", "b", "a")
+    tasks = await asked(aside := SingleFlightThread("test", work), "a", "a", "b", "a")
     work.may_end.set()
     assert await asyncio.gather(*tasks) == ["A", "A", "B", "A"]
     assert work.done == ["a", "b"]
@@ -49,7 +49,7 @@ async def test_what_many_ask_for_at_once_is_done_once(work: Work) -> None:
 
 
 async def test_one_who_leaves_takes_nothing_from_the_others(work: Work) -> None:
-    first, second = await asked(Aside("test", work), "a", "a")
+    first, second = await asked(SingleFlightThread("test", work), "a", "a")
     first.cancel()
     await asyncio.wait([first])
     work.may_end.set()
@@ -58,7 +58,7 @@ async def test_one_who_leaves_takes_nothing_from_the_others(work: Work) -> None:
 
 
 async def test_what_nobody_waits_for_is_not_done(work: Work) -> None:
-    aside = Aside("test", work)
+    aside = SingleFlightThread("test", work)
     kept, left = await asked(aside, "a", "b")
     left.cancel()
     await asyncio.wait([left])
@@ -68,7 +68,7 @@ async def test_what_nobody_waits_for_is_not_done(work: Work) -> None:
 
 
 async def test_a_failure_is_told_to_all_and_not_kept(work: Work) -> None:
-    tasks = await asked(aside := Aside("test", work), "bad", "bad")
+    tasks = await asked(aside := SingleFlightThread("test", work), "bad", "bad")
     work.may_end.set()
     told = await asyncio.gather(*tasks, return_exceptions=True)
     assert [str(each) for each in told] == ["bad", "bad"]

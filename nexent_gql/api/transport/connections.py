@@ -1,0 +1,44 @@
+"""The connections of a server process: how many there may be, in all and from one address."""
+
+from nexent_gql.api.connection_limits import ConnectionLimiter
+from nexent_gql.api.settings import ConnectionLimits
+from nexent_gql.api.transport.proxies import TrustedProxies
+from nexent_gql.kernel.addresses import limiter_key, parse_address
+
+UNAVAILABLE = 503
+TOO_MANY_REQUESTS = 429
+
+
+class ConnectionRegistry:
+    """Counts the open connections of this process. Trusted proxies have no limit of their own.
+
+    Args:
+        limits: How many connections there may be.
+        trusted: The proxies whose connections carry many clients.
+        body_s: Seconds within which any body must have come, so that nobody has to read it for its deadline.
+    """
+
+    def __init__(self, limits: ConnectionLimits, trusted: TrustedProxies, *, body_s: float) -> None:
+        self.limits = limits
+        self.body_s = body_s
+        self._trusted = trusted
+        self._all = ConnectionLimiter(limits.total)
+        self._by_address = ConnectionLimiter(limits.per_address)
+
+    def acquire(self, peer: str | None) -> int | None:
+        """Count a connection from `peer`; return an HTTP status, counting nothing, when there are too many."""
+        if not self._all.acquire(""):
+            return UNAVAILABLE
+        if self._is_limited(peer) and not self._by_address.acquire(limiter_key(peer)):
+            self._all.release("")
+            return TOO_MANY_REQUESTS
+        return None
+
+    def release(self, peer: str | None) -> None:
+        """Count a connection no longer."""
+        self._all.release("")
+        if self._is_limited(peer):
+            self._by_address.release(limiter_key(peer))
+
+    def _is_limited(self, peer: str | None) -> bool:
+        return parse_address(peer) not in self._trusted
