@@ -6,7 +6,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from nexent_gql.adapters.events_queue import PushQueue
-from nexent_gql.ports.events import FORGOTTEN, Entry, LogLostError, StaleAttemptError, Stored, Subscription
+from nexent_gql.ports.events import (
+    ERASED_ATTEMPT,
+    FORGOTTEN,
+    Entry,
+    LogLostError,
+    StaleAttemptError,
+    Stored,
+    Subscription,
+)
 
 _NOMINAL_BYTES = 500
 
@@ -80,6 +88,11 @@ class MemoryEventLog:
         start = bisect_right(held.entries, after, key=lambda entry: entry.seq)
         found = held.entries[start : start + limit]
         return Stored(found, held.entries[0].from_seq if held.entries else 1, held.last_seq)
+
+    async def erase(self, topic: str) -> None:
+        """Delete all entries and refuse all writers; see `EventLog.erase`."""
+        self._topics[topic] = _Topic(ERASED_ATTEMPT, ERASED_ATTEMPT)
+        await self.poke(topic)
 
     async def poke(self, topic: str) -> None:
         """Make every reader read again; see `EventLog.poke`."""

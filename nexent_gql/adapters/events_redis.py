@@ -7,9 +7,17 @@ from typing import cast
 
 from nexent_gql.adapters.events_queue import PushQueue
 from nexent_gql.adapters.redis_client import RedisLink
-from nexent_gql.adapters.redis_scripts import APPEND, CLAIM, READ
+from nexent_gql.adapters.redis_scripts import APPEND, CLAIM, ERASE, READ
 from nexent_gql.kernel.json import JsonObject, dumps, loads
-from nexent_gql.ports.events import FORGOTTEN, Entry, LogLostError, StaleAttemptError, Stored, Subscription
+from nexent_gql.ports.events import (
+    ERASED_ATTEMPT,
+    FORGOTTEN,
+    Entry,
+    LogLostError,
+    StaleAttemptError,
+    Stored,
+    Subscription,
+)
 
 MAX_ENTRIES = 50_000
 MAX_COMMAND_BYTES = 512_000
@@ -88,6 +96,11 @@ class RedisEventLog:
         if first == 0:
             return FORGOTTEN
         return Stored(entries=_entries(values), first_seq=first, last_seq=last)
+
+    async def erase(self, topic: str) -> None:
+        """Delete the stream and leave a claim that no writer outranks, for `ttl_s`; see `EventLog.erase`."""
+        key, channel = redis_names(topic)
+        await self._commands.run(ERASE, key, ERASED_ATTEMPT, self._ttl_ms, channel)
 
     async def poke(self, topic: str) -> None:
         """Push an empty batch; see `EventLog.poke`."""

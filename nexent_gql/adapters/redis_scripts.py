@@ -61,6 +61,15 @@ end
 return 'OK'
 """
 
+_ERASE = """
+-- attempt, ttl_ms, channel -> OK
+redis.call('DEL', key)
+redis.call('XADD', key, id(tonumber(ARGV[1]), 0), 'after', '0')
+redis.call('PEXPIRE', key, ARGV[2])
+redis.call('PUBLISH', ARGV[3], '[]')
+return 'OK'
+"""
+
 _READ = """
 -- after, limit -> first seq, last seq, entries as a JSON array
 local after, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -100,4 +109,5 @@ class Script:
 
 CLAIM = Script(_COMMON + _CLAIM)
 APPEND = Script(_COMMON + _APPEND)
+ERASE = Script(_COMMON + _ERASE)
 READ = Script(_COMMON + _READ)

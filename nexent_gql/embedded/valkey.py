@@ -80,6 +80,7 @@ class Valkey:
             f"requirepass {self.password}",
             f"appendonly {'yes' if self.durable else 'no'}",
             "appendfsync everysec",
+            "auto-aof-rewrite-min-size 1mb",  # what was deleted leaves the file when it is rewritten
             'save ""',
             "maxmemory-policy noeviction",
         )

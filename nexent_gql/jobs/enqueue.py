@@ -13,6 +13,7 @@ from nexent_gql.jobs.tables import Job, JobState, Outbox
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.json import JsonObject
 
+_TOPICS_AT_ONCE = 100
 CHANNEL = "nexent_outbox"
 """Rung by a trigger of the outbox, for those who listen, when rows of it are committed."""
 
@@ -99,6 +100,12 @@ async def poke(session: AsyncSession, tenant_id: UUID, topic: str) -> None:
 async def publish(session: AsyncSession, tenant_id: UUID, topic: str, entries: Sequence[JsonObject]) -> None:
     """Append entries to a topic's log once this transaction is committed, whatever becomes of this process."""
     await send(session, tenant_id, "publish", {"topic": topic, "entries": list(entries)})
+
+
+async def erase_topics(session: AsyncSession, tenant_id: UUID, topics: Sequence[str]) -> None:
+    """Delete all entries of topics once this transaction is committed, and refuse who still writes them."""
+    for start in range(0, len(topics), _TOPICS_AT_ONCE):
+        await send(session, tenant_id, "erase", {"topics": list(topics[start : start + _TOPICS_AT_ONCE])})
 
 
 async def send(session: AsyncSession, tenant_id: UUID, kind: str, payload: JsonObject) -> None:

@@ -87,6 +87,9 @@ class Relay:
                 await self._wakeups.cancel(UUID(str(payload["job_id"])))
             case "poke":
                 await self._events.poke(str(payload["topic"]))
+            case "erase":
+                for topic in cast("list[str]", payload["topics"]):
+                    await self._events.erase(topic)
             case _:
                 await self._publish(str(payload["topic"]), cast("list[JsonObject]", payload["entries"]))
 

@@ -11,6 +11,9 @@ from nexent_gql.kernel.json import JsonObject
 GAP = "StreamGap"
 """The kind of an entry that stands for several."""
 
+ERASED_ATTEMPT = 2**53
+"""The attempt that holds an erased topic; no writer has a higher one."""
+
 
 @dataclass(slots=True)  # never changed; not frozen, because that makes one six times as expensive
 class Entry:
@@ -113,6 +116,16 @@ class EventLog(Protocol):
 
         Raises:
             UnavailableError: The store does not answer.
+        """
+        ...
+
+    async def erase(self, topic: str) -> None:
+        """Delete all entries of a topic for good: whoever writes it gets StaleAttemptError from now on.
+
+        Live readers read their store again. May be repeated.
+
+        Raises:
+            UnavailableError: The store does not answer; nobody knows whether the entries are there.
         """
         ...
 

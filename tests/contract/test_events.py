@@ -303,3 +303,25 @@ async def test_redis_unsubscribes_with_the_last_reader(valkey: ValkeyUnderTest) 
         await asyncio.sleep(0.05)
         assert await link.commands.execute("PUBSUB", "CHANNELS", redis_names(topic)[1]) == []
         assert link.push.connections_opened == 1
+
+
+async def test_an_erased_topic_is_empty_and_takes_nothing_more(bench: Bench) -> None:
+    await bench.log.claim(bench.topic, 1)
+    await bench.log.append(bench.topic, 1, entries(1, 3))
+    async with bench.log.subscribe(bench.topic) as reader:
+        await bench.log.erase(bench.topic)
+        await bench.log.erase(bench.topic)
+        assert await reader.next(5) is None
+    assert await bench.log.read(bench.topic, 0) == FORGOTTEN
+    for attempt in (1, 2):
+        with pytest.raises(StaleAttemptError):
+            await bench.log.append(bench.topic, attempt, entries(1, 4))
+        with pytest.raises(StaleAttemptError):
+            await bench.log.claim(bench.topic, attempt)
+    assert await bench.log.read(bench.topic, 0) == FORGOTTEN
+
+
+async def test_a_topic_that_never_was_can_be_erased(bench: Bench) -> None:
+    await bench.log.erase(bench.topic)
+    with pytest.raises(StaleAttemptError):
+        await bench.log.append(bench.topic, 1, entries(1, 1))
