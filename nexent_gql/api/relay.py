@@ -17,7 +17,7 @@ from strawberry.types import get_object_definition
 from nexent_gql.api.context import Batch, Info
 from nexent_gql.api.permissions import SignedIn
 from nexent_gql.api.refusals import InvalidIdError, InvalidPageError
-from nexent_gql.kernel.page import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Cursor, Page, PageRequest
+from nexent_gql.kernel.page import BY_CREATION, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Cursor, Page, PageRequest
 
 R = TypeVar("R")
 NodeType = TypeVar("NodeType", bound=relay.Node)
@@ -119,8 +119,12 @@ def _refuse(argument: str, other: str) -> InvalidPageError:
     return InvalidPageError(f"`{argument}` cannot go with `{other}`.", path=(argument,))
 
 
-def page_request(first: int | None, after: str | None, last: int | None, before: str | None) -> PageRequest:
+def page_request(
+    first: int | None, after: str | None, last: int | None, before: str | None, order: int = BY_CREATION
+) -> PageRequest:
     """Read the arguments of a connection: `first` with `after`, or `last` with `before`.
+
+    `order` is the list's order; a cursor of another order is refused.
 
     Raises:
         InvalidPageError: A size is out of range, or the arguments contradict each other; it names the argument.
@@ -129,14 +133,15 @@ def page_request(first: int | None, after: str | None, last: int | None, before:
     if last is None:
         if before is not None:
             raise _refuse("before", "first")
-        cursor = None if after is None else Cursor.parse(after, "after")
-        return PageRequest(size=_size(DEFAULT_PAGE_SIZE if first is None else first, "first"), after=cursor)
+        cursor = None if after is None else Cursor.parse(after, "after", order)
+        size = _size(DEFAULT_PAGE_SIZE if first is None else first, "first")
+        return PageRequest(size=size, after=cursor, order=order)
     if first is not None:
         raise _refuse("last", "first")
     if after is not None:
         raise _refuse("after", "last")
-    cursor = None if before is None else Cursor.parse(before, "before")
-    return PageRequest(size=_size(last, "last"), before=cursor, backward=True)
+    cursor = None if before is None else Cursor.parse(before, "before", order)
+    return PageRequest(size=_size(last, "last"), before=cursor, backward=True, order=order)
 
 
 @strawberry.type(name="Connection", description="A page of a list, in the list's order.")

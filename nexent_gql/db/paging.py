@@ -1,9 +1,12 @@
 """Keyset pages in SQL."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Select, desc, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from nexent_gql.db.base import TenantRow
@@ -14,12 +17,39 @@ Row = TypeVar("Row", bound=TenantRow)
 
 async def newest_first(session: AsyncSession, query: Select[Row], table: type[Row], page: PageRequest) -> Page[Row]:
     """Read a page of `query` by (created_at, id); an index on both keeps the cost independent of the depth."""
-    at, id_ = col(table.created_at), col(table.id)
-    order = (at, id_) if page.backward else (desc(at), desc(id_))
+    return await keyset_page(session, query, table, page, at=col(table.created_at), time_of=lambda row: row.created_at)
+
+
+async def keyset_page(
+    session: AsyncSession,
+    query: Select[Row],
+    table: type[Row],
+    page: PageRequest,
+    *,
+    at: Mapped[datetime],
+    time_of: Callable[[Row], datetime],
+    ascending: bool = False,
+) -> Page[Row]:
+    """Read a page of `query` by (at, id), latest first unless `ascending`.
+
+    Args:
+        session: Where to read.
+        query: The rows of the whole list.
+        table: What the rows are.
+        page: The part to read; its cursors are of this order.
+        at: The column of the position; an index on it and the id keeps the cost independent of the depth.
+        time_of: Reads that column of a row.
+        ascending: Whether the earliest comes first.
+    """
+    id_ = col(table.id)
+    position = tuple_(at, id_)
+    order = (at, id_) if page.backward != ascending else (desc(at), desc(id_))
     query = query.order_by(*order).limit(page.size + 1)
     if page.after is not None:
-        query = query.where(tuple_(at, id_) < (page.after.at, page.after.id))
+        edge = (page.after.at, page.after.id)
+        query = query.where(position > edge if ascending else position < edge)
     if page.before is not None:
-        query = query.where(tuple_(at, id_) > (page.before.at, page.before.id))
+        edge = (page.before.at, page.before.id)
+        query = query.where(position < edge if ascending else position > edge)
     rows = (await session.scalars(query)).all()
-    return cut(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+    return cut(rows, page, lambda row: Cursor(at=time_of(row), id=row.id, order=page.order))

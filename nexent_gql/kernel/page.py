@@ -1,4 +1,4 @@
-"""Keyset pages: a position is (created_at, id), so cost does not grow with depth."""
+"""Keyset pages: a position is a time and an id, so cost does not grow with depth."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
@@ -15,7 +15,8 @@ MAX_PAGE_SIZE = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ENCODED_BYTES = 25
-_VERSION = 1
+BY_CREATION = 1
+BY_ACTIVITY = 2
 
 
 class InvalidCursorError(InvalidInputError):
@@ -30,20 +31,21 @@ class InvalidCursorError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The position of a row: `at` to the microsecond, then `id`."""
+    """The position of a row: `at` to the microsecond, then `id`; `order` tells which time of the row `at` is."""
 
     at: datetime
     id: UUID
+    order: int = BY_CREATION
 
     def encode(self) -> str:
         """Return the cursor as opaque text."""
         microseconds = (self.at - _EPOCH) // _MICROSECOND
-        raw = bytes([_VERSION]) + microseconds.to_bytes(8, "big", signed=True) + self.id.bytes
+        raw = bytes([self.order]) + microseconds.to_bytes(8, "big", signed=True) + self.id.bytes
         return urlsafe_b64encode(raw).decode().rstrip("=")
 
     @classmethod
-    def parse(cls, text: str, field: str) -> Self:
-        """Read back what `encode` wrote.
+    def parse(cls, text: str, field: str, order: int = BY_CREATION) -> Self:
+        """Read back what `encode` wrote for a list in this order.
 
         Raises:
             InvalidCursorError: `text` is anything else; the error names `field`.
@@ -51,10 +53,10 @@ class Cursor:
         try:
             raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
             at = _EPOCH + int.from_bytes(raw[1:9], "big", signed=True) * _MICROSECOND
-            cursor = cls(at=at, id=UUID(bytes=raw[9:]))
+            cursor = cls(at=at, id=UUID(bytes=raw[9:]), order=order)
         except (ValueError, OverflowError) as error:
             raise InvalidCursorError(field) from error
-        if len(raw) != _ENCODED_BYTES or raw[0] != _VERSION or cursor.encode() != text:
+        if len(raw) != _ENCODED_BYTES or cursor.encode() != text:
             raise InvalidCursorError(field)
         return cursor
 
@@ -67,6 +69,7 @@ class PageRequest:
     after: Cursor | None = None
     before: Cursor | None = None
     backward: bool = False
+    order: int = BY_CREATION
 
 
 @dataclass(frozen=True, slots=True)

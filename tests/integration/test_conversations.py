@@ -262,6 +262,105 @@ async def test_titles_are_searched_as_they_are_written(
     assert answer.one["totalCount"] == len(found)
 
 
+@pytest.mark.parametrize(
+    ("title", "search"),
+    [
+        ("한국어 테스트", "한국어"),
+        ("Zürich im Mai", "ZU\u0308RICH"),
+        ("Zu\u0308rich im Mai", "zürich"),
+        ("ＦＵＬＬ　ｗｉｄｔｈ", "full width"),
+        ("full width", "ＦＵＬＬ　ｗｉｄｔｈ"),
+        ("Οδυσσεύς", "ΟΔΥΣΣΕΎΣ"),
+        ("Straße", "STRASSE"),
+        ("İstanbul", "i̇stanbul"),
+        ("Café", "cafe\u0301"),
+        ("हिन्दी पाठ", "हिन्दी"),
+        ("天气预报", "气预"),
+        ("شهر رمضان", "رمضان"),
+        ("👩\u200d🔬 at work", "👩\u200d🔬"),
+    ],
+)
+async def test_what_looks_the_same_is_found(
+    chat: Chat, ada: Principal, agent: Agent, make: Factory, title: str, search: str
+) -> None:
+    conversation = await begin(chat, ada, agent, title="Something else")
+    query = "query ($search: String) { conversations(search: $search) { edges { node { id } } } }"
+    assert (await chat.ask(ada, query, search=search)).nodes == []
+    await chat.mutate(ada, "renameConversation", CONVERSATION, conversationId=conversation["id"], title=title)
+    other = await begin(chat, ada, agent, title=title)
+    found = (await chat.ask(ada, query, search=search)).nodes
+    assert [node["id"] for node in found] == [other["id"], conversation["id"]]
+    await make.agent(ada, name=title)
+    agents = (
+        await chat.ask(ada, "query ($search: String) { agents(search: $search) { totalCount } }", search=search)
+    ).one
+    assert agents == {"totalCount": 1}
+
+
+ORDERED = """query ($orderBy: ConversationOrder, $first: Int, $after: String, $last: Int, $before: String) {
+    conversations(orderBy: $orderBy, first: $first, after: $after, last: $last, before: $before) {
+        edges { node { title } } pageInfo { endCursor startCursor hasNextPage hasPreviousPage } } }"""
+
+
+@pytest.mark.parametrize("field", ["CREATED_AT", "UPDATED_AT"])
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+@pytest.mark.parametrize("forward", [True, False])
+async def test_conversations_are_listed_in_the_order_that_was_asked_for(
+    chat: Chat, ada: Principal, agent: Agent, make: Factory, field: str, direction: str, *, forward: bool
+) -> None:
+    moment = utc_now() - timedelta(hours=1)
+    rows = [
+        await make.conversation(ada, agent, title=title, at=moment + timedelta(seconds=n))
+        for n, title in enumerate("abcde")
+    ]
+    active = [rows[number] for number in (3, 0, 4)]
+    for row in active:
+        await chat.exchange(ada, conversationId=id_of("Conversation", row), text="Hello")
+    expected = list("abcde" if field == "CREATED_AT" else "bcdae")
+    if direction == "DESC":
+        expected.reverse()
+    order, seen, more = {"field": field, "direction": direction}, list[str](), True
+    arguments: Data = {"first": 2} if forward else {"last": 2}
+    while more:
+        page = await chat.ask(ada, ORDERED, orderBy=order, **arguments)
+        titles, info = [node["title"] for node in page.nodes], page.one["pageInfo"]
+        if forward:
+            seen, arguments, more = seen + titles, {"first": 2, "after": info["endCursor"]}, info["hasNextPage"]
+        else:
+            seen, arguments, more = titles + seen, {"last": 2, "before": info["startCursor"]}, info["hasPreviousPage"]
+    assert seen == expected
+
+
+async def test_activity_while_one_pages_shows_nothing_twice(
+    chat: Chat, ada: Principal, agent: Agent, make: Factory
+) -> None:
+    moment = utc_now() - timedelta(hours=1)
+    for n, title in enumerate("abcdef"):
+        await make.conversation(ada, agent, title=title, at=moment + timedelta(seconds=n))
+    order = {"field": "UPDATED_AT", "direction": "DESC"}
+    first = await chat.ask(ada, ORDERED, orderBy=order, first=3)
+    seen = [node["title"] for node in first.nodes]
+    ids = {
+        node["title"]: node["id"]
+        for node in (await chat.ask(ada, "{ conversations { edges { node { id title } } } }")).nodes
+    }
+    for title in ("e", "b"):
+        await chat.exchange(ada, conversationId=ids[title], text="Hello")
+    rest = await chat.ask(ada, ORDERED, orderBy=order, first=10, after=first.one["pageInfo"]["endCursor"])
+    assert (seen, [node["title"] for node in rest.nodes]) == (["f", "e", "d"], ["c", "a"])
+    again = await chat.ask(ada, ORDERED, orderBy=order, first=2)
+    assert [node["title"] for node in again.nodes] == ["b", "e"]
+
+
+async def test_a_cursor_of_another_order_is_refused(chat: Chat, ada: Principal, agent: Agent) -> None:
+    await begin(chat, ada, agent)
+    orders = [None, {"field": "UPDATED_AT"}]
+    cursors = [(await chat.ask(ada, ORDERED, orderBy=order)).one["pageInfo"]["endCursor"] for order in orders]
+    for order, cursor in zip(orders, reversed(cursors), strict=True):
+        refused = await chat.ask(ada, ORDERED, orderBy=order, first=1, after=cursor)
+        assert (refused.code, refused.errors[0]["extensions"]["path"]) == ("INVALID_CURSOR", ["after"])
+
+
 @pytest.mark.parametrize("search", ["nul\0", "\udfff", "x" * (MAX_SEARCH_CHARS + 1)])
 async def test_a_search_for_what_no_title_holds_is_refused(chat: Chat, ada: Principal, search: str) -> None:
     for part in ("totalCount", "edges { cursor }"):

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 from uuid import UUID
 
 import pytest
@@ -445,6 +446,52 @@ async def test_a_deleted_conversation_ends_its_run(house: House) -> None:
     async with asyncio.timeout(10):
         assert kinds([entry async for entry in reading])[-1] == "RunFinished"
     assert await house.job_state(asked) == "CANCELLED"
+
+
+async def texts_in_redis(redis_url: str) -> bytes:
+    """Return all that the streams hold."""
+    async with open_redis(redis_url) as redis:
+        keys = cast("list[bytes]", await redis.commands.execute("KEYS", "*:log"))
+        return b"".join([repr(await redis.commands.execute("XRANGE", key, "-", "+")).encode() for key in keys])
+
+
+@pytest.mark.parametrize("moment", ["after the end", "in mid-answer"])
+async def test_a_deleted_conversation_leaves_no_text_in_redis(house: House, redis_url: str, moment: str) -> None:
+    is_deleted = asyncio.Event()
+
+    async def speak(_spec: RunSpec, port: RunPort) -> None:
+        await say(port, 1, "canary one")
+        if moment == "in mid-answer":
+            await house.conversations.delete(house.actor, asked.conversation.id)
+            await house.relay()
+            is_deleted.set()
+            with suppress(asyncio.CancelledError):  # an agent that does not notice, until its next step
+                await asyncio.sleep(0.5)
+            port.emit(TextDelta(text="canary two", step=2))
+            await asyncio.sleep(0.5)
+
+    asked = await house.send()
+    running = asyncio.create_task(house.runner(speak).run(asked.run.job_id))
+    if moment == "after the end":
+        await running
+        assert b"canary one" in await texts_in_redis(redis_url)
+        await house.conversations.delete(house.actor, asked.conversation.id)
+        await house.relay()
+    else:
+        await is_deleted.wait()
+    assert b"canary" not in await texts_in_redis(redis_url)
+    await asyncio.wait([running])
+    assert b"canary" not in await texts_in_redis(redis_url)
+
+
+async def test_a_deletion_reaches_redis_though_the_process_dies_after_the_commit(house: House, redis_url: str) -> None:
+    asked = await house.send()
+    await house.runner(answer_hello).run(asked.run.job_id)
+    await house.relay()
+    await house.conversations.delete(house.actor, asked.conversation.id)
+    assert b"Hel" in await texts_in_redis(redis_url)
+    await house.relay()  # in any other process, whenever it comes to it
+    assert b"Hel" not in await texts_in_redis(redis_url)
 
 
 async def test_queued_messages_see_the_answers_before_them(house: House) -> None:

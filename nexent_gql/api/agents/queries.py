@@ -13,7 +13,10 @@ from nexent_gql.api.relay import After, Before, Connection, First, Last, connect
 _Id = Annotated[strawberry.ID, strawberry.argument(description="The id of an Agent.")]
 _Search = Annotated[
     str | None,
-    strawberry.argument(description="Part of the name, in any case, at most 200 characters; blank: all agents."),
+    strawberry.argument(
+        description="A part of the name, at most 200 characters; blank finds all. Case, width and composition of "
+        "characters make no difference."
+    ),
 ]
 
 

@@ -2,10 +2,22 @@
 
 import strawberry
 
-from nexent_gql.api.conversations.values import Rating
+from nexent_gql.api.conversations.values import ConversationOrderField, OrderDirection, Rating
 from nexent_gql.domains.conversations.service import MAX_COMMENT_CHARS, MAX_TITLE_CHARS
 
 _TITLE = f"One line, 1 to {MAX_TITLE_CHARS} characters after trimming"
+
+
+@strawberry.input(description="The order of a list of conversations.")
+class ConversationOrder:
+    """See `ConversationService.list_own`."""
+
+    field: ConversationOrderField = strawberry.field(
+        default=ConversationOrderField.CREATED_AT, description="By what to order; conversations of one time, by id."
+    )
+    direction: OrderDirection = strawberry.field(
+        default=OrderDirection.DESC, description="Which end comes first; the latest by default."
+    )
 
 
 @strawberry.input(description="A conversation to begin.")

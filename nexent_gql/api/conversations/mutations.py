@@ -98,7 +98,8 @@ class ConversationMutations:
         return RenameConversationPayload(conversation=Conversation.of(row))
 
     @strawberry.mutation(
-        description="Delete a conversation, its messages and its runs for good; what still runs is stopped.",
+        description="Deletes a conversation, its messages, runs and events for good, also from Redis. Runs in progress "
+        "are stopped.",
         permission_classes=[SignedIn],
     )
     async def delete_conversation(self, info: Info, input: DeleteConversationInput) -> DeleteConversationResult:

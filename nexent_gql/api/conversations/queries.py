@@ -5,17 +5,28 @@ from typing import Annotated
 import strawberry
 
 from nexent_gql.api.context import Info
+from nexent_gql.api.conversations.inputs import ConversationOrder
 from nexent_gql.api.conversations.types import Conversation, Message
+from nexent_gql.api.conversations.values import ConversationOrderField, OrderDirection
 from nexent_gql.api.permissions import SignedIn
 from nexent_gql.api.relay import After, Before, Connection, First, Last, connection, page_request, parse_id
 from nexent_gql.domains.conversations.service import MAX_SEARCH_CHARS
+from nexent_gql.kernel.page import BY_ACTIVITY, BY_CREATION
 
 ConversationId = Annotated[strawberry.ID, strawberry.argument(description="The id of a Conversation.")]
 MessageId = Annotated[strawberry.ID, strawberry.argument(description="The id of a Message.")]
 Search = Annotated[
     str | None,
     strawberry.argument(
-        description=f"A part of the title, in any case, at most {MAX_SEARCH_CHARS} characters; blank finds all."
+        description=f"A part of the title, at most {MAX_SEARCH_CHARS} characters; blank finds all. Case, width and "
+        "composition of characters make no difference. `searchMessages` searches what was said."
+    ),
+]
+Order = Annotated[
+    ConversationOrder | None,
+    strawberry.argument(
+        description="The order of the list; null: by `CREATED_AT`, the latest first. Cursors of one field are refused "
+        "by a list that is ordered by another."
     ),
 ]
 
@@ -31,7 +42,9 @@ class ConversationQueries:
         """Look up by id."""
         return await Conversation.find(info, parse_id(id, "Conversation"))
 
-    @strawberry.field(description="Your conversations, newest first.", permission_classes=[SignedIn])
+    @strawberry.field(
+        description="Your conversations, newest first unless `orderBy` says otherwise.", permission_classes=[SignedIn]
+    )
     async def conversations(
         self,
         info: Info,
@@ -40,10 +53,15 @@ class ConversationQueries:
         last: Last = None,
         before: Before = None,
         search: Search = None,
+        order_by: Order = None,
     ) -> Connection[Conversation]:
         """Page through them."""
         actor, service = info.context.actor, info.context.services.conversations
-        page = await service.list_own(actor, page_request(first, after, last, before), search=search)
+        order = order_by or ConversationOrder()
+        kind = BY_ACTIVITY if order.field is ConversationOrderField.UPDATED_AT else BY_CREATION
+        request = page_request(first, after, last, before, kind)
+        ascending = order.direction is OrderDirection.ASC
+        page = await service.list_own(actor, request, search=search, ascending=ascending)
         return connection(page, Conversation.of, count=lambda: service.count_own(actor, search=search))
 
     @strawberry.field(

@@ -1,9 +1,42 @@
 """The enums of conversations and messages in the schema."""
 
+from enum import StrEnum
+
 from nexent_gql.api.enums import described
 from nexent_gql.domains.conversations.tables import MessageRole, MessageStatus, Rating, TitleSource
 
-__all__ = ["MessageRole", "MessageStatus", "Rating", "TitleSource"]
+__all__ = ["ConversationOrderField", "MessageRole", "MessageStatus", "OrderDirection", "Rating", "TitleSource"]
+
+
+class ConversationOrderField(StrEnum):
+    """By what conversations can be listed."""
+
+    CREATED_AT = "CREATED_AT"
+    UPDATED_AT = "UPDATED_AT"
+
+
+class OrderDirection(StrEnum):
+    """Which end of a list comes first."""
+
+    ASC = "ASC"
+    DESC = "DESC"
+
+
+described(
+    ConversationOrderField,
+    "By what conversations are listed.",
+    {
+        ConversationOrderField.CREATED_AT: "When they began, which never changes.",
+        ConversationOrderField.UPDATED_AT: "When something last happened in them. A conversation in which something "
+        "happens while you page moves to the latest end: no page shows one twice, and one that moved away ahead of you "
+        "is on the first page when you load it again.",
+    },
+)
+described(
+    OrderDirection,
+    "Which end of a list comes first.",
+    {OrderDirection.ASC: "The earliest.", OrderDirection.DESC: "The latest."},
+)
 
 described(
     TitleSource,

@@ -10,6 +10,7 @@ from sqlmodel import col
 
 from nexent_gql.db.paging import newest_first
 from nexent_gql.db.rows import ById
+from nexent_gql.db.search import contains_folded
 from nexent_gql.domains.agents.tables import Agent
 from nexent_gql.kernel.page import Page, PageRequest
 
@@ -62,4 +63,4 @@ class AgentRepository:
 
 
 def _named(query: Select[_Row], search: str | None) -> Select[_Row]:
-    return query.where(col(Agent.name).icontains(search, autoescape=True)) if search else query
+    return query.where(contains_folded(col(Agent.name_key), search)) if search else query

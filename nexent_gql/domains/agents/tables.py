@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from nexent_gql.db.base import TenantRow, timestamp
+from nexent_gql.db.search import keep_folded
 from nexent_gql.ports.engine import AgentKind
 
 
@@ -15,7 +16,8 @@ class Agent(TenantRow, table=True):
     """An agent; `model_id` None means the tenant's default model at the time of a run.
 
     `version` counts changes, from 1, so that two editors notice each other. A deleted agent keeps its row,
-    because conversations show its name, but lets go of its name and of its model.
+    because conversations show its name, but lets go of its name and of its model. `name_key` is the name as searches
+    compare it.
     """
 
     __table_args__ = (
@@ -28,6 +30,7 @@ class Agent(TenantRow, table=True):
     )
 
     name: str
+    name_key: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
     description: str = ""
     instructions: str = ""
     model_id: UUID | None = None
@@ -38,3 +41,6 @@ class Agent(TenantRow, table=True):
     created_by: UUID
     updated_at: datetime = timestamp(default_now=True)
     deleted_at: datetime | None = timestamp()
+
+
+keep_folded(Agent, "name", "name_key")

@@ -12,7 +12,9 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col
 
+from nexent_gql.db.paging import keyset_page
 from nexent_gql.db.rows import ById
+from nexent_gql.db.search import contains_folded
 from nexent_gql.domains.conversations import events
 from nexent_gql.domains.conversations.tables import (
     Conversation,
@@ -23,7 +25,7 @@ from nexent_gql.domains.conversations.tables import (
 )
 from nexent_gql.jobs.enqueue import POKE
 from nexent_gql.kernel.json import JsonObject, dumps
-from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
+from nexent_gql.kernel.page import BY_ACTIVITY, Cursor, Page, PageRequest, cut
 from nexent_gql.ports.content import ContentPart, join_text
 
 _Row = TypeVar("_Row", Conversation, int)
@@ -84,30 +86,26 @@ class ConversationRepository:
         query = self._conversations().where(col(Conversation.id).in_(ids), col(Conversation.owner_id) == owner_id)
         return list((await self._session.scalars(query)).all())
 
-    async def page(self, owner_id: UUID, page: PageRequest, search: str | None) -> Page[Conversation]:
-        """Return the owner's conversations, newest first; `search` is part of the title, in any case."""
-        at, id_ = col(Conversation.created_at), col(Conversation.id)
+    async def page(
+        self, owner_id: UUID, page: PageRequest, search: str | None, *, ascending: bool = False
+    ) -> Page[Conversation]:
+        """Return the owner's conversations in the order of `page`; `search` is part of the title."""
         query = self._filtered(self._conversations(), owner_id, search)
-        forward = not page.backward
-        query = query.order_by(desc(at) if forward else at, desc(id_) if forward else id_).limit(page.size + 1)
-        if page.after is not None:
-            query = query.where(tuple_(at, id_) < (page.after.at, page.after.id))
-        if page.before is not None:
-            query = query.where(tuple_(at, id_) > (page.before.at, page.before.id))
-        rows = (await self._session.scalars(query)).all()
-        return cut(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+        time_of = _last_activity if page.order == BY_ACTIVITY else _creation
+        at = col(Conversation.updated_at if page.order == BY_ACTIVITY else Conversation.created_at)
+        return await keyset_page(self._session, query, Conversation, page, at=at, time_of=time_of, ascending=ascending)
 
     async def count(self, owner_id: UUID, search: str | None) -> int:
         """Count what `page` would go through."""
         query = self._filtered(select(func.count()).select_from(Conversation), owner_id, search)
         return (await self._session.execute(query.where(col(Conversation.tenant_id) == self._tenant_id))).scalar_one()
 
-    async def streaming_runs(self, conversation_id: UUID) -> list[UUID]:
-        """Return the runs of a conversation's unfinished answers."""
+    async def run_ids(self, conversation_id: UUID) -> list[UUID]:
+        """Return the runs of a conversation's answers, in any order."""
         query = select(col(Message.run_id)).where(
             col(Message.tenant_id) == self._tenant_id,
             col(Message.conversation_id) == conversation_id,
-            col(Message.status) == MessageStatus.STREAMING,
+            col(Message.run_id).is_not(None),
         )
         return [run_id for run_id in (await self._session.scalars(query)).all() if run_id is not None]
 
@@ -263,10 +261,7 @@ class ConversationRepository:
 
     def _filtered(self, query: Select[_Row], owner_id: UUID, search: str | None) -> Select[_Row]:
         query = query.where(col(Conversation.owner_id) == owner_id)
-        if search:
-            pattern = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-            query = query.where(col(Conversation.title).ilike(f"%{pattern}%", escape="\\"))
-        return query
+        return query.where(contains_folded(col(Conversation.title_key), search)) if search else query
 
 
 def _ordered(query: Select[Message], table: type[Message], page: PageRequest) -> Select[Message]:
@@ -276,3 +271,11 @@ def _ordered(query: Select[Message], table: type[Message], page: PageRequest) ->
 
 def _cursor(row: Message) -> Cursor:
     return Cursor(at=row.created_at, id=row.id)
+
+
+def _creation(row: Conversation) -> datetime:
+    return row.created_at
+
+
+def _last_activity(row: Conversation) -> datetime:
+    return row.updated_at

@@ -13,7 +13,7 @@ from nexent_gql.domains.conversations.errors import (
 )
 from nexent_gql.domains.conversations.repository import ConversationRepository
 from nexent_gql.domains.conversations.tables import Conversation, Message, MessageRole, Rating, TitleSource
-from nexent_gql.jobs.enqueue import cancel_lane, poke
+from nexent_gql.jobs.enqueue import cancel_lane, erase_topics, poke
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
@@ -69,15 +69,18 @@ class ConversationService:
         async with self._db.read(actor.tenant_id) as session:
             return await ConversationRepository(session, actor.tenant_id).get_many(ids, actor.user_id)
 
-    async def list_own(self, actor: Principal, page: PageRequest, *, search: str | None = None) -> Page[Conversation]:
-        """Page through the caller's conversations, newest first; `search` is part of the title, in any case.
+    async def list_own(
+        self, actor: Principal, page: PageRequest, *, search: str | None = None, ascending: bool = False
+    ) -> Page[Conversation]:
+        """Page through the caller's conversations, latest first unless `ascending`; `search` is part of the title.
 
         Raises:
             InvalidInputError: `search` is too long, or has characters that no title can have.
         """
         part = _part_of_title(search)
         async with self._db.read(actor.tenant_id) as session:
-            return await ConversationRepository(session, actor.tenant_id).page(actor.user_id, page, part)
+            repository = ConversationRepository(session, actor.tenant_id)
+            return await repository.page(actor.user_id, page, part, ascending=ascending)
 
     async def count_own(self, actor: Principal, *, search: str | None = None) -> int:
         """Count what `list_own` would go through.
@@ -105,7 +108,9 @@ class ConversationService:
         return conversation
 
     async def delete(self, actor: Principal, conversation_id: UUID) -> None:
-        """Delete a conversation, its messages and its runs; what still runs is stopped, and its readers hear of it.
+        """Delete a conversation, its messages and its runs, also from the event log.
+
+        Runs in progress are stopped, and their readers are told.
 
         Raises:
             ConversationNotFoundError: The caller owns no such conversation.
@@ -114,12 +119,11 @@ class ConversationService:
             repository = ConversationRepository(session, actor.tenant_id)
             await self._own(repository, actor, conversation_id, lock=True)
             await cancel_lane(session, events.lane(conversation_id))
-            topics = [events.topic(actor.tenant_id, conversation_id)]
-            runs = await repository.streaming_runs(conversation_id)
-            topics += [events.run_topic(actor.tenant_id, run_id) for run_id in runs]
+            run_ids = await repository.run_ids(conversation_id)
             await repository.delete(conversation_id)
-            for topic in topics:
-                await poke(session, actor.tenant_id, topic)
+            topics = [events.run_topic(actor.tenant_id, run_id) for run_id in run_ids]
+            await erase_topics(session, actor.tenant_id, topics)
+            await poke(session, actor.tenant_id, events.topic(actor.tenant_id, conversation_id))
 
     async def message_pages(
         self, actor: Principal, conversation_ids: Sequence[UUID], page: PageRequest

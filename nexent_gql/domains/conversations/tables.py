@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from nexent_gql.db.base import Table, TenantRow, timestamp
+from nexent_gql.db.search import keep_folded
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.content import ContentPart, decode_parts, encode_parts, join_text, text_parts
 
@@ -59,23 +60,29 @@ class Conversation(TenantRow, table=True):
     """A tree of messages between one user and one agent.
 
     `active_message_id` is the leaf of the branch that is shown; `event_seq` numbers the events, and the
-    row's lock is what puts them in order. `updated_at` is the last activity.
+    row's lock is what puts them in order. `updated_at` is the last activity, `title_key` the title as searches compare
+    it.
     """
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
         ForeignKeyConstraint(["tenant_id", "agent_id"], ["agent.tenant_id", "agent.id"]),
         Index("ix_conversation_page", "tenant_id", "owner_id", "created_at", "id"),
+        Index("ix_conversation_activity", "tenant_id", "owner_id", "updated_at", "id"),
         Index("ix_conversation_agent", "tenant_id", "agent_id"),
     )
 
     owner_id: UUID
     agent_id: UUID
     title: str = ""
+    title_key: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
     title_source: str = Field(default=TitleSource.NONE)
     active_message_id: UUID | None = None
     event_seq: int = 0
     updated_at: datetime = timestamp(default_now=True)
+
+
+keep_folded(Conversation, "title", "title_key")
 
 
 class Message(TenantRow, table=True):

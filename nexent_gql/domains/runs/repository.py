@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, desc, func, select, text, tuple_
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from nexent_gql.db.paging import newest_first
 from nexent_gql.db.rows import ById
 from nexent_gql.domains.runs.tables import Run, RunArchive, RunStatus
-from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
+from nexent_gql.kernel.page import Page, PageRequest
 
 _RUN = ById(Run)
 _COUNT_ACTIVE = text("SELECT count(*) FROM run WHERE tenant_id = :tenant AND finished_at IS NULL")
@@ -80,16 +81,8 @@ class RunRepository:
 
     async def page(self, owner_id: UUID, page: PageRequest, which: RunFilter) -> Page[Run]:
         """Return the owner's runs, newest first."""
-        at, id_ = col(Run.created_at), col(Run.id)
-        forward = not page.backward
         query = self._filtered(self._runs(), owner_id, which)
-        query = query.order_by(desc(at) if forward else at, desc(id_) if forward else id_).limit(page.size + 1)
-        if page.after is not None:
-            query = query.where(tuple_(at, id_) < (page.after.at, page.after.id))
-        if page.before is not None:
-            query = query.where(tuple_(at, id_) > (page.before.at, page.before.id))
-        rows = (await self._session.scalars(query)).all()
-        return cut(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+        return await newest_first(self._session, query, Run, page)
 
     async def count(self, owner_id: UUID, which: RunFilter) -> int:
         """Count what `page` would go through."""

@@ -1,0 +1,27 @@
+"""Columns that hold text as searches compare it, kept up to date by the mapper."""
+
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Connection, SQLColumnExpression, event
+from sqlalchemy.orm import Mapper
+
+from nexent_gql.db.base import Table
+from nexent_gql.kernel.search import fold
+
+
+def keep_folded(table: type[Table], source: str, target: str) -> None:
+    """Write `fold(row.source)` to `target` whenever a row of `table` is inserted or updated by the mapper."""
+
+    def write(mapper: Mapper[Any], connection: Connection, row: Table) -> None:
+        del mapper, connection
+        folded = fold(cast("str", getattr(row, source)))
+        if getattr(row, target) != folded:
+            setattr(row, target, folded)
+
+    event.listen(table, "before_insert", write)
+    event.listen(table, "before_update", write)
+
+
+def contains_folded(column: SQLColumnExpression[str], search: str) -> ColumnElement[bool]:
+    """Match rows whose folded text contains `search`, as both look after folding."""
+    return column.contains(fold(search), autoescape=True)
