@@ -49,7 +49,7 @@ def _sendable(part: ContentPart) -> ContentPart | None:
             return None
         case FilePart():
             return TextPart(f"(Attached file: {part.name}, {part.media_type}, {part.size_bytes:,} bytes.)")
-        case ImagePart() if part.url is None and part.data is None:
+        case ImagePart() if part.source is None:
             return TextPart("(Attached image, which cannot be shown.)")
         case _:
             return part

@@ -30,12 +30,20 @@ class ReasoningPart:
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
-    """An image; exactly one of `file_id`, `url` and `data` (base64) is set."""
+    """An image; exactly one of `file_id`, `url` and `data` (base64) is set.
+
+    `media_type` is "image/*" where only the provider that loads the address will know it.
+    """
 
     media_type: str
     file_id: UUID | None = None
     url: str | None = None
     data: str | None = None
+
+    @property
+    def source(self) -> str | None:
+        """The address or data URI from which it can be loaded; None for a file that was not read yet."""
+        return self.url if self.data is None else f"data:{self.media_type};base64,{self.data}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from tests.e2e.conftest import Stage
-from tests.support.fake_provider import Stall, Status, Step, Text, Tool
-from tests.support.graphql_client import Data, text_of
+from tests.support.fake_provider import Record, Stall, Status, Step, Text, Tool
+from tests.support.graphql_client import Client, Data, text_of
 
 STOP = "mutation ($input: StopRunInput!) { stopRun(input: $input) { __typename } }"
 REGENERATE = """
@@ -15,6 +15,7 @@ mutation ($input: RegenerateMessageInput!) {
   regenerateMessage(input: $input) { ... on RegenerateMessagePayload { run { id } } ... on Error { message code } }
 }
 """
+AGENTS = 'query { agents(first: 1, search: "Assistant") { edges { node { id } } } }'
 GOES_ON = [Text("fine")]
 SILENT: Sequence[Step] = [Stall()]
 
@@ -34,9 +35,13 @@ async def stop(stage: Stage, sent: Data) -> Data:
     return (await stage.client.whole(sent["run"]["id"]))[-1]
 
 
+def asked(stage: Stage) -> list[Record]:
+    """Return the requests of runs, without those for titles."""
+    return [record for record in stage.provider.requests if record.model == stage.script and "tools" in record.body]
+
+
 def roles(stage: Stage) -> list[str]:
-    asked = [record for record in stage.provider.requests if record.model == stage.script and "tools" in record.body]
-    return [str(message["role"]) for message in asked[-1].messages]
+    return [str(message["role"]) for message in asked(stage)[-1].messages]
 
 
 @pytest.mark.parametrize(
@@ -80,3 +85,21 @@ async def test_a_stopped_answer_is_regenerated(stage: Stage) -> None:
     again = await stage.client.one(REGENERATE, input={"messageId": first["assistantMessage"]["id"]})
     assert await answered(stage, again) == "fine"
     assert roles(stage) == ["system", "user"]
+
+
+async def test_an_image_reaches_the_model_and_stays_in_the_history(stage: Stage) -> None:
+    stage.provider.script(stage.script, [Text("A cat.")], [Text("A black one.")], turn_by="history")
+    image = "https://example.com/cat.png"
+    first = await stage.send("What is this?", parts=[{"image": {"url": image}}])
+    assert await answered(stage, first) == "A cat."
+    assert await answered(stage, await ask(stage, "Which one?", first)) == "A black one."
+    for record in asked(stage):
+        question = record.messages[1]["content"]
+        assert isinstance(question, list)
+        assert {"type": "image_url", "image_url": {"url": image}} in question
+
+
+async def test_the_offline_model_says_that_it_cannot_see(client: Client) -> None:
+    (edge,) = (await client.one(AGENTS))["edges"]
+    sent = await client.send("What is this?", agentId=edge["node"]["id"], parts=[{"image": {"url": "https://a.com/b"}}])
+    assert "cannot see images" in text_of(await client.whole(sent["run"]["id"]))

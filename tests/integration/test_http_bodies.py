@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from nexent_gql.api.settings import ApiLimits, ApiSettings
-from nexent_gql.domains.runs.asking import MAX_MESSAGE_CHARS
+from nexent_gql.domains.conversations.policy import MAX_MESSAGE_CHARS
 from tests.support import toy_face
 from tests.support.api_server import Api, serve
 

@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.conversations.policy import MAX_MESSAGE_CHARS
 from nexent_gql.domains.conversations.tables import Conversation, Message
-from nexent_gql.domains.runs.asking import MAX_CLIENT_ID_CHARS, MAX_MESSAGE_CHARS
+from nexent_gql.domains.runs.asking import MAX_CLIENT_ID_CHARS
 from nexent_gql.domains.runs.tables import Run
 from nexent_gql.jobs.tables import Job
 from nexent_gql.kernel.principal import Principal
@@ -129,6 +130,7 @@ async def test_a_message_returns_all_that_a_client_shows(chat: Chat, ada: Princi
     ("changes", "code", "path"),
     [
         ({"text": ""}, "BAD_USER_INPUT", "text"),
+        ({"text": None}, "BAD_USER_INPUT", "text"),
         ({"text": " \n\t\u200b"}, "BAD_USER_INPUT", "text"),
         ({"text": "x" * (MAX_MESSAGE_CHARS + 1)}, "BAD_USER_INPUT", "text"),
         ({"text": "x" * 10_000_000}, "BAD_USER_INPUT", "text"),
@@ -161,7 +163,7 @@ async def test_either_a_conversation_or_an_agent_is_named(chat: Chat, ada: Princ
     assert (refused["code"], refused["path"]) == ("BAD_USER_INPUT", ["input", "conversationId"])
 
 
-@pytest.mark.parametrize("input_", [{"onBusy": "WAIT"}, {"onBusy": None}, {"text": None}, {"text": 7}, {"more": 1}])
+@pytest.mark.parametrize("input_", [{"onBusy": "WAIT"}, {"onBusy": None}, {"text": 7}, {"parts": 7}, {"more": 1}])
 async def test_an_input_that_does_not_fit_the_schema_is_refused(
     chat: Chat, ada: Principal, agent: Agent, input_: Data
 ) -> None:

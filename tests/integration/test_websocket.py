@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from nexent_gql.api.relay import global_id
 from nexent_gql.api.settings import ApiSettings, SocketLimits
 from nexent_gql.api.transport.lifetime import EXPIRED
-from nexent_gql.domains.runs.asking import MAX_MESSAGE_CHARS
+from nexent_gql.domains.conversations.policy import MAX_MESSAGE_CHARS
 from tests.support import toy_face
 from tests.support.api_server import Api, serve
 from tests.support.sockets import Frame, opened, ready

@@ -13,7 +13,7 @@ from nexent_gql.api.limits import Shape, check, measure
 from nexent_gql.api.refusals import QueryTooComplexError
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.domains.agents.policy import MAX_INSTRUCTIONS_CHARS
-from nexent_gql.domains.runs.asking import MAX_MESSAGE_CHARS
+from nexent_gql.domains.conversations.policy import MAX_MESSAGE_CHARS
 
 LIMITS = ApiLimits()
 

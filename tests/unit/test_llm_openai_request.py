@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from nexent_gql.adapters.llm_limits import CallTimer, StreamLimits
 from nexent_gql.adapters.llm_openai.models import key_of, url_of
 from nexent_gql.adapters.llm_openai.wire import body_of, message_of
+from nexent_gql.ports.content import ImagePart, OpaquePart, Origin, TextPart
 from nexent_gql.ports.llm import (
     ChatMessage,
     ChatRequest,
@@ -141,3 +142,14 @@ class TestTimer:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+def test_text_is_a_string_and_images_make_a_list() -> None:
+    words = ChatMessage("user", (TextPart("a "), TextPart("b")))
+    assert message_of(words)["content"] == "a b"
+    image = ImagePart("image/png", data="AA==")
+    seen = ChatMessage("user", (TextPart("Look"), image, OpaquePart(Origin("p", "m"), "k", {})))
+    assert message_of(seen)["content"] == [
+        {"type": "text", "text": "Look"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
+    ]

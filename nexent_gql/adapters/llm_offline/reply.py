@@ -9,6 +9,7 @@ from nexent_gql.adapters.llm_offline.tools import ToolUse, choose_tools, express
 from nexent_gql.adapters.llm_stop import StopCutter
 from nexent_gql.adapters.tools_builtin.arithmetic import ArithmeticFailure, work_out
 from nexent_gql.kernel.json import JsonObject, dumps
+from nexent_gql.ports.content import ImagePart
 from nexent_gql.ports.llm import (
     ChatChunk,
     ChatMessage,
@@ -38,6 +39,7 @@ _FUNCTION = re.compile(r"def (\w{1,100})\(([^)]{0,300})\)")
 @dataclass(frozen=True, slots=True)
 class _Texts:
     about: str
+    no_vision: str
     passages: str
     failure: str
     filler: str
@@ -47,6 +49,7 @@ class _Texts:
 _ENGLISH = _Texts(
     about="This is the built-in offline model: a program, not a language model. It can calculate, call tools and quote"
     " what it was given. Register a real model with `registerModel`. You said: “{question}”",
+    no_vision="The built-in offline model cannot see images. Register a model that can with `registerModel`.",
     passages="From what I was given: {passages}",
     failure="That did not work: {output}",
     filler="This text has no meaning; it shows how an answer streams.",
@@ -55,6 +58,7 @@ _ENGLISH = _Texts(
 _CHINESE = _Texts(
     about="这是内置的离线模型：它是一个程序，不是语言模型。它能计算、调用工具、引用给它的内容。"
     "请用 `registerModel` 注册真正的模型。你说的是：“{question}”",
+    no_vision="内置的离线模型看不到图片。请用 `registerModel` 注册能看图片的模型。",
     passages="根据给我的内容：{passages}",
     failure="没有成功：{output}",
     filler="这段文字没有意义，只用来演示流式输出。",
@@ -73,6 +77,7 @@ class _Reply:
         asked_at = max((at for at, message in enumerate(messages) if _is_question(message)), default=-1)
         system = "\n\n".join(message.text for message in messages if message.role == "system")[:MAX_CHARS]
         full = _TASK.sub("", messages[asked_at].text[:MAX_CHARS].strip()) if asked_at >= 0 else ""
+        self.has_image = asked_at >= 0 and any(isinstance(part, ImagePart) for part in messages[asked_at].parts)
         self.request = request
         self.system = system
         self.is_code = "<code>" in system or any("</code>" in stop for stop in request.stop)
@@ -115,6 +120,9 @@ class _Reply:
         return [tool for tool in offered if tool.name != _FINAL_ANSWER]
 
     def _answer(self) -> str:
+        return self.texts.no_vision if self.has_image and not self.results else self._answer_to_text()
+
+    def _answer_to_text(self) -> str:
         if _TITLE.search(self.system):
             return _title_of(self.question)
         if self.results:

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection
 
-from nexent_gql.kernel.json import JsonObject
+from nexent_gql.kernel.json import Json, JsonObject
+from nexent_gql.ports.content import ContentPart, ImagePart, TextPart
 from nexent_gql.ports.llm import ChatMessage, ChatRequest, ToolCall, ToolSpec
 
 Quirk = str
@@ -37,13 +38,31 @@ def body_of(model: str, request: ChatRequest, quirks: Collection[Quirk] = ()) ->
 
 def message_of(message: ChatMessage) -> JsonObject:
     """Write a message; an assistant's content may be null beside its calls."""
-    written: JsonObject = {"role": message.role, "content": message.text}
+    written: JsonObject = {"role": message.role, "content": content_of(message)}
     if message.tool_calls:
         written["content"] = message.text or None
         written["tool_calls"] = [call_of(call) for call in message.tool_calls]
     if message.tool_call_id is not None:
         written["tool_call_id"] = message.tool_call_id
     return written
+
+
+def content_of(message: ChatMessage) -> Json:
+    """Write content: a string, or a list where there are images; servers without vision know strings only."""
+    if not any(isinstance(part, ImagePart) for part in message.parts):
+        return message.text
+    items = [_item_of(part) for part in message.parts]
+    return [item for item in items if item is not None]
+
+
+def _item_of(part: ContentPart) -> JsonObject | None:
+    match part:
+        case TextPart():
+            return {"type": "text", "text": part.text}
+        case ImagePart():
+            return {"type": "image_url", "image_url": {"url": part.source}}
+        case _:
+            return None
 
 
 def call_of(call: ToolCall) -> JsonObject:

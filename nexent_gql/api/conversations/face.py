@@ -3,6 +3,7 @@
 from nexent_gql.api.conversations.events import EVENT_TYPES
 from nexent_gql.api.conversations.mutations import ConversationMutations
 from nexent_gql.api.conversations.nodes import conversation_by_id, message_by_id
+from nexent_gql.api.conversations.parts import PART_TYPES
 from nexent_gql.api.conversations.queries import ConversationQueries
 from nexent_gql.api.conversations.subscriptions import ConversationSubscriptions
 from nexent_gql.api.conversations.types import Conversation, Message
@@ -12,6 +13,6 @@ FACE = Face(
     queries=(ConversationQueries,),
     mutations=(ConversationMutations,),
     subscriptions=(ConversationSubscriptions,),
-    types=EVENT_TYPES,
+    types=(*EVENT_TYPES, *PART_TYPES),
     nodes={Conversation: conversation_by_id, Message: message_by_id},
 )

@@ -22,6 +22,7 @@ from nexent_gql.api.conversations.loaders import (
     message_row,
     roots_of,
 )
+from nexent_gql.api.conversations.parts import MessagePart, message_parts
 from nexent_gql.api.conversations.values import MessageRole, MessageStatus, Rating, TitleSource
 from nexent_gql.api.related import related
 from nexent_gql.api.relay import After, Before, Connection, First, Last, connection, page_request
@@ -125,6 +126,15 @@ class Message(relay.Node):
     conversation_id: strawberry.Private[UUID]
     parent_id: strawberry.Private[UUID | None]
     run_id: strawberry.Private[UUID | None]
+    row: strawberry.Private[tables.Message]
+
+    @strawberry.field(
+        description="The message as parts, in order: text, the model's reasoning, images, files and citations. Empty "
+        "while its run goes on."
+    )
+    def parts(self) -> list[MessagePart]:
+        """Map the row's parts when they are asked for."""
+        return message_parts(self.row.content)
 
     @strawberry.field(description="The conversation it stands in.")
     async def conversation(self, info: Info) -> Conversation | None:
@@ -180,6 +190,7 @@ class Message(relay.Node):
             conversation_id=row.conversation_id,
             parent_id=row.parent_id,
             run_id=row.run_id,
+            row=row,
         )
 
 

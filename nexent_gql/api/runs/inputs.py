@@ -2,10 +2,13 @@
 
 import strawberry
 
+from nexent_gql.api.conversations.parts import MessagePartInput
 from nexent_gql.api.runs.values import OnBusy
-from nexent_gql.domains.runs.asking import MAX_CLIENT_ID_CHARS, MAX_MESSAGE_CHARS
+from nexent_gql.domains.conversations.policy import MAX_MESSAGE_CHARS, MAX_PARTS
+from nexent_gql.domains.runs.asking import MAX_CLIENT_ID_CHARS
 
-_TEXT = f"1 to {MAX_MESSAGE_CHARS:,} characters, as Markdown."
+_TEXT = f"1 to {MAX_MESSAGE_CHARS:,} characters, as Markdown. May be left out when there are `parts`."
+_PARTS = f"What follows the text, such as images: at most {MAX_PARTS}. Null: the message is its text alone."
 
 
 @strawberry.input
@@ -38,7 +41,8 @@ class SendMessageInput(_AskInput):
         description="The answer that it replies to, which begins a branch where there is a reply already; without it, "
         "the message goes to the end of the active branch.",
     )
-    text: str = strawberry.field(description=_TEXT)
+    text: str | None = strawberry.field(default=None, description=_TEXT)
+    parts: list[MessagePartInput] | None = strawberry.field(default=None, description=_PARTS)
 
 
 @strawberry.input(description="Another version of a question.")
@@ -46,7 +50,8 @@ class EditMessageInput(_AskInput):
     """See `Asking.edit`."""
 
     message_id: strawberry.ID = strawberry.field(description="A message of yours; it stays as it is.")
-    text: str = strawberry.field(description=_TEXT)
+    text: str | None = strawberry.field(default=None, description=_TEXT)
+    parts: list[MessagePartInput] | None = strawberry.field(default=None, description=_PARTS)
 
 
 @strawberry.input(description="An answer to have once more.")

@@ -1,10 +1,12 @@
 """Asking for answers, and stopping them."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import strawberry
 
 from nexent_gql.api.context import Info
+from nexent_gql.api.conversations.parts import MessagePartInput
 from nexent_gql.api.conversations.types import Run
 from nexent_gql.api.permissions import SignedIn
 from nexent_gql.api.relay import node_id
@@ -27,6 +29,7 @@ from nexent_gql.api.runs.payloads import (
     StopRunPayload,
     StopRunResult,
 )
+from nexent_gql.domains.conversations.policy import PartDraft
 from nexent_gql.domains.runs.asking import NewMessage
 
 
@@ -52,7 +55,12 @@ class RunMutations:
         """Send it."""
         key = node_id(input.message_id, "Message", "messageId")
         asked = await info.context.services.runs.ask.edit(
-            info.context.actor, key, input.text, client_id=input.client_id, on_busy=input.on_busy
+            info.context.actor,
+            key,
+            input.text,
+            parts=_drafts(input.parts),
+            client_id=input.client_id,
+            on_busy=input.on_busy,
         )
         return EditMessagePayload.of(asked)
 
@@ -95,12 +103,17 @@ class RunMutations:
 def _new_message(input: SendMessageInput) -> NewMessage:
     return NewMessage(
         text=input.text,
+        parts=_drafts(input.parts),
         conversation_id=_key(input.conversation_id, "Conversation", "conversationId"),
         agent_id=_key(input.agent_id, "Agent", "agentId"),
         parent_id=_key(input.parent_id, "Message", "parentId"),
         client_id=input.client_id,
         on_busy=input.on_busy,
     )
+
+
+def _drafts(parts: Sequence[MessagePartInput] | None) -> tuple[PartDraft, ...]:
+    return tuple([part.draft() for part in parts or ()])
 
 
 def _key(id: strawberry.ID | None, type_name: str, field: str) -> UUID | None:

@@ -19,6 +19,7 @@ from nexent_gql.domains.conversations.errors import (
     MessageNotFoundError,
     WrongMessageError,
 )
+from nexent_gql.domains.conversations.policy import PartDraft, message_content
 from nexent_gql.domains.conversations.tables import Conversation, Message, MessageRole
 from nexent_gql.domains.conversations.turns import Turns
 from nexent_gql.domains.runs.errors import (
@@ -38,10 +39,9 @@ from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.kernel.text import line, required_text
-from nexent_gql.ports.content import text_parts
+from nexent_gql.kernel.text import line
+from nexent_gql.ports.content import ContentPart, encode_parts, join_text, text_parts
 
-MAX_MESSAGE_CHARS = 100_000
 MAX_CLIENT_ID_CHARS = 128
 DEFAULT_MAX_ACTIVE = 500
 
@@ -61,7 +61,8 @@ class NewMessage:
     `parent_id` is the answer it replies to; None: the end of the active branch.
     """
 
-    text: str
+    text: str | None
+    parts: tuple[PartDraft, ...] = ()
     conversation_id: UUID | None = None
     agent_id: UUID | None = None
     parent_id: UUID | None = None
@@ -126,7 +127,7 @@ class Asking:
             RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
             ClientIdReusedError: The client id came with another input before.
         """
-        text = required_text(new.text, "text", max_chars=MAX_MESSAGE_CHARS, trim=False)
+        content = message_content(new.text, new.parts)
         if (new.conversation_id is None) == (new.agent_id is None):
             raise InvalidRequestError(
                 "Give either conversationId, to go on, or agentId, to begin a conversation.", path=("conversationId",)
@@ -134,7 +135,7 @@ class Asking:
         if new.agent_id is not None and new.parent_id is not None:
             raise InvalidRequestError("A new conversation has no parent; leave parentId out.", path=("parentId",))
         target = str(new.conversation_id or new.agent_id)
-        request = _request(new.client_id, "send", target, str(new.parent_id), text)
+        request = _request(new.client_id, "send", target, str(new.parent_id), *_facts(content))
 
         async def ask(session: AsyncSession) -> Asked:
             turns = Turns(session, actor.tenant_id)
@@ -144,25 +145,32 @@ class Asking:
                 parent_id = (await self._answer(turns, conversation, new.parent_id)).id
             if new.agent_id is None:
                 await self._clear_the_way(session, actor, conversation, request, new.on_busy)
-            question = turns.ask(conversation, parent_id, text_parts(text), self._clock())
+            question = turns.ask(conversation, parent_id, content, self._clock())
             return await self._open(session, turns, conversation, agent, question, request)
 
         return await self._once(actor, request, ask)
 
     async def edit(
-        self, actor: Principal, message_id: UUID, text: str, *, client_id: str | None, on_busy: OnBusy
+        self,
+        actor: Principal,
+        message_id: UUID,
+        text: str | None,
+        *,
+        parts: tuple[PartDraft, ...] = (),
+        client_id: str | None,
+        on_busy: OnBusy,
     ) -> Asked:
         """Send another version of a question, beside the first; its answer begins a branch of its own.
 
         Raises:
-            InvalidInputError: The text is empty or too long.
+            InvalidInputError: The content is empty, too long, or a part is not what it claims to be.
             MessageNotFoundError: The caller owns no such message.
             WrongMessageError: The message is not a question.
             RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
             ClientIdReusedError: The client id came with another input before.
         """
-        text = required_text(text, "text", max_chars=MAX_MESSAGE_CHARS, trim=False)
-        request = _request(client_id, "edit", str(message_id), text)
+        content = message_content(text, parts)
+        request = _request(client_id, "edit", str(message_id), *_facts(content))
 
         async def ask(session: AsyncSession) -> Asked:
             turns = Turns(session, actor.tenant_id)
@@ -171,7 +179,7 @@ class Asking:
                 raise WrongMessageError("Only your own messages can be edited.", path=("messageId",))
             await self._clear_the_way(session, actor, conversation, request, on_busy)
             agent = await self._agents.get_within(session, actor, conversation.agent_id)
-            question = turns.ask(conversation, message.parent_id, text_parts(text), self._clock())
+            question = turns.ask(conversation, message.parent_id, content, self._clock())
             return await self._open(session, turns, conversation, agent, question, request)
 
         return await self._once(actor, request, ask)
@@ -364,6 +372,12 @@ def snapshot(agent: Agent, now: datetime) -> JsonObject:
 def _request(client_id: str | None, *facts: str) -> _Request:
     known_as = None if client_id is None else line(client_id, "clientId", max_chars=MAX_CLIENT_ID_CHARS)
     return _Request(known_as, facts)
+
+
+def _facts(content: tuple[ContentPart, ...]) -> tuple[str, ...]:
+    """Return what a repeated request must have in common; a text alone as releases without parts write it."""
+    text = join_text(content)
+    return (text,) if content == text_parts(text) else (text, dumps(encode_parts(content)).decode())
 
 
 def _is_same(run: Run, actor: Principal, request: _Request) -> bool:
