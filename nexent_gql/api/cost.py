@@ -120,9 +120,10 @@ class _Counting:
         found = self.table.find(parent, node.name.value)
         if found is None:
             return 0
-        paging = self.table.is_connection(found.type_name) or self.table.is_connection(parent)
-        each = (0 if paging else 1) + self.selections(node.selection_set, found.type_name)
-        return each if self.table.is_connection(parent) else each * self.size(node.arguments or (), found)
+        in_page = self.table.is_connection(parent)
+        is_paging = self.table.is_connection(found.type_name) or (in_page and node.name.value != "nodes")
+        each = (0 if is_paging else 1) + self.selections(node.selection_set, found.type_name)
+        return each if in_page else each * self.size(node.arguments or (), found)
 
     def size(self, arguments: Iterable[ArgumentNode], found: _Field) -> int:
         """Return how many objects a field gives at most."""

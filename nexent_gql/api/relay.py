@@ -26,11 +26,11 @@ _RANGE = f"0 to {MAX_PAGE_SIZE}"
 
 First = Annotated[
     int | None,
-    strawberry.argument(description=f"How many from the front: {_RANGE}, {DEFAULT_PAGE_SIZE} when nothing is said."),
+    strawberry.argument(description=f"Number of objects from the start, {_RANGE}. Default {DEFAULT_PAGE_SIZE}."),
 ]
-After = Annotated[str | None, strawberry.argument(description="Begin behind this cursor; goes with `first`.")]
-Last = Annotated[int | None, strawberry.argument(description=f"How many from the back: {_RANGE}.")]
-Before = Annotated[str | None, strawberry.argument(description="End ahead of this cursor; goes with `last`.")]
+After = Annotated[str | None, strawberry.argument(description="Return objects after this cursor. Use with `first`.")]
+Last = Annotated[int | None, strawberry.argument(description=f"Number of objects from the end, {_RANGE}.")]
+Before = Annotated[str | None, strawberry.argument(description="Return objects before this cursor. Use with `last`.")]
 
 
 def global_id(type_name: str, key: UUID) -> strawberry.ID:
@@ -80,23 +80,24 @@ def node_queries(loaders: NodeLoaders) -> type:
         """Objects by their global ids."""
 
         @strawberry.field(
-            description="Any object by its id; null when there is none for you.", permission_classes=[SignedIn]
+            description="Returns an object by its ID; null if it does not exist or you may not see it.",
+            permission_classes=[SignedIn],
         )
         async def node(
-            self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
+            self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global ID.")]
         ) -> relay.Node | None:
             """Load it through its type's loader."""
             return await load(info, id)
 
         @strawberry.field(
-            description="Objects by their ids, in that order, null for those that do not exist for you.",
+            description="Returns objects by their IDs, in the same order; null for each that you may not see.",
             permission_classes=[SignedIn],
         )
         async def nodes(
             self,
             info: Info,
             ids: Annotated[
-                list[strawberry.ID], strawberry.argument(description=f"Global ids, at most {MAX_PAGE_SIZE}.")
+                list[strawberry.ID], strawberry.argument(description=f"Global IDs, at most {MAX_PAGE_SIZE}.")
             ],
         ) -> list[relay.Node | None]:
             """Load them in one batch for each type."""
@@ -144,13 +145,14 @@ def page_request(
     return PageRequest(size=_size(last, "last"), before=cursor, backward=True, order=order)
 
 
-@strawberry.type(name="Connection", description="A page of a list, in the list's order.")
+@strawberry.type(name="Connection", description="One page of a list, in the order of the list.")
 class Connection(relay.Connection[NodeType]):
     """A keyset page; made by `connection`."""
 
+    nodes: list[NodeType] = strawberry.field(description="The objects of the page, in the order of `edges`.")
     count: strawberry.Private[Callable[[], Awaitable[int]]]
 
-    @strawberry.field(description="Objects in the whole list, whatever the page; counted only when asked for.")
+    @strawberry.field(description="Number of objects in the whole list. Counted only when selected.")
     async def total_count(self) -> int:
         """Count now."""
         return await self.count()
@@ -161,8 +163,10 @@ def connection(
 ) -> Connection[NodeType]:
     """Map a page of rows; `count` is called only when the client selects `totalCount`."""
     cursors = [cursor.encode() for cursor in page.cursors]
+    nodes = [node(row) for row in page.rows]
     return Connection(
-        edges=[relay.Edge(cursor=cursor, node=node(row)) for cursor, row in zip(cursors, page.rows, strict=True)],
+        edges=[relay.Edge(cursor=cursor, node=node) for cursor, node in zip(cursors, nodes, strict=True)],
+        nodes=nodes,
         page_info=relay.PageInfo(
             has_next_page=page.has_next,
             has_previous_page=page.has_previous,

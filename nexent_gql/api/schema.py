@@ -4,7 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, Self, cast
 
 import strawberry
-from graphql import GraphQLNonNull, GraphQLSchema, GraphQLStreamDirective
+from graphql import (
+    GraphQLDeferDirective,
+    GraphQLDirective,
+    GraphQLNonNull,
+    GraphQLSchema,
+    GraphQLStreamDirective,
+)
 from strawberry.schema.config import StrawberryConfig
 
 from nexent_gql.api.agents import face as agents
@@ -13,6 +19,7 @@ from nexent_gql.api.documents import Documents
 from nexent_gql.api.errors import error_members
 from nexent_gql.api.face import Face
 from nexent_gql.api.identity import face as identity
+from nexent_gql.api.input_defaults import relax_defaults
 from nexent_gql.api.models import face as models
 from nexent_gql.api.relay import NodeLoaders, node_queries
 from nexent_gql.api.resolvers import call_directly
@@ -60,12 +67,23 @@ class ApiSchema(strawberry.Schema):
             exception_handlers=error_members(face.errors for face in faces),
         )
         schema.limits, schema.core = limits, schema._schema
-        schema.core.directives = tuple(each for each in schema.core.directives if each is not GraphQLStreamDirective)
+        schema.core.directives = tuple(
+            _label_first(each) if each is GraphQLDeferDirective else each
+            for each in schema.core.directives
+            if each is not GraphQLStreamDirective
+        )
         _let_fields_fail_alone(schema.core)
+        relax_defaults(schema.core)
         call_directly(schema.core)
         _describe_inputs(schema.core)
         schema.documents = Documents(schema.core, schema.as_str(), limits)
         return schema
+
+
+def _label_first(defer: GraphQLDirective) -> GraphQLDirective:
+    """Return `@defer` with its arguments in the order that Apollo Kotlin expects."""
+    arguments = {name: defer.args[name] for name in sorted(defer.args, reverse=True)}
+    return GraphQLDirective(defer.name, defer.locations, arguments, description=defer.description)
 
 
 def _root(name: str, description: str, parts: Sequence[type]) -> type:

@@ -60,8 +60,9 @@ def key(agent: Data) -> UUID:
     return found
 
 
-async def test_makes_an_agent_with_defaults(app: Studio, dev: Principal) -> None:
-    agent = await create(app, dev, name=" Helper ")
+@pytest.mark.parametrize("unset", [{}, {"kind": None, "maxSteps": None, "description": None, "modelId": None}])
+async def test_makes_an_agent_with_defaults(app: Studio, dev: Principal, unset: dict[str, None]) -> None:
+    agent = await create(app, dev, name=" Helper ", **unset)
     assert agent == {
         "id": agent["id"],
         "name": "Helper",

@@ -28,7 +28,7 @@ type User implements Node {
   friends(first: Int): UserConnection!
   visits(last: Int! = 50): [User!]!
 }
-type UserConnection { edges: [UserEdge!]! pageInfo: PageInfo! totalCount: Int! }
+type UserConnection { edges: [UserEdge!]! nodes: [User!]! pageInfo: PageInfo! totalCount: Int! }
 type UserEdge { node: User! cursor: String! }
 type PageInfo { hasNextPage: Boolean! }
 """
@@ -51,6 +51,7 @@ def count(text: str, **variables: object) -> int:
         ("{ users { totalCount } }", 0),
         ("{ users { edges { node { id } } } }", 20),
         ("{ users(first: 3) { edges { cursor node { id } } pageInfo { hasNextPage } } }", 3),
+        ("{ users(first: 3) { nodes { id groups { id } } } }", 33),
         ("{ users(last: 7) { edges { node { id } } } }", 7),
         ("{ users(first: 2468) { edges { node { id } } } }", 100),
         ("{ users(first: -1) { edges { node { id } } } }", 100),

@@ -99,7 +99,7 @@ def test_custom_scalars_say_where_they_are_specified() -> None:
 
 @pytest.mark.parametrize("name", [name for name in OBJECTS if name.endswith("Connection")])
 def test_connections_are_whole(name: str) -> None:
-    assert [field.name.value for field in fields_of(name)] == ["edges", "pageInfo", "totalCount"]
+    assert [field.name.value for field in fields_of(name)] == ["edges", "nodes", "pageInfo", "totalCount"]
 
 
 def test_the_sdl_is_stable() -> None:

@@ -36,7 +36,10 @@ from nexent_gql.kernel.page import MAX_PAGE_SIZE, Page
 
 DEFAULT_BRANCH_MESSAGES = 50
 BranchSize = Annotated[
-    int, strawberry.argument(description=f"How many, counted from the end of the branch: 0 to {MAX_PAGE_SIZE}.")
+    int | None,
+    strawberry.argument(
+        description=f"Number of messages from the end of the branch, 0 to {MAX_PAGE_SIZE}. Null means the default."
+    ),
 ]
 
 
@@ -264,7 +267,7 @@ class Run(relay.Node):
         )
 
 
-async def _branch(info: Info, leaf_id: UUID | None, last: int) -> list[Message]:
-    most = page_request(None, None, last, None).size
+async def _branch(info: Info, leaf_id: UUID | None, last: int | None) -> list[Message]:
+    most = page_request(None, None, DEFAULT_BRANCH_MESSAGES if last is None else last, None).size
     rows = await info.context.loaders[branch_to].load((leaf_id, most)) if leaf_id and most else ()
     return [Message.of(row) for row in rows]
