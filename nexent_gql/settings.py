@@ -22,6 +22,7 @@ class AuthSettings(_Section):
     access_ttl_s: int = Field(default=600, ge=30, description="Seconds an access token is valid.")
     refresh_ttl_s: int = Field(default=30 * 86_400, ge=60, description="Seconds an unused session lives.")
     sign_up: bool = Field(default=True, description="Whether strangers may sign up and found a tenant.")
+    sign_ups_per_hour: int = Field(default=30, ge=1, description="Tenants founded from one address in an hour.")
 
 
 class JobSettings(_Section):

@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -14,11 +14,15 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from pydantic import SecretStr
+from zxcvbn_rs_py import zxcvbn
 
 from nexent_gql.ports.passwords import PasswordsBusyError
 
 T = TypeVar("T")
 _NICE = 10
+_JUDGED_CHARS = 40  # 2 ms; the time grows with the square of the length, and a longer password is no easier to guess
+_JUDGED_WORDS = 20
+_MIN_GUESSES_LOG10 = 8.0
 
 
 class Argon2Passwords:
@@ -54,6 +58,14 @@ class Argon2Passwords:
         matches = await self._in_thread(partial(self._matches, hashed or self._nobodys, password.get_secret_value()))
         return matches and hashed is not None
 
+    async def is_guessable(self, password: SecretStr, personal: Sequence[str]) -> bool:
+        """Estimate the guesses that it takes, by zxcvbn.
+
+        Raises:
+            PasswordsBusyError: Too many are at it.
+        """
+        return await self._in_thread(partial(_is_guessable, password.get_secret_value(), list(personal)))
+
     def is_outdated(self, hashed: str) -> bool:
         """Compare the parameters."""
         return self._hasher.check_needs_rehash(hashed)
@@ -75,6 +87,11 @@ class Argon2Passwords:
         future: Future[T] = self._pool.submit(work)
         future.add_done_callback(lambda _: self._room.release())
         return await asyncio.wrap_future(future)
+
+
+def _is_guessable(password: str, personal: list[str]) -> bool:
+    judged = zxcvbn(password[:_JUDGED_CHARS], [word[:_JUDGED_CHARS] for word in personal[:_JUDGED_WORDS]])
+    return judged.guesses_log10 < _MIN_GUESSES_LOG10
 
 
 def _step_back() -> None:

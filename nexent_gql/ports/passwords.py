@@ -1,5 +1,6 @@
 """Passwords: slow to check on purpose, so the number of checks at once is bounded."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -27,6 +28,14 @@ class Passwords(Protocol):
 
     async def verify(self, password: SecretStr, hashed: str | None) -> bool:
         """Tell whether `hashed` was made from `password`; None takes as long, and is never right.
+
+        Raises:
+            PasswordsBusyError: Too many are at it.
+        """
+        ...
+
+    async def is_guessable(self, password: SecretStr, personal: Sequence[str]) -> bool:
+        """Tell whether a password falls to the first 100 million guesses; `personal` are words that are tried first.
 
         Raises:
             PasswordsBusyError: Too many are at it.

@@ -119,7 +119,7 @@ async def test_a_revoked_key_a_new_role_and_a_deactivated_user_end_connections(
     for name in ("bob", "eve"):
         email = f"{name}@example.com"
         users[name] = await identity.users.create(
-            owner, email=email, password=PASSWORD, display_name=name, role=Role.MEMBER
+            owner, email=email, password=PASSWORD, display_name=name, role=Role.MEMBER, is_temporary=False
         )
         signed_in = await identity.sign_in.sign_in(email=email, password=PASSWORD, client=HOME)
         here.open(name, signed_in.viewer.actor)

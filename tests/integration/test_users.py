@@ -36,7 +36,9 @@ async def signed_in(identity: IdentityService, actor: Principal) -> Principal:
 async def create(
     identity: IdentityService, actor: Principal, role: Role = Role.MEMBER, email: str = "bob@example.com"
 ) -> UserAccount:
-    return await identity.users.create(actor, email=email, password=PASSWORD, display_name="Bob", role=role)
+    return await identity.users.create(
+        actor, email=email, password=PASSWORD, display_name="Bob", role=role, is_temporary=False
+    )
 
 
 async def role_of(identity: IdentityService, actor: Principal) -> str:

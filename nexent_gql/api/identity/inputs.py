@@ -7,9 +7,7 @@ import strawberry
 from nexent_gql.api.identity.values import Role, Scope
 
 _EMAIL = "E-mail address, at most 254 characters; letter case does not matter."
-_PASSWORD = (
-    "10 to 256 characters; not the e-mail address, and none of the passwords that are guessed first. Spaces count."  # noqa: S105 - words about passwords
-)
+_PASSWORD = "10 to 256 characters. Refused when it is easy to guess, or consists of names or the e-mail address."  # noqa: S105 - words about passwords
 _DISPLAY_NAME = "Shown to people, 1 to 80 characters in one line."
 
 
@@ -29,6 +27,11 @@ class SignInInput:
 
     email: str = strawberry.field(description=_EMAIL)
     password: str = strawberry.field(description="The password.")
+    new_password: str | None = strawberry.field(
+        default=None,
+        description="Required when the password is temporary, which is answered with PASSWORD_CHANGE_REQUIRED: the "
+        f"password from now on. {_PASSWORD} Ignored otherwise.",
+    )
 
 
 @strawberry.input(description="A session to go on with.")
@@ -76,6 +79,11 @@ class CreateUserInput:
     password: str = strawberry.field(description=f"First password, which you hand over. {_PASSWORD}")
     display_name: str = strawberry.field(description=_DISPLAY_NAME)
     role: Role = strawberry.field(default=Role.MEMBER, description="What they may do; not above your own role.")
+    must_change_password: bool = strawberry.field(
+        default=True,
+        description="Whether the password is temporary: good for one sign-in within seven days, which has to choose a "
+        "new one.",
+    )
 
 
 @strawberry.input(description="Whose role to change.")
@@ -91,3 +99,33 @@ class DeactivateUserInput:
     """See `UserService.deactivate`."""
 
     id: strawberry.ID = strawberry.field(description="The user; their role must not be above yours.")
+
+
+@strawberry.input(description="The user who may sign in again.")
+class ActivateUserInput:
+    """See `UserService.activate`."""
+
+    id: strawberry.ID = strawberry.field(description="The user; their role must not be above yours.")
+
+
+@strawberry.input(description="Your present password and the next one.")
+class ChangePasswordInput:
+    """See `PasswordService.change`."""
+
+    current_password: str = strawberry.field(description="Your present password.")
+    new_password: str = strawberry.field(description=f"The password from now on. {_PASSWORD}")
+
+
+@strawberry.input(description="The user whose password to reset.")
+class ResetUserPasswordInput:
+    """See `PasswordService.reset`."""
+
+    id: strawberry.ID = strawberry.field(description="The user: not yourself, and their role must not be above yours.")
+
+
+@strawberry.input(description="Which of your sessions to end.", one_of=True)
+class EndSessionsInput:
+    """See `SessionService.end` and `end_others`."""
+
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="One session, which may be the present one.")
+    others: strawberry.Maybe[bool] = strawberry.field(description="True: all sessions but the present one.")

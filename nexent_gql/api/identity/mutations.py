@@ -20,7 +20,8 @@ class CredentialMutations:
     """Credentials of the caller."""
 
     @strawberry.mutation(
-        description="Found a tenant, become its owner, and be signed in. An installation can switch this off.",
+        description="Creates a tenant with you as its owner, and signs you in. An installation can switch this off "
+        "(SIGN_UP_CLOSED). Limited for each address, by default to 30 an hour.",
         permission_classes=[Public],
     )
     async def sign_up(self, info: Info, input: inputs.SignUpInput) -> payloads.SignUpResult:
@@ -30,24 +31,28 @@ class CredentialMutations:
             password=SecretStr(input.password),
             display_name=input.display_name,
             tenant_name=input.tenant_name,
-            client=_client(info),
+            client=client_of(info),
         )
         return payloads.SignUpPayload.of(signed_in)
 
     @strawberry.mutation(
-        description="Begin a session. Five attempts a minute for one address from one place. "
-        "Send no expired credential with it.",
+        description="Begins a session. Limited to 5 attempts a minute for one account from one address; after ten "
+        "wrong passwords for an account, wherever they come from, each further attempt from a new address has to "
+        "wait, at most for a minute. Send no expired credential with it.",
         permission_classes=[Public],
     )
     async def sign_in(self, info: Info, input: inputs.SignInInput) -> payloads.SignInResult:
         """Begin it."""
         signed_in = await info.context.services.identity.sign_in.sign_in(
-            email=input.email, password=SecretStr(input.password), client=_client(info)
+            email=input.email,
+            password=SecretStr(input.password),
+            client=client_of(info),
+            new_password=None if input.new_password is None else SecretStr(input.new_password),
         )
         return payloads.SignInPayload.of(signed_in)
 
     @strawberry.mutation(
-        description="Go on with a session. The same token again within ten seconds gets the same answer, so a lost "
+        description="Continues a session. The same token again within ten seconds gets the same answer, so a lost "
         "answer can be asked for again; any later repetition ends the session. Send no expired credential with it.",
         permission_classes=[Public],
     )
@@ -56,14 +61,17 @@ class CredentialMutations:
         sessions = info.context.services.identity.sessions
         return payloads.RefreshSessionPayload.of(await sessions.refresh(SecretStr(input.refresh_token)))
 
-    @strawberry.mutation(description="End this session, or all of yours.", permission_classes=[SignedIn])
+    @strawberry.mutation(
+        description="Ends this session, or all of yours. Requires a session, not an API key.",
+        permission_classes=[SignedIn],
+    )
     async def sign_out(self, info: Info, input: inputs.SignOutInput) -> payloads.SignOutResult:
         """End it."""
         await info.context.services.identity.sessions.sign_out(info.context.actor, everywhere=input.everywhere)
         return payloads.SignOutPayload(everywhere=input.everywhere)
 
     @strawberry.mutation(
-        description="Make an API key that acts as you; at most fifty at a time, and not with an API key.",
+        description="Creates an API key that acts as you; at most 50 at a time. Requires a session, not an API key.",
         permission_classes=[SignedIn],
     )
     async def create_api_key(self, info: Info, input: inputs.CreateApiKeyInput) -> payloads.CreateApiKeyResult:
@@ -73,7 +81,10 @@ class CredentialMutations:
         )
         return payloads.CreateApiKeyPayload(api_key=ApiKey.of(made.row), secret=made.text.get_secret_value())
 
-    @strawberry.mutation(description="Make an API key worthless; twice is fine.", permission_classes=[SignedIn])
+    @strawberry.mutation(
+        description="Revokes an API key: your own, or with the ADMIN role anybody's of the tenant. Idempotent.",
+        permission_classes=[SignedIn],
+    )
     async def revoke_api_key(self, info: Info, input: inputs.RevokeApiKeyInput) -> payloads.RevokeApiKeyResult:
         """Revoke it."""
         key = node_id(input.id, "ApiKey", "input", "id")
@@ -86,18 +97,25 @@ class UserMutations:
     """The people of a tenant."""
 
     @strawberry.mutation(
-        description="Make an account in your tenant. Needs the role ADMIN, and no API key.", permission_classes=[_Admin]
+        description="Creates an account in your tenant. Requires the ADMIN role, and a session instead of an API key.",
+        permission_classes=[_Admin],
     )
     async def create_user(self, info: Info, input: inputs.CreateUserInput) -> payloads.CreateUserResult:
         """Make it."""
         actor, password = info.context.actor, SecretStr(input.password)
         row = await info.context.services.identity.users.create(
-            actor, email=input.email, password=password, display_name=input.display_name, role=input.role
+            actor,
+            email=input.email,
+            password=password,
+            display_name=input.display_name,
+            role=input.role,
+            is_temporary=input.must_change_password,
         )
         return payloads.CreateUserPayload(user=User.of(row, actor))
 
     @strawberry.mutation(
-        description="Give a user another role. Needs the role ADMIN, and no API key.", permission_classes=[_Admin]
+        description="Gives a user another role. Requires the ADMIN role, and a session instead of an API key.",
+        permission_classes=[_Admin],
     )
     async def set_user_role(self, info: Info, input: inputs.SetUserRoleInput) -> payloads.SetUserRoleResult:
         """Change it."""
@@ -106,7 +124,8 @@ class UserMutations:
         return payloads.SetUserRolePayload(user=User.of(row, actor))
 
     @strawberry.mutation(
-        description="Lock a user out; what they made stays. Needs the role ADMIN, and no API key.",
+        description="Deactivates a user: sessions and API keys end, what they made stays. Requires the ADMIN role, and "
+        "a session instead of an API key. Idempotent.",
         permission_classes=[_Admin],
     )
     async def deactivate_user(self, info: Info, input: inputs.DeactivateUserInput) -> payloads.DeactivateUserResult:
@@ -115,7 +134,19 @@ class UserMutations:
         row = await info.context.services.identity.users.deactivate(actor, key)
         return payloads.DeactivateUserPayload(user=User.of(row, actor))
 
+    @strawberry.mutation(
+        description="Lets a deactivated user sign in again; sessions and API keys stay ended. Requires the ADMIN role, "
+        "and a session instead of an API key. Idempotent.",
+        permission_classes=[_Admin],
+    )
+    async def activate_user(self, info: Info, input: inputs.ActivateUserInput) -> payloads.ActivateUserResult:
+        """Reactivate a user."""
+        actor, key = info.context.actor, node_id(input.id, "User", "input", "id")
+        row = await info.context.services.identity.users.activate(actor, key)
+        return payloads.ActivateUserPayload(user=User.of(row, actor))
 
-def _client(info: Info) -> Client:
+
+def client_of(info: Info) -> Client:
+    """Return where a request comes from."""
     request = info.context.request
     return Client(ip=request.client_ip, user_agent=request.user_agent)

@@ -94,12 +94,43 @@ class DeactivateUserPayload:
     user: User = strawberry.field(description="The user as they are now.")
 
 
+@strawberry.type(description="The user may sign in again.")
+class ActivateUserPayload:
+    """The user."""
+
+    user: User = strawberry.field(description="The user as they are now.")
+
+
+@strawberry.type(description="Your password is changed; your other sessions are refused within five seconds.")
+class ChangePasswordPayload:
+    """The user."""
+
+    user: User = strawberry.field(description="Your account.")
+
+
+@strawberry.type(description="The user has a temporary password; their sessions are refused within five seconds.")
+class ResetUserPasswordPayload:
+    """See `values.TemporaryPassword`."""
+
+    user: User = strawberry.field(description="The user as they are now.")
+    temporary_password: str = strawberry.field(
+        description="To be handed over to the user. It is shown now and never again."
+    )
+
+
+@strawberry.type(description="The sessions are over; their tokens are refused everywhere within five seconds.")
+class EndSessionsPayload:
+    """How many ended."""
+
+    ended_count: int = strawberry.field(description="How many sessions were ended.")
+
+
 SignUpResult = Annotated[
     SignUpPayload | ValidationError | ConflictError | ForbiddenError | TooManyAttemptsError,
     strawberry.union("SignUpResult", description="Your credentials, or why there are none."),
 ]
 SignInResult = Annotated[
-    SignInPayload | UnauthenticatedError | TooManyAttemptsError,
+    SignInPayload | UnauthenticatedError | ForbiddenError | ValidationError | TooManyAttemptsError,
     strawberry.union("SignInResult", description="Your credentials, or why there are none."),
 ]
 RefreshSessionResult = Annotated[
@@ -129,4 +160,20 @@ SetUserRoleResult = Annotated[
 DeactivateUserResult = Annotated[
     DeactivateUserPayload | ValidationError | NotFoundError | ConflictError | ForbiddenError,
     strawberry.union("DeactivateUserResult", description="The user, or why they stay."),
+]
+ActivateUserResult = Annotated[
+    ActivateUserPayload | ValidationError | NotFoundError | ForbiddenError,
+    strawberry.union("ActivateUserResult", description="The user, or why they stay deactivated."),
+]
+ChangePasswordResult = Annotated[
+    ChangePasswordPayload | ValidationError | ForbiddenError | TooManyAttemptsError,
+    strawberry.union("ChangePasswordResult", description="Your account, or why the password stays."),
+]
+ResetUserPasswordResult = Annotated[
+    ResetUserPasswordPayload | ValidationError | NotFoundError | ForbiddenError | TooManyAttemptsError,
+    strawberry.union("ResetUserPasswordResult", description="The temporary password, or why there is none."),
+]
+EndSessionsResult = Annotated[
+    EndSessionsPayload | ValidationError | NotFoundError | ForbiddenError,
+    strawberry.union("EndSessionsResult", description="How many sessions ended, or why none did."),
 ]

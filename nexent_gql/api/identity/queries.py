@@ -4,6 +4,7 @@ import strawberry
 
 from nexent_gql.api.context import Info
 from nexent_gql.api.identity.keys import ApiKey
+from nexent_gql.api.identity.sessions import Session
 from nexent_gql.api.identity.types import User, Viewer
 from nexent_gql.api.permissions import SignedIn
 from nexent_gql.api.relay import After, Before, Connection, First, Last, connection, page_request
@@ -28,6 +29,19 @@ class IdentityQueries:
         actor, service = info.context.actor, info.context.services.identity.users
         page = await service.page(actor, page_request(first, after, last, before))
         return connection(page, lambda row: User.of(row, actor), count=lambda: service.count(actor))
+
+    @strawberry.field(
+        description="Your sessions that have not ended, newest first. Requires a session: an API key gets "
+        "SESSION_REQUIRED.",
+        permission_classes=[SignedIn],
+    )
+    async def sessions(
+        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Session]:
+        """Page through the caller's sessions."""
+        actor, service = info.context.actor, info.context.services.identity.sessions
+        page = await service.page(actor, page_request(first, after, last, before))
+        return connection(page, lambda row: Session.of(row, actor), count=lambda: service.count(actor))
 
     @strawberry.field(
         description="Your API keys, or as an administrator all of the tenant; revoked and expired ones too, newest "

@@ -37,7 +37,11 @@ class User(relay.Node):
     )
     role: Role = strawberry.field(description="What they may do.")
     created_at: datetime = strawberry.field(description="When the account was made.")
-    deactivated_at: datetime | None = strawberry.field(description="When they were locked out; null while they are in.")
+    deactivated_at: datetime | None = strawberry.field(description="When they were deactivated; null while active.")
+    password_expires_at: datetime | None = strawberry.field(
+        description="When the temporary password that an administrator set ends; null once the user has chosen one, "
+        "and unless it is you or you are an administrator."
+    )
 
     @classmethod
     def of(cls, row: tables.UserAccount, actor: Principal) -> Self:
@@ -50,6 +54,7 @@ class User(relay.Node):
             role=Role(row.role),
             created_at=row.created_at,
             deactivated_at=row.deactivated_at,
+            password_expires_at=row.temporary_until if sees_email else None,
         )
 
 

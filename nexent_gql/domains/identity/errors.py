@@ -40,10 +40,10 @@ class InvalidRefreshTokenError(UnauthenticatedError):
 
 
 class TooManyAttemptsError(QuotaExceededError):
-    """Too many attempts to sign in to one account from one address; `details["retry_after_s"]` says when again."""
+    """Too many attempts to sign in or up; `details["retry_after_s"]` says when again."""
 
     def __init__(self, *, retry_after_s: int, limit: int) -> None:
-        message = f"Too many attempts to sign in: try again in {retry_after_s} s."
+        message = f"Too many attempts: try again in {retry_after_s} s."
         super().__init__(message, retry_after_s=retry_after_s, limit=limit)
 
 
@@ -78,6 +78,40 @@ class WeakPasswordError(InvalidInputError):
     """A password that is too short, too long, or easy to guess; the message says which."""
 
     code = "WEAK_PASSWORD"
+
+
+class WrongPasswordError(InvalidInputError):
+    """The caller's present password is another one."""
+
+    code = "WRONG_PASSWORD"
+
+    def __init__(self, *path: str) -> None:
+        super().__init__("This is not your present password.", path=path)
+
+
+class PasswordChangeRequiredError(ForbiddenError):
+    """The password is right but temporary: signing in with it takes a new one along."""
+
+    code = "PASSWORD_CHANGE_REQUIRED"
+
+    def __init__(self) -> None:
+        super().__init__("This password is temporary: choose a new one and send it along as newPassword.")
+
+
+class OwnPasswordError(ForbiddenError):
+    """Administrators reset the passwords of others; their own they change."""
+
+    code = "OWN_PASSWORD"
+
+    def __init__(self) -> None:
+        super().__init__("This is your own account: use changePassword.")
+
+
+class SessionNotFoundError(NotFoundError):
+    """The caller has no such session, or it has ended long ago."""
+
+    def __init__(self, session_id: UUID) -> None:
+        super().__init__("There is no such session.", session_id=str(session_id))
 
 
 class UserNotFoundError(NotFoundError):

@@ -1,6 +1,8 @@
 """Rules about accounts that need no database."""
 
+import re
 import unicodedata
+from collections.abc import Iterable
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -18,47 +20,10 @@ MIN_PASSWORD_CHARS = 10
 MAX_PASSWORD_CHARS = 256
 MAX_EMAIL_CHARS = 254
 MAX_NAME_CHARS = 80
-_MIN_DIFFERENT_CHARS = 5
-_COMMON = frozenset(
-    (
-        "0123456789",
-        "0987654321",
-        "1234567890",
-        "12345678910",
-        "123456789a",
-        "1q2w3e4r5t",
-        "1qaz2wsx3edc",
-        "abcdefghij",
-        "administrator",
-        "changeme123",
-        "contrasena",
-        "dragon12345",
-        "football123",
-        "iloveyou12",
-        "iloveyou123",
-        "letmein123",
-        "master12345",
-        "monkey12345",
-        "motdepasse",
-        "passw0rd12",
-        "passw0rd123",
-        "password12",
-        "password123",
-        "password1234",
-        "password12345",
-        "princess123",
-        "qwerty12345",
-        "qwerty123456",
-        "qwertyuiop",
-        "qwertyuiop123",
-        "sunshine123",
-        "superman123",
-        "temporary123",
-        "welcome123",
-        "welcome1234",
-        "whatever123",
-    )
-)
+_MIN_OWN_CHARS = 8
+_MIN_WORD_CHARS = 3
+_PRODUCT = "nexent"
+_WORDS = re.compile(r"\w+")
 
 
 def email_address(text: str, *path: str) -> str:
@@ -90,24 +55,37 @@ def is_hashable(password: SecretStr) -> bool:
     return 0 < len(text) <= MAX_PASSWORD_CHARS and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def require_strong(password: SecretStr, email: str, *path: str) -> None:
-    """Pass when the password is long enough and no guess of the first hour.
+def require_hashable(password: SecretStr, *path: str) -> None:
+    """Pass when a new password has an acceptable length.
 
     Raises:
-        WeakPasswordError: It is not; the message says what to do.
+        WeakPasswordError: It is too short or too long; the message says which.
     """
-    text = password.get_secret_value()
-    if len(text) < MIN_PASSWORD_CHARS:
+    if len(password.get_secret_value()) < MIN_PASSWORD_CHARS:
         raise WeakPasswordError(
             f"Take at least {MIN_PASSWORD_CHARS} characters.", path=path, minimum=MIN_PASSWORD_CHARS
         )
     if not is_hashable(password):
         raise WeakPasswordError(f"Take at most {MAX_PASSWORD_CHARS} ordinary characters.", path=path)
-    key = text.casefold()
-    if key in (email_key(email), email_key(email).partition("@")[0]):
-        raise WeakPasswordError("The password must not be the e-mail address.", path=path)
-    if key in _COMMON or len(set(key)) < _MIN_DIFFERENT_CHARS:
-        raise WeakPasswordError("This password is among the first that are guessed: take another one.", path=path)
+
+
+def personal_words(*texts: str) -> list[str]:
+    """Return the words of names and addresses that a password must not consist of, longest first."""
+    words = {word for text in texts for word in _WORDS.findall(email_key(text)) if len(word) >= _MIN_WORD_CHARS}
+    return sorted({*words, _PRODUCT}, key=lambda word: (-len(word), word))
+
+
+def require_own(password: SecretStr, words: Iterable[str], *path: str) -> None:
+    """Pass when enough of a password remains without `words`.
+
+    Raises:
+        WeakPasswordError: It is little more than a name or an address.
+    """
+    left = whole = email_key(password.get_secret_value())
+    for word in words:
+        left = left.replace(word, "")
+    if left != whole and len(left) < _MIN_OWN_CHARS:
+        raise WeakPasswordError("The password must not consist of names or of the e-mail address.", path=path)
 
 
 def require_person(actor: Principal) -> UUID:

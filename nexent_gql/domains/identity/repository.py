@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, case, delete, desc, func, or_, select, tuple_, update
+from sqlalchemy import DateTime, Select, case, delete, desc, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
@@ -15,7 +15,7 @@ from nexent_gql.domains.identity.tables import ApiKey, AuthSession, SignInThrott
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
 from nexent_gql.kernel.principal import Role
 
-R = TypeVar("R", UserAccount, ApiKey)
+R = TypeVar("R", UserAccount, ApiKey, AuthSession)
 _PURGED_AT_ONCE = 100
 _ASKED_AT_ONCE = 5_000
 
@@ -84,11 +84,43 @@ class IdentityRepository:
         query = query.where(col(UserAccount.id) == user_id, col(UserAccount.deactivated_at).is_(None))
         return (await self._session.scalars(query)).one_or_none()
 
-    async def revoke_sessions(self, user_id: UUID, now: datetime, reason: str) -> None:
-        """End all sessions of a user."""
-        mine = col(AuthSession.tenant_id) == self._tenant_id, col(AuthSession.user_id) == user_id
-        query = update(AuthSession).where(*mine, col(AuthSession.revoked_at).is_(None))
-        await self._session.execute(query.values(revoked_at=now, revoked_reason=reason))
+    async def replace_password(
+        self, user_id: UUID, hashed: str, expected: str | None, now: datetime
+    ) -> UserAccount | None:
+        """Store the hash of a password that its user chose, unless the stored one is not `expected` any more."""
+        query = self._users().where(col(UserAccount.id) == user_id, col(UserAccount.password_hash) == expected)
+        query = query.where(col(UserAccount.deactivated_at).is_(None)).with_for_update()
+        user = (await self._session.scalars(query)).one_or_none()
+        if user is not None:
+            user.password_hash, user.temporary_until, user.updated_at = hashed, None, now
+            self.add(user)
+        return user
+
+    async def revoke_sessions(self, user_id: UUID, now: datetime, reason: str, *, keep: UUID | None = None) -> int:
+        """End all sessions of a user but `keep`; return how many there were."""
+        alive = self._live_sessions(user_id, now).with_only_columns(col(AuthSession.id))
+        if keep is not None:
+            alive = alive.where(col(AuthSession.id) != keep)
+        query = update(AuthSession).where(col(AuthSession.tenant_id) == self._tenant_id)
+        query = query.where(col(AuthSession.id).in_(alive)).returning(col(AuthSession.id))
+        return len((await self._session.execute(query.values(revoked_at=now, revoked_reason=reason))).all())
+
+    async def page_of_sessions(self, user_id: UUID, page: PageRequest, now: datetime) -> Page[AuthSession]:
+        """Return the sessions of a user that go on, newest first."""
+        query = self._live_sessions(user_id, now)
+        rows = (
+            await self._session.scalars(_keyset(query, col(AuthSession.created_at), col(AuthSession.id), page))
+        ).all()
+        return cut(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+
+    async def count_sessions(self, user_id: UUID, now: datetime) -> int:
+        """Count what `page_of_sessions` goes through."""
+        return await self._count(self._live_sessions(user_id, now))
+
+    async def sessions(self, user_id: UUID, ids: Sequence[UUID], now: datetime) -> list[AuthSession]:
+        """Return those of `ids` that are sessions of a user and go on, in any order."""
+        query = self._live_sessions(user_id, now).where(col(AuthSession.id).in_(ids))
+        return list((await self._session.scalars(query)).all())
 
     async def forget_sessions(self, user_id: UUID, now: datetime) -> None:
         """Delete some sessions of a user that are past their end, none that somebody holds."""
@@ -133,6 +165,12 @@ class IdentityRepository:
         """Note that a key was used."""
         mine = col(ApiKey.tenant_id) == self._tenant_id, col(ApiKey.id) == api_key_id
         await self._session.execute(update(ApiKey).where(*mine).values(last_used_at=now))
+
+    def _live_sessions(self, user_id: UUID, now: datetime) -> Select[AuthSession]:
+        query = select(AuthSession).where(
+            col(AuthSession.tenant_id) == self._tenant_id, col(AuthSession.user_id) == user_id
+        )
+        return query.where(col(AuthSession.revoked_at).is_(None), col(AuthSession.expires_at) > now)
 
     def _users(self) -> Select[UserAccount]:
         return select(UserAccount).where(col(UserAccount.tenant_id) == self._tenant_id)
@@ -216,6 +254,41 @@ class CredentialLookup:
         ).returning(col(SignInThrottle.attempts), col(SignInThrottle.reset_at))
         row = (await self._session.execute(query)).one()
         return row[0], row[1]
+
+    async def count_guess(self, key: bytes, now: datetime, *, free: int, max_pause_s: int, kept: timedelta) -> bool:
+        """Add a guess unless it comes too early; return whether it was permitted.
+
+        The first `free` follow each other at will. Each further one has to wait twice as long as the one before it, up
+        to `max_pause_s`. All are forgotten when none came for `kept`.
+        """
+        fresh = insert(SignInThrottle).values(key=key, attempts=1, reset_at=now + kept, next_at=now)
+        is_over = col(SignInThrottle.reset_at) <= now
+        attempts = case((is_over, 1), else_=col(SignInThrottle.attempts) + 1)
+        pause_s = case(
+            (attempts < free, 0), else_=func.least(max_pause_s, func.power(2, func.least(attempts - free, 30)))
+        )
+        query = fresh.on_conflict_do_update(
+            index_elements=["key"],
+            set_={
+                "attempts": attempts,
+                "reset_at": now + kept,
+                "next_at": literal(now, DateTime(timezone=True)) + func.make_interval(0, 0, 0, 0, 0, 0, pause_s),
+            },
+            where=or_(is_over, col(SignInThrottle.next_at) <= now),
+        ).returning(col(SignInThrottle.attempts))
+        return (await self._session.execute(query)).first() is not None
+
+    async def next_guess_at(self, key: bytes) -> datetime | None:
+        """Return when the next guess is permitted; None when none was counted."""
+        query = select(col(SignInThrottle.next_at)).where(col(SignInThrottle.key) == key)
+        return (await self._session.execute(query)).scalar_one_or_none()
+
+    async def addresses_of_sessions(self, tenant_id: UUID, user_id: UUID, now: datetime) -> list[str | None]:
+        """Return from where a user is signed in; at most a hundred addresses."""
+        query = select(col(AuthSession.client_ip)).distinct().where(col(AuthSession.tenant_id) == tenant_id)
+        query = query.where(col(AuthSession.user_id) == user_id, col(AuthSession.revoked_at).is_(None))
+        query = query.where(col(AuthSession.expires_at) > now, col(AuthSession.client_ip).is_not(None))
+        return list((await self._session.scalars(query.limit(_PURGED_AT_ONCE))).all())
 
     async def forget_attempts(self, key: bytes) -> None:
         """Begin anew."""

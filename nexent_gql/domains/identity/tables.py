@@ -27,7 +27,9 @@ class UserAccount(TenantRow, table=True):
 
     `email_key` is the address as it is compared, unique in the whole installation: it is all that somebody
     who signs in says about who they are. Without a `password_hash` nobody can sign in by password. A
-    deactivated user keeps the row, because what they made refers to it, and the address.
+    deactivated user keeps the row, because what they made refers to it, and the address. `temporary_until` is set
+    while the password is one that an administrator knows: it is worthless after that moment, and signing in with it
+    takes a new one along.
     """
 
     __table_args__ = (
@@ -43,6 +45,7 @@ class UserAccount(TenantRow, table=True):
     display_name: str
     role: str = Field(default=Role.MEMBER)
     password_hash: str | None = None
+    temporary_until: datetime | None = timestamp()
     updated_at: datetime = timestamp(default_now=True)
     deactivated_at: datetime | None = timestamp()
 
@@ -53,7 +56,7 @@ class AuthSession(TenantRow, table=True):
     Refresh tokens are not stored: each is a keyed hash of the session and of its number in the family, and
     `generation` is the number of the only one that may still be exchanged. `rotated_at` is when that one was
     made, `expires_at` moves on with it; past that, the row goes when its user signs in again. `revoked_reason` is
-    SIGNED_OUT, TOKEN_REUSED or DEACTIVATED.
+    SIGNED_OUT, TOKEN_REUSED, DEACTIVATED, ENDED or PASSWORD_CHANGED.
     """
 
     __table_args__ = (
@@ -98,9 +101,10 @@ class ApiKey(TenantRow, table=True):
 
 
 class SignInThrottle(Table, table=True):
-    """Attempts to sign in as one account from one address, since the window began that ends at `reset_at`.
+    """Attempts to sign in or up that count together until `reset_at`; before `next_at`, no other is permitted.
 
-    `key` is a keyed hash of both. Only system work sees this table: nobody is known yet.
+    `key` is a keyed hash of what they have in common: account and address, the account, or the address. Only system
+    work sees this table: nobody is known yet.
     """
 
     __table_args__ = (Index("ix_sign_in_throttle_reset", "reset_at"),)
@@ -108,3 +112,4 @@ class SignInThrottle(Table, table=True):
     key: bytes = Field(primary_key=True)
     attempts: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
     reset_at: datetime = timestamp()
+    next_at: datetime | None = timestamp()

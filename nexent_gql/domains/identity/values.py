@@ -11,7 +11,7 @@ from nexent_gql.kernel.principal import Principal
 
 
 class AuthRules(Protocol):
-    """How long credentials live, in seconds, and whether strangers may sign up."""
+    """How long credentials live, in seconds, and who may sign up."""
 
     @property
     def access_ttl_s(self) -> int:
@@ -26,6 +26,11 @@ class AuthRules(Protocol):
     @property
     def sign_up(self) -> bool:
         """Whether strangers may found tenants."""
+        ...
+
+    @property
+    def sign_ups_per_hour(self) -> int:
+        """How many tenants may be founded from one address in an hour."""
         ...
 
 
@@ -60,4 +65,12 @@ class NewApiKey:
     """A key that was just made: the only moment at which its text is known."""
 
     row: ApiKey
+    text: SecretStr
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryPassword:
+    """A user whose password was reset: the only moment at which the new one is known."""
+
+    user: UserAccount
     text: SecretStr

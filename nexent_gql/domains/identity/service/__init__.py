@@ -5,8 +5,11 @@ from pydantic import SecretStr
 from nexent_gql.db.session import Database
 from nexent_gql.domains.identity.credentials import Digests
 from nexent_gql.domains.identity.service.api_keys import ApiKeyService
+from nexent_gql.domains.identity.service.attempts import AttemptLimiter
 from nexent_gql.domains.identity.service.authentication import Authenticator
 from nexent_gql.domains.identity.service.cache import IdentityCache
+from nexent_gql.domains.identity.service.password_rules import PasswordRules
+from nexent_gql.domains.identity.service.passwords import PasswordService
 from nexent_gql.domains.identity.service.sessions import SessionService
 from nexent_gql.domains.identity.service.sign_in import SignInService
 from nexent_gql.domains.identity.service.users import UserService
@@ -28,6 +31,7 @@ class IdentityService:
         sign_in: By password, and how strangers found tenants.
         sessions: Going on with a session, and ending it.
         users: The people of a tenant.
+        passwords: Changing one's own, and resetting those of others.
         api_keys: Credentials for programs.
         connections: Lasting connections, which end with their credentials.
     """
@@ -45,8 +49,10 @@ class IdentityService:
         self._authenticator = Authenticator(db, clock, tokens, digests, cache)
         self.connections = CredentialWatch(db, clock, cache, log)
         self.sessions = SessionService(db, clock, tokens, digests, rules, self.connections)
-        self.sign_in = SignInService(db, passwords, clock, digests, rules, self.sessions)
-        self.users = UserService(db, passwords, clock, self.connections)
+        attempts, password_rules = AttemptLimiter(db, clock, digests), PasswordRules(passwords)
+        self.sign_in = SignInService(db, passwords, clock, rules, self.sessions, attempts, password_rules)
+        self.users = UserService(db, passwords, clock, password_rules, self.connections)
+        self.passwords = PasswordService(db, passwords, clock, password_rules, attempts, self.connections)
         self.api_keys = ApiKeyService(db, clock, digests, self.connections)
 
     async def authenticate(self, token: str) -> Principal:

@@ -1,6 +1,8 @@
 """Going on with a session, and ending it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from pydantic import SecretStr
@@ -8,7 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.identity.credentials import Digests, RefreshToken
-from nexent_gql.domains.identity.errors import InvalidRefreshTokenError, InvalidTokenError
+from nexent_gql.domains.identity.errors import (
+    InvalidRefreshTokenError,
+    InvalidTokenError,
+    SessionNotFoundError,
+)
 from nexent_gql.domains.identity.policy import require_person
 from nexent_gql.domains.identity.repository import IdentityRepository
 from nexent_gql.domains.identity.service.watch import CredentialWatch
@@ -16,6 +22,7 @@ from nexent_gql.domains.identity.tables import AuthSession, Tenant, UserAccount
 from nexent_gql.domains.identity.tokens import AccessToken, AccessTokens
 from nexent_gql.domains.identity.values import AuthRules, Client, SignedIn, Viewer
 from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal, Role
 
 REFRESH_GRACE = timedelta(seconds=10)
@@ -75,6 +82,62 @@ class SessionService:
                 row.revoked_at, row.revoked_reason = now, "SIGNED_OUT"
                 repository.add(row)
         await self._connections.announce()
+
+    async def page(self, actor: Principal, page: PageRequest) -> Page[AuthSession]:
+        """Page through the caller's sessions that go on, newest first.
+
+        Raises:
+            SessionRequiredError: The caller uses an API key.
+        """
+        require_person(actor)
+        async with self._db.read(actor.tenant_id) as session:
+            return await IdentityRepository(session, actor.tenant_id).page_of_sessions(
+                actor.user_id, page, self._clock()
+            )
+
+    async def count(self, actor: Principal) -> int:
+        """Count the caller's sessions that go on."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await IdentityRepository(session, actor.tenant_id).count_sessions(actor.user_id, self._clock())
+
+    async def get_many(self, actor: Principal, ids: Sequence[UUID]) -> list[AuthSession]:
+        """Return those of `ids` that are sessions of the caller and go on, in any order; none for an API key."""
+        if actor.session_id is None:
+            return []
+        async with self._db.read(actor.tenant_id) as session:
+            return await IdentityRepository(session, actor.tenant_id).sessions(actor.user_id, ids, self._clock())
+
+    async def end(self, actor: Principal, session_id: UUID) -> AuthSession:
+        """End one of the caller's sessions, which may be the present one. Twice is fine.
+
+        Raises:
+            SessionRequiredError: The caller uses an API key.
+            SessionNotFoundError: The caller has no such session.
+        """
+        require_person(actor)
+        async with self._db.transaction(actor.tenant_id) as session:
+            repository = IdentityRepository(session, actor.tenant_id)
+            row = await repository.auth_session(session_id)
+            if row is None or row.user_id != actor.user_id:
+                raise SessionNotFoundError(session_id)
+            if row.revoked_at is None:
+                row.revoked_at, row.revoked_reason = self._clock(), "ENDED"
+                repository.add(row)
+        await self._connections.announce()
+        return row
+
+    async def end_others(self, actor: Principal) -> int:
+        """End all sessions of the caller but the present one; return how many there were.
+
+        Raises:
+            SessionRequiredError: The caller uses an API key.
+        """
+        session_id = require_person(actor)
+        async with self._db.transaction(actor.tenant_id) as session:
+            repository = IdentityRepository(session, actor.tenant_id)
+            count = await repository.revoke_sessions(actor.user_id, self._clock(), "ENDED", keep=session_id)
+        await self._connections.announce()
+        return count
 
     async def issue_token(self, actor: Principal, *, ttl_s: int | None = None) -> AccessToken:
         """Return an access token in a session of its own, which ends with it and can't be refreshed.

@@ -10,14 +10,16 @@ from pydantic import SecretStr
 from nexent_gql.db.session import Database
 from nexent_gql.db.violations import translated
 from nexent_gql.domains.identity import policy
-from nexent_gql.domains.identity.credentials import Digests
 from nexent_gql.domains.identity.errors import (
     EmailTakenError,
     InvalidCredentialsError,
+    PasswordChangeRequiredError,
     SignUpClosedError,
-    TooManyAttemptsError,
+    WeakPasswordError,
 )
 from nexent_gql.domains.identity.repository import CredentialLookup, IdentityRepository
+from nexent_gql.domains.identity.service.attempts import AttemptLimiter, is_searchable
+from nexent_gql.domains.identity.service.password_rules import PasswordRules
 from nexent_gql.domains.identity.service.sessions import SessionService
 from nexent_gql.domains.identity.tables import UNIQUE_EMAIL, Tenant, UserAccount
 from nexent_gql.domains.identity.values import AuthRules, Client, SignedIn
@@ -27,8 +29,7 @@ from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.kernel.text import line
 from nexent_gql.ports.passwords import Passwords, PasswordsBusyError
 
-MAX_ATTEMPTS = 5
-WINDOW_S = 60
+_NEW_PASSWORD = ("input", "newPassword")
 _AT_ONCE = 4
 _MOST_QUEUED = 54
 
@@ -41,16 +42,18 @@ class SignInService:
         db: Database,
         passwords: Passwords,
         clock: Clock,
-        digests: Digests,
         rules: AuthRules,
         sessions: SessionService,
+        attempts: AttemptLimiter,
+        password_rules: PasswordRules,
     ) -> None:
         self._db = db
         self._passwords = passwords
         self._clock = clock
-        self._digests = digests
         self._rules = rules
         self._sessions = sessions
+        self._attempts = attempts
+        self._password_rules = password_rules
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._queued = 0
 
@@ -63,6 +66,7 @@ class SignInService:
             SignUpClosedError: This installation takes no strangers.
             EmailTakenError: Somebody has an account with this address.
             InvalidInputError: The address, the password or a name breaks a rule; `path` says which.
+            TooManyAttemptsError: Too many tenants were founded from this address.
             PasswordsBusyError: Too many people come in at this moment.
         """
         if not self._rules.sign_up:
@@ -70,30 +74,44 @@ class SignInService:
         address = policy.email_address(email, "input", "email")
         tenant = Tenant(name=line(tenant_name, "input", "tenantName", max_chars=policy.MAX_NAME_CHARS))
         name = line(display_name, "input", "displayName", max_chars=policy.MAX_NAME_CHARS)
-        policy.require_strong(password, address, "input", "password")
         user = self._new_user(tenant.id, address, name)
         async with self._turn():
+            await self._attempts.count_sign_up(client, self._rules.sign_ups_per_hour)
+            about = (address, name, tenant.name)
+            await self._password_rules.require(password, "input", "password", about=about)
             user.password_hash = await self._passwords.hash(policy.normal(password))
             with translated({UNIQUE_EMAIL: EmailTakenError()}):
                 async with self._db.transaction(tenant.id) as session:
                     await self._found(IdentityRepository(session, tenant.id), tenant, user)
                     return await self._sessions.begin(session, user, tenant, client)
 
-    async def sign_in(self, *, email: str, password: SecretStr, client: Client) -> SignedIn:
+    async def sign_in(
+        self, *, email: str, password: SecretStr, client: Client, new_password: SecretStr | None = None
+    ) -> SignedIn:
         """Begin a session; takes as long for an unknown address as for a wrong password.
 
-        Five attempts a minute for one address from one place; a right one begins the count anew.
+        A temporary password is good for one sign-in, which replaces it by `new_password`; with a password that is not
+        temporary, `new_password` is ignored. How often one may try is the affair of `AttemptLimiter`.
 
         Raises:
             InvalidCredentialsError: No active user has this address with this password.
+            PasswordChangeRequiredError: The password is temporary, and there is no `new_password`.
+            WeakPasswordError: `new_password` is easy to guess, or the temporary one.
             TooManyAttemptsError: That was tried too often.
             PasswordsBusyError: Too many people come in at this moment.
         """
         async with self._turn():
             key = policy.email_key(email)
-            attempts = self._digests.of("sign-in", f"{key}\0{client.ip}".encode(errors="replace"))
-            user = await self._known(key, attempts)
-            return await self._enter(user, password, attempts, client)
+            user = await self._attempts.admit(key, client)
+            hashed = user.password_hash if user is not None and self._may_enter(user) else None
+            if not policy.is_hashable(password):
+                raise InvalidCredentialsError
+            if not await self._passwords.verify(policy.normal(password), hashed) or user is None or hashed is None:
+                raise InvalidCredentialsError
+            fresh_hash = await self._fresh_hash(user, hashed, password, new_password)
+            answer = await self._begin(user, hashed, fresh_hash, client)
+            await self._attempts.forget(key, client)
+            return answer
 
     async def ensure_demo(self, email: str) -> Principal:
         """Return the owner of the demo tenant; makes both if they are missing. Nobody can sign in as this user.
@@ -124,45 +142,38 @@ class SignInService:
         finally:
             self._queued -= 1
 
-    async def _known(self, key: str, attempts: bytes) -> UserAccount | None:
-        """Count the attempt before it is made, so that many at once are counted too; return whom it is about."""
-        now = self._clock()
-        async with self._db.system() as session:
-            lookup = CredentialLookup(session)
-            count, reset_at = await lookup.count_attempt(attempts, now, WINDOW_S)
-            await lookup.purge_attempts(now)
-        if count > MAX_ATTEMPTS:
-            wait_s = max(1, round((reset_at - now).total_seconds()))
-            raise TooManyAttemptsError(retry_after_s=wait_s, limit=MAX_ATTEMPTS)
-        return await self._find(key)
+    def _may_enter(self, user: UserAccount) -> bool:
+        is_expired = user.temporary_until is not None and user.temporary_until <= self._clock()
+        return user.deactivated_at is None and not is_expired
 
-    async def _enter(self, user: UserAccount | None, password: SecretStr, attempts: bytes, client: Client) -> SignedIn:
-        hashed = user.password_hash if user is not None and user.deactivated_at is None else None
-        if not policy.is_hashable(password):
-            raise InvalidCredentialsError
-        if not await self._passwords.verify(policy.normal(password), hashed) or user is None or hashed is None:
-            raise InvalidCredentialsError
-        fresh = await self._passwords.hash(policy.normal(password)) if self._passwords.is_outdated(hashed) else None
-        return await self._begin(user.tenant_id, user.id, fresh, attempts, client)
+    async def _fresh_hash(
+        self, user: UserAccount, hashed: str, password: SecretStr, new_password: SecretStr | None
+    ) -> str | None:
+        """Return the hash to store from now on; None: the present one stays."""
+        if user.temporary_until is not None:
+            if new_password is None:
+                raise PasswordChangeRequiredError
+            if policy.normal(new_password).get_secret_value() == policy.normal(password).get_secret_value():
+                raise WeakPasswordError("This is the temporary password: choose another one.", path=_NEW_PASSWORD)
+            about = (user.email, user.display_name)
+            await self._password_rules.require(new_password, *_NEW_PASSWORD, about=about)
+            return await self._passwords.hash(policy.normal(new_password))
+        return await self._passwords.hash(policy.normal(password)) if self._passwords.is_outdated(hashed) else None
 
-    async def _begin(
-        self, tenant_id: UUID, user_id: UUID, fresh_hash: str | None, attempts: bytes, client: Client
-    ) -> SignedIn:
-        async with self._db.transaction(tenant_id) as session:
-            repository = IdentityRepository(session, tenant_id)
-            user, tenant = await repository.user(user_id), await repository.tenant()
-            if user is None or tenant is None or user.deactivated_at is not None:
+    async def _begin(self, user: UserAccount, hashed: str, fresh_hash: str | None, client: Client) -> SignedIn:
+        async with self._db.transaction(user.tenant_id) as session:
+            repository = IdentityRepository(session, user.tenant_id)
+            if fresh_hash is None:
+                current = await repository.user(user.id)
+            else:
+                current = await repository.replace_password(user.id, fresh_hash, hashed, self._clock())
+            tenant = await repository.tenant()
+            if current is None or tenant is None or current.deactivated_at is not None:
                 raise InvalidCredentialsError
-            if fresh_hash is not None:
-                user.password_hash = fresh_hash
-                repository.add(user)
-            answer = await self._sessions.begin(session, user, tenant, client)
-        async with self._db.system() as session:
-            await CredentialLookup(session).forget_attempts(attempts)
-        return answer
+            return await self._sessions.begin(session, current, tenant, client)
 
     async def _find(self, key: str) -> UserAccount | None:
-        if "\0" in key or not key.isprintable():
+        if not is_searchable(key):
             return None
         async with self._db.system() as session:
             return await CredentialLookup(session).user_by_email_key(key)

@@ -10,6 +10,7 @@ from nexent_gql.db.violations import translated
 from nexent_gql.domains.identity import policy
 from nexent_gql.domains.identity.errors import EmailTakenError, LastOwnerError, UserNotFoundError
 from nexent_gql.domains.identity.repository import IdentityRepository
+from nexent_gql.domains.identity.service.password_rules import TEMPORARY_LIFE, PasswordRules
 from nexent_gql.domains.identity.service.watch import CredentialWatch
 from nexent_gql.domains.identity.tables import UNIQUE_EMAIL, UserAccount
 from nexent_gql.kernel.clock import Clock
@@ -22,9 +23,12 @@ from nexent_gql.ports.passwords import Passwords
 class UserService:
     """Everybody of a tenant sees its users; administrators change them, up to their own role."""
 
-    def __init__(self, db: Database, passwords: Passwords, clock: Clock, connections: CredentialWatch) -> None:
+    def __init__(
+        self, db: Database, passwords: Passwords, clock: Clock, rules: PasswordRules, connections: CredentialWatch
+    ) -> None:
         self._db = db
         self._passwords = passwords
+        self._rules = rules
         self._clock = clock
         self._connections = connections
 
@@ -44,9 +48,18 @@ class UserService:
             return await IdentityRepository(session, actor.tenant_id).users(ids)
 
     async def create(
-        self, actor: Principal, *, email: str, password: SecretStr, display_name: str, role: Role
+        self,
+        actor: Principal,
+        *,
+        email: str,
+        password: SecretStr,
+        display_name: str,
+        role: Role,
+        is_temporary: bool = True,
     ) -> UserAccount:
-        """Make an account with a first password, which the administrator hands over.
+        """Create an account with a first password, which the administrator hands over.
+
+        With `is_temporary`, the password is good for one sign-in within seven days, which takes a new one along.
 
         Raises:
             ForbiddenError: The actor is no administrator.
@@ -56,10 +69,10 @@ class UserService:
             InvalidInputError: The address, the password or the name breaks a rule; `path` says which.
             PasswordsBusyError: Too many passwords wait to be hashed.
         """
-        self._require_administrator(actor, role)
+        self.require_administrator(actor, role)
         address = policy.email_address(email, "input", "email")
         name = line(display_name, "input", "displayName", max_chars=policy.MAX_NAME_CHARS)
-        policy.require_strong(password, address, "input", "password")
+        await self._rules.require(password, "input", "password", about=(address, name))
         user = UserAccount(
             tenant_id=actor.tenant_id,
             email=address,
@@ -67,6 +80,7 @@ class UserService:
             display_name=name,
             role=role,
             password_hash=await self._passwords.hash(policy.normal(password)),
+            temporary_until=self._clock() + TEMPORARY_LIFE if is_temporary else None,
             created_at=self._clock(),
             updated_at=self._clock(),
         )
@@ -85,10 +99,10 @@ class UserService:
             UserNotFoundError: The tenant has no such user.
             LastOwnerError: Nobody would be owner any more.
         """
-        self._require_administrator(actor, role)
+        self.require_administrator(actor, role)
         async with self._db.transaction(actor.tenant_id) as session:
             repository = IdentityRepository(session, actor.tenant_id)
-            user = await self._changeable(repository, actor, user_id, stays_owner=role is Role.OWNER)
+            user = await self.changeable(repository, actor, user_id, stays_owner=role is Role.OWNER)
             user.role, user.updated_at = role, self._clock()
             repository.add(user)
         await self._connections.announce()
@@ -104,11 +118,11 @@ class UserService:
             UserNotFoundError: The tenant has no such user.
             LastOwnerError: Nobody would be owner any more.
         """
-        self._require_administrator(actor)
+        self.require_administrator(actor)
         now = self._clock()
         async with self._db.transaction(actor.tenant_id) as session:
             repository = IdentityRepository(session, actor.tenant_id)
-            user = await self._changeable(repository, actor, user_id, stays_owner=False)
+            user = await self.changeable(repository, actor, user_id, stays_owner=False)
             user.deactivated_at, user.updated_at = user.deactivated_at or now, now
             repository.add(user)
             await repository.revoke_sessions(user_id, now, "DEACTIVATED")
@@ -116,15 +130,47 @@ class UserService:
         await self._connections.announce()
         return user
 
-    def _require_administrator(self, actor: Principal, *roles: Role) -> None:
+    async def activate(self, actor: Principal, user_id: UUID) -> UserAccount:
+        """Let a deactivated user sign in again, with their password; sessions and API keys stay ended. Twice is fine.
+
+        Raises:
+            ForbiddenError: The actor is no administrator.
+            SessionRequiredError: The actor uses an API key.
+            RoleTooHighError: The user's role is above the actor's.
+            UserNotFoundError: The tenant has no such user.
+        """
+        self.require_administrator(actor)
+        async with self._db.transaction(actor.tenant_id) as session:
+            repository = IdentityRepository(session, actor.tenant_id)
+            user = await self.changeable(repository, actor, user_id, stays_owner=True)
+            if user.deactivated_at is not None:
+                user.deactivated_at, user.updated_at = None, self._clock()
+                repository.add(user)
+        await self._connections.announce()
+        return user
+
+    @staticmethod
+    def require_administrator(actor: Principal, *roles: Role) -> None:
+        """Pass when the actor is an administrator in person, whose role includes all of `roles`.
+
+        Raises:
+            ForbiddenError: The actor is not; also `SessionRequiredError` and `RoleTooHighError`.
+        """
         actor.require(Role.ADMIN)
         policy.require_person(actor)
         policy.require_within(actor, *roles)
 
-    async def _changeable(
-        self, repository: IdentityRepository, actor: Principal, user_id: UUID, *, stays_owner: bool
+    @staticmethod
+    async def changeable(
+        repository: IdentityRepository, actor: Principal, user_id: UUID, *, stays_owner: bool
     ) -> UserAccount:
-        """Return a user whom the actor may change; changes of one tenant follow each other."""
+        """Return a user whom the actor may change; changes of one tenant follow each other.
+
+        Raises:
+            UserNotFoundError: The tenant has no such user.
+            RoleTooHighError: The user's role is above the actor's.
+            LastOwnerError: Without `stays_owner`, nobody would be owner any more.
+        """
         await repository.tenant(lock=True)
         user = await repository.user(user_id)
         if user is None:

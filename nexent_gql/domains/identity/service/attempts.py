@@ -1,0 +1,107 @@
+"""How often somebody may try to sign in or up."""
+
+from datetime import datetime, timedelta
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.identity.credentials import Digests
+from nexent_gql.domains.identity.errors import TooManyAttemptsError
+from nexent_gql.domains.identity.repository import CredentialLookup
+from nexent_gql.domains.identity.tables import UserAccount
+from nexent_gql.domains.identity.values import Client
+from nexent_gql.kernel.addresses import limiter_key
+from nexent_gql.kernel.clock import Clock
+
+MAX_ATTEMPTS = 5
+WINDOW_S = 60
+MAX_ATTEMPTS_OF_ADDRESS = 120
+FREE_GUESSES = 10
+MAX_PAUSE_S = 60
+GUESSES_KEPT_S = 3_600
+_HOUR_S = 3_600
+
+
+class AttemptLimiter:
+    """Counts attempts in Postgres before they are judged, so that neither processes nor parallel requests add up.
+
+    Three counts hold at once. One account from one address: 5 a minute. One address: 120 a minute, whatever the
+    accounts. One account from everywhere: after 10 wrong passwords each further attempt waits for twice as long as the
+    one before, up to a minute. The last does not hold for addresses from which the account is signed in, so that
+    strangers who guess do not lock the owner out.
+    """
+
+    def __init__(self, db: Database, clock: Clock, digests: Digests) -> None:
+        self._db = db
+        self._clock = clock
+        self._digests = digests
+
+    async def admit(self, email_key: str, client: Client) -> UserAccount | None:
+        """Count an attempt to give the password of an account, and return the account if there is one.
+
+        Raises:
+            TooManyAttemptsError: It must not be judged.
+        """
+        now, address = self._clock(), limiter_key(client.ip)
+        async with self._db.system() as session:
+            lookup = CredentialLookup(session)
+            refusal = await self._count(lookup, f"{email_key}\0{address}", MAX_ATTEMPTS, WINDOW_S)
+            refusal = refusal or await self._count(lookup, f"\0{address}", MAX_ATTEMPTS_OF_ADDRESS, WINDOW_S)
+            await lookup.purge_attempts(now)
+            user = await lookup.user_by_email_key(email_key) if is_searchable(email_key) else None
+            if refusal is None:
+                refusal = await self._count_guess(lookup, email_key, user, address, now)
+        if refusal is not None:
+            raise refusal
+        return user
+
+    async def forget(self, email_key: str, client: Client) -> None:
+        """Begin the counts of an account anew: the password was right."""
+        async with self._db.system() as session:
+            lookup = CredentialLookup(session)
+            for text in (f"{email_key}\0{limiter_key(client.ip)}", f"{email_key}\0"):
+                await lookup.forget_attempts(self._key(text))
+
+    async def count_sign_up(self, client: Client, limit: int) -> None:
+        """Count an attempt to found a tenant.
+
+        Raises:
+            TooManyAttemptsError: The address has founded `limit` in this hour.
+        """
+        async with self._db.system() as session:
+            lookup = CredentialLookup(session)
+            refusal = await self._count(lookup, f"\0sign-up\0{limiter_key(client.ip)}", limit, _HOUR_S)
+            await lookup.purge_attempts(self._clock())
+        if refusal is not None:
+            raise refusal
+
+    async def _count(
+        self, lookup: CredentialLookup, text: str, limit: int, window_s: int
+    ) -> TooManyAttemptsError | None:
+        now = self._clock()
+        count, reset_at = await lookup.count_attempt(self._key(text), now, window_s)
+        return _refusal(reset_at, now, limit) if count > limit else None
+
+    async def _count_guess(
+        self, lookup: CredentialLookup, email_key: str, user: UserAccount | None, address: str, now: datetime
+    ) -> TooManyAttemptsError | None:
+        key = self._key(f"{email_key}\0")
+        if await lookup.count_guess(
+            key, now, free=FREE_GUESSES, max_pause_s=MAX_PAUSE_S, kept=timedelta(seconds=GUESSES_KEPT_S)
+        ):
+            return None
+        if user is not None:
+            addresses = await lookup.addresses_of_sessions(user.tenant_id, user.id, now)
+            if address in {limiter_key(each) for each in addresses}:
+                return None
+        return _refusal(await lookup.next_guess_at(key) or now, now, FREE_GUESSES)
+
+    def _key(self, text: str) -> bytes:
+        return self._digests.of("sign-in", text.encode(errors="replace"))
+
+
+def is_searchable(email_key: str) -> bool:
+    """Tell whether Postgres can be asked for an address at all."""
+    return "\0" not in email_key and email_key.isprintable()
+
+
+def _refusal(at: datetime, now: datetime, limit: int) -> TooManyAttemptsError:
+    return TooManyAttemptsError(retry_after_s=max(1, round((at - now).total_seconds())), limit=limit)

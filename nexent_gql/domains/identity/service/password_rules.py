@@ -1,0 +1,32 @@
+"""What a new password must be, whoever sets it."""
+
+from datetime import timedelta
+
+from pydantic import SecretStr
+
+from nexent_gql.domains.identity import policy
+from nexent_gql.domains.identity.errors import WeakPasswordError
+from nexent_gql.ports.passwords import Passwords
+
+TEMPORARY_LIFE = timedelta(days=7)
+
+
+class PasswordRules:
+    """What a new password must be: long enough, and not among those that are guessed first."""
+
+    def __init__(self, passwords: Passwords) -> None:
+        self._passwords = passwords
+
+    async def require(self, password: SecretStr, *path: str, about: tuple[str, ...]) -> None:
+        """Pass when a password is strong; `about` are the names and addresses of its user.
+
+        Raises:
+            WeakPasswordError: It is not; the message says why.
+            PasswordsBusyError: Too many passwords wait to be judged.
+        """
+        policy.require_hashable(password, *path)
+        words = policy.personal_words(*about)
+        policy.require_own(password, words, *path)
+        if await self._passwords.is_guessable(policy.normal(password), words):
+            message = "This password is easy to guess: take a longer one, for example several unrelated words."
+            raise WeakPasswordError(message, path=path)
