@@ -112,7 +112,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         database = await stack.enter_async_context(open_database(settings))
         redis = await stack.enter_async_context(open_redis(settings.redis_url.get_secret_value()))
         client = await stack.enter_async_context(
-            outbound_client(settings.outbound.reach, max_connections=settings.jobs.max_runs * 2)
+            outbound_client(settings.outbound.reach, max_connections=settings.jobs.concurrency_of("runs") * 2)
         )
         processes = await stack.enter_async_context(
             ChildProcessPool(size=settings.processes.max_tasks, tasks_per_child=settings.processes.tasks_per_child)

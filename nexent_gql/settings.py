@@ -4,7 +4,7 @@
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -25,15 +25,37 @@ class AuthSettings(_Section):
     sign_ups_per_hour: int = Field(default=30, ge=1, description="Tenants founded from one address in an hour.")
 
 
+_CONCURRENCY = {"runs": 50, "light": 10}
+_OTHER_CONCURRENCY = 10
+
+
 class JobSettings(_Section):
     """How work is claimed and taken over."""
 
     lease_s: float = Field(
         default=6, ge=0.5, description="Seconds without a sign of life until a worker counts as dead."
     )
-    max_crashes: int = Field(default=3, ge=1, description="Attempts that may die before a job is given up.")
-    max_runs: int = Field(default=50, ge=1, description="Agent runs at once in one worker process.")
+    max_attempts: int | None = Field(
+        default=None,
+        ge=1,
+        description="Failed attempts after which any job is given up; unset: what its kind says (runs: 3).",
+    )
+    queues: list[str] = Field(
+        default_factory=list, description="Queues that a worker serves, as a JSON list; empty: all."
+    )
+    concurrency: dict[str, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description=(
+            "Jobs of a queue at once in one worker process, as a JSON object by queue. "
+            f"Unset: {', '.join(f'{queue} {limit}' for queue, limit in _CONCURRENCY.items())}, "
+            f"others {_OTHER_CONCURRENCY}."
+        ),
+    )
     retention_s: int = Field(default=7 * 86_400, ge=60, description="Seconds a finished job is kept.")
+
+    def concurrency_of(self, queue: str) -> int:
+        """Return how many jobs of a queue one process runs at once."""
+        return self.concurrency.get(queue) or _CONCURRENCY.get(queue, _OTHER_CONCURRENCY)
 
 
 class ProcessSettings(_Section):

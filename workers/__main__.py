@@ -10,6 +10,7 @@ from nexent_gql.process import hold_on, tune_collector
 from nexent_gql.runtime import open_metrics
 from nexent_gql.settings import Settings, SettingsError, read_settings
 from nexent_gql.telemetry import configure_logging, count_tasks
+from nexent_gql.telemetry.jobs import JobMetrics
 from workers.process import work
 
 
@@ -19,9 +20,10 @@ async def main(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    count_tasks(open_metrics(settings))
+    registry = open_metrics(settings)
+    count_tasks(registry)
     tune_collector()
-    await work(settings, stop)
+    await work(settings, stop, JobMetrics(registry))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import structlog
 
@@ -15,14 +16,16 @@ from nexent_gql.db.logins import SYSTEM_ROLE
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
 from nexent_gql.jobs.reaper import Reaper
+from nexent_gql.jobs.registry import JobRegistry
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.ports.wakeups import Wakeups
 from nexent_gql.runtime import Runtime, open_runtime
 from nexent_gql.services import Services
-from nexent_gql.settings import Settings
-from workers.handlers import build_handlers, places
+from nexent_gql.settings import JobSettings, Settings, SettingsError
+from nexent_gql.telemetry.jobs import JobMetrics
+from workers.handlers import build_registry
 
 REAP_S = 1.0
 STALE_S = 3.0
@@ -30,19 +33,20 @@ _RETRY_S = 0.5
 _log = structlog.get_logger()
 
 
-async def work(settings: Settings, stop: asyncio.Event) -> None:
+async def work(settings: Settings, stop: asyncio.Event, metrics: JobMetrics) -> None:
     """Work until `stop` is set; then give running jobs back and return."""
-    async with open_runtime(settings) as runtime, open_runner(runtime, settings) as runner:
+    async with open_runtime(settings) as runtime, open_worker(runtime, settings, metrics) as worker:
+        runner, concurrency = worker.runner, concurrency_by_queue(settings.jobs, worker.registry)
         loops = [
             Relay(runtime.db, runtime.wakeups, runtime.log).run(),
             _reaper(runtime, settings).run(),
-            heed_cancellations(runtime.wakeups, runner),
+            follow_cancellations(runtime.wakeups, runner),
         ]
         loops += [
-            build_arq_worker(runtime.redis, queue, runner.run, max_jobs=most).serve()
-            for queue, most in places(settings.jobs.max_runs).items()
+            build_arq_worker(runtime.redis, queue, runner.run, max_jobs=limit).serve()
+            for queue, limit in concurrency.items()
         ]
-        _log.info("worker.ready", owner=owner(), queues=list(places(settings.jobs.max_runs)))
+        _log.info("worker.ready", owner=owner(), queues=list(concurrency))
         await run_until(stop, loops)
         _log.info("worker.stopped")
 
@@ -56,25 +60,49 @@ async def run_until(stop: asyncio.Event, loops: Sequence[Coroutine[None, None, N
             task.cancel()
 
 
+def concurrency_by_queue(settings: JobSettings, registry: JobRegistry) -> Mapping[str, int]:
+    """Return how many jobs of each queue that this process serves it runs at once.
+
+    Raises:
+        SettingsError: A queue is to be served that no kind of job uses.
+    """
+    if unknown := set(settings.queues) - set(registry.queues):
+        raise SettingsError(
+            f"NEXENT_JOBS__QUEUES: no such queue: {', '.join(sorted(unknown))}; there are {', '.join(registry.queues)}."
+        )
+    return {queue: settings.concurrency_of(queue) for queue in settings.queues or registry.queues}
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What a worker process knows, and what runs it."""
+
+    registry: JobRegistry
+    runner: JobRunner
+
+
 @asynccontextmanager
-async def open_runner(runtime: Runtime, settings: Settings) -> AsyncGenerator[JobRunner]:
-    """Make a runner with all handlers, and the engine they need."""
+async def open_worker(runtime: Runtime, settings: Settings, metrics: JobMetrics) -> AsyncGenerator[Worker]:
+    """Build a runner with all handlers, and the engine they need."""
     services = Services.build(runtime)
-    limit = settings.jobs.max_runs
-    async with open_beats(settings) as beats, MontySandbox(max_sessions=limit) as sandbox:
+    limit = settings.jobs.concurrency_of("runs")
+    async with open_lease_database(settings) as lease_db, MontySandbox(max_sessions=limit) as sandbox:
         engine = SmolagentsEngine(runtime.llm, runtime.toolbox, sandbox, max_runs=limit)
-        yield JobRunner(
+        registry = build_registry(runtime, services, engine, settings.runs)
+        runner = JobRunner(
             runtime.db,
-            build_handlers(runtime, services, engine, settings.runs),
+            registry,
             owner=owner(),
             lease_s=settings.jobs.lease_s,
-            max_crashes=settings.jobs.max_crashes,
-            beats=beats,
+            max_attempts=settings.jobs.max_attempts,
+            lease_db=lease_db,
+            metrics=metrics,
         )
+        yield Worker(registry, runner)
 
 
 @asynccontextmanager
-async def open_beats(settings: Settings) -> AsyncGenerator[Database]:
+async def open_lease_database(settings: Settings) -> AsyncGenerator[Database]:
     """Open a connection for leases alone: work that waits for the pool must not cost the leases under it."""
     engine = create_engine(settings.system_database_url.get_secret_value(), role=SYSTEM_ROLE, pool_size=1)
     try:
@@ -83,7 +111,7 @@ async def open_beats(settings: Settings) -> AsyncGenerator[Database]:
         await engine.dispose()
 
 
-async def heed_cancellations(wakeups: Wakeups, runner: JobRunner) -> None:
+async def follow_cancellations(wakeups: Wakeups, runner: JobRunner) -> None:
     """Cancel what is asked for, as long as this process lives."""
     while True:
         try:

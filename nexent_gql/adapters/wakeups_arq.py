@@ -36,7 +36,7 @@ HANDOVER_TRIES = 3
 _RETRY_S = 0.5
 _AT_ONCE = 8
 
-RunJob = Callable[[UUID], Awaitable[None]]
+RunJob = Callable[[UUID], Awaitable[object]]
 _log = structlog.get_logger()
 
 

@@ -1,15 +1,14 @@
-"""Asking for work, inside the transaction of the change that asks for it."""
+"""Enqueue and cancel jobs, and write messages to the outbox, inside the transaction of the change that needs them."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from nexent_gql.jobs.tables import Job, JobState, Outbox
+from nexent_gql.jobs.tables import NO_USER, Job, JobState, Outbox
+from nexent_gql.jobs.work import Work
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.json import JsonObject
 
@@ -25,9 +24,11 @@ POKE = """
 
 _ENQUEUE = text("""
     WITH made AS (
-        INSERT INTO job (id, tenant_id, name, queue, key, lane, payload, run_after, created_at, woken_at)
-        VALUES (:id, :tenant, :name, :queue, :key, :lane, CAST(:payload AS jsonb),
-                clock_timestamp() + make_interval(secs => :delay_s), clock_timestamp(), clock_timestamp())
+        INSERT INTO job (id, tenant_id, user_id, name, queue, priority, key, lane, payload,
+                         run_after, created_at, enqueued_at, woken_at)
+        VALUES (:id, :tenant, :user, :name, :queue, :priority, :key, :lane, CAST(:payload AS jsonb),
+                clock_timestamp() + make_interval(secs => :delay_s), clock_timestamp(), clock_timestamp(),
+                clock_timestamp())
         ON CONFLICT (tenant_id, key) DO NOTHING RETURNING id, tenant_id, queue
     ), woken AS (
         INSERT INTO outbox (tenant_id, kind, payload)
@@ -41,7 +42,7 @@ _FINISH = text("""
                finished_at = clock_timestamp()
          WHERE id = :id AND fence = :fence AND state = :held RETURNING id, lane
     ), forgotten AS (
-        DELETE FROM job_step USING ended WHERE job_step.job_id = ended.id
+        DELETE FROM job_step USING ended WHERE job_step.job_id = ended.id AND CAST(:state AS text) <> 'DEAD'
     ), woken AS (
         INSERT INTO outbox (tenant_id, kind, payload)
         SELECT following.tenant_id, 'wake', jsonb_build_object('job_id', following.id, 'queue', following.queue)
@@ -53,30 +54,23 @@ _FINISH = text("""
 """)
 
 
-class Work(BaseModel):
-    """A kind of job: the fields are its payload."""
+async def enqueue(
+    session: AsyncSession, tenant_id: UUID, work: Work, *, user_id: UUID | None = None, delay_s: float = 0
+) -> UUID:
+    """Write a job and its wake-up; the same key again returns the job that exists.
 
-    model_config = ConfigDict(frozen=True)
-
-    name: ClassVar[str]
-    queue: ClassVar[str]
-
-    @property
-    def key(self) -> str:
-        """What makes the job unique in its tenant."""
-        raise NotImplementedError
-
-    @property
-    def lane(self) -> str | None:
-        """Jobs of one lane run one after the other; None: no order."""
-        return None
-
-
-async def enqueue(session: AsyncSession, tenant_id: UUID, work: Work, *, delay_s: float = 0) -> UUID:
-    """Write a job and its wake-up; the same key again returns the job that is there."""
+    Args:
+        session: A transaction of the tenant; the job exists once it commits.
+        tenant_id: Whose job it is. Within a queue tenants take turns.
+        work: What is to be done.
+        user_id: On whose behalf. Within a tenant users take turns; None counts as a user of its own.
+        delay_s: Seconds until it may start.
+    """
     values = {
         "id": new_id(),
         "tenant": tenant_id,
+        "user": user_id or NO_USER,
+        "priority": work.priority,
         "name": work.name,
         "queue": work.queue,
         "key": work.key,
@@ -143,6 +137,9 @@ async def cancel_lane(session: AsyncSession, lane: str) -> None:
 async def finish_job(
     session: AsyncSession, job_id: UUID, fence: int, held: JobState, state: JobState, *, error: str | None = None
 ) -> bool:
-    """Make a job final, forget its steps, and wake the next one of its lane; False when it is not `held` any more."""
+    """Make a job final and wake the next one of its lane; False when it is not `held` any more.
+
+    Its steps are deleted, except those of a dead job: an operator may run it again.
+    """
     values = {"id": job_id, "fence": fence, "held": held, "state": state, "error": error}
     return (await session.execute(_FINISH, values)).first() is not None

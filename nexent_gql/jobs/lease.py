@@ -1,6 +1,6 @@
 """A claimed job: the right to write, for as long as nobody else holds a higher fence."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,14 +41,25 @@ class CancelReason(StrEnum):
 
 @dataclass(slots=True)
 class Lease:
-    """One attempt at a job; `fence` is its number, `cancelled` says why the handler's task was cancelled."""
+    """One attempt at a job.
+
+    Attributes:
+        fence: Counts claims; only the holder of the highest may write.
+        failures: Failed attempts before this one.
+        error: Why the last attempt failed.
+        is_exhausted: The retry policy allows no further attempt: the job is given up, and ends as DEAD.
+        cancelled: Why the handler's task was cancelled.
+        settled: The job has ended under this lease.
+    """
 
     db: Database
     job_id: UUID
     tenant_id: UUID
     name: str
-    payload: JsonObject
     fence: int
+    failures: int = 0
+    error: str | None = None
+    is_exhausted: bool = False
     cancelled: CancelReason | None = None
     settled: bool = False
 
@@ -71,11 +82,13 @@ class Lease:
     async def final_transaction(self, state: JobState, *, error: str | None = None) -> AsyncGenerator[AsyncSession]:
         """Open the transaction that ends the job: all of its effects and the end itself, or nothing.
 
-        The job's row is locked last here too.
+        The job's row is locked last here too. A job that is given up becomes DEAD, whatever `state` says.
 
         Raises:
             LeaseLostError: Another attempt holds the job, or it has ended.
         """
+        if self.is_exhausted:
+            state, error = JobState.DEAD, self.error
         async with self.db.transaction(self.tenant_id) as session:
             yield session
             if not await finish_job(session, self.job_id, self.fence, JobState.RUNNING, state, error=error):
@@ -104,16 +117,3 @@ class Lease:
 
 def _lost() -> LeaseLostError:
     return LeaseLostError("Another worker has taken this job over.")
-
-
-@dataclass(frozen=True, slots=True)
-class Handler:
-    """What to do with jobs of one name.
-
-    `run` does the work and ends the job by `Lease.final_transaction`, or leaves that to the runner. It is
-    cancelled when the job is, and looks at `Lease.cancelled` first: a job may be cancelled before it starts.
-    `abandon` says the truth about a job that killed too many workers, without trying it again.
-    """
-
-    run: Callable[[Lease], Awaitable[None]]
-    abandon: Callable[[Lease], Awaitable[None]]

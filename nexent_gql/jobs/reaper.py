@@ -8,7 +8,7 @@ from sqlalchemy import text
 from nexent_gql.db.session import Database, DatabaseUnavailableError
 
 _EXPIRED = text("""
-    UPDATE job SET state = 'QUEUED', lease_owner = NULL, lease_until = NULL, crashes = crashes + 1,
+    UPDATE job SET state = 'QUEUED', lease_owner = NULL, lease_until = NULL, failures = failures + 1,
            run_after = clock_timestamp(), woken_at = NULL, error = 'the worker died'
      WHERE id IN (SELECT id FROM job WHERE state = 'RUNNING' AND lease_until < clock_timestamp()
                   ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED)

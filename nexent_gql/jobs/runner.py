@@ -3,38 +3,46 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
+from random import uniform
 from typing import TypeVar
 from uuid import UUID
 
 import structlog
+from pydantic import ValidationError
 from sqlalchemy import text
 
 from nexent_gql.db.session import Database, DatabaseUnavailableError
-from nexent_gql.jobs.keeper import LeaseKeeper
-from nexent_gql.jobs.lease import CancelReason, Handler, Lease, LeaseLostError
+from nexent_gql.jobs.lease import CancelReason, Lease, LeaseLostError
+from nexent_gql.jobs.registry import JobRegistry
+from nexent_gql.jobs.renewal import LeaseRenewal
 from nexent_gql.jobs.tables import JobState
-from nexent_gql.kernel.errors import UnavailableError
+from nexent_gql.jobs.work import RetryPolicy
+from nexent_gql.kernel.errors import DomainError, ProviderUnavailableError, UnavailableError
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.telemetry.jobs import JobMetrics
 
 _CLAIM = text("""
     UPDATE job SET state = 'RUNNING', fence = fence + 1, lease_owner = :owner,
            lease_until = clock_timestamp() + make_interval(secs => :lease_s)
-     WHERE id = :id AND state = 'QUEUED' AND run_after <= clock_timestamp()
+     WHERE id = :id AND state = 'QUEUED' AND run_after <= clock_timestamp() AND name = ANY(:names)
        AND (lane IS NULL OR NOT EXISTS (
             SELECT 1 FROM job AS ahead WHERE ahead.lane = job.lane AND ahead.position < job.position
                AND ahead.state IN ('QUEUED', 'RUNNING')))
-    RETURNING tenant_id, name, payload, fence, crashes, cancel_requested
+    RETURNING tenant_id, name, payload, fence, failures, cancel_requested, error,
+              extract(epoch FROM clock_timestamp() - enqueued_at)::float AS age_s
 """)
 _RELEASE = text("""
     WITH released AS (
-        UPDATE job SET state = 'QUEUED', lease_owner = NULL, lease_until = NULL, crashes = crashes + :crashes,
+        UPDATE job SET state = 'QUEUED', lease_owner = NULL, lease_until = NULL, failures = failures + :failures,
            run_after = clock_timestamp() + make_interval(secs => :delay_s), woken_at = NULL, error = :error
      WHERE id = :id AND fence = :fence AND state = 'RUNNING' RETURNING id, tenant_id, queue)
     INSERT INTO outbox (tenant_id, kind, payload)
     SELECT tenant_id, 'wake', jsonb_build_object('job_id', id, 'queue', queue) FROM released
 """)
-_RETRY_DELAY_S = 1.0
+_OUTAGE_DELAY_S = 1.0
+_MAX_ERROR_CHARS = 500
 _RELEASE_PAUSE_S = 0.3
 _SETTLE_S = 10.0
 _log = structlog.get_logger()
@@ -43,56 +51,64 @@ _T = TypeVar("_T")
 
 
 class JobRunner:
-    """Runs jobs of one worker process; `lease_s` without a beat, and another worker takes over.
+    """Runs jobs of one worker process; a lease that is not renewed for `lease_s` passes to another worker.
 
     Args:
+        db: Where jobs are.
+        registry: All kinds of jobs that this process can do; others are never claimed.
         owner: Names this process in `job.lease_owner`.
-        max_crashes: A job that lost this many attempts is abandoned instead of run.
-        beats: Renews leases; by default the pool that the work uses.
+        lease_s: How long a lease lasts without renewal.
+        max_attempts: Replaces what every retry policy says; None leaves that to them.
+        lease_db: Renews leases; by default the pool that the work uses.
+        metrics: Counts failed attempts and dead jobs.
     """
 
     def __init__(
         self,
         db: Database,
-        handlers: Mapping[str, Handler],
+        registry: JobRegistry,
         *,
         owner: str,
         lease_s: float,
-        max_crashes: int,
-        beats: Database | None = None,
+        max_attempts: int | None = None,
+        lease_db: Database | None = None,
+        metrics: JobMetrics | None = None,
     ) -> None:
         self._db = db
-        self._handlers = handlers
+        self._registry = registry
+        self._names = registry.names
         self._owner = owner
         self._lease_s = lease_s
-        self._max_crashes = max_crashes
-        self._keeper = LeaseKeeper(beats or db, lease_s)
+        self._max_attempts = max_attempts
+        self._renewal = LeaseRenewal(lease_db or db, lease_s)
+        self._metrics = metrics or JobMetrics()
         self._running: dict[UUID, tuple[Lease, asyncio.Task[None]]] = {}
-        self._missed: deque[UUID] = deque(maxlen=1_000)
+        self._early_cancellations: deque[UUID] = deque(maxlen=1_000)
 
-    async def run(self, job_id: UUID) -> None:
-        """Claim the job and see it through; returns at once when there is nothing to claim.
+    async def run(self, job_id: UUID) -> bool:
+        """Claim the job and see it through; False means that there was nothing to claim.
 
         Cancelling this gives the job back to the queue, uncounted.
         """
         started = await _whole(asyncio.ensure_future(self._start(job_id)))
         if started is None:
-            return
+            return False
         lease, task = started
         if (overtaken := self._running.get(job_id)) is not None:  # a lease ran out here, and came back here
             _cancel(*overtaken, CancelReason.LEASE_LOST)
         self._running[job_id] = (lease, task)
         try:
-            with self._keeper.keep(lease, partial(_cancel, lease, task)):
+            with self._renewal.renewing(lease, partial(_cancel, lease, task)):
                 await self._settle(lease, task)
         finally:
             if self._running.get(job_id) == (lease, task):
                 del self._running[job_id]
+        return True
 
     def cancel(self, job_id: UUID) -> None:
         """Cancel a job if this worker runs it, or is just claiming it; the first reason counts."""
         if job_id not in self._running:
-            self._missed.append(job_id)
+            self._early_cancellations.append(job_id)
             return
         _cancel(*self._running[job_id], CancelReason.REQUESTED)
 
@@ -101,29 +117,41 @@ class JobRunner:
         claimed = await self._claim(job_id)
         if claimed is None:
             return None
-        lease, crashes = claimed
-        handler = self._handlers[lease.name]
-        work = handler.run if crashes < self._max_crashes else handler.abandon
-        if job_id in self._missed:
+        lease, payload = claimed
+        if job_id in self._early_cancellations:
             lease.cancelled = lease.cancelled or CancelReason.REQUESTED
-        task = asyncio.ensure_future(work(lease))
+        task = asyncio.ensure_future(self._handle(lease, payload))
         await asyncio.sleep(0)  # a task that is cancelled before its first step would never see it
         return lease, task
 
-    async def _claim(self, job_id: UUID) -> tuple[Lease, int] | None:
-        values = {"id": job_id, "owner": self._owner, "lease_s": self._lease_s}
+    async def _handle(self, lease: Lease, payload: JsonObject) -> None:
+        try:
+            await self._registry[lease.name].handle(lease, payload)
+        except ValidationError:
+            if not lease.is_exhausted:
+                raise
+
+    async def _claim(self, job_id: UUID) -> tuple[Lease, JsonObject] | None:
+        values = {"id": job_id, "owner": self._owner, "lease_s": self._lease_s, "names": self._names}
         try:
             async with self._db.system() as session:
                 row = (await session.execute(_CLAIM, values)).one_or_none()
         except DatabaseUnavailableError:
-            _log.warning("job.unclaimed", job_id=str(job_id))  # the reaper wakes it again
+            _log.warning("job.unclaimed", job_id=str(job_id))
             return None
         if row is None:
             return None
-        lease = Lease(self._db, job_id, row.tenant_id, row.name, row.payload, row.fence)
+        lease = Lease(self._db, job_id, row.tenant_id, row.name, row.fence, row.failures, row.error)
+        lease.is_exhausted = self._policy(lease).is_exhausted(row.failures, row.age_s)
+        if lease.is_exhausted and lease.error is None:
+            lease.error = f"not done within {row.age_s:.0f} s"
         if row.cancel_requested:
             lease.cancelled = CancelReason.REQUESTED
-        return lease, row.crashes
+        return lease, row.payload
+
+    def _policy(self, lease: Lease) -> RetryPolicy:
+        policy = self._registry[lease.name].work.retry
+        return policy if self._max_attempts is None else replace(policy, max_attempts=self._max_attempts)
 
     async def _settle(self, lease: Lease, task: asyncio.Task[None]) -> None:
         """Wait for the handler and leave the job in a state that tells the truth."""
@@ -135,13 +163,32 @@ class JobRunner:
             if lease.cancelled is None and not _is_to_end():
                 raise
             if lease.cancelled is not CancelReason.LEASE_LOST:  # a handler that had no chance to end the job gets one
-                await self._release(lease, crashes=0)
-        except UnavailableError as error:  # not the job's fault, nor its worker's
-            _log.warning("job.interrupted", job_id=str(lease.job_id), fence=lease.fence, code=error.code)
-            await self._release(lease, crashes=0, delay_s=_RETRY_DELAY_S, error=error.code)
-        except Exception as error:  # noqa: BLE001 - whatever a handler does, its job must not be lost
-            _log.exception("job.crashed", job_id=str(lease.job_id), name=lease.name, fence=lease.fence)
-            await self._release(lease, crashes=1, delay_s=_RETRY_DELAY_S, error=repr(error)[:500])
+                await self._release(lease)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises, its job must not be lost
+            await self._fail(lease, error)
+        if lease.is_exhausted and lease.settled:
+            self._metrics.dead.labels(lease.name).inc()
+            _log.error("job.dead", job_id=str(lease.job_id), name=lease.name, error=lease.error)
+
+    async def _fail(self, lease: Lease, error: Exception) -> None:
+        """Put the job back after an error, and charge it to the job unless our own Postgres or Redis is away."""
+        facts = {"job_id": str(lease.job_id), "name": lease.name, "fence": lease.fence}
+        if isinstance(error, UnavailableError) and not isinstance(error, ProviderUnavailableError):
+            _log.warning("job.interrupted", **facts, code=error.code)
+            delay_s = uniform(_OUTAGE_DELAY_S / 2, _OUTAGE_DELAY_S)  # noqa: S311 - spreads retries
+            await self._release(lease, delay_s=delay_s, error=error.code)
+            return
+        self._metrics.failed_attempts.labels(lease.name).inc()
+        if isinstance(error, DomainError):
+            reason = f"{error.code}: {error.message}"[:_MAX_ERROR_CHARS]
+            _log.warning("job.failed", **facts, code=error.code)
+        else:
+            reason = repr(error)[:_MAX_ERROR_CHARS]
+            _log.error("job.crashed", **facts, exc_info=error)
+        policy, failures = self._policy(lease), lease.failures + 1
+        is_given_up_now = failures == policy.max_attempts  # the next attempt abandons it
+        delay_s = 0 if is_given_up_now else policy.delay_s(failures)
+        await self._release(lease, failures=1, delay_s=delay_s, error=reason)
 
     async def _outcome(self, lease: Lease, task: asyncio.Task[None]) -> None:
         try:
@@ -157,14 +204,15 @@ class JobRunner:
             async with lease.final_transaction(state):
                 pass
 
-    async def _release(self, lease: Lease, *, crashes: int, delay_s: float = 0, error: str | None = None) -> None:
-        """Put the job back and wake whoever is free; after a delay, the reaper does.
+    async def _release(self, lease: Lease, *, failures: int = 0, delay_s: float = 0, error: str | None = None) -> None:
+        """Put the job back and wake a worker; after a delay, the reaper does.
 
         While the database is away it is asked again, for as long as it would take a lease to run out.
         """
         if lease.settled:
             return
-        values = {"id": lease.job_id, "fence": lease.fence, "crashes": crashes, "delay_s": delay_s, "error": error}
+        error = error or lease.error
+        values = {"id": lease.job_id, "fence": lease.fence, "failures": failures, "delay_s": delay_s, "error": error}
         give_up_at = time.monotonic() + self._lease_s
         while True:
             try:

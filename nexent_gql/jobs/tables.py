@@ -12,6 +12,7 @@ from sqlalchemy import (
     Identity,
     Index,
     LargeBinary,
+    SmallInteger,
     UniqueConstraint,
     event,
     text,
@@ -20,11 +21,15 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from nexent_gql.db.base import Table, TenantRow, metadata, timestamp
+from nexent_gql.jobs.work import Priority
 from nexent_gql.kernel.json import JsonObject
+
+NO_USER = UUID(int=0)
+"""The `user_id` of jobs that no user asked for."""
 
 
 class JobState(StrEnum):
-    """QUEUED and RUNNING go on; the others are final."""
+    """QUEUED and RUNNING go on; the others are final. DEAD: the retry policy is exhausted."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -37,14 +42,23 @@ class Job(TenantRow, table=True):
     """A piece of work; `fence` counts claims, and only the holder of the latest may write.
 
     Jobs of one `lane` run one after the other, in the order of `position`. `key` makes a job unique in
-    its tenant. `crashes` counts attempts that ended without a word. `woken_at` is when a carrier was last
-    told. Times are the database's.
+    its tenant. `failures` counts attempts that failed since `enqueued_at`, which is when it was asked for or last
+    requeued by an operator. `user_id` is on whose behalf it runs. Times are the database's.
     """
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
         UniqueConstraint("tenant_id", "key"),
         Index("ix_job_due", "run_after", postgresql_where=text("state = 'QUEUED'")),
+        Index(
+            "ix_job_queued",
+            "queue",
+            "priority",
+            "tenant_id",
+            "user_id",
+            "run_after",
+            postgresql_where=text("state = 'QUEUED'"),
+        ),
         Index("ix_job_leased", "lease_until", postgresql_where=text("state = 'RUNNING'")),
         Index("ix_job_lane", "lane", "position", postgresql_where=text("state IN ('QUEUED', 'RUNNING')")),
         Index("ix_job_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),
@@ -53,15 +67,22 @@ class Job(TenantRow, table=True):
     position: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), nullable=False))
     name: str
     queue: str
+    user_id: UUID = Field(
+        default=NO_USER, sa_column_kwargs={"server_default": text("'00000000-0000-0000-0000-000000000000'")}
+    )
+    priority: int = Field(
+        default=Priority.INTERACTIVE, sa_column=Column(SmallInteger, nullable=False, server_default=text("0"))
+    )
     key: str
     lane: str | None = None
     payload: JsonObject = Field(sa_column=Column(JSONB, nullable=False))
     state: str = Field(default=JobState.QUEUED, sa_column_kwargs={"server_default": text("'QUEUED'")})
     fence: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
-    crashes: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    failures: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     cancel_requested: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     lease_owner: str | None = None
     lease_until: datetime | None = timestamp()
+    enqueued_at: datetime = timestamp(default_now=True)
     run_after: datetime = timestamp(default_now=True)
     woken_at: datetime | None = timestamp()
     finished_at: datetime | None = timestamp()

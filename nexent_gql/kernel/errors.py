@@ -69,3 +69,9 @@ class UnavailableError(DomainError):
 
     code = "UNAVAILABLE"
     retryable = True
+
+
+class ProviderUnavailableError(UnavailableError):
+    """A service of somebody else does not answer; a job that meets it has failed once."""
+
+    code = "PROVIDER_UNAVAILABLE"

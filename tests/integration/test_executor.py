@@ -35,8 +35,8 @@ from nexent_gql.domains.runs.tables import Run
 from nexent_gql.domains.runs.titles import TitleWriter
 from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.jobs.enqueue import request_cancel
-from nexent_gql.jobs.lease import Handler
 from nexent_gql.jobs.reaper import Reaper
+from nexent_gql.jobs.registry import JobRegistry
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.tables import Job
@@ -79,7 +79,7 @@ class House:
         script: Script,
         *,
         deadline_s: float = 30,
-        max_crashes: int = 3,
+        max_attempts: int = 3,
         titles: OfflineModels | None = None,
         title_timeout_s: float = 30,
     ) -> JobRunner:
@@ -89,11 +89,8 @@ class House:
         executor = RunExecutor(self.log, engine, self.models, self.tools, utc_now, settings)
         llm = LanguageModelGateway({Dialect.OFFLINE: titles or OfflineModels(tokens_per_s=0)})
         writer = TitleWriter(llm, self.models, utc_now, timeout_s=title_timeout_s)
-        handlers = {
-            "execute_run": Handler(executor.run, executor.abandon),
-            "generate_title": Handler(writer.run, writer.abandon),
-        }
-        return JobRunner(self.db, handlers, owner="test", lease_s=30, max_crashes=max_crashes)
+        registry = JobRegistry([executor.handler, writer.handler])
+        return JobRunner(self.db, registry, owner="test", lease_s=30, max_attempts=max_attempts)
 
     async def send(self, words: str = "Hello", asked: Asked | None = None, on_busy: OnBusy = OnBusy.REJECT) -> Asked:
         """Ask, in a new conversation or in the one of an earlier question."""
@@ -305,7 +302,7 @@ async def test_a_run_waits_for_a_database_that_is_away(house: House) -> None:
     assert (await house.run(asked)).status == "RUNNING"
     async with house.db.system() as session:
         job = await session.get_one(Job, asked.run.job_id)
-    assert (job.state, job.crashes, job.error) == ("QUEUED", 0, "DATABASE_UNAVAILABLE")
+    assert (job.state, job.failures, job.error) == ("QUEUED", 0, "DATABASE_UNAVAILABLE")
 
 
 async def test_stopping_keeps_what_was_said(house: House) -> None:
@@ -351,7 +348,7 @@ async def test_a_bug_in_the_engine_is_tried_again_and_then_said(house: House) ->
         raise ZeroDivisionError
 
     asked = await house.send()
-    runner = house.runner(broken, max_crashes=2)
+    runner = house.runner(broken, max_attempts=2)
     for _ in range(3):
         await runner.run(asked.run.job_id)
         await asyncio.sleep(1.05)
@@ -372,7 +369,7 @@ async def test_a_run_that_nobody_can_read_is_ended_all_the_same(house: House, ch
     for asked in (given_up, stopped):
         async with house.db.transaction(house.actor.tenant_id) as session:
             await session.execute(text(change), {"id": asked.run.id})
-    runner = house.runner(answer_hello, max_crashes=2)
+    runner = house.runner(answer_hello, max_attempts=2)
     await runner.run(stopped.run.job_id)
     await house.runs.stop(house.actor, stopped.run.id)
     for _ in range(2):
@@ -390,7 +387,7 @@ async def test_a_stop_does_not_wait_for_a_run_that_begins(house: House, attempt:
         await asyncio.Event().wait()
 
     asked = await house.send()
-    runner, earlier = house.runner(wait), list[asyncio.Task[None]]()
+    runner, earlier = house.runner(wait), list[asyncio.Task[bool]]()
     if attempt == 2:
         earlier.append(asyncio.create_task(house.runner(wait).run(asked.run.job_id)))
         while (await house.run(asked)).started_at is None:  # noqa: ASYNC110 - nobody tells

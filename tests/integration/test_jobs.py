@@ -13,12 +13,14 @@ from sqlmodel import col
 from nexent_gql.adapters.events_memory import MemoryEventLog
 from nexent_gql.adapters.wakeups_memory import MemoryWakeups
 from nexent_gql.db.session import Database
-from nexent_gql.jobs.enqueue import CHANNEL, Work, enqueue, request_cancel
-from nexent_gql.jobs.lease import CancelReason, Handler, Lease, LeaseLostError
+from nexent_gql.jobs.enqueue import CHANNEL, enqueue, request_cancel
+from nexent_gql.jobs.lease import CancelReason, Lease, LeaseLostError
 from nexent_gql.jobs.reaper import Reaper
+from nexent_gql.jobs.registry import JobHandler, JobRegistry
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.tables import Job, JobState, JobStep, Outbox
+from nexent_gql.jobs.work import RetryPolicy, Work
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.ids import new_id
@@ -28,6 +30,7 @@ from tests.support.factory import Factory
 class Chore(Work):
     name: ClassVar[str] = "chore"
     queue: ClassVar[str] = "light"
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=3, base_delay_s=0.1)
     number: int = 0
     row: str | None = None
 
@@ -59,12 +62,15 @@ class Desk:
         async with self.db.transaction(self.tenant_id) as session:
             return await enqueue(session, self.tenant_id, Chore(number=number, row=row))
 
-    def worker(self, do: Do = nothing, *, lease_s: float = 30, max_crashes: int = 3) -> JobRunner:
-        async def abandon(lease: Lease) -> None:
+    def worker(self, do: Do = nothing, *, lease_s: float = 30) -> JobRunner:
+        async def run(lease: Lease, _work: Chore) -> None:
+            await do(lease)
+
+        async def abandon(lease: Lease, _work: Chore) -> None:
             self.abandoned.append(lease.fence)
 
-        handlers = {"chore": Handler(run=do, abandon=abandon)}
-        return JobRunner(self.db, handlers, owner="test", lease_s=lease_s, max_crashes=max_crashes)
+        registry = JobRegistry([JobHandler(Chore, run, abandon)])
+        return JobRunner(self.db, registry, owner="test", lease_s=lease_s)
 
     def reaper(self, *, interval_s: float = 1) -> Reaper:
         return Reaper(self.db, interval_s=interval_s, lease_s=1, stale_s=0, retention_s=0)
@@ -149,7 +155,7 @@ async def test_a_finished_step_is_kept_for_the_next_attempt_and_forgotten_at_the
     worker = desk.worker(do)
     await worker.run(job_id)
     crashed = await desk.job(job_id)
-    assert (crashed.state, crashed.crashes) == (JobState.QUEUED, 1)
+    assert (crashed.state, crashed.failures) == (JobState.QUEUED, 1)
     await asyncio.sleep(1.1)
     await worker.run(job_id)
     assert seen == [{}, {"a": {"answer": 42}}]
@@ -181,7 +187,7 @@ async def test_a_zombie_writes_nothing(desk: Desk) -> None:
     go_on.set()
     await zombie
     job = await desk.job(job_id)
-    assert (refused, job.state, job.fence, job.crashes) == (["LEASE_LOST"] * 2, JobState.DONE, 2, 1)
+    assert (refused, job.state, job.fence, job.failures) == (["LEASE_LOST"] * 2, JobState.DONE, 2, 1)
     assert await desk.count(JobStep) == 0
 
 
@@ -244,7 +250,8 @@ async def test_a_job_that_kills_its_workers_is_abandoned(desk: Desk) -> None:
         await asyncio.wait([attempt])
     await desk.worker(do).run(job_id)
     assert (tried, desk.abandoned) == ([1, 2, 3], [4])
-    assert (await desk.job(job_id)).state == JobState.DONE
+    job = await desk.job(job_id)
+    assert (job.state, job.error) == (JobState.DEAD, "the worker died")
 
 
 async def test_a_queued_job_is_cancelled_at_once(desk: Desk) -> None:
@@ -296,7 +303,7 @@ async def test_a_job_cancelled_before_its_claim_ends_by_its_handler(desk: Desk) 
     assert await desk.cancel(job_id) is JobState.QUEUED
     await desk.worker(do).run(job_id)
     job = await desk.job(job_id)
-    assert (job.state, job.crashes) == (JobState.CANCELLED, 0)
+    assert (job.state, job.failures) == (JobState.CANCELLED, 0)
 
 
 async def test_a_worker_that_stops_gives_its_job_back_uncounted(desk: Desk) -> None:
@@ -312,7 +319,7 @@ async def test_a_worker_that_stops_gives_its_job_back_uncounted(desk: Desk) -> N
     running.cancel()
     await asyncio.wait([running])
     job = await desk.job(job_id)
-    assert (job.state, job.crashes, job.fence) == (JobState.QUEUED, 0, 1)
+    assert (job.state, job.failures, job.fence) == (JobState.QUEUED, 0, 1)
     await desk.worker().run(job_id)
     assert (await desk.job(job_id)).state == JobState.DONE
 
@@ -326,7 +333,7 @@ async def test_a_worker_that_stops_as_a_handler_begins_gives_its_job_back_uncoun
     running = asyncio.create_task(desk.worker(do).run(job_id))
     await asyncio.wait([running])
     job = await desk.job(job_id)
-    assert (job.state, job.crashes, job.fence) == (JobState.QUEUED, 0, 1)
+    assert (job.state, job.failures, job.fence) == (JobState.QUEUED, 0, 1)
 
 
 async def test_a_worker_that_stops_while_it_claims_leaves_no_job_to_its_lease(desk: Desk) -> None:
@@ -339,7 +346,7 @@ async def test_a_worker_that_stops_while_it_claims_leaves_no_job_to_its_lease(de
         running.cancel()
     await asyncio.wait([running])
     job = await desk.job(job_id)
-    assert (job.state, job.crashes, job.fence) == (JobState.QUEUED, 0, 1)
+    assert (job.state, job.failures, job.fence) == (JobState.QUEUED, 0, 1)
 
 
 async def _until_somebody_waits(desk: Desk) -> None:

@@ -1,7 +1,7 @@
 """Jobs while Postgres goes away, and a worker that takes a job over from itself: what the chaos harness uncovered."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import ClassVar
 
@@ -14,12 +14,14 @@ from nexent_gql.adapters.events_memory import MemoryEventLog
 from nexent_gql.adapters.wakeups_memory import MemoryWakeups
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
-from nexent_gql.jobs.enqueue import Work, enqueue
-from nexent_gql.jobs.lease import CancelReason, Handler, Lease
+from nexent_gql.jobs.enqueue import enqueue
+from nexent_gql.jobs.lease import CancelReason, Lease
 from nexent_gql.jobs.reaper import Reaper
+from nexent_gql.jobs.registry import JobHandler, JobRegistry
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.tables import Job, JobState
+from nexent_gql.jobs.work import Work
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.ids import new_id
 from tests.support.engines import run_sql
@@ -65,14 +67,14 @@ async def test_a_dependency_that_is_away_is_not_the_fault_of_the_job(database: D
     async def do(_lease: Lease) -> None:
         raise UnavailableError("The log does not answer.")
 
-    runner = JobRunner(database, _handlers(do), owner="test", lease_s=30, max_crashes=3)
+    runner = JobRunner(database, _registry(do), owner="test", lease_s=30)
     await runner.run(job.id)
     after = await now(database, job)
-    assert (after.state, after.crashes, after.error) == (JobState.QUEUED, 0, "UNAVAILABLE")
+    assert (after.state, after.failures, after.error) == (JobState.QUEUED, 0, "UNAVAILABLE")
 
 
 async def test_a_job_that_cannot_be_claimed_waits(nowhere: AsyncEngine) -> None:
-    runner = JobRunner(Database(nowhere), {}, owner="test", lease_s=30, max_crashes=3)
+    runner = JobRunner(Database(nowhere), JobRegistry([]), owner="test", lease_s=30)
     await runner.run(new_id())
 
 
@@ -85,9 +87,7 @@ async def test_a_lease_that_ran_out_in_an_outage_may_be_renewed(
         held.set()
         await go_on.wait()
 
-    running = asyncio.create_task(
-        JobRunner(database, _handlers(do), owner="test", lease_s=0.6, max_crashes=3).run(job.id)
-    )
+    running = asyncio.create_task(JobRunner(database, _registry(do), owner="test", lease_s=0.6).run(job.id))
     await held.wait()
     comes_back = Database(nowhere)
     reaper = Reaper(comes_back, interval_s=0.05, lease_s=0.6, stale_s=60, retention_s=60)
@@ -104,7 +104,7 @@ async def test_a_lease_that_ran_out_in_an_outage_may_be_renewed(
     await running
     looking.cancel()
     after = await now(database, job)
-    assert (after.state, after.fence, after.crashes) == (JobState.DONE, 1, 0)
+    assert (after.state, after.fence, after.failures) == (JobState.DONE, 1, 0)
 
 
 async def test_a_worker_takes_a_job_over_from_itself(database: Database, job: Job) -> None:
@@ -120,7 +120,7 @@ async def test_a_worker_takes_a_job_over_from_itself(database: Database, job: Jo
         finally:
             reasons[lease.fence] = lease.cancelled
 
-    runner = JobRunner(database, _handlers(do), owner="test", lease_s=0.9, max_crashes=3)
+    runner = JobRunner(database, _registry(do), owner="test", lease_s=0.9)
     first = asyncio.create_task(runner.run(job.id))
     assert await held.get() == 1
     async with database.system() as session:
@@ -170,5 +170,8 @@ async def test_a_relay_ends_when_it_is_told_to(nowhere: AsyncEngine) -> None:
         await relay
 
 
-def _handlers(do: Callable[[Lease], Awaitable[None]]) -> Mapping[str, Handler]:
-    return {"chore": Handler(run=do, abandon=do)}
+def _registry(do: Callable[[Lease], Awaitable[None]]) -> JobRegistry:
+    async def run(lease: Lease, _work: Chore) -> None:
+        await do(lease)
+
+    return JobRegistry([JobHandler(Chore, run, run)])

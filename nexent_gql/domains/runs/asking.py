@@ -344,7 +344,7 @@ class Asking:
             message_id=answer.id,
             owner_id=conversation.owner_id,
             agent_id=agent.id,
-            job_id=await enqueue(session, conversation.tenant_id, work),
+            job_id=await enqueue(session, conversation.tenant_id, work, user_id=conversation.owner_id),
             client_id=request.client_id,
             request_hash=request.hash if request.client_id else None,
             spec=snapshot(agent, now),

@@ -18,13 +18,14 @@ from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.errors import RunDeadlineError, WorkerLostError
 from nexent_gql.domains.runs.execution import Execution
 from nexent_gql.domains.runs.history import turn_of
-from nexent_gql.domains.runs.jobs import GenerateTitle
+from nexent_gql.domains.runs.jobs import ExecuteRun, GenerateTitle
 from nexent_gql.domains.runs.repository import RunRepository
 from nexent_gql.domains.runs.stopping import close_run
 from nexent_gql.domains.runs.tables import Run, RunStatus
 from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.jobs.enqueue import enqueue
 from nexent_gql.jobs.lease import CancelReason, Lease, LeaseLostError
+from nexent_gql.jobs.registry import JobHandler
 from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError, UnavailableError
@@ -54,7 +55,7 @@ class _Begun:
 
 
 class RunExecutor:
-    """The handler of `ExecuteRun` jobs."""
+    """Handles `ExecuteRun` jobs."""
 
     def __init__(
         self,
@@ -72,17 +73,22 @@ class RunExecutor:
         self._clock = clock
         self._settings = settings
 
-    async def run(self, lease: Lease) -> None:
+    @property
+    def handler(self) -> JobHandler[ExecuteRun]:
+        """What the job registry needs."""
+        return JobHandler(ExecuteRun, self.run, self.abandon)
+
+    async def run(self, lease: Lease, work: ExecuteRun) -> None:
         """Answer, going on where an earlier attempt stopped; ends the run unless the worker is to stop."""
-        await self._attempt(lease, None)
+        await self._attempt(lease, work, None)
 
-    async def abandon(self, lease: Lease) -> None:
-        """End a run that no worker survives, without trying it again."""
-        await self._attempt(lease, WorkerLostError("The workers that tried to answer died; try again later."))
+    async def abandon(self, lease: Lease, work: ExecuteRun) -> None:
+        """End a run as FAILED without trying it again."""
+        await self._attempt(lease, work, WorkerLostError("The workers that tried to answer died; try again later."))
 
-    async def _attempt(self, lease: Lease, verdict: DomainError | None) -> None:
+    async def _attempt(self, lease: Lease, work: ExecuteRun, verdict: DomainError | None) -> None:
         execution = Execution(lease, await lease.steps())
-        begun = await self._begin(lease, verdict)
+        begun = await self._begin(lease, work, verdict)
         if begun is None:
             return
         run = begun.run
@@ -105,9 +111,9 @@ class RunExecutor:
         except StaleAttemptError as error:
             raise LeaseLostError(error.message) from error
 
-    async def _begin(self, lease: Lease, verdict: DomainError | None) -> _Begun | None:
+    async def _begin(self, lease: Lease, work: ExecuteRun, verdict: DomainError | None) -> _Begun | None:
         """Say that the run is under way, and read what it needs; None when there is nothing to do any more."""
-        run_id, conversation_id = (UUID(str(lease.payload[name])) for name in ("run_id", "conversation_id"))
+        run_id, conversation_id = work.run_id, work.conversation_id
         async with lease.transaction() as session:
             repository, turns = RunRepository(session, lease.tenant_id), Turns(session, lease.tenant_id)
             run = await repository.get(run_id)
@@ -196,7 +202,7 @@ class RunExecutor:
                 await close_run(session, conversation, current, list(sink.history()), ending, now)
                 if ending.status == RunStatus.SUCCEEDED and conversation.title_source == TitleSource.NONE:
                     work = GenerateTitle(conversation_id=run.conversation_id, run_id=run.id)
-                    await enqueue(session, lease.tenant_id, work)
+                    await enqueue(session, lease.tenant_id, work, user_id=run.owner_id)
         try:
             await sink.flush()
         except UnavailableError:

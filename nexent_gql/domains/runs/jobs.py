@@ -3,14 +3,16 @@
 from typing import ClassVar
 from uuid import UUID
 
-from nexent_gql.jobs.enqueue import Work
+from nexent_gql.jobs.work import Priority, RetryPolicy, Work
 
 
 class ExecuteRun(Work):
     """Let the agent answer; runs of one conversation wait for each other."""
 
     name: ClassVar[str] = "execute_run"
-    queue: ClassVar[str] = "agents"
+    queue: ClassVar[str] = "runs"
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=3)
+    can_rerun: ClassVar[bool] = False  # giving the job up ended the run; its user asks again by `retryRun`
     run_id: UUID
     conversation_id: UUID
 
@@ -30,6 +32,8 @@ class GenerateTitle(Work):
 
     name: ClassVar[str] = "generate_title"
     queue: ClassVar[str] = "light"
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=3, max_age_s=3_600)
+    priority: ClassVar[Priority] = Priority.BACKGROUND
     conversation_id: UUID
     run_id: UUID
 

@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexent_gql.domains.conversations.tables import TitleSource
 from nexent_gql.domains.conversations.turns import Turns
 from nexent_gql.domains.models.service import ModelService
+from nexent_gql.domains.runs.jobs import GenerateTitle
 from nexent_gql.domains.runs.repository import RunRepository
 from nexent_gql.domains.runs.title_text import first_words, title_of
 from nexent_gql.jobs.lease import Lease
+from nexent_gql.jobs.registry import JobHandler
 from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError
@@ -58,24 +60,29 @@ class TitleWriter:
         self._clock = clock
         self._timeout_s = timeout_s
 
-    async def run(self, lease: Lease) -> None:
+    @property
+    def handler(self) -> JobHandler[GenerateTitle]:
+        """What the job registry needs."""
+        return JobHandler(GenerateTitle, self.run, self.abandon)
+
+    async def run(self, lease: Lease, work: GenerateTitle) -> None:
         """Ask the model for a title; a model that gives none leaves the conversation named by its first words."""
         if lease.cancelled is not None:
             return
         async with lease.db.read(lease.tenant_id) as session:
-            exchange = await _first_exchange(session, lease)
+            exchange = await _first_exchange(session, lease.tenant_id, work)
             endpoint = await self._endpoint(session, lease, exchange) if exchange else None
         if exchange is None:
             return
         title = await self._ask(lease, exchange, endpoint) if endpoint else ""
-        await self._set_title(lease, title or first_words(exchange.question))
+        await self._set_title(lease, work, title or first_words(exchange.question))
 
-    async def abandon(self, lease: Lease) -> None:
+    async def abandon(self, lease: Lease, work: GenerateTitle) -> None:
         """Name the conversation by its first words."""
         async with lease.db.read(lease.tenant_id) as session:
-            exchange = await _first_exchange(session, lease)
+            exchange = await _first_exchange(session, lease.tenant_id, work)
         if exchange is not None:
-            await self._set_title(lease, first_words(exchange.question))
+            await self._set_title(lease, work, first_words(exchange.question))
 
     async def _endpoint(self, session: AsyncSession, lease: Lease, exchange: _FirstExchange) -> ModelEndpoint | None:
         try:
@@ -112,20 +119,20 @@ class TitleWriter:
                     return ""
         return "".join(parts)
 
-    async def _set_title(self, lease: Lease, title: str) -> None:
+    async def _set_title(self, lease: Lease, work: GenerateTitle, title: str) -> None:
         async with lease.final_transaction(JobState.DONE) as session:
             turns = Turns(session, lease.tenant_id)
-            conversation = await turns.lock(UUID(str(lease.payload["conversation_id"])))
+            conversation = await turns.lock(work.conversation_id)
             if conversation is not None and title:
                 await turns.entitle(conversation, title, self._clock())
 
 
-async def _first_exchange(session: AsyncSession, lease: Lease) -> _FirstExchange | None:
+async def _first_exchange(session: AsyncSession, tenant_id: UUID, work: GenerateTitle) -> _FirstExchange | None:
     """Return what there is to name; None when there is nothing, or it has a title."""
-    run = await RunRepository(session, lease.tenant_id).get(UUID(str(lease.payload["run_id"])))
+    run = await RunRepository(session, tenant_id).get(work.run_id)
     if run is None:
         return None
-    turns = Turns(session, lease.tenant_id)
+    turns = Turns(session, tenant_id)
     conversation = await turns.get(run.conversation_id)
     if conversation is None or conversation.title_source != TitleSource.NONE:
         return None

@@ -1,4 +1,4 @@
-"""Keeps the leases of a process: one statement renews all of them, however many jobs run."""
+"""Renews the leases of a process: one statement for all of them, however many jobs run."""
 
 import asyncio
 from collections.abc import Callable, Generator
@@ -22,41 +22,42 @@ _RENEW = text("""
     SELECT held.id, held.fence, job.cancel_requested, job.fence = held.fence AND job.state <> 'QUEUED' AS is_held
       FROM held JOIN job ON job.id = held.id
 """)
-"""A row that is locked is being written by its own attempt, and is renewed by the next beat: nobody waits for it. A job
-that has just ended under its own fence is no lost one: its attempt is about to know.
+"""A row that is locked is being written by its own attempt and is left to the next renewal, so that nobody waits for
+it. Rows finished under the same fence are reported as held: the handler's own commit is in flight and must not be
+cancelled.
 """
 
 _log = structlog.get_logger()
 
-Tell = Callable[[CancelReason], None]
+CancelAttempt = Callable[[CancelReason], None]
 
 
-class LeaseKeeper:
-    """Renews leases at a third of their length, and tells attempts that lost theirs or are to be cancelled.
+class LeaseRenewal:
+    """Renews leases at a third of their length, and cancels attempts that lost theirs or are to be cancelled.
 
     Args:
         db: Best a pool of its own: work that takes all connections must not cost the leases under it.
-        lease_s: How long a lease lasts without a beat.
+        lease_s: How long a lease lasts without renewal.
     """
 
     def __init__(self, db: Database, lease_s: float) -> None:
         self._db = db
         self._lease_s = lease_s
-        self._kept: dict[tuple[UUID, int], tuple[Lease, Tell]] = {}
+        self._leases: dict[tuple[UUID, int], tuple[Lease, CancelAttempt]] = {}
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
-    def keep(self, lease: Lease, tell: Tell) -> Generator[None]:
-        """Keep a lease for as long as the block lasts; `tell` hears why it should end, perhaps more than once."""
+    def renewing(self, lease: Lease, cancel: CancelAttempt) -> Generator[None]:
+        """Renew a lease for as long as the block lasts; `cancel` may be called more than once."""
         key = lease.job_id, lease.fence
-        self._kept[key] = lease, tell
+        self._leases[key] = lease, cancel
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="lease-keeper")
+            self._task = asyncio.create_task(self._run(), name="lease-renewal")
         try:
             yield
         finally:
-            del self._kept[key]
-            if not self._kept:
+            del self._leases[key]
+            if not self._leases:
                 self._task.cancel()
                 self._task = None
 
@@ -64,22 +65,22 @@ class LeaseKeeper:
         while True:
             await asyncio.sleep(self._lease_s / 3)
             try:
-                await self._beat()
+                await self._renew()
             except (DatabaseUnavailableError, TimeoutError):
-                continue  # the next beat tries again, until leases are lost
-            except Exception:  # noqa: BLE001 - without beats, all that this process does would be done again by others
+                continue  # the next renewal tries again, until leases are lost
+            except Exception:  # noqa: BLE001 - without it, all that this process does would be done again by others
                 _log.exception("leases.not_renewed")
 
-    async def _beat(self) -> None:
-        asked = dict(self._kept)
-        ids, fences = [id_ for id_, _ in asked], [fence for _, fence in asked]
+    async def _renew(self) -> None:
+        leases = dict(self._leases)
+        ids, fences = [id_ for id_, _ in leases], [fence for _, fence in leases]
         values = {"ids": ids, "fences": fences, "lease_s": self._lease_s}
         async with asyncio.timeout(self._lease_s / 2), self._db.system() as session:
             rows = (await session.execute(_RENEW, values)).all()
-        held = {(row.id, row.fence): bool(row.cancel_requested) for row in rows if row.is_held}
-        for key, (lease, tell) in asked.items():
-            if not lease.settled and key in self._kept:
-                if key not in held:
-                    tell(CancelReason.LEASE_LOST)
-                elif held[key]:
-                    tell(CancelReason.REQUESTED)
+        is_cancelled = {(row.id, row.fence): bool(row.cancel_requested) for row in rows if row.is_held}
+        for key, (lease, cancel) in leases.items():
+            if not lease.settled and key in self._leases:
+                if key not in is_cancelled:
+                    cancel(CancelReason.LEASE_LOST)
+                elif is_cancelled[key]:
+                    cancel(CancelReason.REQUESTED)

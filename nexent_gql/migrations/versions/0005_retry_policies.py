@@ -1,0 +1,41 @@
+"""Jobs count failed attempts against a retry policy, and know whose turn they take."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+_NO_USER = "'00000000-0000-0000-0000-000000000000'"
+
+
+def upgrade() -> None:
+    """Go up from the level before."""
+    op.drop_column("job", "crashes")
+    op.add_column("job", sa.Column("failures", sa.Integer(), server_default=sa.text("0"), nullable=False))
+    op.add_column("job", sa.Column("user_id", sa.Uuid(), server_default=sa.text(_NO_USER), nullable=False))
+    op.add_column("job", sa.Column("priority", sa.SmallInteger(), server_default=sa.text("0"), nullable=False))
+    op.add_column(
+        "job",
+        sa.Column("enqueued_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+    )
+    op.execute("UPDATE job SET queue = 'runs' WHERE queue = 'agents'")
+    op.create_index(
+        "ix_job_queued",
+        "job",
+        ["queue", "priority", "tenant_id", "user_id", "run_after"],
+        postgresql_where=sa.text("state = 'QUEUED'"),
+    )
+
+
+def downgrade() -> None:
+    """Go down to the level before."""
+    op.drop_index("ix_job_queued", table_name="job")
+    op.execute("UPDATE job SET queue = 'agents' WHERE queue = 'runs'")
+    op.drop_column("job", "enqueued_at")
+    op.drop_column("job", "priority")
+    op.drop_column("job", "user_id")
+    op.drop_column("job", "failures")
+    op.add_column("job", sa.Column("crashes", sa.Integer(), server_default=sa.text("0"), nullable=False))

@@ -1,0 +1,25 @@
+"""Metrics of jobs, their queues and the outbox."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class JobMetrics:
+    """Counts what operators have to look at; without a registry the figures stay in this object."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        """Register all metrics."""
+        registry = registry or CollectorRegistry()
+        self.failed_attempts = Counter(
+            "nexent_job_attempts_failed", "Attempts at jobs that this process saw fail.", ["job"], registry=registry
+        )
+        self.dead = Counter("nexent_jobs_dead", "Jobs that this process gave up.", ["job"], registry=registry)
+        self.parked = Counter(
+            "nexent_outbox_parked", "Messages that this process gave up handing on.", registry=registry
+        )
+        self.waiting = Gauge("nexent_queue_waiting_jobs", "Jobs that could start now.", ["queue"], registry=registry)
+        self.unserved = Gauge(
+            "nexent_queue_unserved_jobs",
+            "Jobs that could start now in a queue that no live worker serves.",
+            ["queue"],
+            registry=registry,
+        )
