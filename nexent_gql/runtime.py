@@ -26,7 +26,7 @@ from nexent_gql.adapters.redis_client import RedisLink, open_redis
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
 from nexent_gql.adapters.texts_near import NearTexts
 from nexent_gql.adapters.texts_redis import RedisTexts
-from nexent_gql.adapters.tools_builtin import BuiltinTools
+from nexent_gql.adapters.tools_builtin import builtin_tools
 from nexent_gql.adapters.wakeups_arq import ArqWakeups
 from nexent_gql.db.logins import SYSTEM_ROLE, UnsafeLoginError
 from nexent_gql.db.pool import create_engine
@@ -39,7 +39,7 @@ from nexent_gql.ports.llm import Dialect, LanguageModels
 from nexent_gql.ports.passwords import Passwords
 from nexent_gql.ports.secrets import SecretBox
 from nexent_gql.ports.texts import Texts
-from nexent_gql.ports.tools import ToolBox
+from nexent_gql.ports.tools import Tool
 from nexent_gql.ports.wakeups import Wakeups
 from nexent_gql.settings import Settings, SettingsError
 from nexent_gql.telemetry import metrics_registry, serve_metrics
@@ -72,7 +72,7 @@ class Runtime:
     secrets: SecretBox
     passwords: Passwords
     processes: ChildProcessPool
-    toolbox: ToolBox
+    tools: Sequence[Tool]
     clock: Clock
     settings: Settings
 
@@ -130,7 +130,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             secrets=AesGcmSecretBox([settings.secret_key]),
             passwords=passwords,
             processes=processes,
-            toolbox=BuiltinTools(),
+            tools=builtin_tools(),
             clock=utc_now,
             settings=settings,
         )

@@ -1,5 +1,6 @@
 """All services, built in the order in which they need each other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,8 +11,11 @@ from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.persisted.service import PersistedService
 from nexent_gql.domains.runs.asking import Asking
 from nexent_gql.domains.runs.service import RunService
+from nexent_gql.domains.tools.catalog import ToolCatalog
+from nexent_gql.domains.tools.dispatcher import ToolDispatcher
 from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.ports.budgets import Budgets
+from nexent_gql.ports.tools import ToolProvider
 from nexent_gql.runtime import Runtime
 
 
@@ -27,6 +31,7 @@ class Services:
     persisted: PersistedService
     models: ModelService
     tools: ToolService
+    tool_dispatcher: ToolDispatcher
     agents: AgentService
     conversations: ConversationService
     runs: RunService
@@ -36,7 +41,8 @@ class Services:
         """Wire the services to what `runtime` opened."""
         db, clock = runtime.db, runtime.clock
         models = ModelService(db, runtime.llm, runtime.secrets, clock)
-        tools = ToolService(runtime.toolbox)
+        catalog = ToolCatalog(runtime.tools, tool_providers(runtime))
+        tools = ToolService(catalog)
         agents = AgentService(db, tools, clock)
         conversations = ConversationService(db, agents, clock)
         asking = Asking(db, agents, clock, max_active=runtime.settings.runs.max_active)
@@ -48,7 +54,16 @@ class Services:
             persisted=PersistedService(db, runtime.texts, clock),
             models=models,
             tools=tools,
+            tool_dispatcher=ToolDispatcher(catalog),
             agents=agents,
             conversations=conversations,
             runs=RunService(db, runtime.log, asking, conversations, clock),
         )
+
+
+def tool_providers(_runtime: Runtime) -> Sequence[ToolProvider]:
+    """Return the sources of tools beside the built-in ones, in the order in which their names count.
+
+    A provider that needs a domain is a module `tools` of that domain; it is registered here.
+    """
+    return ()

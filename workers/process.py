@@ -87,7 +87,7 @@ async def open_worker(runtime: Runtime, settings: Settings, metrics: JobMetrics)
     services = Services.build(runtime)
     limit = settings.jobs.concurrency_of("runs")
     async with open_lease_database(settings) as lease_db, MontySandbox(max_sessions=limit) as sandbox:
-        engine = SmolagentsEngine(runtime.llm, runtime.toolbox, sandbox, max_runs=limit)
+        engine = SmolagentsEngine(runtime.llm, services.tool_dispatcher, sandbox, max_runs=limit)
         registry = build_registry(runtime, services, engine, settings.runs)
         runner = JobRunner(
             runtime.db,

@@ -9,9 +9,9 @@ from typing import Literal, Protocol
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.content import ContentPart
-from nexent_gql.ports.llm import ModelEndpoint, ToolSpec
+from nexent_gql.ports.llm import ModelEndpoint
 from nexent_gql.ports.run_events import RunEventBody
-from nexent_gql.ports.tools import ToolContext
+from nexent_gql.ports.tools import OfferedTool, RunContext
 
 
 class AgentKind(StrEnum):
@@ -38,11 +38,11 @@ class RunSpec:
     instructions: str
     max_steps: int
     model: ModelEndpoint
-    tools: tuple[ToolSpec, ...]
+    tools: tuple[OfferedTool, ...]
     history: tuple[Turn, ...]
     question: tuple[ContentPart, ...]
     asked_at: datetime
-    context: ToolContext
+    context: RunContext
 
 
 class RunPort(Protocol):

@@ -71,7 +71,7 @@ async def test_calls_tools_and_sends_native_messages(stage: Stage) -> None:
         ChatMessage.from_text("assistant", "Let me see.", tool_calls=(ToolCall("x1", "add", '{"a":1,"b":2}'),)),
         ChatMessage.from_text("tool", "3", tool_call_id="x1"),
     )
-    assert [request.tools for request in stage.models.requests] == [TOOLS, TOOLS]
+    assert [request.tools for request in stage.models.requests] == [tuple(tool.spec for tool in TOOLS)] * 2
     assert {request.tool_choice for request in stage.models.requests} == {"auto"}
     assert port.of(ToolCallStarted) == [ToolCallStarted(step=1, call_id="x1", name="add", arguments={"a": 1, "b": 2})]
     (output,) = port.of(ToolOutput)

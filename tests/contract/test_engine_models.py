@@ -14,13 +14,13 @@ from nexent_gql.adapters.llm_gateway import LanguageModelGateway, RetryPolicy
 from nexent_gql.adapters.llm_offline import OfflineModels
 from nexent_gql.adapters.llm_openai import OpenAIModels
 from nexent_gql.adapters.sandbox_monty import MontySandbox
-from nexent_gql.adapters.tools_builtin import BuiltinTools
 from nexent_gql.ports.engine import AgentKind, RunSpec
 from nexent_gql.ports.llm import Dialect, LanguageModels, ModelEndpoint, ModelKeyRefusedError, ModelStreamBrokenError
 from nexent_gql.ports.run_events import ReasoningDelta, TextDelta, ToolCallStarted, ToolOutput, UsageUpdated
 from tests.support.agent_runs import MemoryRun, spec_of
 from tests.support.fake_provider import Drop, FakeProvider, Reasoning, Stall, Step, Text, Tool, fake_provider
 from tests.support.llm import endpoint_of, plain_client
+from tests.support.toolbox import BuiltinTools
 from tests.support.waiting import eventually
 
 CODE = AgentKind.CODE
@@ -38,7 +38,7 @@ class World:
     def spec(self, *turns: Sequence[Step], kind: AgentKind = AgentKind.TOOL_CALLING, max_steps: int = 5) -> RunSpec:
         """Let the model answer by `turns`."""
         self.provider.script("m", *turns)
-        return spec_of(kind, model=endpoint_of(self.provider), tools=tuple(TOOLS.specs()), max_steps=max_steps)
+        return spec_of(kind, model=endpoint_of(self.provider), tools=TOOLS.offered, max_steps=max_steps)
 
     async def run(self, spec: RunSpec) -> MemoryRun:
         port = MemoryRun()
@@ -51,7 +51,7 @@ async def world() -> AsyncGenerator[World]:
     async with fake_provider() as provider, plain_client() as client, MontySandbox() as sandbox:
         dialects = {Dialect.OPENAI: OpenAIModels(client), Dialect.OFFLINE: OfflineModels(tokens_per_s=0)}
         models = LanguageModelGateway(dialects, retry=RetryPolicy(tries=1))
-        yield World(provider, models, SmolagentsEngine(models, TOOLS, sandbox))
+        yield World(provider, models, SmolagentsEngine(models, TOOLS.dispatcher, sandbox))
 
 
 async def test_tools_over_http(world: World) -> None:
@@ -119,7 +119,7 @@ async def test_an_answer_that_breaks_off(world: World, kind: AgentKind) -> None:
 async def test_a_key_that_is_refused() -> None:
     async with fake_provider(key="right") as provider, plain_client() as client:
         models = LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)})
-        engine = SmolagentsEngine(models, TOOLS, MontySandbox())
+        engine = SmolagentsEngine(models, TOOLS.dispatcher, MontySandbox())
         with pytest.raises(ModelKeyRefusedError):
             await engine.run(spec_of(model=endpoint_of(provider, key="wrong")), MemoryRun())
 
@@ -127,7 +127,7 @@ async def test_a_key_that_is_refused() -> None:
 @pytest.mark.parametrize("kind", AgentKind)
 async def test_the_offline_model_uses_tools(world: World, kind: AgentKind) -> None:
     offline = ModelEndpoint(Dialect.OFFLINE, "offline")
-    port = await world.run(spec_of(kind, task="What is 6*7?", model=offline, tools=tuple(TOOLS.specs())))
+    port = await world.run(spec_of(kind, task="What is 6*7?", model=offline, tools=TOOLS.offered))
     assert port.text == "6 * 7 = 42"
     calls = [event.name for event in port.of(ToolCallStarted) if event.name != "python"]
     assert calls == ["calculator"]

@@ -57,7 +57,7 @@ from nexent_gql.ports.llm import (
 from nexent_gql.ports.run_events import ReasoningDelta, TextDelta
 from tests.support.factory import Factory
 from tests.support.scripted_engine import Script, ScriptedEngine, say
-from tests.support.toolbox import NamedTools
+from tests.support.toolbox import NamedTools, tool_service
 
 
 @dataclass
@@ -149,7 +149,7 @@ async def house(database: Database, redis_url: str, make: Factory) -> AsyncGener
         log = RedisEventLog(redis, ttl_s=60)
         actor = await make.principal()
         models = ModelService(database, LanguageModelGateway({}), AesGcmSecretBox([SecretStr("k" * 40)]), utc_now)
-        tools = ToolService(NamedTools("calculator", "current_time", "wait"))
+        tools = tool_service(NamedTools("calculator", "current_time", "wait"))
         agents = AgentService(database, tools, utc_now)
         await Demo(models, agents).ensure(actor)
         agent = await agents.create(actor, AgentDraft(name="Ada"))

@@ -6,15 +6,14 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.runs.asking import Asking, NewMessage
 from nexent_gql.domains.runs.errors import TooManyRunsError
-from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
 from tests.support.factory import Factory
-from tests.support.toolbox import NamedTools
+from tests.support.toolbox import tool_service
 
 
 async def test_runs_that_have_not_ended_count_and_those_of_others_do_not(database: Database, make: Factory) -> None:
-    asking = Asking(database, AgentService(database, ToolService(NamedTools()), utc_now), utc_now, max_active=2)
+    asking = Asking(database, AgentService(database, tool_service(), utc_now), utc_now, max_active=2)
     ada, eve = await make.principal(), await make.principal()
 
     async def ask(actor: Principal, client_id: str | None = None) -> str:

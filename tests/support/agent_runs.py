@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar, cast
 from uuid import UUID
@@ -10,13 +10,13 @@ from uuid import UUID
 from nexent_gql.kernel.json import JsonObject, dumps, loads_object
 from nexent_gql.ports.content import text_parts
 from nexent_gql.ports.engine import AgentEngine, AgentKind, RunSpec, Turn
-from nexent_gql.ports.llm import ModelEndpoint, ToolSpec
+from nexent_gql.ports.llm import ModelEndpoint
 from nexent_gql.ports.run_events import AttemptStarted, RunEventBody, TextDelta
-from nexent_gql.ports.tools import ToolContext, ToolResult
+from nexent_gql.ports.tools import OfferedTool, RunContext, ToolCallContext, ToolDefinition, ToolErrorCode, ToolResult
 from tests.support.scripted_models import ENDPOINT
 
 E = TypeVar("E", bound=RunEventBody)
-CONTEXT = ToolContext(tenant_id=UUID(int=1), user_id=UUID(int=2), run_id=UUID(int=3))
+CONTEXT = RunContext(tenant_id=UUID(int=1), user_id=UUID(int=2), run_id=UUID(int=3), agent_id=UUID(int=4))
 ASKED_AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 
 
@@ -89,25 +89,24 @@ class MemoryRun:
 
 
 class NotedTools:
-    """Implements `ToolBox`: `add`, `echo`, `slow` (waits), `fail`; notes what was called."""
+    """Implements `ToolCaller`: `add`, `echo`, `slow` (waits), `fail`; notes what was called."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, JsonObject]] = []
+        self.contexts: list[ToolCallContext] = []
         self.running = 0
         self.most_running = 0
 
-    def specs(self) -> Sequence[ToolSpec]:
-        """See `ToolBox`."""
-        return TOOLS
-
-    async def call(self, name: str, arguments: JsonObject, context: ToolContext) -> ToolResult:
-        """See `ToolBox`."""
-        assert context == CONTEXT
-        self.calls.append((name, arguments))
+    async def call(self, tool: OfferedTool, arguments: JsonObject, context: ToolCallContext) -> ToolResult:
+        """See `ToolCaller`."""
+        assert (context.tenant_id, context.user_id) == (CONTEXT.tenant_id, CONTEXT.user_id)
+        assert (context.run_id, context.agent_id) == (CONTEXT.run_id, CONTEXT.agent_id)
+        self.calls.append((tool.name, arguments))
+        self.contexts.append(context)
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
-            return await self._call(name, arguments)
+            return await self._call(tool.name, arguments)
         finally:
             self.running -= 1
 
@@ -121,14 +120,15 @@ class NotedTools:
             case "echo":
                 return ToolResult(str(arguments.get("text", "")))
             case _:
-                return ToolResult("it is broken", is_error=True)
+                return ToolResult("it is broken", ToolErrorCode.REFUSED)
 
 
-def tool(name: str, *required: str, kind: str = "number", **optional: str) -> ToolSpec:
+def tool(name: str, *required: str, kind: str = "number", **optional: str) -> OfferedTool:
     """Make a tool's description."""
     properties: JsonObject = {each: {"type": kind} for each in required}
     properties |= {each: {"type": kind, "default": default} for each, default in optional.items()}
-    return ToolSpec(name, f"What {name} does.", {"type": "object", "properties": properties, "required": [*required]})
+    parameters: JsonObject = {"type": "object", "properties": properties, "required": [*required]}
+    return OfferedTool(name, "tests", ToolDefinition(name, f"What {name} does.", parameters))
 
 
 TOOLS = (tool("add", "a", "b"), tool("slow", "seconds"), tool("echo", "text", kind="string"), tool("fail"))
@@ -142,7 +142,7 @@ def spec_of(
     instructions: str = "",
     history: tuple[Turn, ...] = (),
     model: ModelEndpoint = ENDPOINT,
-    tools: tuple[ToolSpec, ...] = TOOLS,
+    tools: tuple[OfferedTool, ...] = TOOLS,
 ) -> RunSpec:
     """Make a run's specification."""
     return RunSpec(

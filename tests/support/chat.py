@@ -22,7 +22,6 @@ from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.asking import Asking
 from nexent_gql.domains.runs.service import RunService
-from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.tables import Job
 from nexent_gql.kernel.clock import utc_now
@@ -30,7 +29,7 @@ from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.run_events import RunEventBody, encode_body
 from tests.support.direct_graphql import Answer, Data, DirectGraphQL
-from tests.support.toolbox import NamedTools
+from tests.support.toolbox import tool_service
 
 if TYPE_CHECKING:
     from nexent_gql.services import Services
@@ -157,7 +156,7 @@ async def open_chat(database: Database, redis_url: str) -> AsyncGenerator[Chat]:
     """Open the services on a database and a Valkey."""
     async with open_redis(redis_url) as redis:
         log = RedisEventLog(redis, ttl_s=60)
-        tools = ToolService(NamedTools())
+        tools = tool_service()
         agents = AgentService(database, tools, utc_now)
         conversations = ConversationService(database, agents, utc_now)
         runs = RunService(database, log, Asking(database, agents, utc_now), conversations, utc_now)

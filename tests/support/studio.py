@@ -22,7 +22,7 @@ from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.llm import Dialect, ModelEndpoint
 from tests.support.direct_graphql import Answer, Data, DirectGraphQL
-from tests.support.toolbox import NamedTools
+from tests.support.toolbox import NamedTools, tool_service
 
 if TYPE_CHECKING:
     from nexent_gql.services import Services
@@ -70,7 +70,7 @@ async def studio(database: Database, *, check_s: float = 15) -> AsyncGenerator[S
     async with outbound_client("any") as client:
         dialects = {Dialect.OPENAI: OpenAIModels(client), Dialect.OFFLINE: OfflineModels()}
         llm = LanguageModelGateway(dialects, check_s=check_s)
-        tools = ToolService(toolbox)
+        tools = tool_service(toolbox)
         yield Studio(
             database=database,
             toolbox=toolbox,

@@ -7,12 +7,12 @@ import pytest
 from nexent_gql.domains.agents.policy import AgentDraft, AgentPatch, merged, write
 from nexent_gql.domains.agents.tables import Agent
 from nexent_gql.domains.tools.errors import UnknownToolError
-from nexent_gql.domains.tools.service import ToolService, tool_id
+from nexent_gql.domains.tools.service import check_choice, page_tools, tool_id
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.page import PageRequest
 from nexent_gql.kernel.patch import UNSET, either
 from nexent_gql.ports.engine import AgentKind
-from tests.support.toolbox import NamedTools
+from tests.support.toolbox import BuiltinTools
 
 MODEL = uuid4()
 
@@ -57,27 +57,28 @@ def test_either_keeps_none_and_falsy_values() -> None:
 def test_a_refused_draft_writes_no_tools() -> None:
     row = agent()
     with pytest.raises(UnknownToolError) as refusal:
-        write(row, AgentDraft(name="Helper", tool_names=("wait", "fly")), ToolService(NamedTools("wait")))
+        write(row, AgentDraft(name="Helper", tool_names=("wait", "fly")), {"wait"})
     assert refusal.value.path == ("toolNames", "1")
     assert row.tool_names == ["wait"]
 
 
 def test_a_tool_that_the_agent_has_may_be_gone() -> None:
     row = agent()
-    write(row, merged(row, AgentPatch(name="Renamed")), ToolService(NamedTools()))
+    write(row, merged(row, AgentPatch(name="Renamed")), ())
     assert (row.name, row.tool_names) == ("Renamed", ["wait"])
 
 
-def test_chosen_tools_keep_the_order_of_the_choice() -> None:
-    tools = ToolService(NamedTools("a", "b", "c"))
-    assert [spec.name for spec in tools.chosen(["c", "gone", "a"])] == ["c", "a"]
+def test_a_choice_has_each_tool_once_and_not_too_many() -> None:
+    assert check_choice(["c", "a"], {"a", "b", "c"}, "toolNames") == ["c", "a"]
     with pytest.raises(InvalidInputError) as refusal:
-        tools.checked(["a", "a"], "toolNames")
+        check_choice(["a", "a"], {"a"}, "toolNames")
     assert refusal.value.path == ("toolNames", "1")
+    with pytest.raises(InvalidInputError, match="at most 50"):
+        check_choice([str(number) for number in range(51)], {str(number) for number in range(51)}, "toolNames")
 
 
 def test_ids_of_tools_are_the_same_everywhere() -> None:
     assert str(tool_id("calculator")) == "d1d67e8e-0da6-5e9d-a018-fb886a9764c8"
-    page = ToolService(NamedTools("a", "b")).page(PageRequest(size=1))
-    assert [spec.name for spec in page.rows] == ["a"]
+    page = page_tools(BuiltinTools().offered, PageRequest(size=1))
+    assert [tool.name for tool in page.rows] == ["current_time"]
     assert (page.has_next, page.has_previous) == (True, False)

@@ -4,9 +4,14 @@ import pytest
 
 from nexent_gql.adapters.engine_smolagents.functions import WrongArgumentsError, functions_of
 from nexent_gql.kernel.json import Json, JsonObject
-from nexent_gql.ports.llm import ToolSpec
+from nexent_gql.ports.tools import OfferedTool, ToolDefinition
 
-SEARCH = ToolSpec(
+
+def offered(name: str, description: str, parameters: JsonObject) -> OfferedTool:
+    return OfferedTool(name, "tests", ToolDefinition(name, description, parameters))
+
+
+SEARCH = offered(
     "search",
     'Find """things""".',
     {
@@ -58,7 +63,7 @@ def test_refuses_what_does_not_fit(positional: list[Json], named: JsonObject, wo
 
 def test_gives_every_tool_a_name_of_its_own() -> None:
     names = ["a-b", "a.b", "a_b", "1st", "class", "ok"]
-    functions = functions_of([ToolSpec(name, "", {"type": "object"}) for name in names])
+    functions = functions_of([offered(name, "", {"type": "object"}) for name in names])
     assert list(functions) == ["a_b", "a_b_", "a_b__", "_1st", "_class", "ok"]
     assert [function.spec.name for function in functions.values()] == names
     assert functions["ok"].declaration() == 'def ok() -> str:\n    """"""'

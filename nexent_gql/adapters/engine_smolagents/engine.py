@@ -16,7 +16,7 @@ from nexent_gql.ports.engine import AgentKind, RunPort, RunSpec
 from nexent_gql.ports.llm import ChatMessage, ChatRequest, LanguageModels, ToolCall
 from nexent_gql.ports.run_events import StepFinished
 from nexent_gql.ports.sandbox import CodeSandbox
-from nexent_gql.ports.tools import ToolBox, ToolResult
+from nexent_gql.ports.tools import ToolCaller, ToolResult
 
 
 class SmolagentsEngine:
@@ -24,7 +24,7 @@ class SmolagentsEngine:
 
     Args:
         models: Where answers come from.
-        tools: What agents may call.
+        tools: Calls tools.
         sandbox: Where code agents run their code.
         max_runs: Runs at once; further ones wait.
         grace_s: How long a cancelled run may take to end; in practice milliseconds.
@@ -33,7 +33,7 @@ class SmolagentsEngine:
     def __init__(
         self,
         models: LanguageModels,
-        tools: ToolBox,
+        tools: ToolCaller,
         sandbox: CodeSandbox,
         *,
         max_runs: int = 50,
@@ -96,7 +96,7 @@ class _Hands:
     def generate(self, step: int, messages: Sequence[ChatMessage], *, last: bool = False) -> Generation:
         """See `Hands`."""
         writes_code = self._snippets is not None and not last
-        tools = self._spec.tools if self._snippets is None else ()
+        tools = tuple(tool.spec for tool in self._spec.tools) if self._snippets is None else ()
         request = ChatRequest(
             messages=tuple(messages),
             tools=tools,

@@ -8,6 +8,7 @@ from typing import cast
 
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.ports.llm import ToolSpec
+from nexent_gql.ports.tools import OfferedTool
 
 _TYPES = {
     "string": "str",
@@ -67,10 +68,10 @@ class PythonFunction:
         return f'def {self.name}({signature}) -> str:\n    """{text}"""'
 
 
-def functions_of(tools: Sequence[ToolSpec]) -> dict[str, PythonFunction]:
+def functions_of(tools: Sequence[OfferedTool]) -> dict[str, PythonFunction]:
     """Return tools by names that Python accepts, each once."""
     functions: dict[str, PythonFunction] = {}
-    for spec in tools:
+    for spec in (tool.spec for tool in tools):
         name = re.sub(r"\W", "_", spec.name)
         if not name or name[0].isdigit() or keyword.iskeyword(name):
             name = f"_{name}"

@@ -11,7 +11,7 @@ from nexent_gql.adapters.engine_smolagents.functions import PythonFunction, Wron
 from nexent_gql.adapters.engine_smolagents.journal import Journal
 from nexent_gql.adapters.engine_smolagents.model_calls import FINAL_ANSWER
 from nexent_gql.adapters.engine_smolagents.speech import Speech
-from nexent_gql.adapters.engine_smolagents.tool_calls import Asked, ToolCalls
+from nexent_gql.adapters.engine_smolagents.tool_calls import Asked, ToolCalls, read_result
 from nexent_gql.kernel.fairness import Owner
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.ports.engine import CodeStateLostError, RunSpec
@@ -175,7 +175,7 @@ class _Calls:
         if self._tools is not None:
             return await self._tools.single(self._step, Asked(key, f"{PYTHON}_{self._step}_{index}", name, arguments))
         stored = await self._journal.once(key, _refuse)
-        return ToolResult(cast("str", stored["output"]), is_error=bool(stored["is_error"]))
+        return read_result(stored)
 
     async def _end(self, positional: tuple[Json, ...], named: JsonObject) -> Json:
         self.ended = True

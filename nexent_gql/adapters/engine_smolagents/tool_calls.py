@@ -5,6 +5,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar, cast
+from uuid import uuid5
 
 from nexent_gql.adapters.engine_smolagents.journal import Journal
 from nexent_gql.adapters.engine_smolagents.model_calls import FINAL_ANSWER
@@ -12,9 +13,11 @@ from nexent_gql.kernel.json import JsonObject, loads_object
 from nexent_gql.ports.engine import RunSpec
 from nexent_gql.ports.llm import ToolCall
 from nexent_gql.ports.run_events import ToolCallStarted, ToolOutput
-from nexent_gql.ports.tools import ToolBox, ToolResult
+from nexent_gql.ports.tools import ToolCallContext, ToolCaller, ToolErrorCode, ToolResult
 
 T = TypeVar("T")
+MAX_PARALLEL_CALLS = 8
+"""Calls of one agent that are under way at the same time; further ones wait."""
 _SHOWN_CHARS = 500
 
 
@@ -32,11 +35,12 @@ class Asked:
 class ToolCalls:
     """The tool calls of one agent."""
 
-    def __init__(self, tools: ToolBox, spec: RunSpec, journal: Journal) -> None:
+    def __init__(self, tools: ToolCaller, spec: RunSpec, journal: Journal) -> None:
         self._tools = tools
         self._context = spec.context
-        self._names = tuple(tool.name for tool in spec.tools)
+        self._offered = {tool.name: tool for tool in spec.tools}
         self._journal = journal
+        self._slots = asyncio.Semaphore(MAX_PARALLEL_CALLS)
 
     async def all(self, step: int, calls: Sequence[ToolCall]) -> list[ToolResult]:
         """Do the calls of one message at the same time; a call of `final_answer` has nothing to do."""
@@ -56,11 +60,12 @@ class ToolCalls:
         if asked.name == FINAL_ANSWER:
             return ToolResult("")
         stored = await self._journal.once(asked.key, lambda: self._do(step, asked))
-        return ToolResult(cast("str", stored["output"]), is_error=bool(stored["is_error"]))
+        return read_result(stored)
 
     async def _do(self, step: int, asked: Asked) -> JsonObject:
-        began = time.monotonic()
-        result = await self._call(asked)
+        async with self._slots:
+            began = time.monotonic()
+            result = await self._call(asked)
         self._journal.port.emit(
             ToolOutput(
                 call_id=asked.call_id,
@@ -72,18 +77,31 @@ class ToolCalls:
                 agent_path=self._journal.path,
             )
         )
-        return {"output": result.output, "is_error": result.is_error}
+        return write_result(result)
 
     async def _call(self, asked: Asked) -> ToolResult:
-        if asked.name not in self._names:
-            offered = ", ".join(self._names) or "none"
-            return ToolResult(f"There is no tool {asked.name!a}; there are: {offered}.", is_error=True)
+        tool = self._offered.get(asked.name)
+        if tool is None:
+            names = ", ".join(self._offered) or "none"
+            message = f"There is no tool {asked.name[:_SHOWN_CHARS]!a}; there are: {names}."
+            return ToolResult(message, ToolErrorCode.UNKNOWN_TOOL)
         if asked.arguments is None:
             shown = asked.written[:_SHOWN_CHARS]
-            return ToolResult(
-                f"The arguments are not a JSON object; write them again. You wrote: {shown}", is_error=True
-            )
-        return await self._tools.call(asked.name, asked.arguments, self._context)
+            message = f"The arguments are not a JSON object; write them again. You wrote: {shown}"
+            return ToolResult(message, ToolErrorCode.INVALID_ARGUMENTS)
+        return await self._tools.call(tool, asked.arguments, self._call_context(asked))
+
+    def _call_context(self, asked: Asked) -> ToolCallContext:
+        run = self._context
+        return ToolCallContext(
+            tenant_id=run.tenant_id,
+            user_id=run.user_id,
+            run_id=run.run_id,
+            agent_id=run.agent_id,
+            call_id=asked.call_id,
+            idempotency_key=str(uuid5(run.run_id, asked.key)),
+            deadline=run.deadline,
+        )
 
     def _announce(self, step: int, asked: Asked) -> None:
         arguments: JsonObject = {"written": asked.written} if asked.arguments is None else asked.arguments
@@ -96,6 +114,22 @@ class ToolCalls:
                 agent_path=self._journal.path,
             )
         )
+
+
+def write_result(result: ToolResult) -> JsonObject:
+    """Return a result as the journal keeps it."""
+    stored: JsonObject = {"output": result.output, "is_error": result.is_error}
+    return stored if result.error is None else stored | {"error": result.error.value}
+
+
+def read_result(stored: JsonObject) -> ToolResult:
+    """Read what `write_result` returned, also in a release that knew no codes."""
+    output = cast("str", stored["output"])
+    if not stored["is_error"]:
+        return ToolResult(output)
+    code = stored.get("error")
+    known = code in set(ToolErrorCode)
+    return ToolResult(output, ToolErrorCode(cast("str", code)) if known else ToolErrorCode.INTERNAL)
 
 
 def sendable(call: ToolCall) -> ToolCall:

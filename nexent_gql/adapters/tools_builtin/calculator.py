@@ -1,10 +1,10 @@
-"""Work out arithmetic, within bounds of time and size."""
+"""The tool `calculator`: arithmetic within bounds of time and size."""
 
 from pydantic import Field
 
 from nexent_gql.adapters.tools_builtin.arithmetic import ArithmeticFailure, work_out
-from nexent_gql.adapters.tools_builtin.tool import Arguments, Tool, ToolFailure
-from nexent_gql.ports.tools import ToolContext
+from nexent_gql.ports.tools import ToolCallContext
+from nexent_gql.toolkit import READ_ONLY, Arguments, ToolFailure, TypedTool
 
 _DESCRIPTION = """\
 Work out an arithmetic expression exactly as Python would: + - * / // % ** and parentheses, pi, e, and abs, ceil, \
@@ -12,7 +12,7 @@ comb, cos, degrees, exp, factorial, floor, gcd, lcm, log, log10, log2, max, min,
 tan."""
 
 
-class Calculator(Arguments):
+class CalculatorArguments(Arguments):
     """See `calculator`."""
 
     expression: str = Field(
@@ -20,13 +20,13 @@ class Calculator(Arguments):
     )
 
 
-def calculator() -> Tool[Calculator]:
-    """Make the tool that works out arithmetic; numbers have at most 3,000 digits, decimals 15 significant ones."""
+def calculator() -> TypedTool[CalculatorArguments]:
+    """Return the tool; numbers have at most 3,000 digits, decimals 15 significant ones."""
 
-    async def run(asked: Calculator, _context: ToolContext) -> str:
+    async def run(arguments: CalculatorArguments, _context: ToolCallContext) -> str:
         try:
-            return work_out(asked.expression)
+            return work_out(arguments.expression)
         except ArithmeticFailure as failure:
             raise ToolFailure(f"Argument 'expression': {failure}.") from None
 
-    return Tool("calculator", _DESCRIPTION, Calculator, run)
+    return TypedTool("calculator", _DESCRIPTION, CalculatorArguments, run, annotations=READ_ONLY)

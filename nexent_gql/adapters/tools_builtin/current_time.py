@@ -1,40 +1,44 @@
-"""Tell the time."""
+"""The tool `current_time`: date, time and weekday."""
 
+import asyncio
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from nexent_gql.adapters.tools_builtin.tool import Arguments, Tool, ToolFailure
 from nexent_gql.kernel.clock import Clock
-from nexent_gql.ports.tools import ToolContext
+from nexent_gql.kernel.timezones import MAX_NAME_CHARS, find_timezone
+from nexent_gql.ports.tools import ToolCallContext
+from nexent_gql.toolkit import READ_ONLY, Arguments, ToolFailure, TypedTool
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-class CurrentTime(Arguments):
+class CurrentTimeArguments(Arguments):
     """See `current_time`."""
 
     timezone: str = Field(
         default="UTC",
-        max_length=64,
-        description="IANA name of the time zone, for example Asia/Shanghai or Europe/Berlin.",
+        max_length=MAX_NAME_CHARS,
+        description="IANA name of the time zone in any case, for example Asia/Shanghai or Europe/Berlin.",
     )
 
 
-def current_time(clock: Clock) -> Tool[CurrentTime]:
-    """Make the tool that tells date, time and weekday in a time zone."""
+def current_time(clock: Clock) -> TypedTool[CurrentTimeArguments]:
+    """Return the tool."""
 
-    async def run(asked: CurrentTime, _context: ToolContext) -> str:
-        now = clock().astimezone(_zone(asked.timezone))
-        return f"{now.isoformat(sep=' ', timespec='seconds')} ({_DAYS[now.weekday()]}, {asked.timezone})"
+    async def run(arguments: CurrentTimeArguments, _context: ToolCallContext) -> str:
+        zone = await _find(arguments.timezone)
+        now = clock().astimezone(zone)
+        return f"{now.isoformat(sep=' ', timespec='seconds')} ({_DAYS[now.weekday()]}, {zone.key})"
 
-    return Tool("current_time", "Tell the current date, time and weekday in a time zone.", CurrentTime, run)
+    description = "Tell the current date, time and weekday in a time zone."
+    return TypedTool("current_time", description, CurrentTimeArguments, run, annotations=READ_ONLY)
 
 
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # unknown, not a name at all, a folder of names
+async def _find(name: str) -> ZoneInfo:
+    zone = await asyncio.to_thread(find_timezone, name)
+    if zone is None:
         raise ToolFailure(
-            f"Argument 'timezone': {name!a} is no IANA time zone; write for example Asia/Shanghai, or UTC."
-        ) from None
+            f"Argument 'timezone': {name!a} is not an IANA time zone; write for example Asia/Shanghai, or UTC."
+        )
+    return zone

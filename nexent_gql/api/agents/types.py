@@ -13,6 +13,7 @@ from nexent_gql.api.context import Info
 from nexent_gql.api.models.loaders import default_model_of_tenant, model_by_id
 from nexent_gql.api.models.types import Model
 from nexent_gql.api.related import related
+from nexent_gql.api.tools.loaders import tool_by_name
 from nexent_gql.api.tools.types import Tool
 from nexent_gql.domains.agents import tables
 from nexent_gql.domains.agents.definition import AgentDefinition
@@ -48,7 +49,7 @@ class Agent(relay.Node):
     kind: AgentKind = strawberry.field(description="How it acts.")
     max_steps: int = strawberry.field(description="Steps of one answer after which it has to come to an end, 1 to 50.")
     tool_names: list[str] = strawberry.field(
-        description="The tools it was given, at most 50; a name stays when the installation loses the tool."
+        description="Names of the tools it was given, at most 50; a name stays when its tool is removed."
     )
     version: int = strawberry.field(description="Counts changes, from 1; give it back as `expectedVersion`.")
     created_at: datetime = strawberry.field(description="When it was made.")
@@ -72,10 +73,11 @@ class Agent(relay.Node):
             return await info.context.loaders[model_by_id].load(self.model_id)
         return await info.context.loaders[default_model_of_tenant].load(self.tenant_id)
 
-    @strawberry.field(description="Those of its tools that the installation has, at most 50.")
-    def tools(self, info: Info) -> list[Tool]:
-        """Find them; they are in memory."""
-        return [Tool.of(spec) for spec in info.context.services.tools.chosen(self.tool_names)]
+    @strawberry.field(description="Those of its tools that the tenant has, at most 50, in the order of `toolNames`.")
+    async def tools(self, info: Info) -> list[Tool]:
+        """Load with the tools of other agents."""
+        tools = await info.context.loaders[tool_by_name].load_many(self.tool_names)
+        return [tool for tool in tools if tool is not None]
 
     @strawberry.field(
         description="The agent as a file holds it, for `importAgent` here or elsewhere; its model is not in it."

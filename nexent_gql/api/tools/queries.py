@@ -6,6 +6,7 @@ from nexent_gql.api.context import Info
 from nexent_gql.api.permissions import SignedIn
 from nexent_gql.api.relay import After, Before, Connection, First, Last, connection, page_request
 from nexent_gql.api.tools.types import Tool
+from nexent_gql.domains.tools.service import page_tools
 
 
 @strawberry.type
@@ -13,15 +14,16 @@ class ToolQueries:
     """Reads."""
 
     @strawberry.field(
-        description="The tools of this installation, in an order of its own.", permission_classes=[SignedIn]
+        description="The tools that agents of your tenant can be given, built-in ones first.",
+        permission_classes=[SignedIn],
     )
     async def tools(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Tool]:
         """Page through them."""
-        service = info.context.services.tools
+        tools = await info.context.services.tools.list_all(info.context.actor)
 
         async def count() -> int:
-            return len(service.specs())
+            return len(tools)
 
-        return connection(service.page(page_request(first, after, last, before)), Tool.of, count=count)
+        return connection(page_tools(tools, page_request(first, after, last, before)), Tool.of, count=count)

@@ -1,10 +1,11 @@
 """What an agent may be: texts, bounds and choices that make sense."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
 from nexent_gql.domains.agents.tables import Agent
-from nexent_gql.domains.tools.service import ToolService
+from nexent_gql.domains.tools.service import check_choice
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.patch import UNSET, Unset, either
 from nexent_gql.kernel.text import line, optional_text
@@ -44,11 +45,12 @@ class AgentPatch:
     tool_names: tuple[str, ...] | Unset | None = UNSET
 
 
-def write(row: Agent, draft: AgentDraft, tools: ToolService) -> None:
+def write(row: Agent, draft: AgentDraft, available_tools: Collection[str]) -> None:
     """Check `draft` and write it to a row; tools that the row has already may stay when they are gone.
 
     Raises:
         InvalidInputError: A field breaks a rule; the error names it.
+        UnknownToolError: A tool is neither available nor the row's already.
     """
     description = optional_text(draft.description, "description", max_chars=MAX_DESCRIPTION_CHARS)
     instructions = optional_text(draft.instructions, "instructions", max_chars=MAX_INSTRUCTIONS_CHARS)
@@ -56,7 +58,7 @@ def write(row: Agent, draft: AgentDraft, tools: ToolService) -> None:
     row.description, row.instructions = description or "", instructions or ""
     row.model_id, row.kind = draft.model_id, draft.kind
     row.max_steps = _checked_steps(draft.max_steps)
-    row.tool_names = tools.checked(draft.tool_names, "toolNames", keep=row.tool_names)
+    row.tool_names = check_choice(draft.tool_names, {*available_tools, *row.tool_names}, "toolNames")
 
 
 def merged(row: Agent, patch: AgentPatch) -> AgentDraft:

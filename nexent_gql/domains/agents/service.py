@@ -1,6 +1,6 @@
 """Use cases around agents: everybody of a tenant may see and use them, developers may change them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,8 +18,10 @@ from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import Page, PageRequest
+from nexent_gql.kernel.patch import Unset
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.kernel.text import optional_text
+from nexent_gql.ports.tools import OfferedTool
 
 MAX_SEARCH_CHARS = 200
 _MAX_USERS_SHOWN = 20
@@ -44,6 +46,9 @@ class AgentService:
             AgentNameTakenError: Another agent has the name.
         """
         actor.require(Role.DEVELOPER)
+        return await self._create(actor, draft, await self._tools.get_by_name(actor, draft.tool_names))
+
+    async def _create(self, actor: Principal, draft: AgentDraft, available_tools: Collection[str]) -> Agent:
         now = self._clock()
         row = Agent(
             id=new_id(),
@@ -53,7 +58,7 @@ class AgentService:
             created_at=now,
             updated_at=now,
         )
-        write(row, draft, self._tools)
+        write(row, draft, available_tools)
         with translated(_violations(row.name, row.model_id)):
             async with self._db.transaction(actor.tenant_id) as session:
                 AgentRepository(session, actor.tenant_id).add(row)
@@ -69,9 +74,11 @@ class AgentService:
             AgentNameTakenError: Another agent has the name.
         """
         definition = AgentDefinition.parse(content)
-        here = tuple(tool.name for tool in self._tools.chosen(definition.tool_names))
-        row = await self.create(actor, definition.draft(name, here))
-        return row, [tool for tool in definition.tool_names if tool not in here]
+        actor.require(Role.DEVELOPER)
+        available = await self._tools.get_by_name(actor, definition.tool_names)
+        chosen = tuple(name for name in definition.tool_names if name in available)
+        row = await self._create(actor, definition.draft(name, chosen), available)
+        return row, [name for name in definition.tool_names if name not in available]
 
     async def update(
         self, actor: Principal, agent_id: UUID, patch: AgentPatch, *, expected_version: int | None = None
@@ -88,10 +95,12 @@ class AgentService:
             AgentNameTakenError: Another agent has the name.
         """
         actor.require(Role.DEVELOPER)
+        names = () if isinstance(patch.tool_names, Unset) else patch.tool_names or ()
+        available = await self._tools.get_by_name(actor, names)  # ahead of the transaction: providers open their own
         with translated(_violations(patch.name, patch.model_id)):
             async with self._db.transaction(actor.tenant_id) as session:
                 row = await self._locked(session, actor, agent_id, expected_version)
-                write(row, merged(row, patch), self._tools)
+                write(row, merged(row, patch), available)
                 row.version += 1
                 row.updated_at = self._clock()
         return row
@@ -165,6 +174,20 @@ class AgentService:
         """Return those of `names` that an agent of the tenant has, or a deleted one had."""
         async with self._db.read(actor.tenant_id) as session:
             return await AgentRepository(session, actor.tenant_id).names_ever(names)
+
+    def builtin_tools(self, agent: Agent) -> tuple[OfferedTool, ...] | None:
+        """Return an agent's tools when all of them are built in; None when providers have to be asked."""
+        return self._tools.builtin(agent.tool_names)
+
+    async def offered_tools(self, actor: Principal, agent: Agent) -> tuple[OfferedTool, ...]:
+        """Return an agent's tools as a run is given them, without those that are gone.
+
+        Call it outside of transactions: providers of tools open their own.
+
+        Raises:
+            UnavailableError: A source of tools does not answer.
+        """
+        return await self._tools.offer(actor, agent.id, agent.tool_names)
 
     async def _locked(
         self, session: AsyncSession, actor: Principal, agent_id: UUID, expected_version: int | None

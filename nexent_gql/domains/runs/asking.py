@@ -1,8 +1,7 @@
 """Asking for answers: send, edit, regenerate, retry; each is one transaction with its job in it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
@@ -23,6 +22,7 @@ from nexent_gql.domains.conversations.policy import PartDraft, message_content
 from nexent_gql.domains.conversations.tables import Conversation, Message, MessageRole
 from nexent_gql.domains.conversations.turns import Turns
 from nexent_gql.domains.runs.errors import (
+    AgentKeepsChangingError,
     ClientIdReusedError,
     InvalidRequestError,
     RunBusyError,
@@ -32,18 +32,20 @@ from nexent_gql.domains.runs.errors import (
 )
 from nexent_gql.domains.runs.jobs import ExecuteRun
 from nexent_gql.domains.runs.repository import RunRepository
+from nexent_gql.domains.runs.spec import ToolOffers, ToolsNotListedError, freeze_spec
 from nexent_gql.domains.runs.stopping import stop_run
 from nexent_gql.domains.runs.tables import Run
 from nexent_gql.jobs.enqueue import enqueue
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
-from nexent_gql.kernel.json import JsonObject, dumps
+from nexent_gql.kernel.json import dumps
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.kernel.text import line
 from nexent_gql.ports.content import ContentPart, encode_parts, join_text, text_parts
 
 MAX_CLIENT_ID_CHARS = 128
 DEFAULT_MAX_ACTIVE = 500
+_MAX_TRIES = 5
 
 
 class OnBusy(StrEnum):
@@ -86,6 +88,7 @@ class _Request:
 
     client_id: str | None
     facts: tuple[str, ...]
+    offers: ToolOffers = field(default_factory=ToolOffers, compare=False)
 
     @property
     def hash(self) -> str:
@@ -232,18 +235,27 @@ class Asking:
 
         Raises:
             TooManyRunsError: The tenant has as many as it may.
+            AgentKeepsChangingError: The agent was changed each time its tools had been listed.
+            UnavailableError: A source of tools does not answer.
         """
         if (known := await self._known(actor, request)) is not None:
             return known
-        try:
-            async with self._db.transaction(actor.tenant_id) as session:
-                if await RunRepository(session, actor.tenant_id).count_active() >= self._max_active:
-                    raise TooManyRunsError(self._max_active)
-                return await ask(session)
-        except (IntegrityError, RunBusyError):
-            if (known := await self._known(actor, request)) is not None:
-                return known
-            raise
+        for _ in range(_MAX_TRIES):
+            try:
+                return await self._insert(actor, ask)
+            except ToolsNotListedError as error:
+                await request.offers.load(self._agents, actor, error.agent)
+            except (IntegrityError, RunBusyError):
+                if (known := await self._known(actor, request)) is not None:
+                    return known
+                raise
+        raise AgentKeepsChangingError
+
+    async def _insert(self, actor: Principal, ask: _Ask) -> Asked:
+        async with self._db.transaction(actor.tenant_id) as session:
+            if await RunRepository(session, actor.tenant_id).count_active() >= self._max_active:
+                raise TooManyRunsError(self._max_active)
+            return await ask(session)
 
     async def _known(self, actor: Principal, request: _Request) -> Asked | None:
         if request.client_id is None:
@@ -333,6 +345,7 @@ class Asking:
         request: _Request,
     ) -> Asked:
         """Insert the answer, its run and its job, with all that waits to be written."""
+        tools = request.offers.get(self._agents, agent)
         now, run_id = self._clock(), new_id()
         answer = turns.open_answer(conversation, question, run_id, now)
         work = ExecuteRun(run_id=run_id, conversation_id=conversation.id)
@@ -347,26 +360,13 @@ class Asking:
             job_id=await enqueue(session, conversation.tenant_id, work, user_id=conversation.owner_id),
             client_id=request.client_id,
             request_hash=request.hash if request.client_id else None,
-            spec=snapshot(agent, now),
+            spec=freeze_spec(agent, tools, now),
             created_at=now,
         )
         RunRepository(session, conversation.tenant_id).add(run)
         body = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
         await turns.tell(conversation, now, body)
         return Asked(run, conversation, question, answer)
-
-
-def snapshot(agent: Agent, now: datetime) -> JsonObject:
-    """Freeze what decides the answer; the model's key is looked up when it is used."""
-    return {
-        "agent_name": agent.name,
-        "kind": agent.kind,
-        "instructions": agent.instructions,
-        "max_steps": agent.max_steps,
-        "model_id": str(agent.model_id) if agent.model_id else None,
-        "tool_names": list(agent.tool_names),
-        "asked_at": now.isoformat(),
-    }
 
 
 def _request(client_id: str | None, *facts: str) -> _Request:

@@ -52,6 +52,17 @@ class ClientIdReusedError(ConflictError):
         )
 
 
+class AgentKeepsChangingError(ConflictError):
+    """The agent was changed again and again while its tools were listed."""
+
+    code = "AGENT_KEEPS_CHANGING"
+    retryable = True
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("The agent is being changed at this moment; try again.")
+
+
 class RunNotFinishedError(ConflictError):
     """Only a run that has ended can be done again."""
 

@@ -1,6 +1,7 @@
 """Doing a run: a worker's side. The engine answers, this keeps the books."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
@@ -20,6 +21,7 @@ from nexent_gql.domains.runs.execution import Execution
 from nexent_gql.domains.runs.history import turn_of
 from nexent_gql.domains.runs.jobs import ExecuteRun, GenerateTitle
 from nexent_gql.domains.runs.repository import RunRepository
+from nexent_gql.domains.runs.spec import frozen_tools
 from nexent_gql.domains.runs.stopping import close_run
 from nexent_gql.domains.runs.tables import Run, RunStatus
 from nexent_gql.domains.tools.service import ToolService
@@ -32,7 +34,7 @@ from nexent_gql.kernel.errors import DomainError, UnavailableError
 from nexent_gql.ports.engine import AgentEngine, AgentKind, RunFailedError, RunSpec
 from nexent_gql.ports.events import EventLog, StaleAttemptError
 from nexent_gql.ports.run_events import AttemptStarted, RunFinished
-from nexent_gql.ports.tools import ToolContext
+from nexent_gql.ports.tools import RunContext
 from nexent_gql.streams.sink import RunSink, SinkSettings, open_sink
 
 _log = structlog.get_logger()
@@ -219,11 +221,17 @@ class RunExecutor:
             instructions=str(spec["instructions"]),
             max_steps=cast("int", spec["max_steps"]),
             model=model,
-            tools=self._tools.chosen(cast("list[str]", spec["tool_names"])),
+            tools=frozen_tools(spec, self._tools),
             history=tuple(map(turn_of, history[:-1])),
             question=history[-1].content,
             asked_at=datetime.fromisoformat(str(spec["asked_at"])),
-            context=ToolContext(tenant_id=run.tenant_id, user_id=run.owner_id, run_id=run.id),
+            context=RunContext(
+                tenant_id=run.tenant_id,
+                user_id=run.owner_id,
+                run_id=run.id,
+                agent_id=run.agent_id,
+                deadline=time.monotonic() + self._settings.deadline_s,
+            ),
         )
 
 

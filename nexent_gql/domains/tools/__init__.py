@@ -1,4 +1,1 @@
-"""The tools of the installation: what there is, and whether a choice of names is valid.
-
-Owns no rows and runs nothing: the box of tools is a port, and runs call it.
-"""
+"""The tools that agents can call: what there is for a tenant, and calls of them."""

@@ -1,10 +1,10 @@
 """What can be wrong about a choice of tools."""
 
-from nexent_gql.kernel.errors import InvalidInputError
+from nexent_gql.kernel.errors import InvalidInputError, UnavailableError
 
 
 class UnknownToolError(InvalidInputError):
-    """The installation has no tool of this name; the query `tools` lists those there are."""
+    """The tenant has no tool of this name; the query `tools` lists those there are."""
 
     code = "UNKNOWN_TOOL"
 
@@ -12,3 +12,14 @@ class UnknownToolError(InvalidInputError):
         """Name it, cut to a length that fits a message."""
         shown = name[:64]
         super().__init__(f"There is no tool {shown!a}; `tools` lists those there are.", path=path, name=shown)
+
+
+class ToolsUnavailableError(UnavailableError):
+    """A source of tools does not answer, so that nobody knows which tools there are."""
+
+    code = "TOOLS_UNAVAILABLE"
+
+    def __init__(self, provider: str) -> None:
+        """Name the provider."""
+        message = f"The tools of {provider!a} cannot be listed at present; try again in a moment."
+        super().__init__(message, provider=provider)

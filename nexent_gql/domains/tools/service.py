@@ -1,79 +1,115 @@
-"""Use cases around tools, which the installation has and nobody changes."""
+"""Use cases around tools: which there are for a tenant, and which an agent or a run has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from nexent_gql.domains.tools.catalog import ToolCatalog
 from nexent_gql.domains.tools.errors import UnknownToolError
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.page import Cursor, InvalidCursorError, Page, PageRequest, cut
-from nexent_gql.ports.llm import ToolSpec
-from nexent_gql.ports.tools import ToolBox
+from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.tools import OfferedTool
 
 MAX_TOOLS = 50
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def tool_id(name: str) -> UUID:
-    """Return the id of a tool, which is the same in every installation and at all times."""
+    """Return the id of a tool, which depends on nothing but its name."""
     return uuid5(NAMESPACE_URL, f"nexent_gql/tool/{name}")
 
 
 class ToolService:
     """Which tools there are."""
 
-    def __init__(self, toolbox: ToolBox) -> None:
-        self._toolbox = toolbox
+    def __init__(self, catalog: ToolCatalog) -> None:
+        self._catalog = catalog
 
-    def specs(self) -> Sequence[ToolSpec]:
-        """Return every tool, in the installation's order."""
-        return self._toolbox.specs()
-
-    def page(self, page: PageRequest) -> Page[ToolSpec]:
-        """Page through the tools, in the installation's order.
+    async def list_all(self, actor: Principal) -> Sequence[OfferedTool]:
+        """Return the tools that agents of the actor's tenant may be given, in a stable order.
 
         Raises:
-            InvalidCursorError: The tool that the cursor stood for is not there.
+            UnavailableError: A source of tools does not answer.
         """
-        order = list(self.specs())
-        if page.after is not None:
-            order = order[_index(order, page.after, "after") + 1 :]
-        if page.before is not None:
-            order = order[: _index(order, page.before, "before")]
-        if page.backward:
-            order.reverse()
-        return cut(order, page, lambda spec: Cursor(at=_NO_TIME, id=tool_id(spec.name)))
+        return tuple((await self._catalog.find_all(actor)).values())
 
-    def get_many(self, ids: Sequence[UUID]) -> Mapping[UUID, ToolSpec]:
-        """Return those of `ids` that there are."""
-        by_id = {tool_id(spec.name): spec for spec in self.specs()}
+    async def get_many(self, actor: Principal, ids: Collection[UUID]) -> Mapping[UUID, OfferedTool]:
+        """Return those of `ids` that the tenant has.
+
+        Raises:
+            UnavailableError: A source of tools does not answer.
+        """
+        by_id = {tool_id(tool.name): tool for tool in await self.list_all(actor)}
         return {id_: by_id[id_] for id_ in ids if id_ in by_id}
 
-    def chosen(self, names: Sequence[str]) -> tuple[ToolSpec, ...]:
-        """Return those of `names` that there are, in the order of `names`; a stored choice outlives a tool."""
-        known = {spec.name: spec for spec in self.specs()}
-        return tuple(known[name] for name in names if name in known)
-
-    def checked(self, names: Sequence[str], *path: str, keep: Sequence[str] = ()) -> list[str]:
-        """Return a choice of names as it is stored; those in `keep` pass also when the tool is gone.
+    async def get_by_name(self, actor: Principal, names: Collection[str]) -> Mapping[str, OfferedTool]:
+        """Return those of `names` that the tenant has; names of built-in tools alone ask no provider.
 
         Raises:
-            InvalidInputError: More than 50, or one twice; `path` and the index name the place.
-            UnknownToolError: There is no such tool.
+            UnavailableError: A source of tools does not answer.
         """
-        if len(names) > MAX_TOOLS:
-            raise InvalidInputError(f"Choose at most {MAX_TOOLS} tools.", path=path, limit=MAX_TOOLS)
-        known = {spec.name for spec in self.specs()} | set(keep)
-        for index, name in enumerate(names):
-            if name not in known:
-                raise UnknownToolError(name, (*path, str(index)))
-            if name in names[:index]:
-                raise InvalidInputError(f"The tool {name} is chosen twice.", path=(*path, str(index)), name=name)
-        return list(names)
+        if (builtin := self.builtin(names)) is not None:
+            return {tool.name: tool for tool in builtin}
+        tools = await self._catalog.find_all(actor)
+        return {name: tools[name] for name in names if name in tools}
+
+    async def offer(self, actor: Principal, agent_id: UUID, names: Sequence[str]) -> tuple[OfferedTool, ...]:
+        """Return the tools that an agent is offered, in the order of `names`, without those that are gone.
+
+        Raises:
+            UnavailableError: A source of tools does not answer.
+        """
+        tools = await self._catalog.find_all(actor, agent_id)
+        return tuple(tools[name] for name in names if name in tools)
+
+    def builtin(self, names: Collection[str]) -> tuple[OfferedTool, ...] | None:
+        """Return the tools of `names` if no provider has to be asked for them; None otherwise."""
+        if self._catalog.has_providers and not self._catalog.builtin.keys() >= set(names):
+            return None
+        return self.builtin_only(names)
+
+    def builtin_only(self, names: Collection[str]) -> tuple[OfferedTool, ...]:
+        """Return those of `names` that are built in."""
+        builtin = self._catalog.builtin
+        return tuple(builtin[name] for name in names if name in builtin)
 
 
-def _index(order: Sequence[ToolSpec], cursor: Cursor, argument: str) -> int:
-    ids = [tool_id(spec.name) for spec in order]
+def page_tools(tools: Sequence[OfferedTool], page: PageRequest) -> Page[OfferedTool]:
+    """Page through tools in their order.
+
+    Raises:
+        InvalidCursorError: The tool that the cursor stood for is not there.
+    """
+    order = list(tools)
+    if page.after is not None:
+        order = order[_index(order, page.after, "after") + 1 :]
+    if page.before is not None:
+        order = order[: _index(order, page.before, "before")]
+    if page.backward:
+        order.reverse()
+    return cut(order, page, lambda tool: Cursor(at=_NO_TIME, id=tool_id(tool.name)))
+
+
+def check_choice(names: Sequence[str], available: Collection[str], *path: str) -> list[str]:
+    """Return a choice of tools as an agent stores it.
+
+    Raises:
+        InvalidInputError: More than 50, or one twice; `path` and the index name the place.
+        UnknownToolError: A name is not among those available.
+    """
+    if len(names) > MAX_TOOLS:
+        raise InvalidInputError(f"Choose at most {MAX_TOOLS} tools.", path=path, limit=MAX_TOOLS)
+    for index, name in enumerate(names):
+        if name not in available:
+            raise UnknownToolError(name, (*path, str(index)))
+        if name in names[:index]:
+            raise InvalidInputError(f"The tool {name} is chosen twice.", path=(*path, str(index)), name=name)
+    return list(names)
+
+
+def _index(order: Sequence[OfferedTool], cursor: Cursor, argument: str) -> int:
+    ids = [tool_id(tool.name) for tool in order]
     if cursor.at != _NO_TIME or cursor.id not in ids:
         raise InvalidCursorError(argument)
     return ids.index(cursor.id)

@@ -1,0 +1,77 @@
+"""What a run keeps of its agent when it is asked for, so that every attempt at it does the same."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from nexent_gql.domains.agents.service import AgentService
+from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.tools.service import ToolService
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.tools import OfferedTool
+
+
+class ToolsNotListedError(Exception):
+    """Ends a transaction in which an agent's tools turn out to be unknown; `ToolOffers.load` has to come first."""
+
+    def __init__(self, agent: Agent) -> None:
+        """Name the agent."""
+        super().__init__()
+        self.agent = agent
+
+
+class ToolOffers:
+    """The tools of the agents that one request meets.
+
+    Providers of tools open transactions of their own, so they must not be asked inside another one: a request that
+    holds one connection and waits for a second could block all others. Which agent answers is known only inside the
+    transaction. Agents whose tools are all built in, the usual case, need no second try.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._loaded: dict[tuple[UUID, int], tuple[OfferedTool, ...]] = {}
+
+    def get(self, agents: AgentService, agent: Agent) -> tuple[OfferedTool, ...]:
+        """Return an agent's tools.
+
+        Raises:
+            ToolsNotListedError: Providers have to be asked for this version of the agent.
+        """
+        tools = agents.builtin_tools(agent)
+        if tools is None:
+            tools = self._loaded.get((agent.id, agent.version))
+        if tools is None:
+            raise ToolsNotListedError(agent)
+        return tools
+
+    async def load(self, agents: AgentService, actor: Principal, agent: Agent) -> None:
+        """Ask the providers, outside of transactions.
+
+        Raises:
+            UnavailableError: A provider does not answer.
+        """
+        self._loaded[agent.id, agent.version] = await agents.offered_tools(actor, agent)
+
+
+def freeze_spec(agent: Agent, tools: Sequence[OfferedTool], now: datetime) -> JsonObject:
+    """Return what decides the answer; the model's key is looked up when it is used."""
+    return {
+        "agent_name": agent.name,
+        "kind": agent.kind,
+        "instructions": agent.instructions,
+        "max_steps": agent.max_steps,
+        "model_id": str(agent.model_id) if agent.model_id else None,
+        "tool_names": list(agent.tool_names),  # for workers of a release that does not read `tools`
+        "tools": [tool.to_json() for tool in tools],
+        "asked_at": now.isoformat(),
+    }
+
+
+def frozen_tools(spec: JsonObject, tools: ToolService) -> tuple[OfferedTool, ...]:
+    """Return the tools that a run was given; runs of an earlier release have only names, of built-in tools."""
+    if "tools" in spec:
+        return tuple(map(OfferedTool.from_json, cast("list[JsonObject]", spec["tools"])))
+    return tools.builtin_only(cast("list[str]", spec["tool_names"]))
