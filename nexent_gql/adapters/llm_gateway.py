@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from nexent_gql.adapters.llm_messages import normalise_messages
+from nexent_gql.adapters.llm_messages import has_images, normalise_messages, without_images
 from nexent_gql.kernel.errors import Detail
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.llm import (
@@ -22,6 +22,7 @@ from nexent_gql.ports.llm import (
     ModelOverloadedError,
     ModelProtocolError,
     ModelRateLimitedError,
+    ModelRequestRefusedError,
     ModelStreamBrokenError,
     ModelTimeoutError,
     ModelUnreachableError,
@@ -100,7 +101,9 @@ class LanguageModelGateway:
     async def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
         """Stream one answer; the last item is `Finished`, and closing the generator closes the connection.
 
-        The messages are put into an order and shape that every provider accepts.
+        The messages are put into an order and shape that every provider accepts. A request with images that is
+        refused is sent once more without them: most models cannot see, and an image in the history must not end
+        the conversation.
 
         Raises:
             ModelError: The answer did not come, or not whole; `details["tries"]` tells how often it was asked for.
@@ -117,6 +120,9 @@ class LanguageModelGateway:
                         begun = True
                         yield chunk
             except ModelError as error:
+                if not begun and _may_be_about_images(error, request):
+                    request = replace(request, messages=without_images(request.messages))
+                    continue
                 wait_s = None if begun else self._retry.wait_s(error, tried)
                 if wait_s is None:
                     error.details["tries"] = tried
@@ -162,6 +168,12 @@ class LanguageModelGateway:
                 cause="DIALECT",
             )
         return models
+
+
+def _may_be_about_images(error: ModelError, request: ChatRequest) -> bool:
+    """Tell whether a request was refused for any other reason than what it says."""
+    is_refused = isinstance(error, ModelRequestRefusedError) and error.details.get("reason") != "content_filter"
+    return is_refused and has_images(request.messages)
 
 
 def since_ms(began: float) -> int:

@@ -19,6 +19,7 @@ from nexent_gql.ports.llm import ChatMessage, ToolCall
 NO_OUTPUT = "(no output)"
 NO_RESULT = "(No result: the call was interrupted.)"
 RESULTS_READ = "I have read the results."
+IMAGE_UNSEEN = "(There is an image here, which you cannot see.)"
 EARLIER_LEFT_OUT = "(Earlier messages are left out.)"
 
 
@@ -37,6 +38,20 @@ def normalise_messages(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ..
     return (*([ChatMessage.from_text("system", system)] if system else ()), *turns)
 
 
+def has_images(messages: Iterable[ChatMessage]) -> bool:
+    """Tell whether any message has an image."""
+    return any(isinstance(part, ImagePart) for message in messages for part in message.parts)
+
+
+def without_images(messages: Iterable[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """Return messages for a model that cannot see: each image becomes a note that there was one."""
+    return tuple([replace(message, parts=tuple(map(_noted, message.parts))) for message in messages])
+
+
+def _noted(part: ContentPart) -> ContentPart:
+    return TextPart(IMAGE_UNSEEN) if isinstance(part, ImagePart) else part
+
+
 def _sendable_parts(parts: Iterable[ContentPart]) -> tuple[ContentPart, ...]:
     return tuple([sendable for part in parts if (sendable := _sendable(part)) is not None])
 
@@ -50,7 +65,7 @@ def _sendable(part: ContentPart) -> ContentPart | None:
         case FilePart():
             return TextPart(f"(Attached file: {part.name}, {part.media_type}, {part.size_bytes:,} bytes.)")
         case ImagePart() if part.source is None:
-            return TextPart("(Attached image, which cannot be shown.)")
+            return TextPart(IMAGE_UNSEEN)
         case _:
             return part
 

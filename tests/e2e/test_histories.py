@@ -103,3 +103,28 @@ async def test_the_offline_model_says_that_it_cannot_see(client: Client) -> None
     (edge,) = (await client.one(AGENTS))["edges"]
     sent = await client.send("What is this?", agentId=edge["node"]["id"], parts=[{"image": {"url": "https://a.com/b"}}])
     assert "cannot see images" in text_of(await client.whole(sent["run"]["id"]))
+
+
+async def test_a_model_that_cannot_see_reads_that_there_was_an_image(stage: Stage) -> None:
+    blind = Status(400, message="image_url is only supported by certain models", times=1)
+    stage.provider.script(stage.script, [blind, Text("I see nothing.")])
+    sent = await stage.send("What is this?", parts=[{"image": {"url": "https://example.com/cat.png"}}])
+    assert await answered(stage, sent) == "I see nothing."
+    assert "an image here, which you cannot see" in str(asked(stage)[-1].messages[1]["content"])
+
+
+async def test_a_conversation_that_has_outgrown_the_model_goes_on_with_its_newest_turns(stage: Stage) -> None:
+    stage.provider.script(stage.script, [Text("one")], [Text("two")], turn_by="history")
+    first = await stage.send(f"first {'x' * 8_000}")
+    assert await answered(stage, first) == "one"
+    assert await answered(stage, await ask(stage, f"second {'x' * 2_000}", first)) == "two"
+    too_long = Status(400, message="maximum context length is 1024", code="context_length_exceeded", times=1)
+    stage.provider.script(
+        stage.script, [Tool("calculator", {"expression": "1"})], [too_long, Text("three")], turn_by="last_user"
+    )
+    last = await ask(stage, "third", first)
+    assert await answered(stage, last) == "three"
+    cut = asked(stage)[-1].messages
+    assert "first" not in str(cut)
+    assert "Earlier messages of this conversation are left out" in str(cut[1]["content"])
+    assert [message["role"] for message in cut] == ["system", "user", "assistant", "user", "assistant", "tool"]

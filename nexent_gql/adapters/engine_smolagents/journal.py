@@ -28,13 +28,17 @@ _SPEAKS = re.compile(rf"{MAIN}/(\d+)/(model|python)")
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A finished answer of the model; `shown` is what of it became answer text, separators included."""
+    """A finished answer of the model; `shown` is what of it became answer text, separators included.
+
+    `budget_tokens` is what the messages had to be cut to before the model took them; None: they were not cut.
+    """
 
     text: str
     calls: tuple[ToolCall, ...]
     reason: str
     usage: Usage | None
     shown: str
+    budget_tokens: int | None = None
 
     def to_json(self) -> JsonObject:
         """Return it as it is stored; `shown` is left out where it is the text."""
@@ -45,6 +49,8 @@ class Generation:
             stored["usage"] = cast("JsonObject", asdict(self.usage))
         if self.shown != self.text:
             stored["shown"] = self.shown
+        if self.budget_tokens is not None:
+            stored["budget_tokens"] = self.budget_tokens
         return stored
 
     @classmethod
@@ -59,6 +65,7 @@ class Generation:
             reason=cast("str", stored["reason"]),
             usage=Usage(**usage) if usage is not None else None,
             shown=cast("str", stored.get("shown", text)),
+            budget_tokens=cast("int | None", stored.get("budget_tokens")),
         )
 
 

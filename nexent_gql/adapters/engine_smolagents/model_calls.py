@@ -5,16 +5,20 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+import structlog
+
 from nexent_gql.adapters.engine_smolagents.answer_argument import AnswerArgument
 from nexent_gql.adapters.engine_smolagents.code_text import CodeText
 from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal
 from nexent_gql.adapters.engine_smolagents.speech import Speech
+from nexent_gql.adapters.engine_smolagents.window import ContextWindow
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.engine import AnswerCutError
 from nexent_gql.ports.llm import (
     ChatRequest,
     Finished,
     LanguageModels,
+    ModelContextTooLongError,
     ModelEndpoint,
     ModelProtocolError,
     ModelRequestRefusedError,
@@ -26,6 +30,7 @@ from nexent_gql.ports.llm import (
 from nexent_gql.ports.run_events import CodeDelta, ReasoningDelta, UsageUpdated
 
 FINAL_ANSWER = "final_answer"
+_log = structlog.get_logger()
 
 
 class Reader(Protocol):
@@ -124,7 +129,10 @@ class CodeReader:
 class ModelCalls:
     """The model calls of one agent, one at a time, counted as its steps."""
 
-    def __init__(self, models: LanguageModels, endpoint: ModelEndpoint, journal: Journal) -> None:
+    def __init__(
+        self, models: LanguageModels, endpoint: ModelEndpoint, journal: Journal, window: ContextWindow
+    ) -> None:
+        self._window = window
         self._models = models
         self._endpoint = endpoint
         self._journal = journal
@@ -139,15 +147,29 @@ class ModelCalls:
         """
         journal = self._journal
         key = journal.key(step, "model")
-        generation = Generation.of(await journal.once(key, lambda: self._stream(step, request, reader)))
+        generation = Generation.of(await journal.once(key, lambda: self._fitted(step, request, reader)))
+        self._window.budget_tokens = generation.budget_tokens or self._window.budget_tokens
         if generation.usage is not None:
             journal.usage += generation.usage
         journal.has_spoken = journal.has_spoken or bool(generation.shown)
         _check_whole(generation)
         return replace(generation, calls=tuple(self._named(step, *call) for call in enumerate(generation.calls)))
 
-    async def _stream(self, step: int, request: ChatRequest, reader_of: ReaderFactory) -> JsonObject:
-        speech = Speech(self._journal, step)
+    async def _fitted(self, step: int, request: ChatRequest, reader_of: ReaderFactory) -> JsonObject:
+        """Send what fits the model's context, which is found out by trying; the result tells later steps."""
+        while True:
+            speech = Speech(self._journal, step)
+            fitting = replace(request, messages=self._window.fit(request.messages))
+            try:
+                generation = await self._stream(step, fitting, reader_of, speech)
+            except ModelContextTooLongError:
+                if speech.text or not self._window.halve(request.messages):
+                    raise
+                _log.info("model.context_shortened", step=step, budget_tokens=self._window.budget_tokens)
+            else:
+                return replace(generation, budget_tokens=self._window.budget_tokens).to_json()
+
+    async def _stream(self, step: int, request: ChatRequest, reader_of: ReaderFactory, speech: Speech) -> Generation:
         reader = reader_of(self._journal, step, speech)
         finished: Finished | None = None
         async with aclosing(self._models.stream(self._endpoint, request)) as chunks:
@@ -165,7 +187,7 @@ class ModelCalls:
             raise ModelProtocolError("The model's answer has no end.")
         text, calls = reader.finish()
         self._count(step, finished)
-        return Generation(text, calls, finished.reason, finished.usage, speech.text).to_json()
+        return Generation(text, calls, finished.reason, finished.usage, speech.text)
 
     def _think(self, step: int, text: str) -> None:
         self._journal.port.emit(ReasoningDelta(text=text, step=step, agent_path=self._journal.path))

@@ -1,0 +1,98 @@
+"""Runs whose conversation does not fit the model: shortened, remembered for later steps, and replayed alike."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+
+from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
+from nexent_gql.adapters.engine_smolagents.window import estimate_tokens
+from nexent_gql.adapters.sandbox_monty import MontySandbox
+from nexent_gql.ports.content import text_parts
+from nexent_gql.ports.engine import Turn
+from nexent_gql.ports.llm import (
+    ChatChunk,
+    ChatMessage,
+    ChatRequest,
+    Finished,
+    ModelCheck,
+    ModelContextTooLongError,
+    ModelEndpoint,
+    TextChunk,
+    ToolCallChunk,
+)
+from nexent_gql.ports.sandbox import CodeSandbox
+from tests.support.agent_runs import CrashError, MemoryRun, NotedTools, spec_of
+
+HISTORY = tuple(
+    Turn("user" if number % 2 == 0 else "assistant", text_parts(f"turn {number} {'x' * 400}")) for number in range(20)
+)
+
+
+class SmallModels:
+    """Implements `LanguageModels`: a model that takes `limit_tokens`, calls a tool, then answers."""
+
+    def __init__(self, limit_tokens: int) -> None:
+        self.refused = 0
+        self.taken: list[tuple[ChatMessage, ...]] = []
+        self._limit_tokens = limit_tokens
+
+    async def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
+        """See `LanguageModels`."""
+        del endpoint
+        if estimate_tokens(request.messages) > self._limit_tokens:
+            self.refused += 1
+            raise ModelContextTooLongError("The conversation is too long for this model.")
+        self.taken.append(request.messages)
+        if any(message.role == "tool" for message in request.messages):
+            yield TextChunk("It is 3.")
+            yield Finished("stop")
+        else:
+            yield ToolCallChunk(0, "c", "add", '{"a": 1, "b": 2}')
+            yield Finished("tool_calls")
+
+    async def check(self, endpoint: ModelEndpoint) -> ModelCheck:
+        """See `LanguageModels`."""
+        del endpoint
+        return ModelCheck(ok=True, latency_ms=0)
+
+
+@pytest.fixture
+async def sandbox() -> AsyncGenerator[CodeSandbox]:
+    async with MontySandbox() as sandbox:
+        yield sandbox
+
+
+async def test_a_conversation_too_long_for_the_model_is_cut_once_and_for_all_steps(sandbox: CodeSandbox) -> None:
+    models, port = SmallModels(1_200), MemoryRun()
+    await port.attempt(SmolagentsEngine(models, NotedTools(), sandbox), spec_of(history=HISTORY))
+    assert port.text == "It is 3."
+    assert models.refused == 1
+    first, second = models.taken
+    assert second[: len(first)] == first
+    assert first[-1].text.endswith("What is it?")
+    assert first[-2].text.startswith("turn 19")
+
+
+async def test_another_attempt_cuts_as_the_first_did(sandbox: CodeSandbox) -> None:
+    spec, whole = spec_of(history=HISTORY), SmallModels(1_200)
+    await MemoryRun().attempt(SmolagentsEngine(whole, NotedTools(), sandbox), spec)
+
+    def crash(number: int, when: str) -> None:
+        if (number, when) == (1, "stored"):
+            raise CrashError
+
+    port, again = MemoryRun(), SmallModels(1_200)
+    port.crash = crash
+    with pytest.raises(CrashError):
+        await port.attempt(SmolagentsEngine(SmallModels(1_200), NotedTools(), sandbox), spec)
+    port.crash = lambda _number, _when: None
+    await port.attempt(SmolagentsEngine(again, NotedTools(), sandbox), spec)
+    assert (port.text, again.refused) == ("It is 3.", 0)
+    assert again.taken == whole.taken[1:]
+
+
+async def test_what_cannot_be_cut_further_is_said(sandbox: CodeSandbox) -> None:
+    models = SmallModels(5)
+    with pytest.raises(ModelContextTooLongError):
+        await MemoryRun().attempt(SmolagentsEngine(models, NotedTools(), sandbox), spec_of(history=HISTORY))
+    assert models.refused < 10
