@@ -42,11 +42,13 @@ SYSTEM_TABLES: Mapping[str, Commands] = {
     "job": ("SELECT", "UPDATE", "DELETE"),
     "job_step": ("SELECT", "DELETE"),
     "outbox": _ALL,
+    "message_search": _READ,
 }
 """What system work may do, and why: whose an address or an API key is shows only when it is found (read only); so
 does who may keep their connections, which is asked for all of a process at once; documents that clients may name belong
 to the installation; throttles of sign-in have no tenant; jobs are claimed, re-queued and purged; the outbox is handed
-on (its row locks count as UPDATE), and re-driven jobs are written to it."""
+on (its row locks count as UPDATE), and re-driven jobs are written to it; a search reads the ids of one owner's
+messages (read only) by an index that Postgres does not use below a policy, see `conversations/search.py`."""
 
 
 class UnsecuredTableError(Exception):

@@ -1,6 +1,34 @@
-"""Text as it is compared by searches, so that what looks or reads the same is found."""
+"""Text as it is compared by searches, so that what looks or reads the same is found.
+
+Scripts that put no spaces between words (Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese) are searched by single
+characters and by pairs of neighbours; other scripts by words.
+"""
 
 import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import regex
+
+MAX_WORD_CHARS = 32
+"""Words are compared up to this length."""
+
+_UNSPACED = (
+    r"\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Thai}\p{Script=Lao}"
+    r"\p{Script=Khmer}\p{Script=Myanmar}\u30fc\u3005"
+)
+WORD_CLASS = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]"
+"""Characters of words, for patterns with `regex.V1`."""
+
+_TOKEN = regex.compile(rf"(?P<word>{WORD_CLASS}+)|(?P<run>[{_UNSPACED}]+)|(?P<symbol>\p{{So}})", regex.V1)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTerm:
+    """A part of a query: a word, whose beginning is enough when `is_word`, or a run of unspaced characters."""
+
+    text: str
+    is_word: bool
 
 
 def fold(text: str) -> str:
@@ -8,5 +36,31 @@ def fold(text: str) -> str:
 
     "ＺÜＲＩＣＨ", "Zürich" and its decomposed form are all "zürich"; a final sigma is a sigma.
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return " ".join(folded.split())
+    return " ".join(fold_characters(text).split())
+
+
+def fold_characters(text: str) -> str:
+    """Do as `fold` does, and keep the white space."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def index_tokens(text: str) -> Iterator[str]:
+    """Yield all that a text is found by, with repetitions."""
+    for match in _TOKEN.finditer(fold_characters(text)):
+        token = match[0]
+        if match["run"] is None:
+            yield token[:MAX_WORD_CHARS]
+        else:
+            yield from token
+            yield from pairs(token)
+
+
+def query_terms(query: str) -> list[QueryTerm]:
+    """Return the different parts of a query, all of which a text must have."""
+    found = {match[0]: match["word"] is not None for match in _TOKEN.finditer(fold_characters(query))}
+    return [QueryTerm(text, is_word) for text, is_word in found.items()]
+
+
+def pairs(run: str) -> list[str]:
+    """Return neighbouring characters, two at a time."""
+    return [run[start : start + 2] for start in range(len(run) - 1)]

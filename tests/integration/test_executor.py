@@ -41,6 +41,7 @@ from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.tables import Job
 from nexent_gql.kernel.clock import utc_now
+from nexent_gql.kernel.page import PageRequest
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.content import ReasoningPart, TextPart, join_text
 from nexent_gql.ports.engine import MaxStepsError, RunPort, RunSpec
@@ -443,6 +444,13 @@ async def test_a_deleted_conversation_ends_its_run(house: House) -> None:
     async with asyncio.timeout(10):
         assert kinds([entry async for entry in reading])[-1] == "RunFinished"
     assert await house.job_state(asked) == "CANCELLED"
+
+
+async def test_an_answer_is_found_when_it_has_ended(house: House) -> None:
+    asked = await house.send("Where is it?")
+    await house.runner(answer_hello).run(asked.run.job_id)
+    page = await house.conversations.search_messages(house.actor, "hello", PageRequest())
+    assert [(match.message.id, match.snippet.text) for match in page.rows] == [(asked.answer.id, "Hello")]
 
 
 async def texts_in_redis(redis_url: str) -> bytes:

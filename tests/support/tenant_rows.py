@@ -7,7 +7,7 @@ from itertools import count
 from uuid import UUID
 
 from sqlalchemy import ARRAY, Boolean, Column, DateTime, Integer, LargeBinary, Table, Uuid, insert, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.sql.sqltypes import AutoString
 
@@ -76,5 +76,6 @@ def _value(column: Column[object]) -> object:
         LargeBinary: os.urandom(16),
         ARRAY: [],
         JSONB: {},
+        TSVECTOR: "'word'",
     }
     return next(value for kind, value in values.items() if isinstance(column.type, kind))

@@ -5,12 +5,13 @@ from nexent_gql.api.conversations.mutations import ConversationMutations
 from nexent_gql.api.conversations.nodes import conversation_by_id, message_by_id
 from nexent_gql.api.conversations.parts import PART_TYPES
 from nexent_gql.api.conversations.queries import ConversationQueries
+from nexent_gql.api.conversations.search import MessageSearchQueries
 from nexent_gql.api.conversations.subscriptions import ConversationSubscriptions
 from nexent_gql.api.conversations.types import Conversation, Message
 from nexent_gql.api.face import Face
 
 FACE = Face(
-    queries=(ConversationQueries,),
+    queries=(ConversationQueries, MessageSearchQueries),
     mutations=(ConversationMutations,),
     subscriptions=(ConversationSubscriptions,),
     types=(*EVENT_TYPES, *PART_TYPES),

@@ -16,10 +16,12 @@ from nexent_gql.db.paging import keyset_page
 from nexent_gql.db.rows import ById
 from nexent_gql.db.search import contains_folded
 from nexent_gql.domains.conversations import events
+from nexent_gql.domains.conversations.search import search_vector
 from nexent_gql.domains.conversations.tables import (
     Conversation,
     ConversationEvent,
     Message,
+    MessageSearch,
     MessageStatus,
     stored_parts,
 )
@@ -31,8 +33,15 @@ from nexent_gql.ports.content import ContentPart, join_text
 _Row = TypeVar("_Row", Conversation, int)
 _CONVERSATION, _MESSAGE = ById(Conversation), ById(Message)
 _CLOSE = text("""
-    UPDATE message SET text = :text, parts = CAST(:parts AS jsonb), status = :status, updated_at = :at
-     WHERE tenant_id = :tenant AND id = :message RETURNING id
+    WITH closed AS (
+        UPDATE message SET text = :text, parts = CAST(:parts AS jsonb), status = :status, updated_at = :at
+         WHERE tenant_id = :tenant AND id = :message RETURNING id, created_at
+    ), indexed AS (
+        INSERT INTO message_search (message_id, tenant_id, owner_id, created_at, vector)
+        SELECT id, :tenant, :owner, created_at, CAST(:vector AS tsvector) FROM closed WHERE :vector <> ''
+        ON CONFLICT (message_id) DO UPDATE SET vector = EXCLUDED.vector
+    )
+    SELECT id FROM closed
 """)
 _BRANCHES = text("""
     WITH RECURSIVE branch AS (
@@ -76,6 +85,19 @@ class ConversationRepository:
     def add(self, row: Conversation | Message) -> None:
         """Insert on flush."""
         self._session.add(row)
+
+    def index(self, message: Message, owner_id: UUID) -> None:
+        """Let searches of the owner find a new message, on flush."""
+        if vector := search_vector(owner_id, message.text):
+            self._session.add(
+                MessageSearch(
+                    message_id=message.id,
+                    tenant_id=self._tenant_id,
+                    owner_id=owner_id,
+                    created_at=message.created_at,
+                    vector=vector,
+                )
+            )
 
     async def get(self, conversation_id: UUID, *, lock: bool = False) -> Conversation | None:
         """Return a conversation; `lock` holds it until the transaction ends."""
@@ -122,14 +144,16 @@ class ConversationRepository:
         return await _MESSAGE.get(self._session, self._tenant_id, message_id)
 
     async def close_message(
-        self, message_id: UUID, content: tuple[ContentPart, ...], status: MessageStatus, at: datetime
+        self, message_id: UUID, owner_id: UUID, content: tuple[ContentPart, ...], status: MessageStatus, at: datetime
     ) -> bool:
-        """Set the final content and status of a message; False: it is gone."""
+        """Set the final content and status of a message, and index it; False: it is gone."""
         parts = stored_parts(content)
         values = {
             "tenant": self._tenant_id,
             "message": message_id,
+            "owner": owner_id,
             "text": join_text(content),
+            "vector": search_vector(owner_id, join_text(content)),
             "parts": None if parts is None else dumps(parts).decode(),
             "status": status,
             "at": at,

@@ -1,6 +1,8 @@
 """Use cases around conversations, for their owner alone."""
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from nexent_gql.db.session import Database
@@ -12,17 +14,29 @@ from nexent_gql.domains.conversations.errors import (
     WrongMessageError,
 )
 from nexent_gql.domains.conversations.repository import ConversationRepository
+from nexent_gql.domains.conversations.search import MessageIndex
+from nexent_gql.domains.conversations.snippets import Snippet, snippet
 from nexent_gql.domains.conversations.tables import Conversation, Message, MessageRole, Rating, TitleSource
 from nexent_gql.jobs.enqueue import cancel_lane, erase_topics, poke
 from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.kernel.text import line, optional_text
+from nexent_gql.kernel.search import QueryTerm, query_terms
+from nexent_gql.kernel.text import line, optional_text, required_text
 from nexent_gql.ports.events import FORGOTTEN, Stored
 
 MAX_TITLE_CHARS = 200
 MAX_COMMENT_CHARS = 2_000
 MAX_SEARCH_CHARS = MAX_TITLE_CHARS
+
+
+@dataclass(frozen=True, slots=True)
+class MessageMatch:
+    """A message that a search found, and where."""
+
+    message: Message
+    snippet: Snippet
 
 
 class ConversationService:
@@ -164,6 +178,34 @@ class ConversationService:
         async with self._db.read(actor.tenant_id) as session:
             return await ConversationRepository(session, actor.tenant_id).roots(conversation_ids)
 
+    async def search_messages(self, actor: Principal, query: str, page: PageRequest) -> Page[MessageMatch]:
+        """Page through the caller's messages that have all words of `query`, newest first.
+
+        A page may be shorter than asked for when messages are deleted meanwhile.
+
+        Raises:
+            InvalidInputError: `query` is too long, or there is nothing to search for in it.
+        """
+        terms = _terms(query)
+        async with self._db.system() as session:
+            found = await MessageIndex(session, actor.tenant_id, actor.user_id).page(terms, page)
+        rows = {row.id: row for row in await self.messages_by_id(actor, found.rows)}
+        places = [(rows[id_], cursor) for id_, cursor in zip(found.rows, found.cursors, strict=True) if id_ in rows]
+        snippets = await asyncio.to_thread(lambda: [snippet(row.text, terms) for row, _ in places])
+        matches = [MessageMatch(row, shown) for (row, _), shown in zip(places, snippets, strict=True)]
+        cursors = [cursor for _, cursor in places]
+        return Page(matches, cursors, has_next=found.has_next, has_previous=found.has_previous)
+
+    async def count_matches(self, actor: Principal, query: str) -> int:
+        """Count what `search_messages` would go through.
+
+        Raises:
+            InvalidInputError: As there.
+        """
+        terms = _terms(query)
+        async with self._db.system() as session:
+            return await MessageIndex(session, actor.tenant_id, actor.user_id).count(terms)
+
     async def select_branch(self, actor: Principal, message_id: UUID) -> Conversation:
         """Show the branch that a message stands on, down to its newest leaf.
 
@@ -235,3 +277,10 @@ class ConversationService:
 
 def _part_of_title(search: str | None) -> str | None:
     return optional_text(search, "search", max_chars=MAX_SEARCH_CHARS)
+
+
+def _terms(query: str) -> list[QueryTerm]:
+    terms = query_terms(required_text(query, "query", max_chars=MAX_SEARCH_CHARS))
+    if not terms:
+        raise InvalidInputError("Search for at least one letter, digit or symbol.", path=("query",))
+    return terms

@@ -5,7 +5,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Column, ForeignKeyConstraint, Index, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field
 
 from nexent_gql.db.base import Table, TenantRow, timestamp
@@ -120,6 +120,22 @@ class Message(TenantRow, table=True):
 def stored_parts(parts: tuple[ContentPart, ...]) -> list[JsonObject] | None:
     """Return what `Message.parts` holds for a message of these parts."""
     return None if parts == text_parts(join_text(parts)) else encode_parts(parts)
+
+
+class MessageSearch(Table, table=True):
+    """What a message is found by; `vector` holds each word behind the end of the owner's id."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "message_id"], ["message.tenant_id", "message.id"], ondelete="CASCADE"),
+        Index("ix_message_search_vector", "vector", postgresql_using="gin"),
+        Index("ix_message_search_page", "tenant_id", "owner_id", "created_at", "message_id"),
+    )
+
+    message_id: UUID = Field(primary_key=True)
+    tenant_id: UUID
+    owner_id: UUID
+    created_at: datetime = timestamp(default_now=True)
+    vector: str = Field(sa_column=Column(TSVECTOR, nullable=False))
 
 
 class ConversationEvent(Table, table=True):

@@ -67,6 +67,7 @@ class Turns:
             updated_at=now,
         )
         self._add(message)
+        self._repository.index(message, conversation.owner_id)
         return message
 
     def open_answer(self, conversation: Conversation, question: Message, run_id: UUID, now: datetime) -> Message:
@@ -87,10 +88,15 @@ class Turns:
         return message
 
     async def close_answer(
-        self, message_id: UUID, content: tuple[ContentPart, ...], status: MessageStatus, now: datetime
+        self,
+        message_id: UUID,
+        owner_id: UUID,
+        content: tuple[ContentPart, ...],
+        status: MessageStatus,
+        now: datetime,
     ) -> None:
         """Set the final content and status of an answer; `tell` says so."""
-        if await self._repository.close_message(message_id, content, status, now):
+        if await self._repository.close_message(message_id, owner_id, content, status, now):
             self._news.append(events.body(events.MESSAGE_UPDATED, message_id=str(message_id)))
 
     async def entitle(self, conversation: Conversation, title: str, now: datetime) -> None:

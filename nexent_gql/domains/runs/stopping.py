@@ -52,7 +52,7 @@ async def close_run(
     """
     turns = Turns(session, run.tenant_id)
     status = _MESSAGE_STATUS[RunStatus(ending.status)]
-    await turns.close_answer(run.message_id, answer_parts(entries), status, now)
+    await turns.close_answer(run.message_id, run.owner_id, answer_parts(entries), status, now)
     usage = events.last_usage(entries)
     run.status, run.finished_at = RunStatus(ending.status), now
     run.error_code, run.error_message, run.retryable = ending.error_code, ending.error_message, ending.retryable

@@ -1,0 +1,94 @@
+"""Cuts the place out of a text where a search found it, and marks what was found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import regex
+
+from nexent_gql.kernel.search import WORD_CLASS, QueryTerm, fold_characters, pairs
+from nexent_gql.kernel.text import cut_graphemes
+
+MAX_SNIPPET_CHARS = 200
+_LEAD_CHARS = 60
+_MAX_HIGHLIGHTS = 20
+_MARGIN_CHARS = 64
+_CLUSTER = regex.compile(r"\X")
+_CONTROL = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """A part of a snippet, in characters: from `start` to before `end`."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A part of a text as one line, "…" where it goes on, and what was found in it."""
+
+    text: str
+    highlights: tuple[Highlight, ...]
+
+
+def snippet(text: str, terms: Sequence[QueryTerm]) -> Snippet:
+    """Return the first place where one of `terms` stands; the beginning when none is seen."""
+    folded, positions = _folded(text)
+    whole, parts = _patterns(terms)
+    pattern = whole if whole.search(folded) else parts
+    spans = [(positions[m.start()], positions[m.end() - 1] + 1) for m in islice(pattern.finditer(folded), 200)]
+    first = spans[0][0] if spans else 0
+    start = _boundary(text, max(0, first - _LEAD_CHARS))
+    head = "…" if start else ""
+    room = MAX_SNIPPET_CHARS - len(head) - 1
+    shown = cut_graphemes(text[start : start + room + _MARGIN_CHARS], room)
+    tail = "…" if start + len(shown) < len(text) else ""
+    shift, end = len(head) - start, start + len(shown)
+    inside = [Highlight(at + shift, min(to, end) + shift) for at, to in spans if at < end]
+    return Snippet(head + _CONTROL.sub(" ", shown) + tail, tuple(inside[:_MAX_HIGHLIGHTS]))
+
+
+def _patterns(terms: Sequence[QueryTerm]) -> tuple[regex.Pattern[str], regex.Pattern[str]]:
+    """Return patterns of the terms as they were typed, and of the pairs that unspaced ones are found by."""
+    words = [_word_pattern(term.text) for term in terms if term.is_word]
+    runs = [regex.escape(term.text) for term in terms if not term.is_word]
+    short = [regex.escape(part) for term in terms if not term.is_word for part in pairs(term.text) or [term.text]]
+    return regex.compile("|".join(words + runs), regex.V1), regex.compile("|".join(words + short), regex.V1)
+
+
+def _word_pattern(word: str) -> str:
+    ending = rf"(?!{WORD_CLASS})" if len(word) == 1 else ""
+    return rf"(?<!{WORD_CLASS}){regex.escape(word)}{ending}"
+
+
+def _folded(text: str) -> tuple[str, Sequence[int]]:
+    """Return the text as searches compare it, and the position in `text` that each of its characters comes from."""
+    folded = fold_characters(text)
+    if len(folded) == len(text) and (text.isascii() or all(map(_is_same, text, folded))):
+        return folded, range(len(text))
+    parts: list[str] = []
+    positions: list[int] = []
+    for match in _CLUSTER.finditer(text):
+        part = fold_characters(match[0])
+        parts.append(part)
+        last = match.end() - 1
+        positions += [min(match.start() + offset, last) for offset in range(len(part))]
+        if part:
+            positions[-1] = last
+    return "".join(parts), positions
+
+
+def _is_same(char: str, folded: str) -> bool:
+    return char == folded or fold_characters(char) == folded
+
+
+def _boundary(text: str, position: int) -> int:
+    """Return the first beginning of a grapheme cluster at or behind `position`."""
+    if position == 0:
+        return 0
+    for match in _CLUSTER.finditer(text, max(0, position - _MARGIN_CHARS)):
+        if match.start() >= position:
+            return match.start()
+    return len(text)
