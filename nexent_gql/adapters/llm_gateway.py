@@ -8,6 +8,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import structlog
+
 from nexent_gql.adapters.llm_messages import has_images, normalise_messages, without_images
 from nexent_gql.kernel.errors import Detail
 from nexent_gql.kernel.json import JsonObject
@@ -28,16 +30,19 @@ from nexent_gql.ports.llm import (
     ModelUnreachableError,
 )
 
+_log = structlog.get_logger()
 Sleep = Callable[[float], Awaitable[None]]
 
 TRIED_AGAIN = (
     ModelRateLimitedError,
     ModelOverloadedError,
     ModelUnreachableError,
-    ModelTimeoutError,
     ModelStreamBrokenError,
 )
-"""What may be gone a moment later; only tried again while nothing of the answer has been handed out."""
+"""What may be gone a moment later; only tried again while nothing of the answer has been handed out.
+
+A provider that did not begin to answer in time is not asked again: it may be loading the model, and would begin anew.
+"""
 
 CHECK = ChatRequest(messages=(ChatMessage.from_text("user", "Reply with the single word OK."),), max_output_tokens=16)
 
@@ -90,7 +95,7 @@ class LanguageModelGateway:
         dialects: Mapping[Dialect, DialectModels],
         *,
         retry: RetryPolicy | None = None,
-        check_s: float = 15,
+        check_s: float = 60,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._dialects = dialects
@@ -126,6 +131,7 @@ class LanguageModelGateway:
                 wait_s = None if begun else self._retry.wait_s(error, tried)
                 if wait_s is None:
                     error.details["tries"] = tried
+                    _log_failure(endpoint, error)
                     raise
             else:
                 return
@@ -143,6 +149,7 @@ class LanguageModelGateway:
                 latency_ms=since_ms(began),
                 code=error.code,
                 advice=error.message,
+                provider_message=error.provider_message,
                 details=as_json(error.details),
             )
         except TimeoutError:
@@ -174,6 +181,20 @@ def _may_be_about_images(error: ModelError, request: ChatRequest) -> bool:
     """Tell whether a request was refused for any other reason than what it says."""
     is_refused = isinstance(error, ModelRequestRefusedError) and error.details.get("reason") != "content_filter"
     return is_refused and has_images(request.messages)
+
+
+def _log_failure(endpoint: ModelEndpoint, error: ModelError) -> None:
+    """Log why a model gave no whole answer; the provider's sentence holds no key."""
+    _log.warning(
+        "model.failed",
+        code=error.code,
+        model=endpoint.model,
+        base_url=endpoint.base_url,
+        tries=error.details.get("tries"),
+        cause=error.details.get("cause"),
+        provider_message=error.provider_message,
+        retry_after_s=error.retry_after_s,
+    )
 
 
 def since_ms(began: float) -> int:

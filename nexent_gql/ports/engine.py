@@ -83,6 +83,13 @@ class MaxStepsError(RunFailedError):
     code = "MAX_STEPS_REACHED"
 
 
+class EmptyAnswerError(RunFailedError):
+    """The model replied without a word or a call, again and again."""
+
+    code = "MODEL_EMPTY_ANSWER"
+    retryable = True
+
+
 class AnswerCutError(RunFailedError):
     """The model stopped because it may not say more at once; what it said stays."""
 

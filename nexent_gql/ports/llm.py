@@ -121,6 +121,19 @@ class ReasoningChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class TextWasReasoning:
+    """All text of the answer so far was reasoning: its end was marked, its beginning was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueChunk:
+    """An item that the provider must get back verbatim, with call number `call_index` or with the whole message."""
+
+    part: OpaquePart
+    call_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCallChunk:
     """A piece of call number `index`; `id` and `name` come with its first piece, `arguments` in fragments."""
 
@@ -138,24 +151,43 @@ class Finished:
     usage: Usage | None = None
 
 
-ChatChunk = TextChunk | ReasoningChunk | ToolCallChunk | Finished
+ChatChunk = TextChunk | ReasoningChunk | TextWasReasoning | OpaqueChunk | ToolCallChunk | Finished
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCheck:
-    """The outcome of a trial call; `code` and `advice` are set when it failed."""
+    """The outcome of a trial call; `code` and `advice` are set when it failed.
+
+    `provider_message` is the provider's own sentence, None when it said nothing.
+    """
 
     ok: bool
     latency_ms: int
     code: str | None = None
     advice: str | None = None
+    provider_message: str | None = None
     details: JsonObject = field(default_factory=JsonObject)
 
 
 class ModelError(DomainError):
-    """A provider did not give a whole answer; subclasses say why, `message` what to do."""
+    """A provider did not give a whole answer; subclasses say why, `message` what to do.
+
+    `details["reason"]` holds the provider's own sentence, `details["retry_after_s"]` how long it asks to wait.
+    """
 
     code = "MODEL_ERROR"
+
+    @property
+    def provider_message(self) -> str | None:
+        """The provider's own sentence, free of keys; None when it said nothing."""
+        reason = self.details.get("reason")
+        return reason if isinstance(reason, str) and reason else None
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """The seconds that the provider asks to wait; None when it names none."""
+        wait_s = self.details.get("retry_after_s")
+        return float(wait_s) if isinstance(wait_s, int | float) else None
 
 
 class ModelUnreachableError(ModelError):

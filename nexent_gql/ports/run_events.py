@@ -95,13 +95,18 @@ class UsageUpdated(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(EventBody):
-    """The last event; `status` is SUCCEEDED, FAILED or STOPPED, `error_*` are set when FAILED."""
+    """The last event; `status` is SUCCEEDED, FAILED or STOPPED, `error_*` are set when FAILED.
+
+    `provider_message` is what the model's provider said about the failure, `retry_after_s` how long it asks to wait.
+    """
 
     kind = "RunFinished"
     status: str
     error_code: str | None = None
     error_message: str | None = None
     retryable: bool = False
+    provider_message: str | None = None
+    retry_after_s: float | None = None
     usage: Usage = field(default_factory=Usage)
 
 

@@ -47,7 +47,7 @@ async def test_code_runs_and_its_output_is_read(stage: Stage) -> None:
         ChatMessage.from_text("assistant", f"I add. <code>\n{code}\n</code>"),
         ChatMessage.from_text("user", "Observation:\nx is 3\nResult:\n33"),
     )
-    assert {request.stop for request in stage.models.requests} == {("</code>",)}
+    assert {request.stop for request in stage.models.requests} == {("\n</code>",)}
     assert {request.tools for request in stage.models.requests} == {()}
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway, RetryPolicy
-from nexent_gql.adapters.llm_limits import StreamLimits
+from nexent_gql.adapters.llm_http.limits import StreamLimits
 from nexent_gql.adapters.llm_offline import OfflineModels
 from nexent_gql.adapters.llm_openai import OpenAIModels
 from nexent_gql.ports.llm import (
@@ -52,7 +52,7 @@ async def provider() -> AsyncGenerator[FakeProvider]:
 @pytest.fixture
 async def gate() -> AsyncGenerator[Gate]:
     async with plain_client() as client:
-        yield Gate(OpenAIModels(client, StreamLimits(first_token_s=0.2, idle_s=0.2)), check_s=0.6)
+        yield Gate(OpenAIModels(client, StreamLimits(first_byte_s=0.2, idle_s=0.2)), check_s=0.6)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,6 @@ async def gate() -> AsyncGenerator[Gate]:
     [
         fake.Status(429, times=2),
         fake.Status(503, times=2),
-        fake.Stall(times=2),
         fake.Drop(times=2),
         fake.ErrorFrame("overloaded", times=2),
     ],
@@ -81,7 +80,6 @@ async def test_tries_again_before_the_first_token(step: Step, provider: FakeProv
     [
         (fake.Status(429), ModelRateLimitedError),
         (fake.Status(503), ModelOverloadedError),
-        (fake.Stall(), ModelTimeoutError),
         (fake.Drop(), ModelStreamBrokenError),
     ],
 )
@@ -93,6 +91,13 @@ async def test_gives_up_after_three_calls(
     assert type(heard.failure) is kind
     assert heard.failure.details["tries"] == 3
     assert len(provider.requests) == 3
+
+
+async def test_a_model_that_may_be_loading_is_not_asked_again(provider: FakeProvider, gate: Gate) -> None:
+    provider.script("m", [fake.Stall()])
+    heard = await hear(gate.gateway.stream(endpoint_of(provider), ask()))
+    assert type(heard.failure) is ModelTimeoutError
+    assert len(provider.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -199,7 +204,7 @@ class TestCheck:
             ([fake.Status(500)], "MODEL_OVERLOADED", None, "again"),
             ([fake.Status(200, body="<html>", content_type="text/html")], "MODEL_PROTOCOL_ERROR", "WEB_PAGE", "/v1"),
             ([fake.Status(301)], "MODEL_PROTOCOL_ERROR", "REDIRECT", "redirects"),
-            ([fake.Stall()], "MODEL_TIMEOUT", "FIRST_TOKEN", "in time"),
+            ([fake.Stall()], "MODEL_TIMEOUT", "FIRST_BYTE", "in time"),
             ([fake.Drop()], "MODEL_STREAM_BROKEN", None, "again"),
         ],
     )

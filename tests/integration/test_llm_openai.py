@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from nexent_gql.adapters.llm_limits import StreamLimits
+from nexent_gql.adapters.llm_http.limits import StreamLimits
 from nexent_gql.adapters.llm_openai import OpenAIModels
 from nexent_gql.ports.llm import (
     ChatMessage,
@@ -34,7 +34,16 @@ from tests.support.fake_provider import FakeProvider, Step, Text, fake_provider
 from tests.support.llm import CALCULATOR, ask, endpoint_of, hear, plain_client
 
 CANARY = "kanarienvogel-4711"
-QUICK = StreamLimits(first_token_s=0.3, idle_s=0.3, total_s=1, tail_s=0.2, max_answer_chars=10_000)
+QUICK = StreamLimits(
+    first_byte_s=0.3,
+    first_content_s=0.9,
+    idle_s=0.3,
+    total_s=1,
+    unsettled_s=0.3,
+    tail_s=0.2,
+    stop_tail_s=0.2,
+    max_answer_chars=10_000,
+)
 
 
 @pytest.fixture
@@ -127,35 +136,43 @@ FAULTS: dict[str, tuple[list[Step], type[ModelError], str | None]] = {
     "reset in mid-answer": ([Text("ab"), fake.Drop()], ModelStreamBrokenError, None),
     "closed in mid-answer": ([Text("ab"), fake.Drop("close")], ModelStreamBrokenError, None),
     "ended without an end": ([Text("ab"), fake.Finish(None, done=False)], ModelStreamBrokenError, None),
-    "silent before the answer": ([fake.Stall()], ModelTimeoutError, "FIRST_TOKEN"),
-    "slow head": ([fake.Headers(delay_s=5)], ModelTimeoutError, "FIRST_TOKEN"),
+    "silent before the answer": ([fake.Stall()], ModelTimeoutError, "FIRST_BYTE"),
+    "slow head": ([fake.Headers(delay_s=5)], ModelTimeoutError, "FIRST_BYTE"),
     "only comments": (
         [fake.Raw(": wait\n\n"), fake.Stall(0.2), fake.Raw(": wait\n\n"), fake.Stall()],
         ModelTimeoutError,
-        "FIRST_TOKEN",
+        "FIRST_BYTE",
     ),
     "silent in mid-answer": ([Text("ab"), fake.Stall()], ModelTimeoutError, "IDLE"),
     "endless": ([Text(tokens=500, tokens_per_s=50)], ModelTimeoutError, "TOTAL"),
-    "error frame": ([Text("ab"), fake.ErrorFrame("out of memory")], ModelStreamBrokenError, None),
+    "error frame": ([Text("ab"), fake.ErrorFrame("backend died")], ModelStreamBrokenError, None),
     "overloaded frame": ([Text("ab"), fake.ErrorFrame("overloaded", code=503)], ModelOverloadedError, None),
     "web page": ([fake.Status(200, body="<!doctype html>", content_type="text/html")], ModelProtocolError, "WEB_PAGE"),
     "web page called json": ([fake.Status(200, body="<!doctype html>")], ModelProtocolError, "WEB_PAGE"),
     "other json": ([fake.Status(200, body='{"hello": "world"}')], ModelProtocolError, "BAD_FRAME"),
     "cut json": ([fake.Status(200, body='{"choices": [')], ModelProtocolError, "BAD_FRAME"),
-    "plain text": ([fake.Status(200, body="hello", content_type="text/plain")], ModelStreamBrokenError, None),
+    "plain text": (
+        [fake.Status(200, body="hello", content_type="text/plain")],
+        ModelProtocolError,
+        "NOT_AN_EVENT_STREAM",
+    ),
     "plain lines": (
         [fake.Status(200, body="hello\nyou\n", content_type="text/plain")],
         ModelProtocolError,
         "NOT_AN_EVENT_STREAM",
     ),
     "nothing": ([fake.Status(200, body="")], ModelStreamBrokenError, None),
-    "garbage": ([fake.Raw(latin1="\xff\xfe\x00\x01garbage\n\n")], ModelProtocolError, "NOT_AN_EVENT_STREAM"),
-    "garbage in a frame": ([fake.Raw('data: {"choices": [}\n\n')], ModelProtocolError, "BAD_FRAME"),
-    "broken UTF-8": (
-        [fake.Raw(latin1='data: {"choices": [{"delta": {"content": "\xff"}}]}\n\n')],
-        ModelProtocolError,
-        "BAD_FRAME",
+    "garbage": (
+        [fake.Raw(latin1="\xff\xfe\x00\x01garbage\n\n"), fake.Finish(None, done=False)],
+        ModelStreamBrokenError,
+        None,
     ),
+    "a reset behind text with a finish reason": (
+        [fake.Raw('data: {"choices":[{"delta":{"content":"ab"},"finish_reason":"stop"}]}\n\n'), fake.Drop()],
+        ModelStreamBrokenError,
+        None,
+    ),
+    "garbage in a frame": ([fake.Raw('data: {"choices": [}\n\n')], ModelProtocolError, "BAD_FRAME"),
     "cut frame": (
         [Text("ab"), fake.Usage(never=True), fake.Raw('data: {"choices": [{"del'), fake.Finish(None, done=False)],
         ModelStreamBrokenError,
@@ -221,9 +238,11 @@ GOOD: dict[str, list[Step]] = {
         fake.Stall(),
     ],
     "a reset behind the finish reason": [
-        fake.Raw('data: {"choices":[{"delta":{"content":"ok"},"finish_reason":"stop"}]}\n\n'),
+        fake.Raw('data: {"choices":[{"delta":{"content":"ok"}}]}\n\n'),
+        fake.Raw('data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'),
         fake.Drop(),
     ],
+    "garbage ahead of it": [fake.Raw(latin1="\xff\xfe\x00\x01garbage\n\n"), Text("ok")],
     "silence behind the end mark": [
         fake.Raw('data: {"choices":[{"delta":{"content":"ok"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'),
         fake.Stall(),

@@ -4,6 +4,7 @@ import pytest
 
 from nexent_gql.adapters.llm_openai.answer import AnswerDecoder
 from nexent_gql.kernel.json import Json, JsonObject, dumps
+from nexent_gql.ports.content import OpaquePart, Origin
 from nexent_gql.ports.llm import (
     ChatChunk,
     Finished,
@@ -13,6 +14,7 @@ from nexent_gql.ports.llm import (
     ModelProtocolError,
     ModelRateLimitedError,
     ModelStreamBrokenError,
+    OpaqueChunk,
     ReasoningChunk,
     TextChunk,
     ToolCallChunk,
@@ -36,7 +38,8 @@ def piece(arguments: Json = None, name: str | None = None, **more: Json) -> Json
 
 def decoded(*frames: bytes, told: bool = True) -> list[ChatChunk]:
     decoder = AnswerDecoder()
-    return [chunk for each in frames for chunk in decoder.frame(each)] + decoder.finish(told=told)
+    ending = [b"[DONE]"] if told else []
+    return [*(chunk for each in [*frames, *ending] for chunk in decoder.read(each)), *decoder.finish()]
 
 
 def called(*fragments: JsonObject) -> list[tuple[str, str]]:
@@ -195,10 +198,68 @@ class TestToolCalls:
             called(*(piece("{}", "f", index=number, id=f"c{number}") for number in range(200)))
 
 
-@pytest.mark.parametrize("bad", [b"{", b"[]", b"null", b"1", b'"x"', b"{}", b'{"choices": 3}', b'{"a": "\xff"}', b""])
-def test_frames_that_are_none_are_refused(bad: bytes) -> None:
+@pytest.mark.parametrize("bad", [b"{", b"words", b'{"a"', b"{'a': 1}"])
+def test_frames_that_are_not_json_are_refused(bad: bytes) -> None:
     with pytest.raises(ModelProtocolError):
-        AnswerDecoder().frame(bad)
+        AnswerDecoder().read(bad)
+
+
+NOTHING = [b"[]", b"null", b"1", b'"x"', b"{}", b'{"choices": 3}', b'{"choices": null}', b'{"a": "\xff"}', b"", b" \n "]
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+def test_frames_that_carry_nothing_are_ignored_and_counted(nothing: bytes) -> None:
+    decoder = AnswerDecoder()
+    assert list(decoder.read(nothing)) == []
+    assert decoder.ignored == 1
+    assert list(decoder.read(frame({"content": "x"}, "stop"))) == [TextChunk("x")]
+    assert list(decoder.finish()) == [Finished("stop")]
+
+
+def test_a_stream_of_nothing_but_unknown_frames_is_not_the_dialect() -> None:
+    with pytest.raises(ModelProtocolError):
+        decoded(b'{"hello": 1}')
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        (['"\\ud83c"', '"\\udf89"'], "\N{PARTY POPPER}"),
+        (['"a\\ud83c"', '"\\udf89b"'], "a\N{PARTY POPPER}b"),
+        (['"\\ud83c"', '"b"'], "\N{REPLACEMENT CHARACTER}b"),
+        (['"x\\ud83c"'], "x\N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_halves_of_surrogate_pairs_are_joined_or_replaced(pieces: list[str], text: str) -> None:
+    frames = [b'{"choices": [{"delta": {"content": %b}}]}' % piece.encode() for piece in pieces]
+    assert Heard(decoded(*frames, frame({}, "stop"))).text == text
+
+
+def test_an_early_reason_to_end_settles_nothing() -> None:
+    decoder = AnswerDecoder()
+    decoder.read(frame({"reasoning_content": "hm"}, "stop"))
+    assert (decoder.has_reason, decoder.is_settled) == (True, False)
+    decoder.read(frame({"content": "x"}, "stop"))
+    assert not decoder.is_settled
+    decoder.read(frame({}, "stop"))
+    assert decoder.is_settled
+
+
+def test_what_goes_back_is_put_together_with_its_origin() -> None:
+    origin = Origin("OPENAI:https://api.example.com", "m")
+    decoder = AnswerDecoder(origin=origin)
+    signed: JsonObject = {"google": {"thought_signature": "QQ=="}}
+    for each in (
+        frame({"reasoning_content": "so "}),
+        frame({"reasoning_content": "thus"}),
+        frame({"tool_calls": [piece("{}", "f", index=0, id="a", extra_content=signed)]}, "tool_calls"),
+    ):
+        decoder.read(each)
+    opaque = [chunk for chunk in decoder.finish() if isinstance(chunk, OpaqueChunk)]
+    assert opaque == [
+        OpaqueChunk(OpaquePart(origin, "message_fields", {"reasoning_content": "so thus"})),
+        OpaqueChunk(OpaquePart(origin, "call_fields", {"extra_content": signed}), 0),
+    ]
 
 
 ODD: list[JsonObject] = [
@@ -212,7 +273,7 @@ ODD: list[JsonObject] = [
 
 @pytest.mark.parametrize("odd", ODD)
 def test_odd_frames_say_nothing(odd: JsonObject) -> None:
-    assert AnswerDecoder().frame(dumps(odd)) == []
+    assert AnswerDecoder().read(dumps(odd)) == []
 
 
 @pytest.mark.parametrize(
@@ -228,14 +289,14 @@ def test_odd_frames_say_nothing(odd: JsonObject) -> None:
 )
 def test_errors_inside_the_stream(error: Json, kind: type[ModelError]) -> None:
     with pytest.raises(ModelError) as caught:
-        AnswerDecoder().frame(dumps({"error": error}))
+        AnswerDecoder().read(dumps({"error": error}))
     assert type(caught.value) is kind
     assert caught.value.details["reason"] == (error["message"] if isinstance(error, dict) else error)
 
 
 def test_a_finish_reason_of_error_is_an_error() -> None:
     with pytest.raises(ModelStreamBrokenError):
-        AnswerDecoder().frame(frame({"content": ""}, "error"))
+        AnswerDecoder().read(frame({"content": ""}, "error"))
 
 
 @pytest.mark.parametrize(
@@ -243,7 +304,7 @@ def test_a_finish_reason_of_error_is_an_error() -> None:
 )
 def test_the_answer_is_bounded(delta: JsonObject) -> None:
     decoder = AnswerDecoder(max_answer_chars=100)
-    decoder.frame(frame(delta))
+    decoder.read(frame(delta))
     with pytest.raises(ModelProtocolError) as caught:
-        decoder.frame(frame(delta))
+        decoder.read(frame(delta))
     assert caught.value.details["cause"] == "ANSWER_TOO_LARGE"

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from nexent_gql.adapters.llm_limits import CallTimer, StreamLimits
-from nexent_gql.adapters.llm_openai.models import key_of, url_of
+from nexent_gql.adapters.llm_http.limits import CallTimer, StreamLimits
+from nexent_gql.adapters.llm_http.models import key_of, url_of
 from nexent_gql.adapters.llm_openai.wire import body_of, message_of
 from nexent_gql.ports.content import ImagePart, OpaquePart, Origin, TextPart
 from nexent_gql.ports.llm import (
@@ -40,7 +40,7 @@ def at(base_url: str) -> ModelEndpoint:
     ],
 )
 def test_addresses(base_url: str, url: str) -> None:
-    assert str(url_of(at(base_url))) == url
+    assert str(url_of(at(base_url), "/chat/completions")) == url
 
 
 @given(text=st.text())
@@ -53,7 +53,7 @@ def test_addresses(base_url: str, url: str) -> None:
 def test_any_text_is_an_address_or_refused(text: str) -> None:
     for base_url in (text, f"http://{text}", f"https://example.com/{text}"):
         try:
-            url = url_of(at(base_url))
+            url = url_of(at(base_url), "/chat/completions")
         except ModelAddressError:
             continue
         assert url.scheme in {"http", "https"}
@@ -97,7 +97,7 @@ def test_empty_arguments_of_the_history_become_an_object() -> None:
 
 
 class TestTimer:
-    LIMITS = StreamLimits(first_token_s=0.15, idle_s=0.05, total_s=0.3)
+    LIMITS = StreamLimits(first_byte_s=0.1, first_content_s=0.15, idle_s=0.05, total_s=0.3)
 
     async def end_of(self, waits_s: list[float], pauses_s: float = 0, begun_after: int = 0) -> str:
         """Wait so often and pause between; return which limit was reached, or "" for none."""
@@ -119,11 +119,11 @@ class TestTimer:
             ([0.01] * 5, 0, 0, ""),
             ([0.01] * 3, 0.1, 0, ""),
             ([0.03, 0.03, 1], 0, 0, "IDLE"),
-            ([1], 0, 1, "FIRST_TOKEN"),
-            ([0.06, 0.06, 0.06], 0, 9, "FIRST_TOKEN"),
+            ([1], 0, 1, "FIRST_BYTE"),
+            ([0.06, 0.06, 0.06], 0, 9, "FIRST_CONTENT"),
             ([0.06, 0.06, 0.01], 0.1, 2, ""),
             ([0.03] * 20, 0, 0, "TOTAL"),
-            ([0.1, 0.01, 0.2], 0, 1, "IDLE"),
+            ([0.08, 0.01, 0.2], 0, 1, "IDLE"),
         ],
     )
     async def test_limits(self, waits_s: list[float], pauses_s: float, begun_after: int, cause: str) -> None:

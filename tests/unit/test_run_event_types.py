@@ -79,12 +79,19 @@ BOTH: list[tuple[port.RunEventBody, api.RunEvent]] = [
     ),
     (
         port.RunFinished(
-            agent_path="main/helper", status="FAILED", error_code="X", error_message="Why.", retryable=True, usage=USAGE
+            agent_path="main/helper",
+            status="FAILED",
+            error_code="X",
+            error_message="Why.",
+            retryable=True,
+            provider_message="No.",
+            retry_after_s=2.5,
+            usage=USAGE,
         ),
         api.RunFinished(
             **PLACE,
             status=RunStatus.FAILED,
-            error=RunFailure(code="X", message="Why.", retryable=True),
+            error=RunFailure(code="X", message="Why.", retryable=True, provider_message="No.", retry_after_seconds=2.5),
             usage=TOKENS,
         ),
     ),

@@ -20,10 +20,16 @@ from smolagents.monitoring import AgentLogger, LogLevel
 from nexent_gql.adapters.engine_smolagents.code_text import code_in
 from nexent_gql.adapters.engine_smolagents.journal import Generation
 from nexent_gql.adapters.engine_smolagents.model_calls import FINAL_ANSWER
-from nexent_gql.adapters.engine_smolagents.prompts import EMPTY_REPLY, empty_reply, no_steps_left, observation
+from nexent_gql.adapters.engine_smolagents.prompts import (
+    EMPTY_REPLY,
+    empty_reply,
+    no_steps_left,
+    observation,
+)
 from nexent_gql.adapters.engine_smolagents.snippets import SnippetResult
 from nexent_gql.adapters.engine_smolagents.tool_calls import sendable
-from nexent_gql.ports.engine import MaxStepsError
+from nexent_gql.ports.content import text_parts
+from nexent_gql.ports.engine import EmptyAnswerError, MaxStepsError
 from nexent_gql.ports.llm import ChatMessage, ModelError, ToolCall
 from nexent_gql.ports.tools import ToolResult
 
@@ -78,6 +84,7 @@ class Loop(MultiStepAgent):
     def __init__(self, hands: Hands, messages: Sequence[ChatMessage], max_steps: int) -> None:
         self._hands = hands
         self._messages = list(messages)
+        self._empty_replies = 0
         super().__init__(  # pyright: ignore[reportUnknownMemberType] # no types upstream
             tools=[],
             model=Model(),
@@ -112,7 +119,8 @@ class Loop(MultiStepAgent):
         del task  # the messages have it
         step, began = self.step_number, time.monotonic()
         try:
-            generation = self._hands.generate(step, [*self._messages, no_steps_left()], last=True)
+            self._messages.append(no_steps_left())
+            generation = self._hands.generate(step, self._messages, last=True)
         except ModelError as error:
             raise MaxStepsError(_NO_SUM, max_steps=self.max_steps, cause=error.code) from error
         if not generation.shown:
@@ -127,8 +135,20 @@ class Loop(MultiStepAgent):
         yield ActionOutput(output=None, is_final_answer=outcome.is_final)
 
     def _empty(self) -> Outcome:
+        self._empty_replies += 1
+        if self._empty_replies > MAX_EMPTY_REPLIES:
+            raise EmptyAnswerError(
+                "The model replied without a word again and again. Try again, or use another model.",
+                replies=self._empty_replies,
+            )
         self._messages.append(empty_reply())
         return Outcome(is_final=False, error=EMPTY_REPLY)
+
+    def _add(self, generation: Generation, *answers: ChatMessage, calls: tuple[ToolCall, ...] = ()) -> None:
+        """Add the model's message, with what its provider wants back, and the answers to it."""
+        self._empty_replies = 0
+        parts = (*text_parts(generation.text), *generation.opaque)
+        self._messages += [ChatMessage("assistant", parts, tool_calls=calls), *answers]
 
 
 class ToolLoop(Loop):
@@ -141,9 +161,12 @@ class ToolLoop(Loop):
             return Outcome(is_final=True) if generation.shown else self._empty()
         results = self._hands.call_tools(step, generation.calls)
         calls = tuple(map(sendable, generation.calls))
-        self._messages.append(ChatMessage.from_text("assistant", generation.text, tool_calls=calls))
-        for call, result in zip(generation.calls, results, strict=True):
-            self._messages.append(ChatMessage.from_text("tool", result.output or "(no output)", tool_call_id=call.id))
+        pairs = zip(generation.calls, results, strict=True)
+        answers = [
+            ChatMessage.from_text("tool", result.output or "(no output)", tool_call_id=call.id)
+            for call, result in pairs
+        ]
+        self._add(generation, *answers, calls=calls)
         is_final = bool(generation.shown) and any(call.name == FINAL_ANSWER for call in generation.calls)
         return Outcome(is_final, "\n".join(result.output for result in results if result.is_error) or None)
 
@@ -158,10 +181,11 @@ class CodeLoop(Loop):
         if code is None:
             return Outcome(is_final=True) if generation.shown else self._empty()
         result = self._hands.run_code(step, code)
-        self._messages += [ChatMessage.from_text("assistant", generation.text), observation(result.output)]
+        self._add(generation, observation(result.output))
         return Outcome(result.is_final, result.output if result.is_error else None)
 
 
+MAX_EMPTY_REPLIES = 2
 _NO_SUM = "The agent used all its steps, and the model could not sum up; allow more steps, or ask for less."
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from nexent_gql.adapters.engine_smolagents.agents import CodeLoop, ToolLoop
-from nexent_gql.adapters.engine_smolagents.code_text import CLOSE
+from nexent_gql.adapters.engine_smolagents.code_text import STOP
 from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal, kept_text
 from nexent_gql.adapters.engine_smolagents.model_calls import CodeReader, ModelCalls, ToolReader
 from nexent_gql.adapters.engine_smolagents.prompts import opening
@@ -103,7 +103,7 @@ class _Hands:
             messages=tuple(messages),
             tools=tools,
             tool_choice="none" if last and tools else "auto",
-            stop=(CLOSE,) if writes_code else (),
+            stop=(STOP,) if writes_code else (),
         )
         reader = CodeReader if writes_code else ToolReader
         return self._control.call(self._models.generate(step, request, reader))

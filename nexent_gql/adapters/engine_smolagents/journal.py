@@ -31,6 +31,7 @@ class Generation:
     """A finished answer of the model; `shown` is what of it became answer text, separators included.
 
     `budget_tokens` is what the messages had to be cut to before the model took them; None: they were not cut.
+    `opaque` are items that the provider wants back with the message.
     """
 
     text: str
@@ -39,6 +40,7 @@ class Generation:
     usage: Usage | None
     shown: str
     budget_tokens: int | None = None
+    opaque: tuple[OpaquePart, ...] = ()
 
     def to_json(self) -> JsonObject:
         """Return it as it is stored; `shown` is left out where it is the text."""
@@ -47,6 +49,8 @@ class Generation:
             stored["calls"] = [_encode_call(call) for call in self.calls]
         if self.usage is not None:
             stored["usage"] = cast("JsonObject", asdict(self.usage))
+        if self.opaque:
+            stored["opaque"] = [*encode_parts(self.opaque)]
         if self.shown != self.text:
             stored["shown"] = self.shown
         if self.budget_tokens is not None:
@@ -66,6 +70,7 @@ class Generation:
             usage=Usage(**usage) if usage is not None else None,
             shown=cast("str", stored.get("shown", text)),
             budget_tokens=cast("int | None", stored.get("budget_tokens")),
+            opaque=_decode_opaque(stored),
         )
 
 
@@ -77,8 +82,11 @@ def _encode_call(call: ToolCall) -> JsonObject:
 
 
 def _decode_call(stored: JsonObject) -> ToolCall:
-    opaque = [part for part in decode_parts(stored.get("opaque")) if isinstance(part, OpaquePart)]
-    return ToolCall(str(stored["id"]), str(stored["name"]), str(stored["arguments"]), tuple(opaque))
+    return ToolCall(str(stored["id"]), str(stored["name"]), str(stored["arguments"]), _decode_opaque(stored))
+
+
+def _decode_opaque(stored: JsonObject) -> tuple[OpaquePart, ...]:
+    return tuple([part for part in decode_parts(stored.get("opaque")) if isinstance(part, OpaquePart)])
 
 
 def kept_text(journal: Mapping[str, JsonObject]) -> str:

@@ -1,6 +1,6 @@
 """Model calls: streamed to the run's log, put together, and done once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -12,7 +12,9 @@ from nexent_gql.adapters.engine_smolagents.code_text import CodeText
 from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal
 from nexent_gql.adapters.engine_smolagents.speech import Speech
 from nexent_gql.adapters.engine_smolagents.window import ContextWindow
+from nexent_gql.adapters.engine_smolagents.written_calls import WrittenCalls, code_of_call
 from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.content import OpaquePart
 from nexent_gql.ports.engine import AnswerCutError
 from nexent_gql.ports.llm import (
     ChatRequest,
@@ -22,8 +24,10 @@ from nexent_gql.ports.llm import (
     ModelEndpoint,
     ModelProtocolError,
     ModelRequestRefusedError,
+    OpaqueChunk,
     ReasoningChunk,
     TextChunk,
+    TextWasReasoning,
     ToolCall,
     ToolCallChunk,
 )
@@ -44,6 +48,10 @@ class Reader(Protocol):
         """More of a tool call."""
         ...
 
+    def forget_text(self) -> None:
+        """Take all text so far as reasoning."""
+        ...
+
     def finish(self) -> tuple[str, tuple[ToolCall, ...]]:
         """Emit what is left; return the text as it goes into the history, and the calls."""
         ...
@@ -58,20 +66,24 @@ class _Call:
     name: str = ""
     arguments: list[str] = field(default_factory=list[str])
 
+    def whole(self) -> ToolCall:
+        """Return the call."""
+        return ToolCall(self.id, self.name, "".join(self.arguments))
+
 
 class ToolReader:
-    """Text is the answer, and so is what a call of `final_answer` carries."""
+    """Text is the answer, and so is what a call of `final_answer` carries; calls written as text are calls."""
 
     def __init__(self, _journal: Journal, _step: int, speech: Speech) -> None:
         self._speech = speech
         self._texts: list[str] = []
         self._calls: dict[int, _Call] = {}
         self._answers: dict[int, AnswerArgument] = {}
+        self._written = WrittenCalls()
 
     def text(self, text: str) -> None:
         """See `Reader`."""
-        self._texts.append(text)
-        self._speech.say(text)
+        self._say(self._written.feed(text))
 
     def call(self, chunk: ToolCallChunk) -> None:
         """See `Reader`."""
@@ -82,12 +94,23 @@ class ToolReader:
         if call.name == FINAL_ANSWER:
             self._answer(chunk.index, chunk.arguments)
 
+    def forget_text(self) -> None:
+        """See `Reader`; what was said cannot be taken back, but it does not go into the history."""
+        self._texts.clear()
+        self._speech.begin_paragraph()
+
     def finish(self) -> tuple[str, tuple[ToolCall, ...]]:
         """See `Reader`."""
+        self._say(self._written.finish())
         for answer in self._answers.values():
             self._speech.say(answer.finish())
-        calls = [ToolCall(call.id, call.name, "".join(call.arguments)) for _, call in sorted(self._calls.items())]
-        return "".join(self._texts), tuple(calls)
+        calls = [call.whole() for _, call in sorted(self._calls.items())]
+        return "".join(self._texts), (*calls, *self._written.calls)
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._texts.append(text)
+            self._speech.say(text)
 
     def _answer(self, index: int, fragment: str) -> None:
         if index not in self._answers:
@@ -97,25 +120,40 @@ class ToolReader:
 
 
 class CodeReader:
-    """Text ahead of code is thought; a message without code is the answer, and is said once that is certain."""
+    """Text ahead of code is thought; a message without code is the answer, and is said once that is certain.
+
+    A native call is taken as the code that it means: its argument for a call of Python, a call in Python for a tool.
+    """
 
     def __init__(self, journal: Journal, step: int, speech: Speech) -> None:
         self._journal = journal
         self._step = step
         self._speech = speech
         self._split = CodeText(self._think, self._write)
+        self._calls: dict[int, _Call] = {}
 
     def text(self, text: str) -> None:
         """See `Reader`."""
         self._split.feed(text)
 
     def call(self, chunk: ToolCallChunk) -> None:
-        """See `Reader`; no tools are offered, and what is called all the same is not there."""
+        """See `Reader`."""
+        call = self._calls.setdefault(chunk.index, _Call())
+        call.name += chunk.name
+        call.arguments.append(chunk.arguments)
+
+    def forget_text(self) -> None:
+        """See `Reader`."""
+        self._split.forget()
 
     def finish(self) -> tuple[str, tuple[ToolCall, ...]]:
         """See `Reader`."""
         self._split.finish()
-        if self._split.code is None:
+        if self._split.code is None and self._calls:
+            code = "\n".join(code_of_call(call.whole()) for _, call in sorted(self._calls.items()))
+            self._write(code)
+            self._split.code = code
+        elif self._split.code is None:
             self._speech.say(self._split.thought)
         return self._split.normal, ()
 
@@ -172,6 +210,7 @@ class ModelCalls:
     async def _stream(self, step: int, request: ChatRequest, reader_of: ReaderFactory, speech: Speech) -> Generation:
         reader = reader_of(self._journal, step, speech)
         finished: Finished | None = None
+        opaque: list[OpaqueChunk] = []
         async with aclosing(self._models.stream(self._endpoint, request)) as chunks:
             async for chunk in chunks:
                 match chunk:
@@ -181,13 +220,18 @@ class ModelCalls:
                         reader.call(chunk)
                     case ReasoningChunk():
                         self._think(step, chunk.text)
+                    case TextWasReasoning():
+                        reader.forget_text()
+                    case OpaqueChunk():
+                        opaque.append(chunk)
                     case Finished():
                         finished = chunk
         if finished is None:
             raise ModelProtocolError("The model's answer has no end.")
         text, calls = reader.finish()
         self._count(step, finished)
-        return Generation(text, calls, finished.reason, finished.usage, speech.text)
+        calls = tuple([replace(call, opaque=_parts(opaque, index)) for index, call in enumerate(calls)])
+        return Generation(text, calls, finished.reason, finished.usage, speech.text, opaque=_parts(opaque, None))
 
     def _think(self, step: int, text: str) -> None:
         self._journal.port.emit(ReasoningDelta(text=text, step=step, agent_path=self._journal.path))
@@ -206,6 +250,11 @@ class ModelCalls:
             id_ += "_"
         self._used_ids.add(id_)
         return replace(call, id=id_)
+
+
+def _parts(chunks: Sequence[OpaqueChunk], call_index: int | None) -> tuple[OpaquePart, ...]:
+    """Return the opaque items of one call, or of the message, the last of each kind."""
+    return tuple([chunk.part for chunk in chunks if chunk.call_index == call_index])
 
 
 def _check_whole(generation: Generation) -> None:

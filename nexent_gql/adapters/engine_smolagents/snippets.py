@@ -179,9 +179,9 @@ class _Calls:
 
     async def _end(self, positional: tuple[Json, ...], named: JsonObject) -> Json:
         self.ended = True
-        values = [*positional, *named.values()]
-        if self._tools is not None and values:
-            self.speech.say(as_text(values[0]))
+        value = next(iter([*positional, *named.values()]), None)
+        if self._tools is not None and value is not None:
+            self.speech.say(as_text(value))
         raise EndOfCode
 
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from nexent_gql.adapters.llm_http.stop import StopCutter
 from nexent_gql.adapters.llm_offline.text import best_passages, is_chinese, tokens_of
 from nexent_gql.adapters.llm_offline.tools import ToolUse, choose_tools, expression_in, fill_arguments
-from nexent_gql.adapters.llm_stop import StopCutter
 from nexent_gql.adapters.tools_builtin.arithmetic import ArithmeticFailure, work_out
 from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.ports.content import ImagePart

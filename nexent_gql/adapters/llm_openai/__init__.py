@@ -1,9 +1,19 @@
 """Chat models that speak OpenAI's Chat Completions API, which most vendors and servers do.
 
-`wire` writes the request, `sse` and `reply` cut what comes back into events, `answer` and `calls` understand them,
-`quirks` learns what an endpoint refuses, `errors` says what went wrong; `models` is the port over all of it.
+`wire` writes the request, `answer` and `calls` understand the frames of the reply; `adapters.llm_http` does the rest.
 """
 
-from nexent_gql.adapters.llm_openai.models import OpenAIModels
+import httpx2
+
+from nexent_gql.adapters.llm_http.limits import StreamLimits
+from nexent_gql.adapters.llm_http.models import HttpModels
+from nexent_gql.adapters.llm_openai.wire import OpenAIChat
 
 __all__ = ["OpenAIModels"]
+
+
+class OpenAIModels(HttpModels):
+    """Chat models of the dialect; see `HttpModels`."""
+
+    def __init__(self, client: httpx2.AsyncClient, limits: StreamLimits | None = None) -> None:
+        super().__init__(client, OpenAIChat(), limits)

@@ -1,15 +1,20 @@
 """The chunks of an answer out of the frames of a Chat Completions stream."""
 
+from collections.abc import Collection, Sequence
 from typing import Literal
 
+import structlog
+
+from nexent_gql.adapters.llm_http.errors import BY_WORDS, broken, error_in_stream
+from nexent_gql.adapters.llm_http.text import SurrogateJoiner, loads_tolerant
 from nexent_gql.adapters.llm_openai.calls import CallAssembler
-from nexent_gql.adapters.llm_openai.errors import error_in_stream
-from nexent_gql.kernel.json import Json, JsonObject, loads_object
+from nexent_gql.kernel.json import Json, JsonObject
+from nexent_gql.ports.content import OpaquePart, Origin
 from nexent_gql.ports.llm import (
     ChatChunk,
     Finished,
     ModelProtocolError,
-    ModelStreamBrokenError,
+    OpaqueChunk,
     ReasoningChunk,
     TextChunk,
     Usage,
@@ -20,107 +25,175 @@ Reason = Literal["stop", "length", "tool_calls", "content_filter", "other"]
 REASONS: dict[str, Reason] = {
     "stop": "stop",
     "eos": "stop",
+    "eos_token": "stop",
+    "stop_sequence": "stop",
     "end_turn": "stop",
     "length": "length",
     "max_tokens": "length",
+    "model_length": "length",
     "tool_calls": "tool_calls",
+    "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
+    "safety": "content_filter",
+    "sensitive": "content_filter",
 }
+NO_REASONS = ("", "null", "none")
+END = b"[DONE]"
+MESSAGE_FIELDS = "message_fields"
+CALL_FIELDS = "call_fields"
+REASONING_FIELDS = ("reasoning_content", "reasoning")
+RETURNED_FIELDS = ("reasoning_content", "reasoning_details", "extra_content", "provider_specific_fields")
+"""Fields of a message that a provider may want back as they came."""
+_log = structlog.get_logger()
 
 
 class AnswerDecoder:
     """Reads the frames of one answer in order; its size is bounded.
 
+    Frames that carry nothing, or nothing that is known, are ignored and counted.
+
     Args:
+        origin: Where opaque items come from.
+        tool_names: The tools that were offered; they tell a split name from a second call.
         max_answer_chars: The most that text, reasoning and arguments may come to together.
+
+    Attributes:
+        ignored: How many frames carried nothing.
     """
 
-    def __init__(self, *, max_answer_chars: int = 4_000_000) -> None:
+    def __init__(
+        self,
+        *,
+        origin: Origin | None = None,
+        tool_names: Collection[str] = (),
+        max_answer_chars: int = 4_000_000,
+    ) -> None:
+        self._origin = origin
         self._left_chars = max_answer_chars
         self._limit_chars = max_answer_chars
-        self._calls = CallAssembler()
+        self._calls = CallAssembler(tool_names)
         self._reason: str | None = None
         self._usage: Usage | None = None
-        self.begun = False
+        self._fields: JsonObject = {}
+        self._text, self._reasoning = SurrogateJoiner(), SurrogateJoiner()
+        self._has_choices = False
+        self.ignored = 0
+        self.has_begun = False
+        self.is_settled = False
+        self.is_complete = False
 
     @property
-    def whole(self) -> bool:
-        """Whether the provider has said why the answer ended."""
+    def has_reason(self) -> bool:
+        """See `Decoder`."""
         return self._reason is not None
 
-    def frame(self, data: bytes) -> list[ChatChunk]:
+    def read(self, frame: bytes) -> Sequence[ChatChunk]:
         """Read one frame.
 
         Raises:
-            ModelProtocolError: It is not a frame of the dialect, or the answer grows too large.
-            ModelError: The frame tells of an error.
+            ModelProtocolError: It is not JSON, or the answer grows too large.
+            ModelError: The frame reports an error.
         """
+        data = frame.strip()
+        if data == END:
+            self.is_complete = True
+            return []
+        if not data:
+            self.ignored += 1
+            return []
         try:
-            frame = loads_object(data)
+            value = loads_tolerant(data)
         except ValueError:
-            raise ModelProtocolError(
-                "The provider sent a frame that is not JSON. Try again; if it stays, the server behind the base URL "
-                "is broken or speaks another protocol.",
-                cause="BAD_FRAME",
-            ) from None
-        if frame.get("error"):
-            raise error_in_stream(frame["error"])
-        if isinstance(usage := frame.get("usage"), dict):
-            self._usage = usage_of(usage)
-        choices = frame.get("choices")
-        if not isinstance(choices, list):
+            raise _bad_frame(data) from None
+        chunks: list[ChatChunk] = []
+        for each in value if isinstance(value, list) else [value]:
+            chunks += self._read_object(each) if isinstance(each, dict) else []
+        self.ignored += not chunks
+        return chunks
+
+    def finish(self) -> Sequence[ChatChunk]:
+        """End the answer.
+
+        Raises:
+            ModelStreamBrokenError: The stream ended before the answer did.
+            ModelProtocolError: Nothing of the dialect came at all.
+        """
+        if self.ignored:
+            _log.debug("model.frames_ignored", count=self.ignored)
+        chunks = self._lone_halves()
+        if not self._has_choices and self.ignored and not self.has_begun:
             raise ModelProtocolError(
                 "The provider's frames have no choices. Check that the base URL is that of a chat completions API.",
                 cause="BAD_FRAME",
             )
-        choice = choices[0] if choices else None
-        return self._choice(choice) if isinstance(choice, dict) else []
-
-    def finish(self, *, told: bool) -> list[ChatChunk]:
-        """End the answer; `told`: the provider sent its end mark.
-
-        Raises:
-            ModelStreamBrokenError: The stream ended before the answer did.
-        """
-        if not (self.whole or (told and self.begun)):
+        if not (self.has_reason or (self.is_complete and self.has_begun)):
             raise broken()
-        reason = REASONS.get(self._reason or "stop", "other")
+        reason = REASONS.get((self._reason or "stop").lower(), "other")
         if reason == "stop" and self._calls.calls:  # many servers say "stop" behind a call
             reason = "tool_calls"
-        return [*self._calls.finish(), Finished(reason, self._usage)]
+        return [*chunks, *self._calls.finish(), *self._opaque(), Finished(reason, self._usage)]
+
+    def _read_object(self, frame: JsonObject) -> list[ChatChunk]:
+        error = _error_of(frame)
+        if error is not None:
+            raise error_in_stream(error)
+        if isinstance(usage := frame.get("usage"), dict):
+            self._usage = usage_of(usage)
+        choices = frame.get("choices")
+        if not isinstance(choices, list):
+            return []
+        self._has_choices = True
+        choice = choices[0] if choices else None
+        return self._choice(choice) if isinstance(choice, dict) else []
 
     def _choice(self, choice: JsonObject) -> list[ChatChunk]:
         reason = choice.get("finish_reason")
         if reason == "error":
-            raise error_in_stream(choice.get("error"))
-        if isinstance(reason, str) and reason:
-            self._reason = reason
+            raise error_in_stream(choice.get("error") or choice.get("message") or "error")
         delta = choice.get("delta") or choice.get("message")
-        if not isinstance(delta, dict):
-            return []
-        chunks = self._delta(delta)
-        if chunks:
-            self.begun = True
+        chunks = self._delta(delta) if isinstance(delta, dict) else []
+        if any(not isinstance(chunk, ReasoningChunk) for chunk in chunks):
+            self.has_begun = True
+        if isinstance(reason, str) and reason.lower() not in NO_REASONS:
+            self._reason = reason
+            self.is_settled = not chunks and self.has_begun
+        elif chunks:
+            self.is_settled = False
         return chunks
 
     def _delta(self, delta: JsonObject) -> list[ChatChunk]:
         chunks: list[ChatChunk] = []
-        reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-        if isinstance(reasoning, str) and reasoning:
-            self._spend(len(reasoning))
-            chunks.append(ReasoningChunk(reasoning))
+        self._keep_fields(delta)
+        reasoning = next((delta[name] for name in REASONING_FIELDS if delta.get(name)), None)
+        if isinstance(reasoning, str):
+            chunks += self._think(reasoning)
         content = delta.get("content") or delta.get("refusal")
         if isinstance(content, str) and content:
-            self._spend(len(content))
-            chunks.append(TextChunk(content))
+            chunks += self._say(content)
         elif isinstance(content, list):
             for part in content:
                 chunks += self._part(part)
         calls = delta.get("tool_calls")
         if isinstance(calls, list):
             chunks += self._fragments(calls)
+        elif isinstance(call := delta.get("function_call"), dict):
+            chunks += self._fragments([{"index": 0, "function": call}])
         return chunks
+
+    def _say(self, text: str) -> list[ChatChunk]:
+        self._spend(len(text))
+        text = self._text.feed(text)
+        return [TextChunk(text)] if text else []
+
+    def _think(self, text: str) -> list[ChatChunk]:
+        self._spend(len(text))
+        text = self._reasoning.feed(text)
+        return [ReasoningChunk(text)] if text else []
+
+    def _lone_halves(self) -> list[ChatChunk]:
+        text, reasoning = self._text.finish(), self._reasoning.finish()
+        return [*([ReasoningChunk(reasoning)] if reasoning else []), *([TextChunk(text)] if text else [])]
 
     def _part(self, part: Json) -> list[ChatChunk]:
         """Read a content part: text, or thinking that holds parts itself."""
@@ -131,18 +204,42 @@ class AnswerDecoder:
             text = "".join(str(piece.get("text", "")) for piece in thinking if isinstance(piece, dict))
         else:
             text = str(part.get("text") or thinking or "")
-        self._spend(len(text))
-        if not text:
-            return []
-        return [ReasoningChunk(text) if thinking else TextChunk(text)]
+        return self._think(text) if thinking else self._say(text)
 
     def _fragments(self, pieces: list[Json]) -> list[ChatChunk]:
         chunks: list[ChatChunk] = []
         for piece in pieces:
-            chunk = self._calls.fragment(piece) if isinstance(piece, dict) else None
+            if not isinstance(piece, dict):
+                continue
+            chunk = self._calls.fragment(piece)
             if chunk is not None:
                 self._spend(len(chunk.arguments))
                 chunks.append(chunk)
+        return chunks
+
+    def _keep_fields(self, delta: JsonObject) -> None:
+        """Keep what may have to go back, put together from its pieces."""
+        for name in RETURNED_FIELDS:
+            value, kept = delta.get(name), self._fields.get(name)
+            if isinstance(value, str) and isinstance(kept, str):
+                self._fields[name] = kept + value
+            elif isinstance(value, list) and isinstance(kept, list):
+                kept.extend(value)
+            elif value:
+                self._fields[name] = value
+
+    def _opaque(self) -> list[ChatChunk]:
+        """Return what has to go back with the message, and with each call."""
+        if self._origin is None:
+            return []
+        chunks: list[ChatChunk] = []
+        if self._fields:
+            chunks.append(OpaqueChunk(OpaquePart(self._origin, MESSAGE_FIELDS, _sound(self._fields))))
+        chunks += [
+            OpaqueChunk(OpaquePart(self._origin, CALL_FIELDS, _sound(call.fields)), call.index)
+            for call in self._calls.calls
+            if call.fields
+        ]
         return chunks
 
     def _spend(self, chars: int) -> None:
@@ -153,6 +250,45 @@ class AnswerDecoder:
                 cause="ANSWER_TOO_LARGE",
                 limit_chars=self._limit_chars,
             )
+
+
+def _error_of(frame: JsonObject) -> Json:
+    """Return the error that a frame reports; vendors differ in how."""
+    for name in ("error", "errors"):
+        if frame.get(name):
+            return frame[name]
+    if frame.get("object") == "error" or frame.get("type") == "error":
+        return frame
+    base = frame.get("base_resp")
+    if isinstance(base, dict) and base.get("status_code"):
+        return {"code": base["status_code"], "message": base.get("status_msg")}
+    words = frame.get("message") or frame.get("msg") or frame.get("detail") or frame.get("error_msg")
+    is_refused = frame.get("code") or frame.get("error_code") or frame.get("success") is False or frame.get("detail")
+    return frame if "choices" not in frame and words and is_refused else None
+
+
+def _bad_frame(data: bytes) -> ModelProtocolError:
+    """Return the error of a frame that is no JSON; words in it may say what is wrong."""
+    words = " ".join(data.decode("utf-8", "replace").split())
+    if any(pattern.search(words) for pattern, _ in BY_WORDS) and data[:1] not in b"{[<":
+        raise error_in_stream(words)
+    return ModelProtocolError(
+        "The provider sent a frame that is not JSON. Try again; if it stays, the server behind the base URL "
+        "is broken or speaks another protocol.",
+        cause="BAD_FRAME",
+    )
+
+
+def _sound(fields: JsonObject) -> JsonObject:
+    """Return fields whose texts can be stored and sent: halves of surrogate pairs are joined or replaced."""
+    joined: JsonObject = {}
+    for name, value in fields.items():
+        if isinstance(value, str):
+            joiner = SurrogateJoiner()
+            joined[name] = joiner.feed(value) + joiner.finish()
+        else:
+            joined[name] = value
+    return joined
 
 
 def usage_of(usage: JsonObject) -> Usage:
@@ -169,8 +305,3 @@ def count(value: Json, name: str) -> int:
     """Return a count that may be missing, null or nonsense."""
     number = value.get(name) if isinstance(value, dict) else None
     return number if isinstance(number, int) and number >= 0 else 0
-
-
-def broken() -> ModelStreamBrokenError:
-    """Return the error of an answer that stopped in the middle."""
-    return ModelStreamBrokenError("The provider's connection ended in the middle of the answer. Try again.")

@@ -1,5 +1,6 @@
 """Tool calls out of fragments whose ids and indexes cannot be trusted."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ from nexent_gql.kernel.json import Json, JsonObject, dumps, loads_object
 from nexent_gql.ports.llm import ModelProtocolError, ToolCallChunk
 
 MAX_CALLS = 128
+STANDARD_FIELDS = ("index", "id", "type", "function")
 
 
 @dataclass(slots=True)
@@ -17,8 +19,9 @@ class OpenCall:
     id: str
     wire_id: str
     wire_index: int | None
-    named: bool = False
+    name: str = ""
     arguments: list[str] = field(default_factory=list[str])
+    fields: JsonObject = field(default_factory=JsonObject)
 
     @property
     def complete(self) -> bool:
@@ -34,11 +37,15 @@ class CallAssembler:
     """Numbers the calls of one answer from 0 and gives each an id of its own.
 
     Seen in the wild: no index, the same index for all, no id, the same id twice, an id on every fragment, a new id on
-    every fragment, and arguments as an object.
+    every fragment, arguments as an object, and a name in two pieces or twice.
+
+    Args:
+        tool_names: The tools that were offered; they tell a split name from a second call.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tool_names: Collection[str] = ()) -> None:
         self.calls: list[OpenCall] = []
+        self._tool_names = tool_names
 
     def fragment(self, piece: JsonObject) -> ToolCallChunk | None:
         """Read one fragment; None when it says nothing new.
@@ -53,14 +60,19 @@ class CallAssembler:
         index = piece.get("index")
         arguments = arguments_of(function.get("arguments"))
         call = self._call(index if isinstance(index, int) else None, id_, name, arguments)
+        call.fields |= {key: value for key, value in piece.items() if key not in STANDARD_FIELDS and value is not None}
         if arguments:
             call.arguments.append(arguments)
-        if call.named:
-            return ToolCallChunk(call.index, arguments=arguments) if arguments else None
-        call.named = bool(name)
-        if arguments and not name:
-            raise nameless()
-        return ToolCallChunk(call.index, call.id, name, arguments) if name else None
+        is_first = not call.name
+        name = "" if name == call.name and not is_first else name
+        call.name += name
+        if not call.name:
+            if arguments:
+                raise nameless()
+            return None
+        if is_first:
+            return ToolCallChunk(call.index, call.id, name, arguments)
+        return ToolCallChunk(call.index, name=name, arguments=arguments) if name or arguments else None
 
     def finish(self) -> list[ToolCallChunk]:
         """Give calls without arguments an empty object.
@@ -68,22 +80,30 @@ class CallAssembler:
         Raises:
             ModelProtocolError: A call never got a name.
         """
-        if not all(call.named for call in self.calls):
+        if not all(call.name for call in self.calls):
             raise nameless()
         return [ToolCallChunk(call.index, arguments="{}") for call in self.calls if not call.arguments]
 
     def _call(self, index: int | None, id_: str, name: str, arguments: str) -> OpenCall:
-        known = self._known(index, id_)
-        if known is None and index is None and not name and self.calls:
-            return self.calls[-1]
-        if known is None or begins_anew(known, id_, name, arguments):
+        found = self._find(index, id_)
+        if found is None and self.calls and self._continues_last(index, id_, name):
+            found = self.calls[-1]
+            found.wire_index = index if found.wire_index is None else found.wire_index
+        if found is None or self._begins_anew(found, id_, name, arguments):
             if len(self.calls) == MAX_CALLS:
                 raise ModelProtocolError("The model called too many tools at once. Try again.", limit=MAX_CALLS)
-            known = OpenCall(len(self.calls), self._free_id(id_), id_, index)
-            self.calls.append(known)
-        return known
+            found = OpenCall(len(self.calls), self._free_id(id_), id_, index)
+            self.calls.append(found)
+        return found
 
-    def _known(self, index: int | None, id_: str) -> OpenCall | None:
+    def _continues_last(self, index: int | None, id_: str, name: str) -> bool:
+        """Tell whether a fragment that points at no call belongs to the last one."""
+        last = self.calls[-1]
+        if index is None:
+            return not name
+        return last.wire_index is None and not id_ and not last.complete
+
+    def _find(self, index: int | None, id_: str) -> OpenCall | None:
         if index is not None:
             return next((call for call in reversed(self.calls) if call.wire_index == index), None)
         if id_:
@@ -94,12 +114,15 @@ class CallAssembler:
         taken = {call.id for call in self.calls}
         return id_ if id_ and id_ not in taken else f"call_{uuid4().hex[:16]}"
 
-
-def begins_anew(known: OpenCall, id_: str, name: str, arguments: str) -> bool:
-    """Tell whether a fragment that points at `known` is in truth the first one of another call."""
-    if not name or not known.named:
-        return False
-    return (id_ not in {"", known.wire_id}) or (bool(arguments) and known.complete)
+    def _begins_anew(self, found: OpenCall, id_: str, name: str, arguments: str) -> bool:
+        """Tell whether a fragment that points at `found` is in truth the first one of another call."""
+        if not name or not found.name:
+            return False
+        if id_ not in {"", found.wire_id}:
+            return not (found.name + name in self._tool_names and not found.arguments)
+        if found.complete:
+            return bool(arguments) or name in self._tool_names
+        return not found.arguments and name != found.name and {found.name, name} <= {*self._tool_names}
 
 
 def nameless() -> ModelProtocolError:

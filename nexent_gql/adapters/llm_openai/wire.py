@@ -1,18 +1,51 @@
 """A request as the JSON of the Chat Completions API."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
+from nexent_gql.adapters.llm_http.dialect import opaque_of, origin_of
+from nexent_gql.adapters.llm_http.quirks import Quirk
+from nexent_gql.adapters.llm_openai.answer import CALL_FIELDS, MESSAGE_FIELDS, AnswerDecoder
 from nexent_gql.kernel.json import Json, JsonObject
-from nexent_gql.ports.content import ContentPart, ImagePart, TextPart
-from nexent_gql.ports.llm import ChatMessage, ChatRequest, ToolCall, ToolSpec
+from nexent_gql.ports.content import ContentPart, ImagePart, Origin, TextPart
+from nexent_gql.ports.llm import ChatMessage, ChatRequest, ModelEndpoint, ToolCall, ToolSpec
 
-Quirk = str
-"""A parameter that a provider was seen to refuse; requests to it are written without it."""
+REFUSABLE: tuple[Quirk, ...] = (
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "parallel_tool_calls",
+    "stop",
+    "tool_choice",
+    "temperature",
+)
 
-REFUSABLE: tuple[Quirk, ...] = ("stream_options", "max_tokens", "parallel_tool_calls", "stop", "tool_choice")
+
+class OpenAIChat:
+    """Implements `Dialect` for OpenAI's Chat Completions."""
+
+    path = "/chat/completions"
+    refusable = REFUSABLE
+
+    def headers(self, key: str) -> Mapping[str, str]:
+        """See `Dialect`."""
+        return {"authorization": f"Bearer {key}"} if key else {}
+
+    def body(self, endpoint: ModelEndpoint, request: ChatRequest, quirks: frozenset[Quirk]) -> JsonObject:
+        """See `Dialect`."""
+        return body_of(endpoint.model, request, quirks, origin_of(endpoint))
+
+    def decoder(self, endpoint: ModelEndpoint, request: ChatRequest, *, max_answer_chars: int) -> AnswerDecoder:
+        """See `Dialect`."""
+        return AnswerDecoder(
+            origin=origin_of(endpoint),
+            tool_names=[tool.name for tool in request.tools],
+            max_answer_chars=max_answer_chars,
+        )
 
 
-def body_of(model: str, request: ChatRequest, quirks: Collection[Quirk] = ()) -> JsonObject:
+def body_of(
+    model: str, request: ChatRequest, quirks: Collection[Quirk] = (), origin: Origin | None = None
+) -> JsonObject:
     """Write a streaming request.
 
     A refused `max_tokens` becomes `max_completion_tokens`, the newer name; a refused `tool_choice` or
@@ -20,7 +53,7 @@ def body_of(model: str, request: ChatRequest, quirks: Collection[Quirk] = ()) ->
     """
     body: JsonObject = {
         "model": model,
-        "messages": [message_of(message) for message in request.messages],
+        "messages": [message_of(message, origin, frozenset(quirks)) for message in request.messages],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -36,15 +69,17 @@ def body_of(model: str, request: ChatRequest, quirks: Collection[Quirk] = ()) ->
     return {name: value for name, value in body.items() if name not in quirks}
 
 
-def message_of(message: ChatMessage) -> JsonObject:
+def message_of(
+    message: ChatMessage, origin: Origin | None = None, quirks: frozenset[Quirk] = frozenset()
+) -> JsonObject:
     """Write a message; an assistant's content may be null beside its calls."""
     written: JsonObject = {"role": message.role, "content": content_of(message)}
     if message.tool_calls:
         written["content"] = message.text or None
-        written["tool_calls"] = [call_of(call) for call in message.tool_calls]
+        written["tool_calls"] = [call_of(call, origin, quirks) for call in message.tool_calls]
     if message.tool_call_id is not None:
         written["tool_call_id"] = message.tool_call_id
-    return written
+    return written | fields_of(message.parts, MESSAGE_FIELDS, origin, quirks)
 
 
 def content_of(message: ChatMessage) -> Json:
@@ -65,9 +100,20 @@ def _item_of(part: ContentPart) -> JsonObject | None:
             return None
 
 
-def call_of(call: ToolCall) -> JsonObject:
+def call_of(call: ToolCall, origin: Origin | None = None, quirks: frozenset[Quirk] = frozenset()) -> JsonObject:
     """Write a call of the history."""
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
+    function: JsonObject = {"name": call.name, "arguments": call.arguments or "{}"}
+    written: JsonObject = {"id": call.id, "type": "function", "function": function}
+    return written | fields_of(call.opaque, CALL_FIELDS, origin, quirks)
+
+
+def fields_of(parts: tuple[ContentPart, ...], kind: str, origin: Origin | None, quirks: frozenset[Quirk]) -> JsonObject:
+    """Return the fields that came from this origin and go back to it."""
+    fields: JsonObject = {}
+    for part in opaque_of(parts, origin, quirks) if origin is not None else ():
+        if part.kind == kind:
+            fields |= part.data
+    return fields
 
 
 def tool_of(tool: ToolSpec) -> JsonObject:

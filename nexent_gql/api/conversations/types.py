@@ -250,7 +250,13 @@ class Run(relay.Node):
             status=RunStatus(row.status),
             attempt=row.attempt,
             stop_requested=row.stop_requested,
-            error=RunFailure.of(row.error_code, row.error_message, retryable=row.retryable),
+            error=RunFailure.of(
+                row.error_code,
+                row.error_message,
+                retryable=row.retryable,
+                provider_message=row.provider_message,
+                retry_after_s=row.retry_after_s,
+            ),
             usage=TokenUsage(
                 input_tokens=row.input_tokens,
                 output_tokens=row.output_tokens,

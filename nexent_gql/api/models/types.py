@@ -34,6 +34,9 @@ class ModelCheck:
     ok: bool = strawberry.field(description="Whether the model answered.")
     code: ErrorCode | None = strawberry.field(description="Why it did not; null when it did.")
     advice: str | None = strawberry.field(description="What to do about it, a sentence for people; null when it is ok.")
+    provider_message: str | None = strawberry.field(
+        description="What the provider itself said, at most 500 characters, for developers; null when it said nothing."
+    )
     latency_ms: int = strawberry.field(description="Milliseconds from the call to its first token or its failure.")
     checked_at: datetime = strawberry.field(description="When the call ended.")
 
@@ -45,6 +48,7 @@ class ModelCheck:
             ok=outcome.ok,
             code=_code(outcome.code),
             advice=outcome.advice,
+            provider_message=outcome.provider_message,
             latency_ms=outcome.latency_ms,
             checked_at=check.at,
         )
@@ -99,6 +103,7 @@ def _last_check(row: ChatModel) -> ModelCheck | None:
         ok=bool(row.last_check_ok),
         code=_code(row.last_check_code),
         advice=row.last_check_advice,
+        provider_message=row.last_check_provider_message,
         latency_ms=row.last_check_latency_ms or 0,
         checked_at=row.last_check_at,
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Self, TypedDict, cast
+from typing import NotRequired, Self, TypedDict, cast
 
 import strawberry
 from strawberry.scalars import JSON
@@ -210,6 +210,8 @@ class _Ending(TypedDict):
     error_code: str | None
     error_message: str | None
     retryable: bool
+    provider_message: NotRequired[str | None]  # events of earlier releases lack it
+    retry_after_s: NotRequired[float | None]
     usage: Counts
 
 
@@ -227,7 +229,13 @@ class RunFinished(RunEvent):
         return cls(
             **place,
             status=RunStatus(given["status"]),
-            error=RunFailure.of(given["error_code"], given["error_message"], retryable=given["retryable"]),
+            error=RunFailure.of(
+                given["error_code"],
+                given["error_message"],
+                retryable=given["retryable"],
+                provider_message=given.get("provider_message"),
+                retry_after_s=given.get("retry_after_s"),
+            ),
             usage=TokenUsage.of(given["usage"]),
         )
 

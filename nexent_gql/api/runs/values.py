@@ -65,8 +65,31 @@ class RunFailure:
     )
     message: str = strawberry.field(description="A sentence for people, which says what to do next.")
     retryable: bool = strawberry.field(description="Whether `retryRun` may help as things are.")
+    provider_message: str | None = strawberry.field(
+        description="What the model's provider itself said, at most 500 characters, for developers; null when it said "
+        "nothing, and when the failure is not the provider's."
+    )
+    retry_after_seconds: float | None = strawberry.field(
+        description="How long the provider asks to wait before the next call; null when it names no time."
+    )
 
     @classmethod
-    def of(cls, code: str | None, message: str | None, *, retryable: bool) -> Self | None:
+    def of(
+        cls,
+        code: str | None,
+        message: str | None,
+        *,
+        retryable: bool,
+        provider_message: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> Self | None:
         """Map the columns; without a code there was no failure."""
-        return None if code is None else cls(code=code, message=message or "", retryable=retryable)
+        if code is None:
+            return None
+        return cls(
+            code=code,
+            message=message or "",
+            retryable=retryable,
+            provider_message=provider_message,
+            retry_after_seconds=retry_after_s,
+        )

@@ -267,4 +267,5 @@ def _note_check(row: ChatModel, check: Checked | None) -> None:
     row.last_check_ok = outcome.ok if outcome else None
     row.last_check_code = outcome.code if outcome else None
     row.last_check_advice = outcome.advice if outcome else None
+    row.last_check_provider_message = outcome.provider_message if outcome else None
     row.last_check_latency_ms = outcome.latency_ms if outcome else None

@@ -37,6 +37,7 @@ class ChatModel(TenantRow, table=True):
     last_check_ok: bool | None = None
     last_check_code: str | None = None
     last_check_advice: str | None = None
+    last_check_provider_message: str | None = None
     last_check_latency_ms: int | None = None
     created_by: UUID
     updated_at: datetime = timestamp(default_now=True)

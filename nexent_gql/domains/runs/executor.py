@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -33,6 +33,7 @@ from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError, UnavailableError
 from nexent_gql.ports.engine import AgentEngine, AgentKind, RunFailedError, RunSpec
 from nexent_gql.ports.events import EventLog, StaleAttemptError
+from nexent_gql.ports.llm import ModelError
 from nexent_gql.ports.run_events import AttemptStarted, RunFinished
 from nexent_gql.ports.tools import RunContext
 from nexent_gql.streams.sink import RunSink, SinkSettings, open_sink
@@ -186,13 +187,7 @@ class RunExecutor:
     async def _end(self, lease: Lease, run: Run, sink: RunSink, ending: RunFinished) -> None:
         """Make the end durable, then tell it; a reader never hears of an end that a crash takes back."""
         usage = events.last_usage(sink.history())
-        ending = RunFinished(
-            status=ending.status,
-            error_code=ending.error_code,
-            error_message=ending.error_message,
-            retryable=ending.retryable,
-            usage=usage,
-        )
+        ending = replace(ending, usage=usage)
         sink.emit(ending, hold=True)
         state = JobState.CANCELLED if ending.status == RunStatus.STOPPED else JobState.DONE
         async with lease.final_transaction(state) as session:
@@ -240,8 +235,14 @@ def _is_stopped(lease: Lease) -> bool:
 
 
 def _failed(error: DomainError) -> RunFinished:
+    is_models = isinstance(error, ModelError)
     return RunFinished(
-        status=RunStatus.FAILED, error_code=error.code, error_message=error.message, retryable=error.retryable
+        status=RunStatus.FAILED,
+        error_code=error.code,
+        error_message=error.message,
+        retryable=error.retryable,
+        provider_message=error.provider_message if is_models else None,
+        retry_after_s=error.retry_after_s if is_models else None,
     )
 
 

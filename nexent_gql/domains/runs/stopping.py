@@ -56,6 +56,7 @@ async def close_run(
     usage = events.last_usage(entries)
     run.status, run.finished_at = RunStatus(ending.status), now
     run.error_code, run.error_message, run.retryable = ending.error_code, ending.error_message, ending.retryable
+    run.provider_message, run.retry_after_s = ending.provider_message, ending.retry_after_s
     _count(run, usage)
     repository = RunRepository(session, run.tenant_id)
     repository.add(run)

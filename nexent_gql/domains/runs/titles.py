@@ -19,7 +19,15 @@ from nexent_gql.jobs.registry import JobHandler
 from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError
-from nexent_gql.ports.llm import ChatMessage, ChatRequest, Finished, LanguageModels, ModelEndpoint, TextChunk
+from nexent_gql.ports.llm import (
+    ChatMessage,
+    ChatRequest,
+    Finished,
+    LanguageModels,
+    ModelEndpoint,
+    TextChunk,
+    TextWasReasoning,
+)
 
 DEFAULT_TIMEOUT_S = 30.0
 _INSTRUCTIONS = (
@@ -115,6 +123,8 @@ class TitleWriter:
                 if isinstance(chunk, TextChunk):
                     parts.append(chunk.text)
                     size_chars += len(chunk.text)
+                elif isinstance(chunk, TextWasReasoning):
+                    parts.clear()
                 if size_chars > _MAX_ANSWER_CHARS or (isinstance(chunk, Finished) and chunk.reason in _CUT_OFF):
                     return ""
         return "".join(parts)

@@ -1,6 +1,6 @@
 """The frames of a provider's reply: of an event stream, or the one frame of a server that does not stream."""
 
-from nexent_gql.adapters.llm_openai.sse import SseDecoder
+from nexent_gql.adapters.llm_http.sse import SseDecoder
 from nexent_gql.ports.llm import ModelProtocolError
 
 
@@ -11,6 +11,9 @@ class ReplyReader:
         content_type: As the provider declared it; only a web page is believed.
         max_line_bytes: The longest line of an event stream.
         max_body_bytes: The longest reply that is one JSON object.
+
+    Attributes:
+        has_events: Whether any event came.
     """
 
     def __init__(self, content_type: str, *, max_line_bytes: int, max_body_bytes: int) -> None:
@@ -20,17 +23,23 @@ class ReplyReader:
         self._max_body_bytes = max_body_bytes
         self._body: bytearray | None = None
         self._known = False
+        self.has_events = False
 
     @property
     def streamed(self) -> bool:
         """Whether the reply is an event stream."""
         return self._body is None
 
+    @property
+    def stray(self) -> str:
+        """What the stream held beside events."""
+        return self._events.stray.decode(errors="replace").strip()
+
     def feed(self, part: bytes) -> list[bytes]:
         """Return the frames that `part` completes.
 
         Raises:
-            ModelProtocolError: The reply is a web page, no event stream, or too large.
+            ModelProtocolError: The reply is a web page, or too large.
         """
         if not self._known:
             part = part.lstrip()
@@ -38,7 +47,9 @@ class ReplyReader:
                 return []
             self._look(part)
         if self._body is None:
-            return self._events.feed(part)
+            events = self._events.feed(part)
+            self.has_events = self.has_events or bool(events)
+            return events
         self._body += part
         if len(self._body) > self._max_body_bytes:
             raise ModelProtocolError("The provider's reply is too large, and no stream.", cause="REPLY_TOO_LARGE")

@@ -12,22 +12,33 @@ from nexent_gql.ports.llm import ModelTimeoutError
 class StreamLimits:
     """Limits of one call; times in seconds.
 
+    Any byte counts as life, also a comment of the stream. Times in which the caller does not read do not count.
+
     Attributes:
-        first_token_s: From the request to the first piece of the answer; comments of the stream do not count.
-        idle_s: Between two parts of the answer.
-        total_s: From the request to the end, without the time in which the caller does not read.
+        first_byte_s: Without a byte, from the request to the first piece of the answer. A local server that loads its
+            model may need minutes.
+        first_content_s: From the request to the first piece of the answer, however much else comes.
+        idle_s: Without a byte, in the middle of the answer.
+        total_s: From the request to the end.
+        unsettled_s: Without a byte, behind text that came together with a reason to end.
         tail_s: How long to wait for token counts behind a finished answer.
+        stop_tail_s: As `tail_s`, behind a stop sequence that the provider ignored.
         drain_s: How long to wait for the end of the reply behind its end mark, to use the connection again.
+        refusal_s: How long to read what a provider says about a refusal.
         max_line_bytes: The longest line of an event stream.
         max_error_bytes: How much of a refusal is read.
         max_answer_chars: Text, reasoning and arguments together.
     """
 
-    first_token_s: float = 60
-    idle_s: float = 60
-    total_s: float = 600
+    first_byte_s: float = 300
+    first_content_s: float = 600
+    idle_s: float = 120
+    total_s: float = 1_200
+    unsettled_s: float = 20
     tail_s: float = 3
+    stop_tail_s: float = 3
     drain_s: float = 0.2
+    refusal_s: float = 10
     max_line_bytes: int = 1_000_000
     max_error_bytes: int = 64_000
     max_answer_chars: int = 4_000_000
@@ -71,7 +82,7 @@ class CallTimer:
     def __enter__(self) -> None:
         limits = self._limits
         self._since = self._loop.time()
-        wait_s = limits.idle_s if self.begun else limits.first_token_s - self._spent_s
+        wait_s = limits.idle_s if self.begun else min(limits.first_byte_s, limits.first_content_s - self._spent_s)
         self._deadline = self._since + min(wait_s, limits.total_s - self._spent_s)
         if self._deadline < self._look_at:
             self._look_later(self._deadline)
@@ -114,8 +125,9 @@ class CallTimer:
                 cause="IDLE",
                 limit_s=self._limits.idle_s,
             )
+        is_content = self._spent_s >= self._limits.first_content_s - CLOCK_S
         return ModelTimeoutError(
             "The provider did not begin to answer in time. Try again, or use a faster model.",
-            cause="FIRST_TOKEN",
-            limit_s=self._limits.first_token_s,
+            cause="FIRST_CONTENT" if is_content else "FIRST_BYTE",
+            limit_s=self._limits.first_content_s if is_content else self._limits.first_byte_s,
         )

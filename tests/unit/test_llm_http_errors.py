@@ -5,8 +5,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from nexent_gql.adapters.llm_openai.errors import error_of_status, retry_after_of, scrubbed
-from nexent_gql.adapters.llm_openai.quirks import Quirks, refused_parameter
+from nexent_gql.adapters.llm_http.errors import error_of_status, retry_after_of, scrubbed
+from nexent_gql.adapters.llm_http.quirks import Quirks, refused_parameter
+from nexent_gql.adapters.llm_openai.wire import REFUSABLE
 from nexent_gql.kernel.json import Json, dumps
 from nexent_gql.ports.llm import (
     Dialect,
@@ -158,7 +159,18 @@ def test_a_reason_is_shortened() -> None:
     ],
 )
 def test_refused_parameters(status: int, told: Json, sent: set[str], refused: str | None) -> None:
-    assert refused_parameter(status, dumps(told), sent) == refused
+    assert refused_parameter(status, dumps(told), sent, REFUSABLE) == refused
+
+
+def test_what_was_learned_expires() -> None:
+    now = 0.0
+    quirks = Quirks(kept_s=60, clock=lambda: now)
+    end = ModelEndpoint(Dialect.OPENAI, "m", "http://x/v1")
+    quirks.add(end, "stop")
+    now = 59
+    assert quirks.of(end) == {"stop"}
+    now = 61
+    assert quirks.of(end) == frozenset()
 
 
 def test_quirks_are_kept_by_endpoint_and_not_for_ever() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.adapters.llm_stop import StopCutter
+from nexent_gql.adapters.llm_http.stop import StopCutter
 
 
 def cut(pieces: list[str], stops: list[str]) -> tuple[str, bool]:

@@ -2,18 +2,26 @@
 
 from nexent_gql.ports.llm import ModelProtocolError
 
+MAX_STRAY_BYTES = 500
 FIELDS_WITHOUT_DATA = (b"event", b"id", b"retry")
 
 
 class SseDecoder:
-    """Collects bytes and hands out the `data` of each event; strict: a line that is no field is an error.
+    """Collects bytes and hands out the `data` of each event.
+
+    A field named `error`, which some servers write, becomes an event of its own. Other unknown fields and lines are
+    ignored, as the standard has it, and kept in `stray`: they may be the words of a server that fails.
 
     Args:
         max_line_bytes: The longest line, and the longest event, that is accepted.
+
+    Attributes:
+        stray: The beginning of what was no known field.
     """
 
     def __init__(self, *, max_line_bytes: int = 1_000_000) -> None:
         self._max_line_bytes = max_line_bytes
+        self.stray = b""
         self._parts: list[bytes] = []
         self._parts_bytes = 0
         self._data: list[bytes] = []
@@ -25,7 +33,7 @@ class SseDecoder:
         """Return the data of the events that `received` completes.
 
         Raises:
-            ModelProtocolError: A line is too long or no field of an event stream.
+            ModelProtocolError: A line or an event is too long.
         """
         if b"\r" in received or self._after_cr:
             received = self._plain_newlines(received)
@@ -80,15 +88,14 @@ class SseDecoder:
                     self._data.clear()
                     self._data_bytes = 0
             elif line[:1] != b":":
-                self._other(line)
+                self._read_other(line, events)
         return events
 
-    def _other(self, line: bytes) -> None:
-        name = line.partition(b":")[0]
+    def _read_other(self, line: bytes, events: list[bytes]) -> None:
+        name, _, value = line.partition(b":")
         if name == b"data":
             self._data.append(b"")
+        elif name == b"error":
+            events.append(b'{"error":%b}' % (value.strip() or b"null"))
         elif name not in FIELDS_WITHOUT_DATA:
-            raise ModelProtocolError(
-                "The provider's answer is no event stream. Check that the base URL is that of a chat completions API.",
-                cause="NOT_AN_EVENT_STREAM",
-            )
+            self.stray = (self.stray + line + b"\n")[:MAX_STRAY_BYTES]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.adapters.llm_openai.sse import SseDecoder
+from nexent_gql.adapters.llm_http.sse import SseDecoder
 from nexent_gql.ports.llm import ModelProtocolError
 
 STREAM = (
@@ -58,9 +58,14 @@ def test_hands_out_the_last_event_without_an_empty_line() -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"\xff\xfe\x00\x01\n", b"<html>\n", b"datum: x\n", b" data: x\n", b"{}\n"])
-def test_refuses_lines_that_are_no_fields(garbage: bytes) -> None:
-    with pytest.raises(ModelProtocolError):
-        SseDecoder().feed(garbage)
+def test_ignores_lines_that_are_no_known_fields_and_keeps_their_words(garbage: bytes) -> None:
+    decoder = SseDecoder()
+    assert decoder.feed(garbage + b"data: x\n\n") == [b"x"]
+    assert decoder.stray == garbage
+
+
+def test_a_field_named_error_is_an_event() -> None:
+    assert SseDecoder().feed(b'error: {"code":400}\n\n') == [b'{"error":{"code":400}}']
 
 
 def test_refuses_a_line_beyond_the_limit_before_it_ends() -> None:

@@ -1,0 +1,78 @@
+"""What providers were seen to refuse, so that it is not offered to them again for a while."""
+
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
+
+from nexent_gql.adapters.llm_http.errors import loaded, reason_of
+from nexent_gql.kernel.json import Json
+from nexent_gql.ports.llm import ModelEndpoint
+
+Quirk = str
+"""A parameter that a provider was seen to refuse; requests to it are written without it."""
+
+KEPT_S = 3_600.0
+REFUSAL = re.compile(
+    r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|extra (?:inputs|fields)|not (?:permitted|allowed)"
+    r"|deprecated|不支持|未知参数|无效参数",
+    re.IGNORECASE,
+)
+STATUSES = {400, 422}
+
+
+class Quirks:
+    """Remembers refused parameters by base URL and model for `kept_s` seconds; the least used go beyond `size`.
+
+    A refusal expires because one odd reply must not take a parameter from an endpoint for good.
+    """
+
+    def __init__(
+        self, size: int = 1_000, *, kept_s: float = KEPT_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._size = size
+        self._kept_s = kept_s
+        self._clock = clock
+        self._entries: OrderedDict[tuple[str, str], dict[Quirk, float]] = OrderedDict()
+
+    def of(self, endpoint: ModelEndpoint) -> frozenset[Quirk]:
+        """Return what the endpoint refuses."""
+        place = (endpoint.base_url, endpoint.model)
+        entry = self._entries.get(place)
+        if entry is None:
+            return frozenset()
+        self._entries.move_to_end(place)
+        now = self._clock()
+        return frozenset([quirk for quirk, expires_at in entry.items() if expires_at > now])
+
+    def add(self, endpoint: ModelEndpoint, quirk: Quirk) -> None:
+        """Remember a refusal."""
+        place = (endpoint.base_url, endpoint.model)
+        entry = self._entries.pop(place, {})
+        self._entries[place] = entry | {quirk: self._clock() + self._kept_s}
+        while len(self._entries) > self._size:
+            self._entries.popitem(last=False)
+
+
+def refused_parameter(status: int, body: bytes, sent: Collection[str], refusable: Sequence[Quirk]) -> Quirk | None:
+    """Return the parameter that a refusal is about, if it was sent and one can do without it."""
+    if status not in STATUSES:
+        return None
+    told = loaded(body)
+    reason = reason_of(told)
+    if not REFUSAL.search(reason):
+        return None
+    named = parameter_of(told)
+    return next((name for name in refusable if name in sent and (name == named or mentions(reason, name))), None)
+
+
+def parameter_of(told: Json) -> str:
+    """Return the parameter that OpenAI's form of error names."""
+    error = told.get("error") if isinstance(told, dict) else None
+    return str(error.get("param")) if isinstance(error, dict) else ""
+
+
+def mentions(reason: str, name: str) -> bool:
+    """Tell whether a sentence is about a parameter; names that are plain words must be quoted."""
+    pattern = rf"\b{name}\b" if "_" in name or name == "temperature" else rf"['\"`]{name}['\"`]"
+    return re.search(pattern, reason) is not None
