@@ -21,6 +21,8 @@ from nexent_gql.api.transport.answers import refused
 from nexent_gql.api.transport.hosts import AllowedHosts
 from nexent_gql.api.transport.http import HttpEndpoint, Page
 from nexent_gql.api.transport.proxies import ProxyHeaders, TrustedProxies
+from nexent_gql.api.transport.request_ids import HEADER as REQUEST_ID
+from nexent_gql.api.transport.request_ids import RequestIds
 from nexent_gql.api.transport.socket import SocketView
 from nexent_gql.api.transport.upload import PREFLIGHT_HEADERS
 from nexent_gql.kernel.errors import NotFoundError
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from nexent_gql.services import Services
 
 PATH = "/graphql"
+_CORS_HEADERS = ("Authorization", "Content-Type", "Last-Event-ID")
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -113,7 +116,8 @@ def create_app(
 
 
 def _guards(settings: ApiSettings, *, is_local: bool) -> Sequence[Middleware]:
-    guards = [Middleware(ProxyHeaders, trusted=TrustedProxies(settings.trusted_proxies))]
+    trusted = TrustedProxies(settings.trusted_proxies)
+    guards = [Middleware(RequestIds, trusted=trusted), Middleware(ProxyHeaders, trusted=trusted)]
     if settings.allowed_hosts or is_local:
         guards.append(Middleware(AllowedHosts, hosts=settings.allowed_hosts))
     return guards
@@ -126,9 +130,9 @@ def _cors(settings: ApiSettings) -> Sequence[Middleware]:
         Middleware(
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
-            allow_methods=("GET", "POST"),
-            allow_headers=("Authorization", "Content-Type", "Last-Event-ID", *PREFLIGHT_HEADERS),
-            expose_headers=("RateLimit", "RateLimit-Policy", "Retry-After"),
+            allow_methods=("GET", "HEAD", "POST"),
+            allow_headers=(*_CORS_HEADERS, *PREFLIGHT_HEADERS, *settings.allowed_headers),
+            expose_headers=("RateLimit", "RateLimit-Policy", "Retry-After", REQUEST_ID),
             max_age=600,
         ),
     )

@@ -11,16 +11,19 @@ from uuid import uuid4
 import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import StrawberryInputCoercionError
+from strawberry.relay import to_base64
 
 from nexent_gql.api.codes import CATALOGUE
 from nexent_gql.api.refusals import InternalError, ParseFailedError, ValidationFailedError
 from nexent_gql.api.settings import ApiLimits
-from nexent_gql.kernel.errors import DomainError, InvalidInputError
+from nexent_gql.kernel.errors import Detail, DomainError, InvalidInputError, NotFoundError
 
 _log = cast("structlog.typing.FilteringBoundLogger", structlog.get_logger(__name__))
 _MASK = "Something went wrong on our side. Quote the errorId when you report it."
+_ID_TYPES = {"agent_id": "Agent", "api_key_id": "ApiKey", "model_id": "Model", "run_id": "Run", "user_id": "User"}
 _ARGUMENT = "Argument "  # how graphql-core begins its sentence about a variable that does not fit an argument
-_ECHO = re.compile(r"(, found:? |: (?=[\[{]))[\s\S]*")  # how graphql-core shows the value that it refuses
+# How graphql-core shows the value that it refuses.
+_ECHO = re.compile(r"(, found:? |: (?=[\[{])|(?<= value)(?<!invalid value): )[\s\S]*")
 
 
 def extensions_of(error: DomainError) -> dict[str, object]:
@@ -34,8 +37,16 @@ def extensions_of(error: DomainError) -> dict[str, object]:
     if error.retryable:
         extensions["retryable"] = True
     if error.details:
-        extensions["details"] = dict(error.details)
+        extensions["details"] = {name: _detail(error, name, value) for name, value in error.details.items()}
     return extensions
+
+
+def _detail(error: DomainError, name: str, value: Detail) -> object:
+    """Return a fact as clients know it: ids of objects are global."""
+    kind = _ID_TYPES.get(name)
+    if name == "id" and isinstance(error, NotFoundError):
+        kind = error.object_type
+    return to_base64(kind, value) if kind and isinstance(value, str) else value
 
 
 def refusal(error: DomainError) -> GraphQLError:
@@ -100,7 +111,8 @@ def _field(error: GraphQLError) -> str:
 
 def _without_echo(message: str) -> str:
     """Leave out guesses, and values that came in: a password or key may stand beside what was wrong."""
-    return _ECHO.sub(".", message.split(" Did you mean", maxsplit=1)[0])
+    shown = _ECHO.sub(".", message.split(" Did you mean", maxsplit=1)[0])
+    return shown.replace("not to be None", "not to be null")
 
 
 def _cut(message: str, limit: int) -> str:

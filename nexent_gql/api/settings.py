@@ -136,6 +136,18 @@ class ApiSettings(BaseModel):
     allowed_origins: tuple[str, ...] = Field(
         default=(), description="Origins whose pages may call (CORS) and open sockets, besides our own."
     )
+    allowed_headers: tuple[str, ...] = Field(
+        default=(
+            "apollographql-client-name",
+            "apollographql-client-version",
+            "baggage",
+            "sentry-trace",
+            "traceparent",
+            "tracestate",
+            "x-request-id",
+        ),
+        description="Headers that pages of allowed origins may send (CORS), besides those of GraphQL over HTTP.",
+    )
     allowed_hosts: tuple[str, ...] = Field(
         default=(),
         description=(

@@ -23,9 +23,13 @@ class DomainError(Exception):
 
 
 class NotFoundError(DomainError):
-    """The object does not exist for this caller; a foreign tenant's object looks the same."""
+    """The object does not exist for this caller; a foreign tenant's object looks the same.
+
+    `object_type` is the API's type of the object whose id `details` hold as `id`.
+    """
 
     code = "NOT_FOUND"
+    object_type: ClassVar[str | None] = None
 
 
 class ForbiddenError(DomainError):

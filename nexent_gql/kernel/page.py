@@ -20,13 +20,13 @@ BY_ACTIVITY = 2
 
 
 class InvalidCursorError(InvalidInputError):
-    """A cursor that this server did not make for this list."""
+    """A cursor that this server did not make for this list or stream."""
 
     code = "INVALID_CURSOR"
 
-    def __init__(self, field: str) -> None:
-        """Name the argument that held the cursor."""
-        super().__init__("This cursor is not valid here; take one from the same list's pageInfo.", path=(field,))
+    def __init__(self, field: str, source: str = "the same list's pageInfo") -> None:
+        """Name the argument that held the cursor, and where a valid one comes from."""
+        super().__init__(f"This cursor is not valid here; take one from {source}.", path=(field,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,15 @@ async def test_chunked_bodies_of_upgrades_and_pipelined_ones(api: Api) -> None:
             assert await raw.answer() == (200, HELLO)
 
 
+@pytest.mark.parametrize("header", ["X-Long: " + "x" * 9_000, "\r\n".join(f"X-{n}: y" for n in range(200)), "X Y: z"])
+async def test_a_handshake_that_cannot_be_read_is_answered(header: str) -> None:
+    async with serve() as api, opened(api) as raw:
+        upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+        head = f"GET /graphql HTTP/1.1\r\nHost: x\r\n{header}\r\n{upgrade}dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        await raw.send(head.encode())
+        assert (await raw.rest()).startswith(b"HTTP/1.1 4")
+
+
 async def test_connect_is_refused(api: Api) -> None:
     async with opened(api) as raw:
         await raw.send(b"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n", INNER)

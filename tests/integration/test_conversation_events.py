@@ -128,16 +128,11 @@ async def test_a_cursor_of_something_else_is_refused(chat: Chat, ada: Principal,
     asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
     conversation_id = asked["conversation"]["id"]
     own = key("Conversation", conversation_id).hex[-8:]
-    for after in ("", "x", f"{own}-", f"{own}--1", f"{own}-01", f"{own}-9999999999", f"{own}-１", asked["cursor"]):
+    odd = ("", "x", f"{own}-", f"{own}--1", f"{own}-01", f"{own}-9999999999", f"{own}-１", f"{own}-999999999")
+    for after in (*odd, asked["cursor"]):
         refused = await the_first(chat.subscribe(ada, KINDS, id=conversation_id, after=after))
         assert (refused.data, refused.code) == (None, "INVALID_CURSOR")
         assert refused.errors[0]["extensions"]["path"] == ["after"]
-    far = chat.subscribe(ada, KINDS, id=conversation_id, after=f"{own}-999999999")
-    waiting = asyncio.create_task(the_first(far))
-    await chat.until_listening()
-    await chat.mutate(ada, "deleteConversation", "deletedId", conversationId=conversation_id)
-    await chat.relay()
-    assert (await waiting).one["__typename"] == "ConversationDeleted"
 
 
 READS = {

@@ -117,7 +117,6 @@ async def test_odd_names_are_refused(persisted: PersistedService) -> None:
         ({"query": HELLO, "documentId": digest(HELLO)}, "BAD_REQUEST"),
         ({"documentId": ""}, "BAD_REQUEST"),
         ({"documentId": "nobody's"}, "PERSISTED_QUERY_NOT_FOUND"),
-        ({"extensions": {"documentId": digest(HELLO)}}, "BAD_REQUEST"),
     ]
     await persisted.register(HELLO)
     async with client(persisted) as one:
@@ -129,6 +128,23 @@ async def test_what_is_not_valid_or_not_allowed_is_not_kept(persisted: Persisted
         for text in ("{ nope }", "{", "{ __schema { types { name } } } #" + "x" * 70_000):
             await one.post(query=text, extensions=by_hash(text))
             assert await persisted.automatic(digest(text)) is None
+
+
+@pytest.mark.parametrize("text", ["{ }", "{ toys { } }", "{ ... @defer { } }"])
+async def test_empty_selection_sets_are_kept_like_others(persisted: PersistedService, text: str) -> None:
+    async with client(persisted) as one:
+        assert (await one.post(query=text, extensions=by_hash(text)))[0] == 200
+        assert await persisted.automatic(digest(text)) == text
+        assert (await one.post(extensions=by_hash(text)))[0] == 200
+
+
+async def test_a_document_id_may_stand_among_the_extensions(persisted: PersistedService) -> None:
+    await persisted.sync({"a1": HELLO})
+    async with client(persisted) as one:
+        hello = (200, {"data": {"hello": "Hello you"}})
+        assert await one.post(extensions={"documentId": "a1"}) == hello
+        assert await one.post(query="", extensions={"documentId": "a1"}) == hello
+        assert await one.code(extensions={"documentId": 7}) == "BAD_REQUEST"
 
 
 async def test_automatic_documents_can_be_switched_off(persisted: PersistedService) -> None:

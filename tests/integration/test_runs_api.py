@@ -517,6 +517,27 @@ async def test_a_cursor_that_is_not_the_runs_own_is_refused(chat: Chat, ada: Pri
     assert await chat.listeners() == 0
 
 
+async def test_a_cursor_beyond_all_that_a_run_can_reach_is_refused(chat: Chat, ada: Principal, agent: Agent) -> None:
+    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
+    own = asked["cursor"].removesuffix("0")
+    for written in (False, True):
+        if written:
+            await chat.write(ada, asked, AttemptStarted(attempt=1, text=""))
+        refused = await the_first(chat.subscribe(ada, KINDS, run=asked["run"]["id"], after=f"{own}99999999"))
+        assert (refused.data, refused.code) == (None, "INVALID_CURSOR")
+        assert "an event of the same run or conversation" in refused.errors[0]["message"]
+    following = (
+        "subscription ($id: ID!, $after: String) { conversationEvents(conversationId: $id, after: $after) { seq } }"
+    )
+    conversation_id = asked["conversation"]["id"]
+    conversation = (
+        await chat.ask(ada, "query ($id: ID!) { conversation(id: $id) { eventsCursor } }", id=conversation_id)
+    ).one
+    beyond = conversation["eventsCursor"] + "9"
+    refused = await the_first(chat.subscribe(ada, following, id=conversation_id, after=beyond))
+    assert refused.code == "INVALID_CURSOR"
+
+
 @pytest.mark.parametrize(
     ("run_id", "code"),
     [

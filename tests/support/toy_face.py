@@ -143,8 +143,18 @@ def fail(how: str) -> None:
             return
 
 
+@strawberry.input(one_of=True, description="Which toy.")
+class ToyChoice:
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="By its id.")
+    name: strawberry.Maybe[str] = strawberry.field(description="By its name.")
+
+
 @strawberry.type
 class ToyQueries:
+    @strawberry.field(description="Says what was chosen.", permission_classes=[Public])
+    def choose(self, by: ToyChoice) -> str:
+        return f"name {by.name.value}" if by.name else f"id {by.id.value if by.id else None}"
+
     @strawberry.field(description="Toys, oldest first.", permission_classes=[SignedIn])
     async def toys(
         self, first: First = None, after: After = None, last: Last = None, before: Before = None

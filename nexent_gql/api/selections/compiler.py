@@ -14,12 +14,21 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, collect_fields, collect_subfields
 
 from nexent_gql.api.selections.core import Execution
-from nexent_gql.api.selections.leaves import Complete, OddValueError, exact_class, id_of, leaf, list_of, nullable
+from nexent_gql.api.selections.leaves import (
+    Complete,
+    OddValueError,
+    Unresolveds,
+    exact_class,
+    id_of,
+    leaf,
+    list_of,
+    nullable,
+)
 from nexent_gql.api.selections.plain import NotCoveredError, attribute_of, class_of, classes_of, node_id_of, related_of
-from nexent_gql.api.selections.relations import Found, Relation
+from nexent_gql.api.selections.relations import Relation
 
-Fill = Callable[[object], dict[str, object]]
-"""Turns an object of a known class into its selected fields."""
+Fill = Callable[[object, Unresolveds], dict[str, object]]
+"""Turns an object of a known class into its selected fields; see `Complete`."""
 
 Step = tuple[str, str, type | None, Complete]
 """A field: its key, its attribute, the class whose values need not be completed, and how others are completed."""
@@ -35,14 +44,15 @@ class Compiler:
     Which fields are meant, under fragments, `@skip` and `@include`, is asked of graphql-core itself.
     """
 
-    def __init__(self, execution: Execution, found: list[Found] | None = None) -> None:
+    def __init__(self, execution: Execution, *, covers_resolvers: bool = False) -> None:
         """Keep what the selection depends on; not the execution, which knows the caller.
 
         Args:
             execution: Of the operation.
-            found: Where the compiled functions note what has a resolver; None lets none be covered.
+            covers_resolvers: Whether fields with resolvers may be selected; compiled functions append them to their
+                second argument.
         """
-        self._found = found
+        self._covers_resolvers = covers_resolvers
         self._schema = execution.schema
         self._fragments = execution.fragments
         self._variables = execution.variable_values
@@ -80,12 +90,12 @@ class Compiler:
         members = classes_of(type_, list(self._schema.get_possible_types(type_)))
         fills: dict[type, Fill] = {}
 
-        def complete(value: object) -> object:
+        def complete(value: object, unresolved: Unresolveds) -> object:
             cls = type(value)
             fill = fills.get(cls)
             if fill is None:
                 fill = fills[cls] = self._member(members.get(cls), selected)
-            return fill(value)
+            return fill(value, unresolved)
 
         return complete
 
@@ -116,42 +126,41 @@ class Compiler:
                 steps.append((key, attribute, exact_class(field.type), complete))
             elif (attribute := node_id_of(field, cls)) is not None:
                 steps.append((key, attribute, None, id_of(type_.name)))
-            elif self._found is not None:
+            elif self._covers_resolvers:
                 relations.append(Relation(key, field, type_, details, complete, related_of(field)))
             else:
                 raise NotCoveredError
         fill = _filler(cls, template, steps)
-        return _noting(fill, relations, self._found) if relations and self._found is not None else fill
+        return _noting(fill, relations) if relations else fill
 
 
 def _filler(cls: type, template: dict[str, object], steps: list[Step]) -> Fill:
     """The template has all keys in their order, and the type's name where that is asked for."""
     fixed = tuple(steps)
 
-    def fill(value: object) -> dict[str, object]:
+    def fill(value: object, unresolved: Unresolveds) -> dict[str, object]:
         if type(value) is not cls:
             raise OddValueError
         filled = template.copy()
         for key, attribute, exact, complete in fixed:
             item = getattr(value, attribute)
-            filled[key] = item if type(item) is exact else complete(item)
+            filled[key] = item if type(item) is exact else complete(item, unresolved)
         return filled
 
     return fill
 
 
-def _noting(fill: Fill, relations: list[Relation], found: list[Found]) -> Fill:
+def _noting(fill: Fill, relations: list[Relation]) -> Fill:
     """Note for each object that its relations are still to be resolved."""
-    fixed, note = tuple(relations), found.append
+    fixed = tuple(relations)
 
-    def fill_and_note(value: object) -> dict[str, object]:
-        filled = fill(value)
-        for relation in fixed:
-            note((relation, filled, value))
+    def fill_and_note(value: object, unresolved: Unresolveds) -> dict[str, object]:
+        filled = fill(value, unresolved)
+        unresolved += [(relation, filled, value) for relation in fixed]
         return filled
 
     return fill_and_note
 
 
-def _refuse(_value: object) -> dict[str, object]:
+def _refuse(_value: object, _unresolved: Unresolveds) -> dict[str, object]:
     raise OddValueError

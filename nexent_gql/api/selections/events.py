@@ -92,7 +92,7 @@ def compile_event(execution: Execution) -> Render:
         if kept is not None and (rendered := kept.get(identity)) is not None:
             return rendered
         try:
-            rendered = render(key, complete(event), event)
+            rendered = render(key, complete(event, []), event)
         except Exception:  # noqa: BLE001 - whatever is odd about the event, graphql-core makes it an error of a field
             return None
         if kept is not None and len(kept) < _MAX_RENDERINGS:

@@ -1,13 +1,23 @@
 """Scalars and enums as they go over the wire."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from graphql import GraphQLBoolean, GraphQLInt, GraphQLLeafType, GraphQLString, Undefined
 from strawberry.relay.utils import to_base64
 
-Complete = Callable[[object], object]
-"""Turns a Python value into what JSON can hold; raises whatever it likes for a value that graphql-core is to judge."""
+if TYPE_CHECKING:
+    from nexent_gql.api.selections.relations import Unresolved
+
+Unresolveds = list["Unresolved"]
+"""The fields with resolvers that were met, of one request."""
+
+Complete = Callable[[object, Unresolveds], object]
+"""Turns a Python value into what JSON can hold, and appends the fields that are still to be resolved.
+
+Raises any exception for a value that graphql-core has to judge. Functions of this kind are shared by all requests, so
+they keep nothing themselves.
+"""
 
 _MAX_INT = 2**31
 
@@ -19,8 +29,8 @@ class OddValueError(Exception):
 def nullable(complete: Complete) -> Complete:
     """Let null pass."""
 
-    def complete_or_null(value: object) -> object:
-        return None if value is None else complete(value)
+    def complete_or_null(value: object, unresolved: Unresolveds) -> object:
+        return None if value is None else complete(value, unresolved)
 
     return complete_or_null
 
@@ -28,10 +38,10 @@ def nullable(complete: Complete) -> Complete:
 def list_of(complete: Complete) -> Complete:
     """Complete each item."""
 
-    def complete_list(value: object) -> object:
+    def complete_list(value: object, unresolved: Unresolveds) -> object:
         if type(value) is not list and type(value) is not tuple:
             raise OddValueError
-        return [complete(item) for item in cast("list[object]", value)]
+        return [complete(item, unresolved) for item in cast("list[object]", value)]
 
     return complete_list
 
@@ -55,9 +65,9 @@ def leaf(type_: GraphQLLeafType) -> Complete:
         return _integer
     if type_ is GraphQLBoolean:
         return _boolean
-    coerce = cast("Complete", type_.coerce_output_value)
+    coerce = cast("Callable[[object], object]", type_.coerce_output_value)
 
-    def complete(value: object) -> object:
+    def complete(value: object, _unresolved: Unresolveds) -> object:
         coerced = None if value is None else coerce(value)
         if coerced is None or coerced is Undefined:
             raise OddValueError
@@ -69,7 +79,7 @@ def leaf(type_: GraphQLLeafType) -> Complete:
 def id_of(type_name: str) -> Complete:
     """Return how the key of a `Node` becomes its global id."""
 
-    def complete(value: object) -> object:
+    def complete(value: object, _unresolved: Unresolveds) -> object:
         if value is None:
             raise OddValueError
         return to_base64(type_name, str(value))
@@ -77,19 +87,19 @@ def id_of(type_name: str) -> Complete:
     return complete
 
 
-def _text(value: object) -> object:
+def _text(value: object, _unresolved: Unresolveds) -> object:
     if type(value) is str:
         return value
     raise OddValueError
 
 
-def _integer(value: object) -> object:
+def _integer(value: object, _unresolved: Unresolveds) -> object:
     if type(value) is int and -_MAX_INT <= value < _MAX_INT:
         return value
     raise OddValueError
 
 
-def _boolean(value: object) -> object:
+def _boolean(value: object, _unresolved: Unresolveds) -> object:
     if value is True or value is False:
         return value
     raise OddValueError

@@ -16,7 +16,7 @@ from nexent_gql.api.selections.compiler import Compiler
 from nexent_gql.api.selections.core import AcyclicExecutor, Execution
 from nexent_gql.api.selections.leaves import Complete
 from nexent_gql.api.selections.plain import NotCoveredError
-from nexent_gql.api.selections.relations import Found, complete_level, resolve_level
+from nexent_gql.api.selections.relations import Unresolved, complete_level, resolve_level
 
 _MAX_PLANS = 64
 
@@ -30,33 +30,24 @@ class Plan:
         Raises:
             NotCoveredError: graphql-core has to execute it.
         """
-        self._found: list[Found] = []
-        self._complete: Complete = Compiler(execution, self._found).complete(type_, selected)
+        self._complete: Complete = Compiler(execution, covers_resolvers=True).complete(type_, selected)
 
-    def begin(self, value: object) -> tuple[object, list[Found]] | None:
-        """Complete a value as far as attributes go, and tell what is to be resolved; None when the value is odd."""
-        self._found.clear()
+    def begin(self, value: object) -> tuple[object, list[Unresolved]] | None:
+        """Complete a value as far as attributes go; return it with what is to be resolved, None when it is odd."""
+        unresolved: list[Unresolved] = []
         try:
-            completed = self._complete(value)
+            return self._complete(value, unresolved), unresolved
         except Exception:  # noqa: BLE001 - whatever is odd about it, graphql-core makes it an error of a field
             return None
-        return completed, self._taken()
 
-    async def deepen(self, execution: Execution, found: Sequence[Found]) -> list[Found]:
-        """Resolve and complete relations, and tell what is to be resolved in turn.
 
-        Raises:
-            OddValueError: As `resolve_level`.
-        """
-        given = await resolve_level(execution, found)
-        self._found.clear()
-        complete_level(given)
-        return self._taken()
+async def deepen(execution: Execution, unresolved: Sequence[Unresolved]) -> list[Unresolved]:
+    """Resolve and complete relations; return what is to be resolved in turn.
 
-    def _taken(self) -> list[Found]:
-        taken = self._found.copy()
-        self._found.clear()
-        return taken
+    Raises:
+        OddValueError: As `resolve_level`.
+    """
+    return complete_level(await resolve_level(execution, unresolved))
 
 
 @dataclass(slots=True)
@@ -112,15 +103,13 @@ class QueryExecutor(AcyclicExecutor):
         if plan is None or begun is None:
             return by_core()
         completed, found = begun
-        return self._resolve(plan, completed, found, by_core) if found else completed
+        return self._resolve(completed, found, by_core) if found else completed
 
-    async def _resolve(
-        self, plan: Plan, completed: object, found: list[Found], by_core: Callable[[], object]
-    ) -> object:
+    async def _resolve(self, completed: object, found: list[Unresolved], by_core: Callable[[], object]) -> object:
         """Resolve relations level by level, so that each level loads in one batch."""
         try:
             while found:
-                found = await plan.deepen(cast("Execution", self), found)
+                found = await deepen(cast("Execution", self), found)
         except Exception:  # noqa: BLE001 - as in `Plan.begin`
             cast("Context", cast("Execution", self).context_value).loaders.forget()
             again = by_core()

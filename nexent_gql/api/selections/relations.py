@@ -81,15 +81,15 @@ def _call(resolve: Callable[[object], object], source: object) -> object:
         return error
 
 
-Found = tuple[Relation, dict[str, object], object]
+Unresolved = tuple[Relation, dict[str, object], object]
 """A relation, what is filled of the object that has it, and the object."""
 
 
-Given = tuple[Relation, list[dict[str, object]], Sequence[object]]
+Resolved = tuple[Relation, list[dict[str, object]], Sequence[object]]
 """A relation, what is filled of the objects that have it, and what it gives for each."""
 
 
-async def resolve_level(execution: Execution, found: Sequence[Found]) -> list[Given]:
+async def resolve_level(execution: Execution, found: Sequence[Unresolved]) -> list[Resolved]:
     """Resolve the relations of a level together.
 
     Raises:
@@ -105,7 +105,7 @@ async def resolve_level(execution: Execution, found: Sequence[Found]) -> list[Gi
         results: Sequence[Sequence[object] | BaseException] = [await resolving[0]]
     else:
         results = await gather(*resolving, return_exceptions=True)
-    given: list[Given] = []
+    given: list[Resolved] = []
     for (relation, (filled, _)), values in zip(grouped.items(), results, strict=True):
         if isinstance(values, BaseException):
             raise OddValueError from values
@@ -113,9 +113,11 @@ async def resolve_level(execution: Execution, found: Sequence[Found]) -> list[Gi
     return given
 
 
-def complete_level(given: Sequence[Given]) -> None:
-    """Complete what a level's relations gave, without waiting for anything; whatever is odd raises."""
-    for relation, filled, values in given:
+def complete_level(level: Sequence[Resolved]) -> list[Unresolved]:
+    """Complete what a level's relations gave, without waiting; return what is to be resolved in turn."""
+    unresolved: list[Unresolved] = []
+    for relation, filled, values in level:
         key, complete = relation.key, relation.complete
         for each, value in zip(filled, values, strict=True):
-            each[key] = complete(value)
+            each[key] = complete(value, unresolved)
+    return unresolved

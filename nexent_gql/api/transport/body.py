@@ -129,10 +129,12 @@ def _object(fields: Mapping[str, Json], name: str) -> dict[str, object] | None:
 def read_request(fields: Mapping[str, Json]) -> GraphQLRequestData:
     """Read the members of a request, which are the same in a body and in a `subscribe` frame.
 
-    `documentId` travels on as an extension.
+    `documentId` may stand beside `query` or in `extensions`, where it travels on: clients of sockets often cannot add
+    members.
     """
-    id_ = _text(fields, DOCUMENT_ID)
-    extensions = {name: value for name, value in (_object(fields, "extensions") or {}).items() if name != DOCUMENT_ID}
+    sent = _object(fields, "extensions") or {}
+    id_ = _text(fields, DOCUMENT_ID) or _text(cast("JsonObject", sent), DOCUMENT_ID)
+    extensions = {name: value for name, value in sent.items() if name != DOCUMENT_ID}
     return GraphQLRequestData(
         query=_text(fields, "query"),
         variables=_object(fields, "variables"),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _SLICE_BYTES = 2_048
 _FAREWELL_BYTES = 4_096
 _PAUSE_S = 0.1
@@ -60,6 +61,15 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
             if self.close_sent:
                 self._farewell_bytes -= len(part)
             super().data_received(part)
+            if self.conn.handshake_exc is not None and not self.handshake_complete:
+                self._refuse_handshake()
+
+    def _refuse_handshake(self) -> None:
+        """Answer a handshake that can't be read; uvicorn would leave it open, and fail over it when it shuts down."""
+        self.handshake_complete = self.close_sent = True
+        self._held.clear()
+        self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_REQUEST)
+        self.transport.close()
 
     def _drop(self) -> None:
         self._held.clear()

@@ -24,7 +24,7 @@ def read_frame(value: Json) -> JsonObject:
         raise BadRequestError("Unknown message type")
     if kind in _WITH_ID:
         _check_id(value.get("id"))
-    payload = value.get("payload")
+    payload = value.get("payload") if kind != "complete" else None
     if kind == "subscribe" and not isinstance(payload, dict):
         raise BadRequestError("The payload of subscribe must be an object")
     if payload is not None and not isinstance(payload, dict):

@@ -8,6 +8,7 @@ from nexent_gql.kernel.errors import ConflictError, InvalidInputError, NotFoundE
 class AgentNotFoundError(NotFoundError):
     """The caller's tenant has no such agent."""
 
+    object_type = "Agent"
     code = "NOT_FOUND"
 
     def __init__(self, agent_id: UUID) -> None:

@@ -8,6 +8,8 @@ from nexent_gql.kernel.errors import InvalidInputError, NotFoundError
 class ConversationNotFoundError(NotFoundError):
     """The caller owns no such conversation."""
 
+    object_type = "Conversation"
+
     def __init__(self, conversation_id: UUID) -> None:
         """Name it."""
         super().__init__("You have no such conversation; it may have been deleted.", id=str(conversation_id))
@@ -15,6 +17,8 @@ class ConversationNotFoundError(NotFoundError):
 
 class MessageNotFoundError(NotFoundError):
     """The caller owns no such message."""
+
+    object_type = "Message"
 
     def __init__(self, message_id: UUID) -> None:
         """Name it."""

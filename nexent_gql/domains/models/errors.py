@@ -8,6 +8,7 @@ from nexent_gql.kernel.errors import ConflictError, NotFoundError
 class ChatModelNotFoundError(NotFoundError):
     """The caller's tenant has no such model."""
 
+    object_type = "Model"
     code = "NOT_FOUND"
 
     def __init__(self, model_id: UUID) -> None:

@@ -9,6 +9,8 @@ from nexent_gql.ports.engine import RunFailedError
 class RunNotFoundError(NotFoundError):
     """The caller owns no such run."""
 
+    object_type = "Run"
+
     def __init__(self, run_id: UUID) -> None:
         """Name it."""
         super().__init__("You have no such run; its conversation may have been deleted.", id=str(run_id))

@@ -41,8 +41,13 @@ def parse_cursor(of: UUID, text: str | None, field: str) -> int:
         return 0
     match = _CURSOR.fullmatch(text)
     if match is None or match[1] != of.hex[-8:]:
-        raise InvalidCursorError(field)
+        raise invalid_cursor(field)
     return int(match[2])
+
+
+def invalid_cursor(field: str) -> InvalidCursorError:
+    """Return the error of a cursor that is not one of the run or conversation."""
+    return InvalidCursorError(field, "an event of the same run or conversation")
 
 
 def last_usage(entries: Sequence[Entry]) -> Usage:

@@ -20,6 +20,9 @@ from nexent_gql.ports.events import FORGOTTEN, Entry, EventLog, Stored
 from nexent_gql.ports.run_events import RunFinished, encode_body
 from nexent_gql.streams.follow import follow, follow_log
 from nexent_gql.streams.following import Following
+from nexent_gql.streams.resume import SEQ_MARGIN
+
+_MAX_SEQ = 100 * SEQ_MARGIN  # of a run whose log was lost
 
 
 class RunService:
@@ -88,10 +91,12 @@ class RunService:
 
         Raises:
             RunNotFoundError: The caller owns no such run.
-            InvalidCursorError: `after` is not a cursor of this run.
+            InvalidCursorError: `after` is not a cursor of this run, or beyond all that its events can have reached.
         """
         run = await self.get(actor, run_id)
         seq = events.parse_cursor(run.id, after, "after")
+        if seq > SEQ_MARGIN and run.finished_at is None:
+            await self._check_reachable(events.topic(actor.tenant_id, run_id), seq)
 
         async def archive(position: int) -> Stored | None:
             return await self._archived(actor.tenant_id, run_id, position)
@@ -106,11 +111,13 @@ class RunService:
 
         Raises:
             ConversationNotFoundError: The caller owns no such conversation.
-            InvalidCursorError: `after` is not a cursor of this conversation.
+            InvalidCursorError: `after` is not a cursor of this conversation, or ahead of its last event.
         """
         conversation = await self._conversations.get(actor, conversation_id)
         now = conversation.event_seq
         seq = now if after is None else events.parse_cursor(conversation_id, after, "after")
+        if seq > now:
+            raise events.invalid_cursor("after")
 
         async def read(position: int) -> Stored:
             stored = await self._conversations.stored_events(actor, conversation_id, position)
@@ -121,6 +128,18 @@ class RunService:
 
         push = self._log.subscribe(conversation_events.topic(actor.tenant_id, conversation_id))
         return follow(push, seq, read=read, last_kind=conversation_events.CONVERSATION_DELETED)
+
+    async def _check_reachable(self, topic: str, seq: int) -> None:
+        """Refuse a position that the run cannot have reached.
+
+        Attempts leave a margin when the log was lost (ADR 35), so a position may be ahead of what is stored.
+
+        Raises:
+            InvalidCursorError: It is further ahead than that.
+        """
+        stored = await self._log.read(topic, seq)
+        if seq > stored.last_seq + (SEQ_MARGIN if stored.first_seq else _MAX_SEQ):
+            raise events.invalid_cursor("after")
 
     async def _archived(self, tenant_id: UUID, run_id: UUID, position: int) -> Stored | None:
         """Return the archived events; of a run that was deleted with its conversation, that it has ended."""
