@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
+from nexent_gql.adapters.engine_smolagents.tool_calls import MAX_PARALLEL_CALLS
 from nexent_gql.adapters.sandbox_monty import MontySandbox
 from nexent_gql.kernel.json import Json
 from nexent_gql.ports.content import text_parts
@@ -296,3 +297,21 @@ async def test_nothing_is_printed(stage: Stage, capfd: pytest.CaptureFixture[str
     code = ["<code>print('secret')\nfail()</code>"]
     await stage.another().run(code, code, ["Answer."], spec=spec_of(CODE, max_steps=2))
     assert capfd.readouterr() == ("", "")
+
+
+async def test_calls_of_one_message_wait_for_each_other_when_they_are_many(stage: Stage) -> None:
+    calls = [Call("slow", {"seconds": 0.02}, id=f"call-{number}") for number in range(20)]
+    await stage.run(calls, ["Done."])
+    assert len(stage.tools.calls) == 20
+    assert stage.tools.most_running == MAX_PARALLEL_CALLS
+
+
+@pytest.mark.parametrize("kind", AgentKind)
+async def test_each_call_has_a_key_that_depends_on_the_run_and_its_place(stage: Stage, kind: AgentKind) -> None:
+    code = ["<code>\necho('a')\necho('a')\n</code>"]
+    calls = [Call("echo", {"text": "a"}), Call("echo", {"text": "a"}, id="b")]
+    other = stage.another()
+    for each in (stage, other):
+        await each.run(code if kind is CODE else calls, ["Done."], spec=spec_of(kind))
+    keys, same = ([context.idempotency_key for context in each.tools.contexts] for each in (stage, other))
+    assert (len(set(keys)), sorted(keys)) == (2, sorted(same))

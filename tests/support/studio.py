@@ -1,6 +1,6 @@
 """Models, tools and agents as a server has them: real services on a real database, calling over real sockets."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -21,6 +21,7 @@ from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.llm import Dialect, ModelEndpoint
+from nexent_gql.ports.tools import ToolProvider
 from tests.support.direct_graphql import Answer, Data, DirectGraphQL
 from tests.support.toolbox import NamedTools, tool_service
 
@@ -63,14 +64,16 @@ class Studio:
 
 
 @asynccontextmanager
-async def studio(database: Database, *, check_s: float = 15) -> AsyncGenerator[Studio]:
-    """Open the services on a database."""
+async def studio(
+    database: Database, *, check_s: float = 15, providers: Sequence[ToolProvider] | None = None
+) -> AsyncGenerator[Studio]:
+    """Open the services on a database; `providers` have tools instead of `Studio.toolbox`."""
     toolbox = NamedTools("current_time", "calculator", "wait")
     secrets = AesGcmSecretBox([SecretStr("a secret key of this installation, for tests")])
     async with outbound_client("any") as client:
         dialects = {Dialect.OPENAI: OpenAIModels(client), Dialect.OFFLINE: OfflineModels()}
         llm = LanguageModelGateway(dialects, check_s=check_s)
-        tools = tool_service(toolbox)
+        tools = tool_service(*([toolbox] if providers is None else providers))
         yield Studio(
             database=database,
             toolbox=toolbox,
