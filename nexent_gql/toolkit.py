@@ -43,8 +43,8 @@ class TypedTool(Generic[A]):
         name: Unique within its provider.
         description: What it does and when to use it, for the model.
         arguments: The class of its arguments.
-        run: Does the work and returns what the model reads. Ends when it is cancelled, and raises `ToolFailure` for
-            valid arguments that it cannot serve.
+        run: Does the work and returns what the model reads, or a result that has parts as well. Ends when it is
+            cancelled, and raises `ToolFailure` for valid arguments that it cannot serve.
         annotations: How it behaves.
         timeout_s: Seconds after which a call is cancelled.
         version: Changes whenever calls of an earlier definition would be understood differently.
@@ -56,7 +56,7 @@ class TypedTool(Generic[A]):
         name: str,
         description: str,
         arguments: type[A],
-        run: Callable[[A, ToolCallContext], Awaitable[str]],
+        run: Callable[[A, ToolCallContext], Awaitable[str | ToolResult]],
         *,
         annotations: ToolAnnotations | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
@@ -87,9 +87,10 @@ class TypedTool(Generic[A]):
         except ValidationError as error:
             return ToolResult(_describe_problems(error, self._arguments), ToolErrorCode.INVALID_ARGUMENTS)
         try:
-            return ToolResult(await self._run(checked, context))
+            result = await self._run(checked, context)
         except ToolFailure as failure:
             return ToolResult(str(failure), ToolErrorCode.REFUSED)
+        return ToolResult(result) if isinstance(result, str) else result
 
 
 class StaticTools:

@@ -131,6 +131,9 @@ class UnknownPart:
 
 ContentPart = TextPart | ReasoningPart | ImagePart | AudioPart | FilePart | CitationPart | OpaquePart | UnknownPart
 
+AttachedPart = ImagePart | AudioPart | FilePart | CitationPart
+"""Parts that stand with a text without being part of it."""
+
 
 def text_parts(text: str) -> tuple[TextPart, ...]:
     """Return the parts of a message that is only text; none for empty text."""

@@ -77,6 +77,15 @@ class ToolOutput(EventBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartsAdded(EventBody):
+    """A tool gave parts that stand with the answer; replaces what the same call gave in an earlier attempt."""
+
+    kind = "PartsAdded"
+    call_id: str
+    parts: list[JsonObject]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepFinished(EventBody):
     """A step is complete and durable: it is never done again. `error` is what the model is told went wrong."""
 
@@ -126,6 +135,7 @@ RunEventBody = (
     | CodeDelta
     | ToolCallStarted
     | ToolOutput
+    | PartsAdded
     | StepFinished
     | UsageUpdated
     | RunFinished
@@ -141,6 +151,7 @@ _KINDS: dict[str, type[RunEventBody]] = {
         CodeDelta,
         ToolCallStarted,
         ToolOutput,
+        PartsAdded,
         StepFinished,
         UsageUpdated,
         RunFinished,

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.content import ContentPart
 from nexent_gql.ports.llm import ToolSpec
 
 DEFAULT_TIMEOUT_S = 30.0
@@ -197,10 +198,17 @@ class ToolCallContext:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What the model reads; `error` is set when the tool refused or failed."""
+    """What a call gave.
+
+    Attributes:
+        output: What the model reads.
+        error: Set when the tool refused or failed.
+        parts: What people see with the answer: images, recordings, files and citations. Other parts are left out.
+    """
 
     output: str
     error: ToolErrorCode | None = None
+    parts: tuple[ContentPart, ...] = ()
 
     @property
     def is_error(self) -> bool:

@@ -11,7 +11,7 @@ from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
 from nexent_gql.adapters.engine_smolagents.tool_calls import MAX_PARALLEL_CALLS
 from nexent_gql.adapters.sandbox_monty import MontySandbox
 from nexent_gql.kernel.json import Json
-from nexent_gql.ports.content import text_parts
+from nexent_gql.ports.content import encode_parts, text_parts
 from nexent_gql.ports.engine import AgentKind, MaxStepsError, RunFailedError, Turn
 from nexent_gql.ports.llm import (
     ChatMessage,
@@ -23,6 +23,7 @@ from nexent_gql.ports.llm import (
     Usage,
 )
 from nexent_gql.ports.run_events import (
+    PartsAdded,
     StepFinished,
     TextDelta,
     ToolCallStarted,
@@ -30,7 +31,7 @@ from nexent_gql.ports.run_events import (
     UsageUpdated,
 )
 from nexent_gql.ports.sandbox import CodeLimits, CodeSandbox
-from tests.support.agent_runs import TOOLS, MemoryRun, NotedTools, spec_of
+from tests.support.agent_runs import CITATION, TOOLS, MemoryRun, NotedTools, spec_of
 from tests.support.agent_stage import Stage
 from tests.support.scripted_models import USAGE, Answer, Call, End, Pause, ScriptedModels, Think
 from tests.support.waiting import eventually
@@ -55,6 +56,13 @@ async def test_plain_text_is_the_answer(stage: Stage) -> None:
     assert len(port.of(TextDelta)) == 5
     assert port.of(StepFinished) == [StepFinished(step=1, duration_ms=port.of(StepFinished)[0].duration_ms)]
     assert port.of(UsageUpdated) == [UsageUpdated(step=1, usage=USAGE)]
+
+
+async def test_parts_of_a_tool_are_told_and_the_model_reads_its_output(stage: Stage) -> None:
+    port = await stage.run([Call("cite", {}, "c")], ["It is so [1]."])
+    assert port.of(PartsAdded) == [PartsAdded(call_id="c", parts=encode_parts([CITATION]), step=1)]
+    assert stage.last_messages[-1] == ChatMessage.from_text("tool", "It says so [1].", tool_call_id="c")
+    assert port.text == "It is so [1]."
 
 
 async def test_text_goes_out_while_it_arrives(stage: Stage) -> None:

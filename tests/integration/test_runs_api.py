@@ -15,10 +15,12 @@ from nexent_gql.domains.runs.asking import MAX_CLIENT_ID_CHARS
 from nexent_gql.domains.runs.tables import Run
 from nexent_gql.jobs.tables import Job
 from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.content import CitationPart, encode_parts
 from nexent_gql.ports.llm import Usage
 from nexent_gql.ports.run_events import (
     AttemptStarted,
     CodeDelta,
+    PartsAdded,
     ReasoningDelta,
     RunEventBody,
     RunFinished,
@@ -45,6 +47,7 @@ ALL_FIELDS = f"""subscription ($run: ID!) {{ runEvents(runId: $run) {{ __typenam
     ... on TextDelta {{ text step }} ... on ReasoningDelta {{ text step }} ... on CodeDelta {{ text step }}
     ... on ToolCallStarted {{ callId name arguments step }}
     ... on ToolOutput {{ callId name output isError durationMs step }}
+    ... on PartsAdded {{ callId step parts {{ __typename index ... on CitationMessagePart {{ label quote }} }} }}
     ... on StepFinished {{ step durationMs errorMessage }} ... on UsageUpdated {{ usage {TOKENS} }}
     ... on AttemptStarted {{ attempt text }} ... on StreamGap {{ fromSeq toSeq }}
     ... on RunFinished {{ status error {{ code message retryable }} usage {TOKENS} }} }} }}"""
@@ -405,6 +408,14 @@ STORY: list[tuple[RunEventBody, Data]] = [
     (
         ToolOutput(step=1, call_id="c1", name="wait", output="no", is_error=True, duration_ms=7),
         {"callId": "c1", "name": "wait", "output": "no", "isError": True, "durationMs": 7, "step": 1},
+    ),
+    (
+        PartsAdded(step=1, call_id="c1", parts=encode_parts([CitationPart("1", "Plan", "It is so.")])),
+        {
+            "callId": "c1",
+            "step": 1,
+            "parts": [{"__typename": "CitationMessagePart", "index": 0, "label": "1", "quote": "It is so."}],
+        },
     ),
     (
         StepFinished(step=1, duration_ms=9, error="The tool failed."),

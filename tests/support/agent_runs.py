@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 from uuid import UUID
 
 from nexent_gql.kernel.json import JsonObject, dumps, loads_object
-from nexent_gql.ports.content import text_parts
+from nexent_gql.ports.content import CitationPart, ReasoningPart, TextPart, text_parts
 from nexent_gql.ports.engine import AgentEngine, AgentKind, RunSpec, Turn
 from nexent_gql.ports.llm import ModelEndpoint
 from nexent_gql.ports.run_events import AttemptStarted, RunEventBody, TextDelta
@@ -89,7 +89,7 @@ class MemoryRun:
 
 
 class NotedTools:
-    """Implements `ToolCaller`: `add`, `echo`, `slow` (waits), `fail`; notes what was called."""
+    """Implements `ToolCaller`: `add`, `echo`, `slow` (waits), `cite` (a citation), `fail`; notes what was called."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, JsonObject]] = []
@@ -119,6 +119,8 @@ class NotedTools:
                 return ToolResult("done")
             case "echo":
                 return ToolResult(str(arguments.get("text", "")))
+            case "cite":
+                return ToolResult("It says so [1].", parts=(CITATION, TextPart("left out"), ReasoningPart("left out")))
             case _:
                 return ToolResult("it is broken", ToolErrorCode.REFUSED)
 
@@ -131,7 +133,14 @@ def tool(name: str, *required: str, kind: str = "number", **optional: str) -> Of
     return OfferedTool(name, "tests", ToolDefinition(name, f"What {name} does.", parameters))
 
 
-TOOLS = (tool("add", "a", "b"), tool("slow", "seconds"), tool("echo", "text", kind="string"), tool("fail"))
+TOOLS = (
+    tool("add", "a", "b"),
+    tool("slow", "seconds"),
+    tool("echo", "text", kind="string"),
+    tool("fail"),
+    tool("cite"),
+)
+CITATION = CitationPart("1", "Plan", "It is so.", page=3)
 
 
 def spec_of(

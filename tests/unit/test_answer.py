@@ -3,13 +3,30 @@
 from itertools import count
 
 from nexent_gql.domains.conversations.tables import Message, MessageRole, MessageStatus
-from nexent_gql.domains.runs.answer import MAX_REASONING_CHARS, answer_parts, answer_text
+from nexent_gql.domains.runs.answer import MAX_ATTACHED_PARTS, MAX_REASONING_CHARS, answer_parts, answer_text
 from nexent_gql.domains.runs.history import turn_of
 from nexent_gql.kernel.ids import new_id
-from nexent_gql.ports.content import ImagePart, ReasoningPart, TextPart, encode_parts, join_text, text_parts
+from nexent_gql.ports.content import (
+    CitationPart,
+    ImagePart,
+    ReasoningPart,
+    TextPart,
+    UnknownPart,
+    encode_parts,
+    join_text,
+    text_parts,
+)
 from nexent_gql.ports.engine import Turn
 from nexent_gql.ports.events import Entry
-from nexent_gql.ports.run_events import AttemptStarted, CodeDelta, ReasoningDelta, RunEventBody, TextDelta, encode_body
+from nexent_gql.ports.run_events import (
+    AttemptStarted,
+    CodeDelta,
+    PartsAdded,
+    ReasoningDelta,
+    RunEventBody,
+    TextDelta,
+    encode_body,
+)
 
 
 def entries_of(*attempts: tuple[RunEventBody, ...]) -> list[Entry]:
@@ -70,6 +87,27 @@ def test_reasoning_is_bounded_and_text_is_not() -> None:
         )
     )
     assert answer_parts(entries) == (ReasoningPart(long), TextPart(long + long))
+
+
+def test_parts_of_tools_stand_with_the_answer_and_a_repeated_call_replaces_its_own() -> None:
+    first, second, other = (CitationPart(label, "Plan", "It is so.") for label in ("1", "2", "3"))
+    entries = entries_of(
+        (
+            PartsAdded(call_id="a", parts=encode_parts([first, other]), step=1),
+            PartsAdded(call_id="b", parts=encode_parts([second]), step=1),
+            TextDelta(text="lost", step=1),
+        ),
+        (
+            PartsAdded(
+                call_id="a", parts=encode_parts([first, TextPart("no text"), UnknownPart({"type": "?"})]), step=1
+            ),
+            TextDelta(text="[1] [2]", step=2),
+        ),
+    )
+    assert answer_parts(entries) == (second, TextPart("kept "), first, TextPart("[1] [2]"))
+    assert answer_text(entries) == "kept [1] [2]"
+    many = PartsAdded(call_id="a", parts=encode_parts([first] * 150), step=1)
+    assert len(answer_parts(entries_of((many, many)))) == MAX_ATTACHED_PARTS
 
 
 def message(role: MessageRole, status: MessageStatus, text: str = "") -> Message:

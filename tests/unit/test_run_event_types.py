@@ -20,18 +20,21 @@ from graphql import (
 )
 from strawberry.scalars import JSON
 
+from nexent_gql.api.conversations.parts import message_parts
 from nexent_gql.api.enums import described
 from nexent_gql.api.runs import events as api
 from nexent_gql.api.runs.values import RunFailure, RunStatus, TokenUsage
 from nexent_gql.api.schema import print_sdl
 from nexent_gql.domains.runs.events import cursor_prefix
 from nexent_gql.ports import run_events as port
+from nexent_gql.ports.content import CitationPart, TextPart, encode_parts
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import Usage
 
 RUN = UUID("01890000-0000-7000-8000-0000deadbeef")
 USAGE = Usage(input_tokens=10, output_tokens=5, cached_tokens=3, reasoning_tokens=2)
 TOKENS = TokenUsage(input_tokens=10, output_tokens=5, cached_tokens=3, reasoning_tokens=2)
+CITATION = CitationPart("1", "Plan", "It is so.")
 PLACE = api.Place(
     seq=7,
     cursor="deadbeef-7",
@@ -64,6 +67,10 @@ BOTH: list[tuple[port.RunEventBody, api.RunEvent]] = [
             agent_path="main/helper", step=1, call_id="c1", name="wait", output="no", is_error=True, duration_ms=12
         ),
         api.ToolOutput(**PLACE, step=1, call_id="c1", name="wait", output="no", is_error=True, duration_ms=12),
+    ),
+    (
+        port.PartsAdded(agent_path="main/helper", step=1, call_id="c1", parts=encode_parts([CITATION, TextPart("x")])),
+        api.PartsAdded(**PLACE, step=1, call_id="c1", parts=message_parts([CITATION, TextPart("x")])),
     ),
     (
         port.StepFinished(agent_path="main/helper", step=1, duration_ms=9, error="bad call"),

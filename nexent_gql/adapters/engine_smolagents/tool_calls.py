@@ -10,9 +10,10 @@ from uuid import uuid5
 from nexent_gql.adapters.engine_smolagents.journal import Journal
 from nexent_gql.adapters.engine_smolagents.model_calls import FINAL_ANSWER
 from nexent_gql.kernel.json import JsonObject, loads_object
+from nexent_gql.ports.content import AttachedPart, encode_parts
 from nexent_gql.ports.engine import RunSpec
 from nexent_gql.ports.llm import ToolCall
-from nexent_gql.ports.run_events import ToolCallStarted, ToolOutput
+from nexent_gql.ports.run_events import PartsAdded, ToolCallStarted, ToolOutput
 from nexent_gql.ports.tools import ToolCallContext, ToolCaller, ToolErrorCode, ToolResult
 
 T = TypeVar("T")
@@ -77,6 +78,10 @@ class ToolCalls:
                 agent_path=self._journal.path,
             )
         )
+        if parts := [part for part in result.parts if isinstance(part, AttachedPart)]:
+            self._journal.port.emit(
+                PartsAdded(call_id=asked.call_id, parts=encode_parts(parts), step=step, agent_path=self._journal.path)
+            )
         return write_result(result)
 
     async def _call(self, asked: Asked) -> ToolResult:

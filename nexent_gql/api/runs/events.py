@@ -12,11 +12,13 @@ from typing import NotRequired, Self, TypedDict, cast
 import strawberry
 from strawberry.scalars import JSON
 
+from nexent_gql.api.conversations.parts import MessagePart, message_parts
 from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.runs.values import Counts, RunFailure, RunStatus, TokenUsage
 from nexent_gql.api.selections.events import SharedEvent, no_renderings
 from nexent_gql.api.selections.plain import ToldByClass
 from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.content import decode_parts
 from nexent_gql.ports.events import Entry
 
 _STEP = "The agent's step it belongs to, from 1; 0 outside of steps."
@@ -149,6 +151,29 @@ class ToolOutput(RunEvent):
         )
 
 
+class _Parts(TypedDict):
+    call_id: str
+    parts: list[JsonObject]
+    step: int
+
+
+@strawberry.type(description="A tool gave parts that stand with the answer, such as citations; see `Message.parts`.")
+class PartsAdded(RunEvent):
+    """See `run_events.PartsAdded`."""
+
+    call_id: str = strawberry.field(
+        description="Joins it to its ToolCallStarted. When another attempt repeats the call, these replace the earlier."
+    )
+    parts: list[MessagePart] = strawberry.field(description="At least one; `index` counts within this event.")
+    step: int = strawberry.field(description=_STEP)
+
+    @classmethod
+    def of(cls, place: Place, given: _Parts) -> Self:
+        """Map a body."""
+        parts = message_parts(decode_parts(given["parts"]))
+        return cls(**place, call_id=given["call_id"], parts=parts, step=given["step"])
+
+
 class _Step(TypedDict):
     step: int
     duration_ms: int
@@ -261,7 +286,7 @@ class StreamGap(RunEvent):
 
 
 _DELTAS = cast("dict[str, type[TextDelta]]", {cls.__name__: cls for cls in (TextDelta, ReasoningDelta, CodeDelta)})
-_OTHERS = (ToolCallStarted, ToolOutput, StepFinished, UsageUpdated, AttemptStarted, RunFinished, StreamGap)
+_OTHERS = (ToolCallStarted, ToolOutput, PartsAdded, StepFinished, UsageUpdated, AttemptStarted, RunFinished, StreamGap)
 EVENT_TYPES = (*_DELTAS.values(), *_OTHERS)
 _MAKERS = cast("dict[object, Callable[[Place, JsonObject], RunEvent]]", {cls.__name__: cls.of for cls in _OTHERS})
 
