@@ -72,12 +72,27 @@ class RunSettings(_Section):
 
     events_ttl_s: int = Field(default=3_600, ge=60, description="Seconds Redis keeps a run's events after the last.")
     coalesce_ms: int = Field(default=30, ge=0, le=1_000, description="Window in which text deltas are joined.")
+    archive_retention_s: int | None = Field(
+        default=None,
+        ge=3_600,
+        description="Seconds after which the events of a run are deleted, except its last; unset: never.",
+    )
     max_active: int = Field(default=500, ge=1, description="Unfinished runs of one tenant; more are refused.")
     deadline_s: int = Field(default=1_800, ge=1, description="Wall time of one attempt of a run.")
     title_timeout_s: float = Field(
         default=30,
         gt=0,
         description="Seconds a model has to title a conversation; then the conversation is named by its first words.",
+    )
+
+
+class ConversationSettings(_Section):
+    """What is kept of conversations."""
+
+    events_retention_s: int | None = Field(
+        default=None,
+        ge=3_600,
+        description="Seconds after which events of a conversation are deleted, except its last; unset: never.",
     )
 
 
@@ -136,6 +151,7 @@ class Settings(BaseSettings):
     jobs: JobSettings = JobSettings()
     processes: ProcessSettings = ProcessSettings()
     runs: RunSettings = RunSettings()
+    conversations: ConversationSettings = ConversationSettings()
     outbound: OutboundSettings = OutboundSettings()
     api: ApiSettings = ApiSettings()
 

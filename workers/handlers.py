@@ -1,21 +1,30 @@
 """The kinds of jobs that workers do."""
 
+from nexent_gql.domains.conversations.retention import ConversationEventPurger
+from nexent_gql.domains.identity.retention import SessionPurger
 from nexent_gql.domains.runs.executor import ExecutorSettings, RunExecutor
+from nexent_gql.domains.runs.retention import RunArchiveTrimmer
 from nexent_gql.domains.runs.titles import TitleWriter
+from nexent_gql.jobs.housekeeping import JobPurger
 from nexent_gql.jobs.registry import JobRegistry
 from nexent_gql.ports.engine import AgentEngine
 from nexent_gql.runtime import Runtime
 from nexent_gql.services import Services
-from nexent_gql.settings import RunSettings
+from nexent_gql.settings import Settings
 from nexent_gql.streams.sink import SinkSettings
 
 
-def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, settings: RunSettings) -> JobRegistry:
+def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, settings: Settings) -> JobRegistry:
     """Build the handlers of all kinds of jobs; a new kind is one line here."""
-    bounds = ExecutorSettings(deadline_s=settings.deadline_s, sink=SinkSettings(window_ms=settings.coalesce_ms))
+    runs = settings.runs
+    bounds = ExecutorSettings(deadline_s=runs.deadline_s, sink=SinkSettings(window_ms=runs.coalesce_ms))
     return JobRegistry(
         [
             RunExecutor(runtime.log, engine, services.models, services.tools, runtime.clock, bounds).handler,
-            TitleWriter(runtime.llm, services.models, runtime.clock, timeout_s=settings.title_timeout_s).handler,
+            TitleWriter(runtime.llm, services.models, runtime.clock, timeout_s=runs.title_timeout_s).handler,
+            JobPurger(settings.jobs.retention_s).handler,
+            SessionPurger(runtime.clock).handler,
+            ConversationEventPurger(settings.conversations.events_retention_s, runtime.clock).handler,
+            RunArchiveTrimmer(settings.runs.archive_retention_s, runtime.clock).handler,
         ]
     )

@@ -26,6 +26,7 @@ from nexent_gql.services import Services
 from nexent_gql.settings import JobSettings, Settings, SettingsError
 from nexent_gql.telemetry.jobs import JobMetrics
 from workers.handlers import build_registry
+from workers.housekeeping import run_schedules
 
 REAP_S = 1.0
 STALE_S = 3.0
@@ -40,6 +41,7 @@ async def work(settings: Settings, stop: asyncio.Event, metrics: JobMetrics) -> 
         loops = [
             Relay(runtime.db, runtime.wakeups, runtime.log).run(),
             _reaper(runtime, settings).run(),
+            run_schedules(runtime.db, worker.registry, runtime.clock),
             follow_cancellations(runtime.wakeups, runner),
         ]
         loops += [
@@ -88,7 +90,7 @@ async def open_worker(runtime: Runtime, settings: Settings, metrics: JobMetrics)
     limit = settings.jobs.concurrency_of("runs")
     async with open_lease_database(settings) as lease_db, MontySandbox(max_sessions=limit) as sandbox:
         engine = SmolagentsEngine(runtime.llm, services.tool_dispatcher, sandbox, max_runs=limit)
-        registry = build_registry(runtime, services, engine, settings.runs)
+        registry = build_registry(runtime, services, engine, settings)
         runner = JobRunner(
             runtime.db,
             registry,
@@ -133,5 +135,4 @@ def _reaper(runtime: Runtime, settings: Settings) -> Reaper:
         interval_s=interval_s,
         lease_s=settings.jobs.lease_s,
         stale_s=STALE_S,
-        retention_s=float(settings.jobs.retention_s),
     )

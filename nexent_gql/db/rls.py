@@ -36,19 +36,23 @@ APP_COMMANDS: Mapping[str, Commands] = {
 SYSTEM_TABLES: Mapping[str, Commands] = {
     "user_account": _READ,
     "api_key": _READ,
-    "auth_session": _READ,
+    "auth_session": ("SELECT", "DELETE"),
     "persisted_document": ("SELECT", "INSERT", "DELETE"),
     "sign_in_throttle": _ALL,
-    "job": ("SELECT", "UPDATE", "DELETE"),
+    "job": _ALL,
     "job_step": ("SELECT", "DELETE"),
     "outbox": _ALL,
     "message_search": _READ,
+    "schedule": ("SELECT", "UPDATE"),
+    "conversation_event": ("SELECT", "DELETE"),
+    "run_archive": ("SELECT", "UPDATE"),
 }
 """What system work may do, and why: whose an address or an API key is shows only when it is found (read only); so
 does who may keep their connections, which is asked for all of a process at once; documents that clients may name belong
-to the installation; throttles of sign-in have no tenant; jobs are claimed, re-queued and purged; the outbox is handed
-on (its row locks count as UPDATE), and re-driven jobs are written to it; a search reads the ids of one owner's
-messages (read only) by an index that Postgres does not use below a policy, see `conversations/search.py`."""
+to the installation; throttles of sign-in have no tenant; jobs are claimed, re-queued and purged, and enqueued when a
+schedule fires; the outbox is handed on (its row locks count as UPDATE), and re-driven jobs are written to it; a search
+reads the ids of one owner's messages (read only) by an index that Postgres does not use below a policy, see
+`conversations/search.py`; sessions that have ended and events past their retention are deleted."""
 
 
 class UnsecuredTableError(Exception):

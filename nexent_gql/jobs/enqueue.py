@@ -55,7 +55,13 @@ _FINISH = text("""
 
 
 async def enqueue(
-    session: AsyncSession, tenant_id: UUID, work: Work, *, user_id: UUID | None = None, delay_s: float = 0
+    session: AsyncSession,
+    tenant_id: UUID,
+    work: Work,
+    *,
+    user_id: UUID | None = None,
+    delay_s: float = 0,
+    key: str | None = None,
 ) -> UUID:
     """Write a job and its wake-up; the same key again returns the job that exists.
 
@@ -65,7 +71,9 @@ async def enqueue(
         work: What is to be done.
         user_id: On whose behalf. Within a tenant users take turns; None counts as a user of its own.
         delay_s: Seconds until it may start.
+        key: What makes the job unique in its tenant; by default `work.key`.
     """
+    key = work.key if key is None else key
     values = {
         "id": new_id(),
         "tenant": tenant_id,
@@ -73,7 +81,7 @@ async def enqueue(
         "priority": work.priority,
         "name": work.name,
         "queue": work.queue,
-        "key": work.key,
+        "key": key,
         "lane": work.lane,
         "payload": work.model_dump_json(),
         "delay_s": delay_s,
@@ -82,7 +90,7 @@ async def enqueue(
         job_id = (await session.execute(_ENQUEUE, values)).scalar_one_or_none()
     if job_id is not None:
         return job_id
-    known = select(col(Job.id)).where(col(Job.tenant_id) == tenant_id, col(Job.key) == work.key)
+    known = select(col(Job.id)).where(col(Job.tenant_id) == tenant_id, col(Job.key) == key)
     return (await session.execute(known)).scalar_one()
 
 

@@ -1,4 +1,4 @@
-"""Finds work that nobody does any more: lost leases, lost wake-ups, and finished jobs past their keep."""
+"""Finds work that nobody does any more: lost leases and lost wake-ups."""
 
 import asyncio
 
@@ -28,13 +28,6 @@ _UNWOKEN = text("""
     SELECT tenant_id, 'wake', jsonb_build_object('job_id', id, 'queue', queue) FROM due
     RETURNING id
 """)
-_PURGE = text("""
-    DELETE FROM job WHERE id IN (SELECT id FROM job
-        WHERE finished_at < clock_timestamp() - make_interval(secs => :retention_s) LIMIT :most FOR UPDATE SKIP LOCKED)
-    RETURNING id
-""")
-_PURGE_EVERY = 300
-_PURGED_AT_ONCE = 500
 _log = structlog.get_logger()
 
 
@@ -47,25 +40,19 @@ class Reaper:
     Args:
         lease_s: How long a lease holds without a sign of life.
         stale_s: A queued job that was woken this long ago without being claimed is woken again.
-        retention_s: Finished jobs older than this are deleted.
     """
 
-    def __init__(self, db: Database, *, interval_s: float, lease_s: float, stale_s: float, retention_s: float) -> None:
+    def __init__(self, db: Database, *, interval_s: float, lease_s: float, stale_s: float) -> None:
         self._db = db
         self._lease_s = lease_s
         self._interval_s = interval_s
         self._stale_s = stale_s
-        self._retention_s = retention_s
 
     async def run(self) -> None:
         """Look for ever, and through every outage of the database."""
-        rounds, is_behind = 0, False
         while True:
             try:
                 await self.look()
-                if is_behind or rounds % _PURGE_EVERY == 0:
-                    is_behind = await self.purge()
-                rounds += 1
             except DatabaseUnavailableError as error:
                 _log.warning("reaper.database_unavailable", error=type(error.__cause__).__name__)
                 await self._until_back()
@@ -91,9 +78,3 @@ class Reaper:
         if lost:
             _log.warning("reaper.leases_lost", jobs=[str(row.id) for row in lost])
         return len(woken)
-
-    async def purge(self) -> bool:
-        """Delete some finished jobs that are past their keep; returns whether there may be more of them."""
-        async with self._db.system() as session:
-            gone = await session.execute(_PURGE, {"retention_s": self._retention_s, "most": _PURGED_AT_ONCE})
-            return len(gone.all()) == _PURGED_AT_ONCE

@@ -35,7 +35,7 @@ async def ask(house: Installation, text: str) -> tuple[str, str]:
         return sent["run"]["id"], text_of(events)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)  # it runs half a dozen programs
 async def test_the_model_of_the_environment_is_seeded(state_dir: Path) -> None:
     async with fake_provider(key="sk-canary-7") as provider:
         provider.script("some-model", [Text("Here I am.")])
@@ -54,12 +54,24 @@ async def test_the_model_of_the_environment_is_seeded(state_dir: Path) -> None:
             doctor = await asyncio.to_thread(house.command, "doctor")
             assert doctor.returncode == 0, doctor.stdout
             assert "child processes: start, with limits" in doctor.stdout
+            await asyncio.to_thread(_pause_and_resume_a_schedule, house)
             provider.key = "another"
             doctor = await asyncio.to_thread(house.command, "doctor")
             assert doctor.returncode == 1
             assert "MODEL_KEY_REFUSED" in doctor.stdout
     logs = "".join(path.read_text() for path in (state_dir / "log").glob("*.log"))
     assert "sk-canary-7" not in logs
+
+
+def _pause_and_resume_a_schedule(house: Installation) -> None:
+    listed = house.command("schedules", "list")
+    assert "purge-jobs  every 300 s  next " in listed.stdout
+    assert "purge-sessions  17 3 * * * UTC  next " in listed.stdout
+    assert "  paused  " in house.command("schedules", "pause", "purge-jobs").stdout
+    assert "every 300 s  paused" in house.command("schedules", "list").stdout
+    assert "every 300 s  next " in house.command("schedules", "resume", "purge-jobs").stdout
+    unknown = house.command("schedules", "pause", "nothing")
+    assert (unknown.returncode, "no schedule nothing" in unknown.stderr + unknown.stdout) == (1, True)
 
 
 @pytest.mark.timeout(300)  # it starts two installations and a dozen programs

@@ -73,7 +73,7 @@ class Desk:
         return JobRunner(self.db, registry, owner="test", lease_s=lease_s)
 
     def reaper(self, *, interval_s: float = 1) -> Reaper:
-        return Reaper(self.db, interval_s=interval_s, lease_s=1, stale_s=0, retention_s=0)
+        return Reaper(self.db, interval_s=interval_s, lease_s=1, stale_s=0)
 
     async def job(self, job_id: UUID) -> Job:
         async with self.db.system() as session:
@@ -388,32 +388,6 @@ async def test_the_outbox_rings_when_rows_of_it_are_committed_and_only_then(desk
         await connection.execute(text("SELECT 1"))  # a notice that is on its way comes ahead of an answer
         assert not rung.is_set()
         await listener.reset()
-
-
-async def test_finished_jobs_are_purged(desk: Desk) -> None:
-    job_id, kept = await desk.add(1), await desk.add(2)
-    await desk.worker().run(job_id)
-    await asyncio.sleep(0.01)
-    await desk.reaper().purge()
-    assert await desk.count(Job) == 1
-    assert (await desk.job(kept)).state == JobState.QUEUED
-
-
-async def test_all_that_is_past_its_keep_is_purged_without_waiting_for_the_next_time(desk: Desk) -> None:
-    many = text("""
-        INSERT INTO job (id, tenant_id, name, queue, key, payload, state, run_after, created_at, finished_at)
-        SELECT gen_random_uuid(), :tenant, 'chore', 'light', n::text, '{}', 'DONE', now(), now(), now()
-          FROM generate_series(1, 1200) AS n
-    """)
-    async with desk.db.transaction(desk.tenant_id) as session:
-        await session.execute(many, {"tenant": desk.tenant_id})
-    reapers = [asyncio.create_task(desk.reaper(interval_s=0.02).run()) for _ in range(2)]
-    async with asyncio.timeout(10):
-        while await desk.count(Job):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.02)
-    for reaper in reapers:
-        reaper.cancel()
-    await asyncio.wait(reapers)
 
 
 async def test_a_rolled_back_change_leaves_no_job(desk: Desk) -> None:

@@ -1,0 +1,42 @@
+"""Schedules of the installation itself."""
+
+import asyncio
+from collections.abc import Sequence
+
+from nexent_gql.db.session import Database, DatabaseUnavailableError
+from nexent_gql.domains.conversations.retention import PurgeConversationEvents
+from nexent_gql.domains.identity.retention import PurgeSessions
+from nexent_gql.domains.runs.retention import TrimRunArchives
+from nexent_gql.jobs.housekeeping import PurgeJobs
+from nexent_gql.jobs.registry import JobRegistry
+from nexent_gql.jobs.schedule_tables import NO_TENANT
+from nexent_gql.jobs.schedules import ScheduleDispatcher, put_schedule
+from nexent_gql.jobs.timing import Timing, cron, every
+from nexent_gql.jobs.work import Work
+from nexent_gql.kernel.clock import Clock
+
+SYSTEM_SCHEDULES: Sequence[tuple[str, Timing, Work]] = (
+    ("purge-jobs", every(300), PurgeJobs()),
+    ("purge-sessions", cron("17 3 * * *"), PurgeSessions()),
+    ("purge-conversation-events", cron("27 * * * *"), PurgeConversationEvents()),
+    ("trim-run-archives", cron("37 * * * *"), TrimRunArchives()),
+)
+_RETRY_S = 1.0
+
+
+async def run_schedules(db: Database, registry: JobRegistry, clock: Clock) -> None:
+    """Keep the schedules of the installation up to date once, then fire all schedules for as long as possible."""
+    while True:
+        try:
+            await ensure_system_schedules(db, clock)
+            break
+        except DatabaseUnavailableError:
+            await asyncio.sleep(_RETRY_S)
+    await ScheduleDispatcher(db, registry, clock).run()
+
+
+async def ensure_system_schedules(db: Database, clock: Clock) -> None:
+    """Create the schedules of the installation, or change them to what this release says; pauses are kept."""
+    for name, timing, work in SYSTEM_SCHEDULES:
+        async with db.transaction(NO_TENANT) as session:
+            await put_schedule(session, NO_TENANT, name, timing, work, now=clock())
