@@ -16,9 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from nexent_gql.adapters.budgets_purse import PursedBudgets
 from nexent_gql.adapters.budgets_redis import RedisBudgets
 from nexent_gql.adapters.events_redis import RedisEventLog
+from nexent_gql.adapters.llm_dialects import open_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
-from nexent_gql.adapters.llm_offline import OfflineModels
-from nexent_gql.adapters.llm_openai import OpenAIModels
 from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
 from nexent_gql.adapters.process_pool import ChildProcessPool
@@ -35,7 +34,7 @@ from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.ports.budgets import Budgets
 from nexent_gql.ports.events import EventLog
-from nexent_gql.ports.llm import Dialect, LanguageModels
+from nexent_gql.ports.llm import LanguageModels
 from nexent_gql.ports.passwords import Passwords
 from nexent_gql.ports.secrets import SecretBox
 from nexent_gql.ports.texts import Texts
@@ -126,7 +125,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             wakeups=ArqWakeups(redis),
             budgets=PursedBudgets(RedisBudgets(redis.commands)),
             texts=_texts(redis, settings),
-            llm=LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client), Dialect.OFFLINE: OfflineModels()}),
+            llm=LanguageModelGateway(open_dialects(client)),
             secrets=AesGcmSecretBox([settings.secret_key]),
             passwords=passwords,
             processes=processes,

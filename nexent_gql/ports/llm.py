@@ -18,6 +18,8 @@ class Dialect(StrEnum):
     """The wire protocol that a provider speaks."""
 
     OPENAI = "OPENAI"
+    ANTHROPIC = "ANTHROPIC"
+    RESPONSES = "RESPONSES"
     OFFLINE = "OFFLINE"
 
 
@@ -76,6 +78,14 @@ class ChatMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class ResponseSchema:
+    """A JSON Schema that the whole answer has to fit; `name` is of letters, digits, "_" and "-"."""
+
+    name: str
+    schema: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What to ask; None leaves the provider's default."""
 
@@ -85,6 +95,7 @@ class ChatRequest:
     stop: tuple[str, ...] = ()
     max_output_tokens: int | None = None
     temperature: float | None = None
+    response_schema: ResponseSchema | None = None
 
 
 @dataclass(frozen=True, slots=True)

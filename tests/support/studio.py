@@ -9,9 +9,8 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from nexent_gql.adapters.llm_dialects import open_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
-from nexent_gql.adapters.llm_offline import OfflineModels
-from nexent_gql.adapters.llm_openai import OpenAIModels
 from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
 from nexent_gql.db.session import Database
@@ -20,7 +19,7 @@ from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.ports.llm import Dialect, ModelEndpoint
+from nexent_gql.ports.llm import ModelEndpoint
 from nexent_gql.ports.tools import ToolProvider
 from tests.support.direct_graphql import Answer, Data, DirectGraphQL
 from tests.support.toolbox import NamedTools, tool_service
@@ -71,8 +70,7 @@ async def studio(
     toolbox = NamedTools("current_time", "calculator", "wait")
     secrets = AesGcmSecretBox([SecretStr("a secret key of this installation, for tests")])
     async with outbound_client("any") as client:
-        dialects = {Dialect.OPENAI: OpenAIModels(client), Dialect.OFFLINE: OfflineModels()}
-        llm = LanguageModelGateway(dialects, check_s=check_s)
+        llm = LanguageModelGateway(open_dialects(client), check_s=check_s)
         tools = tool_service(*([toolbox] if providers is None else providers))
         yield Studio(
             database=database,

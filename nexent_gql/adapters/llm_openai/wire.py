@@ -17,6 +17,7 @@ REFUSABLE: tuple[Quirk, ...] = (
     "stop",
     "tool_choice",
     "temperature",
+    "response_format",
 )
 
 
@@ -66,6 +67,9 @@ def body_of(
         body["max_completion_tokens" if "max_tokens" in quirks else "max_tokens"] = request.max_output_tokens
     if request.temperature is not None:
         body["temperature"] = request.temperature
+    if (schema := request.response_schema) is not None:
+        json_schema: JsonObject = {"name": schema.name, "schema": schema.schema, "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": json_schema}
     return {name: value for name, value in body.items() if name not in quirks}
 
 

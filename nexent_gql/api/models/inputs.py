@@ -11,8 +11,9 @@ from nexent_gql.ports.llm import Dialect
 _NAME = "Shown to people, 1 to 100 characters in one line, unique in the tenant."
 _MODEL_NAME = "What the provider calls the model, 1 to 200 characters, for example `gpt-4o-mini`."
 _BASE_URL = (
-    "The address that `/chat/completions` is added to: http or https, at most 2,000 characters, no user, query or "
-    "fragment. Null or left out: https://api.openai.com/v1. Not for OFFLINE."
+    "The address that `/chat/completions` is added to, `/messages` for ANTHROPIC, `/responses` for RESPONSES: http or "
+    "https, at most 2,000 characters, no user, query or fragment. Null or left out: https://api.openai.com/v1, "
+    "https://api.anthropic.com/v1 for ANTHROPIC. Not for OFFLINE."
 )
 _API_KEY = (
     "The provider's key, at most 4,000 printable ASCII characters. It is stored encrypted, and never shown again."

@@ -21,6 +21,12 @@ class ModelDialect(Enum):
     OPENAI = strawberry.enum_value(
         Dialect.OPENAI, description="OpenAI's chat completions, which many providers and local servers speak too."
     )
+    ANTHROPIC = strawberry.enum_value(
+        Dialect.ANTHROPIC, description="Anthropic's Messages, with its thinking and its prompt caches."
+    )
+    RESPONSES = strawberry.enum_value(
+        Dialect.RESPONSES, description="Open Responses, of which OpenAI's Responses API is one form."
+    )
     OFFLINE = strawberry.enum_value(
         Dialect.OFFLINE,
         description="Built in, for development without a key or a network: deterministic, and not intelligent.",
@@ -62,7 +68,8 @@ class Model(relay.Node):
     name: str = strawberry.field(description="Shown to people, 1 to 100 characters, unique in the tenant.")
     dialect: ModelDialect = strawberry.field(description="The protocol that its provider speaks; never changes.")
     base_url: str | None = strawberry.field(
-        description="The address that `/chat/completions` is added to; null for the offline dialect."
+        description="The address that the path of the dialect, such as `/chat/completions`, is added to; null for "
+        "the offline dialect."
     )
     provider_model: str = strawberry.field(description="What the provider calls the model, 1 to 200 characters.")
     has_api_key: bool = strawberry.field(description="Whether a key is stored.")

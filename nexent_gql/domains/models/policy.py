@@ -15,10 +15,14 @@ MAX_NAME_CHARS = 100
 MAX_MODEL_NAME_CHARS = 200
 MAX_URL_CHARS = 2_000
 MAX_KEY_CHARS = 4_000
-OPENAI_BASE_URL = "https://api.openai.com/v1"
+BASE_URLS = {
+    Dialect.OPENAI: "https://api.openai.com/v1",
+    Dialect.ANTHROPIC: "https://api.anthropic.com/v1",
+    Dialect.RESPONSES: "https://api.openai.com/v1",
+}
 _HINT_CHARS = 4
 _MIN_KEY_CHARS_FOR_HINT = 12
-_MISTAKEN_SUFFIX = "/chat/completions"
+_MISTAKEN_SUFFIXES = ("/chat/completions", "/messages", "/responses")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +71,13 @@ def checked(config: ModelConfig) -> ModelConfig:
     return replace(
         config,
         model_name=model_name,
-        base_url=checked_url(config.base_url or OPENAI_BASE_URL),
+        base_url=checked_url(config.base_url or BASE_URLS[config.dialect]),
         api_key=None if config.api_key is None else checked_key(config.api_key),
     )
 
 
 def checked_url(text: str, path: Path = ("baseUrl",)) -> str:
-    """Return the address that `/chat/completions` is added to, without a slash at its end.
+    """Return the address that the path of the dialect is added to, without a slash at its end.
 
     Raises:
         InvalidInputError: It is no http or https URL of a host, or has a user, a query or a fragment.
@@ -87,7 +91,10 @@ def checked_url(text: str, path: Path = ("baseUrl",)) -> str:
         raise InvalidInputError("The URL must not hold a user or password; use apiKey.", path=path)
     if "?" in url or "#" in url:
         raise InvalidInputError("The URL must not have a query or a fragment.", path=path)
-    return url.rstrip("/").removesuffix(_MISTAKEN_SUFFIX).rstrip("/")
+    url = url.rstrip("/")
+    for suffix in _MISTAKEN_SUFFIXES:
+        url = url.removesuffix(suffix)
+    return url.rstrip("/")
 
 
 def checked_key(key: SecretStr) -> SecretStr:

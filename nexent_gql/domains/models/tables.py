@@ -13,10 +13,10 @@ from nexent_gql.ports.llm import Dialect
 class ChatModel(TenantRow, table=True):
     """A chat model by provider dialect, address and name.
 
-    `base_url` ends before `/chat/completions` and is empty for the offline dialect. `api_key_sealed` can be
-    opened only with this row's place; `api_key_hint` is its last four characters. The `last_check_*` columns
-    describe the present settings: a change of what was tried clears them. Exactly one row of a tenant that
-    has any is the default.
+    `base_url` ends before the path of the dialect, such as `/chat/completions`, and is empty for the offline dialect.
+    `api_key_sealed` can be opened only with this row's place; `api_key_hint` is its last four characters. The
+    `last_check_*` columns describe the present settings: a change of what was tried clears them. Exactly one row of a
+    tenant that has any is the default.
     """
 
     __table_args__ = (

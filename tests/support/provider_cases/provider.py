@@ -25,6 +25,16 @@ _TITLE = {
     ],
 }
 
+_MESSAGE = '{"type": "message", "content": [{"type": "text", "text": "A plain title"}], "stop_reason": "end_turn"}'
+_RESPONSE = (
+    '{"object": "response", "status": "completed", "output": [{"type": "message", "content": '
+    '[{"type": "output_text", "text": "A plain title"}]}]}'
+)
+_TITLES = {
+    "/v1/messages": {"status": 200, "steps": [{"send": _MESSAGE}]},
+    "/v1/responses": {"status": 200, "steps": [{"send": _RESPONSE}]},
+}
+
 
 @dataclass
 class Request:
@@ -93,7 +103,7 @@ class CaseProvider:
                 self._uses[number] += 1
                 return reply
         if request.is_title:
-            return _TITLE
+            return _TITLES.get(request.content["path"], _TITLE)
         self.unforeseen.append(json.dumps(request.content["body"], ensure_ascii=False)[:2_000])
         return {"status": 400, "steps": [{"send": '{"error": {"message": "unforeseen request"}}'}]}
 
@@ -134,10 +144,12 @@ async def _read(reader: asyncio.StreamReader) -> dict[str, Any]:
 
 
 def _is_title(content: dict[str, Any]) -> bool:
-    messages = cast("list[dict[str, Any]]", (content["body"] or {"messages": []})["messages"])
+    """Tell a request for a title by its system text, which every dialect has in another place."""
+    body = cast("dict[str, Any]", content["body"] or {})
+    messages = cast("list[dict[str, Any]]", body.get("messages") or [])
+    systems = [message.get("content") for message in messages if message.get("role") == "system"]
     return any(
-        message.get("role") == "system" and "title for the conversation" in str(message.get("content"))
-        for message in messages
+        "title for the conversation" in str(text) for text in [*systems, body.get("system"), body.get("instructions")]
     )
 
 

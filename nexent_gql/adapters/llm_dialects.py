@@ -1,0 +1,22 @@
+"""All dialects that this installation speaks."""
+
+from collections.abc import Mapping
+
+import httpx2
+
+from nexent_gql.adapters.llm_anthropic import AnthropicModels
+from nexent_gql.adapters.llm_gateway import DialectModels
+from nexent_gql.adapters.llm_offline import OfflineModels
+from nexent_gql.adapters.llm_openai import OpenAIModels
+from nexent_gql.adapters.llm_responses import ResponsesModels
+from nexent_gql.ports.llm import Dialect
+
+
+def open_dialects(client: httpx2.AsyncClient) -> Mapping[Dialect, DialectModels]:
+    """Return the models of each dialect over one client, which stays the caller's to close."""
+    return {
+        Dialect.OPENAI: OpenAIModels(client),
+        Dialect.ANTHROPIC: AnthropicModels(client),
+        Dialect.RESPONSES: ResponsesModels(client),
+        Dialect.OFFLINE: OfflineModels(),
+    }
