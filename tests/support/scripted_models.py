@@ -63,7 +63,14 @@ class End:
     finished: Finished
 
 
-Piece = str | Think | Call | Pause | End | ModelError
+@dataclass(frozen=True)
+class Item:
+    """A piece of the protocol as it is, such as an opaque item."""
+
+    chunk: ChatChunk
+
+
+Piece = str | Think | Call | Item | Pause | End | ModelError
 Answer = Sequence[Piece]
 USAGE = Usage(input_tokens=100, output_tokens=10)
 
@@ -134,7 +141,9 @@ async def _pause(pause: Pause) -> None:
         await asyncio.sleep(pause.seconds)
 
 
-def _pieces(piece: str | Think | Call, index: int) -> Sequence[ChatChunk]:
+def _pieces(piece: str | Think | Call | Item, index: int) -> Sequence[ChatChunk]:
+    if isinstance(piece, Item):
+        return [piece.chunk]
     if isinstance(piece, str):
         return [TextChunk(word) for word in re.findall(r"\s*\S+|\s+$", piece)]
     return [ReasoningChunk(piece.text)] if isinstance(piece, Think) else _call(index, piece)

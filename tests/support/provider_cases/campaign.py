@@ -24,8 +24,16 @@ from tests.support.provider_cases.play import Player, Stage
 from tests.support.provider_cases.provider import case_provider
 
 FILE = Path(__file__).parents[2] / "cases" / "provider-cases.json"
-AT_ONCE = 12
+AT_ONCE = 8
 Case = dict[str, Any]
+WARM_UP: Case = {
+    "id": "warm-up",
+    "agent": {"kind": "TOOL_CALLING", "tools": [], "max_steps": 1},
+    "conversation": ["Hi"],
+    "replies": [{"status": 200, "steps": [{"send": '{"choices": [{"message": {"content": "Hi"}}]}'}]}],
+    "expect": {},
+}
+"""Played ahead of the others, so that none waits for the worker to start."""
 
 
 def load_cases() -> dict[str, Case]:
@@ -59,6 +67,7 @@ async def _play_all(settings: Settings, cases: Sequence[Case], outcomes: dict[st
     try:
         async with _open_stage(settings) as (stage, factory):
             places = asyncio.Semaphore(AT_ONCE)
+            await _play(stage, factory, WARM_UP, Future(), places)
             for_cases = [
                 _play(stage, factory, case, outcomes[case["id"]], places)
                 for case in sorted(cases, key=scripted_s, reverse=True)
