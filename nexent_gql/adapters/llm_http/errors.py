@@ -58,6 +58,10 @@ WORDS: tuple[tuple[type[ModelError], tuple[str, ...]], ...] = (
         ("tokens per (?:minute|day)|requests per (?:minute|day)|\\((?:tpm|rpm|tpd|rpd)\\)|rate_limit_exceeded",),
     ),
     (
+        ModelRequestRefusedError,
+        ("max_(?:completion_|output_)?tokens[`'\"]? (?:\\(\\d+\\) )?(?:is too large|exceeds the max|must be)",),
+    ),
+    (
         ModelContextTooLongError,
         (
             "context[_ ](?:length|size|window)|context the overflows|maximum (?:context|prompt)|prompt is too long",
@@ -65,6 +69,7 @@ WORDS: tuple[tuple[type[ModelError], tuple[str, ...]], ...] = (
             "exceeds? the (?:model's )?max|exceed(?:s|ed)? (?:the )?model(?:'s)? token limit|exceed_context_size",
             "longer than the model|range of input length|input length|(?:inputs|prompt)`? tokens? \\+ `?max_new_tokens",
             "maximum (?:allowed )?(?:number of )?(?:input )?(?:length|tokens)|tokens? limit exceeded|model token limit",
+            "length exceeds? (?:the )?(?:model|limit)|must have (?:less|fewer) than \\d+ tokens",
             "too large for (?:the )?(?:model|context)",
             "上下文.{0,12}(?:超|过长|长度|限制)|超长|输入.{0,12}(?:超|过长)",
             "(?:超过|超出).{0,20}(?:上下文|最大长度|长度|token)|token.{0,12}(?:超过|超出|超限)|文本过长",
@@ -74,7 +79,7 @@ WORDS: tuple[tuple[type[ModelError], tuple[str, ...]], ...] = (
         ModelQuotaExhaustedError,
         (
             "insufficient[_ ](?:\\w+[_ ])?(?:quota|balance|credits?|funds)|exceeded (?:your|the) current quota|billing",
-            "exceeded_current_quota|credit balance|out of credits?|no credits?|quota exhausted|payment required",
+            "exceeded_current_quota|credit balance|(?:out of|no|more) credits?|quota exhausted|payment required",
             "arrear|overdue|good standing|past due|free[_ -]?tier[_ -]?only|account.{0,30}(?:suspended|in debt)",
             "余额|欠费|充值|额度|账户.{0,8}(?:不足|停用|冻结)|资源包|未支付|账单",
         ),
