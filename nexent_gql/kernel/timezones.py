@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from nexent_gql.kernel.errors import InvalidInputError
+
 MAX_NAME_CHARS = 64
 
 
@@ -21,6 +23,18 @@ def find_timezone(name: str) -> ZoneInfo | None:
         pass
     exact = _names_by_folded_name().get(name.strip().replace(" ", "_").casefold())
     return ZoneInfo(exact) if exact is not None else None
+
+
+def require_timezone(name: str, *path: str) -> str:
+    """Return the exact IANA name of a time zone; see `find_timezone`. `path` names the input field.
+
+    Raises:
+        InvalidInputError: There is no such zone.
+    """
+    zone = find_timezone(name)
+    if zone is None:
+        raise InvalidInputError("This is not an IANA time zone; write for example Europe/Berlin.", path=path)
+    return zone.key
 
 
 @cache

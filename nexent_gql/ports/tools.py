@@ -15,6 +15,8 @@ from nexent_gql.ports.content import ContentPart
 from nexent_gql.ports.llm import ToolSpec
 
 DEFAULT_TIMEOUT_S = 30.0
+UTC_ZONE = "UTC"
+"""The time zone of users who named none."""
 
 
 class ToolErrorCode(StrEnum):
@@ -135,13 +137,23 @@ class OfferedTool:
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """On whose behalf an agent runs; `deadline` is the end of the attempt, in seconds of `time.monotonic`."""
+    """On whose behalf an agent runs.
+
+    Attributes:
+        tenant_id: The tenant.
+        user_id: The owner of the run.
+        run_id: The run.
+        agent_id: The agent.
+        deadline: The end of the attempt, in seconds of `time.monotonic`.
+        time_zone: IANA name of the user's time zone, as frozen into the run.
+    """
 
     tenant_id: UUID
     user_id: UUID
     run_id: UUID
     agent_id: UUID | None = None
     deadline: float = math.inf
+    time_zone: str = UTC_ZONE
 
 
 class Cancellation:
@@ -179,6 +191,7 @@ class ToolCallContext:
         deadline: When the call is cancelled, in seconds of `time.monotonic`: the earlier of the tool's time-out and the
             run's end.
         cancellation: Set when the call is cancelled or runs out of time.
+        time_zone: IANA name of the user's time zone.
     """
 
     tenant_id: UUID
@@ -189,6 +202,7 @@ class ToolCallContext:
     idempotency_key: str
     deadline: float = math.inf
     cancellation: Cancellation = field(default_factory=Cancellation, compare=False)
+    time_zone: str = UTC_ZONE
 
     @property
     def remaining_s(self) -> float:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import pytest
 
@@ -215,6 +216,15 @@ async def test_history_and_instructions_are_sent(stage: Stage) -> None:
     assert turns == [ChatMessage.from_text("user", "Hello"), ChatMessage.from_text("assistant", "Hi!")]
     assert task.text == "<context>\nThe user asks this on Sunday, 01 March 2026, 12:30 UTC.\n</context>\n\nWell?"
     assert "2026" not in system.text
+
+
+async def test_the_model_is_told_the_users_time(stage: Stage) -> None:
+    spec = spec_of(task="Well?")
+    await stage.run(["Yes."], spec=replace(spec, context=replace(spec.context, time_zone="Asia/Shanghai")))
+    assert stage.last_messages[-1].text.startswith(
+        "<context>\nThe user asks this on Sunday, 01 March 2026, 20:30 in their time zone Asia/Shanghai; "
+        "in UTC it is Sunday, 01 March 2026, 12:30.\n</context>"
+    )
 
 
 async def test_usage_adds_up(stage: Stage) -> None:

@@ -25,6 +25,7 @@ from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.conversations.tables import Message
 from nexent_gql.domains.conversations.turns import Turns
+from nexent_gql.domains.identity.service.profiles import ProfilePatch, ProfileService
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.answer import answer_text
@@ -41,6 +42,7 @@ from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.tables import Job
 from nexent_gql.kernel.clock import utc_now
+from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.page import PageRequest
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.content import ReasoningPart, TextPart, join_text
@@ -444,6 +446,29 @@ async def test_a_deleted_conversation_ends_its_run(house: House) -> None:
     async with asyncio.timeout(10):
         assert kinds([entry async for entry in reading])[-1] == "RunFinished"
     assert await house.job_state(asked) == "CANCELLED"
+
+
+async def test_the_users_time_zone_is_frozen_into_the_run(house: House) -> None:
+    zones: list[str] = []
+
+    async def note(spec: RunSpec, port: RunPort) -> None:
+        zones.append(spec.context.time_zone)
+        await say(port, 1, "Hello")
+
+    async def answer(time_zone: str | None = None) -> None:
+        new = NewMessage(text="Hello", agent_id=house.agent_id, time_zone=time_zone)
+        asked = await house.runs.ask.send(house.actor, new)
+        await profiles.update(house.actor, ProfilePatch(time_zone="America/New_York"))
+        await house.runner(note).run(asked.run.job_id)
+
+    profiles = ProfileService(house.db, utc_now)
+    await answer()
+    await answer()
+    await answer("asia/shanghai")
+    assert zones == ["UTC", "America/New_York", "Asia/Shanghai"]
+    with pytest.raises(InvalidInputError) as refused:
+        await answer("Mars/Olympus")
+    assert refused.value.path == ("timeZone",)
 
 
 async def test_an_answer_is_found_when_it_has_ended(house: House) -> None:

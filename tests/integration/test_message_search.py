@@ -166,7 +166,7 @@ async def test_a_search_uses_the_index(
             rows,
         )
         await session.execute(insert(MessageSearch), searches)
-    await run_sql(owner_url, "ANALYZE message_search")
+    await run_sql(owner_url, "VACUUM ANALYZE message_search")
     plan = await _plan(database, ada.tenant_id, ada.user_id, "丁")
     assert "ix_message_search_vector" in plan
     assert "Seq Scan" not in plan

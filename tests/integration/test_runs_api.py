@@ -11,7 +11,7 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.tables import Agent
 from nexent_gql.domains.conversations.policy import MAX_MESSAGE_CHARS
 from nexent_gql.domains.conversations.tables import Conversation, Message
-from nexent_gql.domains.runs.asking import MAX_CLIENT_ID_CHARS
+from nexent_gql.domains.runs.request import MAX_CLIENT_ID_CHARS
 from nexent_gql.domains.runs.tables import Run
 from nexent_gql.jobs.tables import Job
 from nexent_gql.kernel.principal import Principal

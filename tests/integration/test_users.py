@@ -17,9 +17,10 @@ from nexent_gql.domains.identity.errors import (
     WeakPasswordError,
 )
 from nexent_gql.domains.identity.service import IdentityService
+from nexent_gql.domains.identity.service.profiles import ProfilePatch
 from nexent_gql.domains.identity.tables import UserAccount
 from nexent_gql.domains.identity.values import Client
-from nexent_gql.kernel.errors import DomainError, ForbiddenError
+from nexent_gql.kernel.errors import DomainError, ForbiddenError, InvalidInputError
 from nexent_gql.kernel.page import PageRequest
 from nexent_gql.kernel.principal import Principal, Role, Scope
 from tests.support.factory import Factory
@@ -193,3 +194,21 @@ async def test_everybody_sees_who_is_in_the_tenant(identity: IdentityService, ma
     page = await identity.users.page(member, PageRequest())
     assert [row.id for row in page.rows] == [member.user_id, owner.user_id]
     assert await identity.users.count(stranger) == 1
+
+
+async def test_people_change_their_own_profile(identity: IdentityService, make: Factory, owner: Principal) -> None:
+    colleague = await make.principal(Role.MEMBER, beside=owner)
+    changed = await identity.profiles.update(owner, ProfilePatch(display_name=" Ada ", time_zone="europe/berlin"))
+    assert (changed.display_name, changed.time_zone) == ("Ada", "Europe/Berlin")
+    kept = await identity.profiles.update(owner, ProfilePatch(display_name="Ada L."))
+    assert (kept.display_name, kept.time_zone) == ("Ada L.", "Europe/Berlin")
+    assert (await identity.profiles.update(owner, ProfilePatch(time_zone=None))).time_zone is None
+    (other,) = await identity.users.get_many(owner, [colleague.user_id])
+    assert (other.display_name != "Ada", other.time_zone) == (True, None)
+    for patch, path in (
+        (ProfilePatch(display_name=" "), ("input", "displayName")),
+        (ProfilePatch(time_zone="Mars/Olympus"), ("input", "timeZone")),
+    ):
+        with pytest.raises(InvalidInputError) as refused:
+            await identity.profiles.update(owner, patch)
+        assert refused.value.path == path

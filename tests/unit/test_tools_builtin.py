@@ -8,7 +8,7 @@ import pytest
 
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.ports.tools import ToolErrorCode, ToolResult
-from tests.support.toolbox import BuiltinTools
+from tests.support.toolbox import BuiltinTools, call_context
 
 
 async def call(name: str, arguments: JsonObject, box: BuiltinTools | None = None) -> ToolResult:
@@ -113,7 +113,7 @@ async def test_refuses_what_is_no_arithmetic_or_too_much(expression: str, words:
         ("current_time", {"timezone": "../../etc/passwd"}, "Argument 'timezone': "),
         ("current_time", {"timezone": "Europe"}, "Argument 'timezone': "),
         ("current_time", {"timezone": ""}, "Argument 'timezone': "),
-        ("current_time", {"timezone": None}, "Argument 'timezone': Input should be a valid string"),
+        ("current_time", {"timezone": 7}, "Argument 'timezone': Input should be a valid string"),
         ("wait", {"seconds": -1}, "Argument 'seconds': Input should be greater than or equal to 0"),
         ("wait", {"seconds": 301}, "Argument 'seconds': Input should be less than or equal to 300"),
         ("wait", {"seconds": "soon"}, "Argument 'seconds': Input should be a valid number"),
@@ -139,6 +139,8 @@ async def test_tells_the_time_in_a_zone() -> None:
     assert await call("current_time", {}, box) == ToolResult("2026-03-01 23:30:05+00:00 (Sunday, UTC)")
     shanghai = ToolResult("2026-03-02 07:30:05+08:00 (Monday, Asia/Shanghai)")
     assert await call("current_time", {"timezone": "Asia/Shanghai"}, box) == shanghai
+    assert await box.call("current_time", {}, call_context(time_zone="Asia/Shanghai")) == shanghai
+    assert await box.call("current_time", {"timezone": None}, call_context(time_zone="Asia/Shanghai")) == shanghai
 
 
 @pytest.mark.parametrize("name", ["asia/shanghai", "ASIA/SHANGHAI", " Asia/Shanghai ", "Asia/shanghai"])

@@ -3,6 +3,7 @@
 from datetime import UTC
 
 from nexent_gql.adapters.engine_smolagents.functions import functions_of
+from nexent_gql.kernel.timezones import find_timezone
 from nexent_gql.ports.content import TextPart
 from nexent_gql.ports.engine import AgentKind, RunSpec
 from nexent_gql.ports.llm import ChatMessage
@@ -43,6 +44,7 @@ print(product)
 </instructions>"""
 _FINAL = '''def final_answer(answer: str) -> None:
     """Give the user the answer; ends your work."""'''
+_FORMAT = "%A, %d %B %Y, %H:%M"
 _NO_INSTRUCTIONS = "Help the user as well as you can."
 _NO_STEPS_LEFT = """\
 Error:
@@ -56,8 +58,7 @@ def opening(spec: RunSpec, guide: str) -> list[ChatMessage]:
 
     The time stands with the question: ahead of it everything stays the same from run to run, for caches.
     """
-    asked_at = f"{spec.asked_at.astimezone(UTC):%A, %d %B %Y, %H:%M} UTC"
-    context = TextPart(f"<context>\nThe user asks this on {asked_at}.\n</context>\n\n")
+    context = TextPart(f"<context>\nThe user asks this on {_time_of(spec)}.\n</context>\n\n")
     return [
         ChatMessage.from_text("system", _system(spec, guide)),
         *[ChatMessage(turn.role, turn.parts) for turn in spec.history],
@@ -88,3 +89,12 @@ def _system(spec: RunSpec, guide: str) -> str:
     return _CODE.format(
         name=spec.agent_name, guide=guide, functions="\n\n".join([*declarations, _FINAL]), instructions=instructions
     )
+
+
+def _time_of(spec: RunSpec) -> str:
+    """Return when the question was asked: on the user's clock, and in UTC where that differs."""
+    zone = find_timezone(spec.context.time_zone) or UTC
+    local, utc = spec.asked_at.astimezone(zone), spec.asked_at.astimezone(UTC)
+    if local.utcoffset() == utc.utcoffset():
+        return f"{utc:{_FORMAT}} UTC"
+    return f"{local:{_FORMAT}} in their time zone {spec.context.time_zone}; in UTC it is {utc:{_FORMAT}}"

@@ -106,6 +106,7 @@ class ToolCalls:
             call_id=asked.call_id,
             idempotency_key=str(uuid5(run.run_id, asked.key)),
             deadline=run.deadline,
+            time_zone=run.time_zone,
         )
 
     def _announce(self, step: int, asked: Asked) -> None:

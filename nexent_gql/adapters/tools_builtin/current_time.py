@@ -16,18 +16,19 @@ _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Su
 class CurrentTimeArguments(Arguments):
     """See `current_time`."""
 
-    timezone: str = Field(
-        default="UTC",
+    timezone: str | None = Field(
+        default=None,
         max_length=MAX_NAME_CHARS,
-        description="IANA name of the time zone in any case, for example Asia/Shanghai or Europe/Berlin.",
+        description="IANA name of the time zone in any case, for example Asia/Shanghai or Europe/Berlin. Default: the "
+        "user's time zone.",
     )
 
 
 def current_time(clock: Clock) -> TypedTool[CurrentTimeArguments]:
     """Return the tool."""
 
-    async def run(arguments: CurrentTimeArguments, _context: ToolCallContext) -> str:
-        zone = await _find(arguments.timezone)
+    async def run(arguments: CurrentTimeArguments, context: ToolCallContext) -> str:
+        zone = await _find(context.time_zone if arguments.timezone is None else arguments.timezone)
         now = clock().astimezone(zone)
         return f"{now.isoformat(sep=' ', timespec='seconds')} ({_DAYS[now.weekday()]}, {zone.key})"
 

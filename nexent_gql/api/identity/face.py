@@ -6,6 +6,7 @@ from nexent_gql.api.identity.keys import ApiKey, api_key_by_id
 from nexent_gql.api.identity.loaders import tenant_by_id, user_by_id
 from nexent_gql.api.identity.mutations import CredentialMutations, UserMutations
 from nexent_gql.api.identity.password_mutations import PasswordMutations
+from nexent_gql.api.identity.profile import ProfileMutations
 from nexent_gql.api.identity.queries import IdentityQueries
 from nexent_gql.api.identity.sessions import Session, session_by_id
 from nexent_gql.api.identity.types import Tenant, User
@@ -14,7 +15,7 @@ from nexent_gql.ports.passwords import PasswordsBusyError
 
 FACE = Face(
     queries=(IdentityQueries,),
-    mutations=(CredentialMutations, PasswordMutations, UserMutations),
+    mutations=(CredentialMutations, PasswordMutations, ProfileMutations, UserMutations),
     nodes={User: user_by_id, Tenant: tenant_by_id, ApiKey: api_key_by_id, Session: session_by_id},
     errors={errors.TooManyAttemptsError: TooManyAttemptsError, PasswordsBusyError: TooManyAttemptsError},
 )

@@ -36,6 +36,9 @@ class User(relay.Node):
         description="The address they sign in with; null unless it is yours or you are an administrator."
     )
     role: Role = strawberry.field(description="What they may do.")
+    time_zone: str | None = strawberry.field(
+        description="IANA name of their time zone; null: none was named, so agents use UTC, and null unless it is you."
+    )
     created_at: datetime = strawberry.field(description="When the account was made.")
     deactivated_at: datetime | None = strawberry.field(description="When they were deactivated; null while active.")
     password_expires_at: datetime | None = strawberry.field(
@@ -52,6 +55,7 @@ class User(relay.Node):
             display_name=row.display_name,
             email=row.email if sees_email else None,
             role=Role(row.role),
+            time_zone=row.time_zone if row.id == actor.user_id else None,
             created_at=row.created_at,
             deactivated_at=row.deactivated_at,
             password_expires_at=row.temporary_until if sees_email else None,

@@ -5,7 +5,7 @@ import strawberry
 from nexent_gql.api.conversations.parts import MessagePartInput
 from nexent_gql.api.runs.values import OnBusy
 from nexent_gql.domains.conversations.policy import MAX_MESSAGE_CHARS, MAX_PARTS
-from nexent_gql.domains.runs.asking import MAX_CLIENT_ID_CHARS
+from nexent_gql.domains.runs.request import MAX_CLIENT_ID_CHARS
 
 _TEXT = f"1 to {MAX_MESSAGE_CHARS:,} characters, as Markdown. May be left out when there are `parts`."
 _PARTS = f"What follows the text, such as images: at most {MAX_PARTS}. Null: the message is its text alone."
@@ -23,6 +23,11 @@ class _AskInput:
     )
     on_busy: OnBusy = strawberry.field(
         default=OnBusy.REJECT, description="What to do when the conversation is being answered."
+    )
+    time_zone: str | None = strawberry.field(
+        default=None,
+        description="IANA name of your present time zone, such as Europe/Berlin, which the agent is told. Null means "
+        "the time zone of your account, see `updateProfile`, or else UTC.",
     )
 
 

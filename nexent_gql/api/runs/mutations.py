@@ -61,6 +61,7 @@ class RunMutations:
             parts=_drafts(input.parts),
             client_id=input.client_id,
             on_busy=input.on_busy,
+            time_zone=input.time_zone,
         )
         return EditMessagePayload.of(asked)
 
@@ -72,7 +73,7 @@ class RunMutations:
         """Ask for it."""
         key = node_id(input.message_id, "Message", "messageId")
         asked = await info.context.services.runs.ask.regenerate(
-            info.context.actor, key, client_id=input.client_id, on_busy=input.on_busy
+            info.context.actor, key, client_id=input.client_id, on_busy=input.on_busy, time_zone=input.time_zone
         )
         return RegenerateMessagePayload.of(asked)
 
@@ -85,7 +86,7 @@ class RunMutations:
         """Ask for it."""
         key = node_id(input.run_id, "Run", "runId")
         asked = await info.context.services.runs.ask.retry(
-            info.context.actor, key, client_id=input.client_id, on_busy=input.on_busy
+            info.context.actor, key, client_id=input.client_id, on_busy=input.on_busy, time_zone=input.time_zone
         )
         return RetryRunPayload.of(asked)
 
@@ -109,6 +110,7 @@ def _new_message(input: SendMessageInput) -> NewMessage:
         parent_id=_key(input.parent_id, "Message", "parentId"),
         client_id=input.client_id,
         on_busy=input.on_busy,
+        time_zone=input.time_zone,
     )
 
 

@@ -46,6 +46,13 @@ class IdentityRepository:
         query = self._users().where(col(UserAccount.id) == user_id)
         return (await self._session.scalars(query)).one_or_none()
 
+    async def time_zone(self, user_id: UUID) -> str | None:
+        """Return the time zone of a user; None: they named none."""
+        query = select(col(UserAccount.time_zone)).where(
+            col(UserAccount.tenant_id) == self._tenant_id, col(UserAccount.id) == user_id
+        )
+        return (await self._session.execute(query)).scalar_one_or_none()
+
     async def users(self, ids: Sequence[UUID]) -> list[UserAccount]:
         """Return those of `ids` that exist, in any order."""
         return list((await self._session.scalars(self._users().where(col(UserAccount.id).in_(ids)))).all())

@@ -45,6 +45,7 @@ class UserAccount(TenantRow, table=True):
     display_name: str
     role: str = Field(default=Role.MEMBER)
     password_hash: str | None = None
+    time_zone: str | None = None
     temporary_until: datetime | None = timestamp()
     updated_at: datetime = timestamp(default_now=True)
     deactivated_at: datetime | None = timestamp()

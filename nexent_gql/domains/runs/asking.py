@@ -1,9 +1,8 @@
 """Asking for answers: send, edit, regenerate, retry; each is one transaction with its job in it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -21,6 +20,7 @@ from nexent_gql.domains.conversations.errors import (
 from nexent_gql.domains.conversations.policy import PartDraft, message_content
 from nexent_gql.domains.conversations.tables import Conversation, Message, MessageRole
 from nexent_gql.domains.conversations.turns import Turns
+from nexent_gql.domains.identity.service.profiles import time_zone_of
 from nexent_gql.domains.runs.errors import (
     AgentKeepsChangingError,
     ClientIdReusedError,
@@ -32,18 +32,16 @@ from nexent_gql.domains.runs.errors import (
 )
 from nexent_gql.domains.runs.jobs import ExecuteRun
 from nexent_gql.domains.runs.repository import RunRepository
-from nexent_gql.domains.runs.spec import ToolOffers, ToolsNotListedError, freeze_spec
+from nexent_gql.domains.runs.request import RunRequest, content_facts, run_request
+from nexent_gql.domains.runs.spec import ToolsNotListedError, freeze_spec
 from nexent_gql.domains.runs.stopping import stop_run
 from nexent_gql.domains.runs.tables import Run
 from nexent_gql.jobs.enqueue import enqueue
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
-from nexent_gql.kernel.json import dumps
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.kernel.text import line
-from nexent_gql.ports.content import ContentPart, encode_parts, join_text, text_parts
+from nexent_gql.ports.tools import UTC_ZONE
 
-MAX_CLIENT_ID_CHARS = 128
 DEFAULT_MAX_ACTIVE = 500
 _MAX_TRIES = 5
 
@@ -60,7 +58,8 @@ class OnBusy(StrEnum):
 class NewMessage:
     """What a user sends; exactly one of `conversation_id` and `agent_id`.
 
-    `parent_id` is the answer it replies to; None: the end of the active branch.
+    `parent_id` is the answer it replies to; None: the end of the active branch. `time_zone` is the user's for this
+    request; None: the one of their account.
     """
 
     text: str | None
@@ -70,6 +69,7 @@ class NewMessage:
     parent_id: UUID | None = None
     client_id: str | None = None
     on_busy: OnBusy = OnBusy.REJECT
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +80,6 @@ class Asked:
     conversation: Conversation
     question: Message
     answer: Message
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What came under a client id; `facts` are what must be the same when it comes again."""
-
-    client_id: str | None
-    facts: tuple[str, ...]
-    offers: ToolOffers = field(default_factory=ToolOffers, compare=False)
-
-    @property
-    def hash(self) -> str:
-        return sha256(dumps(self.facts)).hexdigest()
 
 
 _Ask = Callable[[AsyncSession], Awaitable[Asked]]
@@ -138,7 +125,8 @@ class Asking:
         if new.agent_id is not None and new.parent_id is not None:
             raise InvalidRequestError("A new conversation has no parent; leave parentId out.", path=("parentId",))
         target = str(new.conversation_id or new.agent_id)
-        request = _request(new.client_id, "send", target, str(new.parent_id), *_facts(content))
+        facts = ("send", target, str(new.parent_id), *content_facts(content))
+        request = await run_request(new.client_id, new.time_zone, *facts)
 
         async def ask(session: AsyncSession) -> Asked:
             turns = Turns(session, actor.tenant_id)
@@ -162,6 +150,7 @@ class Asking:
         parts: tuple[PartDraft, ...] = (),
         client_id: str | None,
         on_busy: OnBusy,
+        time_zone: str | None = None,
     ) -> Asked:
         """Send another version of a question, beside the first; its answer begins a branch of its own.
 
@@ -173,7 +162,7 @@ class Asking:
             ClientIdReusedError: The client id came with another input before.
         """
         content = message_content(text, parts)
-        request = _request(client_id, "edit", str(message_id), *_facts(content))
+        request = await run_request(client_id, time_zone, "edit", str(message_id), *content_facts(content))
 
         async def ask(session: AsyncSession) -> Asked:
             turns = Turns(session, actor.tenant_id)
@@ -187,7 +176,15 @@ class Asking:
 
         return await self._once(actor, request, ask)
 
-    async def regenerate(self, actor: Principal, message_id: UUID, *, client_id: str | None, on_busy: OnBusy) -> Asked:
+    async def regenerate(
+        self,
+        actor: Principal,
+        message_id: UUID,
+        *,
+        client_id: str | None,
+        on_busy: OnBusy,
+        time_zone: str | None = None,
+    ) -> Asked:
         """Ask for another answer to the same question, beside the first.
 
         Raises:
@@ -196,7 +193,7 @@ class Asking:
             RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
             ClientIdReusedError: The client id came with another input before.
         """
-        request = _request(client_id, "regenerate", str(message_id))
+        request = await run_request(client_id, time_zone, "regenerate", str(message_id))
 
         async def ask(session: AsyncSession) -> Asked:
             turns = Turns(session, actor.tenant_id)
@@ -207,7 +204,9 @@ class Asking:
 
         return await self._once(actor, request, ask)
 
-    async def retry(self, actor: Principal, run_id: UUID, *, client_id: str | None, on_busy: OnBusy) -> Asked:
+    async def retry(
+        self, actor: Principal, run_id: UUID, *, client_id: str | None, on_busy: OnBusy, time_zone: str | None = None
+    ) -> Asked:
         """Ask again what a run that has ended was asked, beside its answer.
 
         Raises:
@@ -216,7 +215,7 @@ class Asking:
             RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
             ClientIdReusedError: The client id came with another input before.
         """
-        request = _request(client_id, "retry", str(run_id))
+        request = await run_request(client_id, time_zone, "retry", str(run_id))
 
         async def ask(session: AsyncSession) -> Asked:
             turns = Turns(session, actor.tenant_id)
@@ -230,7 +229,7 @@ class Asking:
 
         return await self._once(actor, request, ask)
 
-    async def _once(self, actor: Principal, request: _Request, ask: _Ask) -> Asked:
+    async def _once(self, actor: Principal, request: RunRequest, ask: _Ask) -> Asked:
         """Ask, unless the client id was there before; of several at once, one asks and the others find its run.
 
         Raises:
@@ -257,7 +256,7 @@ class Asking:
                 raise TooManyRunsError(self._max_active)
             return await ask(session)
 
-    async def _known(self, actor: Principal, request: _Request) -> Asked | None:
+    async def _known(self, actor: Principal, request: RunRequest) -> Asked | None:
         if request.client_id is None:
             return None
         async with self._db.read(actor.tenant_id) as session:
@@ -305,7 +304,7 @@ class Asking:
         return message, conversation
 
     async def _clear_the_way(
-        self, session: AsyncSession, actor: Principal, conversation: Conversation, request: _Request, on_busy: OnBusy
+        self, session: AsyncSession, actor: Principal, conversation: Conversation, request: RunRequest, on_busy: OnBusy
     ) -> None:
         """Look for runs in the way; the conversation is locked, so none can come up behind us."""
         repository = RunRepository(session, actor.tenant_id)
@@ -325,7 +324,7 @@ class Asking:
         actor: Principal,
         conversation: Conversation,
         question_id: UUID,
-        request: _Request,
+        request: RunRequest,
         on_busy: OnBusy,
     ) -> Asked:
         await self._clear_the_way(session, actor, conversation, request, on_busy)
@@ -342,10 +341,11 @@ class Asking:
         conversation: Conversation,
         agent: Agent,
         question: Message,
-        request: _Request,
+        request: RunRequest,
     ) -> Asked:
         """Insert the answer, its run and its job, with all that waits to be written."""
         tools = request.offers.get(self._agents, agent)
+        zone = request.time_zone or await time_zone_of(session, conversation.tenant_id, conversation.owner_id)
         now, run_id = self._clock(), new_id()
         answer = turns.open_answer(conversation, question, run_id, now)
         work = ExecuteRun(run_id=run_id, conversation_id=conversation.id)
@@ -360,7 +360,7 @@ class Asking:
             job_id=await enqueue(session, conversation.tenant_id, work, user_id=conversation.owner_id),
             client_id=request.client_id,
             request_hash=request.hash if request.client_id else None,
-            spec=freeze_spec(agent, tools, now),
+            spec=freeze_spec(agent, tools, now, zone or UTC_ZONE),
             created_at=now,
         )
         RunRepository(session, conversation.tenant_id).add(run)
@@ -369,16 +369,5 @@ class Asking:
         return Asked(run, conversation, question, answer)
 
 
-def _request(client_id: str | None, *facts: str) -> _Request:
-    known_as = None if client_id is None else line(client_id, "clientId", max_chars=MAX_CLIENT_ID_CHARS)
-    return _Request(known_as, facts)
-
-
-def _facts(content: tuple[ContentPart, ...]) -> tuple[str, ...]:
-    """Return what a repeated request must have in common; a text alone as releases without parts write it."""
-    text = join_text(content)
-    return (text,) if content == text_parts(text) else (text, dumps(encode_parts(content)).decode())
-
-
-def _is_same(run: Run, actor: Principal, request: _Request) -> bool:
+def _is_same(run: Run, actor: Principal, request: RunRequest) -> bool:
     return request.client_id is not None and run.owner_id == actor.user_id and run.client_id == request.client_id

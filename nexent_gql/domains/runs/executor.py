@@ -35,7 +35,7 @@ from nexent_gql.ports.engine import AgentEngine, AgentKind, RunFailedError, RunS
 from nexent_gql.ports.events import EventLog, StaleAttemptError
 from nexent_gql.ports.llm import ModelError
 from nexent_gql.ports.run_events import AttemptStarted, RunFinished
-from nexent_gql.ports.tools import RunContext
+from nexent_gql.ports.tools import UTC_ZONE, RunContext
 from nexent_gql.streams.sink import RunSink, SinkSettings, open_sink
 
 _log = structlog.get_logger()
@@ -226,6 +226,7 @@ class RunExecutor:
                 run_id=run.id,
                 agent_id=run.agent_id,
                 deadline=time.monotonic() + self._settings.deadline_s,
+                time_zone=str(spec.get("time_zone") or UTC_ZONE),
             ),
         )
 

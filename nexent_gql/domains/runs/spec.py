@@ -56,7 +56,7 @@ class ToolOffers:
         self._loaded[agent.id, agent.version] = await agents.offered_tools(actor, agent)
 
 
-def freeze_spec(agent: Agent, tools: Sequence[OfferedTool], now: datetime) -> JsonObject:
+def freeze_spec(agent: Agent, tools: Sequence[OfferedTool], now: datetime, time_zone: str) -> JsonObject:
     """Return what decides the answer; the model's key is looked up when it is used."""
     return {
         "agent_name": agent.name,
@@ -67,6 +67,7 @@ def freeze_spec(agent: Agent, tools: Sequence[OfferedTool], now: datetime) -> Js
         "tool_names": list(agent.tool_names),  # for workers of a release that does not read `tools`
         "tools": [tool.to_json() for tool in tools],
         "asked_at": now.isoformat(),
+        "time_zone": time_zone,
     }
 
 

@@ -10,6 +10,7 @@ from nexent_gql.domains.identity.service.authentication import Authenticator
 from nexent_gql.domains.identity.service.cache import IdentityCache
 from nexent_gql.domains.identity.service.password_rules import PasswordRules
 from nexent_gql.domains.identity.service.passwords import PasswordService
+from nexent_gql.domains.identity.service.profiles import ProfileService
 from nexent_gql.domains.identity.service.sessions import SessionService
 from nexent_gql.domains.identity.service.sign_in import SignInService
 from nexent_gql.domains.identity.service.users import UserService
@@ -32,6 +33,7 @@ class IdentityService:
         sessions: Going on with a session, and ending it.
         users: The people of a tenant.
         passwords: Changing one's own, and resetting those of others.
+        profiles: What people say of themselves.
         api_keys: Credentials for programs.
         connections: Lasting connections, which end with their credentials.
     """
@@ -53,6 +55,7 @@ class IdentityService:
         self.sign_in = SignInService(db, passwords, clock, rules, self.sessions, attempts, password_rules)
         self.users = UserService(db, passwords, clock, password_rules, self.connections)
         self.passwords = PasswordService(db, passwords, clock, password_rules, attempts, self.connections)
+        self.profiles = ProfileService(db, clock)
         self.api_keys = ApiKeyService(db, clock, digests, self.connections)
 
     async def authenticate(self, token: str) -> Principal:

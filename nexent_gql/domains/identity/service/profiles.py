@@ -1,0 +1,61 @@
+"""What people say of themselves."""
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.identity import policy
+from nexent_gql.domains.identity.errors import UserNotFoundError
+from nexent_gql.domains.identity.repository import IdentityRepository
+from nexent_gql.domains.identity.tables import UserAccount
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.patch import UNSET, Unset, either
+from nexent_gql.kernel.principal import Principal
+from nexent_gql.kernel.text import line
+from nexent_gql.kernel.timezones import require_timezone
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilePatch:
+    """Changes of a profile; `time_zone` None: UTC."""
+
+    display_name: str | Unset = UNSET
+    time_zone: str | Unset | None = UNSET
+
+
+class ProfileService:
+    """Changes the caller's own account."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def update(self, actor: Principal, patch: ProfilePatch) -> UserAccount:
+        """Change what `patch` names.
+
+        Raises:
+            InvalidInputError: The name breaks a rule, or there is no such time zone; `path` says which.
+            UserNotFoundError: The account is gone.
+        """
+        name, zone = patch.display_name, patch.time_zone
+        if name is not UNSET:
+            name = line(name, "input", "displayName", max_chars=policy.MAX_NAME_CHARS)
+        if isinstance(zone, str):
+            zone = await asyncio.to_thread(require_timezone, zone, "input", "timeZone")
+        async with self._db.transaction(actor.tenant_id) as session:
+            repository = IdentityRepository(session, actor.tenant_id)
+            user = await repository.user(actor.user_id)
+            if user is None:
+                raise UserNotFoundError(actor.user_id)
+            user.display_name, user.time_zone = either(name, user.display_name), either(zone, user.time_zone)
+            user.updated_at = self._clock()
+            repository.add(user)
+        return user
+
+
+async def time_zone_of(session: AsyncSession, tenant_id: UUID, user_id: UUID) -> str | None:
+    """Return the time zone of a user, within a transaction of the caller's; None: they named none."""
+    return await IdentityRepository(session, tenant_id).time_zone(user_id)
