@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Self
@@ -53,6 +55,14 @@ class ChildProcess:
         """Set the niceness, from 0 to 19; it can't be taken back."""
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, self._pid, niceness)
+
+    def limit(self, *, memory_bytes: int) -> None:
+        """Limit the address space, and forbid core dumps and writing to files; on Linux only."""
+        if sys.platform == "linux":
+            limits = ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0))
+            for kind, value in limits:
+                with suppress(OSError, ValueError):  # it has ended, or has a lower limit already
+                    resource.prlimit(self._pid, kind, (value, value))
 
 
 class OrphanGuard:

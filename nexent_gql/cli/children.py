@@ -21,12 +21,16 @@ _MAX_PAUSE_S = 10.0
 
 @dataclass(slots=True)
 class Child:
-    """A program of ours; its output goes to `log`. It loads when it is started, and works once it is released."""
+    """A program of ours, run in `folder` (by default the present one); its output goes to `log`.
+
+    It loads when it is started, and works once it is released.
+    """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     log: Path
+    folder: Path | None = None
     late_environment: Mapping[str, str] = field(default_factory=dict[str, str])
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0
@@ -41,6 +45,7 @@ class Child:
             self.process = subprocess.Popen(
                 [*self.command, LIFELINE],
                 env=dict(self.environment),
+                cwd=self.folder,
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,

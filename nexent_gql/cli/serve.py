@@ -14,7 +14,7 @@ from nexent_gql.cli.listener import DEFAULT_PORT, allow_descriptors, listen
 from nexent_gql.cli.migrate import migrate
 from nexent_gql.cli.seed import seed
 from nexent_gql.kernel.addresses import is_loopback
-from nexent_gql.process import LIFELINE, hold_on, tune_collector
+from nexent_gql.process import LIFELINE, hold_on, protect_memory, tune_collector
 from nexent_gql.runtime import open_database
 from nexent_gql.settings import Settings, read_settings
 from nexent_gql.telemetry import configure_logging
@@ -30,6 +30,7 @@ _OTHER_DESCRIPTORS = 500  # of files and of connections to databases
 @click.option(LIFELINE, is_flag=True, hidden=True)
 def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
     """Serve the API over HTTP and WebSocket until SIGTERM."""
+    protect_memory()
     hold_on([LIFELINE] if lifeline else [])
     settings = read_settings()
     configure_logging(settings.log_format, settings.log_level)

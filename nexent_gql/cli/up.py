@@ -14,7 +14,7 @@ import click
 from nexent_gql.cli.children import Child, python_command
 from nexent_gql.cli.listener import DEFAULT_PORT, listen
 from nexent_gql.cli.state import find_settings, remember_connection, state_dir_option
-from nexent_gql.embedded import AlreadyRunningError, EngineError, Engines, EngineSet, StateLock
+from nexent_gql.embedded import AlreadyRunningError, EngineError, Engines, EngineSet, Launcher, StateLock, launcher
 from nexent_gql.settings import Settings, SettingsError
 
 _READY_TIMEOUT_S = 60.0
@@ -60,7 +60,10 @@ def _run(lock: StateLock, state_dir: Path, host: str, port: int, worker_count: i
     """
     started = time.monotonic()
     engines = EngineSet(state_dir, lock=lock)
-    api, *workers = _processes(state_dir, host, port, worker_count)
+    user = launcher(state_dir)
+    if user.problem is not None:
+        _say(f"the API and the workers run as root, because {user.problem}")
+    api, *workers = _processes(user, state_dir, host, port, worker_count)
     try:
         api.start()
         remember_connection(state_dir, _start_engines(engines))
@@ -100,17 +103,21 @@ def _start_engines(engines: EngineSet) -> Engines:
     return Engines(database_url=database_url or embedded.database_url, redis_url=redis_url or embedded.redis_url)
 
 
-def _processes(state_dir: Path, host: str, port: int, worker_count: int) -> Generator[Child]:
+def _processes(user: Launcher, state_dir: Path, host: str, port: int, worker_count: int) -> Generator[Child]:
     """Yield the API, which prepares the database, then the workers."""
     environment = {**os.environ, "NEXENT_STATE_DIR": str(state_dir), "NEXENT_DEMO": "true"}
     environment.pop(_MIGRATION_URL, None)
     logs = state_dir / "log"
     logs.mkdir(exist_ok=True)
     serve = python_command("nexent_gql.cli", "serve", "--prepare", "--host", host, "--port", str(port))
-    yield Child("api", serve, environment, logs / "api.log")
+    if user.account is not None:
+        environment |= {"HOME": "/nonexistent", "USER": user.account.name, "LOGNAME": user.account.name}
+    folder = Path("/") if user.account is not None else None
+    yield Child("api", user.wrap(serve), environment, logs / "api.log", folder)
     for number in range(1, worker_count + 1):
         own = {**environment, **_metrics_port(number)}
-        yield Child(f"worker-{number}", python_command("workers"), own, logs / f"worker-{number}.log")
+        command = user.wrap(python_command("workers"))
+        yield Child(f"worker-{number}", command, own, logs / f"worker-{number}.log", folder)
 
 
 def _metrics_port(number: int) -> dict[str, str]:

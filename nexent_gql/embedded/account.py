@@ -30,9 +30,10 @@ class Account:
     def can_reach(self, path: Path) -> bool:
         """Whether this user can execute (or, a folder, enter) `path` and enter every folder above it."""
         real = path.resolve()
-        return all(self._can_enter(place) for place in (real, *real.parents))
+        return all(self.can_enter(place) for place in (real, *real.parents))
 
-    def _can_enter(self, path: Path) -> bool:
+    def can_enter(self, path: Path) -> bool:
+        """Whether this user can execute (or, a folder, enter) `path`, whatever stands above it."""
         found = path.stat()
         if found.st_uid == self.uid:
             return bool(found.st_mode & stat.S_IXUSR)

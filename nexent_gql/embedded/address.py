@@ -18,6 +18,7 @@ from nexent_gql.embedded.layout import Layout
 LOOPBACK = "127.0.0.1"
 POSTGRES_SOCKET = ".s.PGSQL.5432"
 VALKEY_SOCKET = "valkey.sock"
+_FOR_GROUP = stat.S_IRWXU | stat.S_IXGRP
 _MAX_PATH_BYTES = 103 if sys.platform == "darwin" else 107
 
 
@@ -74,15 +75,19 @@ def _candidates(layout: Layout, account: Account | None) -> Iterator[Path]:
 
 
 def _claim(folder: Path, account: Account | None) -> bool:
-    """Make a folder that only the engines' user can enter; False where that fails or somebody was first."""
+    """Make a folder that only the engines' user and its group can enter; False where that fails or somebody was first.
+
+    The group is for those who connect: its members may come to the sockets, and list or write nothing.
+    """
     owners = {os.geteuid()} if account is None else {os.geteuid(), account.uid}
     try:
         folder.mkdir(mode=stat.S_IRWXU, exist_ok=True)
         found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners or stat.S_IMODE(found.st_mode) & 0o077:
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners or stat.S_IMODE(found.st_mode) & 0o067:
             return False
         if account is not None:
             account.take(folder)
+            folder.chmod(_FOR_GROUP)
     except OSError:
         return False
     return True

@@ -20,7 +20,6 @@ _DEFAULT_PORT = 5432
 _SETTINGS = (
     "max_connections=200",
     "shared_buffers=128MB",
-    "unix_socket_permissions=0700",
     "timezone=UTC",
     "log_timezone=UTC",
     "cluster_name=nexent",
@@ -65,7 +64,8 @@ class Postgres:
             if port is None
             else ("unix_socket_directories=", f"listen_addresses={LOOPBACK}", f"port={port}")
         )
-        settings = (*listen, *_SETTINGS, *(() if self.durable else _FOR_TESTS))
+        socket_mode = "unix_socket_permissions=" + ("0700" if self.account is None else "0770")
+        settings = (*listen, socket_mode, *_SETTINGS, *(() if self.durable else _FOR_TESTS))
         arguments = ("-D", self.cluster.seen(data), *(part for setting in settings for part in ("-c", setting)))
         command = Command("postgres", self.binaries.program("postgres"), arguments, data, _STOPS)
         return Child(command, self.layout, self.account)

@@ -73,7 +73,8 @@ class Valkey:
 
     def _settings(self) -> str:
         port = self.address.port
-        listen = (f"unixsocket {self._socket}", "unixsocketperm 700") if port is None else (f"bind {LOOPBACK}",)
+        mode = "700" if self.account is None else "770"
+        listen = (f"unixsocket {self._socket}", f"unixsocketperm {mode}") if port is None else (f"bind {LOOPBACK}",)
         lines = (
             f"port {port or 0}",
             *listen,

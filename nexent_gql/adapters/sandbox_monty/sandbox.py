@@ -25,6 +25,7 @@ without await. Catch only built-in exceptions. The clock stands still, and sleep
 """
 _GRACE_S = 0.5
 _NICENESS = 10  # whoever waits for an answer goes before whoever computes one
+_ADDRESS_SPACE_FACTOR = 16  # monty keeps its own limit; this one is for the day on which it does not
 _MAX_SUSPENSIONS = (
     1_000_000  # in all of a session, which sees its snippets again after a crash; each is bounded by itself
 )
@@ -103,6 +104,7 @@ class MontySandbox:
             stack.callback(self._guard.remove, pid)
             process = stack.enter_context(ChildProcess(pid))
             process.lower_priority(_NICENESS)
+            process.limit(memory_bytes=_ADDRESS_SPACE_FACTOR * self._limits.memory_bytes)
             yield MontyCodeSession(worker, process, self._limits, lambda: self._slots.slot(owner))
 
     def _checkout(self, pool: AsyncMonty, now: datetime, seed: str) -> AsyncMontySession:

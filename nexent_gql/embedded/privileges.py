@@ -1,0 +1,97 @@
+"""Runs our own processes as a user without rights, when root starts them."""
+
+import compileall
+import json
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nexent_gql.embedded import unprivileged
+from nexent_gql.embedded.account import Account, engine_account
+
+_NAME = "nexent-app"
+_FREE_IDS = range(61_840, 61_940)
+"""Where systemd takes the ids of its dynamic users from too: nobody owns files under them."""
+
+_PROBE_TIMEOUT_S = 20.0
+_PACKAGES = ("nexent_gql", "workers")
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """Turns commands into such that run as `account`; `problem` says why they can't, and they stay root's then."""
+
+    account: Account | None = None
+    prefix: tuple[str, ...] = ()
+    problem: str | None = None
+
+    def wrap(self, command: Sequence[str]) -> list[str]:
+        """Return the command to start instead."""
+        return [*self.prefix, *command]
+
+
+def launcher(state_dir: Path, *, python: str = sys.executable) -> Launcher:
+    """Choose a user for the API and the workers: not root, and not the one that the engines' files belong to.
+
+    That is `nexent-app` where it exists, else an id that nobody has. It shares only the engines' group, which may
+    connect to their sockets. For anybody but root nothing changes.
+
+    Args:
+        state_dir: Where the engines' files are.
+        python: The interpreter that the user has to be able to run.
+    """
+    engines = engine_account(state_dir / "postgres")
+    if engines is None:
+        return Launcher()
+    account = _account(engines)
+    plan = {"uid": account.uid, "gid": account.gid, "groups": [engines.gid], "visible": _visible(account)}
+    program = (python, "-I", "-S", "-B", unprivileged.__file__, json.dumps(plan))
+    if (problem := _try(program, python)) is not None:
+        return Launcher(problem=f"user {account.name} can't run {python}: {problem}")
+    for package in _packages():  # that user may not write beside the sources
+        compileall.compile_dir(package, quiet=2)
+    return Launcher(account, program)
+
+
+def _account(engines: Account) -> Account:
+    ids = {entry.pw_uid: entry for entry in pwd.getpwall()}
+    chosen = next((entry for entry in ids.values() if entry.pw_name == _NAME and entry.pw_uid != 0), None)
+    if chosen is not None:
+        return Account(chosen.pw_name, chosen.pw_uid, chosen.pw_gid)
+    free = next(number for number in _FREE_IDS if number not in ids and number != engines.uid)
+    return Account(str(free), free, free)
+
+
+def _packages() -> Sequence[Path]:
+    root = Path(unprivileged.__file__).parents[2]
+    return [root / name for name in _PACKAGES if (root / name).is_dir()]
+
+
+def _visible(account: Account) -> dict[str, list[str]]:
+    """Return the folders that are closed to the user, and what it needs below each."""
+    visible: dict[str, list[str]] = {}
+    needed = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_prefix).resolve(), *_packages()}
+    for path in sorted(needed):
+        closed = [folder for folder in path.parents if not account.can_enter(folder)]
+        if closed:
+            visible.setdefault(str(closed[-1]), []).append(str(path))
+    return {
+        folder: [path for path in paths if not any(other != path and path.startswith(f"{other}/") for other in paths)]
+        for folder, paths in visible.items()
+    }
+
+
+def _try(program: Sequence[str], python: str) -> str | None:
+    """Start an interpreter as that user; return what went wrong."""
+    check = [*program, python, "-c", "import ctypes, ssl, nexent_gql, workers"]
+    try:
+        done = subprocess.run(
+            check, cwd="/", env=dict(os.environ), capture_output=True, text=True, timeout=_PROBE_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it ended at once"])[-1]
