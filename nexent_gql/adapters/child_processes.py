@@ -98,6 +98,8 @@ class OrphanGuard:
     def _send(self, changes: Sequence[tuple[str, int]]) -> None:
         if self._shell is None or self._shell.poll() is not None:
             changes = [("+", pid) for pid in self._pids]
+            if self._shell is not None and self._shell.stdin is not None:
+                self._shell.stdin.close()
             self._shell = _start()
         if self._shell.stdin is not None:
             try:

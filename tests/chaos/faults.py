@@ -1,14 +1,17 @@
 """The faults of a seed, and how each is done."""
 
 import asyncio
+import os
 import signal
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
+import psutil
 from redis.exceptions import RedisError
 
 from tests.chaos.cluster import Cluster, Node
@@ -24,6 +27,7 @@ class Kind(StrEnum):
     WORKER_KILLED = "WORKER_KILLED"
     WORKER_PAUSED = "WORKER_PAUSED"
     WORKER_STOPPED = "WORKER_STOPPED"
+    CHILDREN_KILLED = "CHILDREN_KILLED"
     SERVER_KILLED = "SERVER_KILLED"
     SERVER_STOPPED = "SERVER_STOPPED"
     REDIS_KILLED = "REDIS_KILLED"
@@ -98,7 +102,7 @@ class Injector:
 
     def _harm(self, planned: Planned) -> tuple[str, Awaitable[bool]]:
         match planned.kind:
-            case Kind.WORKER_KILLED | Kind.WORKER_PAUSED | Kind.WORKER_STOPPED:
+            case Kind.WORKER_KILLED | Kind.WORKER_PAUSED | Kind.WORKER_STOPPED | Kind.CHILDREN_KILLED:
                 node = self._cluster.workers[planned.node % len(self._cluster.workers)]
                 return node.name, self._harm_process(node, planned)
             case Kind.SERVER_KILLED | Kind.SERVER_STOPPED:
@@ -155,6 +159,10 @@ async def _harm_process(node: Node, planned: Planned) -> bool:
             node.send(signal.SIGSTOP)
             await asyncio.sleep(PAUSE_FACTOR * planned.for_s)
             node.send(signal.SIGCONT)
+        case Kind.CHILDREN_KILLED:
+            for child in await asyncio.to_thread(psutil.Process(node.pid).children):
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGKILL)
         case Kind.WORKER_KILLED | Kind.SERVER_KILLED:
             await _restart(node, signal.SIGKILL)
         case _:
