@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from nexent_gql.adapters.budgets_purse import PursedBudgets
+from nexent_gql.adapters.budgets_local_credit import LocalCreditBudgets
 from nexent_gql.adapters.budgets_redis import RedisBudgets
 from nexent_gql.adapters.events_redis import RedisEventLog
 from nexent_gql.adapters.llm_dialects import open_dialects
@@ -123,7 +123,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             redis=redis,
             log=RedisEventLog(redis, ttl_s=settings.runs.events_ttl_s),
             wakeups=ArqWakeups(redis),
-            budgets=PursedBudgets(RedisBudgets(redis.commands)),
+            budgets=LocalCreditBudgets(RedisBudgets(redis.commands)),
             texts=_texts(redis, settings),
             llm=LanguageModelGateway(open_dialects(client)),
             secrets=AesGcmSecretBox([settings.secret_key]),

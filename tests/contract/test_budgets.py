@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from nexent_gql.adapters.budgets_local_credit import PAUSE_S, LocalCreditBudgets
 from nexent_gql.adapters.budgets_memory import MemoryBudgets
-from nexent_gql.adapters.budgets_purse import PAUSE_S, PursedBudgets
 from nexent_gql.adapters.budgets_redis import RedisBudgets
 from nexent_gql.adapters.redis_client import open_redis
 from nexent_gql.kernel.errors import UnavailableError
@@ -31,7 +31,7 @@ async def budgets(request: pytest.FixtureRequest) -> AsyncGenerator[Budgets]:
         return
     async with open_redis(request.getfixturevalue("valkey").url) as link:
         shared = RedisBudgets(link.commands)
-        yield shared if request.param == "redis" else PursedBudgets(shared)
+        yield shared if request.param == "redis" else LocalCreditBudgets(shared)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def test_keys_do_not_share(budgets: Budgets, key: str) -> None:
 async def test_many_at_once_get_no_more_than_there_is(budgets: Budgets, key: str) -> None:
     balances = await asyncio.gather(*(budgets.charge(key, 10, SLOW) for _ in range(25)))
     spent = sum(balance.taken for balance in balances)
-    assert spent == 10 or (spent == 9 and isinstance(budgets, PursedBudgets)), "the rest is in the purse"
+    assert spent == 10 or (spent == 9 and isinstance(budgets, LocalCreditBudgets)), "the rest is in the purse"
 
 
 async def test_a_key_of_redis_is_gone_when_its_bucket_is_full(valkey: ValkeyUnderTest, key: str) -> None:
@@ -132,7 +132,7 @@ LARGE = Budget(capacity=10_000, restore_per_s=400)
 
 async def test_small_charges_share_a_round_trip() -> None:
     store = Store()
-    budgets = PursedBudgets(store, now=store.now)
+    budgets = LocalCreditBudgets(store, now=store.now)
     for spent in range(1, 101):
         assert (await budgets.charge("a", 1, LARGE)).remaining == NEARLY(10_000 - spent)
     assert store.asked == 1
@@ -140,7 +140,7 @@ async def test_small_charges_share_a_round_trip() -> None:
 
 async def test_a_purse_costs_nothing_in_the_long_run() -> None:
     store = Store()
-    budgets = PursedBudgets(store, now=store.now)
+    budgets = LocalCreditBudgets(store, now=store.now)
     for _ in range(600):
         store.time_s += 1
         balance = await budgets.charge("a", 5, LARGE)
@@ -150,7 +150,7 @@ async def test_a_purse_costs_nothing_in_the_long_run() -> None:
 
 async def test_a_large_refund_goes_to_the_store_for_all_processes() -> None:
     store = Store()
-    budgets = PursedBudgets(store, now=store.now)
+    budgets = LocalCreditBudgets(store, now=store.now)
     await budgets.charge("a", 9_000, LARGE)
     assert not (await store.inner.charge("a", 5_000, LARGE)).taken
     await budgets.charge("a", -8_000, LARGE)
@@ -159,7 +159,7 @@ async def test_a_large_refund_goes_to_the_store_for_all_processes() -> None:
 
 async def test_spends_half_alone_while_the_store_is_away_and_asks_once_a_second() -> None:
     store = Store(is_away=True)
-    budgets = PursedBudgets(store, now=store.now)
+    budgets = LocalCreditBudgets(store, now=store.now)
     taken = [(await budgets.charge("a", 1_000, LARGE)).taken for _ in range(10)]
     assert (taken.count(True), store.asked) == (5, 1)
     store.time_s += PAUSE_S * 5
@@ -173,7 +173,7 @@ async def test_spends_half_alone_while_the_store_is_away_and_asks_once_a_second(
 async def test_a_redis_that_dies_stops_nobody() -> None:
     with running_valkey() as valkey:
         async with open_redis(valkey.url) as link:
-            budgets = PursedBudgets(RedisBudgets(link.commands))
+            budgets = LocalCreditBudgets(RedisBudgets(link.commands))
             assert (await budgets.charge("a", 60, SLOW)).taken
             await asyncio.to_thread(valkey.kill)
             assert (await budgets.charge("a", 45, SLOW)).taken

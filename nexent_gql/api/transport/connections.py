@@ -3,7 +3,7 @@
 from nexent_gql.api.connection_limits import ConnectionLimiter
 from nexent_gql.api.settings import ConnectionLimits
 from nexent_gql.api.transport.proxies import TrustedProxies
-from nexent_gql.kernel.addresses import limiter_key, parse_address
+from nexent_gql.kernel.addresses import limiter_key
 
 UNAVAILABLE = 503
 TOO_MANY_REQUESTS = 429
@@ -41,4 +41,4 @@ class ConnectionRegistry:
             self._by_address.release(limiter_key(peer))
 
     def _is_limited(self, peer: str | None) -> bool:
-        return parse_address(peer) not in self._trusted
+        return not self._trusted.trusts(peer)

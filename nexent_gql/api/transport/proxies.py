@@ -27,6 +27,10 @@ class TrustedProxies:
             address.version == network.version and address in network for network in self._networks
         )
 
+    def trusts(self, peer: str | None) -> bool:
+        """Tell whether a connection from `peer` comes from a trusted proxy."""
+        return bool(self._networks) and parse_address(peer) in self
+
     def client_address(self, peer: str | None, headers: Headers) -> str | None:
         """Return the address of the client behind a connection from `peer`.
 
@@ -67,7 +71,7 @@ class ProxyHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, with the client's own address and scheme."""
         client = cast("tuple[str, int] | None", scope.get("client"))
-        if client is not None and parse_address(client[0]) in self._trusted:
+        if client is not None and self._trusted.trusts(client[0]):
             headers = cast("list[tuple[bytes, bytes]]", scope["headers"])
             scope["client"] = (self._trusted.client_address(client[0], headers) or client[0], 0)
             schemes = _SCHEMES[scope["type"]]

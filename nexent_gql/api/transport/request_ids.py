@@ -8,7 +8,6 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nexent_gql.api.transport.proxies import TrustedProxies
-from nexent_gql.kernel.addresses import parse_address
 
 HEADER = "X-Request-Id"
 _NAME = HEADER.lower().encode()
@@ -43,7 +42,7 @@ class RequestIds:
 
     def _of_proxy(self, scope: Scope) -> bytes | None:
         client = cast("tuple[str, int] | None", scope.get("client"))
-        if client is None or parse_address(client[0]) not in self._trusted:
+        if client is None or not self._trusted.trusts(client[0]):
             return None
         headers = cast("list[tuple[bytes, bytes]]", scope["headers"])
         return next((value for name, value in headers if name == _NAME and _VALID.fullmatch(value)), None)
