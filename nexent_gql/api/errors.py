@@ -63,7 +63,7 @@ class ForbiddenError(Error):
     """See the kernel's class."""
 
 
-@strawberry.type(description="You are not known: sign in, or sign in again.")
+@strawberry.type(description="The credential is missing, wrong or expired: sign in.")
 class UnauthenticatedError(Error):
     """See the kernel's class."""
 

@@ -1,4 +1,4 @@
-"""Answers about the schema itself: long, costly, and always the same, so each is made once and beside the loop."""
+"""Introspection answers: long, costly and always the same, so each is made once, on a thread."""
 
 import asyncio
 from collections import OrderedDict
@@ -18,7 +18,7 @@ _Key = tuple[str, str | None, bytes]
 
 
 class Introspections:
-    """Runs operations that ask for nothing but the schema, one at a time, and keeps what came of the last ones."""
+    """Runs introspection operations one at a time and caches the most recent answers."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         """Begin with nothing kept."""
@@ -27,7 +27,7 @@ class Introspections:
         self._kept: OrderedDict[_Key, object] = OrderedDict()
 
     async def answer(self, operation: DocumentOperation, variables: Mapping[str, object]) -> ExecutionResult:
-        """Return what the schema says of itself."""
+        """Return the answer, from the cache where possible."""
         key = (operation.digest, operation.name, encode(variables))
         async with self._turn:
             if key in self._kept:

@@ -1,4 +1,4 @@
-"""The shape of a document against its limits, before it is validated.
+"""Limits on the shape of a document, checked before it is validated.
 
 Linear in the document: each fragment is measured once, however often it is spread. Runs ahead of the standard rules,
 some of which are quadratic, so it also meets cycles, unknown fragments and NUL characters, which they would refuse.

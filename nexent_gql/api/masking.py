@@ -1,4 +1,4 @@
-"""What the outside sees of an error: a code, a sentence, facts; never a stack, a query or a foreign library's words.
+"""What clients see of an error: a code, a sentence and details; never a stack, a query or a library's message.
 
 Errors are changed in place, because Strawberry hands out the same objects on every path, streams included. An error
 that already has a code stays as it is.
@@ -55,7 +55,7 @@ def refusal(error: DomainError) -> GraphQLError:
 
 
 def internal(error: BaseException) -> GraphQLError:
-    """Mask a bug: log it with its trace under an id, and give the outside the id."""
+    """Mask a bug: log it with its traceback under an id, and give the client the id."""
     masked = GraphQLError(_MASK, original_error=error if isinstance(error, Exception) else None)
     _mask(masked, error, "")
     return masked

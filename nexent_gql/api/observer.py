@@ -1,4 +1,4 @@
-"""What is measured and traced of operations: names, kinds, cost and codes; never a query's text or an argument."""
+"""Metrics and spans of operations: name, kind, cost and error codes; never the text or an argument."""
 
 from functools import lru_cache
 from time import perf_counter
@@ -26,7 +26,7 @@ class Observer:
     """Counts, times and traces operations; one for each process.
 
     Args:
-        registry: Where the metrics are kept; None keeps them where nobody looks.
+        registry: Collects the metrics; None: they are not exported.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What the API itself refuses, before or beside any domain."""
+"""Errors of the API itself: requests that are refused before a domain sees them."""
 
 from nexent_gql.kernel.errors import (
     DomainError,
@@ -12,7 +12,7 @@ from nexent_gql.kernel.errors import (
 
 
 class InternalError(DomainError):
-    """A bug on our side; `errorId` finds it in the server's log."""
+    """A bug in the server; `errorId` finds it in the server's log."""
 
     code = "INTERNAL_SERVER_ERROR"
 
@@ -36,7 +36,7 @@ class BadRequestError(InvalidInputError):
 
 
 class InvalidIdError(InvalidInputError):
-    """An id that names no object of the kind this field takes."""
+    """The id is malformed, or of another type than the field takes."""
 
     code = "INVALID_ID"
 
@@ -63,13 +63,13 @@ class CostLimitExceededError(InvalidInputError):
 
 
 class BudgetSpentError(QuotaExceededError):
-    """The caller has spent their points; `details` say the price, what is left, and in how many seconds it fits."""
+    """The caller has too few points left; `details` give the price, the remaining points and the seconds to wait."""
 
     code = "RATE_LIMITED"
 
 
 class PersistedQueryNotFoundError(NotFoundError):
-    """The document was named by a hash that is not known (any more): send its text beside the hash."""
+    """The server does not have the document with this hash or id: send its text together with the hash."""
 
     code = "PERSISTED_QUERY_NOT_FOUND"
 
@@ -78,7 +78,7 @@ class PersistedQueryNotFoundError(NotFoundError):
 
 
 class PersistedQueryMismatchError(InvalidInputError):
-    """The hash beside a document is not the SHA-256 of its text."""
+    """The hash sent with a document is not the SHA-256 of its text."""
 
     code = "PERSISTED_QUERY_HASH_MISMATCH"
 
@@ -120,7 +120,7 @@ class FileTooLargeError(InvalidInputError):
 
 
 class PreflightRequiredError(InvalidInputError):
-    """A request with files lacks the header that keeps other sites' forms out."""
+    """A request with files lacks the header that prevents cross-site requests."""
 
     code = "PREFLIGHT_REQUIRED"
 
@@ -132,19 +132,19 @@ class MalformedCredentialError(UnauthenticatedError):
 
 
 class SessionEndedError(UnauthenticatedError):
-    """The credential of a stream ended while it was open."""
+    """The credential expired or was revoked while the stream or socket was open."""
 
     code = "SESSION_ENDED"
 
 
 class RequestTimeoutError(InvalidInputError):
-    """The body did not come in time."""
+    """The body did not arrive in time."""
 
     code = "REQUEST_TIMEOUT"
 
 
 class IntrospectionDisabledError(ForbiddenError):
-    """This server does not let you introspect; its schema is published as a file."""
+    """Introspection is off for this caller; the schema is published as a file."""
 
     code = "INTROSPECTION_DISABLED"
 
@@ -168,7 +168,7 @@ class DeadlineExceededError(UnavailableError):
 
 
 class TooManyOperationsError(QuotaExceededError):
-    """The socket carries as many operations as one may."""
+    """The socket has as many running operations as allowed."""
 
     code = "TOO_MANY_OPERATIONS"
 
@@ -180,6 +180,6 @@ class TooManySocketsError(QuotaExceededError):
 
 
 class TooManyMessagesError(QuotaExceededError):
-    """The socket brings messages faster than one may."""
+    """The client sends messages on the socket faster than allowed."""
 
     code = "TOO_MANY_MESSAGES"

@@ -1,4 +1,4 @@
-"""What can be configured about the GraphQL face."""
+"""Settings of the GraphQL API."""
 
 from ipaddress import ip_network
 from typing import Literal
@@ -89,26 +89,30 @@ class SocketLimits(BaseModel):
 
 
 class CostSettings(BaseModel):
-    """What callers may spend in points; a request costs flat prices and a point for each object it may give."""
+    """Rate limits in points; a request costs flat prices and a point for each object it may return."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Literal["enforce", "measure", "off"] = Field(
-        default="enforce", description="`measure` reports costs and refuses nobody; `off` does not even count."
+        default="enforce", description="`measure` reports costs and refuses nobody; `off` does not count."
     )
-    request: int = Field(default=1, ge=0, description="Points of any request, taken before it is read.")
-    mutation: int = Field(default=10, ge=0, description="More points of each field of a mutation.")
+    request: int = Field(default=1, ge=0, description="Points of any request, charged before it is read.")
+    mutation: int = Field(default=10, ge=0, description="Additional points for each root field of a mutation.")
     failed_credential: int = Field(
         default=50, ge=0, description="Points of a credential that is wrong, from the budget of its address."
     )
-    refused: int = Field(default=10, ge=0, description="More points of a request that is refused before it runs.")
+    refused: int = Field(
+        default=10, ge=0, description="Additional points for a request that is refused before it runs."
+    )
     user_points: int = Field(default=100_000, ge=1, description="Points that a user may spend at once.")
     user_restore_per_s: float = Field(default=2_000, gt=0, description="Points that a user gets back each second.")
-    stranger_points: int = Field(default=10_000, ge=1, description="Points that an address may spend at once.")
-    stranger_restore_per_s: float = Field(
-        default=200, gt=0, description="Points that an address gets back each second, when nobody has signed in."
+    stranger_points: int = Field(
+        default=10_000, ge=1, description="Points that an address without a credential may spend at once."
     )
-    report: bool = Field(default=True, description="Whether answers tell their cost in `extensions.cost`.")
+    stranger_restore_per_s: float = Field(
+        default=200, gt=0, description="Points that such an address gets back each second."
+    )
+    report: bool = Field(default=True, description="Whether answers report their cost in `extensions.cost`.")
 
 
 class PersistedSettings(BaseModel):
@@ -118,18 +122,18 @@ class PersistedSettings(BaseModel):
 
     only: Literal["any", "log", "trusted"] = Field(
         default="any",
-        description="`trusted` runs registered documents only (`nexent-gql documents sync`); `log` tells of others.",
+        description="`trusted` runs registered documents only (`nexent-gql documents sync`); `log` also logs others.",
     )
     automatic: bool = Field(default=True, description="Whether clients may register documents by sending them once.")
     automatic_bytes: int = Field(
         default=32 * 1024 * KIB, ge=KIB, description="Bytes of such documents that Redis keeps; the oldest go first."
     )
-    automatic_ttl_s: float = Field(default=7 * 86_400, ge=1, description="Seconds that one is kept which nobody uses.")
+    automatic_ttl_s: float = Field(default=7 * 86_400, ge=1, description="Seconds that an unused one is kept.")
     process_bytes: int = Field(default=8 * 1024 * KIB, ge=KIB, description="Bytes of them that a process keeps too.")
 
 
 class ApiSettings(BaseModel):
-    """The GraphQL face: who may reach it from where, and how much they may ask."""
+    """The GraphQL API: who may call it, and how much."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -166,7 +170,7 @@ class ApiSettings(BaseModel):
     introspection: Literal["everyone", "signed_in", "off"] = Field(
         default="signed_in", description="Who may introspect; the SDL is published as schema.graphql anyway."
     )
-    ide: bool = Field(default=True, description="Whether browsers that open the API's address get GraphiQL.")
+    ide: bool = Field(default=True, description="Whether browsers get GraphiQL at the API's address.")
     heartbeat_s: float = Field(default=12, gt=0, description="Seconds between heartbeats of a streamed answer.")
     limits: ApiLimits = ApiLimits()
     connections: ConnectionLimits = ConnectionLimits()

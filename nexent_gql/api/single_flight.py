@@ -1,4 +1,4 @@
-"""Work that would hold the loop, in a thread beside it."""
+"""Work that would block the event loop, on a thread of its own."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,35 +10,38 @@ R = TypeVar("R")
 
 
 @dataclass(slots=True)
-class _Underway(Generic[R]):
+class _Flight(Generic[R]):
     future: asyncio.Future[R]
     waiting: int = 0
 
 
 class SingleFlightThread(Generic[R]):
-    """Does one thing after the other, each once for all who ask for it meanwhile, and none that nobody waits for.
+    """Runs `work` on one thread, one call at a time.
+
+    Concurrent calls with equal text share one execution. A call that all waiters have cancelled is dropped from the
+    queue.
 
     Args:
-        name: What the thread is called.
-        work: What to do with a text.
+        name: Name of the thread.
+        work: Called with the text.
     """
 
     def __init__(self, name: str, work: Callable[[str], R]) -> None:
         self._work = work
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._underway: dict[str, _Underway[R]] = {}
+        self._flights: dict[str, _Flight[R]] = {}
 
     async def __call__(self, text: str) -> R:
-        """Return what `work` makes of `text`."""
-        mine = self._underway.get(text)
-        if mine is None:
+        """Return the result of `work` for `text`."""
+        flight = self._flights.get(text)
+        if flight is None:
             future = asyncio.get_running_loop().run_in_executor(self._thread, self._work, text)
-            mine = self._underway[text] = _Underway(future)
-        mine.waiting += 1
+            flight = self._flights[text] = _Flight(future)
+        flight.waiting += 1
         try:
-            return await asyncio.shield(mine.future)
+            return await asyncio.shield(flight.future)
         finally:
-            mine.waiting -= 1
-            if not mine.waiting:
-                del self._underway[text]
-                mine.future.cancel()
+            flight.waiting -= 1
+            if not flight.waiting:
+                del self._flights[text]
+                flight.future.cancel()

@@ -1,4 +1,4 @@
-"""Text frames written at once, past the layers between an application and the connection."""
+"""WebSocket text frames written directly to the connection, without an ASGI send."""
 
 from collections.abc import Callable
 from struct import Struct

@@ -1,4 +1,4 @@
-"""How a server ends without breaking off what clients have already sent."""
+"""Graceful shutdown that answers requests which clients have already sent."""
 
 import asyncio
 import select
@@ -31,7 +31,7 @@ class PatientServer(uvicorn.Server):
 
 
 async def _accept_all(listeners: Sequence[socket.socket]) -> None:
-    """Let the loop accept whoever waits; who comes without a pause waits in vain."""
+    """Accept pending connections until the backlog has been empty for two loop turns, at most 0.2 s."""
     poller, loop = select.poll(), asyncio.get_running_loop()
     for listener in listeners:
         poller.register(listener, select.POLLIN)

@@ -1,4 +1,4 @@
-"""What uvicorn reads of a socket, bounded: whoever sends too much is not read to the end."""
+"""A WebSocket protocol that parses what a client sends in small slices, and stops after the close."""
 
 from asyncio import TimerHandle
 from asyncio.transports import BaseTransport

@@ -1,4 +1,4 @@
-"""How long a lasting connection may last: until its credential expires or is revoked, or its user's role changes."""
+"""Lifetime of sockets and streams: until the credential expires or is revoked, or the user's role changes."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -18,7 +18,7 @@ REVOKED = "Your credential was revoked, or your role has changed; go on with a n
 
 
 class Credential:
-    """Who a connection belongs to, and for how long; None is a stranger, for whom nothing ends."""
+    """The caller of a connection and when it ends; without a caller it never ends."""
 
     def __init__(self, services: "Services", clock: Clock) -> None:
         """Begin as a stranger."""

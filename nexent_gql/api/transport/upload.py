@@ -1,6 +1,6 @@
 """Requests with files: `multipart/form-data` with `operations`, `map` and the files, which are spooled to disk.
 
-Browsers send forms across sites without asking first, so that these requests need a header which no form can send.
+Browsers send forms across sites without a preflight request, so these requests need a header that no form can send.
 """
 
 import asyncio
