@@ -1,12 +1,16 @@
 """The connections of a server process: how many there may be, in all and from one address."""
 
-from nexent_gql.api.connection_limits import ConnectionLimiter
+import structlog
+
+from nexent_gql.api.connection_limits import ConnectionLimiter, TokenBucket
 from nexent_gql.api.settings import ConnectionLimits
 from nexent_gql.api.transport.proxies import TrustedProxies
 from nexent_gql.kernel.addresses import limiter_key
 
 UNAVAILABLE = 503
 TOO_MANY_REQUESTS = 429
+_LOG_EVERY_S = 10.0
+_log = structlog.get_logger()
 
 
 class ConnectionRegistry:
@@ -24,15 +28,21 @@ class ConnectionRegistry:
         self._trusted = trusted
         self._all = ConnectionLimiter(limits.total)
         self._by_address = ConnectionLimiter(limits.per_address)
+        self._log_bucket = TokenBucket(1, 1 / _LOG_EVERY_S)
 
     def acquire(self, peer: str | None) -> int | None:
         """Count a connection from `peer`; return an HTTP status, counting nothing, when there are too many."""
         if not self._all.acquire(""):
-            return UNAVAILABLE
+            return self._refuse(UNAVAILABLE, "total")
         if self._is_limited(peer) and not self._by_address.acquire(limiter_key(peer)):
             self._all.release("")
-            return TOO_MANY_REQUESTS
+            return self._refuse(TOO_MANY_REQUESTS, "per_address")
         return None
+
+    def _refuse(self, status: int, limit: str) -> int:
+        if self._log_bucket.take():
+            _log.warning("connections.refused", status=status, limit=limit, open=self._all.total)
+        return status
 
     def release(self, peer: str | None) -> None:
         """Count a connection no longer."""

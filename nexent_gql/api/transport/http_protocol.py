@@ -171,7 +171,8 @@ class HttpProtocol(HttpToolsProtocol):
         async def adapted(scope: Scope, receive: ASGIReceiveCallable, _send: object) -> None:
             await app(scope, receive, partial(self._send, cycle))
 
-        super()._start_asgi_task(cycle, cast("ASGI3Application", adapted))
+        # Only the last request of a connection differs; HTTP/1.0 has no other.
+        super()._start_asgi_task(cycle, app if cycle.keep_alive else cast("ASGI3Application", adapted))
 
     async def _send(self, cycle: RequestResponseCycle, message: ASGISendEvent) -> None:
         """Send a part of an answer."""
