@@ -58,6 +58,11 @@ class Health(Protocol):
         """How long it took to know."""
         ...
 
+    @property
+    def is_required(self) -> bool:
+        """Whether the API cannot serve without it."""
+        ...
+
 
 CheckAll = Callable[[], Awaitable[Sequence[Health]]]
 
@@ -144,10 +149,10 @@ async def _alive(_request: Request) -> Response:
 
 
 async def _ready(request: Request) -> Response:
-    """Ask every dependency; 503 when one does not answer."""
+    """Ask every dependency; 503 when one that is required does not answer."""
     check: CheckAll = request.state.check
     checks = await check()
-    ready = all(one.error is None for one in checks)
+    ready = all(one.error is None for one in checks if one.is_required)
     body = {"status": "ready" if ready else "unavailable", "dependencies": [_shown(one) for one in checks]}
     return JSONResponse(body, 200 if ready else 503, headers={"Cache-Control": "no-store"})
 

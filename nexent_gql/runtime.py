@@ -30,6 +30,7 @@ from nexent_gql.adapters.wakeups_arq import ArqWakeups
 from nexent_gql.db.logins import SYSTEM_ROLE, UnsafeLoginError
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
+from nexent_gql.jobs.queues import QueuesUnservedError, queue_status
 from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.ports.budgets import Budgets
@@ -50,11 +51,19 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How a dependency is: `error` None says that it answers; `latency_ms` is how long it took to know."""
+    """How a dependency is.
+
+    Attributes:
+        name: What it is called.
+        error: What is wrong; None when nothing is.
+        latency_ms: How long it took to know.
+        is_required: Whether the API cannot serve without it.
+    """
 
     name: str
     error: str | None
     latency_ms: int
+    is_required: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +85,12 @@ class Runtime:
     settings: Settings
 
     async def check(self) -> Sequence[Check]:
-        """Ask each dependency for a sign of life, at most 3 s long."""
-        return await asyncio.gather(_check("postgres", self._ask_postgres()), _check("redis", self._ask_redis()))
+        """Ask each dependency for a sign of life, at most 3 s long, and whether every queue is served."""
+        return await asyncio.gather(
+            _check("postgres", self._ask_postgres()),
+            _check("redis", self._ask_redis()),
+            _check("queues", self._ask_queues(), is_required=False),
+        )
 
     async def _ask_postgres(self) -> None:
         async with self.db.engine.connect() as connection:
@@ -85,6 +98,10 @@ class Runtime:
 
     async def _ask_redis(self) -> None:
         await self.redis.commands.execute("PING")
+
+    async def _ask_queues(self) -> None:
+        if unserved := [status for status in await queue_status(self.db) if status.is_unserved]:
+            raise QueuesUnservedError(unserved)
 
 
 def open_metrics(settings: Settings) -> CollectorRegistry:
@@ -111,7 +128,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         database = await stack.enter_async_context(open_database(settings))
         redis = await stack.enter_async_context(open_redis(settings.redis_url.get_secret_value()))
         client = await stack.enter_async_context(
-            outbound_client(settings.outbound.reach, max_connections=settings.jobs.concurrency_of("runs") * 2)
+            outbound_client(settings.outbound.reach, max_connections=settings.jobs.slots_of("runs") * 2)
         )
         processes = await stack.enter_async_context(
             ChildProcessPool(size=settings.processes.max_tasks, tasks_per_child=settings.processes.tasks_per_child)
@@ -172,7 +189,7 @@ def _texts(redis: RedisLink, settings: Settings) -> Texts:
     return NearTexts(far, kept.process_bytes)
 
 
-async def _check(name: str, asked: Awaitable[None]) -> Check:
+async def _check(name: str, asked: Awaitable[None], *, is_required: bool = True) -> Check:
     began = time.monotonic()
     error: str | None = None
     try:
@@ -180,6 +197,8 @@ async def _check(name: str, asked: Awaitable[None]) -> Check:
             await asked
     except TimeoutError:
         error = f"no answer within {_CHECK_TIMEOUT_S:.0f} s"
+    except QueuesUnservedError as failure:
+        error = failure.message
     except (SQLAlchemyError, OSError, UnavailableError) as failure:
         error = type(failure).__name__
-    return Check(name, error, int((time.monotonic() - began) * 1000))
+    return Check(name, error, int((time.monotonic() - began) * 1000), is_required)

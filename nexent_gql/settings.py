@@ -3,6 +3,7 @@
 `NEXENT_DATABASE_URL=...` sets a field, `NEXENT_JOBS__LEASE_S=6` a nested one.
 """
 
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -51,11 +52,28 @@ class JobSettings(_Section):
             f"others {_OTHER_CONCURRENCY}."
         ),
     )
+    reserve: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description=(
+            "Further slots, as a part of a queue's concurrency, for tenants and users of whom nothing runs: "
+            "long jobs of others do not keep them waiting."
+        ),
+    )
     retention_s: int = Field(default=7 * 86_400, ge=60, description="Seconds a finished job is kept.")
 
     def concurrency_of(self, queue: str) -> int:
         """Return how many jobs of a queue one process runs at once."""
         return self.concurrency.get(queue) or _CONCURRENCY.get(queue, _OTHER_CONCURRENCY)
+
+    def reserve_of(self, queue: str) -> int:
+        """Return how many more jobs of a queue one process runs for tenants and users of whom nothing runs."""
+        return ceil(self.concurrency_of(queue) * self.reserve)
+
+    def slots_of(self, queue: str) -> int:
+        """Return how many jobs of a queue one process can run at once, the reserve included."""
+        return self.concurrency_of(queue) + self.reserve_of(queue)
 
 
 class ProcessSettings(_Section):

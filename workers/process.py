@@ -11,10 +11,12 @@ import structlog
 
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
 from nexent_gql.adapters.sandbox_monty import MontySandbox
-from nexent_gql.adapters.wakeups_arq import build_arq_worker
 from nexent_gql.db.logins import SYSTEM_ROLE
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
+from nexent_gql.jobs.dispatcher import Dispatcher
+from nexent_gql.jobs.fairness import FairShare
+from nexent_gql.jobs.queues import announce_queues
 from nexent_gql.jobs.reaper import Reaper
 from nexent_gql.jobs.registry import JobRegistry
 from nexent_gql.jobs.relay import Relay
@@ -29,7 +31,6 @@ from workers.handlers import build_registry
 from workers.housekeeping import run_schedules
 
 REAP_S = 1.0
-STALE_S = 3.0
 _RETRY_S = 0.5
 _log = structlog.get_logger()
 
@@ -37,29 +38,36 @@ _log = structlog.get_logger()
 async def work(settings: Settings, stop: asyncio.Event, metrics: JobMetrics) -> None:
     """Work until `stop` is set; then give running jobs back and return."""
     async with open_runtime(settings) as runtime, open_worker(runtime, settings, metrics) as worker:
-        runner, concurrency = worker.runner, concurrency_by_queue(settings.jobs, worker.registry)
+        concurrency = concurrency_by_queue(settings.jobs, worker.registry)
         loops = [
-            Relay(runtime.db, runtime.wakeups, runtime.log).run(),
+            Relay(runtime.db, runtime.wakeups, runtime.log, metrics).run(),
             _reaper(runtime, settings).run(),
             run_schedules(runtime.db, worker.registry, runtime.clock),
-            follow_cancellations(runtime.wakeups, runner),
+            follow_cancellations(runtime.wakeups, worker.runner),
+            announce_queues(runtime.db, owner(), list(concurrency), metrics),
         ]
-        loops += [
-            build_arq_worker(runtime.redis, queue, runner.run, max_jobs=limit).serve()
-            for queue, limit in concurrency.items()
-        ]
+        for queue, limit in concurrency.items():
+            share = FairShare(limit, settings.jobs.reserve_of(queue))
+            dispatcher = Dispatcher(runtime.db, worker.runner, queue, worker.registry.names, share)
+            loops += [dispatcher.run(), runtime.wakeups.serve(queue, dispatcher)]
         _log.info("worker.ready", owner=owner(), queues=list(concurrency))
         await run_until(stop, loops)
         _log.info("worker.stopped")
 
 
 async def run_until(stop: asyncio.Event, loops: Sequence[Coroutine[None, None, None]]) -> None:
-    """Run endless loops until `stop` is set; one that ends by itself ends the process, loudly."""
+    """Run endless loops until `stop` is set; one that ends by itself ends the process, with an error."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(loop) for loop in loops]
+        tasks = [group.create_task(_endless(loop)) for loop in loops]
         await stop.wait()
         for task in tasks:
             task.cancel()
+
+
+async def _endless(loop: Coroutine[None, None, None]) -> None:
+    name = loop.__qualname__
+    await loop
+    raise RuntimeError(f"{name} ended")
 
 
 def concurrency_by_queue(settings: JobSettings, registry: JobRegistry) -> Mapping[str, int]:
@@ -87,7 +95,7 @@ class Worker:
 async def open_worker(runtime: Runtime, settings: Settings, metrics: JobMetrics) -> AsyncGenerator[Worker]:
     """Build a runner with all handlers, and the engine they need."""
     services = Services.build(runtime)
-    limit = settings.jobs.concurrency_of("runs")
+    limit = settings.jobs.slots_of("runs")
     async with open_lease_database(settings) as lease_db, MontySandbox(max_sessions=limit) as sandbox:
         engine = SmolagentsEngine(runtime.llm, services.tool_dispatcher, sandbox, max_runs=limit)
         registry = build_registry(runtime, services, engine, settings)
@@ -134,5 +142,4 @@ def _reaper(runtime: Runtime, settings: Settings) -> Reaper:
         runtime.db,
         interval_s=interval_s,
         lease_s=settings.jobs.lease_s,
-        stale_s=STALE_S,
     )

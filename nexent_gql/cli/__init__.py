@@ -1,4 +1,4 @@
-"""The command line: `nexent-gql up | serve | worker | migrate | schema | documents | seed | token | schedules | ...`.
+"""The command line: `nexent-gql up | serve | worker | migrate | schema | documents | seed | token | schedules | jobs | ....
 
 Each command is a module of its own, imported only when it is called: `token` need not wait for the schema.
 """
@@ -15,7 +15,7 @@ from nexent_gql.kernel.errors import DomainError
 from nexent_gql.settings import SettingsError
 from nexent_gql.telemetry import configure_logging
 
-_COMMANDS = ("up", "serve", "worker", "migrate", "schema", "documents", "seed", "token", "schedules", "doctor")
+_COMMANDS = ("up", "serve", "worker", "migrate", "schema", "documents", "seed", "token", "schedules", "jobs", "doctor")
 
 
 class _Commands(click.Group):

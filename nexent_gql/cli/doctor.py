@@ -19,13 +19,14 @@ from nexent_gql.embedded import AlreadyRunningError, EngineError, StateLock, eng
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.page import PageRequest
 from nexent_gql.ports.processes import ProcessesUnavailableError
-from nexent_gql.runtime import Runtime, open_runtime
+from nexent_gql.runtime import Check, Runtime, open_runtime
 from nexent_gql.services import Services
 from nexent_gql.settings import Settings, SettingsError
 
 _ADVICE = {
     "postgres": "start it, or correct NEXENT_DATABASE_URL; embedded: `nexent-gql up` starts it",
     "redis": "start it, or correct NEXENT_REDIS_URL; embedded: `nexent-gql up` starts it",
+    "queues": "start a worker that serves them: `nexent-gql worker`, or `--queues` with their names",
 }
 
 
@@ -87,10 +88,7 @@ async def _remote(state_dir: Path) -> list[Finding]:
     except SettingsError as error:
         return [Finding("configuration", "not known yet", str(error))]
     async with open_runtime(settings) as runtime:
-        findings: list[Finding] = []
-        for check in await runtime.check():
-            detail = f"answers in {check.latency_ms} ms" if check.error is None else f"does not answer: {check.error}"
-            findings.append(Finding(check.name, detail, _ADVICE[check.name] if check.error else None))
+        findings = [_finding(check) for check in await runtime.check()]
         findings.append(await _child_processes(runtime))
         if findings[0].advice is None:
             findings += [finding async for finding in _inside(runtime, settings)]
@@ -106,6 +104,15 @@ async def _child_processes(runtime: Runtime) -> Finding:
     if confinement["network_refused"]:
         return Finding("child processes", "start, with limits, and are refused the network")
     return Finding("child processes", "start, with limits; this system can't refuse them the network")
+
+
+def _finding(check: Check) -> Finding:
+    if check.name == "queues" and check.error is None:
+        return Finding(check.name, "every queue with waiting jobs has a live worker")
+    if check.error is None:
+        return Finding(check.name, f"answers in {check.latency_ms} ms")
+    detail = check.error if check.name == "queues" else f"does not answer: {check.error}"
+    return Finding(check.name, detail, _ADVICE[check.name])
 
 
 async def _inside(runtime: Runtime, settings: Settings) -> AsyncGenerator[Finding]:

@@ -30,6 +30,7 @@ APP_COMMANDS: Mapping[str, Commands] = {
     "user_account": ("SELECT", "INSERT", "UPDATE"),
     "sign_in_throttle": (),
     "persisted_document": (),
+    "job_worker": (),
 }
 """What the application may do with its tenant's rows, where that is not everything."""
 
@@ -46,13 +47,15 @@ SYSTEM_TABLES: Mapping[str, Commands] = {
     "schedule": ("SELECT", "UPDATE"),
     "conversation_event": ("SELECT", "DELETE"),
     "run_archive": ("SELECT", "UPDATE"),
+    "job_worker": _ALL,
 }
 """What system work may do, and why: whose an address or an API key is shows only when it is found (read only); so
 does who may keep their connections, which is asked for all of a process at once; documents that clients may name belong
 to the installation; throttles of sign-in have no tenant; jobs are claimed, re-queued and purged, and enqueued when a
 schedule fires; the outbox is handed on (its row locks count as UPDATE), and re-driven jobs are written to it; a search
 reads the ids of one owner's messages (read only) by an index that Postgres does not use below a policy, see
-`conversations/search.py`; sessions that have ended and events past their retention are deleted."""
+`conversations/search.py`; sessions that have ended and events past their retention are deleted;
+workers belong to the installation."""
 
 
 class UnsecuredTableError(Exception):

@@ -24,15 +24,14 @@ POKE = """
 
 _ENQUEUE = text("""
     WITH made AS (
-        INSERT INTO job (id, tenant_id, user_id, name, queue, priority, key, lane, payload,
-                         run_after, created_at, enqueued_at, woken_at)
-        VALUES (:id, :tenant, :user, :name, :queue, :priority, :key, :lane, CAST(:payload AS jsonb),
-                clock_timestamp() + make_interval(secs => :delay_s), clock_timestamp(), clock_timestamp(),
-                clock_timestamp())
+        INSERT INTO job (id, tenant_id, user_id, name, queue, priority, can_rerun, key, lane, payload,
+                         run_after, created_at, enqueued_at)
+        VALUES (:id, :tenant, :user, :name, :queue, :priority, :can_rerun, :key, :lane, CAST(:payload AS jsonb),
+                clock_timestamp() + make_interval(secs => :delay_s), clock_timestamp(), clock_timestamp())
         ON CONFLICT (tenant_id, key) DO NOTHING RETURNING id, tenant_id, queue
     ), woken AS (
         INSERT INTO outbox (tenant_id, kind, payload)
-        SELECT tenant_id, 'wake', jsonb_build_object('job_id', id, 'queue', queue) FROM made
+        SELECT tenant_id, 'wake', jsonb_build_object('queue', queue) FROM made WHERE :delay_s = 0
     )
     SELECT id FROM made
 """)
@@ -45,9 +44,9 @@ _FINISH = text("""
         DELETE FROM job_step USING ended WHERE job_step.job_id = ended.id AND CAST(:state AS text) <> 'DEAD'
     ), woken AS (
         INSERT INTO outbox (tenant_id, kind, payload)
-        SELECT following.tenant_id, 'wake', jsonb_build_object('job_id', following.id, 'queue', following.queue)
+        SELECT following.tenant_id, 'wake', jsonb_build_object('queue', following.queue)
           FROM ended CROSS JOIN LATERAL (
-               SELECT id, tenant_id, queue FROM job WHERE lane = ended.lane AND state = 'QUEUED' AND id <> ended.id
+               SELECT tenant_id, queue FROM job WHERE lane = ended.lane AND state = 'QUEUED' AND id <> ended.id
                 ORDER BY position LIMIT 1) AS following
     )
     SELECT id FROM ended
@@ -79,6 +78,7 @@ async def enqueue(
         "tenant": tenant_id,
         "user": user_id or NO_USER,
         "priority": work.priority,
+        "can_rerun": work.can_rerun,
         "name": work.name,
         "queue": work.queue,
         "key": key,

@@ -15,7 +15,8 @@ BATCH = 500
 
 _PURGE = text("""
     DELETE FROM job WHERE id IN (SELECT id FROM job
-        WHERE finished_at < clock_timestamp() - make_interval(secs => :retention_s) LIMIT :batch FOR UPDATE SKIP LOCKED)
+        WHERE finished_at < clock_timestamp() - make_interval(secs => :retention_s)
+          AND (state <> 'DEAD' OR NOT can_rerun) LIMIT :batch FOR UPDATE SKIP LOCKED)
     RETURNING id
 """)
 
@@ -39,7 +40,7 @@ class Housekeeping(Work):
 
 
 class PurgeJobs(Housekeeping):
-    """Deletes finished jobs that are older than the retention."""
+    """Deletes finished jobs that are older than the retention; dead ones that can be run again stay."""
 
     name: ClassVar[str] = "purge_jobs"
 

@@ -1,4 +1,4 @@
-"""Finds work that nobody does any more: lost leases and lost wake-ups."""
+"""Takes jobs from dead workers, and lets background jobs that waited for long come first."""
 
 import asyncio
 
@@ -8,26 +8,26 @@ from sqlalchemy import text
 from nexent_gql.db.session import Database, DatabaseUnavailableError
 
 _EXPIRED = text("""
-    UPDATE job SET state = 'QUEUED', lease_owner = NULL, lease_until = NULL, failures = failures + 1,
-           run_after = clock_timestamp(), woken_at = NULL, error = 'the worker died'
-     WHERE id IN (SELECT id FROM job WHERE state = 'RUNNING' AND lease_until < clock_timestamp()
-                  ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED)
-    RETURNING id
+    WITH expired AS (
+        UPDATE job SET state = 'QUEUED', lease_owner = NULL, lease_until = NULL, failures = failures + 1,
+               run_after = clock_timestamp(), error = 'the worker died'
+         WHERE id IN (SELECT id FROM job WHERE state = 'RUNNING' AND lease_until < clock_timestamp()
+                      ORDER BY lease_until LIMIT 200 FOR UPDATE SKIP LOCKED)
+        RETURNING id, tenant_id, queue
+    ), woken AS (
+        INSERT INTO outbox (tenant_id, kind, payload)
+        SELECT tenant_id, 'wake', jsonb_build_object('queue', queue) FROM expired
+    )
+    SELECT id FROM expired
 """)
-_UNWOKEN = text("""
-    WITH due AS (
-        SELECT id, tenant_id, queue FROM job
-         WHERE state = 'QUEUED' AND run_after <= clock_timestamp()
-           AND (woken_at IS NULL OR woken_at < clock_timestamp() - make_interval(secs => :stale_s))
-           AND (lane IS NULL OR NOT EXISTS (
-                SELECT 1 FROM job AS ahead WHERE ahead.lane = job.lane AND ahead.position < job.position
-                   AND ahead.state IN ('QUEUED', 'RUNNING')))
-         ORDER BY run_after LIMIT 500 FOR UPDATE SKIP LOCKED),
-    marked AS (UPDATE job SET woken_at = clock_timestamp() FROM due WHERE job.id = due.id)
-    INSERT INTO outbox (tenant_id, kind, payload)
-    SELECT tenant_id, 'wake', jsonb_build_object('job_id', id, 'queue', queue) FROM due
-    RETURNING id
+_PROMOTE = text("""
+    UPDATE job SET priority = 0
+     WHERE id IN (SELECT id FROM job WHERE state = 'QUEUED' AND priority > 0
+                     AND run_after < statement_timestamp() - make_interval(secs => :patience_s)
+                  ORDER BY run_after LIMIT 200 FOR UPDATE SKIP LOCKED)
 """)
+PATIENCE_S = 600.0
+"""Seconds after which a background job counts as interactive: it waits, but not for ever."""
 _log = structlog.get_logger()
 
 
@@ -38,18 +38,18 @@ class Reaper:
     get the time of one lease to renew theirs.
 
     Args:
-        lease_s: How long a lease holds without a sign of life.
-        stale_s: A queued job that was woken this long ago without being claimed is woken again.
+        db: Where jobs are.
+        interval_s: Seconds between looks.
+        lease_s: How long a lease lasts without renewal.
     """
 
-    def __init__(self, db: Database, *, interval_s: float, lease_s: float, stale_s: float) -> None:
+    def __init__(self, db: Database, *, interval_s: float, lease_s: float) -> None:
         self._db = db
         self._lease_s = lease_s
         self._interval_s = interval_s
-        self._stale_s = stale_s
 
     async def run(self) -> None:
-        """Look for ever, and through every outage of the database."""
+        """Look until cancelled, through every outage of the database."""
         while True:
             try:
                 await self.look()
@@ -71,10 +71,10 @@ class Reaper:
             return
 
     async def look(self) -> int:
-        """Re-queue jobs of dead workers and wake what was forgotten; returns how many were woken."""
+        """Requeue jobs of dead workers and promote jobs that waited for long; returns how many were requeued."""
         async with self._db.system() as session:
             lost = (await session.execute(_EXPIRED)).all()
-            woken = (await session.execute(_UNWOKEN, {"stale_s": self._stale_s})).all()
+            await session.execute(_PROMOTE, {"patience_s": PATIENCE_S})
         if lost:
             _log.warning("reaper.leases_lost", jobs=[str(row.id) for row in lost])
-        return len(woken)
+        return len(lost)

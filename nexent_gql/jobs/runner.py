@@ -36,10 +36,10 @@ _CLAIM = text("""
 _RELEASE = text("""
     WITH released AS (
         UPDATE job SET state = 'QUEUED', lease_owner = NULL, lease_until = NULL, failures = failures + :failures,
-           run_after = clock_timestamp() + make_interval(secs => :delay_s), woken_at = NULL, error = :error
-     WHERE id = :id AND fence = :fence AND state = 'RUNNING' RETURNING id, tenant_id, queue)
+           run_after = clock_timestamp() + make_interval(secs => :delay_s), error = :error
+     WHERE id = :id AND fence = :fence AND state = 'RUNNING' RETURNING tenant_id, queue)
     INSERT INTO outbox (tenant_id, kind, payload)
-    SELECT tenant_id, 'wake', jsonb_build_object('job_id', id, 'queue', queue) FROM released
+    SELECT tenant_id, 'wake', jsonb_build_object('queue', queue) FROM released WHERE :delay_s = 0
 """)
 _OUTAGE_DELAY_S = 1.0
 _MAX_ERROR_CHARS = 500
@@ -205,7 +205,7 @@ class JobRunner:
                 pass
 
     async def _release(self, lease: Lease, *, failures: int = 0, delay_s: float = 0, error: str | None = None) -> None:
-        """Put the job back and wake a worker; after a delay, the reaper does.
+        """Put the job back and wake a worker; after a delay, workers find it by themselves.
 
         While the database is away it is asked again, for as long as it would take a lease to run out.
         """

@@ -5,6 +5,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     DDL,
     BigInteger,
     Column,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     SmallInteger,
+    String,
     UniqueConstraint,
     event,
     text,
@@ -43,13 +45,14 @@ class Job(TenantRow, table=True):
 
     Jobs of one `lane` run one after the other, in the order of `position`. `key` makes a job unique in
     its tenant. `failures` counts attempts that failed since `enqueued_at`, which is when it was asked for or last
-    requeued by an operator. `user_id` is on whose behalf it runs. Times are the database's.
+    requeued by an operator. `user_id` is on whose behalf it runs, `can_rerun`
+    whether an operator may run it again when it is DEAD. Times are the database's.
     """
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
         UniqueConstraint("tenant_id", "key"),
-        Index("ix_job_due", "run_after", postgresql_where=text("state = 'QUEUED'")),
+        Index("ix_job_background", "run_after", postgresql_where=text("state = 'QUEUED' AND priority > 0")),
         Index(
             "ix_job_queued",
             "queue",
@@ -79,12 +82,12 @@ class Job(TenantRow, table=True):
     state: str = Field(default=JobState.QUEUED, sa_column_kwargs={"server_default": text("'QUEUED'")})
     fence: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     failures: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    can_rerun: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
     cancel_requested: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     lease_owner: str | None = None
     lease_until: datetime | None = timestamp()
     enqueued_at: datetime = timestamp(default_now=True)
     run_after: datetime = timestamp(default_now=True)
-    woken_at: datetime | None = timestamp()
     finished_at: datetime | None = timestamp()
     error: str | None = None
 
@@ -102,13 +105,28 @@ class JobStep(Table, table=True):
 
 
 class Outbox(Table, table=True):
-    """A message to hand on after its transaction is committed; a relay deletes it once it is handed on."""
+    """A message to hand on after its transaction is committed; a relay deletes it once it is handed on.
+
+    One that failed waits until `retry_at`; one that failed too often is kept for an operator, since `parked_at`.
+    """
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
     tenant_id: UUID = Field(nullable=False)
     kind: str
     payload: JsonObject = Field(sa_column=Column(JSONB, nullable=False))
     created_at: datetime = timestamp(default_now=True)
+    failures: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    retry_at: datetime | None = timestamp()
+    parked_at: datetime | None = timestamp()
+    error: str | None = None
+
+
+class JobWorker(Table, table=True):
+    """A worker process that was alive at `seen_at`, and the queues that it serves."""
+
+    owner: str = Field(primary_key=True)
+    queues: list[str] = Field(sa_column=Column(ARRAY(String), nullable=False))
+    seen_at: datetime = timestamp(default_now=True)
 
 
 _FUNCTION = DDL("""

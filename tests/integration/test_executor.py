@@ -113,7 +113,7 @@ class House:
         async with self.db.system() as session:
             past = text("UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id")
             await session.execute(past, {"id": asked.run.job_id})
-        await Reaper(self.db, interval_s=1, lease_s=1, stale_s=0).look()
+        await Reaper(self.db, interval_s=1, lease_s=1).look()
 
     async def somebody_waits_for_a_row(self) -> None:
         """Return when a transaction waits for another one."""

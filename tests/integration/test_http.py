@@ -329,6 +329,19 @@ async def test_health(http: httpx2.AsyncClient) -> None:
     }
 
 
+async def test_what_the_api_can_do_without_is_told_and_does_not_make_it_unavailable(http: httpx2.AsyncClient) -> None:
+    checks = [ToyCheck("postgres", None, 1), ToyCheck("queues", "No live worker serves: runs", 2, is_required=False)]
+    async with serve(checks=checks) as api:
+        ready = await http.get(f"{api.base}/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+    assert ready.json()["dependencies"][1] == {
+        "name": "queues",
+        "ok": False,
+        "error": "No live worker serves: runs",
+        "latencyMs": 2,
+    }
+
+
 async def test_other_origins_are_let_in_by_setting_only(http: httpx2.AsyncClient) -> None:
     ask = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
     async with serve() as closed:

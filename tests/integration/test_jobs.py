@@ -22,7 +22,6 @@ from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.tables import Job, JobState, JobStep, Outbox
 from nexent_gql.jobs.work import RetryPolicy, Work
 from nexent_gql.kernel.clock import utc_now
-from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.ids import new_id
 from tests.support.factory import Factory
 
@@ -73,7 +72,7 @@ class Desk:
         return JobRunner(self.db, registry, owner="test", lease_s=lease_s)
 
     def reaper(self, *, interval_s: float = 1) -> Reaper:
-        return Reaper(self.db, interval_s=interval_s, lease_s=1, stale_s=0)
+        return Reaper(self.db, interval_s=interval_s, lease_s=1)
 
     async def job(self, job_id: UUID) -> Job:
         async with self.db.system() as session:
@@ -132,14 +131,13 @@ async def test_jobs_of_a_lane_run_in_order(desk: Desk) -> None:
 
 async def test_the_end_of_a_job_wakes_the_next_of_its_lane(desk: Desk) -> None:
     first, second = await desk.add(1, "a"), await desk.add(2, "a")
-    wakeups = MemoryWakeups()
-    relay = Relay(desk.db, wakeups, MemoryEventLog())
-    await relay.relay()
+    await Relay(desk.db, MemoryWakeups(), MemoryEventLog()).relay()
     before = await desk.count(Outbox)
     await desk.worker().run(first)
     async with desk.db.system() as session:
-        woken = [row.payload["job_id"] for row in (await session.scalars(select(Outbox))).all()]
-    assert (before, woken) == (0, [str(second)])
+        woken = [row.payload for row in (await session.scalars(select(Outbox))).all()]
+    assert (before, woken) == (0, [{"queue": "light"}])
+    assert await desk.worker().run(second)
 
 
 async def test_a_finished_step_is_kept_for_the_next_attempt_and_forgotten_at_the_end(desk: Desk) -> None:
@@ -356,17 +354,6 @@ async def _until_somebody_waits(desk: Desk) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_forgotten_job_is_woken_again(desk: Desk) -> None:
-    job_id = await desk.add()
-    wakeups = MemoryWakeups()
-    relay = Relay(desk.db, wakeups, MemoryEventLog())
-    assert await relay.relay() == 1
-    assert await desk.reaper().look() == 1
-    assert await relay.relay() == 1
-    assert await desk.count(Outbox) == 0
-    assert (await desk.job(job_id)).state == JobState.QUEUED
-
-
 def _ring(rung: asyncio.Event, *_: object) -> None:
     rung.set()
 
@@ -406,49 +393,3 @@ async def _fail(desk: Desk) -> None:
 async def test_an_unknown_job_is_nothing_to_do(desk: Desk) -> None:
     await desk.worker().run(new_id())
     assert await desk.cancel(new_id()) is None
-
-
-class SlowCarrier(MemoryWakeups):
-    """Takes a while for each wake-up, and refuses one, or all."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.refused: UUID | None = None
-        self.is_dead = False
-        self.at_once = self.most_at_once = self.taken = self.asked = 0
-
-    async def wake(self, queue: str, job_id: UUID, nonce: str) -> None:
-        """See `Wakeups.wake`."""
-        self.asked += 1
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        await asyncio.sleep(0.01)
-        self.at_once -= 1
-        if self.is_dead or job_id == self.refused:
-            raise UnavailableError("The carrier does not answer.")
-        self.taken += 1
-        await super().wake(queue, job_id, nonce)
-
-
-async def test_messages_do_not_wait_for_each_other_and_stay_when_one_is_refused(desk: Desk) -> None:
-    jobs = [await desk.add(number) for number in range(30)]
-    carrier = SlowCarrier()
-    carrier.refused = jobs[3]
-    relay = Relay(desk.db, carrier, MemoryEventLog())
-    with pytest.raises(UnavailableError):
-        await relay.relay()
-    assert (carrier.taken, carrier.at_once, await desk.count(Outbox)) == (29, 0, 30)
-    assert 1 < carrier.most_at_once <= 8
-    carrier.refused = None
-    assert await relay.relay() == 30
-    assert await desk.count(Outbox) == 0
-
-
-async def test_a_carrier_that_is_dead_is_not_asked_for_each_message(desk: Desk) -> None:
-    for number in range(30):
-        await desk.add(number)
-    carrier = SlowCarrier()
-    carrier.is_dead = True
-    with pytest.raises(UnavailableError):
-        await Relay(desk.db, carrier, MemoryEventLog()).relay()
-    assert (carrier.asked, carrier.at_once, await desk.count(Outbox)) == (8, 0, 30)

@@ -90,7 +90,7 @@ async def test_a_lease_that_ran_out_in_an_outage_may_be_renewed(
     running = asyncio.create_task(JobRunner(database, _registry(do), owner="test", lease_s=0.6).run(job.id))
     await held.wait()
     comes_back = Database(nowhere)
-    reaper = Reaper(comes_back, interval_s=0.05, lease_s=0.6, stale_s=60)
+    reaper = Reaper(comes_back, interval_s=0.05, lease_s=0.6)
     with capture_logs() as told:
         looking = asyncio.create_task(reaper.run())
         async with asyncio.timeout(5):
@@ -125,7 +125,7 @@ async def test_a_worker_takes_a_job_over_from_itself(database: Database, job: Jo
     assert await held.get() == 1
     async with database.system() as session:
         await session.execute(EXPIRE)
-    await Reaper(database, interval_s=1, lease_s=1, stale_s=0).look()
+    await Reaper(database, interval_s=1, lease_s=1).look()
     second = asyncio.create_task(runner.run(job.id))
     assert await held.get() == 2
     await first

@@ -75,7 +75,7 @@ class Stage:
         async with self.database.system() as session:
             past = text("UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id")
             await session.execute(past, {"id": asked.run.job_id})
-        await Reaper(self.database, interval_s=1, lease_s=1, stale_s=0, retention_s=3600).look()
+        await Reaper(self.database, interval_s=1, lease_s=1).look()
 
 
 @pytest.fixture

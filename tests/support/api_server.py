@@ -39,6 +39,7 @@ class ToyCheck:
     name: str
     error: str | None
     latency_ms: int
+    is_required: bool = True
 
 
 @dataclass
