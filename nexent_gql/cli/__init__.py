@@ -1,4 +1,4 @@
-"""The command line: `nexent-gql up | serve | worker | migrate | schema | documents | seed | token | schedules | jobs | ....
+"""The command line: `nexent-gql up | serve | worker | migrate | seed | token | jobs | schedules | doctor | ...`.
 
 Each command is a module of its own, imported only when it is called: `token` need not wait for the schema.
 """

@@ -62,7 +62,7 @@ class Stage:
         await execute(self.database, self.redis_url, asked.run.job_id, providers, models)
         async with self.database.read(self.actor.tenant_id) as session:
             archive = (await session.scalars(select(RunArchive).where(col(RunArchive.run_id) == asked.run.id))).one()
-        entries = events.unpack(archive.events)
+        entries = await events.unpack(archive.events)
         return [entry.body for entry in entries if entry.body["kind"] == "ToolOutput"]
 
     async def change(self, **values: object) -> None:

@@ -291,8 +291,8 @@ EVENT_TYPES = (*_DELTAS.values(), *_OTHERS)
 _MAKERS = cast("dict[object, Callable[[Place, JsonObject], RunEvent]]", {cls.__name__: cls.of for cls in _OTHERS})
 
 
-def run_event(cursor_prefix: str, entry: Entry) -> RunEvent:
-    """Map an entry of a run's log, once for all viewers; what only a newer server knows is a gap to this one.
+def run_event(cursor_prefix: str, entry: Entry) -> RunEvent | None:
+    """Map an entry of a run's log, once for all viewers; None for a kind that only a newer release knows.
 
     Args:
         cursor_prefix: What the run's cursors begin with.
@@ -301,8 +301,12 @@ def run_event(cursor_prefix: str, entry: Entry) -> RunEvent:
     if isinstance(event := entry.view, RunEvent):
         return event
     kind: str = entry.body["kind"]  # pyright: ignore[reportAssignmentType] - text, as `EventBody` says
-    cls = _DELTAS.get(kind)
-    entry.view = event = _other(kind, cursor_prefix, entry) if cls is None else _delta(cls, cursor_prefix, entry)
+    if (cls := _DELTAS.get(kind)) is not None:
+        entry.view = event = _delta(cls, cursor_prefix, entry)
+    elif (of := _MAKERS.get(kind)) is not None:
+        entry.view = event = of(_place(cursor_prefix, entry), entry.body)
+    else:
+        return None
     return event
 
 
@@ -326,9 +330,7 @@ def _delta(cls: type[TextDelta], cursor_prefix: str, entry: Entry) -> RunEvent:
     return event
 
 
-def _other(kind: str, cursor_prefix: str, entry: Entry) -> RunEvent:
-    body, seq = entry.body, entry.seq
-    agent_path = cast("str", body["agent_path"])
-    place = Place(seq=seq, cursor=f"{cursor_prefix}{seq}", at=_moment(entry.at_ms), agent_path=agent_path)
-    make = _MAKERS.get(kind)
-    return StreamGap(**place, from_seq=seq, to_seq=seq) if make is None else make(place, body)
+def _place(cursor_prefix: str, entry: Entry) -> Place:
+    seq = entry.seq
+    agent_path = cast("str", entry.body["agent_path"])
+    return Place(seq=seq, cursor=f"{cursor_prefix}{seq}", at=_moment(entry.at_ms), agent_path=agent_path)

@@ -1,5 +1,6 @@
 """Topics, cursors and archives of runs' events."""
 
+import asyncio
 import re
 import zlib
 from collections.abc import Iterable, Sequence
@@ -63,13 +64,21 @@ def to_json(entry: Entry) -> JsonObject:
     return {"seq": entry.seq, "attempt": entry.attempt, "at_ms": entry.at_ms, "body": entry.body}
 
 
-def pack(entries: Iterable[Entry]) -> bytes:
-    """Compress entries for the archive."""
+async def pack(entries: Sequence[Entry]) -> bytes:
+    """Compress entries for the archive, in a thread: those of a long run take half a second."""
+    return await asyncio.to_thread(_pack, entries)
+
+
+async def unpack(data: bytes) -> list[Entry]:
+    """Read back what `pack` wrote, in a thread."""
+    return await asyncio.to_thread(_unpack, data)
+
+
+def _pack(entries: Iterable[Entry]) -> bytes:
     return zlib.compress(b"\n".join(dumps(to_json(entry)) for entry in entries), level=6)
 
 
-def unpack(data: bytes) -> list[Entry]:
-    """Read back what `pack` wrote."""
+def _unpack(data: bytes) -> list[Entry]:
     return [_from_json(cast("JsonObject", loads(line))) for line in zlib.decompress(data).split(b"\n")]
 
 

@@ -148,7 +148,7 @@ class RunService:
             archive = await repository.archive(run_id)
             if archive is None:
                 return None if await repository.get(run_id) else self._deleted(position)
-        entries = [entry for entry in events.unpack(archive.events) if entry.seq > position]
+        entries = [entry for entry in await events.unpack(archive.events) if entry.seq > position]
         return Stored(entries=entries, first_seq=archive.first_seq, last_seq=archive.last_seq)
 
     def _deleted(self, position: int) -> Stored:

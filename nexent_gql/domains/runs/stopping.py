@@ -65,7 +65,7 @@ async def close_run(
         tenant_id=run.tenant_id,
         first_seq=entries[0].from_seq,
         last_seq=entries[-1].seq,
-        events=events.pack(entries),
+        events=await events.pack(entries),
     )
     repository.add(archive)
     changed = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run.id))
