@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 
 from nexent_gql.db.session import DatabaseUnavailableError
-from nexent_gql.domains.tools.dispatcher import MAX_OUTPUT_BYTES
+from nexent_gql.domains.tools.output import MAX_OUTPUT_BYTES, MAX_PARTS, limit_result
+from nexent_gql.ports.content import ImagePart
 from nexent_gql.ports.tools import OfferedTool, ToolCallContext, ToolDefinition, ToolErrorCode, ToolResult
 from nexent_gql.toolkit import Arguments, ToolFailure, TypedTool
 from tests.support.toolbox import BuiltinTools, call_context
@@ -94,6 +95,16 @@ async def test_output_is_cut_between_characters() -> None:
     output = (await call(flood)).output
     assert MAX_OUTPUT_BYTES - 3 <= len(output.encode()) <= MAX_OUTPUT_BYTES
     assert output.endswith("汉\n[truncated: the whole output has 196,608 bytes]")
+
+
+def test_parts_have_limits_too() -> None:
+    large, small = ImagePart("image/png", data="A" * 200_000), ImagePart("image/png", url="https://example.com/a.png")
+    assert limit_result(ToolResult("a", parts=(large, small))) == ToolResult("a", parts=(large, small))
+    note = "\n[1 of 3 parts were left out: too large or too many]"
+    assert limit_result(ToolResult("a", parts=(large, large, small))) == ToolResult("a" + note, parts=(large, small))
+    many = limit_result(ToolResult("a" * MAX_OUTPUT_BYTES, parts=(small,) * (MAX_PARTS + 2)))
+    assert (len(many.parts), len(many.output)) == (MAX_PARTS, MAX_OUTPUT_BYTES)
+    assert "[truncated: the whole output has 65,536 bytes]\n[2 of 52 parts" in many.output
 
 
 async def test_stopping_a_call_closes_what_it_holds_at_once() -> None:

@@ -9,10 +9,10 @@ import structlog
 
 from nexent_gql.db.session import DatabaseUnavailableError
 from nexent_gql.domains.tools.catalog import ToolCatalog
+from nexent_gql.domains.tools.output import limit_result
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.tools import OfferedTool, ToolCallContext, ToolErrorCode, ToolResult
 
-MAX_OUTPUT_BYTES = 64 * 1024
 END_S = 1.0
 _log = structlog.get_logger()
 
@@ -54,8 +54,7 @@ class ToolDispatcher:
     def _settle(self, tool: OfferedTool, task: asyncio.Task[ToolResult], context: ToolCallContext) -> ToolResult:
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None:
-            result = task.result()
-            return replace(result, output=limit_output(result.output))
+            return limit_result(task.result())
         if isinstance(error, DatabaseUnavailableError):
             raise error
         _log.error("tool.failed", tool=tool.name, provider=tool.provider, run_id=str(context.run_id), exc_info=error)
@@ -77,12 +76,3 @@ class ToolDispatcher:
                 _log.warning("tool.failed_at_end", tool=tool.name, run_id=str(context.run_id), exc_info=error)
 
         return forget
-
-
-def limit_output(text: str) -> str:
-    """Return as much of `text` as fits 64 KiB in UTF-8, and say how much there was."""
-    data = text.encode("utf-8", "replace")
-    if len(data) <= MAX_OUTPUT_BYTES:
-        return text
-    note = f"\n[truncated: the whole output has {len(data):,} bytes]"
-    return data[: MAX_OUTPUT_BYTES - len(note)].decode("utf-8", "ignore") + note

@@ -1,0 +1,42 @@
+"""How much of a tool's result is kept."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from nexent_gql.kernel.json import dumps
+from nexent_gql.ports.content import ContentPart, encode_parts
+from nexent_gql.ports.tools import ToolResult
+
+MAX_OUTPUT_BYTES = 64 * 1024
+MAX_PARTS_BYTES = 256 * 1024
+MAX_PARTS = 50
+
+
+def limit_result(result: ToolResult) -> ToolResult:
+    """Return what fits the limits; the output says what was left out.
+
+    The output has at most 64 KiB in UTF-8. There are at most 50 parts, which together have at most 256 KiB as JSON.
+    """
+    parts = _limit_parts(result.parts)
+    omitted = len(result.parts) - len(parts)
+    note = f"\n[{omitted} of {len(result.parts)} parts were left out: too large or too many]" if omitted else ""
+    return replace(result, output=_limit_text(result.output, note), parts=parts)
+
+
+def _limit_parts(parts: Sequence[ContentPart]) -> tuple[ContentPart, ...]:
+    kept: list[ContentPart] = []
+    left = MAX_PARTS_BYTES
+    for part in parts:
+        size = len(dumps(encode_parts([part])))
+        if size <= left and len(kept) < MAX_PARTS:
+            kept.append(part)
+            left -= size
+    return tuple(kept)
+
+
+def _limit_text(text: str, note: str) -> str:
+    data = text.encode("utf-8", "replace")
+    if len(data) + len(note) <= MAX_OUTPUT_BYTES:
+        return text + note
+    note = f"\n[truncated: the whole output has {len(data):,} bytes]{note}"
+    return data[: MAX_OUTPUT_BYTES - len(note)].decode("utf-8", "ignore") + note
