@@ -397,7 +397,7 @@ async def test_a_stop_does_not_wait_for_a_run_that_begins(house: House, attempt:
             await asyncio.sleep(0.01)
         await house.lose_lease(asked)
     async with house.db.transaction(house.actor.tenant_id) as session:
-        conversation = await Turns(session, house.actor.tenant_id).lock(asked.conversation.id)
+        conversation = await Turns(session, house.actor.tenant_id, house.actor.user_id).lock(asked.conversation.id)
         assert conversation is not None
         running = asyncio.create_task(runner.run(asked.run.job_id))
         await house.somebody_waits_for_a_row()

@@ -1,9 +1,8 @@
-"""Reads and writes conversations of one tenant."""
+"""Reads and writes conversations of one owner."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import Select, delete, desc, func, select, text, true, tuple_
@@ -13,7 +12,6 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col
 
 from nexent_gql.db.paging import keyset_page
-from nexent_gql.db.rows import ById
 from nexent_gql.db.search import contains_folded
 from nexent_gql.domains.conversations import events
 from nexent_gql.domains.conversations.search import search_vector
@@ -30,12 +28,12 @@ from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.kernel.page import BY_ACTIVITY, Cursor, Page, PageRequest, cut
 from nexent_gql.ports.content import ContentPart, join_text
 
-_Row = TypeVar("_Row", Conversation, int)
-_CONVERSATION, _MESSAGE = ById(Conversation), ById(Message)
 _CLOSE = text("""
     WITH closed AS (
         UPDATE message SET text = :text, parts = CAST(:parts AS jsonb), status = :status, updated_at = :at
-         WHERE tenant_id = :tenant AND id = :message RETURNING id, created_at
+         WHERE tenant_id = :tenant AND id = :message AND conversation_id IN (
+               SELECT id FROM conversation WHERE tenant_id = :tenant AND owner_id = :owner)
+        RETURNING id, created_at
     ), indexed AS (
         INSERT INTO message_search (message_id, tenant_id, owner_id, created_at, vector)
         SELECT id, :tenant, :owner, created_at, CAST(:vector AS tsvector) FROM closed WHERE :vector <> ''
@@ -46,7 +44,8 @@ _CLOSE = text("""
 _BRANCHES = text("""
     WITH RECURSIVE branch AS (
         SELECT id AS leaf_id, id, parent_id, 1 AS depth FROM message
-         WHERE tenant_id = :tenant AND id = ANY(CAST(:leaves AS uuid[]))
+         WHERE tenant_id = :tenant AND id = ANY(CAST(:leaves AS uuid[])) AND conversation_id IN (
+               SELECT id FROM conversation WHERE tenant_id = :tenant AND owner_id = :owner)
         UNION ALL
         SELECT leaf_id, up.id, up.parent_id, depth + 1 FROM branch JOIN message AS up ON up.id = branch.parent_id
          WHERE up.tenant_id = :tenant AND depth < :most)
@@ -54,7 +53,9 @@ _BRANCHES = text("""
 """)
 _LEAF = text("""
     WITH RECURSIVE below AS (
-        SELECT id, created_at FROM message WHERE tenant_id = :tenant AND id = :start
+        SELECT id, created_at FROM message
+         WHERE tenant_id = :tenant AND id = :start AND conversation_id IN (
+               SELECT id FROM conversation WHERE tenant_id = :tenant AND owner_id = :owner)
         UNION ALL
         SELECT newest.id, newest.created_at FROM below CROSS JOIN LATERAL (
             SELECT id, created_at FROM message WHERE tenant_id = :tenant AND parent_id = below.id
@@ -64,7 +65,7 @@ _LEAF = text("""
 _NUMBERED = """
     WITH told AS (
         UPDATE conversation SET event_seq = event_seq + :count, updated_at = CAST(:at AS timestamptz)
-         WHERE tenant_id = :tenant AND id = :conversation RETURNING event_seq - :count AS known
+         WHERE tenant_id = :tenant AND id = :conversation AND owner_id = :owner RETURNING event_seq - :count AS known
     ), written AS (
         INSERT INTO conversation_event (conversation_id, seq, tenant_id, at, body)
         SELECT :conversation, known + number, :tenant, CAST(:at AS timestamptz), body
@@ -76,24 +77,25 @@ _TELL = text(_NUMBERED.format(poke=POKE))
 
 
 class ConversationRepository:
-    """All queries carry the tenant, whatever the database's policies do."""
+    """Reads and writes the conversations of one owner; every query names the tenant and the owner."""
 
-    def __init__(self, session: AsyncSession, tenant_id: UUID) -> None:
+    def __init__(self, session: AsyncSession, tenant_id: UUID, owner_id: UUID) -> None:
         self._session = session
         self._tenant_id = tenant_id
+        self._owner_id = owner_id
 
     def add(self, row: Conversation | Message) -> None:
         """Insert on flush."""
         self._session.add(row)
 
-    def index(self, message: Message, owner_id: UUID) -> None:
-        """Let searches of the owner find a new message, on flush."""
-        if vector := search_vector(owner_id, message.text):
+    def index(self, message: Message) -> None:
+        """Let searches find a new message, on flush."""
+        if vector := search_vector(self._owner_id, message.text):
             self._session.add(
                 MessageSearch(
                     message_id=message.id,
                     tenant_id=self._tenant_id,
-                    owner_id=owner_id,
+                    owner_id=self._owner_id,
                     created_at=message.created_at,
                     vector=vector,
                 )
@@ -101,32 +103,32 @@ class ConversationRepository:
 
     async def get(self, conversation_id: UUID, *, lock: bool = False) -> Conversation | None:
         """Return a conversation; `lock` holds it until the transaction ends."""
-        return await _CONVERSATION.get(self._session, self._tenant_id, conversation_id, lock=lock)
+        query = self._conversations().where(col(Conversation.id) == conversation_id)
+        return (await self._session.scalars(query.with_for_update() if lock else query)).one_or_none()
 
-    async def get_many(self, ids: Sequence[UUID], owner_id: UUID) -> list[Conversation]:
-        """Return those of `ids` that the owner has."""
-        query = self._conversations().where(col(Conversation.id).in_(ids), col(Conversation.owner_id) == owner_id)
+    async def get_many(self, ids: Sequence[UUID]) -> list[Conversation]:
+        """Return those of `ids` that exist, in any order."""
+        query = self._conversations().where(col(Conversation.id).in_(ids))
         return list((await self._session.scalars(query)).all())
 
-    async def page(
-        self, owner_id: UUID, page: PageRequest, search: str | None, *, ascending: bool = False
-    ) -> Page[Conversation]:
-        """Return the owner's conversations in the order of `page`; `search` is part of the title."""
-        query = self._filtered(self._conversations(), owner_id, search)
+    async def page(self, page: PageRequest, search: str | None, *, ascending: bool = False) -> Page[Conversation]:
+        """Return conversations in the order of `page`; `search` is part of the title."""
+        query = _titled(self._conversations(), search)
         time_of = _last_activity if page.order == BY_ACTIVITY else _creation
         at = col(Conversation.updated_at if page.order == BY_ACTIVITY else Conversation.created_at)
         return await keyset_page(self._session, query, Conversation, page, at=at, time_of=time_of, ascending=ascending)
 
-    async def count(self, owner_id: UUID, search: str | None) -> int:
+    async def count(self, search: str | None) -> int:
         """Count what `page` would go through."""
-        query = self._filtered(select(func.count()).select_from(Conversation), owner_id, search)
-        return (await self._session.execute(query.where(col(Conversation.tenant_id) == self._tenant_id))).scalar_one()
+        matching = _titled(self._conversations(), search).subquery()
+        return (await self._session.execute(select(func.count()).select_from(matching))).scalar_one()
 
     async def run_ids(self, conversation_id: UUID) -> list[UUID]:
         """Return the runs of a conversation's answers, in any order."""
         query = select(col(Message.run_id)).where(
             col(Message.tenant_id) == self._tenant_id,
             col(Message.conversation_id) == conversation_id,
+            col(Message.conversation_id).in_(self._owned()),
             col(Message.run_id).is_not(None),
         )
         return [run_id for run_id in (await self._session.scalars(query)).all() if run_id is not None]
@@ -135,25 +137,27 @@ class ConversationRepository:
         """Delete a conversation with all that hangs on it."""
         await self._session.execute(
             delete(Conversation).where(
-                col(Conversation.tenant_id) == self._tenant_id, col(Conversation.id) == conversation_id
+                col(Conversation.tenant_id) == self._tenant_id,
+                col(Conversation.owner_id) == self._owner_id,
+                col(Conversation.id) == conversation_id,
             )
         )
 
     async def message(self, message_id: UUID) -> Message | None:
         """Return a message."""
-        return await _MESSAGE.get(self._session, self._tenant_id, message_id)
+        return (await self._session.scalars(self._messages().where(col(Message.id) == message_id))).one_or_none()
 
     async def close_message(
-        self, message_id: UUID, owner_id: UUID, content: tuple[ContentPart, ...], status: MessageStatus, at: datetime
+        self, message_id: UUID, content: tuple[ContentPart, ...], status: MessageStatus, at: datetime
     ) -> bool:
         """Set the final content and status of a message, and index it; False: it is gone."""
         parts = stored_parts(content)
         values = {
             "tenant": self._tenant_id,
             "message": message_id,
-            "owner": owner_id,
+            "owner": self._owner_id,
             "text": join_text(content),
-            "vector": search_vector(owner_id, join_text(content)),
+            "vector": search_vector(self._owner_id, join_text(content)),
             "parts": None if parts is None else dumps(parts).decode(),
             "status": status,
             "at": at,
@@ -164,23 +168,13 @@ class ConversationRepository:
         """Return those of `ids` that exist, in any order."""
         return list((await self._session.scalars(self._messages().where(col(Message.id).in_(ids)))).all())
 
-    async def messages_of_owner(self, ids: Sequence[UUID], owner_id: UUID) -> list[Message]:
-        """Return those of `ids` that stand in the owner's conversations."""
-        owned = select(col(Conversation.id)).where(
-            col(Conversation.tenant_id) == self._tenant_id, col(Conversation.owner_id) == owner_id
-        )
-        query = self._messages().where(col(Message.id).in_(ids), col(Message.conversation_id).in_(owned))
-        return list((await self._session.scalars(query)).all())
-
-    async def pages_of_messages(
-        self, conversation_ids: Sequence[UUID], owner_id: UUID, page: PageRequest
-    ) -> dict[UUID, Page[Message]]:
+    async def pages_of_messages(self, conversation_ids: Sequence[UUID], page: PageRequest) -> dict[UUID, Page[Message]]:
         """Return the same part of each conversation's messages, of all branches, oldest first; one statement."""
         owned = (
             select(col(Conversation.id))
             .where(
                 col(Conversation.tenant_id) == self._tenant_id,
-                col(Conversation.owner_id) == owner_id,
+                col(Conversation.owner_id) == self._owner_id,
                 col(Conversation.id).in_(conversation_ids),
             )
             .subquery()
@@ -197,7 +191,9 @@ class ConversationRepository:
         """Count the messages of all branches; conversations without any are left out."""
         conversation_id = col(Message.conversation_id)
         query = select(conversation_id, func.count()).where(
-            col(Message.tenant_id) == self._tenant_id, conversation_id.in_(conversation_ids)
+            col(Message.tenant_id) == self._tenant_id,
+            conversation_id.in_(conversation_ids),
+            conversation_id.in_(self._owned()),
         )
         return {row[0]: row[1] for row in await self._session.execute(query.group_by(conversation_id))}
 
@@ -207,7 +203,7 @@ class ConversationRepository:
 
     async def branches(self, leaf_ids: Sequence[UUID], most: int) -> dict[UUID, list[Message]]:
         """Return the last `most` messages that lead to each leaf that exists, it included, oldest first."""
-        values = {"tenant": self._tenant_id, "leaves": list(leaf_ids), "most": most}
+        values = {"tenant": self._tenant_id, "owner": self._owner_id, "leaves": list(leaf_ids), "most": most}
         places = (await self._session.execute(_BRANCHES, values)).all()
         rows = {row.id: row for row in await self.messages({id_ for _, id_ in places})}
         branches: defaultdict[UUID, list[Message]] = defaultdict(list)
@@ -218,7 +214,8 @@ class ConversationRepository:
 
     async def newest_leaf(self, message_id: UUID) -> UUID:
         """Return the leaf that is reached from a message by following the newest child."""
-        return (await self._session.execute(_LEAF, {"tenant": self._tenant_id, "start": message_id})).scalar_one()
+        values = {"tenant": self._tenant_id, "owner": self._owner_id, "start": message_id}
+        return (await self._session.execute(_LEAF, values)).scalar_one()
 
     async def children(self, parent_ids: Sequence[UUID]) -> list[Message]:
         """Return all children of the parents, oldest first."""
@@ -240,6 +237,7 @@ class ConversationRepository:
             .where(
                 col(ConversationEvent.tenant_id) == self._tenant_id,
                 col(ConversationEvent.conversation_id) == conversation_id,
+                col(ConversationEvent.conversation_id).in_(self._owned()),
                 col(ConversationEvent.seq) > seq,
             )
             .order_by(col(ConversationEvent.seq))
@@ -260,6 +258,7 @@ class ConversationRepository:
         """
         values = {
             "tenant": self._tenant_id,
+            "owner": self._owner_id,
             "conversation": conversation_id,
             "at": at,
             "count": len(news),
@@ -278,14 +277,23 @@ class ConversationRepository:
         return query
 
     def _conversations(self) -> Select[Conversation]:
-        return select(Conversation).where(col(Conversation.tenant_id) == self._tenant_id)
+        return select(Conversation).where(
+            col(Conversation.tenant_id) == self._tenant_id, col(Conversation.owner_id) == self._owner_id
+        )
+
+    def _owned(self) -> Select[UUID]:
+        return select(col(Conversation.id)).where(
+            col(Conversation.tenant_id) == self._tenant_id, col(Conversation.owner_id) == self._owner_id
+        )
 
     def _messages(self) -> Select[Message]:
-        return select(Message).where(col(Message.tenant_id) == self._tenant_id)
+        return select(Message).where(
+            col(Message.tenant_id) == self._tenant_id, col(Message.conversation_id).in_(self._owned())
+        )
 
-    def _filtered(self, query: Select[_Row], owner_id: UUID, search: str | None) -> Select[_Row]:
-        query = query.where(col(Conversation.owner_id) == owner_id)
-        return query.where(contains_folded(col(Conversation.title_key), search)) if search else query
+
+def _titled(query: Select[Conversation], search: str | None) -> Select[Conversation]:
+    return query.where(contains_folded(col(Conversation.title_key), search)) if search else query
 
 
 def _ordered(query: Select[Message], table: type[Message], page: PageRequest) -> Select[Message]:

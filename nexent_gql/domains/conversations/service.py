@@ -66,7 +66,7 @@ class ConversationService:
             updated_at=self._clock(),
         )
         async with self._db.transaction(actor.tenant_id) as session:
-            ConversationRepository(session, actor.tenant_id).add(conversation)
+            ConversationRepository(session, actor.tenant_id, actor.user_id).add(conversation)
         return conversation
 
     async def get(self, actor: Principal, conversation_id: UUID) -> Conversation:
@@ -76,12 +76,14 @@ class ConversationService:
             ConversationNotFoundError: The caller owns no such conversation.
         """
         async with self._db.read(actor.tenant_id) as session:
-            return await self._own(ConversationRepository(session, actor.tenant_id), actor, conversation_id)
+            return await self._own(
+                ConversationRepository(session, actor.tenant_id, actor.user_id), actor, conversation_id
+            )
 
     async def get_many(self, actor: Principal, ids: Sequence[UUID]) -> list[Conversation]:
         """Return those of `ids` that the caller owns, in any order."""
         async with self._db.read(actor.tenant_id) as session:
-            return await ConversationRepository(session, actor.tenant_id).get_many(ids, actor.user_id)
+            return await ConversationRepository(session, actor.tenant_id, actor.user_id).get_many(ids)
 
     async def list_own(
         self, actor: Principal, page: PageRequest, *, search: str | None = None, ascending: bool = False
@@ -93,8 +95,8 @@ class ConversationService:
         """
         part = _part_of_title(search)
         async with self._db.read(actor.tenant_id) as session:
-            repository = ConversationRepository(session, actor.tenant_id)
-            return await repository.page(actor.user_id, page, part, ascending=ascending)
+            repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
+            return await repository.page(page, part, ascending=ascending)
 
     async def count_own(self, actor: Principal, *, search: str | None = None) -> int:
         """Count what `list_own` would go through.
@@ -104,7 +106,7 @@ class ConversationService:
         """
         part = _part_of_title(search)
         async with self._db.read(actor.tenant_id) as session:
-            return await ConversationRepository(session, actor.tenant_id).count(actor.user_id, part)
+            return await ConversationRepository(session, actor.tenant_id, actor.user_id).count(part)
 
     async def rename(self, actor: Principal, conversation_id: UUID, title: str) -> Conversation:
         """Give a conversation a title that no model replaces.
@@ -115,7 +117,7 @@ class ConversationService:
         """
         name = line(title, "title", max_chars=MAX_TITLE_CHARS)
         async with self._db.transaction(actor.tenant_id) as session:
-            repository = ConversationRepository(session, actor.tenant_id)
+            repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
             conversation = await self._own(repository, actor, conversation_id, lock=True)
             conversation.title, conversation.title_source = name, TitleSource.USER
             await repository.tell(conversation, self._clock(), [events.body(events.TITLE_CHANGED)])
@@ -130,7 +132,7 @@ class ConversationService:
             ConversationNotFoundError: The caller owns no such conversation.
         """
         async with self._db.transaction(actor.tenant_id) as session:
-            repository = ConversationRepository(session, actor.tenant_id)
+            repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
             await self._own(repository, actor, conversation_id, lock=True)
             await cancel_lane(session, events.lane(conversation_id))
             run_ids = await repository.run_ids(conversation_id)
@@ -147,13 +149,15 @@ class ConversationService:
         A conversation that the caller does not own has an empty page.
         """
         async with self._db.read(actor.tenant_id) as session:
-            repository = ConversationRepository(session, actor.tenant_id)
-            return await repository.pages_of_messages(conversation_ids, actor.user_id, page)
+            repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
+            return await repository.pages_of_messages(conversation_ids, page)
 
     async def message_counts(self, actor: Principal, conversation_ids: Sequence[UUID]) -> dict[UUID, int]:
         """Count the messages of all branches of conversations that the caller was shown; none is left out."""
         async with self._db.read(actor.tenant_id) as session:
-            return await ConversationRepository(session, actor.tenant_id).message_counts(conversation_ids)
+            return await ConversationRepository(session, actor.tenant_id, actor.user_id).message_counts(
+                conversation_ids
+            )
 
     async def branches(self, actor: Principal, leaf_ids: Sequence[UUID], most: int) -> dict[UUID, list[Message]]:
         """Return the last `most` messages that lead to each message that the caller was shown, it included, in order.
@@ -161,22 +165,22 @@ class ConversationService:
         What does not exist is left out.
         """
         async with self._db.read(actor.tenant_id) as session:
-            return await ConversationRepository(session, actor.tenant_id).branches(leaf_ids, most)
+            return await ConversationRepository(session, actor.tenant_id, actor.user_id).branches(leaf_ids, most)
 
     async def messages_by_id(self, actor: Principal, ids: Sequence[UUID]) -> list[Message]:
         """Return those of `ids` that the caller may read, in any order."""
         async with self._db.read(actor.tenant_id) as session:
-            return await ConversationRepository(session, actor.tenant_id).messages_of_owner(ids, actor.user_id)
+            return await ConversationRepository(session, actor.tenant_id, actor.user_id).messages(ids)
 
     async def children(self, actor: Principal, parent_ids: Sequence[UUID]) -> list[Message]:
         """Return the children of messages that the caller was shown, oldest first."""
         async with self._db.read(actor.tenant_id) as session:
-            return await ConversationRepository(session, actor.tenant_id).children(parent_ids)
+            return await ConversationRepository(session, actor.tenant_id, actor.user_id).children(parent_ids)
 
     async def roots(self, actor: Principal, conversation_ids: Sequence[UUID]) -> list[Message]:
         """Return the first messages of conversations that the caller was shown, oldest first."""
         async with self._db.read(actor.tenant_id) as session:
-            return await ConversationRepository(session, actor.tenant_id).roots(conversation_ids)
+            return await ConversationRepository(session, actor.tenant_id, actor.user_id).roots(conversation_ids)
 
     async def search_messages(self, actor: Principal, query: str, page: PageRequest) -> Page[MessageMatch]:
         """Page through the caller's messages that have all words of `query`, newest first.
@@ -213,7 +217,7 @@ class ConversationService:
             MessageNotFoundError: The caller owns no such message.
         """
         async with self._db.transaction(actor.tenant_id) as session:
-            repository = ConversationRepository(session, actor.tenant_id)
+            repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
             message, conversation = await self._own_message(repository, actor, message_id, lock=True)
             leaf = await repository.newest_leaf(message.id)
             if conversation.active_message_id != leaf:
@@ -234,7 +238,7 @@ class ConversationService:
         if words and rating is None:
             raise WrongMessageError("A comment needs a rating; give one, or leave the comment out.", path=("comment",))
         async with self._db.transaction(actor.tenant_id) as session:
-            repository = ConversationRepository(session, actor.tenant_id)
+            repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
             message, conversation = await self._own_message(repository, actor, message_id, lock=True)
             if message.role != MessageRole.ASSISTANT:
                 raise WrongMessageError("Only answers can be rated.", path=("messageId",))
@@ -247,7 +251,7 @@ class ConversationService:
     async def stored_events(self, actor: Principal, conversation_id: UUID, after: int) -> Stored:
         """Return the events behind a position; a conversation that is gone is forgotten."""
         async with self._db.read(actor.tenant_id) as session:
-            repository = ConversationRepository(session, actor.tenant_id)
+            repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
             conversation = await repository.get(conversation_id)
             if conversation is None or conversation.owner_id != actor.user_id:
                 return FORGOTTEN

@@ -23,12 +23,13 @@ _LATER = timedelta(microseconds=1)
 
 
 class Turns:
-    """The conversations of one tenant, for the length of one transaction of the caller's."""
+    """Writes to the conversations of one owner, within a transaction of the caller's."""
 
-    def __init__(self, session: AsyncSession, tenant_id: UUID) -> None:
+    def __init__(self, session: AsyncSession, tenant_id: UUID, owner_id: UUID) -> None:
         self._session = session
         self._tenant_id = tenant_id
-        self._repository = ConversationRepository(session, tenant_id)
+        self._owner_id = owner_id
+        self._repository = ConversationRepository(session, tenant_id, owner_id)
         self._news: list[JsonObject] = []
 
     async def lock(self, conversation_id: UUID) -> Conversation | None:
@@ -39,10 +40,10 @@ class Turns:
         """Return a conversation as it is."""
         return await self._repository.get(conversation_id)
 
-    def begin(self, *, owner_id: UUID, agent_id: UUID, now: datetime) -> Conversation:
+    def begin(self, *, agent_id: UUID, now: datetime) -> Conversation:
         """Insert a conversation; nobody else sees it before the commit, so it counts as locked."""
         conversation = Conversation(
-            tenant_id=self._tenant_id, owner_id=owner_id, agent_id=agent_id, created_at=now, updated_at=now
+            tenant_id=self._tenant_id, owner_id=self._owner_id, agent_id=agent_id, created_at=now, updated_at=now
         )
         self._repository.add(conversation)
         return conversation
@@ -67,7 +68,7 @@ class Turns:
             updated_at=now,
         )
         self._add(message)
-        self._repository.index(message, conversation.owner_id)
+        self._repository.index(message)
         return message
 
     def open_answer(self, conversation: Conversation, question: Message, run_id: UUID, now: datetime) -> Message:
@@ -90,13 +91,12 @@ class Turns:
     async def close_answer(
         self,
         message_id: UUID,
-        owner_id: UUID,
         content: tuple[ContentPart, ...],
         status: MessageStatus,
         now: datetime,
     ) -> None:
         """Set the final content and status of an answer; `tell` says so."""
-        if await self._repository.close_message(message_id, owner_id, content, status, now):
+        if await self._repository.close_message(message_id, content, status, now):
             self._news.append(events.body(events.MESSAGE_UPDATED, message_id=str(message_id)))
 
     async def entitle(self, conversation: Conversation, title: str, now: datetime) -> None:

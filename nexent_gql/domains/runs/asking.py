@@ -129,7 +129,7 @@ class Asking:
         request = await run_request(new.client_id, new.time_zone, *facts)
 
         async def ask(session: AsyncSession) -> Asked:
-            turns = Turns(session, actor.tenant_id)
+            turns = Turns(session, actor.tenant_id, actor.user_id)
             conversation, agent = await self._place(session, turns, actor, new)
             parent_id = conversation.active_message_id
             if new.parent_id is not None:
@@ -165,7 +165,7 @@ class Asking:
         request = await run_request(client_id, time_zone, "edit", str(message_id), *content_facts(content))
 
         async def ask(session: AsyncSession) -> Asked:
-            turns = Turns(session, actor.tenant_id)
+            turns = Turns(session, actor.tenant_id, actor.user_id)
             message, conversation = await self._own_message(turns, actor, message_id)
             if message.role != MessageRole.USER:
                 raise WrongMessageError("Only your own messages can be edited.", path=("messageId",))
@@ -196,7 +196,7 @@ class Asking:
         request = await run_request(client_id, time_zone, "regenerate", str(message_id))
 
         async def ask(session: AsyncSession) -> Asked:
-            turns = Turns(session, actor.tenant_id)
+            turns = Turns(session, actor.tenant_id, actor.user_id)
             message, conversation = await self._own_message(turns, actor, message_id)
             if message.role != MessageRole.ASSISTANT or message.parent_id is None:
                 raise WrongMessageError("Only answers can be regenerated.", path=("messageId",))
@@ -218,8 +218,8 @@ class Asking:
         request = await run_request(client_id, time_zone, "retry", str(run_id))
 
         async def ask(session: AsyncSession) -> Asked:
-            turns = Turns(session, actor.tenant_id)
-            run = await RunRepository(session, actor.tenant_id).get(run_id)
+            turns = Turns(session, actor.tenant_id, actor.user_id)
+            run = await RunRepository(session, actor.tenant_id, actor.user_id).get(run_id)
             conversation = await turns.lock(run.conversation_id) if run is not None else None
             if run is None or conversation is None or run.owner_id != actor.user_id:
                 raise RunNotFoundError(run_id)
@@ -252,7 +252,7 @@ class Asking:
 
     async def _insert(self, actor: Principal, ask: _Ask) -> Asked:
         async with self._db.transaction(actor.tenant_id) as session:
-            if await RunRepository(session, actor.tenant_id).count_active() >= self._max_active:
+            if await RunRepository(session, actor.tenant_id, actor.user_id).count_active() >= self._max_active:
                 raise TooManyRunsError(self._max_active)
             return await ask(session)
 
@@ -260,12 +260,12 @@ class Asking:
         if request.client_id is None:
             return None
         async with self._db.read(actor.tenant_id) as session:
-            run = await RunRepository(session, actor.tenant_id).by_client_id(actor.user_id, request.client_id)
+            run = await RunRepository(session, actor.tenant_id, actor.user_id).by_client_id(request.client_id)
             if run is None:
                 return None
             if run.request_hash != request.hash:
                 raise ClientIdReusedError(request.client_id, run.id)
-            turns = Turns(session, actor.tenant_id)
+            turns = Turns(session, actor.tenant_id, actor.user_id)
             conversation = await turns.get(run.conversation_id)
             question, answer = await turns.message(run.question_id), await turns.message(run.message_id)
         if conversation is None or question is None or answer is None:
@@ -278,7 +278,7 @@ class Asking:
         """Return the conversation, locked or new, and who answers there."""
         if new.agent_id is not None:
             agent = await self._agents.get_within(session, actor, new.agent_id)
-            return turns.begin(owner_id=actor.user_id, agent_id=agent.id, now=self._clock()), agent
+            return turns.begin(agent_id=agent.id, now=self._clock()), agent
         if new.conversation_id is None:
             raise InvalidRequestError("Give conversationId or agentId.", path=("conversationId",))
         conversation = await turns.lock(new.conversation_id)
@@ -307,7 +307,7 @@ class Asking:
         self, session: AsyncSession, actor: Principal, conversation: Conversation, request: RunRequest, on_busy: OnBusy
     ) -> None:
         """Look for runs in the way; the conversation is locked, so none can come up behind us."""
-        repository = RunRepository(session, actor.tenant_id)
+        repository = RunRepository(session, actor.tenant_id, actor.user_id)
         active = await repository.active(conversation.id)
         if not active:
             return
@@ -363,7 +363,7 @@ class Asking:
             spec=freeze_spec(agent, tools, now, zone or UTC_ZONE),
             created_at=now,
         )
-        RunRepository(session, conversation.tenant_id).add(run)
+        RunRepository(session, conversation.tenant_id, conversation.owner_id).add(run)
         body = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
         await turns.tell(conversation, now, body)
         return Asked(run, conversation, question, answer)

@@ -118,10 +118,11 @@ class RunExecutor:
         """Say that the run is under way, and read what it needs; None when there is nothing to do any more."""
         run_id, conversation_id = work.run_id, work.conversation_id
         async with lease.transaction() as session:
-            repository, turns = RunRepository(session, lease.tenant_id), Turns(session, lease.tenant_id)
+            repository = RunRepository(session, lease.tenant_id, None)
             run = await repository.get(run_id)
             if run is None or run.finished_at is not None:
                 return None
+            turns = Turns(session, lease.tenant_id, run.owner_id)
             now = self._clock()
             news = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
             is_first = run.started_at is None
@@ -191,7 +192,8 @@ class RunExecutor:
         sink.emit(ending, hold=True)
         state = JobState.CANCELLED if ending.status == RunStatus.STOPPED else JobState.DONE
         async with lease.final_transaction(state) as session:
-            repository, turns = RunRepository(session, lease.tenant_id), Turns(session, lease.tenant_id)
+            repository = RunRepository(session, lease.tenant_id, run.owner_id)
+            turns = Turns(session, lease.tenant_id, run.owner_id)
             conversation = await turns.lock(run.conversation_id)
             current = await repository.get(run.id, lock=True)
             if conversation is not None and current is not None:

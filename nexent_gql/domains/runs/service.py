@@ -44,7 +44,7 @@ class RunService:
             RunNotFoundError: The caller owns no such run.
         """
         async with self._db.read(actor.tenant_id) as session:
-            run = await RunRepository(session, actor.tenant_id).get(run_id)
+            run = await RunRepository(session, actor.tenant_id, actor.user_id).get(run_id)
         if run is None or run.owner_id != actor.user_id:
             raise RunNotFoundError(run_id)
         return run
@@ -52,22 +52,22 @@ class RunService:
     async def get_many(self, actor: Principal, ids: Sequence[UUID]) -> list[Run]:
         """Return those of `ids` that the caller owns, in any order."""
         async with self._db.read(actor.tenant_id) as session:
-            return await RunRepository(session, actor.tenant_id).get_many(ids, actor.user_id)
+            return await RunRepository(session, actor.tenant_id, actor.user_id).get_many(ids)
 
     async def list_own(self, actor: Principal, page: PageRequest, which: RunFilter) -> Page[Run]:
         """Page through the caller's runs, newest first."""
         async with self._db.read(actor.tenant_id) as session:
-            return await RunRepository(session, actor.tenant_id).page(actor.user_id, page, which)
+            return await RunRepository(session, actor.tenant_id, actor.user_id).page(page, which)
 
     async def count_own(self, actor: Principal, which: RunFilter) -> int:
         """Count the caller's runs."""
         async with self._db.read(actor.tenant_id) as session:
-            return await RunRepository(session, actor.tenant_id).count(actor.user_id, which)
+            return await RunRepository(session, actor.tenant_id, actor.user_id).count(which)
 
     async def latest(self, actor: Principal, conversation_ids: Sequence[UUID]) -> list[Run]:
         """Return the newest run of each conversation where the caller has any."""
         async with self._db.read(actor.tenant_id) as session:
-            return await RunRepository(session, actor.tenant_id).latest(conversation_ids, actor.user_id)
+            return await RunRepository(session, actor.tenant_id, actor.user_id).latest(conversation_ids)
 
     async def stop(self, actor: Principal, run_id: UUID) -> Run:
         """Stop a run from anywhere; one that has ended stays as it ended.
@@ -76,9 +76,11 @@ class RunService:
             RunNotFoundError: The caller owns no such run.
         """
         async with self._db.transaction(actor.tenant_id) as session:
-            repository = RunRepository(session, actor.tenant_id)
+            repository = RunRepository(session, actor.tenant_id, actor.user_id)
             found = await repository.get(run_id)
-            conversation = await Turns(session, actor.tenant_id).lock(found.conversation_id) if found else None
+            conversation = (
+                await Turns(session, actor.tenant_id, actor.user_id).lock(found.conversation_id) if found else None
+            )
             if found is None or conversation is None or found.owner_id != actor.user_id:
                 raise RunNotFoundError(run_id)
             await session.refresh(found)
@@ -99,7 +101,7 @@ class RunService:
             await self._check_reachable(events.topic(actor.tenant_id, run_id), seq)
 
         async def archive(position: int) -> Stored | None:
-            return await self._archived(actor.tenant_id, run_id, position)
+            return await self._archived(actor, run_id, position)
 
         topic = events.topic(actor.tenant_id, run_id)
         return follow_log(self._log, topic, seq, archive=archive, last_kind=RunFinished.kind)
@@ -141,10 +143,10 @@ class RunService:
         if seq > stored.last_seq + (SEQ_MARGIN if stored.first_seq else _MAX_SEQ):
             raise events.invalid_cursor("after")
 
-    async def _archived(self, tenant_id: UUID, run_id: UUID, position: int) -> Stored | None:
+    async def _archived(self, actor: Principal, run_id: UUID, position: int) -> Stored | None:
         """Return the archived events; of a run that was deleted with its conversation, that it has ended."""
-        async with self._db.read(tenant_id) as session:
-            repository = RunRepository(session, tenant_id)
+        async with self._db.read(actor.tenant_id) as session:
+            repository = RunRepository(session, actor.tenant_id, actor.user_id)
             archive = await repository.archive(run_id)
             if archive is None:
                 return None if await repository.get(run_id) else self._deleted(position)

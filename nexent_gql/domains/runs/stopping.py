@@ -30,7 +30,7 @@ async def stop_run(session: AsyncSession, conversation: Conversation, run: Run, 
     The conversation is locked by the caller.
     """
     run.stop_requested = True
-    RunRepository(session, run.tenant_id).add(run)
+    RunRepository(session, run.tenant_id, run.owner_id).add(run)
     if await request_cancel(session, run.job_id) is JobState.CANCELLED:
         ending = RunFinished(status=RunStatus.STOPPED)
         body = Entry(seq=1, attempt=1, at_ms=int(now.timestamp() * 1000), body=encode_body(ending))
@@ -50,15 +50,15 @@ async def close_run(
     The conversation is locked by the caller; `entries` end with `ending`, which is published after the commit
     even if this process dies.
     """
-    turns = Turns(session, run.tenant_id)
+    turns = Turns(session, run.tenant_id, run.owner_id)
     status = _MESSAGE_STATUS[RunStatus(ending.status)]
-    await turns.close_answer(run.message_id, run.owner_id, answer_parts(entries), status, now)
+    await turns.close_answer(run.message_id, answer_parts(entries), status, now)
     usage = events.last_usage(entries)
     run.status, run.finished_at = RunStatus(ending.status), now
     run.error_code, run.error_message, run.retryable = ending.error_code, ending.error_message, ending.retryable
     run.provider_message, run.retry_after_s = ending.provider_message, ending.retry_after_s
     _count(run, usage)
-    repository = RunRepository(session, run.tenant_id)
+    repository = RunRepository(session, run.tenant_id, run.owner_id)
     repository.add(run)
     archive = RunArchive(
         run_id=run.id,

@@ -45,6 +45,7 @@ _log = structlog.get_logger()
 class _FirstExchange:
     """The first question and answer of a conversation, and the model that answered."""
 
+    owner_id: UUID
     question: str
     answer: str
     model_id: UUID | None
@@ -83,14 +84,14 @@ class TitleWriter:
         if exchange is None:
             return
         title = await self._ask(lease, exchange, endpoint) if endpoint else ""
-        await self._set_title(lease, work, title or first_words(exchange.question))
+        await self._set_title(lease, work, exchange.owner_id, title or first_words(exchange.question))
 
     async def abandon(self, lease: Lease, work: GenerateTitle) -> None:
         """Name the conversation by its first words."""
         async with lease.db.read(lease.tenant_id) as session:
             exchange = await _first_exchange(session, lease.tenant_id, work)
         if exchange is not None:
-            await self._set_title(lease, work, first_words(exchange.question))
+            await self._set_title(lease, work, exchange.owner_id, first_words(exchange.question))
 
     async def _endpoint(self, session: AsyncSession, lease: Lease, exchange: _FirstExchange) -> ModelEndpoint | None:
         try:
@@ -129,9 +130,9 @@ class TitleWriter:
                     return ""
         return "".join(parts)
 
-    async def _set_title(self, lease: Lease, work: GenerateTitle, title: str) -> None:
+    async def _set_title(self, lease: Lease, work: GenerateTitle, owner_id: UUID, title: str) -> None:
         async with lease.final_transaction(JobState.DONE) as session:
-            turns = Turns(session, lease.tenant_id)
+            turns = Turns(session, lease.tenant_id, owner_id)
             conversation = await turns.lock(work.conversation_id)
             if conversation is not None and title:
                 await turns.entitle(conversation, title, self._clock())
@@ -139,10 +140,10 @@ class TitleWriter:
 
 async def _first_exchange(session: AsyncSession, tenant_id: UUID, work: GenerateTitle) -> _FirstExchange | None:
     """Return what there is to name; None when there is nothing, or it has a title."""
-    run = await RunRepository(session, tenant_id).get(work.run_id)
+    run = await RunRepository(session, tenant_id, None).get(work.run_id)
     if run is None:
         return None
-    turns = Turns(session, tenant_id)
+    turns = Turns(session, tenant_id, run.owner_id)
     conversation = await turns.get(run.conversation_id)
     if conversation is None or conversation.title_source != TitleSource.NONE:
         return None
@@ -150,7 +151,7 @@ async def _first_exchange(session: AsyncSession, tenant_id: UUID, work: Generate
     if not question or not answer:
         return None
     model_id = run.spec["model_id"]
-    return _FirstExchange(question.text, answer.text, UUID(str(model_id)) if model_id else None)
+    return _FirstExchange(run.owner_id, question.text, answer.text, UUID(str(model_id)) if model_id else None)
 
 
 def _log_failure(lease: Lease, code: str) -> None:
