@@ -127,6 +127,7 @@ async def open_house(*, is_short: bool = False) -> AsyncGenerator[House]:
                 "NEXENT_REDIS_URL": engines.redis_url,
                 "NEXENT_SECRET_KEY": _KEY,
                 "NEXENT_LOG_LEVEL": "ERROR",
+                "NEXENT_OUTBOUND__REACH": "any",  # the provider is on this machine
                 "NEXENT_API__COST__USER_POINTS": "1000000000",  # all clients are one user here
                 "NEXENT_RUNS__MAX_ACTIVE": str(_MAX_ACTIVE_RUNS),
                 "NEXENT_API__SOCKETS__PER_USER": "1000000",

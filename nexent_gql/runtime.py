@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import structlog
 from asyncpg import InterfaceError, PostgresError
@@ -33,6 +34,7 @@ from nexent_gql.db.session import Database
 from nexent_gql.jobs.queues import QueuesUnservedError, queue_status
 from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.errors import UnavailableError
+from nexent_gql.kernel.urls import Target
 from nexent_gql.ports.budgets import Budgets
 from nexent_gql.ports.events import EventLog
 from nexent_gql.ports.llm import LanguageModels
@@ -41,7 +43,7 @@ from nexent_gql.ports.secrets import SecretBox
 from nexent_gql.ports.texts import Texts
 from nexent_gql.ports.tools import Tool
 from nexent_gql.ports.wakeups import Wakeups
-from nexent_gql.settings import Settings, SettingsError
+from nexent_gql.settings import OutboundSettings, SeedSettings, Settings, SettingsError
 from nexent_gql.telemetry import metrics_registry, serve_metrics
 from nexent_gql.telemetry.loop import watched_loop
 
@@ -128,7 +130,11 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         database = await stack.enter_async_context(open_database(settings))
         redis = await stack.enter_async_context(open_redis(settings.redis_url.get_secret_value()))
         client = await stack.enter_async_context(
-            outbound_client(settings.outbound.reach, max_connections=settings.jobs.slots_of("runs") * 2)
+            outbound_client(
+                settings.outbound.reach,
+                allowed=allowed_targets(settings.outbound, SeedSettings()),
+                max_connections=settings.jobs.slots_of("runs") * 2,
+            )
         )
         processes = await stack.enter_async_context(
             ChildProcessPool(size=settings.processes.max_tasks, tasks_per_child=settings.processes.tasks_per_child)
@@ -150,6 +156,24 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             clock=utc_now,
             settings=settings,
         )
+
+
+def allowed_targets(outbound: OutboundSettings, seed: SeedSettings) -> Sequence[Target]:
+    """Return where the operator lets this installation connect, whatever its reach.
+
+    Raises:
+        SettingsError: OPENAI_BASE_URL names no host.
+    """
+    targets = [Target.parse(text) for text in outbound.allowed]
+    if seed.openai_base_url:
+        try:
+            parts = urlsplit(seed.openai_base_url)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+            targets.append(Target.parse(f"{host or ''}:{port}"))
+        except ValueError as error:
+            raise SettingsError(f"OPENAI_BASE_URL: {error}") from None
+    return targets
 
 
 @asynccontextmanager

@@ -7,10 +7,11 @@ from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nexent_gql.api.settings import ApiSettings
+from nexent_gql.kernel.urls import Target
 
 
 class _Section(BaseModel):
@@ -118,8 +119,22 @@ class OutboundSettings(_Section):
     """Which addresses tenants may point at."""
 
     reach: Literal["any", "public"] = Field(
-        default="any", description="`public` refuses loopback and private networks; metadata services always are."
+        default="public",
+        description="`public` refuses loopback and private networks, `any` only metadata services and ports of other "
+        "services than the web's. `up` takes `any` while it listens on loopback and strangers can't sign up.",
     )
+    allowed: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts (`name`, `name:port`), addresses and networks (CIDR) that are always in reach, on any port. "
+        "The host of OPENAI_BASE_URL always is.",
+    )
+
+    @field_validator("allowed")
+    @classmethod
+    def _targets(cls, allowed: tuple[str, ...]) -> tuple[str, ...]:
+        for text in allowed:
+            Target.parse(text)
+        return allowed
 
 
 class SeedSettings(BaseSettings):

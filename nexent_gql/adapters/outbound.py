@@ -6,7 +6,7 @@ a redirect: all come through here.
 """
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterable, Generator
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Sequence
 from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
@@ -15,6 +15,7 @@ import httpx2
 
 from nexent_gql.adapters.outbound_addresses import Reach
 from nexent_gql.adapters.outbound_backend import GuardedBackend, OutboundRefusedError, Resolver, resolve
+from nexent_gql.kernel.urls import Target, has_misleading_escapes
 
 __all__ = ["OutboundRefusedError", "Reach", "outbound_client"]
 
@@ -35,6 +36,7 @@ ERRORS: tuple[tuple[type[Exception], type[httpx2.TransportError]], ...] = (
 def outbound_client(
     reach: Reach,
     *,
+    allowed: Sequence[Target] = (),
     max_connections: int = 100,
     connect_timeout_s: float = 10,
     pool_timeout_s: float = 10,
@@ -47,8 +49,9 @@ def outbound_client(
     tenants may share it. Reading and writing have no time limit here; callers set theirs.
 
     Args:
-        reach: "public", or "any" for installations that use servers in their own network. Metadata services and
-            link-local addresses are out of reach for both.
+        reach: "public", or "any" for installations that use servers in their own network. Metadata services,
+            link-local addresses and ports of other protocols are out of reach for both.
+        allowed: Where the operator lets it connect besides, on whatever port.
         max_connections: The most connections at once; further requests wait for `pool_timeout_s`.
         connect_timeout_s: Time for name resolution, connecting and TLS each.
         pool_timeout_s: How long a request waits for a free connection.
@@ -60,7 +63,7 @@ def outbound_client(
         max_connections=max_connections,
         max_keepalive_connections=max_connections // 2,
         keepalive_expiry=15,
-        network_backend=GuardedBackend(reach, resolver),
+        network_backend=GuardedBackend(reach, resolver, allowed),
     )
     return httpx2.AsyncClient(
         transport=GuardedTransport(pool),
@@ -132,13 +135,15 @@ class GuardedBody(httpx2.AsyncByteStream):
 
 
 def refuse_odd(url: httpx2.URL) -> None:
-    """Refuse schemes other than the web's, and credentials in the address: they end up in logs and mislead readers."""
+    """Refuse what programs read in different ways: other schemes, credentials, and escapes that hide a path's end."""
     if url.scheme not in {"http", "https"}:
         raise OutboundRefusedError("Only http and https addresses can be used.")
     if url.userinfo:
         raise OutboundRefusedError("Leave user name and password out of the address.")
     if not url.host:
         raise OutboundRefusedError("The address names no host.")
+    if has_misleading_escapes(url.raw_path.partition(b"?")[0].decode("ascii", "replace")):
+        raise OutboundRefusedError("The address's path has escapes that are read in different ways.")
 
 
 @contextmanager

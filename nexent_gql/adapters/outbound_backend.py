@@ -9,11 +9,29 @@ import httpx2
 
 from nexent_gql.adapters.outbound_addresses import Reach, is_allowed
 from nexent_gql.adapters.outbound_stream import NetworkStream
+from nexent_gql.kernel.urls import Target
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Turns a host and a port into addresses; raises OSError when there are none."""
 
-PORTS_OF_OTHER_PROTOCOLS = frozenset({21, 22, 23, 25, 110, 143, 465, 587, 993, 995, 3306, 5432, 6379, 11211})
+_WEB_PORTS = frozenset({80, 443})
+_FIRST_FREE_PORT = 1024
+PORTS_OF_OTHER_SERVICES = frozenset(
+    {
+        *(1433, 1521, 3306, 5432, 5433, 6432, 9042, 27017, 27018, 27019),  # databases
+        *(6379, 6380, 11211, 26379),  # caches
+        *(1883, 4222, 5671, 5672, 8883, 9092, 15672, 61616),  # brokers
+        *(2049, 3128, 3260, 3389, 5900, 5901, 5985, 5986),  # files, proxies, remote control
+        *(2181, 2375, 2376, 2379, 2380, 6443, 8500, 10250, 10255),  # control planes
+        *(5984, 9200, 9300),  # search and document stores that speak HTTP
+    }
+)
+"""Ports above 1023 where other services than models and tools usually listen."""
+
+
+def is_web_port(port: int) -> bool:
+    """Tell whether web servers usually listen on a port: 80, 443, and those above 1023 that no other service has."""
+    return port in _WEB_PORTS or (port >= _FIRST_FREE_PORT and port not in PORTS_OF_OTHER_SERVICES)
 
 
 class OutboundRefusedError(httpx2.TransportError):
@@ -29,9 +47,10 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
     """Resolves a name once, refuses it unless all its addresses are allowed, and connects to just those."""
 
-    def __init__(self, reach: Reach, resolver: Resolver = resolve) -> None:
+    def __init__(self, reach: Reach, resolver: Resolver = resolve, allowed: Sequence[Target] = ()) -> None:
         self._reach: Reach = reach
         self._resolver = resolver
+        self._allowed = allowed
 
     async def connect_tcp(
         self,
@@ -70,15 +89,24 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
-        if self._reach == "public" and port in PORTS_OF_OTHER_PROTOCOLS:
+        if not is_web_port(port) and not self._may_be_allowed(host, port):
             raise OutboundRefusedError(f"Port {port} is not one of a web server.")
         try:
             addresses = await self._resolver(host, port)
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError(str(error)) from error
-        if not addresses or not all(is_allowed(address, self._reach) for address in addresses):
+        if not addresses or not all(self._permits(host, address, port) for address in addresses):
             raise OutboundRefusedError("The address lies in a network that this installation does not connect to.")
         return addresses
+
+    def _may_be_allowed(self, host: str, port: int) -> bool:
+        """Tell whether the operator's list may name this host or its addresses, which are not known yet."""
+        return any(target.network is not None or target.covers(host, "", port) for target in self._allowed)
+
+    def _permits(self, host: str, address: str, port: int) -> bool:
+        if any(target.covers(host, address, port) for target in self._allowed):
+            return is_allowed(address, "any")
+        return is_web_port(port) and is_allowed(address, self._reach)
 
     async def _connect(
         self,

@@ -16,6 +16,7 @@ from nexent_gql.settings import Settings, SettingsError, read_settings
 DEFAULT_STATE_DIR = Path(".nexent")
 _CONNECTION = "connection.json"
 _KEY_FILE = "secret_key"
+_REACH = "outbound_reach"
 
 state_dir_option = click.option(
     "--state-dir",
@@ -37,8 +38,8 @@ def secret_key(state_dir: Path) -> str:
     return path.read_text().strip()
 
 
-def remember_connection(state_dir: Path, engines: Engines) -> None:
-    """Tell later commands where the engines are; the file holds passwords."""
+def remember_connection(state_dir: Path, engines: Engines, reach: str | None = None) -> None:
+    """Tell later commands where the engines are, and the outbound reach if `up` chose one; the file holds passwords."""
     logins = RunTimeUrls.derive(engines.database_url, SecretStr(secret_key(state_dir)))
     facts = {
         "database_url": logins.database_url,
@@ -47,6 +48,8 @@ def remember_connection(state_dir: Path, engines: Engines) -> None:
         "redis_url": engines.redis_url,
     }
     facts = {name: url for name, url in facts.items() if f"NEXENT_{name.upper()}" not in os.environ}
+    if reach:
+        facts[_REACH] = reach
     _write_private(state_dir / _CONNECTION, json.dumps(facts))
 
 
@@ -60,6 +63,9 @@ def find_settings(state_dir: Path) -> Settings:
     path = state_dir / _CONNECTION
     if path.exists():
         facts = cast("dict[str, str]", json.loads(path.read_text()))
+        reach = facts.pop(_REACH, None)
+        if reach and not os.environ.get("NEXENT_OUTBOUND__REACH"):
+            known["outbound"] = {"reach": reach}
         known |= {name: url for name, url in facts.items() if f"NEXENT_{name.upper()}" not in os.environ}
         known["secret_key"] = secret_key(state_dir)
     elif "NEXENT_DATABASE_URL" not in os.environ:

@@ -4,7 +4,7 @@ import http.client
 import os
 import signal
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -15,6 +15,7 @@ from nexent_gql.cli.children import Child, python_command
 from nexent_gql.cli.listener import DEFAULT_PORT, listen
 from nexent_gql.cli.state import find_settings, remember_connection, state_dir_option
 from nexent_gql.embedded import AlreadyRunningError, EngineError, Engines, EngineSet, Launcher, StateLock, launcher
+from nexent_gql.kernel.addresses import is_loopback
 from nexent_gql.settings import Settings, SettingsError
 
 _READY_TIMEOUT_S = 60.0
@@ -22,6 +23,8 @@ _STOP_TIMEOUT_S = 15.0
 _WATCH_S = 0.2
 _POLL_READY_S = 0.05
 _MIGRATION_URL = "NEXENT_MIGRATION_DATABASE_URL"
+_SIGN_UP, _REACH = "NEXENT_AUTH__SIGN_UP", "NEXENT_OUTBOUND__REACH"
+_FALSE = ("false", "0", "off", "no", "f", "n")
 _DATABASE_URLS = ("NEXENT_DATABASE_URL", "NEXENT_SYSTEM_DATABASE_URL", _MIGRATION_URL)
 
 
@@ -66,7 +69,7 @@ def _run(lock: StateLock, state_dir: Path, host: str, port: int, worker_count: i
     api, *workers = _processes(user, state_dir, host, port, worker_count)
     try:
         api.start()
-        remember_connection(state_dir, _start_engines(engines))
+        remember_connection(state_dir, _start_engines(engines), local_defaults(host, os.environ).get(_REACH))
         for child in workers:
             child.start()
         settings = find_settings(state_dir)
@@ -107,6 +110,7 @@ def _processes(user: Launcher, state_dir: Path, host: str, port: int, worker_cou
     """Yield the API, which prepares the database, then the workers."""
     environment = {**os.environ, "NEXENT_STATE_DIR": str(state_dir), "NEXENT_DEMO": "true"}
     environment.pop(_MIGRATION_URL, None)
+    environment |= local_defaults(host, environment)
     logs = state_dir / "log"
     logs.mkdir(exist_ok=True)
     serve = python_command("nexent_gql.cli", "serve", "--prepare", "--host", host, "--port", str(port))
@@ -135,6 +139,19 @@ def _facts(settings: Settings) -> dict[str, str]:
         "SECRET_KEY": settings.secret_key,
     }
     return {f"NEXENT_{name}": secret.get_secret_value() for name, secret in secrets.items()}
+
+
+def local_defaults(host: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return settings for a server that only this machine reaches, where the environment does not say otherwise.
+
+    Strangers can't sign up there, and models of this machine and its network are in reach.
+    """
+    if not is_loopback(host):
+        return {}
+    sign_up = environment.get(_SIGN_UP) or "false"
+    if sign_up.strip().lower() not in _FALSE:
+        return {}
+    return {_SIGN_UP: "false", _REACH: environment.get(_REACH) or "any"}
 
 
 def _owner(settings: Settings) -> dict[str, str]:

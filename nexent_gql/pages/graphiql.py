@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from nexent_gql.pages.files import VENDOR
+from nexent_gql.pages.origins import own_sources
 
 _CDN = "https://cdn.jsdelivr.net"
 _PAGE = """<!doctype html>
@@ -59,7 +60,7 @@ def read_assets() -> list[Asset]:
     return [Asset(**asset) for asset in cast("list[dict[str, str]]", listed)]
 
 
-async def graphiql_page(_request: Request) -> Response:
+async def graphiql_page(request: Request) -> Response:
     """Answer a browser that opens the API's address."""
     assets = read_assets()
     styles = [_style(asset) for asset in assets if asset.name.endswith(".css")]
@@ -67,8 +68,8 @@ async def graphiql_page(_request: Request) -> Response:
     source = "'self'" if all(asset.url.startswith("/") for asset in assets) else f"'self' {_CDN}"
     policy = (
         f"default-src 'none'; script-src {source}; style-src {source} 'unsafe-inline'; font-src {source} data:; "
-        "img-src 'self' data:; connect-src 'self' ws: wss:; worker-src blob:; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'"
+        f"img-src 'self' data:; connect-src {own_sources(request)}; worker-src blob:; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
     )
     body = _PAGE.format(styles="\n".join(styles), scripts="\n".join(scripts))
     return HTMLResponse(body, headers={"Content-Security-Policy": policy, "Cache-Control": "no-cache"})

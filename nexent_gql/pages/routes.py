@@ -3,17 +3,16 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from nexent_gql.pages.files import STATIC, VENDOR, read_folder
+from nexent_gql.pages.origins import is_from_here, own_sources
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src {sources}; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
@@ -34,7 +33,8 @@ def page_routes(issue_demo_token: IssueDemoToken | None) -> Sequence[BaseRoute]:
     files = {**read_folder(VENDOR), **read_folder(STATIC)}
 
     async def page(request: Request) -> Response:
-        return files["index.html"].answer(request, {"Content-Security-Policy": _POLICY})
+        policy = _POLICY.format(sources=own_sources(request))
+        return files["index.html"].answer(request, {"Content-Security-Policy": policy})
 
     async def static(request: Request) -> Response:
         file = files.get(request.path_params["name"])
@@ -54,32 +54,6 @@ def page_routes(issue_demo_token: IssueDemoToken | None) -> Sequence[BaseRoute]:
         Route("/static/{name}", static, methods=["GET"]),
         Route("/session/demo", demo, methods=["POST"]),
     ]
-
-
-def is_from_here(request: Request) -> bool:
-    """Tell whether a page of ours, opened on this machine, asks.
-
-    Address and Host are loopback (a name that was rebound to it is not), no proxy stands between, the origin is our
-    own, and the content type is one that a foreign page can't send without being asked first.
-    """
-    host = request.headers.get("host", "")
-    origin = request.headers.get("origin")
-    proxied = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
-    return (
-        request.client is not None
-        and _is_loopback(request.client.host)
-        and _is_loopback(urlsplit(f"//{host}").hostname or "")
-        and not proxied
-        and (origin is None or urlsplit(origin).netloc == host)
-        and request.headers.get("content-type", "").split(";")[0].strip() == "application/json"
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _refused(status: int, message: str) -> Response:

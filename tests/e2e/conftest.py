@@ -35,7 +35,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[Installation]:
     """A running installation with two workers."""
-    with running(Installation(Path(tmp_path_factory.mktemp("house")) / "state", workers=2)) as made:
+    state_dir = Path(tmp_path_factory.mktemp("house")) / "state"
+    environment = {"NEXENT_AUTH__SIGN_UP": "true", "NEXENT_OUTBOUND__REACH": "any"}
+    with running(Installation(state_dir, environment=environment, workers=2)) as made:
         yield made
 
 

@@ -8,7 +8,7 @@ import graphql
 import schemathesis
 from hypothesis import strategies as st
 
-NOBODY_LISTENS = "http://127.0.0.1:9/v1"
+NOBODY_LISTENS = "http://127.0.0.1:1024/v1"
 
 
 class _Operation(Protocol):

@@ -240,7 +240,7 @@ class TestCheck:
     @pytest.mark.parametrize(
         ("base_url", "code", "cause"),
         [
-            ("http://127.0.0.1:1/v1", "MODEL_UNREACHABLE", "CONNECTION_REFUSED"),
+            ("http://127.0.0.1:1024/v1", "MODEL_UNREACHABLE", "CONNECTION_REFUSED"),
             ("http://no-such-host.invalid/v1", "MODEL_UNREACHABLE", "DNS"),
             (f"http://{'a' * 70}.example/v1", "MODEL_UNREACHABLE", "DNS"),
             ("", "MODEL_ADDRESS_REFUSED", "INVALID_URL"),

@@ -79,7 +79,7 @@ async def test_each_failure_has_a_code_and_advice(app: Studio, dev: Principal, p
     cases = {
         "MODEL_KEY_REFUSED": {"providerModel": "good", "baseUrl": base, "apiKey": "sk-wrong"},
         "MODEL_NOT_FOUND": {"providerModel": "gone", "baseUrl": base, "apiKey": CANARY},
-        "MODEL_UNREACHABLE": {"providerModel": "good", "baseUrl": "http://127.0.0.1:9/v1", "apiKey": CANARY},
+        "MODEL_UNREACHABLE": {"providerModel": "good", "baseUrl": "http://127.0.0.1:1024/v1", "apiKey": CANARY},
         "MODEL_TIMEOUT": {"providerModel": "silent", "baseUrl": base, "apiKey": CANARY},
         "MODEL_OVERLOADED": {"providerModel": "busy", "baseUrl": base, "apiKey": CANARY},
         "MODEL_ADDRESS_REFUSED": {"providerModel": "good", "baseUrl": "http://169.254.169.254/v1"},

@@ -9,6 +9,7 @@ import pytest
 
 from nexent_gql.adapters.outbound import OutboundRefusedError, Reach, outbound_client
 from nexent_gql.adapters.outbound_backend import Resolver, resolve
+from nexent_gql.kernel.urls import Target
 
 METADATA = "169.254.169.254"
 REFUSALS = (OutboundRefusedError, httpx2.InvalidURL, httpx2.UnsupportedProtocol)
@@ -196,6 +197,55 @@ async def test_odd_urls_are_refused_for_any_network(url: str) -> None:
 async def test_one_inner_address_spoils_a_name(answers: list[str], listener: Listener) -> None:
     async with client_for("public", names(answers)) as client:
         await refused(client, f"http://example.com:{listener.port}/")
+    assert listener.connections == 0
+
+
+PORTS = (22, 25, 110, 465, 1023, 1433, 2375, 2379, 3306, 5432, 5672, 6379, 9200, 10250, 11211, 27017)
+
+
+@pytest.mark.parametrize("reach", ["public", "any"])
+@pytest.mark.parametrize("port", PORTS)
+async def test_ports_of_other_services_are_refused_before_anything_is_asked(reach: Reach, port: int) -> None:
+    asked: list[str] = []
+
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        del port
+        asked.append(host)
+        return ["8.8.8.8"]
+
+    async with client_for(reach, resolver) as client:
+        assert await refused(client, f"http://example.com:{port}/") == f"Port {port} is not one of a web server."
+    assert asked == []
+
+
+async def test_open_closed_and_missing_servers_of_inner_networks_look_alike(listener: Listener) -> None:
+    urls = [
+        f"http://127.0.0.1:{listener.port}/",
+        "http://127.0.0.1:1024/",
+        "http://10.255.255.1/",
+        "http://[::1]:1024/",
+    ]
+    async with client_for("public") as client:
+        assert len({await refused(client, url) for url in urls}) == 1
+    assert listener.connections == 0
+
+
+@pytest.mark.parametrize("entry", ["127.0.0.1", "127.0.0.0/8", "models.internal", "models.internal:{port}"])
+async def test_what_the_operator_allows_is_in_reach_of_a_public_client(entry: str, listener: Listener) -> None:
+    allowed = [Target.parse(entry.format(port=listener.port))]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    async with outbound_client("public", allowed=allowed, ssl_context=context, resolver=names(["127.0.0.1"])) as client:
+        assert (await client.get(f"http://models.internal:{listener.port}/")).status_code == 200
+    async with outbound_client("public", allowed=allowed, ssl_context=context, resolver=names([METADATA])) as client:
+        await refused(client, f"http://models.internal:{listener.port}/")
+        await refused(client, "http://other.internal/")
+
+
+@pytest.mark.parametrize("escape", ["%0d%0aX: y", "%00", "%3f", "%23", "%2e%2e", "%5c"])
+async def test_escapes_that_hide_the_end_of_a_path_are_refused(escape: str, listener: Listener) -> None:
+    async with client_for("any") as client:
+        with pytest.raises(REFUSALS):
+            await client.get(f"http://127.0.0.1:{listener.port}/v1{escape}/chat")
     assert listener.connections == 0
 
 

@@ -24,6 +24,8 @@ PURGE_S = 330
 """The longest time until the workers purge again what is past its keep."""
 SETTLE_S = 15.0
 SETTINGS = {
+    "NEXENT_AUTH__SIGN_UP": "true",
+    "NEXENT_OUTBOUND__REACH": "any",
     "NEXENT_RUNS__EVENTS_TTL_S": str(KEEP_S),
     "NEXENT_JOBS__RETENTION_S": str(KEEP_S),
     "NEXENT_AUTH__REFRESH_TTL_S": str(KEEP_S),

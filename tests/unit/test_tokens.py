@@ -55,6 +55,11 @@ def sign(payload: object, *, key: bytes = KEY, header: Mapping[str, object] = HE
     return f"{content}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
 
 
+ODD_TIMES = (1e300, -1e300, 10**400, float("inf"), float("nan"), [1], {"a": 1}, "9" * 5_000, 2**63, 253_402_300_800)
+ODD_VALUES = (1, 1.5, True, [str(USER)], {"a": str(USER)}, "", "x" * 100_000, "\0", "\ud800", f"{USER}\n{USER}")
+IDS = ("sub", "tid", "sid")
+
+
 def refused() -> dict[str, str]:
     """Return tokens that have to be refused, by what is wrong with them."""
     now = int(utc_now().timestamp())
@@ -88,6 +93,11 @@ def refused() -> dict[str, str]:
         "expired": sign(claims(iat=now - 100, exp=now - 6)),
         "issued in the future": sign(claims(iat=now + 3_600, exp=now + 7_200)),
         "an end that is no number": sign(claims(exp="never")),
+        **{f"an end that is {value!r:.20}": sign(claims(exp=value)) for value in ODD_TIMES},
+        **{f"issued at {value!r:.20}": sign(claims(iat=value)) for value in ODD_TIMES if value != -1e300},
+        **{f"not before {value!r:.20}": sign(claims(nbf=value)) for value in ODD_TIMES if value != -1e300},
+        **{f"{name} that is {value!r:.20}": sign(claims(**{name: value})) for name in IDS for value in ODD_VALUES},
+        "claims within claims": sign(claims(tid=json.loads("[" * 400 + "]" * 400))),
         "a tenant that is no id": sign(claims(tid="somewhere")),
         "a session that is no id": sign(claims(sid="1")),
         "claims that are a list": sign(["a"]),

@@ -166,5 +166,6 @@ def url_of(endpoint: ModelEndpoint, added: str) -> httpx2.URL:
         raise ModelAddressError(
             "The base URL is not a web address. It looks like https://api.example.com/v1.", cause="INVALID_URL"
         )
-    path = url.path.rstrip("/")
-    return url.copy_with(path=path if path.endswith(added) else f"{path}{added}")
+    path, mark, query = url.raw_path.partition(b"?")
+    path, end = path.rstrip(b"/"), added.encode()
+    return url.copy_with(raw_path=(path if path.endswith(end) else path + end) + mark + query)

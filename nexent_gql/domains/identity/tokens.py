@@ -24,6 +24,8 @@ AUDIENCE = "nexent-gql/api"
 TYPE = "at+jwt"
 LEEWAY_S = 5
 _MAX_KNOWN = 10_000
+_UNREADABLE = (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, OSError, RecursionError)
+"""What odd claims raise, in PyJWT or here: numbers that are no time, text that is no id, lists where text belongs."""
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub", "tid", "sid", "jti"]
 
 
@@ -103,7 +105,7 @@ class AccessTokens:
             if token["header"].get("typ") != TYPE:
                 raise InvalidTokenError
             return _claims(token["payload"])
-        except (jwt.InvalidTokenError, ValueError) as error:
+        except _UNREADABLE as error:
             raise InvalidTokenError from error
 
 

@@ -1,7 +1,7 @@
 """What a model may be: names, addresses and keys that make sense."""
 
 from dataclasses import dataclass, replace
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -9,6 +9,7 @@ from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.patch import UNSET, Unset
 from nexent_gql.kernel.text import Path, line, secret
+from nexent_gql.kernel.urls import web_url_problem
 from nexent_gql.ports.llm import Dialect
 
 MAX_NAME_CHARS = 100
@@ -80,17 +81,11 @@ def checked_url(text: str, path: Path = ("baseUrl",)) -> str:
     """Return the address that the path of the dialect is added to, without a slash at its end.
 
     Raises:
-        InvalidInputError: It is no http or https URL of a host, or has a user, a query or a fragment.
+        InvalidInputError: See `web_url_problem`.
     """
     url = line(text, *path, max_chars=MAX_URL_CHARS)
-    parts = _split(url)
-    if parts is None:
-        message = "This must be an http or https URL of printable ASCII, such as https://api.openai.com/v1."
-        raise InvalidInputError(message, path=path)
-    if "@" in parts.netloc:
-        raise InvalidInputError("The URL must not hold a user or password; use apiKey.", path=path)
-    if "?" in url or "#" in url:
-        raise InvalidInputError("The URL must not have a query or a fragment.", path=path)
+    if problem := web_url_problem(url):
+        raise InvalidInputError(problem, path=path)
     url = url.rstrip("/")
     for suffix in _MISTAKEN_SUFFIXES:
         url = url.removesuffix(suffix)
@@ -131,17 +126,6 @@ def merged(row: ChatModel, patch: ModelPatch) -> ModelConfig:
         message = "With another server in baseUrl, enter the key again, or null for none."
         raise InvalidInputError(message, path=("apiKey",))
     return config
-
-
-def _split(url: str) -> SplitResult | None:
-    """Return the parts of a URL that a client would read the same way."""
-    try:
-        parts = urlsplit(url)
-        port_is_possible = parts.port != 0
-    except ValueError:
-        return None
-    plain = all("!" <= char <= "~" and char not in '"<>\\^`{|}' for char in url)
-    return parts if plain and port_is_possible and parts.scheme in ("http", "https") and parts.hostname else None
 
 
 def _origin(url: str) -> tuple[str, str]:
