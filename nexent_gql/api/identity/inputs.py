@@ -1,4 +1,4 @@
-"""What clients say about accounts and credentials."""
+"""Inputs of mutations of accounts and credentials."""
 
 from datetime import datetime
 
@@ -21,7 +21,7 @@ class SignUpInput:
     tenant_name: str = strawberry.field(description="Name of the tenant, 1 to 80 characters in one line.")
 
 
-@strawberry.input(description="A credential that a person remembers.")
+@strawberry.input(description="An e-mail address and a password.")
 class SignInInput:
     """See `SignInService.sign_in`."""
 
@@ -34,7 +34,7 @@ class SignInInput:
     )
 
 
-@strawberry.input(description="A session to go on with.")
+@strawberry.input(description="The session to continue.")
 class RefreshSessionInput:
     """See `SessionService.refresh`."""
 
@@ -54,19 +54,19 @@ class SignOutInput:
 class CreateApiKeyInput:
     """See `ApiKeyService.create`."""
 
-    name: str = strawberry.field(description="What it is for, 1 to 80 characters in one line.")
+    name: str = strawberry.field(description="Purpose of the key, 1 to 80 characters in one line.")
     scopes: list[Scope] = strawberry.field(
         default_factory=lambda: [Scope.READ, Scope.WRITE],
-        description="What it may be used for, at least one; both when nothing is said.",
+        description="What the key may be used for, at least one. Defaults to both.",
     )
     expires_at: datetime | None = strawberry.field(
-        default=None, description="When it ends, at most ten years ahead. Null or left out: not by itself."
+        default=None, description="When it expires, at most ten years ahead. Null or omitted: never."
     )
 
 
 @strawberry.input(description="Which API key to revoke.")
 class RevokeApiKeyInput:
-    """An id."""
+    """See `ApiKeyService.revoke`."""
 
     id: strawberry.ID = strawberry.field(description="The key: your own, or as an administrator anybody's.")
 
@@ -94,7 +94,7 @@ class SetUserRoleInput:
     role: Role = strawberry.field(description="The new role; not above your own.")
 
 
-@strawberry.input(description="Whom to lock out.")
+@strawberry.input(description="The user to deactivate.")
 class DeactivateUserInput:
     """See `UserService.deactivate`."""
 

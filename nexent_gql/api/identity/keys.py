@@ -25,19 +25,19 @@ class ApiKey(relay.Node):
     name: str = strawberry.field(description="What it is for, 1 to 80 characters; not unique.")
     prefix: str = strawberry.field(description="How the key begins, to tell which one it is. The rest is not stored.")
     scopes: list[Scope] = strawberry.field(description="What it may be used for.")
-    created_at: datetime = strawberry.field(description="When it was made.")
-    expires_at: datetime | None = strawberry.field(description="When it ends; null: not by itself.")
+    created_at: datetime = strawberry.field(description="When it was created.")
+    expires_at: datetime | None = strawberry.field(description="When it expires; null when it does not.")
     last_used_at: datetime | None = strawberry.field(
-        description="When it was last used, exact to a minute; null: never."
+        description="When it was last used, exact to a minute; null when it never was."
     )
-    revoked_at: datetime | None = strawberry.field(description="When it was made worthless; null: it was not.")
+    revoked_at: datetime | None = strawberry.field(description="When it was revoked; null when it was not.")
     user_id: strawberry.Private[UUID]
 
-    user: User | None = related(user_by_id, "user_id", description="Whom it acts as.")
+    user: User | None = related(user_by_id, "user_id", description="The user it acts as.")
 
     @classmethod
     def of(cls, row: tables.ApiKey) -> Self:
-        """Map a row."""
+        """Return the node of a row."""
         return cls(
             id=row.id,
             name=row.name,

@@ -1,4 +1,4 @@
-"""Getting in and out, and changing people and keys."""
+"""Mutations of sessions, API keys and users."""
 
 import strawberry
 from pydantic import SecretStr
@@ -25,7 +25,7 @@ class CredentialMutations:
         permission_classes=[Public],
     )
     async def sign_up(self, info: Info, input: inputs.SignUpInput) -> payloads.SignUpResult:
-        """Found it."""
+        """Create a tenant and sign its owner in."""
         signed_in = await info.context.services.identity.sign_in.sign_up(
             email=input.email,
             password=SecretStr(input.password),
@@ -42,7 +42,7 @@ class CredentialMutations:
         permission_classes=[Public],
     )
     async def sign_in(self, info: Info, input: inputs.SignInInput) -> payloads.SignInResult:
-        """Begin it."""
+        """Begin a session."""
         signed_in = await info.context.services.identity.sign_in.sign_in(
             email=input.email,
             password=SecretStr(input.password),
@@ -57,7 +57,7 @@ class CredentialMutations:
         permission_classes=[Public],
     )
     async def refresh_session(self, info: Info, input: inputs.RefreshSessionInput) -> payloads.RefreshSessionResult:
-        """Exchange the token."""
+        """Exchange a refresh token."""
         sessions = info.context.services.identity.sessions
         return payloads.RefreshSessionPayload.of(await sessions.refresh(SecretStr(input.refresh_token)))
 
@@ -66,7 +66,7 @@ class CredentialMutations:
         permission_classes=[SignedIn],
     )
     async def sign_out(self, info: Info, input: inputs.SignOutInput) -> payloads.SignOutResult:
-        """End it."""
+        """End sessions of the caller."""
         await info.context.services.identity.sessions.sign_out(info.context.actor, everywhere=input.everywhere)
         return payloads.SignOutPayload(everywhere=input.everywhere)
 
@@ -75,7 +75,7 @@ class CredentialMutations:
         permission_classes=[SignedIn],
     )
     async def create_api_key(self, info: Info, input: inputs.CreateApiKeyInput) -> payloads.CreateApiKeyResult:
-        """Make it."""
+        """Create an API key of the caller."""
         made = await info.context.services.identity.api_keys.create(
             info.context.actor, name=input.name, scopes=input.scopes, expires_at=input.expires_at
         )
@@ -86,7 +86,7 @@ class CredentialMutations:
         permission_classes=[SignedIn],
     )
     async def revoke_api_key(self, info: Info, input: inputs.RevokeApiKeyInput) -> payloads.RevokeApiKeyResult:
-        """Revoke it."""
+        """Revoke an API key."""
         key = node_id(input.id, "ApiKey", "input", "id")
         row = await info.context.services.identity.api_keys.revoke(info.context.actor, key)
         return payloads.RevokeApiKeyPayload(api_key=ApiKey.of(row))
@@ -94,14 +94,14 @@ class CredentialMutations:
 
 @strawberry.type
 class UserMutations:
-    """The people of a tenant."""
+    """Users of a tenant."""
 
     @strawberry.mutation(
         description="Creates an account in your tenant. Requires the ADMIN role, and a session instead of an API key.",
         permission_classes=[_Admin],
     )
     async def create_user(self, info: Info, input: inputs.CreateUserInput) -> payloads.CreateUserResult:
-        """Make it."""
+        """Create an account in the caller's tenant."""
         actor, password = info.context.actor, SecretStr(input.password)
         row = await info.context.services.identity.users.create(
             actor,
@@ -118,7 +118,7 @@ class UserMutations:
         permission_classes=[_Admin],
     )
     async def set_user_role(self, info: Info, input: inputs.SetUserRoleInput) -> payloads.SetUserRoleResult:
-        """Change it."""
+        """Change a user's role."""
         actor, key = info.context.actor, node_id(input.id, "User", "input", "id")
         row = await info.context.services.identity.users.set_role(actor, key, input.role)
         return payloads.SetUserRolePayload(user=User.of(row, actor))
@@ -129,7 +129,7 @@ class UserMutations:
         permission_classes=[_Admin],
     )
     async def deactivate_user(self, info: Info, input: inputs.DeactivateUserInput) -> payloads.DeactivateUserResult:
-        """Lock them out."""
+        """Deactivate a user."""
         actor, key = info.context.actor, node_id(input.id, "User", "input", "id")
         row = await info.context.services.identity.users.deactivate(actor, key)
         return payloads.DeactivateUserPayload(user=User.of(row, actor))

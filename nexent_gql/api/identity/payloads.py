@@ -34,7 +34,7 @@ class _Credentials:
         )
 
 
-@strawberry.type(description="The tenant is founded, and you are signed in.")
+@strawberry.type(description="The tenant was created, and you are signed in.")
 class SignUpPayload(_Credentials):
     """See `values.SignedIn`."""
 
@@ -44,19 +44,19 @@ class SignInPayload(_Credentials):
     """See `values.SignedIn`."""
 
 
-@strawberry.type(description="The session goes on.")
+@strawberry.type(description="The session continues.")
 class RefreshSessionPayload(_Credentials):
     """See `values.SignedIn`."""
 
 
-@strawberry.type(description="The session is over; its tokens are refused everywhere within five seconds.")
+@strawberry.type(description="The session has ended; its tokens are refused everywhere within five seconds.")
 class SignOutPayload:
-    """What ended."""
+    """See `SessionService.sign_out`."""
 
     everywhere: bool = strawberry.field(description="Whether all your sessions ended.")
 
 
-@strawberry.type(description="The key is made.")
+@strawberry.type(description="The key was created.")
 class CreateApiKeyPayload:
     """See `values.NewApiKey`."""
 
@@ -66,44 +66,46 @@ class CreateApiKeyPayload:
     )
 
 
-@strawberry.type(description="The key is worthless; it is refused everywhere within five seconds.")
+@strawberry.type(description="The key was revoked; it is refused everywhere within five seconds.")
 class RevokeApiKeyPayload:
-    """The key."""
+    """See `tables.ApiKey`."""
 
     api_key: ApiKey = strawberry.field(description="The key as it is now.")
 
 
-@strawberry.type(description="The account is made.")
+@strawberry.type(description="The account was created.")
 class CreateUserPayload:
-    """The user."""
+    """See `tables.UserAccount`."""
 
     user: User = strawberry.field(description="The new user.")
 
 
 @strawberry.type(description="The user has the new role, everywhere within five seconds.")
 class SetUserRolePayload:
-    """The user."""
+    """See `tables.UserAccount`."""
 
     user: User = strawberry.field(description="The user as they are now.")
 
 
-@strawberry.type(description="The user is out: sessions and API keys are refused everywhere within five seconds.")
+@strawberry.type(
+    description="The user was deactivated; sessions and API keys are refused everywhere within five seconds."
+)
 class DeactivateUserPayload:
-    """The user."""
+    """See `tables.UserAccount`."""
 
     user: User = strawberry.field(description="The user as they are now.")
 
 
 @strawberry.type(description="The user may sign in again.")
 class ActivateUserPayload:
-    """The user."""
+    """See `tables.UserAccount`."""
 
     user: User = strawberry.field(description="The user as they are now.")
 
 
 @strawberry.type(description="Your password is changed; your other sessions are refused within five seconds.")
 class ChangePasswordPayload:
-    """The user."""
+    """See `tables.UserAccount`."""
 
     user: User = strawberry.field(description="Your account.")
 
@@ -118,7 +120,7 @@ class ResetUserPasswordPayload:
     )
 
 
-@strawberry.type(description="The sessions are over; their tokens are refused everywhere within five seconds.")
+@strawberry.type(description="The sessions have ended; their tokens are refused everywhere within five seconds.")
 class EndSessionsPayload:
     """How many ended."""
 

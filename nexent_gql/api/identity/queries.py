@@ -12,20 +12,20 @@ from nexent_gql.api.relay import After, Before, Connection, First, Last, connect
 
 @strawberry.type
 class IdentityQueries:
-    """Reads."""
+    """Queries of users and credentials."""
 
-    @strawberry.field(description="You.", permission_classes=[SignedIn])
+    @strawberry.field(description="The caller: their user, tenant and role.", permission_classes=[SignedIn])
     async def viewer(self, info: Info) -> Viewer:
-        """Look yourself up."""
+        """Return the caller."""
         return Viewer.of(await info.context.services.identity.sessions.viewer(info.context.actor))
 
     @strawberry.field(
-        description="The people of your tenant, those locked out too, newest first.", permission_classes=[SignedIn]
+        description="Users of your tenant, deactivated ones included, newest first.", permission_classes=[SignedIn]
     )
     async def users(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[User]:
-        """Page through them."""
+        """Return one page."""
         actor, service = info.context.actor, info.context.services.identity.users
         page = await service.page(actor, page_request(first, after, last, before))
         return connection(page, lambda row: User.of(row, actor), count=lambda: service.count(actor))
@@ -44,14 +44,14 @@ class IdentityQueries:
         return connection(page, lambda row: Session.of(row, actor), count=lambda: service.count(actor))
 
     @strawberry.field(
-        description="Your API keys, or as an administrator all of the tenant; revoked and expired ones too, newest "
-        "first.",
+        description="Your API keys, or with the ADMIN role all of the tenant; revoked and expired ones included, "
+        "newest first.",
         permission_classes=[SignedIn],
     )
     async def api_keys(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[ApiKey]:
-        """Page through them."""
+        """Return one page."""
         actor, service = info.context.actor, info.context.services.identity.api_keys
         page = await service.page(actor, page_request(first, after, last, before))
         return connection(page, ApiKey.of, count=lambda: service.count(actor))

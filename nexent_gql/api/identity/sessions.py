@@ -31,7 +31,7 @@ class Session(relay.Node):
 
     @classmethod
     def of(cls, row: tables.AuthSession, actor: Principal) -> Self:
-        """Map a row."""
+        """Return the node of a row."""
         return cls(
             id=row.id,
             user_agent=row.user_agent,

@@ -12,21 +12,21 @@ from nexent_gql.domains.identity import tables, values
 from nexent_gql.kernel.principal import Principal
 
 
-@strawberry.type(description="Whoever works together and shares agents, models and keys; nobody else sees any of it.")
+@strawberry.type(description="An organization whose members share agents and models; nobody else sees any of it.")
 class Tenant(relay.Node):
     """See `tables.Tenant`."""
 
     id: relay.NodeID[UUID]
     name: str = strawberry.field(description="1 to 80 characters; not unique.")
-    created_at: datetime = strawberry.field(description="When it was founded.")
+    created_at: datetime = strawberry.field(description="When it was created.")
 
     @classmethod
     def of(cls, row: tables.Tenant) -> Self:
-        """Map a row."""
+        """Return the node of a row."""
         return cls(id=row.id, name=row.name, created_at=row.created_at)
 
 
-@strawberry.type(description="A person in your tenant.")
+@strawberry.type(description="A user of your tenant.")
 class User(relay.Node):
     """See `tables.UserAccount`."""
 
@@ -39,7 +39,7 @@ class User(relay.Node):
     time_zone: str | None = strawberry.field(
         description="IANA name of their time zone; null: none was named, so agents use UTC, and null unless it is you."
     )
-    created_at: datetime = strawberry.field(description="When the account was made.")
+    created_at: datetime = strawberry.field(description="When the account was created.")
     deactivated_at: datetime | None = strawberry.field(description="When they were deactivated; null while active.")
     password_expires_at: datetime | None = strawberry.field(
         description="When the temporary password that an administrator set ends; null once the user has chosen one, "
@@ -71,7 +71,7 @@ class Viewer:
     role: Role = strawberry.field(description="What you may do.")
     scopes: list[Scope] = strawberry.field(description="What this credential may be used for; a session has all.")
     expires_at: datetime | None = strawberry.field(
-        description="When this credential ends, and open subscriptions with it; null: not by itself."
+        description="When this credential expires, and open subscriptions with it; null when it does not."
     )
 
     @classmethod

@@ -156,7 +156,7 @@ class IdentityRepository:
         return await self._count(self._api_keys(owner_id))
 
     async def count_valid_api_keys(self, owner_id: UUID, now: datetime) -> int:
-        """Count keys that open the door."""
+        """Count keys that are neither revoked nor expired."""
         ends = col(ApiKey.expires_at)
         valid = self._api_keys(owner_id).where(col(ApiKey.revoked_at).is_(None), or_(ends.is_(None), ends > now))
         return await self._count(valid)
@@ -239,7 +239,7 @@ class CredentialLookup:
         return None if row is None else (row[0], row[1])
 
     async def roles(self, credentials: Collection[UUID], now: datetime) -> dict[UUID, Role]:
-        """Return the users' roles by sessions and API keys; those that open no door are left out."""
+        """Return the users' roles by sessions and API keys; credentials that are not valid are left out."""
         ids, found = list(credentials), dict[UUID, Role]()
         for start in range(0, len(ids), _ASKED_AT_ONCE):
             some = ids[start : start + _ASKED_AT_ONCE]

@@ -80,7 +80,7 @@ class ApiKeyService:
             return await IdentityRepository(session, actor.tenant_id).api_keys(ids, _owner(actor))
 
     async def revoke(self, actor: Principal, api_key_id: UUID) -> ApiKey:
-        """Make a key worthless, everywhere within five seconds. Twice is fine.
+        """Revoke a key, everywhere within five seconds. Idempotent.
 
         Raises:
             ApiKeyNotFoundError: The caller sees no such key.

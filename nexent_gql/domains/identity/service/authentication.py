@@ -65,12 +65,12 @@ class Authenticator:
 
     async def _find(self, key: ApiKeyText, digest: bytes) -> tuple[ApiKey, UserAccount]:
         async with self._db.system() as session:
-            found = await CredentialLookup(session).api_key(key.key_id)
-        if found is None or not hmac.compare_digest(found[0].secret_hash, digest):
+            match = await CredentialLookup(session).api_key(key.key_id)
+        if match is None or not hmac.compare_digest(match[0].secret_hash, digest):
             raise InvalidTokenError
-        if found[0].revoked_at is not None or found[1].deactivated_at is not None:
+        if match[0].revoked_at is not None or match[1].deactivated_at is not None:
             raise InvalidTokenError
-        return found
+        return match
 
     async def _touch(self, row: ApiKey, now: datetime) -> None:
         if row.last_used_at is None or now - row.last_used_at >= _TOUCH_EVERY:

@@ -1,4 +1,4 @@
-"""What credentials were found to stand for, for a few seconds."""
+"""A cache of the principals of credentials, for a few seconds."""
 
 from collections import OrderedDict
 from time import monotonic
@@ -20,9 +20,9 @@ class IdentityCache:
         self._entries: OrderedDict[object, tuple[float, Principal]] = OrderedDict()
 
     def get(self, key: object) -> Principal | None:
-        """Return what was found, unless it is too old."""
-        found = self._entries.get(key)
-        return found[1] if found is not None and found[0] > monotonic() else None
+        """Return the principal of a credential; None when it is not cached, or too old."""
+        entry = self._entries.get(key)
+        return entry[1] if entry is not None and entry[0] > monotonic() else None
 
     def put(self, key: object, principal: Principal) -> None:
         """Remember; the oldest is forgotten when there are too many."""

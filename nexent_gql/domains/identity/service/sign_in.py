@@ -1,4 +1,4 @@
-"""Getting in: by password, by founding a tenant, and as the demo user."""
+"""Signing in by password, signing up, and the demo user."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -82,7 +82,7 @@ class SignInService:
             user.password_hash = await self._passwords.hash(policy.normal(password))
             with translated({UNIQUE_EMAIL: EmailTakenError()}):
                 async with self._db.transaction(tenant.id) as session:
-                    await self._found(IdentityRepository(session, tenant.id), tenant, user)
+                    await self._insert(IdentityRepository(session, tenant.id), tenant, user)
                     return await self._sessions.begin(session, user, tenant, client)
 
     async def sign_in(
@@ -123,7 +123,7 @@ class SignInService:
         user = await self._find(key)
         if user is None:
             try:
-                user = await self._found_demo(email)
+                user = await self._create_demo(email)
             except EmailTakenError:
                 user = await self._find(key)
         if user is None or user.password_hash is not None or user.deactivated_at is not None:
@@ -132,7 +132,7 @@ class SignInService:
 
     @asynccontextmanager
     async def _turn(self) -> AsyncGenerator[None]:
-        """Wait for one of a few places, so that a rush at the door leaves the database to those who are in."""
+        """Wait for one of a few places, so that a burst of sign-ins leaves the database to signed-in users."""
         if self._queued >= _MOST_QUEUED:
             raise PasswordsBusyError
         self._queued += 1
@@ -178,15 +178,15 @@ class SignInService:
         async with self._db.system() as session:
             return await CredentialLookup(session).user_by_email_key(key)
 
-    async def _found_demo(self, email: str) -> UserAccount:
+    async def _create_demo(self, email: str) -> UserAccount:
         tenant = Tenant(name="Demo")
         user = self._new_user(tenant.id, email, "Demo user")
         with translated({UNIQUE_EMAIL: EmailTakenError()}):
             async with self._db.transaction(tenant.id) as session:
-                await self._found(IdentityRepository(session, tenant.id), tenant, user)
+                await self._insert(IdentityRepository(session, tenant.id), tenant, user)
         return user
 
-    async def _found(self, repository: IdentityRepository, tenant: Tenant, user: UserAccount) -> None:
+    async def _insert(self, repository: IdentityRepository, tenant: Tenant, user: UserAccount) -> None:
         """Write a tenant and its first user, in the order in which they refer to each other."""
         repository.add(tenant)
         await repository.flush()
