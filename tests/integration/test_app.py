@@ -36,7 +36,7 @@ class Installation:
     http: httpx2.AsyncClient
     token: str
 
-    async def ask(self, query: str, **variables: object) -> Data:
+    async def ask(self, query: str, /, **variables: object) -> Data:
         response = await self.http.post(self.url, json={"query": query, "variables": variables})
         return cast("Data", response.json())
 
