@@ -166,7 +166,7 @@ async def test_either_a_conversation_or_an_agent_is_named(chat: Chat, ada: Princ
     assert (refused["code"], refused["path"]) == ("BAD_USER_INPUT", ["input", "conversationId"])
 
 
-@pytest.mark.parametrize("input_", [{"onBusy": "WAIT"}, {"onBusy": None}, {"text": 7}, {"parts": 7}, {"more": 1}])
+@pytest.mark.parametrize("input_", [{"onBusy": "WAIT"}, {"text": 7}, {"parts": 7}, {"more": 1}])
 async def test_an_input_that_does_not_fit_the_schema_is_refused(
     chat: Chat, ada: Principal, agent: Agent, input_: Data
 ) -> None:
