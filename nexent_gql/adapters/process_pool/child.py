@@ -26,6 +26,7 @@ from nexent_gql.ports.processes import (
 _PROGRAM = Path(__file__).with_name("child_main.py")
 _HEADER_BYTES = 4
 _MAX_ERROR_BYTES = 16_000  # of an answer that is no result
+_CHUNK_BYTES = 65_536
 _START_S = 30.0
 _END_S = 5.0
 _NICENESS = 10  # whoever waits for an answer goes before whoever computes one
@@ -128,6 +129,7 @@ class Child:
         with suppress(TimeoutError):
             async with asyncio.timeout(_END_S):
                 await self._process.wait()
+                await self._drain()
 
     def kill(self) -> None:
         """Kill it with its process group, without waiting."""
@@ -137,6 +139,13 @@ class Child:
                 os.killpg(self.pid, signal.SIGKILL)
         if self._process.stdin is not None:
             self._process.stdin.close()
+
+    async def _drain(self) -> None:
+        """Read what it wrote until the pipe ends, which closes it; a task that still reads does the same."""
+        if self._process.stdout is not None:
+            with suppress(RuntimeError):
+                while await self._process.stdout.read(_CHUNK_BYTES):
+                    continue
 
     async def _send(self, message: bytes) -> None:
         pipe = cast("asyncio.StreamWriter", self._process.stdin)
