@@ -52,7 +52,7 @@ async def rows(database: Database) -> Rows:
     rows = new_rows(tenant_id)
     entries = [Entry(seq=n, attempt=1, at_ms=n, body={"kind": "text", "text": str(n)}) for n in (1, 2)]
     entries.append(Entry(seq=3, attempt=1, at_ms=3, body={"kind": RunFinished.kind, "status": "SUCCEEDED"}))
-    rows["run_archive"] |= {"first_seq": 1, "last_seq": 3, "events": events.pack(entries)}
+    rows["run_archive"] |= {"first_seq": 1, "last_seq": 3, "events": await events.pack(entries)}
     rows["conversation_event"] |= {"seq": 1, "at": utc_now()}
     rows["job"] |= {"finished_at": None}
     async with database.transaction(tenant_id) as session:
@@ -128,4 +128,4 @@ async def test_a_reader_of_a_trimmed_run_gets_a_gap_and_its_end(database: Databa
 async def archive_of(database: Database, rows: Rows) -> Stored:
     async with database.read(tenant_of(rows)) as session:
         row = (await session.execute(text("SELECT first_seq, last_seq, events FROM run_archive"))).one()
-    return Stored(entries=events.unpack(bytes(row.events)), first_seq=row.first_seq, last_seq=row.last_seq)
+    return Stored(entries=await events.unpack(bytes(row.events)), first_seq=row.first_seq, last_seq=row.last_seq)

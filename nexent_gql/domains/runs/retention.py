@@ -1,6 +1,5 @@
 """Trims archives of runs that are older than the installation keeps them."""
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
@@ -55,13 +54,9 @@ async def _trim(lease: Lease, before: UUID) -> int:
     async with lease.db.system() as session:
         rows = (await session.execute(_OLD, {"before": before, "batch": _BATCH})).all()
         for row in rows:
-            last = await asyncio.to_thread(_last_event, bytes(row.events))
+            last = await events.pack((await events.unpack(bytes(row.events)))[-1:])
             await session.execute(_TRIM, {"run_id": row.run_id, "events": last})
     return len(rows)
-
-
-def _last_event(archive: bytes) -> bytes:
-    return events.pack(events.unpack(archive)[-1:])
 
 
 def _first_id_at(moment: datetime) -> UUID:
