@@ -54,16 +54,21 @@ def queries(repository: type) -> dict[str, Query]:
 async def leaks(database: Database, repository: type, mine: UUID, rows: Rows) -> list[str]:
     """Call every query of a repository for `mine`, which has nothing; return what came back of others."""
     found: list[str] = []
+    bound_to = {"owner_id": rows["conversation"]["owner_id"]} if _is_of_owner(repository) else {}
     for name, query in queries(repository).items():
         for arguments in _arguments(query, rows):
             try:
                 async with database.transaction(mine) as session:
-                    answer = await query(repository(session, mine), **arguments)
+                    answer = await query(repository(session, mine, **bound_to), **arguments)
             except (DomainError, NoResultFound):
                 continue
             if not _is_nothing(answer):
                 found.append(f"{repository.__name__}.{name}({dict(arguments)}) gave {answer!r}")
     return found
+
+
+def _is_of_owner(repository: type) -> bool:
+    return "owner_id" in inspect.signature(repository).parameters
 
 
 def _hints(query: Query) -> dict[str, object]:
