@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from benchmarks.house import House
-from nexent_gql.api.relay import global_id
+from nexent_gql.api.schema.relay import global_id
 from nexent_gql.domains.agents.policy import AgentDraft
 from nexent_gql.domains.models.policy import ModelConfig
 from nexent_gql.domains.runs.answer import answer_text

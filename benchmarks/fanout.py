@@ -14,7 +14,7 @@ from benchmarks.report import Report, median, short
 from benchmarks.sources import LogSource, PushSource, Source, hasty_commands, peer_event, ready_frame
 from benchmarks.streams import Load, Trial, measure
 from nexent_gql.adapters.events_redis import RedisEventLog
-from nexent_gql.api.relay import global_id
+from nexent_gql.api.schema.relay import global_id
 from tests.support.installation import free_port
 
 LOADS = (

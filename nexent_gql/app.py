@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nexent_gql.api.observer import Observer
-from nexent_gql.api.pipeline import OperationPipeline
-from nexent_gql.api.schema import ApiSchema, build_schema
+from nexent_gql.api.pipeline.observer import Observer
+from nexent_gql.api.pipeline.pipeline import OperationPipeline
+from nexent_gql.api.schema.build import ApiSchema, build_schema
 from nexent_gql.api.settings import ApiSettings
 from nexent_gql.api.transport.answers import refused
 from nexent_gql.api.transport.hosts import AllowedHosts

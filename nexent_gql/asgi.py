@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from nexent_gql.api.observer import Observer
+from nexent_gql.api.pipeline.observer import Observer
 from nexent_gql.app import Backend, OpenBackend, create_app
 from nexent_gql.pages import DemoToken, graphiql_page, page_routes
 from nexent_gql.runtime import open_metrics, open_runtime

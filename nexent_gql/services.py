@@ -23,7 +23,7 @@ from nexent_gql.runtime import Runtime
 class Services:
     """Stateless, built once per process; what differs per call is an argument, the actor first.
 
-    `budgets` is no service: what callers may spend is the affair of the face that they call.
+    `budgets` is no service: what callers may spend is the affair of the API that they call.
     """
 
     budgets: Budgets

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nexent_gql.api.errors_page import errors_page
+from nexent_gql.api.schema.errors_page import errors_page
 
 PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
 

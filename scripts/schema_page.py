@@ -19,7 +19,7 @@ from graphql import (
     print_ast,
 )
 
-from nexent_gql.api.schema import print_sdl
+from nexent_gql.api.schema.build import print_sdl
 
 PAGE = Path(__file__).parent.parent / "docs" / "schema.md"
 Row = tuple[str, str, StringValueNode | None]

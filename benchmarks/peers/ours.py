@@ -12,10 +12,10 @@ import strawberry
 from benchmarks.peers.items import CREATED_AT, ItemRow, all_items, owners_of
 from benchmarks.peers.server import serve
 from nexent_gql.api.context import Context, one
-from nexent_gql.api.face import Face
-from nexent_gql.api.permissions import Public, SignedIn
 from nexent_gql.api.related import related
-from nexent_gql.api.schema import ApiSchema
+from nexent_gql.api.schema.build import ApiSchema
+from nexent_gql.api.schema.module import SchemaModule
+from nexent_gql.api.schema.permissions import Public, SignedIn
 from nexent_gql.app import create_app
 from nexent_gql.asgi import open_backend
 from nexent_gql.settings import read_settings
@@ -80,5 +80,5 @@ class ItemQueries:
 if __name__ == "__main__":
     settings = read_settings()
     configure_logging(settings.log_format, settings.log_level)
-    schema = ApiSchema.of([Face(queries=(ItemQueries,))], settings.api.limits)
+    schema = ApiSchema.of([SchemaModule(queries=(ItemQueries,))], settings.api.limits)
     serve(create_app(settings.api, open_backend(settings), schema=schema), int(sys.argv[1]))

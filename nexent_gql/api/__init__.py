@@ -1,4 +1,4 @@
-'''The GraphQL face; mirrors `domains/` by name. Resolvers are thin: arguments in, one service call, mapping out.
+'''The GraphQL API; mirrors `domains/` by name. Resolvers are thin: arguments in, one service call, mapping out.
 
 How the api package of a domain looks (`api/agents/`):
 
@@ -30,7 +30,7 @@ async def agent_by_id(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Ag
     return {row.id: Agent.of(row) for row in await context.services.agents.get_many(context.actor, ids)}
 
 
-# errors.py: only for an error whose facts a client wants typed; families are there already (api/errors.py)
+# errors.py: only for an error whose facts a client wants typed; families are there already (api/schema/errors.py)
 @strawberry.type(name="AgentBusyError", description="The agent is answering elsewhere.")
 class AgentBusy(Error):
     """See `AgentBusyError`."""
@@ -84,8 +84,8 @@ class AgentMutations:
 
 
 # __init__.py: the docstring, nothing else
-# face.py: what the schema takes in; then name it in `FACES` of api/schema.py
-FACE = Face(
+# module.py: what the schema takes in; then name it in `MODULES` of api/schema/build.py
+MODULE = SchemaModule(
     queries=(AgentQueries,),
     mutations=(AgentMutations,),
     nodes={Agent: agent_by_id},
@@ -93,7 +93,7 @@ FACE = Face(
 )
 ```
 
-A subscription is an async generator method of a class in `Face.subscriptions`, decorated with
+A subscription is an async generator method of a class in `SchemaModule.subscriptions`, decorated with
 `@strawberry.subscription(description=..., permission_classes=[SignedIn])`. Never write `from __future__ import
 annotations` in a module with GraphQL types: Strawberry reads the annotations.
 '''

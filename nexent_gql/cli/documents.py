@@ -8,7 +8,7 @@ from typing import cast
 
 import click
 
-from nexent_gql.api.schema import build_schema
+from nexent_gql.api.schema.build import build_schema
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.cli.state import find_settings, state_dir_option
 from nexent_gql.domains.persisted.service import Synced

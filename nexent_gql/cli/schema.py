@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nexent_gql.api.schema import print_sdl
+from nexent_gql.api.schema.build import print_sdl
 
 _SHOWN_LINES = 40
 

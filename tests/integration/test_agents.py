@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from nexent_gql.api.relay import global_id, parse_id
+from nexent_gql.api.schema.relay import global_id, parse_id
 from nexent_gql.db.session import Database
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.principal import Principal, Role

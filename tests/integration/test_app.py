@@ -10,8 +10,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from nexent_gql.api.codes import CATALOGUE
-from nexent_gql.api.schema import print_sdl
+from nexent_gql.api.schema.build import print_sdl
+from nexent_gql.api.schema.codes import CATALOGUE
 from nexent_gql.app import create_app
 from nexent_gql.asgi import open_backend
 from tests.support.api_server import listening

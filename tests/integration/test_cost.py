@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from nexent_gql.adapters.budgets_memory import MemoryBudgets
-from nexent_gql.api.cost_limiter import count_objects
+from nexent_gql.api.limits.cost_limiter import count_objects
 from nexent_gql.api.settings import ApiSettings, CostSettings
 from tests.support.api_server import Api, serve
 from tests.support.sockets import ready

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from nexent_gql.api.settings import ApiLimits, ApiSettings
-from tests.support import toy_face
+from tests.support import toy_schema
 from tests.support.api_server import Api, serve
 from tests.support.waiting import eventually
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    toy_face.forget()
+    toy_schema.forget()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -143,7 +143,7 @@ async def test_parts_have_the_deadline_of_their_query(api: Api, http: httpx2.Asy
     assert last["hasNext"] is False
     (part,) = last.get("incremental") or last["completed"]
     assert [error["extensions"]["code"] for error in part["errors"]] == ["DEADLINE_EXCEEDED"]
-    await eventually(lambda: toy_face.CANCELLED == ["sleep"])
+    await eventually(lambda: toy_schema.CANCELLED == ["sleep"])
 
 
 async def test_leaving_cancels_what_was_deferred(api: Api, http: httpx2.AsyncClient) -> None:
@@ -153,7 +153,7 @@ async def test_leaving_cancels_what_was_deferred(api: Api, http: httpx2.AsyncCli
         chunks = response.aiter_text()
         assert "Hello you" not in await anext(chunks)
         assert "Hello you" in await anext(chunks)
-    await eventually(lambda: toy_face.CANCELLED == ["sleep"])
+    await eventually(lambda: toy_schema.CANCELLED == ["sleep"])
 
 
 async def test_what_may_not_be_deferred(api: Api, http: httpx2.AsyncClient) -> None:

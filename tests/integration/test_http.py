@@ -9,10 +9,10 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from nexent_gql.api.relay import global_id
+from nexent_gql.api.schema.relay import global_id
 from nexent_gql.api.settings import ApiLimits, ApiSettings
 from nexent_gql.telemetry import configure_logging
-from tests.support import toy_face
+from tests.support import toy_schema
 from tests.support.api_server import Api, ToyCheck, serve
 from tests.support.waiting import eventually
 
@@ -31,7 +31,7 @@ async def api() -> AsyncGenerator[Api]:
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    toy_face.forget()
+    toy_schema.forget()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -134,7 +134,7 @@ async def test_masks_bugs_and_gives_the_id_that_the_log_has(
     assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
     assert "secret" not in response.text
     (line,) = [text for text in capsys.readouterr().err.splitlines() if error["extensions"]["errorId"] in text]
-    assert "toy_face.py" in line
+    assert "toy_schema.py" in line
     assert "RuntimeError" in line
 
 
@@ -187,7 +187,7 @@ async def test_get_runs_queries_only(api: Api, http: httpx2.AsyncClient) -> None
     assert query.json() == {"data": {"hello": "Hello x"}}
     assert empty.json() == {"data": {"hello": "Hello you"}}
     assert (mutation.status_code, mutation.headers["allow"]) == (405, "POST")
-    assert toy_face.CANCELLED == []
+    assert toy_schema.CANCELLED == []
 
 
 async def test_a_browser_gets_the_page_and_a_program_does_not(api: Api, http: httpx2.AsyncClient) -> None:
@@ -233,7 +233,7 @@ async def test_without_a_credential_only_public_fields_answer(api: Api, http: ht
 async def test_pages_and_counts_only_what_is_asked(api: Api, http: httpx2.AsyncClient) -> None:
     page = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node { name } }"
     first = (await post(http, api, f"{{ toys(first: 2) {{ {page} }} }}")).json()["data"]["toys"]
-    assert toy_face.COUNTS == []
+    assert toy_schema.COUNTS == []
     after = first["pageInfo"]["endCursor"]
     query = f"query ($after: String) {{ toys(first: 2, after: $after) {{ totalCount {page} }} }}"
     second = (await post(http, api, query, variables={"after": after})).json()["data"]["toys"]
@@ -243,7 +243,7 @@ async def test_pages_and_counts_only_what_is_asked(api: Api, http: httpx2.AsyncC
     assert not first["pageInfo"]["hasPreviousPage"]
     assert second["pageInfo"]["hasPreviousPage"]
     assert [edge["node"]["name"] for edge in last["edges"]] == ["toy 30"]
-    assert (second["totalCount"], toy_face.COUNTS) == (30, [30])
+    assert (second["totalCount"], toy_schema.COUNTS) == (30, [30])
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ async def test_nodes_are_null_for_what_is_not_there_and_come_in_one_batch(api: A
     names = [node and node["name"] for node in answer["nodes"]]
     assert names == ["toy 3", None, None, None, None, None, None, "toy 4"]
     assert answer["node"]["id"] == ids[0]
-    assert len(toy_face.BATCHES) == 2
+    assert len(toy_schema.BATCHES) == 2
     over = await post(http, api, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", variables={"ids": ids * 20})
     assert code(over) == "INVALID_PAGE"
 
@@ -288,12 +288,12 @@ async def test_nodes_are_null_for_what_is_not_there_and_come_in_one_batch(api: A
 async def test_a_query_ends_with_its_client(api: Api) -> None:
     body = b'{"query":"{ sleep(seconds: 30) }"}'
     await _send_and_leave(api, body)
-    await eventually(lambda: toy_face.CANCELLED == ["sleep"])
+    await eventually(lambda: toy_schema.CANCELLED == ["sleep"])
 
 
 async def test_a_mutation_does_not_end_with_its_client(api: Api) -> None:
     await _send_and_leave(api, b'{"query":"mutation { nap(seconds: 0.5) }"}')
-    await eventually(lambda: toy_face.CANCELLED == ["napped"])
+    await eventually(lambda: toy_schema.CANCELLED == ["napped"])
 
 
 async def _send_and_leave(api: Api, body: bytes) -> None:
@@ -312,7 +312,7 @@ async def test_operations_have_deadlines(http: httpx2.AsyncClient) -> None:
     assert (query.status_code, code(query)) == (503, "DEADLINE_EXCEEDED")
     assert mutation.json() == {"data": {"nap": True}}
     assert code(late) == "DEADLINE_EXCEEDED"
-    assert toy_face.CANCELLED == ["sleep", "napped"]
+    assert toy_schema.CANCELLED == ["sleep", "napped"]
 
 
 async def test_health(http: httpx2.AsyncClient) -> None:

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from nexent_gql.api.settings import ApiLimits, ApiSettings
 from nexent_gql.domains.conversations.policy import MAX_MESSAGE_CHARS
-from tests.support import toy_face
+from tests.support import toy_schema
 from tests.support.api_server import Api, serve
 
 RESPONSE_JSON = "application/graphql-response+json"
@@ -25,7 +25,7 @@ async def api() -> AsyncGenerator[Api]:
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    toy_face.forget()
+    toy_schema.forget()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -111,7 +111,7 @@ async def test_takes_no_form_that_a_browser_sends_across_sites(api: Api, content
     answer = await raw(api, head, b'{"query":"mutation { nap(seconds: 0) }"}')
     assert answer.startswith(b"HTTP/1.1 415 ")
     assert b"UNSUPPORTED_MEDIA_TYPE" in answer
-    assert toy_face.CANCELLED == []
+    assert toy_schema.CANCELLED == []
 
 
 async def test_takes_no_upload_form_without_the_header_that_no_form_can_send(api: Api) -> None:
@@ -119,7 +119,7 @@ async def test_takes_no_upload_form_without_the_header_that_no_form_can_send(api
     answer = await raw(api, head, b'{"query":"mutation { nap(seconds: 0) }"}')
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"PREFLIGHT_REQUIRED" in answer
-    assert toy_face.CANCELLED == []
+    assert toy_schema.CANCELLED == []
 
 
 @pytest.mark.parametrize("content_type", ["Application/JSON", 'application/json; charset="UTF-8"', "application/json;"])

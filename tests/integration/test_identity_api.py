@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from nexent_gql.api.relay import global_id
+from nexent_gql.api.schema.relay import global_id
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.kernel.principal import Principal, Role
 from tests.support.clock import MovableClock

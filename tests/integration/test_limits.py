@@ -9,11 +9,11 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from nexent_gql.api.schema import ApiSchema
+from nexent_gql.api.schema.build import ApiSchema
 from nexent_gql.api.settings import ApiLimits, ApiSettings
 from tests.support.api_server import Api, serve
 from tests.support.hostile_documents import nested_fragments
-from tests.support.toy_face import FACE
+from tests.support.toy_schema import MODULE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BUDGET_S = 0.25  # of CPU, on a machine that is busy with other tests; alone it is below 50 ms
@@ -59,7 +59,7 @@ async def test_a_repeated_document_is_prepared_once(api: Api, http: httpx2.Async
 
 
 async def test_the_cache_is_bounded_in_tokens_and_keeps_what_is_used() -> None:
-    documents = ApiSchema.of([FACE], ApiLimits(cached_tokens=20)).documents
+    documents = ApiSchema.of([MODULE], ApiLimits(cached_tokens=20)).documents
     first = documents.prepare("{ a: hello }")
     for number in range(30):
         assert not documents.prepare(f"{{ b{number}: hello }}").errors
@@ -76,7 +76,7 @@ def long_document(name: str) -> str:
 
 
 async def test_the_loop_turns_while_a_long_document_is_validated() -> None:
-    documents, turns = ApiSchema.of([FACE], ApiLimits(fields=200, aliases=100)).documents, 0
+    documents, turns = ApiSchema.of([MODULE], ApiLimits(fields=200, aliases=100)).documents, 0
 
     async def turn() -> None:
         nonlocal turns

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from nexent_gql.api.relay import global_id
+from nexent_gql.api.schema.relay import global_id
 from nexent_gql.db.session import Database
 from nexent_gql.domains.models.errors import ChatModelNotFoundError, NoDefaultModelError
 from nexent_gql.domains.models.policy import ModelConfig, ModelPatch

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from nexent_gql.api.settings import ApiSettings
-from tests.support import toy_face
+from tests.support import toy_schema
 from tests.support.api_server import Api, serve
 from tests.support.waiting import eventually
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    toy_face.forget()
+    toy_schema.forget()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -65,7 +65,7 @@ async def test_a_part_can_be_read_before_the_next_one_comes(api: Api, http: http
         chunks = response.aiter_text()
         assert await anext(chunks) == "\r\n--graphql"
         assert await anext(chunks) == f"{HEAD}{{}}\r\n--graphql"
-    await eventually(lambda: toy_face.CANCELLED == ["ticks"])
+    await eventually(lambda: toy_schema.CANCELLED == ["ticks"])
 
 
 async def test_bugs_and_ended_credentials_are_parts_with_codes(api: Api, http: httpx2.AsyncClient) -> None:

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
 
-from nexent_gql.api.observer import Observer
+from nexent_gql.api.pipeline.observer import Observer
 from nexent_gql.api.settings import ApiSettings
 from tests.support.api_server import Api, serve
 from tests.support.waiting import eventually

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from nexent_gql.adapters.budgets_memory import MemoryBudgets
-from nexent_gql.api.cost import FieldTable
+from nexent_gql.api.limits.cost import FieldTable
 from tests.support.api_server import Api, serve
 from tests.support.sockets import ready
 

@@ -9,11 +9,11 @@ import httpx2
 import pytest
 import pytest_asyncio
 
-from nexent_gql.api.connection_limits import ConnectionLimiter, TokenBucket
+from nexent_gql.api.limits.connection_limits import ConnectionLimiter, TokenBucket
 from nexent_gql.api.settings import ApiSettings, SocketLimits
 from nexent_gql.api.transport.lifetime import EXPIRED, REVOKED
 from nexent_gql.kernel.clock import utc_now
-from tests.support import toy_face
+from tests.support import toy_schema
 from tests.support.api_server import Api, serve
 from tests.support.sockets import Socket, opened, ready
 from tests.support.waiting import eventually
@@ -34,7 +34,7 @@ async def renew(socket: Socket, token: str) -> None:
 
 async def test_a_revoked_session_closes_its_sockets_and_no_other(api: Api) -> None:
     async with ready(api, "session-1") as one, ready(api, "session-1") as two, ready(api, "session-2") as other:
-        toy_face.forget()
+        toy_schema.forget()
         await one.subscribe("a", TICKS, upto=1, every=30)
         await one.subscribe("b", "{ hello }")
         assert len(await one.all_of("b")) == 2
@@ -42,7 +42,7 @@ async def test_a_revoked_session_closes_its_sockets_and_no_other(api: Api) -> No
         api.identity.connections.revoke(UUID(int=1))
         for socket in (one, two):
             assert await socket.closed() == (4403, f"SESSION_ENDED: {REVOKED}")
-        await eventually(lambda: toy_face.CANCELLED == ["ticks"])
+        await eventually(lambda: toy_schema.CANCELLED == ["ticks"])
         await other.subscribe("a", "{ hello }")
         assert len(await other.all_of("a")) == 2
     await eventually(lambda: api.identity.connections.watchers == [])

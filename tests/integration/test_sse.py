@@ -11,7 +11,7 @@ import pytest_asyncio
 from starlette.types import Message, Send
 
 from nexent_gql.api.settings import ApiSettings
-from tests.support import toy_face
+from tests.support import toy_schema
 from tests.support.api_server import Api, serve
 from tests.support.waiting import eventually
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    toy_face.forget()
+    toy_schema.forget()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -82,15 +82,15 @@ async def test_leaving_ends_the_subscription_at_once(api: Api, http: httpx2.Asyn
     body = {"query": "subscription { ticks(upto: 3, everyS: 30) { cursor } }"}
     async with http.stream("POST", api.url, json=body, headers=headers):
         await asyncio.sleep(0.2)
-        assert toy_face.CANCELLED == []
-    await eventually(lambda: toy_face.CANCELLED == ["ticks"])
+        assert toy_schema.CANCELLED == []
+    await eventually(lambda: toy_schema.CANCELLED == ["ticks"])
 
 
 async def test_a_stream_ends_with_its_credential(api: Api, http: httpx2.AsyncClient) -> None:
     text = await stream(http, api, "subscription { ticks(upto: 3, everyS: 30) { cursor } }", token="short")
     assert "SESSION_ENDED" in text
     assert text.endswith("event: complete\ndata:\n\n")
-    assert toy_face.CANCELLED == ["ticks"]
+    assert toy_schema.CANCELLED == ["ticks"]
 
 
 @pytest.mark.parametrize("media", [EVENTS, "multipart/mixed;subscriptionSpec=1.0"])
@@ -108,7 +108,7 @@ async def test_a_stream_whose_client_does_not_read_ends_with_its_credential(api:
     asked = asyncio.create_task(ask_application(api, "subscription { ticks(upto: 100) { cursor } }", media, send))
     await stalls.wait()
     api.identity.connections.revoke(UUID(int=1))
-    await eventually(lambda: toy_face.CANCELLED == ["ticks"])
+    await eventually(lambda: toy_schema.CANCELLED == ["ticks"])
     reads.set()
     async with asyncio.timeout(5):
         await asked
@@ -142,4 +142,4 @@ async def test_loaders_of_a_subscription_do_not_repeat_themselves(api: Api, http
     query = f'subscription {{ toyChanges(id: "{toy}", times: 3) {{ name neighbours {{ name }} }} }}'
     text = await stream(http, api, query)
     assert text.count("toy 4") == 3
-    assert len(toy_face.BATCHES) == 3
+    assert len(toy_schema.BATCHES) == 3

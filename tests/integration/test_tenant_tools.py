@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlmodel import col
 
-from nexent_gql.api.relay import global_id
+from nexent_gql.api.schema.relay import global_id
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.service import AgentService

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from nexent_gql.api.relay import global_id
+from nexent_gql.api.schema.relay import global_id
 from nexent_gql.db.session import Database
 from nexent_gql.domains.tools.service import tool_id
 from tests.support.factory import Factory

@@ -8,14 +8,14 @@ import pytest
 import pytest_asyncio
 from websockets.exceptions import InvalidStatus
 
-from nexent_gql.api.relay import global_id
+from nexent_gql.api.schema.relay import global_id
 from nexent_gql.api.settings import ApiSettings, SocketLimits
 from nexent_gql.api.transport.lifetime import EXPIRED
 from nexent_gql.domains.conversations.policy import MAX_MESSAGE_CHARS
-from tests.support import toy_face
+from tests.support import toy_schema
 from tests.support.api_server import Api, serve
 from tests.support.sockets import Frame, opened, ready
-from tests.support.toy_face import UUID
+from tests.support.toy_schema import UUID
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -28,7 +28,7 @@ MASKED = "Something went wrong on our side. Quote the errorId when you report it
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    toy_face.forget()
+    toy_schema.forget()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -178,7 +178,7 @@ async def test_complete_ends_an_operation_and_frees_its_id(api: Api) -> None:
         await asyncio.sleep(0.1)
         await socket.send({"id": "a", "type": "complete"})
         await socket.send({"id": "unknown", "type": "complete"})
-        await eventually(lambda: toy_face.CANCELLED == ["ticks"])
+        await eventually(lambda: toy_schema.CANCELLED == ["ticks"])
         await socket.subscribe("a", "{ hello }")
         assert [frame["type"] for frame in await socket.all_of("a")] == ["next", "complete"]
 
@@ -191,7 +191,7 @@ async def test_a_socket_that_goes_ends_its_operations(api: Api, *, abruptly: boo
         await asyncio.sleep(0.1)
         if abruptly:
             socket.connection.transport.abort()
-    await eventually(lambda: toy_face.CANCELLED == ["ticks"] * 3)
+    await eventually(lambda: toy_schema.CANCELLED == ["ticks"] * 3)
 
 
 async def test_ping_is_answered_with_its_payload(api: Api) -> None:
@@ -257,7 +257,7 @@ async def test_a_socket_closes_when_its_credential_ends(api: Api) -> None:
     async with ready(api, token="short") as socket:
         await socket.subscribe("a", TICKS, upto=3, every=30)
         assert await socket.closed() == (4403, f"SESSION_ENDED: {EXPIRED}")
-    await eventually(lambda: toy_face.CANCELLED == ["ticks"])
+    await eventually(lambda: toy_schema.CANCELLED == ["ticks"])
 
 
 async def test_a_read_only_credential_changes_nothing(api: Api) -> None:
@@ -265,7 +265,7 @@ async def test_a_read_only_credential_changes_nothing(api: Api) -> None:
         await socket.subscribe("a", "mutation { nap(seconds: 0) }")
         (refused,) = await socket.all_of("a")
         assert refused["payload"][0]["extensions"]["code"] == "READ_ONLY_CREDENTIAL"
-    assert toy_face.CANCELLED == []
+    assert toy_schema.CANCELLED == []
 
 
 async def test_a_socket_carries_so_many_operations_and_no_more(api: Api) -> None:
@@ -287,7 +287,7 @@ async def test_operations_of_one_socket_share_no_loaders(api: Api) -> None:
         for id_ in "ab":
             await socket.subscribe(id_, node)
             await socket.all_of(id_)
-    assert [[UUID(int=3)], [UUID(int=3)]] == toy_face.BATCHES
+    assert [[UUID(int=3)], [UUID(int=3)]] == toy_schema.BATCHES
 
 
 @pytest.mark.parametrize(
@@ -331,4 +331,4 @@ async def test_a_server_that_stops_says_so() -> None:
         await asyncio.sleep(0.1)
         api.server.should_exit = True
         assert (await socket.closed())[0] == 1012
-        await eventually(lambda: toy_face.CANCELLED == ["ticks"])
+        await eventually(lambda: toy_schema.CANCELLED == ["ticks"])

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nexent_gql.api.relay import node_id
+from nexent_gql.api.schema.relay import node_id
 from tests.chaos.setting import make_agent
 from tests.soak.gauges import Gauges, Sample, free_ports, watch
 from tests.soak.load import Load

@@ -1,4 +1,4 @@
-"""The API on a real uvicorn over a real socket, with the toy face and invented credentials."""
+"""The API on a real uvicorn over a real socket, with the toy schema and invented credentials."""
 
 import asyncio
 import socket
@@ -15,8 +15,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from nexent_gql.api.observer import Observer
-from nexent_gql.api.schema import ApiSchema
+from nexent_gql.api.pipeline.observer import Observer
+from nexent_gql.api.schema.build import ApiSchema
 from nexent_gql.api.settings import ApiSettings, CostSettings
 from nexent_gql.api.transport.ending import PatientServer
 from nexent_gql.api.transport.server import server_config
@@ -24,7 +24,7 @@ from nexent_gql.app import Backend, create_app
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.errors import UnauthenticatedError, UnavailableError
 from nexent_gql.kernel.principal import Principal, Role, Scope
-from tests.support.toy_face import FACE
+from tests.support.toy_schema import MODULE
 
 if TYPE_CHECKING:
     from nexent_gql.services import Services
@@ -140,7 +140,7 @@ async def serve(
     if "budgets" not in services:
         settings = settings.model_copy(update={"cost": CostSettings(mode="off")})
     identity = ToyIdentity()
-    schema = ApiSchema.of([FACE], settings.limits)
+    schema = ApiSchema.of([MODULE], settings.limits)
 
     @asynccontextmanager
     async def backend() -> AsyncGenerator[Backend]:

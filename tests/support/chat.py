@@ -14,7 +14,7 @@ from sqlmodel import col
 from nexent_gql.adapters.events_redis import RedisEventLog
 from nexent_gql.adapters.redis_client import RedisLink, open_redis
 from nexent_gql.adapters.wakeups_memory import MemoryWakeups
-from nexent_gql.api.relay import global_id, parse_id
+from nexent_gql.api.schema.relay import global_id, parse_id
 from nexent_gql.db.base import TenantRow
 from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.service import AgentService

@@ -12,8 +12,8 @@ from strawberry.types.execution import ExecutionResult
 
 from nexent_gql.api.context import Context
 from nexent_gql.api.encoding import Rendered, encode
-from nexent_gql.api.pipeline import OperationPipeline, PreparedOperation, RefusedError
-from nexent_gql.api.schema import ApiSchema, build_schema
+from nexent_gql.api.pipeline.pipeline import OperationPipeline, PreparedOperation, RefusedError
+from nexent_gql.api.schema.build import ApiSchema, build_schema
 from nexent_gql.api.selections.core import Execution, build_execution
 from nexent_gql.api.selections.query import Plans, begin_query
 from nexent_gql.api.settings import ApiSettings

@@ -19,7 +19,7 @@ from graphql import (
     print_ast,
 )
 
-from nexent_gql.api.relay import global_id
+from nexent_gql.api.schema.relay import global_id
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import time
 import pytest
 from graphql import OperationDefinitionNode, parse
 
-from nexent_gql.api.cost import FieldTable, count_nodes, read_sizes, size_variables
+from nexent_gql.api.limits.cost import FieldTable, count_nodes, read_sizes, size_variables
 
 SDL = """
 type Query {

@@ -6,13 +6,13 @@ from types import FrameType
 
 import pytest
 
-from nexent_gql.api.documents import Documents
-from nexent_gql.api.schema import ApiSchema
+from nexent_gql.api.pipeline.documents import Documents
+from nexent_gql.api.schema.build import ApiSchema
 from nexent_gql.api.settings import ApiLimits
-from tests.support.toy_face import FACE
+from tests.support.toy_schema import MODULE
 
 LIMITS = ApiLimits(operations=100_000, tokens=1_000_000, document_bytes=10_000_000, aliases=1_000_000, cached_tokens=0)
-SCHEMA = ApiSchema.of([FACE], LIMITS)
+SCHEMA = ApiSchema.of([MODULE], LIMITS)
 SDL = SCHEMA.as_str()
 FRAGMENT = "fragment F on Query { hello toys(first: 3) { edges { node { id name neighbours { id } } } } }"
 

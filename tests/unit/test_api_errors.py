@@ -10,10 +10,10 @@ from graphql import GraphQLError
 from strawberry.exceptions import StrawberryInputCoercionError
 
 import nexent_gql
-from nexent_gql.api.codes import CATALOGUE, ErrorCode, error_code
-from nexent_gql.api.errors import FAMILIES, ConflictError, Error, ValidationError, error_members
-from nexent_gql.api.errors_page import errors_page
-from nexent_gql.api.masking import internal, publish
+from nexent_gql.api.pipeline.masking import internal, publish
+from nexent_gql.api.schema.codes import CATALOGUE, ErrorCode, error_code
+from nexent_gql.api.schema.errors import FAMILIES, ConflictError, Error, ValidationError, error_members
+from nexent_gql.api.schema.errors_page import errors_page
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.api.transport.answers import status_of
 from nexent_gql.kernel import errors as kernel

@@ -7,7 +7,7 @@ from graphql import (
     Undefined,
 )
 
-from nexent_gql.api.schema import build_schema
+from nexent_gql.api.schema.build import build_schema
 
 
 def defaults() -> dict[str, tuple[object, object]]:

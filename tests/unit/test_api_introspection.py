@@ -10,13 +10,13 @@ import pytest
 from graphql import get_introspection_query, introspection_from_schema
 from strawberry.types.execution import ExecutionResult
 
-from nexent_gql.api import introspection
-from nexent_gql.api.introspection import Introspections
-from nexent_gql.api.schema import ApiSchema
+from nexent_gql.api.pipeline import introspection
+from nexent_gql.api.pipeline.introspection import Introspections
+from nexent_gql.api.schema.build import ApiSchema
 from nexent_gql.api.settings import ApiLimits
-from tests.support.toy_face import FACE
+from tests.support.toy_schema import MODULE
 
-SCHEMA = ApiSchema.of([FACE], ApiLimits())
+SCHEMA = ApiSchema.of([MODULE], ApiLimits())
 BY_NAME = "query ($name: String!) { __type(name: $name) { name } }"
 
 

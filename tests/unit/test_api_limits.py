@@ -9,8 +9,8 @@ from graphql import FieldNode, FragmentDefinitionNode, FragmentSpreadNode, Selec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nexent_gql.api.limits import Shape, check, measure
-from nexent_gql.api.refusals import QueryTooComplexError
+from nexent_gql.api.limits.document_shape import Shape, check, measure
+from nexent_gql.api.pipeline.refusals import QueryTooComplexError
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.domains.agents.policy import MAX_INSTRUCTIONS_CHARS
 from nexent_gql.domains.conversations.policy import MAX_MESSAGE_CHARS

@@ -14,11 +14,11 @@ from strawberry import relay
 
 from nexent_gql.api.context import Context, Info, many, one
 from nexent_gql.api.encoding import encode
-from nexent_gql.api.face import Face
-from nexent_gql.api.permissions import Public, SignedIn
 from nexent_gql.api.related import related
-from nexent_gql.api.relay import Connection, connection
-from nexent_gql.api.schema import ApiSchema
+from nexent_gql.api.schema.build import ApiSchema
+from nexent_gql.api.schema.module import SchemaModule
+from nexent_gql.api.schema.permissions import Public, SignedIn
+from nexent_gql.api.schema.relay import Connection, connection
 from nexent_gql.api.selections.core import build_execution
 from nexent_gql.api.selections.query import Plans, QueryExecutor
 from nexent_gql.api.settings import ApiLimits
@@ -135,7 +135,7 @@ def trunk(key: int) -> Trunk:
 
 @cache
 def forest() -> ApiSchema:
-    return ApiSchema.of([Face(queries=(Forest,), types=(Leaf,))], ApiLimits(depth=30, aliases=50))
+    return ApiSchema.of([SchemaModule(queries=(Forest,), types=(Leaf,))], ApiLimits(depth=30, aliases=50))
 
 
 async def _run(document: str, *, planned: bool, variables: Mapping[str, object]) -> tuple[bytes, Plans]:

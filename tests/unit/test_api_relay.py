@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.api.refusals import InvalidIdError
-from nexent_gql.api.relay import global_id, node_id, page_request, parse_id
+from nexent_gql.api.pipeline.refusals import InvalidIdError
+from nexent_gql.api.schema.relay import global_id, node_id, page_request, parse_id
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.page import PageRequest
 

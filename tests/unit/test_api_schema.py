@@ -18,7 +18,7 @@ from graphql import (
 )
 from strawberry.types import get_object_definition
 
-from nexent_gql.api.schema import FACES, build_schema, print_sdl
+from nexent_gql.api.schema.build import MODULES, build_schema, print_sdl
 
 SDL = print_sdl()
 TYPES = parse(SDL).definitions
@@ -82,7 +82,7 @@ def test_mutations_take_one_input_and_say_what_can_go_wrong() -> None:
 
 
 def test_every_node_can_be_found_by_its_id() -> None:
-    found = {get_object_definition(cls, strict=True).name for face in FACES for cls in face.nodes}
+    found = {get_object_definition(cls, strict=True).name for module in MODULES for cls in module.nodes}
     nodes = {
         name
         for name, node in OBJECTS.items()

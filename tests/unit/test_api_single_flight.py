@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nexent_gql.api.single_flight import SingleFlightThread
+from nexent_gql.api.pipeline.single_flight import SingleFlightThread
 
 
 class Work:

@@ -21,10 +21,10 @@ from graphql import (
 from strawberry.scalars import JSON
 
 from nexent_gql.api.conversations.parts import message_parts
-from nexent_gql.api.enums import described
 from nexent_gql.api.runs import events as api
 from nexent_gql.api.runs.values import RunFailure, RunStatus, TokenUsage
-from nexent_gql.api.schema import print_sdl
+from nexent_gql.api.schema.build import print_sdl
+from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.runs.events import cursor_prefix
 from nexent_gql.ports import run_events as port
 from nexent_gql.ports.content import CitationPart, TextPart, encode_parts

@@ -1,1 +1,1 @@
-"""The face of `domains.agents`."""
+"""The GraphQL API of `domains.agents`."""

@@ -5,8 +5,8 @@ from uuid import UUID
 import strawberry
 
 from nexent_gql.api.agents.types import AgentKind
-from nexent_gql.api.relay import node_id
-from nexent_gql.api.uploads import UploadedFile
+from nexent_gql.api.schema.relay import node_id
+from nexent_gql.api.schema.uploads import UploadedFile
 from nexent_gql.domains.agents.policy import DEFAULT_STEPS, AgentDraft, AgentPatch
 from nexent_gql.kernel.patch import UNSET
 from nexent_gql.ports import engine

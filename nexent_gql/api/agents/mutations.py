@@ -8,9 +8,9 @@ from nexent_gql.api.agents.errors import AgentChangedError
 from nexent_gql.api.agents.inputs import CreateAgentInput, DeleteAgentInput, ImportAgentInput, UpdateAgentInput
 from nexent_gql.api.agents.types import Agent
 from nexent_gql.api.context import Info
-from nexent_gql.api.errors import ConflictError, ForbiddenError, NotFoundError, ValidationError
-from nexent_gql.api.permissions import role_at_least
-from nexent_gql.api.relay import node_id
+from nexent_gql.api.schema.errors import ConflictError, ForbiddenError, NotFoundError, ValidationError
+from nexent_gql.api.schema.permissions import role_at_least
+from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.agents.definition import MAX_FILE_BYTES
 from nexent_gql.kernel.principal import Role
 

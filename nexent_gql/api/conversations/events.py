@@ -9,7 +9,7 @@ import strawberry
 
 from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.types import Conversation, Message, Run
-from nexent_gql.api.relay import global_id
+from nexent_gql.api.schema.relay import global_id
 from nexent_gql.api.selections.plain import ToldByClass
 from nexent_gql.domains.conversations import events
 from nexent_gql.domains.runs.events import cursor

@@ -13,9 +13,9 @@ from nexent_gql.api.conversations.inputs import (
     SelectBranchInput,
 )
 from nexent_gql.api.conversations.types import Conversation, Message
-from nexent_gql.api.errors import NotFoundError, ValidationError
-from nexent_gql.api.permissions import SignedIn
-from nexent_gql.api.relay import node_id
+from nexent_gql.api.schema.errors import NotFoundError, ValidationError
+from nexent_gql.api.schema.permissions import SignedIn
+from nexent_gql.api.schema.relay import node_id
 
 
 @strawberry.type(description="A conversation has begun.")

@@ -8,8 +8,8 @@ from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.inputs import ConversationOrder
 from nexent_gql.api.conversations.types import Conversation, Message
 from nexent_gql.api.conversations.values import ConversationOrderField, OrderDirection
-from nexent_gql.api.permissions import SignedIn
-from nexent_gql.api.relay import After, Before, Connection, First, Last, connection, page_request, parse_id
+from nexent_gql.api.schema.permissions import SignedIn
+from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, connection, page_request, parse_id
 from nexent_gql.domains.conversations.service import MAX_SEARCH_CHARS
 from nexent_gql.kernel.page import BY_ACTIVITY, BY_CREATION
 

@@ -8,8 +8,8 @@ from strawberry import relay
 
 from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.types import Conversation, Message
-from nexent_gql.api.permissions import SignedIn
-from nexent_gql.api.relay import After, First, page_request
+from nexent_gql.api.schema.permissions import SignedIn
+from nexent_gql.api.schema.relay import After, First, page_request
 from nexent_gql.domains.conversations import service
 from nexent_gql.domains.conversations.service import MAX_SEARCH_CHARS
 from nexent_gql.domains.conversations.snippets import MAX_SNIPPET_CHARS, Snippet

@@ -9,8 +9,8 @@ import strawberry
 from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.events import ConversationEvent, conversation_event
 from nexent_gql.api.conversations.queries import ConversationId
-from nexent_gql.api.permissions import SignedIn
-from nexent_gql.api.relay import node_id
+from nexent_gql.api.schema.permissions import SignedIn
+from nexent_gql.api.schema.relay import node_id
 
 AfterEvent = Annotated[
     str | None,

@@ -25,9 +25,9 @@ from nexent_gql.api.conversations.loaders import (
 from nexent_gql.api.conversations.parts import MessagePart, message_parts
 from nexent_gql.api.conversations.values import MessageRole, MessageStatus, Rating, TitleSource
 from nexent_gql.api.related import related
-from nexent_gql.api.relay import After, Before, Connection, First, Last, connection, page_request
 from nexent_gql.api.runs.loaders import latest_run_of, run_row
 from nexent_gql.api.runs.values import RunFailure, RunStatus, TokenUsage
+from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, connection, page_request
 from nexent_gql.domains.conversations import tables
 from nexent_gql.domains.conversations.service import MAX_COMMENT_CHARS, MAX_TITLE_CHARS
 from nexent_gql.domains.runs import tables as run_tables

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from nexent_gql.api.enums import described
+from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.conversations.tables import MessageRole, MessageStatus, Rating, TitleSource
 
 __all__ = ["ConversationOrderField", "MessageRole", "MessageStatus", "OrderDirection", "Rating", "TitleSource"]

@@ -4,7 +4,7 @@ from typing import Self
 
 import strawberry
 
-from nexent_gql.api.errors import Error, common
+from nexent_gql.api.schema.errors import Error, common
 from nexent_gql.kernel.errors import DomainError
 
 

@@ -7,8 +7,8 @@ from nexent_gql.api.context import Info
 from nexent_gql.api.identity import inputs, payloads
 from nexent_gql.api.identity.keys import ApiKey
 from nexent_gql.api.identity.types import User
-from nexent_gql.api.permissions import Public, SignedIn, role_at_least
-from nexent_gql.api.relay import node_id
+from nexent_gql.api.schema.permissions import Public, SignedIn, role_at_least
+from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.identity.values import Client
 from nexent_gql.kernel.principal import Role
 

@@ -7,8 +7,8 @@ from nexent_gql.api.context import Info
 from nexent_gql.api.identity import inputs, payloads
 from nexent_gql.api.identity.mutations import client_of
 from nexent_gql.api.identity.types import User
-from nexent_gql.api.permissions import SignedIn, role_at_least
-from nexent_gql.api.relay import node_id
+from nexent_gql.api.schema.permissions import SignedIn, role_at_least
+from nexent_gql.api.schema.relay import node_id
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.principal import Role
 

@@ -5,10 +5,16 @@ from typing import Annotated, Self
 
 import strawberry
 
-from nexent_gql.api.errors import ConflictError, ForbiddenError, NotFoundError, UnauthenticatedError, ValidationError
 from nexent_gql.api.identity.errors import TooManyAttemptsError
 from nexent_gql.api.identity.keys import ApiKey
 from nexent_gql.api.identity.types import User, Viewer
+from nexent_gql.api.schema.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    UnauthenticatedError,
+    ValidationError,
+)
 from nexent_gql.domains.identity import values
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 import strawberry
 
 from nexent_gql.api.context import Info
-from nexent_gql.api.errors import NotFoundError, ValidationError
 from nexent_gql.api.identity.types import User
-from nexent_gql.api.permissions import SignedIn
+from nexent_gql.api.schema.errors import NotFoundError, ValidationError
+from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.domains.identity.policy import MAX_NAME_CHARS
 from nexent_gql.domains.identity.service.profiles import ProfilePatch
 from nexent_gql.kernel.patch import UNSET

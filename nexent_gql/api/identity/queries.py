@@ -6,8 +6,8 @@ from nexent_gql.api.context import Info
 from nexent_gql.api.identity.keys import ApiKey
 from nexent_gql.api.identity.sessions import Session
 from nexent_gql.api.identity.types import User, Viewer
-from nexent_gql.api.permissions import SignedIn
-from nexent_gql.api.relay import After, Before, Connection, First, Last, connection, page_request
+from nexent_gql.api.schema.permissions import SignedIn
+from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, connection, page_request
 
 
 @strawberry.type

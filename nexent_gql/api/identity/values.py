@@ -1,6 +1,6 @@
 """The enums of identity in the schema."""
 
-from nexent_gql.api.enums import described
+from nexent_gql.api.schema.enums import described
 from nexent_gql.kernel.principal import Role, Scope
 
 __all__ = ["Role", "Scope"]

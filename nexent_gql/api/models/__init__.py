@@ -1,1 +1,1 @@
-"""The face of `domains.models`."""
+"""The GraphQL API of `domains.models`."""

@@ -7,7 +7,7 @@ import strawberry
 
 from nexent_gql.api.agents.types import Agent
 from nexent_gql.api.context import Info
-from nexent_gql.api.errors import Error, common
+from nexent_gql.api.schema.errors import Error, common
 from nexent_gql.kernel.errors import DomainError
 
 

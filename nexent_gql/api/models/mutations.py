@@ -5,7 +5,6 @@ from typing import Annotated
 import strawberry
 
 from nexent_gql.api.context import Info
-from nexent_gql.api.errors import ConflictError, ForbiddenError, NotFoundError, ValidationError
 from nexent_gql.api.models.errors import ModelInUseError
 from nexent_gql.api.models.inputs import (
     CheckModelConfigInput,
@@ -16,8 +15,9 @@ from nexent_gql.api.models.inputs import (
     UpdateModelInput,
 )
 from nexent_gql.api.models.types import Model, ModelCheck
-from nexent_gql.api.permissions import role_at_least
-from nexent_gql.api.relay import node_id
+from nexent_gql.api.schema.errors import ConflictError, ForbiddenError, NotFoundError, ValidationError
+from nexent_gql.api.schema.permissions import role_at_least
+from nexent_gql.api.schema.relay import node_id
 from nexent_gql.kernel.principal import Role
 
 _Developer = role_at_least(Role.DEVELOPER)

@@ -7,8 +7,8 @@ import strawberry
 from nexent_gql.api.context import Info
 from nexent_gql.api.models.loaders import model_by_id
 from nexent_gql.api.models.types import Model
-from nexent_gql.api.permissions import SignedIn
-from nexent_gql.api.relay import After, Before, Connection, First, Last, connection, page_request, parse_id
+from nexent_gql.api.schema.permissions import SignedIn
+from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, connection, page_request, parse_id
 
 _Id = Annotated[strawberry.ID, strawberry.argument(description="The id of a Model.")]
 

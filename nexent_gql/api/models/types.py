@@ -8,7 +8,7 @@ from uuid import UUID
 import strawberry
 from strawberry import relay
 
-from nexent_gql.api.codes import CATALOGUE, ErrorCode
+from nexent_gql.api.schema.codes import CATALOGUE, ErrorCode
 from nexent_gql.domains.models.service import Checked
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.ports.llm import Dialect, ModelError

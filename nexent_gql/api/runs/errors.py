@@ -5,8 +5,8 @@ from uuid import UUID
 
 import strawberry
 
-from nexent_gql.api.errors import Error, common
-from nexent_gql.api.relay import global_id
+from nexent_gql.api.schema.errors import Error, common
+from nexent_gql.api.schema.relay import global_id
 from nexent_gql.kernel.errors import DomainError
 
 

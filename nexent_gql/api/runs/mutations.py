@@ -8,8 +8,6 @@ import strawberry
 from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.parts import MessagePartInput
 from nexent_gql.api.conversations.types import Run
-from nexent_gql.api.permissions import SignedIn
-from nexent_gql.api.relay import node_id
 from nexent_gql.api.runs.inputs import (
     EditMessageInput,
     RegenerateMessageInput,
@@ -29,6 +27,8 @@ from nexent_gql.api.runs.payloads import (
     StopRunPayload,
     StopRunResult,
 )
+from nexent_gql.api.schema.permissions import SignedIn
+from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.conversations.policy import PartDraft
 from nexent_gql.domains.runs.asking import NewMessage
 

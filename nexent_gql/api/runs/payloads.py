@@ -5,8 +5,8 @@ from typing import Annotated, Self
 import strawberry
 
 from nexent_gql.api.conversations.types import Conversation, Message, Run
-from nexent_gql.api.errors import NotFoundError, ValidationError
 from nexent_gql.api.runs.errors import ClientIdReusedError, RunBusyError, RunNotFinishedError
+from nexent_gql.api.schema.errors import NotFoundError, ValidationError
 from nexent_gql.domains.runs.asking import Asked
 from nexent_gql.domains.runs.events import cursor
 

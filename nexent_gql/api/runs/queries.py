@@ -6,9 +6,19 @@ import strawberry
 
 from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.types import Run
-from nexent_gql.api.permissions import SignedIn
-from nexent_gql.api.relay import After, Before, Connection, First, Last, connection, node_id, page_request, parse_id
 from nexent_gql.api.runs.values import RunStatus
+from nexent_gql.api.schema.permissions import SignedIn
+from nexent_gql.api.schema.relay import (
+    After,
+    Before,
+    Connection,
+    First,
+    Last,
+    connection,
+    node_id,
+    page_request,
+    parse_id,
+)
 from nexent_gql.domains.runs.service import RunFilter
 
 RunId = Annotated[strawberry.ID, strawberry.argument(description="The id of a Run.")]

@@ -7,10 +7,10 @@ from typing import Annotated
 import strawberry
 
 from nexent_gql.api.context import Info
-from nexent_gql.api.permissions import SignedIn
-from nexent_gql.api.relay import node_id
 from nexent_gql.api.runs.events import RunEvent, run_event
 from nexent_gql.api.runs.queries import RunId
+from nexent_gql.api.schema.permissions import SignedIn
+from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.runs.events import cursor_prefix
 
 AfterEvent = Annotated[

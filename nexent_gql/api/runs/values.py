@@ -4,7 +4,7 @@ from typing import Self, TypedDict
 
 import strawberry
 
-from nexent_gql.api.enums import described
+from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.runs.asking import OnBusy
 from nexent_gql.domains.runs.tables import RunStatus
 

@@ -8,8 +8,8 @@ from typing import cast
 from graphql import GraphQLError
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
-from nexent_gql.api.deferral import Publish
 from nexent_gql.api.encoding import Rendered
+from nexent_gql.api.pipeline.deferral import Publish
 from nexent_gql.api.selections.core import Execution, execute_event, open_events
 from nexent_gql.api.selections.events import Render, Selections
 from nexent_gql.streams.following import Following

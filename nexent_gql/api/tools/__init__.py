@@ -1,1 +1,1 @@
-"""The face of `domains.tools`."""
+"""The GraphQL API of `domains.tools`."""

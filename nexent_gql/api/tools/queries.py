@@ -3,8 +3,8 @@
 import strawberry
 
 from nexent_gql.api.context import Info
-from nexent_gql.api.permissions import SignedIn
-from nexent_gql.api.relay import After, Before, Connection, First, Last, connection, page_request
+from nexent_gql.api.schema.permissions import SignedIn
+from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, connection, page_request
 from nexent_gql.api.tools.types import Tool
 from nexent_gql.domains.tools.service import page_tools
 

@@ -8,9 +8,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
 
-from nexent_gql.api.connection_limits import TokenBucket
 from nexent_gql.api.encoding import encode
-from nexent_gql.api.refusals import BadRequestError, PayloadTooLargeError, TooManyMessagesError
+from nexent_gql.api.limits.connection_limits import TokenBucket
+from nexent_gql.api.pipeline.refusals import BadRequestError, PayloadTooLargeError, TooManyMessagesError
 from nexent_gql.api.transport.body import decode
 from nexent_gql.api.transport.frames import close_reason
 from nexent_gql.kernel.json import Json

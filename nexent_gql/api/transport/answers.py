@@ -6,10 +6,10 @@ from graphql import GraphQLError
 from starlette.responses import Response
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
-from nexent_gql.api.codes import CATALOGUE
 from nexent_gql.api.encoding import encode
-from nexent_gql.api.masking import refusal
-from nexent_gql.api.refusals import BadRequestError, MethodNotAllowedError, UnsupportedMediaTypeError
+from nexent_gql.api.pipeline.masking import refusal
+from nexent_gql.api.pipeline.refusals import BadRequestError, MethodNotAllowedError, UnsupportedMediaTypeError
+from nexent_gql.api.schema.codes import CATALOGUE
 from nexent_gql.api.transport.accept import PLAIN_JSON, RESPONSE_JSON
 from nexent_gql.kernel.errors import DomainError, UnauthenticatedError
 

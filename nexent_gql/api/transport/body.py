@@ -11,8 +11,8 @@ from typing import cast
 from starlette.requests import ClientDisconnect, Request
 from strawberry.http import GraphQLRequestData
 
-from nexent_gql.api.persisted_documents import DOCUMENT_ID
-from nexent_gql.api.refusals import (
+from nexent_gql.api.pipeline.persisted_documents import DOCUMENT_ID
+from nexent_gql.api.pipeline.refusals import (
     BadRequestError,
     PayloadTooLargeError,
     RequestTimeoutError,

@@ -2,7 +2,7 @@
 
 import structlog
 
-from nexent_gql.api.connection_limits import ConnectionLimiter, TokenBucket
+from nexent_gql.api.limits.connection_limits import ConnectionLimiter, TokenBucket
 from nexent_gql.api.settings import ConnectionLimits
 from nexent_gql.api.transport.proxies import TrustedProxies
 from nexent_gql.kernel.addresses import limiter_key

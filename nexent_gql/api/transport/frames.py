@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from nexent_gql.api.refusals import BadRequestError
+from nexent_gql.api.pipeline.refusals import BadRequestError
 from nexent_gql.kernel.json import Json, JsonObject
 
 _TYPES = frozenset({"connection_init", "ping", "pong", "subscribe", "complete"})

@@ -5,7 +5,7 @@ from typing import cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from nexent_gql.api.refusals import HostNotAllowedError
+from nexent_gql.api.pipeline.refusals import HostNotAllowedError
 from nexent_gql.api.transport.answers import refused
 from nexent_gql.kernel.addresses import is_loopback
 

@@ -11,13 +11,13 @@ from strawberry.http import GraphQLRequestData
 from strawberry.types.execution import ExecutionResult
 
 from nexent_gql.api.context import Context
-from nexent_gql.api.cost_limiter import caller_key
-from nexent_gql.api.deferral import in_the_older_format
 from nexent_gql.api.encoding import Rendered
-from nexent_gql.api.masking import internal
-from nexent_gql.api.persisted_documents import DOCUMENT_ID
-from nexent_gql.api.pipeline import OperationPipeline, PreparedOperation, RefusedError
-from nexent_gql.api.refusals import MethodNotAllowedError, NotAcceptableError, TooManySocketsError
+from nexent_gql.api.limits.cost_limiter import caller_key
+from nexent_gql.api.pipeline.deferral import in_the_older_format
+from nexent_gql.api.pipeline.masking import internal
+from nexent_gql.api.pipeline.persisted_documents import DOCUMENT_ID
+from nexent_gql.api.pipeline.pipeline import OperationPipeline, PreparedOperation, RefusedError
+from nexent_gql.api.pipeline.refusals import MethodNotAllowedError, NotAcceptableError, TooManySocketsError
 from nexent_gql.api.selections.subscription import EventResult, Reply
 from nexent_gql.api.transport.accept import EVENTS, OLDER_INCREMENTS, PLAIN_JSON, RESPONSE_JSON, Offer, read_accept
 from nexent_gql.api.transport.answers import members, problem, refused, single

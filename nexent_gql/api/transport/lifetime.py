@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from nexent_gql.api.refusals import SessionEndedError
+from nexent_gql.api.pipeline.refusals import SessionEndedError
 from nexent_gql.api.transport.caller import seconds_left
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.principal import Principal

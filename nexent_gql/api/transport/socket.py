@@ -36,11 +36,11 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from strawberry.types.execution import ExecutionResult
 
 from nexent_gql.api.context import Context, RequestInfo
-from nexent_gql.api.cost_limiter import caller_key
 from nexent_gql.api.encoding import Rendered, encode
-from nexent_gql.api.masking import internal, refusal
-from nexent_gql.api.pipeline import OperationPipeline, RefusedError
-from nexent_gql.api.refusals import BadRequestError, TooManyOperationsError, TooManySocketsError
+from nexent_gql.api.limits.cost_limiter import caller_key
+from nexent_gql.api.pipeline.masking import internal, refusal
+from nexent_gql.api.pipeline.pipeline import OperationPipeline, RefusedError
+from nexent_gql.api.pipeline.refusals import BadRequestError, TooManyOperationsError, TooManySocketsError
 from nexent_gql.api.transport.adapter import BAD_MESSAGE, SocketAdapter
 from nexent_gql.api.transport.answers import is_request_error, members
 from nexent_gql.api.transport.body import read_request

@@ -8,8 +8,8 @@ from graphql import GraphQLError
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from nexent_gql.api.masking import internal, refusal
-from nexent_gql.api.refusals import SessionEndedError
+from nexent_gql.api.pipeline.masking import internal, refusal
+from nexent_gql.api.pipeline.refusals import SessionEndedError
 from nexent_gql.api.transport.framing import Framing
 
 _HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", "Vary": "Accept, Authorization"}

@@ -13,15 +13,15 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from strawberry.http import GraphQLRequestData
 
-from nexent_gql.api.refusals import (
+from nexent_gql.api.pipeline.refusals import (
     BadRequestError,
     PayloadTooLargeError,
     PreflightRequiredError,
     RequestTimeoutError,
 )
+from nexent_gql.api.schema.uploads import UploadedFile
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.api.transport.body import decode, read_request
-from nexent_gql.api.uploads import UploadedFile
 from nexent_gql.kernel.json import Json, JsonObject
 
 PREFLIGHT_HEADERS = ("GraphQL-Require-Preflight", "Apollo-Require-Preflight")

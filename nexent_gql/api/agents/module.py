@@ -5,10 +5,10 @@ from nexent_gql.api.agents.loaders import living_agent_by_id
 from nexent_gql.api.agents.mutations import AgentMutations
 from nexent_gql.api.agents.queries import AgentQueries
 from nexent_gql.api.agents.types import Agent
-from nexent_gql.api.face import Face
+from nexent_gql.api.schema.module import SchemaModule
 from nexent_gql.domains.agents import errors
 
-FACE = Face(
+MODULE = SchemaModule(
     queries=(AgentQueries,),
     mutations=(AgentMutations,),
     nodes={Agent: living_agent_by_id},

@@ -15,8 +15,8 @@ from strawberry import relay
 from strawberry.types import get_object_definition
 
 from nexent_gql.api.context import Batch, Info
-from nexent_gql.api.permissions import SignedIn
-from nexent_gql.api.refusals import InvalidIdError, InvalidPageError
+from nexent_gql.api.pipeline.refusals import InvalidIdError, InvalidPageError
+from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.kernel.page import BY_CREATION, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Cursor, Page, PageRequest
 
 R = TypeVar("R")

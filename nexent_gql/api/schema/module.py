@@ -7,12 +7,12 @@ from uuid import UUID
 from strawberry import relay
 
 from nexent_gql.api.context import Batch
-from nexent_gql.api.errors import Error
+from nexent_gql.api.schema.errors import Error
 from nexent_gql.kernel.errors import DomainError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Face:
+class SchemaModule:
     """A domain's root fields, its types that `node` can find, and its specific error types.
 
     The classes of `queries`, `mutations` and `subscriptions` are Strawberry types whose fields become root fields.

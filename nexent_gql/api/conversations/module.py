@@ -8,9 +8,9 @@ from nexent_gql.api.conversations.queries import ConversationQueries
 from nexent_gql.api.conversations.search import MessageSearchQueries
 from nexent_gql.api.conversations.subscriptions import ConversationSubscriptions
 from nexent_gql.api.conversations.types import Conversation, Message
-from nexent_gql.api.face import Face
+from nexent_gql.api.schema.module import SchemaModule
 
-FACE = Face(
+MODULE = SchemaModule(
     queries=(ConversationQueries, MessageSearchQueries),
     mutations=(ConversationMutations,),
     subscriptions=(ConversationSubscriptions,),

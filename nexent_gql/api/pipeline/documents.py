@@ -21,15 +21,15 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from nexent_gql.api.cost import FieldTable, count_nodes, read_sizes, size_variables
-from nexent_gql.api.deferral import without_defer
-from nexent_gql.api.limits import Shape, check, measure
-from nexent_gql.api.masking import publish, refusal, validation_failed
-from nexent_gql.api.refusals import QueryTooComplexError, ValidationFailedError
+from nexent_gql.api.limits.cost import FieldTable, count_nodes, read_sizes, size_variables
+from nexent_gql.api.limits.document_shape import Shape, check, measure
+from nexent_gql.api.pipeline.deferral import without_defer
+from nexent_gql.api.pipeline.masking import publish, refusal, validation_failed
+from nexent_gql.api.pipeline.refusals import QueryTooComplexError, ValidationFailedError
+from nexent_gql.api.pipeline.single_flight import SingleFlightThread
 from nexent_gql.api.selections.events import Selections, find_switches
 from nexent_gql.api.selections.query import Plans
 from nexent_gql.api.settings import ApiLimits
-from nexent_gql.api.single_flight import SingleFlightThread
 
 _NODES_PER_INTROSPECTED_FIELD = 10
 _SHORT_CHARS = 300  # validated in a few milliseconds

@@ -19,7 +19,7 @@ import nexent_gql
 from nexent_gql.kernel.errors import DomainError
 
 _PACKAGES = ("kernel", "ports", "db", "jobs", "streams")
-_MODULES = ("nexent_gql.api.refusals",)
+_MODULES = ("nexent_gql.api.pipeline.refusals",)
 
 
 @dataclass(frozen=True, slots=True)

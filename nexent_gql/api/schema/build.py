@@ -1,4 +1,4 @@
-"""The schema: the faces of all domains, put together once per process, without I/O."""
+"""The schema: the modules of all domains, put together once per process, without I/O."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, Self, cast
@@ -13,25 +13,32 @@ from graphql import (
 )
 from strawberry.schema.config import StrawberryConfig
 
-from nexent_gql.api.agents import face as agents
-from nexent_gql.api.conversations import face as conversations
-from nexent_gql.api.documents import Documents
-from nexent_gql.api.errors import error_members
-from nexent_gql.api.face import Face
-from nexent_gql.api.identity import face as identity
-from nexent_gql.api.input_defaults import relax_defaults
-from nexent_gql.api.models import face as models
-from nexent_gql.api.relay import NodeLoaders, node_queries
+from nexent_gql.api.agents import module as agents
+from nexent_gql.api.conversations import module as conversations
+from nexent_gql.api.identity import module as identity
+from nexent_gql.api.models import module as models
+from nexent_gql.api.pipeline.documents import Documents
 from nexent_gql.api.resolvers import call_directly
-from nexent_gql.api.runs import face as runs
-from nexent_gql.api.scalars import SCALARS
-from nexent_gql.api.sdl import sorted_sdl
+from nexent_gql.api.runs import module as runs
+from nexent_gql.api.schema.errors import error_members
+from nexent_gql.api.schema.input_defaults import relax_defaults
+from nexent_gql.api.schema.module import SchemaModule
+from nexent_gql.api.schema.relay import NodeLoaders, node_queries
+from nexent_gql.api.schema.scalars import SCALARS
+from nexent_gql.api.schema.sdl import sorted_sdl
 from nexent_gql.api.settings import ApiLimits
-from nexent_gql.api.tools import face as tools
+from nexent_gql.api.tools import module as tools
 from nexent_gql.kernel.page import MAX_PAGE_SIZE
 
 # A new domain takes its place here.
-FACES: tuple[Face, ...] = (identity.FACE, models.FACE, tools.FACE, agents.FACE, conversations.FACE, runs.FACE)
+MODULES: tuple[SchemaModule, ...] = (
+    identity.MODULE,
+    models.MODULE,
+    tools.MODULE,
+    agents.MODULE,
+    conversations.MODULE,
+    runs.MODULE,
+)
 
 
 class _Typed(Protocol):
@@ -50,21 +57,21 @@ class ApiSchema(strawberry.Schema):
     documents: Documents
 
     @classmethod
-    def of(cls, faces: Sequence[Face], limits: ApiLimits) -> Self:
-        """Put faces together."""
-        nodes: NodeLoaders = {cls: batch for face in faces for cls, batch in face.nodes.items()}
-        queries = [node_queries(nodes), *(part for face in faces for part in face.queries)]
-        mutations = [part for face in faces for part in face.mutations]
-        subscriptions = [part for face in faces for part in face.subscriptions]
+    def of(cls, modules: Sequence[SchemaModule], limits: ApiLimits) -> Self:
+        """Put modules together."""
+        nodes: NodeLoaders = {cls: batch for module in modules for cls, batch in module.nodes.items()}
+        queries = [node_queries(nodes), *(part for module in modules for part in module.queries)]
+        mutations = [part for module in modules for part in module.mutations]
+        subscriptions = [part for module in modules for part in module.subscriptions]
         schema = cls(
             query=_root("Query", "What can be read.", queries),
             mutation=_root("Mutation", "What can be changed.", mutations) if mutations else None,
             subscription=_root("Subscription", "What can be followed.", subscriptions) if subscriptions else None,
-            types=[cls for face in faces for cls in (*face.types, *face.nodes)],
+            types=[cls for module in modules for cls in (*module.types, *module.nodes)],
             config=StrawberryConfig(
                 relay_max_results=MAX_PAGE_SIZE, scalar_map=SCALARS, enable_experimental_incremental_execution=True
             ),
-            exception_handlers=error_members(face.errors for face in faces),
+            exception_handlers=error_members(module.errors for module in modules),
         )
         schema.limits, schema.core = limits, schema._schema
         schema.core.directives = tuple(
@@ -111,7 +118,7 @@ def _describe_inputs(schema: GraphQLSchema) -> None:
 
 def build_schema(limits: ApiLimits | None = None) -> ApiSchema:
     """Build the schema of all domains; takes a moment, so a process does it once."""
-    return ApiSchema.of(FACES, limits or ApiLimits())
+    return ApiSchema.of(MODULES, limits or ApiLimits())
 
 
 def print_sdl() -> str:

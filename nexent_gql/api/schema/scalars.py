@@ -8,7 +8,7 @@ from strawberry.exceptions import StrawberryInputCoercionError
 from strawberry.scalars import JSON
 from strawberry.types.scalar import ScalarDefinition
 
-from nexent_gql.api.uploads import UploadedFile, read_file
+from nexent_gql.api.schema.uploads import UploadedFile, read_file
 
 
 def _write_datetime(value: datetime) -> str:

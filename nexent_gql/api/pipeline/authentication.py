@@ -6,8 +6,8 @@ from hashlib import sha256
 from time import monotonic
 
 from nexent_gql.api.context import Context
-from nexent_gql.api.cost_limiter import CostLimiter
-from nexent_gql.api.refusals import MalformedCredentialError
+from nexent_gql.api.limits.cost_limiter import CostLimiter
+from nexent_gql.api.pipeline.refusals import MalformedCredentialError
 from nexent_gql.domains.identity.credentials import API_KEY_PREFIX
 from nexent_gql.domains.identity.errors import InvalidTokenError
 from nexent_gql.kernel.errors import UnauthenticatedError

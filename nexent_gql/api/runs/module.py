@@ -2,15 +2,15 @@
 
 from nexent_gql.api.conversations.nodes import run_by_id
 from nexent_gql.api.conversations.types import Run
-from nexent_gql.api.face import Face
 from nexent_gql.api.runs.errors import ClientIdReusedError, RunBusyError, RunNotFinishedError
 from nexent_gql.api.runs.events import EVENT_TYPES
 from nexent_gql.api.runs.mutations import RunMutations
 from nexent_gql.api.runs.queries import RunQueries
 from nexent_gql.api.runs.subscriptions import RunSubscriptions
+from nexent_gql.api.schema.module import SchemaModule
 from nexent_gql.domains.runs import errors
 
-FACE = Face(
+MODULE = SchemaModule(
     queries=(RunQueries,),
     mutations=(RunMutations,),
     subscriptions=(RunSubscriptions,),

@@ -13,8 +13,8 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import StrawberryInputCoercionError
 from strawberry.relay import to_base64
 
-from nexent_gql.api.codes import CATALOGUE
-from nexent_gql.api.refusals import InternalError, ParseFailedError, ValidationFailedError
+from nexent_gql.api.pipeline.refusals import InternalError, ParseFailedError, ValidationFailedError
+from nexent_gql.api.schema.codes import CATALOGUE
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.kernel.errors import Detail, DomainError, InvalidInputError, NotFoundError
 

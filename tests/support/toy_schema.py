@@ -11,11 +11,11 @@ import strawberry
 from strawberry import relay
 
 from nexent_gql.api.context import Context, Info, many, one
-from nexent_gql.api.errors import Error, ForbiddenError, NotFoundError, ValidationError, common
-from nexent_gql.api.face import Face
-from nexent_gql.api.permissions import Public, SignedIn, role_at_least
-from nexent_gql.api.relay import After, Before, Connection, First, Last, connection, node_id, page_request
-from nexent_gql.api.uploads import UploadedFile
+from nexent_gql.api.schema.errors import Error, ForbiddenError, NotFoundError, ValidationError, common
+from nexent_gql.api.schema.module import SchemaModule
+from nexent_gql.api.schema.permissions import Public, SignedIn, role_at_least
+from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, connection, node_id, page_request
+from nexent_gql.api.schema.uploads import UploadedFile
 from nexent_gql.kernel.errors import ConflictError, DomainError, InvalidInputError
 from nexent_gql.kernel.errors import NotFoundError as MissingError
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
@@ -238,7 +238,7 @@ class ToySubscriptions:
             yield Toy(id=key, name=f"change {n}")
 
 
-FACE = Face(
+MODULE = SchemaModule(
     queries=(ToyQueries,),
     mutations=(ToyMutations,),
     subscriptions=(ToySubscriptions,),

@@ -9,8 +9,8 @@ import structlog
 from graphql import OperationType
 
 from nexent_gql.api.context import Context
-from nexent_gql.api.documents import DocumentOperation
-from nexent_gql.api.refusals import BudgetSpentError, CostLimitExceededError
+from nexent_gql.api.pipeline.documents import DocumentOperation
+from nexent_gql.api.pipeline.refusals import BudgetSpentError, CostLimitExceededError
 from nexent_gql.api.settings import CostSettings
 from nexent_gql.kernel.addresses import limiter_key
 from nexent_gql.ports.budgets import Balance, Budget

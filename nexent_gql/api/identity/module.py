@@ -1,6 +1,5 @@
 """What identity adds to the schema."""
 
-from nexent_gql.api.face import Face
 from nexent_gql.api.identity.errors import TooManyAttemptsError
 from nexent_gql.api.identity.keys import ApiKey, api_key_by_id
 from nexent_gql.api.identity.loaders import tenant_by_id, user_by_id
@@ -10,10 +9,11 @@ from nexent_gql.api.identity.profile import ProfileMutations
 from nexent_gql.api.identity.queries import IdentityQueries
 from nexent_gql.api.identity.sessions import Session, session_by_id
 from nexent_gql.api.identity.types import Tenant, User
+from nexent_gql.api.schema.module import SchemaModule
 from nexent_gql.domains.identity import errors
 from nexent_gql.ports.passwords import PasswordsBusyError
 
-FACE = Face(
+MODULE = SchemaModule(
     queries=(IdentityQueries,),
     mutations=(CredentialMutations, PasswordMutations, ProfileMutations, UserMutations),
     nodes={User: user_by_id, Tenant: tenant_by_id, ApiKey: api_key_by_id, Session: session_by_id},

@@ -8,8 +8,8 @@ from typing import cast
 from graphql import GraphQLSchema
 from strawberry.types.execution import ExecutionResult
 
-from nexent_gql.api.documents import DocumentOperation
 from nexent_gql.api.encoding import encode
+from nexent_gql.api.pipeline.documents import DocumentOperation
 from nexent_gql.api.selections.core import build_execution
 
 _MAX_KEPT = 16  # some 0.2 MB each; every tool has its own document

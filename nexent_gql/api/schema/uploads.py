@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from starlette.datastructures import UploadFile
 from strawberry.exceptions import StrawberryInputCoercionError
 
-from nexent_gql.api.refusals import FileTooLargeError
+from nexent_gql.api.pipeline.refusals import FileTooLargeError
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """docs/errors.md, generated from the error classes; `make schema` writes it beside schema.graphql."""
 
-from nexent_gql.api.codes import CATALOGUE, CodeEntry
+from nexent_gql.api.schema.codes import CATALOGUE, CodeEntry
 from nexent_gql.api.transport.answers import status_of
 
 _HEAD = """\

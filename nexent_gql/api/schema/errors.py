@@ -11,7 +11,7 @@ from typing import Self, TypedDict
 import strawberry
 from strawberry.types.field import StrawberryField
 
-from nexent_gql.api.codes import ErrorCode, error_code
+from nexent_gql.api.schema.codes import ErrorCode, error_code
 from nexent_gql.kernel import errors as kernel
 
 

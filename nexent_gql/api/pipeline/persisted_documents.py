@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import structlog
 from strawberry.http import GraphQLRequestData
 
-from nexent_gql.api.refusals import (
+from nexent_gql.api.pipeline.refusals import (
     BadRequestError,
     DocumentNotTrustedError,
     PersistedQueryMismatchError,

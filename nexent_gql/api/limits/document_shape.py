@@ -19,7 +19,7 @@ from graphql import (
     SelectionSetNode,
 )
 
-from nexent_gql.api.refusals import QueryTooComplexError
+from nexent_gql.api.pipeline.refusals import QueryTooComplexError
 from nexent_gql.api.settings import ApiLimits
 
 _META = frozenset({"__schema", "__type"})

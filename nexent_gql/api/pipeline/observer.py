@@ -8,9 +8,9 @@ from graphql import GraphQLError, OperationType
 from opentelemetry.trace import Status, StatusCode
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from nexent_gql.api.deferral import Publish
-from nexent_gql.api.documents import DocumentOperation
-from nexent_gql.api.masking import publish
+from nexent_gql.api.pipeline.deferral import Publish
+from nexent_gql.api.pipeline.documents import DocumentOperation
+from nexent_gql.api.pipeline.masking import publish
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.telemetry import OTHERS, CardinalityLimit, traced
 

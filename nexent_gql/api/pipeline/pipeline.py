@@ -9,24 +9,24 @@ from graphql import DocumentNode, GraphQLError, OperationType
 from strawberry.http import GraphQLRequestData
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
-from nexent_gql.api.authentication import RequestAuthenticator
-from nexent_gql.api.connection_limits import ConnectionLimiter
 from nexent_gql.api.context import Context
-from nexent_gql.api.cost_limiter import Charge, CostLimiter
-from nexent_gql.api.deferral import Increment, Pending, data_of, run_deferred
-from nexent_gql.api.documents import DocumentOperation, PreparedDocument
-from nexent_gql.api.introspection import Introspections
-from nexent_gql.api.masking import refusal
-from nexent_gql.api.observer import Observation, Observer
-from nexent_gql.api.persisted_documents import find_document
-from nexent_gql.api.refusals import (
+from nexent_gql.api.limits.connection_limits import ConnectionLimiter
+from nexent_gql.api.limits.cost_limiter import Charge, CostLimiter
+from nexent_gql.api.pipeline.authentication import RequestAuthenticator
+from nexent_gql.api.pipeline.deferral import Increment, Pending, data_of, run_deferred
+from nexent_gql.api.pipeline.documents import DocumentOperation, PreparedDocument
+from nexent_gql.api.pipeline.introspection import Introspections
+from nexent_gql.api.pipeline.masking import refusal
+from nexent_gql.api.pipeline.observer import Observation, Observer
+from nexent_gql.api.pipeline.persisted_documents import find_document
+from nexent_gql.api.pipeline.refusals import (
     BadRequestError,
     CostLimitExceededError,
     DeadlineExceededError,
     IntrospectionDisabledError,
     ReadOnlyCredentialError,
 )
-from nexent_gql.api.schema import ApiSchema
+from nexent_gql.api.schema.build import ApiSchema
 from nexent_gql.api.selections.core import build_execution
 from nexent_gql.api.selections.query import QueryExecutor, begin_query
 from nexent_gql.api.selections.subscription import Reply, Write, run_subscription

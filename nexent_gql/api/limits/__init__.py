@@ -1,0 +1,1 @@
+"""What bounds operations and connections: the shape of documents, cost, connections per caller."""

@@ -1,0 +1,1 @@
+"""The steps that every operation passes: find, parse, validate, limit, charge, execute."""
