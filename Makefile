@@ -1,9 +1,9 @@
-# `make` needs a Python >= 3.11 and nothing else; everything it installs goes to .venv. `make help` lists what it can do.
+# `make` needs Python >= 3.11 only and installs everything into .venv. `make help` lists the targets.
 
 SHELL := /bin/sh
 BIN := .venv/bin
 ARGS :=
-# Most tests wait for engines, sockets and clocks: three processes keep two cores busy.
+# Most tests wait for engines, sockets and clocks, so three processes keep two cores busy.
 PARALLEL := -n 3 --dist loadfile
 NAME :=
 SEED := 1
@@ -11,40 +11,40 @@ RUNS := 100
 MINUTES := 10
 PACKAGES := node_modules/.package-lock.json
 
-# An interpreter that can make virtual environments, newest first; else any that bootstrap.py can explain itself with.
+# The newest interpreter that can create virtual environments; else any, so that bootstrap.py can say what is missing.
 NEWEST_FIRST := python3.14 python3.13 python3.12 python3.11 python3
 CAN_MAKE_VENV := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in $(NEWEST_FIRST); do \
 	if $$python -c '$(CAN_MAKE_VENV)' 2>/dev/null; then echo $$python; exit; fi; done; \
 	command -v python3 || echo no-python)
 
-# Scripts in .venv hold the path they were made at: a checkout that was moved or copied makes its own.
+# Scripts in .venv contain their path, so a checkout that was moved or copied needs a new .venv.
 MOVED := $(shell test ! -e .venv/.checkout || test "$$(cat .venv/.checkout)" = "$$(pwd -P)" || echo moved)
 BOOTSTRAP := scripts/bootstrap.py scripts/pip_settings.py pyproject.toml requirements/installer.txt
 
-# A start that may keep its bytecode is three times as fast as one that may not.
+# Cached bytecode makes every start three times as fast.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-fast fuzz check check-commits check-format check-lint check-types check-imports check-schema check-migrations \
-	bench chaos soak schema migration node-packages assets lock fmt clean moved
+	bench chaos soak schema conformance migration node-packages assets lock fmt clean moved
 
 help: ## List what `make` can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
 
-up: .venv/.up ## Start everything: ARGS="--port 5010 --state-dir DIR"
+up: .venv/.up ## Start engines, API and workers: ARGS="--port 5010 --state-dir DIR"
 	@exec $(BIN)/nexent-gql up $(ARGS)
 
 test: .venv/.dev ## Run the tests: ARGS="tests/unit -k words"
 	@exec $(BIN)/pytest $(PARALLEL) $(ARGS)
 
-test-fast: .venv/.dev ## Run the tests that are not marked slow: under two minutes on two cores
+test-fast: .venv/.dev ## Run the tests that are not marked slow (under two minutes on two cores)
 	@exec $(BIN)/pytest $(PARALLEL) -m "not slow" $(ARGS)
 
-fuzz: .venv/.dev ## Ask the server 5,000 things that the schema allows, or forbids: about three minutes
+fuzz: .venv/.dev ## Send 5,000 generated requests, valid and invalid (about three minutes)
 	@FUZZ_EXAMPLES=114 exec $(BIN)/pytest tests/e2e/test_foreign_fuzz.py $(ARGS)
 
-check: check-commits check-format check-lint check-types check-imports check-schema check-migrations ## Judge the code by every rule
+check: check-commits check-format check-lint check-types check-imports check-schema check-migrations ## Check commits, format, lint, types, imports, schema and migrations
 
 check-commits: .venv/.dev
 	@echo "make: commit subjects" && $(BIN)/python scripts/commit_subjects.py
@@ -59,44 +59,47 @@ check-types: .venv/.dev
 	@echo "make: types" && $(BIN)/pyright
 
 check-imports: .venv/.dev
-	@echo "make: imports between rooms" && $(BIN)/lint-imports --no-cache --no-logo
+	@echo "make: imports between layers" && $(BIN)/lint-imports --no-cache --no-logo
 
 check-schema: .venv/.dev
-	@echo "make: schema.graphql is what the code says" && $(BIN)/nexent-gql schema --check \
-		&& $(BIN)/python scripts/schema_page.py --check
+	@echo "make: generated files match the code" && $(BIN)/nexent-gql schema --check \
+		&& $(BIN)/python scripts/schema_page.py --check && $(BIN)/python scripts/conformance_page.py --check
 
 check-migrations: .venv/.dev
 	@echo "make: migrations lead to the tables of the code" && $(BIN)/nexent-gql migrate --check
 
-bench: .venv/.dev benchmarks/peers/$(PACKAGES) ## Measure, beside peers: ARGS="--short", ARGS="fanout tokens"
+bench: .venv/.dev benchmarks/peers/$(PACKAGES) ## Run benchmarks beside other servers: ARGS="--short", ARGS="fanout tokens"
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
-chaos: .venv/.dev ## Kill, pause, cut and wipe by seed, and judge what was promised: SEED=1 RUNS=100
+chaos: .venv/.dev ## Inject faults by seed and check the guarantees: SEED=1 RUNS=100
 	@exec $(BIN)/python -m tests.chaos --seed $(SEED) --runs $(RUNS)
 
-soak: .venv/.dev ## Steady load, and a table of what grows: MINUTES=10
+soak: .venv/.dev ## Run a steady load and report what grows: MINUTES=10
 	@exec $(BIN)/python -m tests.soak --minutes $(MINUTES)
 
-schema: .venv/.dev ## Write schema.graphql and the generated pages of docs/ from the code
+schema: .venv/.dev ## Write schema.graphql, its introspection JSON and the generated pages of docs/
 	@$(BIN)/nexent-gql schema
-	@for page in schema errors configuration; do $(BIN)/python scripts/$${page}_page.py || exit 1; done
+	@for page in schema errors configuration conformance; do $(BIN)/python scripts/$${page}_page.py || exit 1; done
+
+conformance: .venv/.dev ## Write docs/conformance.md from lock files and tests
+	@$(BIN)/python scripts/conformance_page.py
 
 migration: .venv/.dev ## Write a migration from the difference between code and database: NAME="what changes"
 	@if [ -z "$(NAME)" ]; then echo 'make: say what changes: make migration NAME="add a column"' >&2; exit 2; fi
 	@exec $(BIN)/python -m nexent_gql.migrations "$(NAME)"
 
-node-packages: $(addsuffix /$(PACKAGES),tests/foreign clients/typescript benchmarks/peers) ## Install what runs on node: foreign clients, and peers of benchmarks
+node-packages: $(addsuffix /$(PACKAGES),tests/foreign clients/typescript benchmarks/peers) ## Install the npm packages of foreign clients and benchmarks
 
-assets: ## Fetch GraphiQL's files from the npm registry, instead of taking them from a CDN
+assets: ## Fetch GraphiQL's files from the npm registry instead of a CDN
 	@$(PYTHON) scripts/fetch_assets.py
 
-lock: .venv/.dev ## Resolve dependencies again: ARGS=--upgrade takes newer versions
+lock: .venv/.dev ## Resolve dependencies and write the lock files: ARGS=--upgrade takes newer versions
 	@exec $(BIN)/python scripts/lock.py $(ARGS)
 
-fmt: .venv/.dev ## Format, and repair what can be repaired
+fmt: .venv/.dev ## Format the code and apply automatic fixes
 	@$(BIN)/ruff check --quiet --fix-only . && $(BIN)/ruff format --quiet .
 
-clean: ## Remove what `make` made; state folders stay
+clean: ## Remove environments, caches and builds; keep state folders
 	@rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	@find nexent_gql workers tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -95,7 +95,11 @@ async def test_closes_with_a_reason_on_what_is_no_message(api: Api, frame: str, 
         ({"query": 7}, "`query` must be text."),
         ({"query": "{hello}", "variables": []}, "`variables` must be an object."),
         ({"query": "{hello}", "operationName": 7}, "`operationName` must be text."),
-        ({"query": "{hello}", "extensions": "x"}, "`extensions` must be an object."),
+        (
+            {"query": "{hello}", "variables": "{}"},
+            "`variables` must be an object. It is JSON text; send the object itself.",
+        ),
+        ({"query": "{hello}", "extensions": [1]}, "`extensions` must be an object."),
     ],
 )
 async def test_closes_on_requests_of_the_wrong_form(api: Api, payload: Frame, reason: str) -> None:

@@ -59,6 +59,12 @@ def test_the_configuration_page_is_what_the_settings_say() -> None:
     assert page.read_text() == done.stdout, "run `make schema`"
 
 
+def test_the_conformance_page_matches_locks_and_tests() -> None:
+    check = [sys.executable, "scripts/conformance_page.py", "--check"]
+    done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_pages_are_found() -> None:
     assert {"README.md", "docs/architecture.md", "docs/adr/0001-records-locks-and-tools.md"} <= set(
         map(relative, PAGES)
@@ -85,6 +91,12 @@ def test_every_command_that_is_written_about_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     code = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert set(re.findall(r"\bmake ([a-z][a-z-]*)\b", "\n".join(code))) - targets == set()
+
+
+@every_page
+def test_every_test_file_that_is_named_exists(page: Path) -> None:
+    existing = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(re.findall(r"\btest_[a-z0-9_]+\.py\b", page.read_text())) - existing == set()
 
 
 def test_every_variable_that_is_written_about_is_a_setting() -> None:

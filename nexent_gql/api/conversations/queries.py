@@ -25,7 +25,7 @@ Search = Annotated[
 Order = Annotated[
     ConversationOrder | None,
     strawberry.argument(
-        description="The order of the list; null: by `CREATED_AT`, the latest first. Cursors of one field are refused "
+        description="Order of the list. Defaults to `CREATED_AT`, newest first. Cursors of one field are refused "
         "by a list that is ordered by another."
     ),
 ]

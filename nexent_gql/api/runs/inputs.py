@@ -31,7 +31,7 @@ class _AskInput:
     )
 
 
-@strawberry.input(description="A message to send: to one of your conversations, or to an agent in a new one.")
+@strawberry.input(description="A message to one of your conversations, or to an agent in a new one.")
 class SendMessageInput(_AskInput):
     """See `NewMessage`."""
 

@@ -23,9 +23,9 @@ from nexent_gql.domains.runs.service import RunFilter
 
 RunId = Annotated[strawberry.ID, strawberry.argument(description="The id of a Run.")]
 OfConversation = Annotated[
-    strawberry.ID | None, strawberry.argument(description="Only those of this Conversation; null: of all.")
+    strawberry.ID | None, strawberry.argument(description="Only runs of this Conversation. Null means all.")
 ]
-InStatus = Annotated[RunStatus | None, strawberry.argument(description="Only those in this status; null: in any.")]
+InStatus = Annotated[RunStatus | None, strawberry.argument(description="Only runs with this status. Null means any.")]
 
 
 @strawberry.type

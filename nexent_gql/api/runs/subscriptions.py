@@ -16,7 +16,7 @@ from nexent_gql.domains.runs.events import cursor_prefix
 AfterEvent = Annotated[
     str | None,
     strawberry.argument(
-        description="The cursor of the last event you have, or the one that came with the run; none: all events. "
+        description="The cursor of the last event you have, or the one that came with the run. Null means all events. "
         "Over server-sent events the header `Last-Event-ID` goes before it."
     ),
 ]

@@ -122,7 +122,8 @@ def _text(fields: Mapping[str, Json], name: str) -> str | None:
 def _object(fields: Mapping[str, Json], name: str) -> dict[str, object] | None:
     value = fields.get(name)
     if value is not None and not isinstance(value, dict):
-        raise BadRequestError(f"`{name}` must be an object.", path=(name,))
+        hint = " It is JSON text; send the object itself." if isinstance(value, str) else ""
+        raise BadRequestError(f"`{name}` must be an object.{hint}", path=(name,))
     return cast("dict[str, object] | None", value)
 
 
