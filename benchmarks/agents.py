@@ -10,7 +10,7 @@ from nexent_gql.api.schema.relay import global_id
 from nexent_gql.domains.agents.policy import AgentDraft
 from nexent_gql.domains.models.policy import ModelConfig
 from nexent_gql.domains.runs.answer import answer_text
-from nexent_gql.domains.runs.asking import Asked, NewMessage
+from nexent_gql.domains.runs.starter import NewMessage, StartedRun
 from nexent_gql.domains.runs.tables import RunStatus
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.ports.events import Entry
@@ -46,11 +46,11 @@ class ScriptedAgent:
     model: str
     question: NewMessage
 
-    async def ask(self) -> Asked:
+    async def ask(self) -> StartedRun:
         """Ask in a new conversation."""
-        return await self.house.services.runs.ask.send(self.house.actor, self.question)
+        return await self.house.services.runs.start.send(self.house.actor, self.question)
 
-    async def events(self, asked: Asked) -> AsyncGenerator[Entry]:
+    async def events(self, asked: StartedRun) -> AsyncGenerator[Entry]:
         """Follow a run until it has ended."""
         stream = await self.house.services.runs.follow(self.house.actor, asked.run.id, after=None)
         async for entry in stream:
@@ -70,7 +70,7 @@ class ScriptedAgent:
         return answer_text(seen)
 
 
-def run_id(asked: Asked) -> str:
+def run_id(asked: StartedRun) -> str:
     """Return the global id of a run."""
     return global_id("Run", asked.run.id)
 

@@ -12,7 +12,7 @@ from benchmarks.agents import ScriptedAgent, Stage, open_stage, run_id
 from benchmarks.bench import Bench
 from benchmarks.house import serving, working
 from benchmarks.report import Report, quantile, short
-from nexent_gql.domains.runs.asking import Asked, OnBusy
+from nexent_gql.domains.runs.starter import OnBusy, StartedRun
 from tests.support.fake_provider import Record, Stall, Step, Text, Tool
 from tests.support.graphql_client import Client
 
@@ -91,7 +91,7 @@ async def _stop(situation: Situation, agent: ScriptedAgent, stage: Stage, client
         await client.whole(run_id(first))
 
 
-async def _begun(situation: Situation, agent: ScriptedAgent, stage: Stage, client: Client, asked: Asked) -> Record:
+async def _begun(situation: Situation, agent: ScriptedAgent, stage: Stage, client: Client, asked: StartedRun) -> Record:
     """Wait until the run is where it should be; return the provider's record of its request."""
     count = len(stage.provider.requests)
     if situation.until is None:
@@ -103,14 +103,14 @@ async def _begun(situation: Situation, agent: ScriptedAgent, stage: Stage, clien
     return [record for record in stage.provider.requests if record.script == agent.model][-1]
 
 
-async def _behind(agent: ScriptedAgent, first: Asked) -> Asked:
+async def _behind(agent: ScriptedAgent, first: StartedRun) -> StartedRun:
     """Ask again in the same conversation, which is busy."""
-    ask, question = agent.house.services.runs.ask, agent.question
+    ask, question = agent.house.services.runs.start, agent.question
     queued = replace(question, agent_id=None, conversation_id=first.conversation.id, on_busy=OnBusy.QUEUE)
     return await ask.send(agent.house.actor, queued)
 
 
-async def _ended_at(client: Client, asked: Asked) -> float:
+async def _ended_at(client: Client, asked: StartedRun) -> float:
     events = await client.whole(run_id(asked))
     if events[-1]["status"] != "STOPPED":
         raise RuntimeError(f"the run ended as {events[-1]}")

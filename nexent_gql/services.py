@@ -8,9 +8,9 @@ from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.domains.models.service import ModelService
-from nexent_gql.domains.persisted.service import PersistedService
-from nexent_gql.domains.runs.asking import Asking
+from nexent_gql.domains.persisted_queries.service import PersistedQueryService
 from nexent_gql.domains.runs.service import RunService
+from nexent_gql.domains.runs.starter import RunStarter
 from nexent_gql.domains.tools.catalog import ToolCatalog
 from nexent_gql.domains.tools.dispatcher import ToolDispatcher
 from nexent_gql.domains.tools.service import ToolService
@@ -28,7 +28,7 @@ class Services:
 
     budgets: Budgets
     identity: IdentityService
-    persisted: PersistedService
+    persisted_queries: PersistedQueryService
     models: ModelService
     tools: ToolService
     tool_dispatcher: ToolDispatcher
@@ -45,19 +45,19 @@ class Services:
         tools = ToolService(catalog)
         agents = AgentService(db, tools, clock)
         conversations = ConversationService(db, agents, clock)
-        asking = Asking(db, agents, clock, max_active=runtime.settings.runs.max_active)
+        starter = RunStarter(db, agents, clock, max_active=runtime.settings.runs.max_active)
         return cls(
             budgets=runtime.budgets,
             identity=IdentityService(
                 db, runtime.passwords, clock, runtime.settings.secret_key, runtime.settings.auth, runtime.log
             ),
-            persisted=PersistedService(db, runtime.texts, clock),
+            persisted_queries=PersistedQueryService(db, runtime.texts, clock),
             models=models,
             tools=tools,
             tool_dispatcher=ToolDispatcher(catalog),
             agents=agents,
             conversations=conversations,
-            runs=RunService(db, runtime.log, asking, conversations, clock),
+            runs=RunService(db, runtime.log, starter, conversations, clock),
         )
 
 

@@ -5,9 +5,19 @@ from nexent_gql.domains.agents import tables as agents
 from nexent_gql.domains.conversations import tables as conversations
 from nexent_gql.domains.identity import tables as identity
 from nexent_gql.domains.models import tables as models
-from nexent_gql.domains.persisted import tables as persisted
+from nexent_gql.domains.persisted_queries import tables as persisted_queries
 from nexent_gql.domains.runs import tables as runs
 from nexent_gql.jobs import schedule_tables as schedules
 from nexent_gql.jobs import tables as jobs
 
-__all__ = ["agents", "conversations", "identity", "jobs", "metadata", "models", "persisted", "runs", "schedules"]
+__all__ = [
+    "agents",
+    "conversations",
+    "identity",
+    "jobs",
+    "metadata",
+    "models",
+    "persisted_queries",
+    "runs",
+    "schedules",
+]

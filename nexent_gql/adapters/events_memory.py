@@ -92,10 +92,10 @@ class MemoryEventLog:
     async def erase(self, topic: str) -> None:
         """Delete all entries and refuse all writers; see `EventLog.erase`."""
         self._topics[topic] = _Topic(ERASED_ATTEMPT, ERASED_ATTEMPT)
-        await self.poke(topic)
+        await self.notify_readers(topic)
 
-    async def poke(self, topic: str) -> None:
-        """Make every reader read again; see `EventLog.poke`."""
+    async def notify_readers(self, topic: str) -> None:
+        """Make every reader read again; see `EventLog.notify_readers`."""
         for reader in self._readers.get(topic, ()):
             reader.reread()
 

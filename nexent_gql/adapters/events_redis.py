@@ -24,7 +24,7 @@ MAX_COMMAND_BYTES = 512_000
 _PAGE = 1_000
 _MAX_SEQ = 2**53
 _TOPIC = re.compile(r"[A-Za-z0-9._:/-]{1,200}")
-_POKE = b"[]"
+_NOTIFICATION = b"[]"
 
 
 def redis_names(topic: str) -> tuple[str, str]:
@@ -102,9 +102,9 @@ class RedisEventLog:
         key, channel = redis_names(topic)
         await self._commands.run(ERASE, key, ERASED_ATTEMPT, self._ttl_ms, channel)
 
-    async def poke(self, topic: str) -> None:
-        """Push an empty batch; see `EventLog.poke`."""
-        await self._commands.publish(redis_names(topic)[1], _POKE)
+    async def notify_readers(self, topic: str) -> None:
+        """Push an empty batch; see `EventLog.notify_readers`."""
+        await self._commands.publish(redis_names(topic)[1], _NOTIFICATION)
 
     @asynccontextmanager
     async def subscribe(self, topic: str) -> AsyncGenerator[Subscription]:
@@ -144,7 +144,7 @@ class _Member(PushQueue):
         self._log = log
 
     def offer(self, payload: bytes, /) -> None:
-        """Queue a push; an empty one is a poke."""
+        """Queue a push; an empty one is a notification."""
         if entries := self._log.decode_once(payload):
             self.put(entries, len(payload))
         else:

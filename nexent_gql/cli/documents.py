@@ -11,7 +11,7 @@ import click
 from nexent_gql.api.schema.build import build_schema
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.cli.state import find_settings, state_dir_option
-from nexent_gql.domains.persisted.service import Synced
+from nexent_gql.domains.persisted_queries.service import Synced
 from nexent_gql.runtime import open_runtime
 from nexent_gql.services import Services
 from nexent_gql.settings import Settings
@@ -66,4 +66,4 @@ def _problems(documents: Mapping[str, str], limits: ApiLimits) -> list[str]:
 
 async def _sync(settings: Settings, documents: Mapping[str, str], *, prune: bool) -> Synced:
     async with open_runtime(settings) as runtime:
-        return await Services.build(runtime).persisted.sync(documents, prune=prune)
+        return await Services.build(runtime).persisted_queries.sync(documents, prune=prune)

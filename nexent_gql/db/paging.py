@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from nexent_gql.db.base import TenantRow
-from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
+from nexent_gql.kernel.page import Cursor, Page, PageRequest, page_of
 
 Row = TypeVar("Row", bound=TenantRow)
 
@@ -52,4 +52,4 @@ async def keyset_page(
         edge = (page.before.at, page.before.id)
         query = query.where(position < edge if ascending else position > edge)
     rows = (await session.scalars(query)).all()
-    return cut(rows, page, lambda row: Cursor(at=time_of(row), id=row.id, order=page.order))
+    return page_of(rows, page, lambda row: Cursor(at=time_of(row), id=row.id, order=page.order))

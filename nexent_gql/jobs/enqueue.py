@@ -16,11 +16,11 @@ _TOPICS_AT_ONCE = 100
 CHANNEL = "nexent_outbox"
 """Rung by a trigger of the outbox, for those who listen, when rows of it are committed."""
 
-POKE = """
+NOTIFY_READERS = """
     INSERT INTO outbox (tenant_id, kind, payload)
-    SELECT :tenant, 'poke', jsonb_build_object('topic', CAST(:topic AS text))
+    SELECT :tenant, 'notify_readers', jsonb_build_object('topic', CAST(:topic AS text))
 """
-"""What `poke` writes, for a statement that does more; a FROM may follow."""
+"""What `notify_readers` writes, for a statement that does more; a FROM may follow."""
 
 _ENQUEUE = text("""
     WITH made AS (
@@ -94,9 +94,9 @@ async def enqueue(
     return (await session.execute(known)).scalar_one()
 
 
-async def poke(session: AsyncSession, tenant_id: UUID, topic: str) -> None:
+async def notify_readers(session: AsyncSession, tenant_id: UUID, topic: str) -> None:
     """Make a topic's live readers read again once this transaction is committed."""
-    await send(session, tenant_id, "poke", {"topic": topic})
+    await send(session, tenant_id, "notify_readers", {"topic": topic})
 
 
 async def publish(session: AsyncSession, tenant_id: UUID, topic: str, entries: Sequence[JsonObject]) -> None:

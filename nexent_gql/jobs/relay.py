@@ -88,7 +88,7 @@ class Relay:
         self._carriers: dict[str, Callable[[JsonObject], Awaitable[None]]] = {
             "wake": self._wake,
             "cancel": self._cancel,
-            "poke": self._notify_readers,
+            "notify_readers": self._notify_readers,
             "erase": self._erase,
             "publish": self._publish,
         }
@@ -174,7 +174,7 @@ class Relay:
         await self._wakeups.cancel(UUID(str(payload["job_id"])))
 
     async def _notify_readers(self, payload: JsonObject) -> None:
-        await self._events.poke(str(payload["topic"]))
+        await self._events.notify_readers(str(payload["topic"]))
 
     async def _erase(self, payload: JsonObject) -> None:
         for topic in cast("list[str]", payload["topics"]):
@@ -195,7 +195,7 @@ class Relay:
         try:
             await self._events.append(topic, entries[-1].attempt, entries)
         except (LogLostError, ConflictError):
-            await self._events.poke(topic)
+            await self._events.notify_readers(topic)
 
     async def _listen(self) -> None:
         """Hear each NOTIFY; a lost connection is made again while the poll goes on."""

@@ -82,7 +82,7 @@ class Page(Generic[T]):
     has_previous: bool
 
 
-def cut(rows: Sequence[T], request: PageRequest, cursor_of: Callable[[T], Cursor]) -> Page[T]:
+def page_of(rows: Sequence[T], request: PageRequest, cursor_of: Callable[[T], Cursor]) -> Page[T]:
     """Make a page of `rows`, which were read in reading direction with one row more than asked."""
     more = len(rows) > request.size
     kept = list(rows[: request.size])

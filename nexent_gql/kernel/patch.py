@@ -15,6 +15,6 @@ class Unset(Enum):
 UNSET: Final = Unset.UNSET
 
 
-def either(new: T | Unset, old: T) -> T:
+def set_or(new: T | Unset, old: T) -> T:
     """Return `new`, or `old` where nothing was asked."""
     return old if new is UNSET else new

@@ -17,7 +17,7 @@ _TERMINAL_SEQUENCE = regex.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?
 _GRAPHEME = regex.compile(r"\X")
 
 
-def line(text: str, *path: str, max_chars: int) -> str:
+def single_line(text: str, *path: str, max_chars: int) -> str:
     """Return `text` as one visible line, trimmed and composed (NFC), so that equal looks are equal values.
 
     Raises:
@@ -56,7 +56,7 @@ def optional_text(text: str | None, *path: str, max_chars: int) -> str | None:
 
 
 def visible_line(text: str, *, max_chars: int) -> str:
-    """Turn any text into one visible line that `line` accepts; "" when there is nothing to see.
+    """Turn any text into one visible line that `single_line` accepts; "" when there is nothing to see.
 
     For text that nobody can be asked to correct, such as what a model writes. Line breaks and tabs become spaces;
     control characters, terminal sequences, bidirectional overrides and unpaired surrogates are removed. A text that is

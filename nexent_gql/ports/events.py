@@ -129,7 +129,7 @@ class EventLog(Protocol):
         """
         ...
 
-    async def poke(self, topic: str) -> None:
+    async def notify_readers(self, topic: str) -> None:
         """Make every live reader of the topic read its store again."""
         ...
 

@@ -230,7 +230,7 @@ async def test_subscribing_again_after_leaving_misses_nothing(bench: Bench) -> N
 
 async def test_a_poke_makes_a_reader_read_again(bench: Bench) -> None:
     async with bench.log.subscribe(bench.topic) as reader:
-        await bench.log.poke(bench.topic)
+        await bench.log.notify_readers(bench.topic)
         async with asyncio.timeout(2):
             assert await reader.next(30) is None
 
@@ -261,7 +261,7 @@ async def test_many_topics_come_and_go_at_once(bench: Bench) -> None:
         topic = f"{bench.topic}/{number % 40}"
         async with bench.log.subscribe(topic) as reader:
             await bench.log.append(topic, 1, entries(1, 1))
-            await bench.log.poke(topic)
+            await bench.log.notify_readers(topic)
             return await reader.next(5) or entries(1, 1)
 
     assert await asyncio.gather(*(visit(number) for number in range(400))) == [entries(1, 1)] * 400

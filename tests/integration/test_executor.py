@@ -24,14 +24,14 @@ from nexent_gql.domains.agents.seed import Demo
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.conversations.tables import Message
-from nexent_gql.domains.conversations.turns import Turns
+from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.identity.service.profiles import ProfilePatch, ProfileService
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.answer import answer_text
-from nexent_gql.domains.runs.asking import Asked, Asking, NewMessage, OnBusy
 from nexent_gql.domains.runs.executor import ExecutorSettings, RunExecutor
 from nexent_gql.domains.runs.service import RunService
+from nexent_gql.domains.runs.starter import NewMessage, OnBusy, RunStarter, StartedRun
 from nexent_gql.domains.runs.tables import Run
 from nexent_gql.domains.runs.titles import TitleWriter
 from nexent_gql.domains.tools.service import ToolService
@@ -95,20 +95,22 @@ class House:
         registry = JobRegistry([executor.handler, writer.handler])
         return JobRunner(self.db, registry, owner="test", lease_s=30, max_attempts=max_attempts)
 
-    async def send(self, words: str = "Hello", asked: Asked | None = None, on_busy: OnBusy = OnBusy.REJECT) -> Asked:
+    async def send(
+        self, words: str = "Hello", asked: StartedRun | None = None, on_busy: OnBusy = OnBusy.REJECT
+    ) -> StartedRun:
         """Ask, in a new conversation or in the one of an earlier question."""
         if asked is None:
             new = NewMessage(text=words, agent_id=self.agent_id, on_busy=on_busy)
         else:
             new = NewMessage(text=words, conversation_id=asked.conversation.id, on_busy=on_busy)
-        return await self.runs.ask.send(self.actor, new)
+        return await self.runs.start.send(self.actor, new)
 
     async def relay(self) -> None:
         """Hand the outbox on."""
         while await Relay(self.db, self.wakeups, self.log).relay():
             pass
 
-    async def lose_lease(self, asked: Asked) -> None:
+    async def lose_lease(self, asked: StartedRun) -> None:
         """Let the worker that has the run count as dead."""
         async with self.db.system() as session:
             past = text("UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id")
@@ -126,21 +128,21 @@ class House:
                         return
                 await asyncio.sleep(0.01)
 
-    async def run(self, asked: Asked) -> Run:
+    async def run(self, asked: StartedRun) -> Run:
         """Return the run as it is."""
         return await self.runs.get(self.actor, asked.run.id)
 
-    async def answer(self, asked: Asked) -> Message:
+    async def answer(self, asked: StartedRun) -> Message:
         """Return the answer as it is."""
         (message,) = await self.conversations.messages_by_id(self.actor, [asked.answer.id])
         return message
 
-    async def events(self, asked: Asked, after: str | None = None) -> list[Entry]:
+    async def events(self, asked: StartedRun, after: str | None = None) -> list[Entry]:
         """Return the run's events until its end."""
         async with asyncio.timeout(10):
             return [entry async for entry in await self.runs.follow(self.actor, asked.run.id, after=after)]
 
-    async def job_state(self, asked: Asked) -> str:
+    async def job_state(self, asked: StartedRun) -> str:
         """Return the state of the run's job."""
         async with self.db.system() as session:
             return (await session.scalars(select(col(Job.state)).where(col(Job.id) == asked.run.job_id))).one()
@@ -157,7 +159,7 @@ async def house(database: Database, redis_url: str, make: Factory) -> AsyncGener
         await Demo(models, agents).ensure(actor)
         agent = await agents.create(actor, AgentDraft(name="Ada"))
         conversations = ConversationService(database, agents, utc_now)
-        runs = RunService(database, log, Asking(database, agents, utc_now), conversations, utc_now)
+        runs = RunService(database, log, RunStarter(database, agents, utc_now), conversations, utc_now)
         yield House(database, log, actor, agent.id, models, tools, runs, conversations)
 
 
@@ -397,7 +399,9 @@ async def test_a_stop_does_not_wait_for_a_run_that_begins(house: House, attempt:
             await asyncio.sleep(0.01)
         await house.lose_lease(asked)
     async with house.db.transaction(house.actor.tenant_id) as session:
-        conversation = await Turns(session, house.actor.tenant_id, house.actor.user_id).lock(asked.conversation.id)
+        conversation = await ConversationWriter(session, house.actor.tenant_id, house.actor.user_id).lock(
+            asked.conversation.id
+        )
         assert conversation is not None
         running = asyncio.create_task(runner.run(asked.run.job_id))
         await house.somebody_waits_for_a_row()
@@ -457,7 +461,7 @@ async def test_the_users_time_zone_is_frozen_into_the_run(house: House) -> None:
 
     async def answer(time_zone: str | None = None) -> None:
         new = NewMessage(text="Hello", agent_id=house.agent_id, time_zone=time_zone)
-        asked = await house.runs.ask.send(house.actor, new)
+        asked = await house.runs.start.send(house.actor, new)
         await profiles.update(house.actor, ProfilePatch(time_zone="America/New_York"))
         await house.runner(note).run(asked.run.job_id)
 

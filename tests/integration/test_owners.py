@@ -13,9 +13,9 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.conversations.repository import ConversationRepository
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.conversations.tables import MessageStatus, Rating
-from nexent_gql.domains.runs.asking import Asking, NewMessage, OnBusy
 from nexent_gql.domains.runs.repository import RunFilter, RunRepository
 from nexent_gql.domains.runs.service import RunService
+from nexent_gql.domains.runs.starter import NewMessage, OnBusy, RunStarter
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.errors import NotFoundError
 from nexent_gql.kernel.page import PageRequest
@@ -24,7 +24,7 @@ from nexent_gql.ports.content import text_parts
 from tests.support.chat import Chat, id_of, key, open_chat
 from tests.support.factory import Factory
 
-SERVICES = (ConversationService, RunService, Asking)
+SERVICES = (ConversationService, RunService, RunStarter)
 REPOSITORIES = (ConversationRepository, RunRepository)
 WRITES_A_ROW_THAT_WAS_READ = {"add", "index", "tell"}
 COUNTS_THE_TENANT = {"count_active"}
@@ -122,7 +122,9 @@ async def private(database: Database, redis_url: str, make: Factory) -> AsyncGen
 
 async def as_service(private: Private, cls: type, name: str, actor: Principal) -> object:
     services = private.chat.services
-    service = {ConversationService: services.conversations, RunService: services.runs, Asking: services.runs.ask}[cls]
+    service = {ConversationService: services.conversations, RunService: services.runs, RunStarter: services.runs.start}[
+        cls
+    ]
     method = getattr(service, name)
     return await method(actor, **private.arguments(method))
 

@@ -17,8 +17,8 @@ from nexent_gql.adapters.texts_memory import MemoryTexts
 from nexent_gql.api.settings import ApiSettings, CostSettings, PersistedSettings
 from nexent_gql.cli import cli
 from nexent_gql.db.session import Database
-from nexent_gql.domains.persisted.errors import DocumentChangedError
-from nexent_gql.domains.persisted.service import PersistedService, Synced
+from nexent_gql.domains.persisted_queries.errors import DocumentChangedError
+from nexent_gql.domains.persisted_queries.service import PersistedQueryService, Synced
 from nexent_gql.kernel.clock import utc_now
 from tests.support.api_server import Api, serve
 from tests.support.sockets import ready
@@ -37,8 +37,8 @@ def by_hash(text: str, version: int = 1) -> dict[str, object]:
 
 
 @pytest.fixture
-def persisted(database: Database) -> PersistedService:
-    return PersistedService(database, MemoryTexts(100_000), utc_now)
+def persisted(database: Database) -> PersistedQueryService:
+    return PersistedQueryService(database, MemoryTexts(100_000), utc_now)
 
 
 @dataclass
@@ -62,16 +62,16 @@ class Client:
 
 
 @asynccontextmanager
-async def client(persisted: PersistedService, only: Only = "any", **changes: bool) -> AsyncGenerator[Client]:
+async def client(persisted: PersistedQueryService, only: Only = "any", **changes: bool) -> AsyncGenerator[Client]:
     documents = PersistedSettings.model_validate({"only": only} | changes)
     async with (
-        serve(ApiSettings(documents=documents), persisted=persisted) as api,
+        serve(ApiSettings(documents=documents), persisted_queries=persisted) as api,
         httpx2.AsyncClient(trust_env=False, headers={"accept": "application/graphql-response+json"}) as http,
     ):
         yield Client(api, http)
 
 
-async def test_a_document_sent_once_is_known_by_its_hash(persisted: PersistedService) -> None:
+async def test_a_document_sent_once_is_known_by_its_hash(persisted: PersistedQueryService) -> None:
     async with client(persisted) as one:
         status, missing = await one.post(extensions=by_hash(HELLO))
         assert status == 404
@@ -91,7 +91,7 @@ async def test_a_document_sent_once_is_known_by_its_hash(persisted: PersistedSer
         assert await one.get(documentId=digest(HELLO)) == (200, hello)
 
 
-async def test_sockets_and_streams_take_names_too(persisted: PersistedService) -> None:
+async def test_sockets_and_streams_take_names_too(persisted: PersistedQueryService) -> None:
     ticks = "subscription { ticks(upto: 1) { cursor } }"
     await persisted.register(ticks)
     async with client(persisted) as one:
@@ -106,7 +106,7 @@ async def test_sockets_and_streams_take_names_too(persisted: PersistedService) -
         assert 'data: {"data":{"ticks":{"cursor":"1"}}}' in streamed.text
 
 
-async def test_odd_names_are_refused(persisted: PersistedService) -> None:
+async def test_odd_names_are_refused(persisted: PersistedQueryService) -> None:
     odd: list[tuple[dict[str, object], str]] = [
         ({"query": HELLO, "extensions": by_hash("{ hello }")}, "PERSISTED_QUERY_HASH_MISMATCH"),
         ({"extensions": by_hash(HELLO, version=2)}, "BAD_REQUEST"),
@@ -123,7 +123,7 @@ async def test_odd_names_are_refused(persisted: PersistedService) -> None:
         assert [await one.code(**members) for members, _ in odd] == [code for _, code in odd]
 
 
-async def test_what_is_not_valid_or_not_allowed_is_not_kept(persisted: PersistedService) -> None:
+async def test_what_is_not_valid_or_not_allowed_is_not_kept(persisted: PersistedQueryService) -> None:
     async with client(persisted) as one:
         for text in ("{ nope }", "{", "{ __schema { types { name } } } #" + "x" * 70_000):
             await one.post(query=text, extensions=by_hash(text))
@@ -131,14 +131,14 @@ async def test_what_is_not_valid_or_not_allowed_is_not_kept(persisted: Persisted
 
 
 @pytest.mark.parametrize("text", ["{ }", "{ toys { } }", "{ ... @defer { } }"])
-async def test_empty_selection_sets_are_kept_like_others(persisted: PersistedService, text: str) -> None:
+async def test_empty_selection_sets_are_kept_like_others(persisted: PersistedQueryService, text: str) -> None:
     async with client(persisted) as one:
         assert (await one.post(query=text, extensions=by_hash(text)))[0] == 200
         assert await persisted.automatic(digest(text)) == text
         assert (await one.post(extensions=by_hash(text)))[0] == 200
 
 
-async def test_a_document_id_may_stand_among_the_extensions(persisted: PersistedService) -> None:
+async def test_a_document_id_may_stand_among_the_extensions(persisted: PersistedQueryService) -> None:
     await persisted.sync({"a1": HELLO})
     async with client(persisted) as one:
         hello = (200, {"data": {"hello": "Hello you"}})
@@ -147,13 +147,13 @@ async def test_a_document_id_may_stand_among_the_extensions(persisted: Persisted
         assert await one.code(extensions={"documentId": 7}) == "BAD_REQUEST"
 
 
-async def test_automatic_documents_can_be_switched_off(persisted: PersistedService) -> None:
+async def test_automatic_documents_can_be_switched_off(persisted: PersistedQueryService) -> None:
     async with client(persisted, automatic=False) as one:
         assert (await one.post(query=HELLO, extensions=by_hash(HELLO)))[0] == 200
         assert await one.code(extensions=by_hash(HELLO)) == "PERSISTED_QUERY_NOT_FOUND"
 
 
-async def test_registered_documents_only(persisted: PersistedService) -> None:
+async def test_registered_documents_only(persisted: PersistedQueryService) -> None:
     await persisted.sync({"a1": HELLO})
     await persisted.register("{ hello }")
     async with client(persisted, only="trusted") as one:
@@ -172,7 +172,7 @@ async def test_registered_documents_only(persisted: PersistedService) -> None:
         assert await one.post(query="{ hello }") == hello
 
 
-async def test_a_manifest_is_registered_once_and_never_changes_a_text(persisted: PersistedService) -> None:
+async def test_a_manifest_is_registered_once_and_never_changes_a_text(persisted: PersistedQueryService) -> None:
     assert await persisted.sync({"a": "{ a }", "b": "{ b }"}) == Synced(added=2, kept=0, removed=0)
     assert await persisted.sync({"b": "{ b }", "c": "{ c }"}) == Synced(added=1, kept=1, removed=0)
     with pytest.raises(DocumentChangedError, match="another text already: b"):
@@ -181,18 +181,18 @@ async def test_a_manifest_is_registered_once_and_never_changes_a_text(persisted:
     assert await persisted.sync({"b": "{ b2 }"}, prune=True) == Synced(added=1, kept=0, removed=3)
 
 
-async def test_another_process_finds_what_was_registered(database: Database, persisted: PersistedService) -> None:
-    elsewhere = PersistedService(database, MemoryTexts(1_000), utc_now)
+async def test_another_process_finds_what_was_registered(database: Database, persisted: PersistedQueryService) -> None:
+    elsewhere = PersistedQueryService(database, MemoryTexts(1_000), utc_now)
     await persisted.sync({"a": "{ a }"})
     assert await elsewhere.trusted("a") == "{ a }"
     assert await elsewhere.is_trusted("{ a }")
     assert not await elsewhere.is_trusted("{ b }")
 
 
-async def test_registering_is_charged(persisted: PersistedService) -> None:
+async def test_registering_is_charged(persisted: PersistedQueryService) -> None:
     settings = ApiSettings(cost=CostSettings(user_points=1_000, user_restore_per_s=0.001))
     async with (
-        serve(settings, persisted=persisted, budgets=MemoryBudgets()) as api,
+        serve(settings, persisted_queries=persisted, budgets=MemoryBudgets()) as api,
         httpx2.AsyncClient(trust_env=False) as http,
     ):
         one = Client(api, http)

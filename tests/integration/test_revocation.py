@@ -45,9 +45,9 @@ class Connections:
 
 
 class DeafLog(MemoryEventLog):
-    """One whose pokes and subscriptions fail, as without Redis."""
+    """One whose notifications and subscriptions fail, as without Redis."""
 
-    async def poke(self, topic: str) -> None:
+    async def notify_readers(self, topic: str) -> None:
         raise UnavailableError(topic)
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.service import AgentService
-from nexent_gql.domains.runs.asking import Asking, NewMessage
 from nexent_gql.domains.runs.errors import TooManyRunsError
+from nexent_gql.domains.runs.starter import NewMessage, RunStarter
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
 from tests.support.factory import Factory
@@ -13,11 +13,11 @@ from tests.support.toolbox import tool_service
 
 
 async def test_runs_that_have_not_ended_count_and_those_of_others_do_not(database: Database, make: Factory) -> None:
-    asking = Asking(database, AgentService(database, tool_service(), utc_now), utc_now, max_active=2)
+    starter = RunStarter(database, AgentService(database, tool_service(), utc_now), utc_now, max_active=2)
     ada, eve = await make.principal(), await make.principal()
 
     async def ask(actor: Principal, client_id: str | None = None) -> str:
-        asked = await asking.send(actor, NewMessage("Hello", agent_id=agents[actor].id, client_id=client_id))
+        asked = await starter.send(actor, NewMessage("Hello", agent_id=agents[actor].id, client_id=client_id))
         return str(asked.run.id)
 
     agents = {actor: await make.agent(actor) for actor in (ada, eve)}

@@ -19,8 +19,8 @@ from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.agents.tables import Agent
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.domains.runs import events
-from nexent_gql.domains.runs.asking import Asked, Asking, NewMessage
 from nexent_gql.domains.runs.errors import AgentKeepsChangingError
+from nexent_gql.domains.runs.starter import NewMessage, RunStarter, StartedRun
 from nexent_gql.domains.runs.tables import Run, RunArchive
 from nexent_gql.domains.tools.service import tool_id
 from nexent_gql.jobs.reaper import Reaper
@@ -51,13 +51,13 @@ class Stage:
     model: ChatModel
     agent: Agent
 
-    async def ask(self, *providers: ToolProvider, database: Database | None = None) -> Asked:
+    async def ask(self, *providers: ToolProvider, database: Database | None = None) -> StartedRun:
         """Ask the agent."""
         database = database or self.database
         agents = AgentService(database, tool_service(*providers or [ModelTools(database)]), utc_now)
-        return await Asking(database, agents, utc_now).send(self.actor, NewMessage("Hi", agent_id=self.agent.id))
+        return await RunStarter(database, agents, utc_now).send(self.actor, NewMessage("Hi", agent_id=self.agent.id))
 
-    async def execute(self, asked: Asked, models: ScriptedModels, *providers: ToolProvider) -> list[JsonObject]:
+    async def execute(self, asked: StartedRun, models: ScriptedModels, *providers: ToolProvider) -> list[JsonObject]:
         """Answer, and return the tools' outputs."""
         await execute(self.database, self.redis_url, asked.run.job_id, providers, models)
         async with self.database.read(self.actor.tenant_id) as session:
@@ -70,7 +70,7 @@ class Stage:
         async with self.database.transaction(self.actor.tenant_id) as session:
             await session.execute(update(ChatModel).where(col(ChatModel.id) == self.model.id).values(**values))
 
-    async def lose_lease(self, asked: Asked) -> None:
+    async def lose_lease(self, asked: StartedRun) -> None:
         """Let the worker that has the run count as dead."""
         async with self.database.system() as session:
             past = text("UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id")
@@ -235,7 +235,7 @@ async def test_a_run_has_the_tools_of_the_agent_that_answers(stage: Stage) -> No
         assert len((await session.scalars(select(Run))).all()) == before
 
 
-def _tools_of(asked: Asked) -> list[JsonObject]:
+def _tools_of(asked: StartedRun) -> list[JsonObject]:
     tools = asked.run.spec["tools"]
     assert isinstance(tools, list)
     return [tool for tool in tools if isinstance(tool, dict)]

@@ -20,8 +20,8 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.runs import events
-from nexent_gql.domains.runs.asking import Asking
 from nexent_gql.domains.runs.service import RunService
+from nexent_gql.domains.runs.starter import RunStarter
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.tables import Job
 from nexent_gql.kernel.clock import utc_now
@@ -159,6 +159,6 @@ async def open_chat(database: Database, redis_url: str) -> AsyncGenerator[Chat]:
         tools = tool_service()
         agents = AgentService(database, tools, utc_now)
         conversations = ConversationService(database, agents, utc_now)
-        runs = RunService(database, log, Asking(database, agents, utc_now), conversations, utc_now)
+        runs = RunService(database, log, RunStarter(database, agents, utc_now), conversations, utc_now)
         services = SimpleNamespace(tools=tools, agents=agents, conversations=conversations, runs=runs)
         yield Chat(database, redis, log, cast("Services", services))

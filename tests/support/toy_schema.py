@@ -18,7 +18,7 @@ from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, 
 from nexent_gql.api.schema.uploads import UploadedFile
 from nexent_gql.kernel.errors import ConflictError, DomainError, InvalidInputError
 from nexent_gql.kernel.errors import NotFoundError as MissingError
-from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
+from nexent_gql.kernel.page import Cursor, Page, PageRequest, page_of
 from nexent_gql.kernel.principal import Role
 
 BATCHES: list[list[UUID]] = []
@@ -97,7 +97,7 @@ def toy_page(request: PageRequest) -> Connection[Toy]:
     rows = [r for r in rows if request.before is None or r.id < request.before.id]
     if request.backward:
         rows.reverse()
-    page: Page[Row] = cut(rows[: request.size + 1], request, lambda row: Cursor(at=row.at, id=row.id))
+    page: Page[Row] = page_of(rows[: request.size + 1], request, lambda row: Cursor(at=row.at, id=row.id))
     return connection(page, Toy.of, count=count_toys)
 
 

@@ -54,7 +54,7 @@ def toy_server() -> Generator[ToyServer]:
 
 async def _main() -> None:
     configure_logging("json", "ERROR")
-    async with serve(SETTINGS, budgets=MemoryBudgets(), persisted=MemoryTexts(100_000)) as api:
+    async with serve(SETTINGS, budgets=MemoryBudgets(), persisted_queries=MemoryTexts(100_000)) as api:
         sys.stdout.write(f"{api.port}\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)

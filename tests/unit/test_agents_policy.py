@@ -10,7 +10,7 @@ from nexent_gql.domains.tools.errors import UnknownToolError
 from nexent_gql.domains.tools.service import check_choice, page_tools, tool_id
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.page import PageRequest
-from nexent_gql.kernel.patch import UNSET, either
+from nexent_gql.kernel.patch import UNSET, set_or
 from nexent_gql.ports.engine import AgentKind
 from tests.support.toolbox import BuiltinTools
 
@@ -49,9 +49,9 @@ def test_none_clears_or_brings_the_default_back() -> None:
 
 
 def test_either_keeps_none_and_falsy_values() -> None:
-    assert either(UNSET, 3) == 3
-    assert either(0, 3) == 0
-    assert either(None, 3) is None
+    assert set_or(UNSET, 3) == 3
+    assert set_or(0, 3) == 0
+    assert set_or(None, 3) is None
 
 
 def test_a_refused_draft_writes_no_tools() -> None:

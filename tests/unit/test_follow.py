@@ -179,7 +179,7 @@ async def test_follows_a_table_that_only_pokes(log: MemoryEventLog) -> None:
     await until(lambda: log.reader_count(TOPIC) == 1)
     for seq in range(3, 6):
         table.append(entry(seq))
-        await log.poke(TOPIC)
+        await log.notify_readers(TOPIC)
     assert await reading == entries(2, 5)
 
 
@@ -351,8 +351,8 @@ class World:
                     self.is_deaf = not self.is_deaf
                 case "down":
                     self.is_down = not self.is_down
-                case "poke":
-                    await self.log.poke(TOPIC)
+                case "notify":
+                    await self.log.notify_readers(TOPIC)
                 case _:
                     await asyncio.sleep(0.001 * self.random.randrange(4))
         self.is_deaf = self.is_down = False
@@ -420,7 +420,8 @@ async def read_on_and_off(world: World, after: int) -> list[Entry]:
 
 
 STEPS = st.lists(
-    st.sampled_from(["write", "write", "write", "wipe", "deaf", "down", "poke", "pause", "pause"]), max_size=40
+    st.sampled_from(["write", "write", "write", "wipe", "deaf", "down", "notify", "pause", "pause"]),
+    max_size=40,
 )
 
 

@@ -9,10 +9,10 @@ from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.text import (
     cut_graphemes,
     has_visible,
-    line,
     optional_text,
     required_text,
     secret,
+    single_line,
     visible_line,
 )
 
@@ -32,26 +32,26 @@ UNSTORABLE = ["a\0b", "a\ud800", "\udc00b"]
     ],
 )
 def test_line_is_trimmed_and_composed(given: str, kept: str) -> None:
-    assert line(given, *PATH, max_chars=10) == kept
+    assert single_line(given, *PATH, max_chars=10) == kept
 
 
 @pytest.mark.parametrize("given", [*UNSEEN, *UNSTORABLE, "x" * 11, "a\nb", "a\tb", "a\x7fb", "a\u2028b", "a\u202eb"])
 def test_line_refuses_and_names_the_field(given: str) -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        line(given, *PATH, max_chars=10)
+        single_line(given, *PATH, max_chars=10)
     assert refusal.value.path == PATH
     assert refusal.value.code == "BAD_USER_INPUT"
 
 
 def test_a_refused_character_is_named_and_placed() -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        line("ab\x00c", *PATH, max_chars=10)
+        single_line("ab\x00c", *PATH, max_chars=10)
     assert refusal.value.details == {"position": 2, "character": "U+0000"}
 
 
 def test_length_counts_what_is_kept() -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        line("  " + "x" * 11, *PATH, max_chars=10)
+        single_line("  " + "x" * 11, *PATH, max_chars=10)
     assert refusal.value.details == {"length": 11, "limit": 10}
 
 
@@ -124,7 +124,7 @@ def test_a_visible_line_is_accepted_as_one(text: str) -> None:
     shown = visible_line(text, max_chars=30)
     assert len(shown) <= 30
     if shown:
-        assert line(shown, "title", max_chars=30) == shown
+        assert single_line(shown, "title", max_chars=30) == shown
         assert visible_line(shown, max_chars=30) == shown
     else:
         assert not has_visible(regex.sub(r"\x1b.*|\p{C}", "", text)) or len(unicodedata.normalize("NFC", text)) > 29

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexent_gql.domains.runs.title_text import MAX_TITLE_CHARS, first_words, title_of
-from nexent_gql.kernel.text import line
+from nexent_gql.kernel.text import single_line
 
 PARIS = "Weather in Paris"
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
@@ -105,7 +105,7 @@ PIECES = st.sampled_from(
 @given(st.one_of(st.text(st.characters()), st.lists(PIECES, max_size=60).map("".join)))
 def test_a_title_is_one_that_a_person_could_have_given(answer: str) -> None:
     for title in (title_of(answer), first_words(answer)):
-        assert title == "" or line(title, "title", max_chars=MAX_TITLE_CHARS) == title
+        assert title == "" or single_line(title, "title", max_chars=MAX_TITLE_CHARS) == title
 
 
 @pytest.mark.parametrize(

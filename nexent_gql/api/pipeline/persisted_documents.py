@@ -19,7 +19,7 @@ from nexent_gql.api.pipeline.refusals import (
     PersistedQueryNotFoundError,
 )
 from nexent_gql.api.settings import PersistedSettings
-from nexent_gql.domains.persisted.service import digest_of
+from nexent_gql.domains.persisted_queries.service import digest_of
 
 if TYPE_CHECKING:
     from nexent_gql.services import Services
@@ -64,10 +64,10 @@ async def find_document(
     name = str(id_).removeprefix(_PREFIX) if id_ is not None else digest
     if name is None:
         return NamedDocument(request)
-    text = await services.persisted.trusted(name)
+    text = await services.persisted_queries.trusted(name)
     is_registered = text is not None
     if text is None and settings.automatic and settings.only != "trusted" and _SHA256.fullmatch(name):
-        text = await services.persisted.automatic(name)
+        text = await services.persisted_queries.automatic(name)
     if text is None:
         raise PersistedQueryNotFoundError
     return NamedDocument(replace(request, query=text), is_registered=is_registered)
@@ -80,12 +80,12 @@ async def _sent(
         raise BadRequestError("Send either `query` or `documentId`.", path=(DOCUMENT_ID,))
     if digest is not None and digest_of(query) != digest:
         raise PersistedQueryMismatchError("The hash is not the SHA-256 of this document.", path=("extensions", _APQ))
-    if settings.only != "any" and not await services.persisted.is_trusted(query):
+    if settings.only != "any" and not await services.persisted_queries.is_trusted(query):
         _log.info("documents.not_trusted", operation=request.operation_name, digest=digest_of(query))
         if settings.only == "trusted":
             raise DocumentNotTrustedError("This server runs registered documents only; name one by `documentId`.")
     is_new = digest is not None and settings.automatic and settings.only != "trusted"
-    return NamedDocument(request, is_new=is_new and await services.persisted.automatic(digest or "") is None)
+    return NamedDocument(request, is_new=is_new and await services.persisted_queries.automatic(digest or "") is None)
 
 
 def _hash_of(named: object) -> str | None:

@@ -119,7 +119,7 @@ class OperationPipeline:
         await self._costs.charge_operation(charge, prepared.operation, prepared.cost, context)
         if named.is_new and named.request.query:
             await self._costs.charge_text(charge, named.request.query, context)
-            await context.services.persisted.register(named.request.query)
+            await context.services.persisted_queries.register(named.request.query)
         return replace(prepared, is_registered=named.is_registered)
 
     async def validate(

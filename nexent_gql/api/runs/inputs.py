@@ -52,7 +52,7 @@ class SendMessageInput(_AskInput):
 
 @strawberry.input(description="Another version of a question.")
 class EditMessageInput(_AskInput):
-    """See `Asking.edit`."""
+    """See `RunStarter.edit`."""
 
     message_id: strawberry.ID = strawberry.field(description="A message of yours; it stays as it is.")
     text: str | None = strawberry.field(default=None, description=_TEXT)
@@ -61,14 +61,14 @@ class EditMessageInput(_AskInput):
 
 @strawberry.input(description="An answer to have once more.")
 class RegenerateMessageInput(_AskInput):
-    """See `Asking.regenerate`."""
+    """See `RunStarter.regenerate`."""
 
     message_id: strawberry.ID = strawberry.field(description="An answer; it stays as it is.")
 
 
 @strawberry.input(description="A run to do once more.")
 class RetryRunInput(_AskInput):
-    """See `Asking.retry`."""
+    """See `RunStarter.retry`."""
 
     run_id: strawberry.ID = strawberry.field(description="A run that has ended; it stays as it is.")
 

@@ -1,4 +1,4 @@
-"""Asking for answers, and stopping them."""
+"""Start runs and stop them."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -30,7 +30,7 @@ from nexent_gql.api.runs.payloads import (
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.conversations.policy import PartDraft
-from nexent_gql.domains.runs.asking import NewMessage
+from nexent_gql.domains.runs.starter import NewMessage
 
 
 @strawberry.type
@@ -44,8 +44,8 @@ class RunMutations:
     )
     async def send_message(self, info: Info, input: SendMessageInput) -> SendMessageResult:
         """Send it."""
-        asked = await info.context.services.runs.ask.send(info.context.actor, _new_message(input))
-        return SendMessagePayload.of(asked)
+        started = await info.context.services.runs.start.send(info.context.actor, _new_message(input))
+        return SendMessagePayload.of(started)
 
     @strawberry.mutation(
         description="Send another version of a question beside it; both stay, each with its own branch.",
@@ -54,7 +54,7 @@ class RunMutations:
     async def edit_message(self, info: Info, input: EditMessageInput) -> EditMessageResult:
         """Send it."""
         key = node_id(input.message_id, "Message", "messageId")
-        asked = await info.context.services.runs.ask.edit(
+        started = await info.context.services.runs.start.edit(
             info.context.actor,
             key,
             input.text,
@@ -63,7 +63,7 @@ class RunMutations:
             on_busy=input.on_busy,
             time_zone=input.time_zone,
         )
-        return EditMessagePayload.of(asked)
+        return EditMessagePayload.of(started)
 
     @strawberry.mutation(
         description="Have a question answered once more; the new answer stands beside the old one.",
@@ -72,10 +72,10 @@ class RunMutations:
     async def regenerate_message(self, info: Info, input: RegenerateMessageInput) -> RegenerateMessageResult:
         """Ask for it."""
         key = node_id(input.message_id, "Message", "messageId")
-        asked = await info.context.services.runs.ask.regenerate(
+        started = await info.context.services.runs.start.regenerate(
             info.context.actor, key, client_id=input.client_id, on_busy=input.on_busy, time_zone=input.time_zone
         )
-        return RegenerateMessagePayload.of(asked)
+        return RegenerateMessagePayload.of(started)
 
     @strawberry.mutation(
         description="Do a run that has ended once more, with the agent as it is now; the new answer stands beside the "
@@ -85,10 +85,10 @@ class RunMutations:
     async def retry_run(self, info: Info, input: RetryRunInput) -> RetryRunResult:
         """Ask for it."""
         key = node_id(input.run_id, "Run", "runId")
-        asked = await info.context.services.runs.ask.retry(
+        started = await info.context.services.runs.start.retry(
             info.context.actor, key, client_id=input.client_id, on_busy=input.on_busy, time_zone=input.time_zone
         )
-        return RetryRunPayload.of(asked)
+        return RetryRunPayload.of(started)
 
     @strawberry.mutation(
         description="Stop a run, from any device. What was said until then is kept; one that has ended stays as it "

@@ -7,13 +7,13 @@ import strawberry
 from nexent_gql.api.conversations.types import Conversation, Message, Run
 from nexent_gql.api.runs.errors import ClientIdReusedError, RunBusyError, RunNotFinishedError
 from nexent_gql.api.schema.errors import NotFoundError, ValidationError
-from nexent_gql.domains.runs.asking import Asked
 from nexent_gql.domains.runs.events import cursor
+from nexent_gql.domains.runs.starter import StartedRun
 
 
-@strawberry.interface(description="A run was asked for: all that a client shows until its first event.")
+@strawberry.interface(description="The run that was started, with what a client shows until its first event.")
 class AskPayload:
-    """See `Asked`."""
+    """See `StartedRun`."""
 
     run: Run = strawberry.field(description="The run; QUEUED, unless a repeated `clientId` gives one that is further.")
     conversation: Conversation = strawberry.field(description="The conversation, with the new branch active.")
@@ -24,14 +24,14 @@ class AskPayload:
     )
 
     @classmethod
-    def of(cls, asked: Asked) -> Self:
-        """Map what was asked."""
+    def of(cls, started: StartedRun) -> Self:
+        """Map what was started."""
         return cls(
-            run=Run.of(asked.run),
-            conversation=Conversation.of(asked.conversation),
-            user_message=Message.of(asked.question),
-            assistant_message=Message.of(asked.answer),
-            cursor=cursor(asked.run.id, 0),
+            run=Run.of(started.run),
+            conversation=Conversation.of(started.conversation),
+            user_message=Message.of(started.question),
+            assistant_message=Message.of(started.answer),
+            cursor=cursor(started.run.id, 0),
         )
 
 

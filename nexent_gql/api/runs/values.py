@@ -5,7 +5,7 @@ from typing import Self, TypedDict
 import strawberry
 
 from nexent_gql.api.schema.enums import described
-from nexent_gql.domains.runs.asking import OnBusy
+from nexent_gql.domains.runs.starter import OnBusy
 from nexent_gql.domains.runs.tables import RunStatus
 
 __all__ = ["OnBusy", "RunFailure", "RunStatus", "TokenUsage"]

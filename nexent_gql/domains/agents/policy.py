@@ -7,8 +7,8 @@ from uuid import UUID
 from nexent_gql.domains.agents.tables import Agent
 from nexent_gql.domains.tools.service import check_choice
 from nexent_gql.kernel.errors import InvalidInputError
-from nexent_gql.kernel.patch import UNSET, Unset, either
-from nexent_gql.kernel.text import line, optional_text
+from nexent_gql.kernel.patch import UNSET, Unset, set_or
+from nexent_gql.kernel.text import optional_text, single_line
 from nexent_gql.ports.engine import AgentKind
 
 MAX_NAME_CHARS = 100
@@ -54,7 +54,7 @@ def write(row: Agent, draft: AgentDraft, available_tools: Collection[str]) -> No
     """
     description = optional_text(draft.description, "description", max_chars=MAX_DESCRIPTION_CHARS)
     instructions = optional_text(draft.instructions, "instructions", max_chars=MAX_INSTRUCTIONS_CHARS)
-    row.name = line(draft.name, "name", max_chars=MAX_NAME_CHARS)
+    row.name = single_line(draft.name, "name", max_chars=MAX_NAME_CHARS)
     row.description, row.instructions = description or "", instructions or ""
     row.model_id, row.kind = draft.model_id, draft.kind
     row.max_steps = _checked_steps(draft.max_steps)
@@ -63,13 +63,13 @@ def write(row: Agent, draft: AgentDraft, available_tools: Collection[str]) -> No
 
 def merged(row: Agent, patch: AgentPatch) -> AgentDraft:
     """Return the agent as it is with `patch` over it, unchecked."""
-    steps, tools = either(patch.max_steps, row.max_steps), either(patch.tool_names, tuple(row.tool_names))
+    steps, tools = set_or(patch.max_steps, row.max_steps), set_or(patch.tool_names, tuple(row.tool_names))
     return AgentDraft(
-        name=either(patch.name, row.name),
-        description=either(patch.description, row.description),
-        instructions=either(patch.instructions, row.instructions),
-        model_id=either(patch.model_id, row.model_id),
-        kind=either(patch.kind, AgentKind(row.kind)),
+        name=set_or(patch.name, row.name),
+        description=set_or(patch.description, row.description),
+        instructions=set_or(patch.instructions, row.instructions),
+        model_id=set_or(patch.model_id, row.model_id),
+        kind=set_or(patch.kind, AgentKind(row.kind)),
         max_steps=DEFAULT_STEPS if steps is None else steps,
         tool_names=() if tools is None else tools,
     )

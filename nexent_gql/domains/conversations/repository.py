@@ -23,9 +23,9 @@ from nexent_gql.domains.conversations.tables import (
     MessageStatus,
     stored_parts,
 )
-from nexent_gql.jobs.enqueue import POKE
+from nexent_gql.jobs.enqueue import NOTIFY_READERS
 from nexent_gql.kernel.json import JsonObject, dumps
-from nexent_gql.kernel.page import BY_ACTIVITY, Cursor, Page, PageRequest, cut
+from nexent_gql.kernel.page import BY_ACTIVITY, Cursor, Page, PageRequest, page_of
 from nexent_gql.ports.content import ContentPart, join_text
 
 _CLOSE = text("""
@@ -62,18 +62,18 @@ _LEAF = text("""
              ORDER BY created_at DESC, id DESC LIMIT 1) AS newest)
     SELECT id FROM below ORDER BY created_at DESC, id DESC LIMIT 1
 """)
-_NUMBERED = """
-    WITH told AS (
+_APPEND_EVENTS_TEMPLATE = """
+    WITH numbered AS (
         UPDATE conversation SET event_seq = event_seq + :count, updated_at = CAST(:at AS timestamptz)
-         WHERE tenant_id = :tenant AND id = :conversation AND owner_id = :owner RETURNING event_seq - :count AS known
+         WHERE tenant_id = :tenant AND id = :conversation AND owner_id = :owner RETURNING event_seq - :count AS last_seq
     ), written AS (
         INSERT INTO conversation_event (conversation_id, seq, tenant_id, at, body)
-        SELECT :conversation, known + number, :tenant, CAST(:at AS timestamptz), body
-          FROM told CROSS JOIN jsonb_array_elements(CAST(:news AS jsonb)) WITH ORDINALITY AS new (body, number)
-    ), poked AS ({poke} FROM told)
-    SELECT known + :count FROM told
+        SELECT :conversation, last_seq + number, :tenant, CAST(:at AS timestamptz), body
+          FROM numbered CROSS JOIN jsonb_array_elements(CAST(:bodies AS jsonb)) WITH ORDINALITY AS new (body, number)
+    ), notified AS ({notify} FROM numbered)
+    SELECT last_seq + :count FROM numbered
 """
-_TELL = text(_NUMBERED.format(poke=POKE))
+_APPEND_EVENTS = text(_APPEND_EVENTS_TEMPLATE.format(notify=NOTIFY_READERS))
 
 
 class ConversationRepository:
@@ -185,7 +185,7 @@ class ConversationRepository:
         rows: dict[UUID, list[Message]] = {id_: [] for id_ in conversation_ids}
         for row in (await self._session.scalars(query)).all():
             rows[row.conversation_id].append(row)
-        return {id_: cut(found, page, _cursor) for id_, found in rows.items()}
+        return {id_: page_of(found, page, _cursor) for id_, found in rows.items()}
 
     async def message_counts(self, conversation_ids: Sequence[UUID]) -> dict[UUID, int]:
         """Count the messages of all branches; conversations without any are left out."""
@@ -245,13 +245,13 @@ class ConversationRepository:
         )
         return list((await self._session.scalars(query)).all())
 
-    async def tell(self, conversation: Conversation, at: datetime, news: Sequence[JsonObject]) -> None:
-        """Do as `announce` does, and bring `conversation` up to date; what waits to be written is written before."""
-        seq = await self.announce(conversation.id, at, news)
+    async def record_events(self, conversation: Conversation, at: datetime, bodies: Sequence[JsonObject]) -> None:
+        """Append events and update `conversation` in memory; pending rows are flushed first."""
+        seq = await self.append_events(conversation.id, at, bodies)
         set_committed_value(conversation, "event_seq", seq)
         set_committed_value(conversation, "updated_at", at)
 
-    async def announce(self, conversation_id: UUID, at: datetime, news: Sequence[JsonObject]) -> int | None:
+    async def append_events(self, conversation_id: UUID, at: datetime, bodies: Sequence[JsonObject]) -> int | None:
         """Number events and push them after the commit; return the last number.
 
         The conversation is held until then. None: it is gone.
@@ -261,11 +261,11 @@ class ConversationRepository:
             "owner": self._owner_id,
             "conversation": conversation_id,
             "at": at,
-            "count": len(news),
-            "news": dumps(news).decode(),
+            "count": len(bodies),
+            "bodies": dumps(bodies).decode(),
             "topic": events.topic(self._tenant_id, conversation_id),
         }
-        return (await self._session.execute(_TELL, values)).scalar_one_or_none()
+        return (await self._session.execute(_APPEND_EVENTS, values)).scalar_one_or_none()
 
     def _part(self, page: PageRequest) -> Select[Message]:
         query = _ordered(self._messages(), Message, page).limit(page.size + 1)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from nexent_gql.domains.conversations.tables import MessageSearch
-from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
+from nexent_gql.kernel.page import Cursor, Page, PageRequest, page_of
 from nexent_gql.kernel.search import MAX_WORD_CHARS, QueryTerm, index_tokens, pairs
 
 _MAX_VECTOR_BYTES = 256_000  # Postgres takes 1 MB; 256 kB are 20,000 different words
@@ -69,7 +69,7 @@ class MessageIndex:
         if page.after is not None:
             query = query.where(tuple_(at, id_) < (page.after.at, page.after.id))
         places = [Cursor(at=at_, id=message_id) for message_id, at_ in await self._session.execute(query)]
-        found = cut(places, page, lambda place: place)
+        found = page_of(places, page, lambda place: place)
         ids = [place.id for place in found.rows]
         return Page(ids, found.cursors, has_next=found.has_next, has_previous=found.has_previous)
 

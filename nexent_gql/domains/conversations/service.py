@@ -17,13 +17,13 @@ from nexent_gql.domains.conversations.repository import ConversationRepository
 from nexent_gql.domains.conversations.search import MessageIndex
 from nexent_gql.domains.conversations.snippets import Snippet, snippet
 from nexent_gql.domains.conversations.tables import Conversation, Message, MessageRole, Rating, TitleSource
-from nexent_gql.jobs.enqueue import cancel_lane, erase_topics, poke
+from nexent_gql.jobs.enqueue import cancel_lane, erase_topics, notify_readers
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.kernel.search import QueryTerm, query_terms
-from nexent_gql.kernel.text import line, optional_text, required_text
+from nexent_gql.kernel.text import optional_text, required_text, single_line
 from nexent_gql.ports.events import FORGOTTEN, Stored
 
 MAX_TITLE_CHARS = 200
@@ -54,7 +54,7 @@ class ConversationService:
             AgentNotFoundError: The tenant has no such agent.
             InvalidInputError: The title is too long, or has characters no title can have.
         """
-        name = None if title is None else line(title, "title", max_chars=MAX_TITLE_CHARS)
+        name = None if title is None else single_line(title, "title", max_chars=MAX_TITLE_CHARS)
         agent = await self._agents.get(actor, agent_id)
         conversation = Conversation(
             tenant_id=actor.tenant_id,
@@ -115,12 +115,12 @@ class ConversationService:
             ConversationNotFoundError: The caller owns no such conversation.
             InvalidInputError: The title is empty, too long, or has characters no title can have.
         """
-        name = line(title, "title", max_chars=MAX_TITLE_CHARS)
+        name = single_line(title, "title", max_chars=MAX_TITLE_CHARS)
         async with self._db.transaction(actor.tenant_id) as session:
             repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
             conversation = await self._own(repository, actor, conversation_id, lock=True)
             conversation.title, conversation.title_source = name, TitleSource.USER
-            await repository.tell(conversation, self._clock(), [events.body(events.TITLE_CHANGED)])
+            await repository.record_events(conversation, self._clock(), [events.body(events.TITLE_CHANGED)])
         return conversation
 
     async def delete(self, actor: Principal, conversation_id: UUID) -> None:
@@ -139,7 +139,7 @@ class ConversationService:
             await repository.delete(conversation_id)
             topics = [events.run_topic(actor.tenant_id, run_id) for run_id in run_ids]
             await erase_topics(session, actor.tenant_id, topics)
-            await poke(session, actor.tenant_id, events.topic(actor.tenant_id, conversation_id))
+            await notify_readers(session, actor.tenant_id, events.topic(actor.tenant_id, conversation_id))
 
     async def message_pages(
         self, actor: Principal, conversation_ids: Sequence[UUID], page: PageRequest
@@ -223,7 +223,7 @@ class ConversationService:
             if conversation.active_message_id != leaf:
                 conversation.active_message_id = leaf
                 body = events.body(events.ACTIVE_BRANCH_CHANGED, message_id=str(leaf))
-                await repository.tell(conversation, self._clock(), [body])
+                await repository.record_events(conversation, self._clock(), [body])
         return conversation
 
     async def rate(self, actor: Principal, message_id: UUID, rating: Rating | None, comment: str | None) -> Message:
@@ -245,7 +245,7 @@ class ConversationService:
             message.rating, message.rating_comment, message.updated_at = rating, words, self._clock()
             repository.add(message)
             body = events.body(events.MESSAGE_UPDATED, message_id=str(message.id))
-            await repository.tell(conversation, self._clock(), [body])
+            await repository.record_events(conversation, self._clock(), [body])
         return message
 
     async def stored_events(self, actor: Principal, conversation_id: UUID, after: int) -> Stored:

@@ -14,7 +14,7 @@ from nexent_gql.domains.identity.errors import (
     WeakPasswordError,
 )
 from nexent_gql.kernel.principal import Principal, Role
-from nexent_gql.kernel.text import line
+from nexent_gql.kernel.text import single_line
 
 MIN_PASSWORD_CHARS = 10
 MAX_PASSWORD_CHARS = 256
@@ -32,7 +32,7 @@ def email_address(text: str, *path: str) -> str:
     Raises:
         InvalidInputError: It is none; the error names `path`.
     """
-    email = line(text, *path, max_chars=MAX_EMAIL_CHARS)
+    email = single_line(text, *path, max_chars=MAX_EMAIL_CHARS)
     name, at, host = email.rpartition("@")
     if not (name and at and host) or "@" in name or any(char.isspace() for char in email):
         raise InvalidEmailError(*path)

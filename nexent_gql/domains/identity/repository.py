@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from nexent_gql.domains.identity.tables import ApiKey, AuthSession, SignInThrottle, Tenant, UserAccount
-from nexent_gql.kernel.page import Cursor, Page, PageRequest, cut
+from nexent_gql.kernel.page import Cursor, Page, PageRequest, page_of
 from nexent_gql.kernel.principal import Role
 
 R = TypeVar("R", UserAccount, ApiKey, AuthSession)
@@ -61,7 +61,7 @@ class IdentityRepository:
         """Return users, active or not, newest first."""
         query = _keyset(self._users(), col(UserAccount.created_at), col(UserAccount.id), page)
         rows = (await self._session.scalars(query)).all()
-        return cut(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+        return page_of(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
 
     async def count_users(self) -> int:
         """Count users, active or not."""
@@ -118,7 +118,7 @@ class IdentityRepository:
         rows = (
             await self._session.scalars(_keyset(query, col(AuthSession.created_at), col(AuthSession.id), page))
         ).all()
-        return cut(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+        return page_of(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
 
     async def count_sessions(self, user_id: UUID, now: datetime) -> int:
         """Count what `page_of_sessions` goes through."""
@@ -149,7 +149,7 @@ class IdentityRepository:
         """Return keys, revoked and expired ones too, newest first."""
         query = _keyset(self._api_keys(owner_id), col(ApiKey.created_at), col(ApiKey.id), page)
         rows = (await self._session.scalars(query)).all()
-        return cut(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+        return page_of(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
 
     async def count_api_keys(self, owner_id: UUID | None) -> int:
         """Count what `page_of_api_keys` goes through."""

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.patch import UNSET, Unset
-from nexent_gql.kernel.text import Path, line, secret
+from nexent_gql.kernel.text import Path, secret, single_line
 from nexent_gql.kernel.urls import web_url_problem
 from nexent_gql.ports.llm import Dialect
 
@@ -55,7 +55,7 @@ def checked_name(name: str) -> str:
     Raises:
         InvalidInputError: It is empty, longer than 100 characters, or more than a line.
     """
-    return line(name, "name", max_chars=MAX_NAME_CHARS)
+    return single_line(name, "name", max_chars=MAX_NAME_CHARS)
 
 
 def checked(config: ModelConfig) -> ModelConfig:
@@ -64,7 +64,7 @@ def checked(config: ModelConfig) -> ModelConfig:
     Raises:
         InvalidInputError: A field breaks a rule, or does not fit the dialect; the error names it.
     """
-    model_name = line(config.model_name, "providerModel", max_chars=MAX_MODEL_NAME_CHARS)
+    model_name = single_line(config.model_name, "providerModel", max_chars=MAX_MODEL_NAME_CHARS)
     if config.dialect is Dialect.OFFLINE:
         _refuse(config.base_url, "baseUrl")
         _refuse(config.api_key, "apiKey")
@@ -83,7 +83,7 @@ def checked_url(text: str, path: Path = ("baseUrl",)) -> str:
     Raises:
         InvalidInputError: See `web_url_problem`.
     """
-    url = line(text, *path, max_chars=MAX_URL_CHARS)
+    url = single_line(text, *path, max_chars=MAX_URL_CHARS)
     if problem := web_url_problem(url):
         raise InvalidInputError(problem, path=path)
     url = url.rstrip("/")

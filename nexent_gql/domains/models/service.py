@@ -22,7 +22,7 @@ from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import Page, PageRequest
-from nexent_gql.kernel.patch import UNSET, either
+from nexent_gql.kernel.patch import UNSET, set_or
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.ports.llm import Dialect, LanguageModels, ModelCheck, ModelEndpoint
 from nexent_gql.ports.secrets import SecretBox, SecretUnreadableError
@@ -91,7 +91,7 @@ class ModelService:
             async with self._db.transaction(actor.tenant_id) as session:
                 row = await _existing(ModelRepository(session, actor.tenant_id), model_id, lock=True)
                 config, before = merged(row, patch), _tried(row)
-                row.name = either(name, row.name)
+                row.name = set_or(name, row.name)
                 self._configure(row, config, keep_key=patch.api_key is UNSET)
                 row.updated_at = self._clock()
                 if _tried(row) != before:

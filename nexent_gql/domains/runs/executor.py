@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexent_gql.db.session import DatabaseUnavailableError
 from nexent_gql.domains.conversations import events as conversation_events
 from nexent_gql.domains.conversations.tables import TitleSource
-from nexent_gql.domains.conversations.turns import Turns
+from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.errors import RunDeadlineError, WorkerLostError
@@ -122,23 +122,27 @@ class RunExecutor:
             run = await repository.get(run_id)
             if run is None or run.finished_at is not None:
                 return None
-            turns = Turns(session, lease.tenant_id, run.owner_id)
+            writer = ConversationWriter(session, lease.tenant_id, run.owner_id)
             now = self._clock()
-            news = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
+            event = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
             is_first = run.started_at is None
-            if not await (turns.announce(conversation_id, now, news) if is_first else turns.lock(conversation_id)):
+            if not await (
+                writer.append_events(conversation_id, now, event) if is_first else writer.lock(conversation_id)
+            ):
                 return None
             if not await repository.begin(run_id, lease.fence, now):
                 return None
             if verdict is not None:
                 return _Begun(run, _failed(verdict))
-            return _Begun(run, await self._plan(lease, session, turns, run))
+            return _Begun(run, await self._plan(lease, session, writer, run))
 
-    async def _plan(self, lease: Lease, session: AsyncSession, turns: Turns, run: Run) -> RunSpec | RunFinished:
+    async def _plan(
+        self, lease: Lease, session: AsyncSession, writer: ConversationWriter, run: Run
+    ) -> RunSpec | RunFinished:
         if _is_stopped(lease):
             return RunFinished(status=RunStatus.STOPPED)
         try:
-            return await self._spec(session, turns, run)
+            return await self._spec(session, writer, run)
         except DomainError as error:
             return _failed(error)
 
@@ -193,8 +197,8 @@ class RunExecutor:
         state = JobState.CANCELLED if ending.status == RunStatus.STOPPED else JobState.DONE
         async with lease.final_transaction(state) as session:
             repository = RunRepository(session, lease.tenant_id, run.owner_id)
-            turns = Turns(session, lease.tenant_id, run.owner_id)
-            conversation = await turns.lock(run.conversation_id)
+            writer = ConversationWriter(session, lease.tenant_id, run.owner_id)
+            conversation = await writer.lock(run.conversation_id)
             current = await repository.get(run.id, lock=True)
             if conversation is not None and current is not None:
                 now = self._clock()
@@ -207,10 +211,10 @@ class RunExecutor:
         except UnavailableError:
             _log.info("run.end_left_to_relay", run_id=str(run.id))
 
-    async def _spec(self, session: AsyncSession, turns: Turns, run: Run) -> RunSpec:
+    async def _spec(self, session: AsyncSession, writer: ConversationWriter, run: Run) -> RunSpec:
         spec = run.spec
         model_id = UUID(str(spec["model_id"])) if spec["model_id"] else None
-        history = await turns.history(run.question_id)
+        history = await writer.history(run.question_id)
         model = await self._models.endpoint(session, run.tenant_id, model_id)
         return RunSpec(
             agent_name=str(spec["agent_name"]),

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from nexent_gql.domains.runs.spec import ToolOffers
 from nexent_gql.kernel.json import dumps
-from nexent_gql.kernel.text import line
+from nexent_gql.kernel.text import single_line
 from nexent_gql.kernel.timezones import require_timezone
 from nexent_gql.ports.content import ContentPart, encode_parts, join_text, text_parts
 
@@ -41,7 +41,7 @@ async def run_request(client_id: str | None, time_zone: str | None, *facts: str)
     Raises:
         InvalidInputError: The client id is not one line of 1 to 128 characters, or there is no such time zone.
     """
-    key = None if client_id is None else line(client_id, "clientId", max_chars=MAX_CLIENT_ID_CHARS)
+    key = None if client_id is None else single_line(client_id, "clientId", max_chars=MAX_CLIENT_ID_CHARS)
     zone = None if time_zone is None else await asyncio.to_thread(require_timezone, time_zone, "timeZone")
     return RunRequest(key, facts, zone)
 

@@ -6,11 +6,11 @@ from uuid import UUID
 from nexent_gql.db.session import Database
 from nexent_gql.domains.conversations import events as conversation_events
 from nexent_gql.domains.conversations.service import ConversationService
-from nexent_gql.domains.conversations.turns import Turns
+from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.runs import events
-from nexent_gql.domains.runs.asking import Asking
 from nexent_gql.domains.runs.errors import RunNotFoundError
 from nexent_gql.domains.runs.repository import RunFilter, RunRepository
+from nexent_gql.domains.runs.starter import RunStarter
 from nexent_gql.domains.runs.stopping import stop_run
 from nexent_gql.domains.runs.tables import Run, RunStatus
 from nexent_gql.kernel.clock import Clock
@@ -26,12 +26,12 @@ _MAX_SEQ = 100 * SEQ_MARGIN  # of a run whose log was lost
 
 
 class RunService:
-    """What an owner can do with runs; `ask` holds everything that begins one."""
+    """What an owner can do with runs; `start` begins them."""
 
     def __init__(
-        self, db: Database, log: EventLog, ask: Asking, conversations: ConversationService, clock: Clock
+        self, db: Database, log: EventLog, start: RunStarter, conversations: ConversationService, clock: Clock
     ) -> None:
-        self.ask = ask
+        self.start = start
         self._db = db
         self._log = log
         self._conversations = conversations
@@ -77,16 +77,18 @@ class RunService:
         """
         async with self._db.transaction(actor.tenant_id) as session:
             repository = RunRepository(session, actor.tenant_id, actor.user_id)
-            found = await repository.get(run_id)
+            run = await repository.get(run_id)
             conversation = (
-                await Turns(session, actor.tenant_id, actor.user_id).lock(found.conversation_id) if found else None
+                await ConversationWriter(session, actor.tenant_id, actor.user_id).lock(run.conversation_id)
+                if run
+                else None
             )
-            if found is None or conversation is None or found.owner_id != actor.user_id:
+            if run is None or conversation is None or run.owner_id != actor.user_id:
                 raise RunNotFoundError(run_id)
-            await session.refresh(found)
-            if found.finished_at is None:
-                await stop_run(session, conversation, found, self._clock())
-        return found
+            await session.refresh(run)
+            if run.finished_at is None:
+                await stop_run(session, conversation, run, self._clock())
+        return run
 
     async def follow(self, actor: Principal, run_id: UUID, *, after: str | None) -> Following[Entry]:
         """Return a run's events behind a cursor, each once and in order, until it has ended.

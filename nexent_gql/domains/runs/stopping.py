@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.domains.conversations import events as conversation_events
 from nexent_gql.domains.conversations.tables import Conversation, MessageStatus
-from nexent_gql.domains.conversations.turns import Turns
+from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.answer import answer_parts
 from nexent_gql.domains.runs.repository import RunRepository
@@ -50,9 +50,9 @@ async def close_run(
     The conversation is locked by the caller; `entries` end with `ending`, which is published after the commit
     even if this process dies.
     """
-    turns = Turns(session, run.tenant_id, run.owner_id)
+    writer = ConversationWriter(session, run.tenant_id, run.owner_id)
     status = _MESSAGE_STATUS[RunStatus(ending.status)]
-    await turns.close_answer(run.message_id, answer_parts(entries), status, now)
+    await writer.close_answer(run.message_id, answer_parts(entries), status, now)
     usage = events.last_usage(entries)
     run.status, run.finished_at = RunStatus(ending.status), now
     run.error_code, run.error_message, run.retryable = ending.error_code, ending.error_message, ending.retryable
@@ -69,7 +69,7 @@ async def close_run(
     )
     repository.add(archive)
     changed = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run.id))
-    await turns.tell(conversation, now, changed)
+    await writer.record_events(conversation, now, changed)
     await publish(session, run.tenant_id, events.topic(run.tenant_id, run.id), [events.to_json(entries[-1])])
 
 

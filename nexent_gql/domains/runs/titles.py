@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.domains.conversations.tables import TitleSource
-from nexent_gql.domains.conversations.turns import Turns
+from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.runs.jobs import GenerateTitle
 from nexent_gql.domains.runs.repository import RunRepository
@@ -132,10 +132,10 @@ class TitleWriter:
 
     async def _set_title(self, lease: Lease, work: GenerateTitle, owner_id: UUID, title: str) -> None:
         async with lease.final_transaction(JobState.DONE) as session:
-            turns = Turns(session, lease.tenant_id, owner_id)
-            conversation = await turns.lock(work.conversation_id)
+            writer = ConversationWriter(session, lease.tenant_id, owner_id)
+            conversation = await writer.lock(work.conversation_id)
             if conversation is not None and title:
-                await turns.entitle(conversation, title, self._clock())
+                await writer.set_model_title(conversation, title, self._clock())
 
 
 async def _first_exchange(session: AsyncSession, tenant_id: UUID, work: GenerateTitle) -> _FirstExchange | None:
@@ -143,11 +143,11 @@ async def _first_exchange(session: AsyncSession, tenant_id: UUID, work: Generate
     run = await RunRepository(session, tenant_id, None).get(work.run_id)
     if run is None:
         return None
-    turns = Turns(session, tenant_id, run.owner_id)
-    conversation = await turns.get(run.conversation_id)
+    writer = ConversationWriter(session, tenant_id, run.owner_id)
+    conversation = await writer.get(run.conversation_id)
     if conversation is None or conversation.title_source != TitleSource.NONE:
         return None
-    question, answer = await turns.message(run.question_id), await turns.message(run.message_id)
+    question, answer = await writer.message(run.question_id), await writer.message(run.message_id)
     if not question or not answer:
         return None
     model_id = run.spec["model_id"]

@@ -7,7 +7,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from nexent_gql.domains.tools.catalog import ToolCatalog
 from nexent_gql.domains.tools.errors import UnknownToolError
 from nexent_gql.kernel.errors import InvalidInputError
-from nexent_gql.kernel.page import Cursor, InvalidCursorError, Page, PageRequest, cut
+from nexent_gql.kernel.page import Cursor, InvalidCursorError, Page, PageRequest, page_of
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.tools import OfferedTool
 
@@ -88,7 +88,7 @@ def page_tools(tools: Sequence[OfferedTool], page: PageRequest) -> Page[OfferedT
         order = order[: _index(order, page.before, "before")]
     if page.backward:
         order.reverse()
-    return cut(order, page, lambda tool: Cursor(at=_NO_TIME, id=tool_id(tool.name)))
+    return page_of(order, page, lambda tool: Cursor(at=_NO_TIME, id=tool_id(tool.name)))
 
 
 def check_choice(names: Sequence[str], available: Collection[str], *path: str) -> list[str]:

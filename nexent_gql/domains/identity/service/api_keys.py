@@ -16,7 +16,7 @@ from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal, Role, Scope
-from nexent_gql.kernel.text import line
+from nexent_gql.kernel.text import single_line
 
 MAX_API_KEYS = 50
 LONGEST_LIFE = timedelta(days=3_650)
@@ -49,7 +49,7 @@ class ApiKeyService:
         row = ApiKey(
             tenant_id=actor.tenant_id,
             user_id=actor.user_id,
-            name=line(name, "input", "name", max_chars=policy.MAX_NAME_CHARS),
+            name=single_line(name, "input", "name", max_chars=policy.MAX_NAME_CHARS),
             key_id=text.key_id,
             secret_hash=text.digest(self._digests),
             scopes=_whole(scopes),
@@ -92,7 +92,7 @@ class ApiKeyService:
                 raise ApiKeyNotFoundError(api_key_id)
             row.revoked_at = row.revoked_at or self._clock()
             repository.add(row)
-        await self._connections.announce()
+        await self._connections.notify_change()
         return row
 
 

@@ -74,7 +74,7 @@ class PasswordService:
             if changed is None:
                 raise WrongPasswordError("input", "currentPassword")  # it was changed at the same moment
             await repository.revoke_sessions(user.id, now, "PASSWORD_CHANGED", keep=session_id)
-        await self._connections.announce()
+        await self._connections.notify_change()
         _log.info("identity.password_changed", user_id=str(user.id))
         return changed
 
@@ -100,7 +100,7 @@ class PasswordService:
             user.password_hash, user.temporary_until, user.updated_at = hashed, now + TEMPORARY_LIFE, now
             repository.add(user)
             await repository.revoke_sessions(user_id, now, "PASSWORD_CHANGED")
-        await self._connections.announce()
+        await self._connections.notify_change()
         _log.info("identity.password_reset", user_id=str(user_id), by_user_id=str(actor.user_id))
         return TemporaryPassword(user, text)
 

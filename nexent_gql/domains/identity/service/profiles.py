@@ -12,9 +12,9 @@ from nexent_gql.domains.identity.errors import UserNotFoundError
 from nexent_gql.domains.identity.repository import IdentityRepository
 from nexent_gql.domains.identity.tables import UserAccount
 from nexent_gql.kernel.clock import Clock
-from nexent_gql.kernel.patch import UNSET, Unset, either
+from nexent_gql.kernel.patch import UNSET, Unset, set_or
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.kernel.text import line
+from nexent_gql.kernel.text import single_line
 from nexent_gql.kernel.timezones import require_timezone
 
 
@@ -42,7 +42,7 @@ class ProfileService:
         """
         name, zone = patch.display_name, patch.time_zone
         if name is not UNSET:
-            name = line(name, "input", "displayName", max_chars=policy.MAX_NAME_CHARS)
+            name = single_line(name, "input", "displayName", max_chars=policy.MAX_NAME_CHARS)
         if isinstance(zone, str):
             zone = await asyncio.to_thread(require_timezone, zone, "input", "timeZone")
         async with self._db.transaction(actor.tenant_id) as session:
@@ -50,7 +50,7 @@ class ProfileService:
             user = await repository.user(actor.user_id)
             if user is None:
                 raise UserNotFoundError(actor.user_id)
-            user.display_name, user.time_zone = either(name, user.display_name), either(zone, user.time_zone)
+            user.display_name, user.time_zone = set_or(name, user.display_name), set_or(zone, user.time_zone)
             user.updated_at = self._clock()
             repository.add(user)
         return user

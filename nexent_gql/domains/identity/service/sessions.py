@@ -63,7 +63,7 @@ class SessionService:
         async with self._db.transaction(presented.tenant_id) as session:
             answer = await self._exchange(IdentityRepository(session, presented.tenant_id), presented)
         if answer is None:
-            await self._connections.announce()
+            await self._connections.notify_change()
             raise InvalidRefreshTokenError
         return answer
 
@@ -81,7 +81,7 @@ class SessionService:
             elif (row := await repository.auth_session(session_id)) is not None and row.revoked_at is None:
                 row.revoked_at, row.revoked_reason = now, "SIGNED_OUT"
                 repository.add(row)
-        await self._connections.announce()
+        await self._connections.notify_change()
 
     async def page(self, actor: Principal, page: PageRequest) -> Page[AuthSession]:
         """Page through the caller's sessions that go on, newest first.
@@ -123,7 +123,7 @@ class SessionService:
             if row.revoked_at is None:
                 row.revoked_at, row.revoked_reason = self._clock(), "ENDED"
                 repository.add(row)
-        await self._connections.announce()
+        await self._connections.notify_change()
         return row
 
     async def end_others(self, actor: Principal) -> int:
@@ -136,7 +136,7 @@ class SessionService:
         async with self._db.transaction(actor.tenant_id) as session:
             repository = IdentityRepository(session, actor.tenant_id)
             count = await repository.revoke_sessions(actor.user_id, self._clock(), "ENDED", keep=session_id)
-        await self._connections.announce()
+        await self._connections.notify_change()
         return count
 
     async def issue_token(self, actor: Principal, *, ttl_s: int | None = None) -> AccessToken:

@@ -26,7 +26,7 @@ from nexent_gql.domains.identity.values import AuthRules, Client, SignedIn
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import ForbiddenError
 from nexent_gql.kernel.principal import Principal, Role
-from nexent_gql.kernel.text import line
+from nexent_gql.kernel.text import single_line
 from nexent_gql.ports.passwords import Passwords, PasswordsBusyError
 
 _NEW_PASSWORD = ("input", "newPassword")
@@ -72,8 +72,8 @@ class SignInService:
         if not self._rules.sign_up:
             raise SignUpClosedError
         address = policy.email_address(email, "input", "email")
-        tenant = Tenant(name=line(tenant_name, "input", "tenantName", max_chars=policy.MAX_NAME_CHARS))
-        name = line(display_name, "input", "displayName", max_chars=policy.MAX_NAME_CHARS)
+        tenant = Tenant(name=single_line(tenant_name, "input", "tenantName", max_chars=policy.MAX_NAME_CHARS))
+        name = single_line(display_name, "input", "displayName", max_chars=policy.MAX_NAME_CHARS)
         user = self._new_user(tenant.id, address, name)
         async with self._turn():
             await self._attempts.count_sign_up(client, self._rules.sign_ups_per_hour)

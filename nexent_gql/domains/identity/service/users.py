@@ -16,7 +16,7 @@ from nexent_gql.domains.identity.tables import UNIQUE_EMAIL, UserAccount
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal, Role
-from nexent_gql.kernel.text import line
+from nexent_gql.kernel.text import single_line
 from nexent_gql.ports.passwords import Passwords
 
 
@@ -71,7 +71,7 @@ class UserService:
         """
         self.require_administrator(actor, role)
         address = policy.email_address(email, "input", "email")
-        name = line(display_name, "input", "displayName", max_chars=policy.MAX_NAME_CHARS)
+        name = single_line(display_name, "input", "displayName", max_chars=policy.MAX_NAME_CHARS)
         await self._rules.require(password, "input", "password", about=(address, name))
         user = UserAccount(
             tenant_id=actor.tenant_id,
@@ -105,7 +105,7 @@ class UserService:
             user = await self.changeable(repository, actor, user_id, stays_owner=role is Role.OWNER)
             user.role, user.updated_at = role, self._clock()
             repository.add(user)
-        await self._connections.announce()
+        await self._connections.notify_change()
         return user
 
     async def deactivate(self, actor: Principal, user_id: UUID) -> UserAccount:
@@ -127,7 +127,7 @@ class UserService:
             repository.add(user)
             await repository.revoke_sessions(user_id, now, "DEACTIVATED")
             await repository.revoke_api_keys(user_id, now)
-        await self._connections.announce()
+        await self._connections.notify_change()
         return user
 
     async def activate(self, actor: Principal, user_id: UUID) -> UserAccount:
@@ -146,7 +146,7 @@ class UserService:
             if user.deactivated_at is not None:
                 user.deactivated_at, user.updated_at = None, self._clock()
                 repository.add(user)
-        await self._connections.announce()
+        await self._connections.notify_change()
         return user
 
     @staticmethod

@@ -20,7 +20,7 @@ from nexent_gql.ports.events import EventLog
 TOPIC = "identity/revocations"
 CHECK_S = 5.0
 _PAUSE_S = 0.25
-_POKE_S = 1.0
+_NOTIFY_TIMEOUT_S = 1.0
 _log = structlog.get_logger()
 
 
@@ -36,8 +36,8 @@ class _Watcher:
 class CredentialWatch:
     """Knows the lasting connections of this process and looks after them while `running`.
 
-    A change of anybody's rights pokes a topic of the event log, and every process then asks the database about all
-    its connections in one query. It asks every five seconds in any case, so a lost poke costs seconds, not safety.
+    A change of rights notifies a topic of the event log, and every process then checks all its connections in one
+    query. It also checks every five seconds, so a lost notification costs seconds, not safety.
     """
 
     def __init__(self, db: Database, clock: Clock, cache: IdentityCache, log: EventLog) -> None:
@@ -72,17 +72,17 @@ class CredentialWatch:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def announce(self) -> None:
+    async def notify_change(self) -> None:
         """Let every process look at once: somebody's rights have changed, and that is committed.
 
         Connections of this process are told before this returns.
         """
         await self.check()
         try:
-            async with asyncio.timeout(_POKE_S):
-                await self._push.poke(TOPIC)
+            async with asyncio.timeout(_NOTIFY_TIMEOUT_S):
+                await self._push.notify_readers(TOPIC)
         except (UnavailableError, TimeoutError) as error:
-            _log.warning("identity.poke_lost", error=type(error).__name__)
+            _log.warning("identity.notification_lost", error=type(error).__name__)
 
     async def check(self) -> None:
         """Ask the database about all connections, and tell those that have to end."""

@@ -7,9 +7,9 @@ from hashlib import sha256
 from time import monotonic
 
 from nexent_gql.db.session import Database
-from nexent_gql.domains.persisted.errors import DocumentChangedError
-from nexent_gql.domains.persisted.repository import PersistedRepository
-from nexent_gql.domains.persisted.tables import PersistedDocument
+from nexent_gql.domains.persisted_queries.errors import DocumentChangedError
+from nexent_gql.domains.persisted_queries.repository import PersistedQueryRepository
+from nexent_gql.domains.persisted_queries.tables import PersistedDocument
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.ports.texts import Texts
 
@@ -39,7 +39,7 @@ def digest_of(text: str) -> str:
     return sha256(text.encode(errors="replace")).hexdigest()
 
 
-class PersistedService:
+class PersistedQueryService:
     """Trusted documents, and automatic ones.
 
     Args:
@@ -85,7 +85,7 @@ class PersistedService:
             DocumentChangedError: An id is registered with another text; nothing was changed.
         """
         async with self._db.system() as session:
-            repository = PersistedRepository(session)
+            repository = PersistedQueryRepository(session)
             known = {row.id: row.text for row in await repository.all()}
             changed = [id_ for id_, text in manifest.items() if known.get(id_, text) != text]
             gone = known.keys() - manifest.keys() if prune else frozenset[str]()
@@ -105,6 +105,6 @@ class PersistedService:
             if monotonic() - self._trusted.at < RELOAD_S:
                 return
             async with self._db.system() as session:
-                rows = await PersistedRepository(session).all()
+                rows = await PersistedQueryRepository(session).all()
             texts = {row.id: row.text for row in rows}
             self._trusted = _Trusted(monotonic(), texts, frozenset(row.digest for row in rows))

@@ -22,7 +22,7 @@ MAX_HISTORY_MESSAGES = 1_000
 _LATER = timedelta(microseconds=1)
 
 
-class Turns:
+class ConversationWriter:
     """Writes to the conversations of one owner, within a transaction of the caller's."""
 
     def __init__(self, session: AsyncSession, tenant_id: UUID, owner_id: UUID) -> None:
@@ -30,7 +30,7 @@ class Turns:
         self._tenant_id = tenant_id
         self._owner_id = owner_id
         self._repository = ConversationRepository(session, tenant_id, owner_id)
-        self._news: list[JsonObject] = []
+        self._events: list[JsonObject] = []
 
     async def lock(self, conversation_id: UUID) -> Conversation | None:
         """Hold a conversation until the transaction ends: whoever writes to it stands in this line."""
@@ -52,10 +52,10 @@ class Turns:
         """Return a message."""
         return await self._repository.message(message_id)
 
-    def ask(
+    def add_question(
         self, conversation: Conversation, parent_id: UUID | None, content: tuple[ContentPart, ...], now: datetime
     ) -> Message:
-        """Add what the user says behind `parent_id`, None for a new beginning; `tell` writes it."""
+        """Add what the user says behind `parent_id`, None for a new beginning; `record_events` writes it."""
         message = Message(
             tenant_id=self._tenant_id,
             conversation_id=conversation.id,
@@ -72,7 +72,7 @@ class Turns:
         return message
 
     def open_answer(self, conversation: Conversation, question: Message, run_id: UUID, now: datetime) -> Message:
-        """Add an answer that its run will fill, and show its branch; `tell` writes it."""
+        """Add an answer that its run will fill, and show its branch; `record_events` writes it."""
         message = Message(
             tenant_id=self._tenant_id,
             conversation_id=conversation.id,
@@ -85,7 +85,7 @@ class Turns:
         )
         self._add(message)
         conversation.active_message_id = message.id
-        self._news.append(events.body(events.ACTIVE_BRANCH_CHANGED, message_id=str(message.id)))
+        self._events.append(events.body(events.ACTIVE_BRANCH_CHANGED, message_id=str(message.id)))
         return message
 
     async def close_answer(
@@ -95,29 +95,29 @@ class Turns:
         status: MessageStatus,
         now: datetime,
     ) -> None:
-        """Set the final content and status of an answer; `tell` says so."""
+        """Set the final content and status of an answer; `record_events` says so."""
         if await self._repository.close_message(message_id, content, status, now):
-            self._news.append(events.body(events.MESSAGE_UPDATED, message_id=str(message_id)))
+            self._events.append(events.body(events.MESSAGE_UPDATED, message_id=str(message_id)))
 
-    async def entitle(self, conversation: Conversation, title: str, now: datetime) -> None:
+    async def set_model_title(self, conversation: Conversation, title: str, now: datetime) -> None:
         """Give a conversation a model's title, unless it has one."""
         if conversation.title_source == TitleSource.NONE:
             conversation.title, conversation.title_source = title, TitleSource.MODEL
-            await self.tell(conversation, now, events.body(events.TITLE_CHANGED))
+            await self.record_events(conversation, now, events.body(events.TITLE_CHANGED))
 
     async def history(self, message_id: UUID) -> list[Message]:
         """Return the messages that lead to `message_id`, it included, oldest first."""
         return await self._repository.branch(message_id, MAX_HISTORY_MESSAGES)
 
-    async def tell(self, conversation: Conversation, now: datetime, *news: JsonObject) -> None:
+    async def record_events(self, conversation: Conversation, now: datetime, *bodies: JsonObject) -> None:
         """Write all that was added, number what happened to the locked conversation, and push it after the commit."""
-        await self._repository.tell(conversation, now, [*self._news, *news])
-        self._news.clear()
+        await self._repository.record_events(conversation, now, [*self._events, *bodies])
+        self._events.clear()
 
-    async def announce(self, conversation_id: UUID, now: datetime, *news: JsonObject) -> bool:
+    async def append_events(self, conversation_id: UUID, now: datetime, *bodies: JsonObject) -> bool:
         """Number and push what happened to a conversation that was not read; False: it is gone."""
-        return await self._repository.announce(conversation_id, now, news) is not None
+        return await self._repository.append_events(conversation_id, now, bodies) is not None
 
     def _add(self, message: Message) -> None:
         self._repository.add(message)
-        self._news.append(events.body(events.MESSAGE_ADDED, message_id=str(message.id)))
+        self._events.append(events.body(events.MESSAGE_ADDED, message_id=str(message.id)))

@@ -1,4 +1,4 @@
-"""Asking for answers: send, edit, regenerate, retry; each is one transaction with its job in it."""
+"""Start runs: send, edit, regenerate, retry. Each is one transaction that also writes the job."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from nexent_gql.domains.conversations.errors import (
 )
 from nexent_gql.domains.conversations.policy import PartDraft, message_content
 from nexent_gql.domains.conversations.tables import Conversation, Message, MessageRole
-from nexent_gql.domains.conversations.turns import Turns
+from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.identity.service.profiles import time_zone_of
 from nexent_gql.domains.runs.errors import (
     AgentKeepsChangingError,
@@ -73,8 +73,8 @@ class NewMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A run that was asked for, with all that a client shows until its first event."""
+class StartedRun:
+    """A run that was started, with what a client shows until its first event."""
 
     run: Run
     conversation: Conversation
@@ -82,17 +82,17 @@ class Asked:
     answer: Message
 
 
-_Ask = Callable[[AsyncSession], Awaitable[Asked]]
+_Start = Callable[[AsyncSession], Awaitable[StartedRun]]
 
 
-class Asking:
-    """See the module.
+class RunStarter:
+    """Starts runs within the limits of a tenant.
 
     Args:
-        db: Where all of it is written.
-        agents: Tell who answers.
-        clock: Tells when.
-        max_active: Unfinished runs of a tenant; those who ask at the same moment may pass it by their number.
+        db: The database.
+        agents: Finds the agent and its tools.
+        clock: The current time.
+        max_active: Unfinished runs that a tenant may have; concurrent requests may exceed it by their number.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Asking:
         self._agents = agents
         self._clock = clock
 
-    async def send(self, actor: Principal, new: NewMessage) -> Asked:
+    async def send(self, actor: Principal, new: NewMessage) -> StartedRun:
         """Send a message and queue its answer, which arrives through the run's events.
 
         The same `client_id` again returns the first result. The job is part of the transaction: a worker
@@ -128,18 +128,18 @@ class Asking:
         facts = ("send", target, str(new.parent_id), *content_facts(content))
         request = await run_request(new.client_id, new.time_zone, *facts)
 
-        async def ask(session: AsyncSession) -> Asked:
-            turns = Turns(session, actor.tenant_id, actor.user_id)
-            conversation, agent = await self._place(session, turns, actor, new)
+        async def start(session: AsyncSession) -> StartedRun:
+            writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
+            conversation, agent = await self._open_conversation(session, writer, actor, new)
             parent_id = conversation.active_message_id
             if new.parent_id is not None:
-                parent_id = (await self._answer(turns, conversation, new.parent_id)).id
+                parent_id = (await self._answer(writer, conversation, new.parent_id)).id
             if new.agent_id is None:
-                await self._clear_the_way(session, actor, conversation, request, new.on_busy)
-            question = turns.ask(conversation, parent_id, content, self._clock())
-            return await self._open(session, turns, conversation, agent, question, request)
+                await self._handle_busy(session, actor, conversation, request, new.on_busy)
+            question = writer.add_question(conversation, parent_id, content, self._clock())
+            return await self._create_run(session, writer, conversation, agent, question, request)
 
-        return await self._once(actor, request, ask)
+        return await self._once(actor, request, start)
 
     async def edit(
         self,
@@ -151,7 +151,7 @@ class Asking:
         client_id: str | None,
         on_busy: OnBusy,
         time_zone: str | None = None,
-    ) -> Asked:
+    ) -> StartedRun:
         """Send another version of a question, beside the first; its answer begins a branch of its own.
 
         Raises:
@@ -164,17 +164,17 @@ class Asking:
         content = message_content(text, parts)
         request = await run_request(client_id, time_zone, "edit", str(message_id), *content_facts(content))
 
-        async def ask(session: AsyncSession) -> Asked:
-            turns = Turns(session, actor.tenant_id, actor.user_id)
-            message, conversation = await self._own_message(turns, actor, message_id)
+        async def start(session: AsyncSession) -> StartedRun:
+            writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
+            message, conversation = await self._own_message(writer, actor, message_id)
             if message.role != MessageRole.USER:
                 raise WrongMessageError("Only your own messages can be edited.", path=("messageId",))
-            await self._clear_the_way(session, actor, conversation, request, on_busy)
+            await self._handle_busy(session, actor, conversation, request, on_busy)
             agent = await self._agents.get_within(session, actor, conversation.agent_id)
-            question = turns.ask(conversation, message.parent_id, content, self._clock())
-            return await self._open(session, turns, conversation, agent, question, request)
+            question = writer.add_question(conversation, message.parent_id, content, self._clock())
+            return await self._create_run(session, writer, conversation, agent, question, request)
 
-        return await self._once(actor, request, ask)
+        return await self._once(actor, request, start)
 
     async def regenerate(
         self,
@@ -184,8 +184,8 @@ class Asking:
         client_id: str | None,
         on_busy: OnBusy,
         time_zone: str | None = None,
-    ) -> Asked:
-        """Ask for another answer to the same question, beside the first.
+    ) -> StartedRun:
+        """Generate another answer to the same question, beside the first.
 
         Raises:
             MessageNotFoundError: The caller owns no such message.
@@ -195,19 +195,19 @@ class Asking:
         """
         request = await run_request(client_id, time_zone, "regenerate", str(message_id))
 
-        async def ask(session: AsyncSession) -> Asked:
-            turns = Turns(session, actor.tenant_id, actor.user_id)
-            message, conversation = await self._own_message(turns, actor, message_id)
+        async def start(session: AsyncSession) -> StartedRun:
+            writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
+            message, conversation = await self._own_message(writer, actor, message_id)
             if message.role != MessageRole.ASSISTANT or message.parent_id is None:
                 raise WrongMessageError("Only answers can be regenerated.", path=("messageId",))
-            return await self._again(session, turns, actor, conversation, message.parent_id, request, on_busy)
+            return await self._answer_again(session, writer, actor, conversation, message.parent_id, request, on_busy)
 
-        return await self._once(actor, request, ask)
+        return await self._once(actor, request, start)
 
     async def retry(
         self, actor: Principal, run_id: UUID, *, client_id: str | None, on_busy: OnBusy, time_zone: str | None = None
-    ) -> Asked:
-        """Ask again what a run that has ended was asked, beside its answer.
+    ) -> StartedRun:
+        """Answer the question of a finished run again, beside its first answer.
 
         Raises:
             RunNotFoundError: The caller owns no such run.
@@ -217,46 +217,46 @@ class Asking:
         """
         request = await run_request(client_id, time_zone, "retry", str(run_id))
 
-        async def ask(session: AsyncSession) -> Asked:
-            turns = Turns(session, actor.tenant_id, actor.user_id)
+        async def start(session: AsyncSession) -> StartedRun:
+            writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
             run = await RunRepository(session, actor.tenant_id, actor.user_id).get(run_id)
-            conversation = await turns.lock(run.conversation_id) if run is not None else None
+            conversation = await writer.lock(run.conversation_id) if run is not None else None
             if run is None or conversation is None or run.owner_id != actor.user_id:
                 raise RunNotFoundError(run_id)
             if run.finished_at is None:
                 raise RunNotFinishedError(run_id)
-            return await self._again(session, turns, actor, conversation, run.question_id, request, on_busy)
+            return await self._answer_again(session, writer, actor, conversation, run.question_id, request, on_busy)
 
-        return await self._once(actor, request, ask)
+        return await self._once(actor, request, start)
 
-    async def _once(self, actor: Principal, request: RunRequest, ask: _Ask) -> Asked:
-        """Ask, unless the client id was there before; of several at once, one asks and the others find its run.
+    async def _once(self, actor: Principal, request: RunRequest, start: _Start) -> StartedRun:
+        """Start a run unless one with the same client id exists; one of several concurrent requests starts it.
 
         Raises:
-            TooManyRunsError: The tenant has as many as it may.
+            TooManyRunsError: The tenant has `max_active` unfinished runs.
             AgentKeepsChangingError: The agent was changed each time its tools had been listed.
             UnavailableError: A source of tools does not answer.
         """
-        if (known := await self._known(actor, request)) is not None:
-            return known
+        if (earlier := await self._find_earlier(actor, request)) is not None:
+            return earlier
         for _ in range(_MAX_TRIES):
             try:
-                return await self._insert(actor, ask)
+                return await self._insert(actor, start)
             except ToolsNotListedError as error:
                 await request.offers.load(self._agents, actor, error.agent)
             except (IntegrityError, RunBusyError):
-                if (known := await self._known(actor, request)) is not None:
-                    return known
+                if (earlier := await self._find_earlier(actor, request)) is not None:
+                    return earlier
                 raise
         raise AgentKeepsChangingError
 
-    async def _insert(self, actor: Principal, ask: _Ask) -> Asked:
+    async def _insert(self, actor: Principal, start: _Start) -> StartedRun:
         async with self._db.transaction(actor.tenant_id) as session:
             if await RunRepository(session, actor.tenant_id, actor.user_id).count_active() >= self._max_active:
                 raise TooManyRunsError(self._max_active)
-            return await ask(session)
+            return await start(session)
 
-    async def _known(self, actor: Principal, request: RunRequest) -> Asked | None:
+    async def _find_earlier(self, actor: Principal, request: RunRequest) -> StartedRun | None:
         if request.client_id is None:
             return None
         async with self._db.read(actor.tenant_id) as session:
@@ -265,29 +265,29 @@ class Asking:
                 return None
             if run.request_hash != request.hash:
                 raise ClientIdReusedError(request.client_id, run.id)
-            turns = Turns(session, actor.tenant_id, actor.user_id)
-            conversation = await turns.get(run.conversation_id)
-            question, answer = await turns.message(run.question_id), await turns.message(run.message_id)
+            writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
+            conversation = await writer.get(run.conversation_id)
+            question, answer = await writer.message(run.question_id), await writer.message(run.message_id)
         if conversation is None or question is None or answer is None:
             raise RunNotFoundError(run.id)
-        return Asked(run, conversation, question, answer)
+        return StartedRun(run, conversation, question, answer)
 
-    async def _place(
-        self, session: AsyncSession, turns: Turns, actor: Principal, new: NewMessage
+    async def _open_conversation(
+        self, session: AsyncSession, writer: ConversationWriter, actor: Principal, new: NewMessage
     ) -> tuple[Conversation, Agent]:
-        """Return the conversation, locked or new, and who answers there."""
+        """Return the conversation, locked or new, and its agent."""
         if new.agent_id is not None:
             agent = await self._agents.get_within(session, actor, new.agent_id)
-            return turns.begin(agent_id=agent.id, now=self._clock()), agent
+            return writer.begin(agent_id=agent.id, now=self._clock()), agent
         if new.conversation_id is None:
             raise InvalidRequestError("Give conversationId or agentId.", path=("conversationId",))
-        conversation = await turns.lock(new.conversation_id)
+        conversation = await writer.lock(new.conversation_id)
         if conversation is None or conversation.owner_id != actor.user_id:
             raise ConversationNotFoundError(new.conversation_id)
         return conversation, await self._agents.get_within(session, actor, conversation.agent_id)
 
-    async def _answer(self, turns: Turns, conversation: Conversation, message_id: UUID) -> Message:
-        message = await turns.message(message_id)
+    async def _answer(self, writer: ConversationWriter, conversation: Conversation, message_id: UUID) -> Message:
+        message = await writer.message(message_id)
         if message is None or message.conversation_id != conversation.id:
             raise MessageNotFoundError(message_id)
         if message.role != MessageRole.ASSISTANT:
@@ -296,17 +296,19 @@ class Asking:
             )
         return message
 
-    async def _own_message(self, turns: Turns, actor: Principal, message_id: UUID) -> tuple[Message, Conversation]:
-        message = await turns.message(message_id)
-        conversation = await turns.lock(message.conversation_id) if message is not None else None
+    async def _own_message(
+        self, writer: ConversationWriter, actor: Principal, message_id: UUID
+    ) -> tuple[Message, Conversation]:
+        message = await writer.message(message_id)
+        conversation = await writer.lock(message.conversation_id) if message is not None else None
         if message is None or conversation is None or conversation.owner_id != actor.user_id:
             raise MessageNotFoundError(message_id)
         return message, conversation
 
-    async def _clear_the_way(
+    async def _handle_busy(
         self, session: AsyncSession, actor: Principal, conversation: Conversation, request: RunRequest, on_busy: OnBusy
     ) -> None:
-        """Look for runs in the way; the conversation is locked, so none can come up behind us."""
+        """Refuse, queue or interrupt as `on_busy` says; the conversation is locked, so no run can start meanwhile."""
         repository = RunRepository(session, actor.tenant_id, actor.user_id)
         active = await repository.active(conversation.id)
         if not active:
@@ -317,37 +319,37 @@ class Asking:
             for run in active:
                 await stop_run(session, conversation, run, self._clock())
 
-    async def _again(
+    async def _answer_again(
         self,
         session: AsyncSession,
-        turns: Turns,
+        writer: ConversationWriter,
         actor: Principal,
         conversation: Conversation,
         question_id: UUID,
         request: RunRequest,
         on_busy: OnBusy,
-    ) -> Asked:
-        await self._clear_the_way(session, actor, conversation, request, on_busy)
-        question = await turns.message(question_id)
+    ) -> StartedRun:
+        await self._handle_busy(session, actor, conversation, request, on_busy)
+        question = await writer.message(question_id)
         if question is None:
             raise MessageNotFoundError(question_id)
         agent = await self._agents.get_within(session, actor, conversation.agent_id)
-        return await self._open(session, turns, conversation, agent, question, request)
+        return await self._create_run(session, writer, conversation, agent, question, request)
 
-    async def _open(
+    async def _create_run(
         self,
         session: AsyncSession,
-        turns: Turns,
+        writer: ConversationWriter,
         conversation: Conversation,
         agent: Agent,
         question: Message,
         request: RunRequest,
-    ) -> Asked:
-        """Insert the answer, its run and its job, with all that waits to be written."""
+    ) -> StartedRun:
+        """Insert the answer, its run and its job, and flush what is pending."""
         tools = request.offers.get(self._agents, agent)
         zone = request.time_zone or await time_zone_of(session, conversation.tenant_id, conversation.owner_id)
         now, run_id = self._clock(), new_id()
-        answer = turns.open_answer(conversation, question, run_id, now)
+        answer = writer.open_answer(conversation, question, run_id, now)
         work = ExecuteRun(run_id=run_id, conversation_id=conversation.id)
         run = Run(
             id=run_id,
@@ -365,8 +367,8 @@ class Asking:
         )
         RunRepository(session, conversation.tenant_id, conversation.owner_id).add(run)
         body = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
-        await turns.tell(conversation, now, body)
-        return Asked(run, conversation, question, answer)
+        await writer.record_events(conversation, now, body)
+        return StartedRun(run, conversation, question, answer)
 
 
 def _is_same(run: Run, actor: Principal, request: RunRequest) -> bool:

@@ -7,10 +7,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from nexent_gql.domains.persisted.tables import PersistedDocument
+from nexent_gql.domains.persisted_queries.tables import PersistedDocument
 
 
-class PersistedRepository:
+class PersistedQueryRepository:
     """For system work: no tenant sees this table."""
 
     def __init__(self, session: AsyncSession) -> None:
