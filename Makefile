@@ -26,7 +26,7 @@ BOOTSTRAP := scripts/bootstrap.py scripts/pip_settings.py pyproject.toml require
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast fuzz check check-commits check-format check-lint check-types check-imports check-schema check-migrations \
+.PHONY: help up test test-fast test-plain test-lowest fuzz check check-commits check-format check-lint check-types check-imports check-schema check-migrations \
 	bench chaos soak schema conformance migration node-packages assets lock fmt clean moved
 
 help: ## List what `make` can do
@@ -40,6 +40,16 @@ test: .venv/.dev ## Run the tests: ARGS="tests/unit -k words"
 
 test-fast: .venv/.dev ## Run the tests that are not marked slow (under two minutes on two cores)
 	@exec $(BIN)/pytest $(PARALLEL) -m "not slow" $(ARGS)
+
+# Every fast path has a setting, and what it speeds up works without it: docs/adr/0062.
+PLAIN := NEXENT_API__COMPILED_SELECTIONS=false NEXENT_API__DIRECT_FRAMES=false
+PLAIN_TESTS := $(addprefix tests/integration/test_,http.py sse.py websocket.py defer.py plain.py conversations.py runs_api.py)
+
+test-plain: .venv/.dev ## Run tests of the API without compiled selections and direct frames
+	@$(PLAIN) exec $(BIN)/pytest $(PARALLEL) $(PLAIN_TESTS) $(ARGS)
+
+test-lowest: .venv/.dev ## Run the unit tests with the lowest versions of dependencies that pyproject.toml allows
+	@exec $(BIN)/python scripts/lowest.py tests/unit $(PARALLEL) $(ARGS)
 
 fuzz: .venv/.dev ## Send 5,000 generated requests, valid and invalid (about three minutes)
 	@FUZZ_EXAMPLES=114 exec $(BIN)/pytest tests/e2e/test_foreign_fuzz.py $(ARGS)

@@ -105,7 +105,8 @@ def create_app(
         async with backend() as opened:
             yield {"services": opened.services, "check": opened.check}
 
-    pipeline = OperationPipeline(schema or build_schema(settings.limits), settings, observer)
+    schema = schema or build_schema(settings.limits, compiled_selections=settings.compiled_selections)
+    pipeline = OperationPipeline(schema, settings, observer)
     return Starlette(
         routes=[
             Route(PATH, HttpEndpoint(pipeline, graphiql)),

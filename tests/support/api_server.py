@@ -24,6 +24,7 @@ from nexent_gql.app import Backend, create_app
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.errors import UnauthenticatedError, UnavailableError
 from nexent_gql.kernel.principal import Principal, Role, Scope
+from tests.support.fast_paths import with_environment
 from tests.support.toy_schema import MODULE
 
 if TYPE_CHECKING:
@@ -136,11 +137,11 @@ async def serve(
     **services: object,
 ) -> AsyncGenerator[Api]:
     """Run the API until the block ends; it counts no costs without `budgets`."""
-    settings = settings or ApiSettings()
+    settings = with_environment(settings or ApiSettings())
     if "budgets" not in services:
         settings = settings.model_copy(update={"cost": CostSettings(mode="off")})
     identity = ToyIdentity()
-    schema = ApiSchema.of([MODULE], settings.limits)
+    schema = ApiSchema.of([MODULE], settings.limits, compiled_selections=settings.compiled_selections)
 
     @asynccontextmanager
     async def backend() -> AsyncGenerator[Backend]:

@@ -20,6 +20,7 @@ from nexent_gql.api.settings import ApiSettings
 from nexent_gql.api.transport.answers import members
 from nexent_gql.kernel.json import loads_object
 from nexent_gql.kernel.principal import Principal
+from tests.support.fast_paths import with_environment
 
 if TYPE_CHECKING:
     from nexent_gql.services import Services
@@ -30,13 +31,13 @@ Data = dict[str, Any]
 @cache
 def schema() -> ApiSchema:
     """Return the schema of this test process."""
-    return build_schema()
+    return build_schema(compiled_selections=with_environment(ApiSettings()).compiled_selections)
 
 
 @cache
 def pipeline() -> OperationPipeline:
     """Return what operations pass in a server too."""
-    return OperationPipeline(schema(), ApiSettings())
+    return OperationPipeline(schema(), with_environment(ApiSettings()))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from nexent_gql.api.selections.core import build_execution
 from nexent_gql.api.selections.query import Plans, QueryExecutor
 from nexent_gql.api.settings import ApiLimits
 from nexent_gql.api.transport.answers import members
-from nexent_gql.kernel.errors import NotFoundError
+from nexent_gql.kernel.errors import NotFoundError, UnavailableError
 from nexent_gql.kernel.page import Page
 from nexent_gql.services import Services
 from tests.support.direct_graphql import run_query
@@ -32,6 +32,7 @@ from tests.support.generated_documents import composite, selections
 NO_SERVICES = cast("Services", None)
 CALLS: list[int] = []
 BATCHES: list[list[int]] = []
+COUNTS: list[int] = []
 
 
 @strawberry.type(description="A leaf of the tree.")
@@ -106,6 +107,22 @@ async def branches_of(context: Context, keys: Sequence[int]) -> Mapping[int, Seq
     return {key: [branch(key * 2), branch(key * 2 + 1)] for key in keys if key < 30}
 
 
+@one
+async def twig_by_key(context: Context, keys: Sequence[int]) -> Mapping[int, Branch]:  # noqa: ARG001 - as above
+    BATCHES.append(list(keys))
+    raise UnavailableError("Twigs are out of reach.")
+
+
+@strawberry.type(description="What can't be loaded.")
+class Thicket(relay.Node):
+    id: relay.NodeID[int]
+    twig: Branch | None = related(twig_by_key, "id", description="Never there.")
+
+    @strawberry.field(description="Never there either.")
+    async def other_twig(self, info: Info) -> Branch | None:
+        return await info.context.loaders[twig_by_key].load(self.id + 1)
+
+
 @strawberry.type(description="A root.")
 class Trunk(relay.Node):
     id: relay.NodeID[int]
@@ -128,6 +145,17 @@ class Forest:
         made.edges = [relay.Edge(cursor=f"c{key}", node=trunk(key)) for key in page.rows]
         return made
 
+    @strawberry.field(description="Thickets, which nobody can count.", permission_classes=[Public])
+    def thickets(self) -> Connection[Thicket]:
+        async def count() -> int:
+            COUNTS.append(1)
+            raise UnavailableError("The store is out of reach.")
+
+        page = Page((1, 2), (), has_next=False, has_previous=False)
+        made = connection(Page((), (), has_next=False, has_previous=False), lambda key: Thicket(id=key), count)
+        made.edges = [relay.Edge(cursor=f"c{key}", node=Thicket(id=key)) for key in page.rows]
+        return made
+
 
 def trunk(key: int) -> Trunk:
     return Trunk(id=key, first=branch(key))
@@ -135,7 +163,7 @@ def trunk(key: int) -> Trunk:
 
 @cache
 def forest() -> ApiSchema:
-    return ApiSchema.of([SchemaModule(queries=(Forest,), types=(Leaf,))], ApiLimits(depth=30, aliases=50))
+    return ApiSchema.of([SchemaModule(queries=(Forest,), types=(Leaf, Thicket))], ApiLimits(depth=30, aliases=50))
 
 
 async def _run(document: str, *, planned: bool, variables: Mapping[str, object]) -> tuple[bytes, Plans]:
@@ -196,6 +224,18 @@ def test_resolvers_run_again_only_where_something_failed(start: int, calls: list
     planned = answer(document, {}, planned=True)
     assert calls == CALLS
     assert planned == answer(document, {}, planned=False)
+
+
+@pytest.mark.usefixtures("collected")
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")  # graphql-core cancels siblings
+def test_a_store_that_does_not_answer_is_asked_once() -> None:
+    BATCHES.clear()
+    COUNTS.clear()
+    document = "{ thickets { totalCount edges { node { twig { name } otherTwig { name } } } } }"
+    answered = answer(document, {}, planned=True)
+    assert b"out of reach" in answered
+    assert sorted(key for batch in BATCHES for key in batch) == [1, 2, 3]
+    assert COUNTS == [1]
 
 
 def test_permissions_and_arguments_below_the_root_are_kept() -> None:

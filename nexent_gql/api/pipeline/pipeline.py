@@ -27,7 +27,7 @@ from nexent_gql.api.pipeline.refusals import (
     ReadOnlyCredentialError,
 )
 from nexent_gql.api.schema.build import ApiSchema
-from nexent_gql.api.selections.core import build_execution
+from nexent_gql.api.selections.core import AcyclicExecutor, PlainExecutor, build_execution
 from nexent_gql.api.selections.query import QueryExecutor, begin_query
 from nexent_gql.api.selections.subscription import Reply, Write, run_subscription
 from nexent_gql.api.settings import ApiSettings
@@ -202,8 +202,10 @@ class OperationPipeline:
         operation, core, variables = prepared.operation, self.schema.core, prepared.request.variables
         if operation.introspects:
             return self._introspections.answer(operation, variables or {})
-        execution = build_execution(core, operation.document, operation.name, variables, context, QueryExecutor)
-        return begin_query(execution, operation.plans)
+        is_compiled = self.settings.compiled_selections
+        executor = QueryExecutor if is_compiled else PlainExecutor
+        execution = build_execution(core, operation.document, operation.name, variables, context, executor)
+        return begin_query(execution, operation.plans if is_compiled else None)
 
     async def defer(
         self, prepared: PreparedOperation, document: DocumentNode, context: Context
@@ -258,8 +260,15 @@ class OperationPipeline:
         operation, schema = prepared.operation, self.schema
         context.loaders.caching = False
         variables = prepared.request.variables
-        execution = build_execution(schema.core, operation.document, operation.name, variables, context)
-        return run_subscription(execution, operation.selections, self._observed(prepared, context), write)
+        is_compiled = self.settings.compiled_selections
+        executor = AcyclicExecutor if is_compiled else PlainExecutor
+        execution = build_execution(schema.core, operation.document, operation.name, variables, context, executor)
+        return run_subscription(
+            execution,
+            operation.selections if is_compiled else None,
+            self._observed(prepared, context),
+            write if self.settings.direct_frames else None,
+        )
 
     def _observed(self, prepared: PreparedOperation, context: Context) -> Observation:
         is_known = prepared.is_registered or context.actor_or_none is not None

@@ -57,8 +57,8 @@ class ApiSchema(strawberry.Schema):
     documents: Documents
 
     @classmethod
-    def of(cls, modules: Sequence[SchemaModule], limits: ApiLimits) -> Self:
-        """Put modules together."""
+    def of(cls, modules: Sequence[SchemaModule], limits: ApiLimits, *, compiled_selections: bool = True) -> Self:
+        """Put modules together; without compiled selections, resolvers keep Strawberry's wrappers too."""
         nodes: NodeLoaders = {cls: batch for module in modules for cls, batch in module.nodes.items()}
         queries = [node_queries(nodes), *(part for module in modules for part in module.queries)]
         mutations = [part for module in modules for part in module.mutations]
@@ -81,7 +81,8 @@ class ApiSchema(strawberry.Schema):
         )
         _let_fields_fail_alone(schema.core)
         relax_defaults(schema.core)
-        call_directly(schema.core)
+        if compiled_selections:
+            call_directly(schema.core)
         _describe_inputs(schema.core)
         schema.documents = Documents(schema.core, schema.as_str(), limits)
         return schema
@@ -116,9 +117,9 @@ def _describe_inputs(schema: GraphQLSchema) -> None:
         argument.description = argument.description or (type_.description if type_ else None)
 
 
-def build_schema(limits: ApiLimits | None = None) -> ApiSchema:
+def build_schema(limits: ApiLimits | None = None, *, compiled_selections: bool = True) -> ApiSchema:
     """Build the schema of all domains; takes a moment, so a process does it once."""
-    return ApiSchema.of(MODULES, limits or ApiLimits())
+    return ApiSchema.of(MODULES, limits or ApiLimits(), compiled_selections=compiled_selections)
 
 
 def print_sdl() -> str:

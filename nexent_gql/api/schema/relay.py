@@ -158,6 +158,27 @@ class Connection(relay.Connection[NodeType]):
         return await self.count()
 
 
+class _CountOnce:
+    """Remembers the outcome of a count, so that one that failed is not repeated when graphql-core completes a page."""
+
+    def __init__(self, count: Callable[[], Awaitable[int]]) -> None:
+        self._count = count
+        self._value: int | None = None
+        self._error: Exception | None = None
+
+    async def __call__(self) -> int:
+        """Count, or return what was counted."""
+        if self._error is not None:
+            raise self._error
+        if self._value is None:
+            try:
+                self._value = await self._count()
+            except Exception as error:
+                self._error = error
+                raise
+        return self._value
+
+
 def connection(
     page: Page[R], node: Callable[[R], NodeType], count: Callable[[], Awaitable[int]]
 ) -> Connection[NodeType]:
@@ -173,5 +194,5 @@ def connection(
             start_cursor=cursors[0] if cursors else None,
             end_cursor=cursors[-1] if cursors else None,
         ),
-        count=count,
+        count=_CountOnce(count),
     )

@@ -7,7 +7,7 @@ from weakref import ref
 
 from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, execution
 from graphql.execution import Executor
-from graphql.execution.executor_throwing_on_incremental import ExecutorThrowingOnIncremental
+from graphql.execution.executor_throwing_on_incremental import ExecutorThrowingOnIncremental as PlainExecutor
 from graphql.pyutils import gather_with_cancel
 from graphql.type import GraphQLResolveInfoHelpers
 
@@ -38,7 +38,7 @@ class _PerEvent(Protocol):
     def build_per_event_executor(self, payload: object) -> Execution: ...
 
 
-class AcyclicExecutor(ExecutorThrowingOnIncremental):
+class AcyclicExecutor(PlainExecutor):
     """An executor that is freed with its last user.
 
     graphql-core's executor holds bound methods of itself for its resolvers: a cycle, and with it the context and all
@@ -70,10 +70,10 @@ def build_execution(
     operation_name: str | None,
     variables: Mapping[str, object] | None,
     context: object,
-    executor: type["AcyclicExecutor"] | None = None,
+    executor: type[PlainExecutor] = AcyclicExecutor,
 ) -> Execution | list[GraphQLError]:
     """Coerce the variables of an operation; errors come back when they do not fit."""
-    return cast("_Builder", executor or AcyclicExecutor).build(
+    return cast("_Builder", executor).build(
         schema, document, context_value=context, raw_variable_values=variables, operation_name=operation_name
     )
 

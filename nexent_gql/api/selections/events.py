@@ -84,7 +84,7 @@ def compile_event(execution: Execution) -> Render:
         ((key, selected),) = compiler.root(root).items()
         complete = compiler.complete(root.fields[selected[0].node.name.value].type, selected)
     except (NotCoveredError, ValueError):
-        return _leave
+        return leave_to_core
     identity = object()
 
     def render_once(event: object) -> Rendered | None:
@@ -102,5 +102,5 @@ def compile_event(execution: Execution) -> Render:
     return render_once
 
 
-def _leave(_event: object) -> None:
-    return None
+def leave_to_core(_event: object) -> None:
+    """Render nothing, so that graphql-core executes the event."""

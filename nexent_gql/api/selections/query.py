@@ -16,7 +16,7 @@ from nexent_gql.api.selections.compiler import Compiler
 from nexent_gql.api.selections.core import AcyclicExecutor, Execution
 from nexent_gql.api.selections.leaves import Complete
 from nexent_gql.api.selections.plain import NotCoveredError
-from nexent_gql.api.selections.relations import Unresolved, complete_level, resolve_level
+from nexent_gql.api.selections.relations import Unresolved, complete_level, is_outage, resolve_level
 
 _MAX_PLANS = 64
 
@@ -78,8 +78,9 @@ def _plan(execution: Execution, type_: object, selected: FieldDetailsList) -> Pl
 class QueryExecutor(AcyclicExecutor):
     """Executes root fields as ever; what they give is completed by a plan, or else by graphql-core.
 
-    A plan gives all or nothing. Where it gives nothing, graphql-core begins anew with the same value of the root field:
-    resolvers below it then run a second time, with new loaders, so that errors come in graphql-core's order.
+    A plan gives all or nothing. Where it gives nothing, graphql-core completes the same value of the root field:
+    resolvers below it then run a second time, with new loaders, so that errors come in graphql-core's order. After an
+    `UnavailableError` loaders keep values and errors, so that no store that does not answer is asked twice.
     """
 
     plans: Plans | None = None
@@ -110,15 +111,16 @@ class QueryExecutor(AcyclicExecutor):
         try:
             while found:
                 found = await deepen(cast("Execution", self), found)
-        except Exception:  # noqa: BLE001 - as in `Plan.begin`
-            cast("Context", cast("Execution", self).context_value).loaders.forget()
+        except Exception as error:  # noqa: BLE001 - as in `Plan.begin`
+            if not is_outage(error):
+                cast("Context", cast("Execution", self).context_value).loaders.forget()
             again = by_core()
             return await again if isawaitable(again) else again
         return completed
 
 
 def begin_query(
-    execution: Execution | list[GraphQLError], plans: Plans
+    execution: Execution | list[GraphQLError], plans: Plans | None
 ) -> Awaitable[ExecutionResult] | ExecutionResult:
     """Run a query or a mutation up to its first wait; plans serve queries only, whose resolvers may run twice."""
     if isinstance(execution, list):

@@ -16,6 +16,7 @@ from nexent_gql.api.context import Context
 from nexent_gql.api.related import Related
 from nexent_gql.api.selections.core import Execution
 from nexent_gql.api.selections.leaves import Complete, OddValueError
+from nexent_gql.kernel.errors import UnavailableError
 
 
 class _Told(Protocol):
@@ -54,8 +55,7 @@ class Relation:
         )
         for number, value in zip(waiting, awaited, strict=True):
             given[number] = value
-        if any(isinstance(value, BaseException) for value in given):
-            raise OddValueError
+        _raise_first(given)
         return given
 
     def _bound(self, execution: Execution) -> Callable[[object], object]:
@@ -105,12 +105,23 @@ async def resolve_level(execution: Execution, found: Sequence[Unresolved]) -> li
         results: Sequence[Sequence[object] | BaseException] = [await resolving[0]]
     else:
         results = await gather(*resolving, return_exceptions=True)
+        _raise_first(results)
     given: list[Resolved] = []
     for (relation, (filled, _)), values in zip(grouped.items(), results, strict=True):
-        if isinstance(values, BaseException):
-            raise OddValueError from values
-        given.append((relation, filled, values))
+        given.append((relation, filled, cast("Sequence[object]", values)))
     return given
+
+
+def _raise_first(outcomes: Sequence[object]) -> None:
+    """Raise OddValueError if there are errors; its cause is an outage if one of them is."""
+    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    if errors:
+        raise OddValueError from next(filter(is_outage, errors), errors[0])
+
+
+def is_outage(error: BaseException | None) -> bool:
+    """Tell whether an error, or what caused it, says that a store does not answer."""
+    return error is not None and (isinstance(error, UnavailableError) or is_outage(error.__cause__))
 
 
 def complete_level(level: Sequence[Resolved]) -> list[Unresolved]:

@@ -11,7 +11,7 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.pipeline.deferral import Publish
 from nexent_gql.api.selections.core import Execution, execute_event, open_events
-from nexent_gql.api.selections.events import Render, Selections
+from nexent_gql.api.selections.events import Render, Selections, leave_to_core
 from nexent_gql.streams.following import Following
 
 
@@ -31,7 +31,7 @@ Write = Callable[[Rendered], bool]
 
 async def run_subscription(
     prepared: Execution | list[GraphQLError],
-    selections: Selections,
+    selections: Selections | None,
     observed: AbstractContextManager[Publish],
     write: Write | None = None,
 ) -> AsyncGenerator[Reply]:
@@ -41,7 +41,7 @@ async def run_subscription(
 
     Args:
         prepared: The execution, or the errors of variables that do not fit.
-        selections: Those of the operation.
+        selections: Those of the operation; None leaves every event to graphql-core.
         observed: Entered for as long as it runs; called with the errors of any result.
         write: Offered what is rendered when it comes while the caller waits for the next result.
     """
@@ -51,7 +51,7 @@ async def run_subscription(
             publish(errors := cast("list[GraphQLError]", source))
             yield PreExecutionError(data=None, errors=errors)
             return
-        render = selections.render(prepared)
+        render = leave_to_core if selections is None else selections.render(prepared)
         if write is not None and isinstance(source, Following):
             cast("Following[object]", source).tap(_writer(render, write))
         try:

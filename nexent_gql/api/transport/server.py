@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from nexent_gql.api.settings import ApiSettings
 from nexent_gql.api.transport.connections import ConnectionRegistry
 from nexent_gql.api.transport.direct import DirectSocketProtocol
+from nexent_gql.api.transport.flood import BoundedSocketProtocol
 from nexent_gql.api.transport.http_protocol import HttpProtocol
 from nexent_gql.api.transport.proxies import TrustedProxies
 
@@ -25,7 +26,7 @@ def server_config(app: Starlette | Callable[[], Starlette], settings: ApiSetting
     return uvicorn.Config(
         app,
         http=cast("type[HttpProtocol]", partial(HttpProtocol, registry)),
-        ws=DirectSocketProtocol,
+        ws=DirectSocketProtocol if settings.direct_frames else BoundedSocketProtocol,
         ws_max_size=settings.limits.message_bytes,
         ws_per_message_deflate=False,
         timeout_keep_alive=settings.connections.idle_s,
