@@ -37,7 +37,7 @@ from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.urls import Target
 from nexent_gql.ports.budgets import Budgets
 from nexent_gql.ports.events import EventLog
-from nexent_gql.ports.llm import LanguageModels
+from nexent_gql.ports.llm import ModelDirectory
 from nexent_gql.ports.passwords import Passwords
 from nexent_gql.ports.secrets import SecretBox
 from nexent_gql.ports.texts import Texts
@@ -78,7 +78,7 @@ class Runtime:
     wakeups: Wakeups
     budgets: Budgets
     texts: Texts
-    llm: LanguageModels
+    llm: ModelDirectory
     secrets: SecretBox
     passwords: Passwords
     processes: ChildProcessPool

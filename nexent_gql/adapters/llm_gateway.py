@@ -1,4 +1,4 @@
-"""All chat models behind one door: picks the dialect, tries again before the first token, checks endpoints."""
+"""The gateway to all chat models: picks the dialect, retries before the first token, checks endpoints."""
 
 import asyncio
 import random
@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from nexent_gql.adapters.llm_messages import has_images, normalise_messages, without_images
+from nexent_gql.adapters.llm_probe import probe_profile
 from nexent_gql.kernel.errors import Detail
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.llm import (
@@ -22,12 +23,14 @@ from nexent_gql.ports.llm import (
     ModelEndpoint,
     ModelError,
     ModelOverloadedError,
+    ModelProfile,
     ModelProtocolError,
     ModelRateLimitedError,
     ModelRequestRefusedError,
     ModelStreamBrokenError,
     ModelTimeoutError,
     ModelUnreachableError,
+    RemoteModel,
 )
 
 _log = structlog.get_logger()
@@ -52,6 +55,10 @@ class DialectModels(Protocol):
 
     def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
         """Stream one answer, as `LanguageModels.stream`, without trying again."""
+        ...
+
+    async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
+        """See `ModelDirectory`."""
         ...
 
 
@@ -81,12 +88,12 @@ class RetryPolicy:
 
 
 class LanguageModelGateway:
-    """Implements the `LanguageModels` port over one adapter for each dialect.
+    """Implements the `ModelDirectory` port over one adapter for each dialect.
 
     Args:
-        dialects: Who speaks what; they stay the caller's to close.
+        dialects: The models of each dialect; they stay the caller's to close.
         retry: How to wait for a busy provider.
-        check_s: Time limit of `check`, in seconds.
+        check_s: Time limit of the first call of `check`, and of what it tries behind it; in seconds.
         sleep: How to wait, for tests.
     """
 
@@ -114,7 +121,7 @@ class LanguageModelGateway:
             ModelError: The answer did not come, or not whole; `details["tries"]` tells how often it was asked for.
         """
         models = self._models(endpoint)
-        request = replace(request, messages=normalise_messages(request.messages))
+        request = fitted(request, endpoint.profile)
         tried = 0
         while True:
             tried += 1
@@ -138,11 +145,12 @@ class LanguageModelGateway:
             await self._sleep(wait_s)
 
     async def check(self, endpoint: ModelEndpoint) -> ModelCheck:
-        """Make the smallest real call (a few streamed tokens) and say how it went; never raises ModelError."""
+        """See `LanguageModels`; the latency is that of the first token of the first call."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._check_s):
                 await self._try_out(endpoint)
+            latency_ms = since_ms(began)
         except ModelError as error:
             return ModelCheck(
                 ok=False,
@@ -160,7 +168,19 @@ class LanguageModelGateway:
                 advice=f"The model did not answer within {self._check_s:g} seconds. Is it still being loaded?",
                 details={"cause": "CHECK", "limit_s": self._check_s},
             )
-        return ModelCheck(ok=True, latency_ms=since_ms(began))
+        return ModelCheck(ok=True, latency_ms=latency_ms, profile=await self._probe(endpoint))
+
+    async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
+        """See `ModelDirectory`."""
+        return await self._models(endpoint).list_models(endpoint)
+
+    async def _probe(self, endpoint: ModelEndpoint) -> ModelProfile:
+        """Learn what the model can do, for at most the time of a check; what takes longer stays unknown."""
+        try:
+            async with asyncio.timeout(self._check_s):
+                return await probe_profile(self._models(endpoint), endpoint)
+        except TimeoutError:
+            return ModelProfile()
 
     async def _try_out(self, endpoint: ModelEndpoint) -> None:
         async with aclosing(self._models(endpoint).stream(endpoint, CHECK)) as chunks:
@@ -175,6 +195,26 @@ class LanguageModelGateway:
                 cause="DIALECT",
             )
         return models
+
+
+def fitted(request: ChatRequest, profile: ModelProfile) -> ChatRequest:
+    """Return a request in the order, shape and size that the provider accepts.
+
+    Raises:
+        ModelRequestRefusedError: The model's profile says that it has no tools; an agent needs those it was given.
+    """
+    if request.tools and profile.has_tools is False:
+        raise ModelRequestRefusedError(
+            "This model cannot call tools. Choose another model for the agent, or take its tools away.",
+            cause="NO_TOOLS",
+        )
+    messages = normalise_messages(request.messages)
+    limits = [limit for limit in (request.max_output_tokens, profile.max_output_tokens) if limit is not None]
+    return replace(
+        request,
+        messages=without_images(messages) if profile.has_vision is False else messages,
+        max_output_tokens=None if request.max_output_tokens is None else min(limits),
+    )
 
 
 def _may_be_about_images(error: ModelError, request: ChatRequest) -> bool:

@@ -23,14 +23,82 @@ class Dialect(StrEnum):
     OFFLINE = "OFFLINE"
 
 
+class AuthStyle(StrEnum):
+    """How a key is sent: in the header of the dialect, or in `api-key`."""
+
+    DIALECT = "DIALECT"
+    API_KEY_HEADER = "API_KEY_HEADER"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProfile:
+    """What a model can do; None is unknown, and is treated as if the model could.
+
+    Attributes:
+        context_window_tokens: Input and output together.
+        max_output_tokens: The longest answer.
+        has_tools: Calls tools.
+        has_json_schema: Follows a JSON Schema for the whole answer.
+        has_vision: Reads images.
+        has_sampling: Takes `temperature`.
+        has_stop: Takes stop sequences.
+    """
+
+    context_window_tokens: int | None = None
+    max_output_tokens: int | None = None
+    has_tools: bool | None = None
+    has_json_schema: bool | None = None
+    has_vision: bool | None = None
+    has_sampling: bool | None = None
+    has_stop: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDeadlines:
+    """Time limits of one call in seconds; None is the installation's limit.
+
+    Attributes:
+        connect_s: Until the connection stands.
+        first_byte_s: Without a byte, before the answer begins.
+        first_content_s: From the request to the first piece of the answer.
+        idle_s: Without a byte, within the answer.
+        total_s: From the request to the end.
+    """
+
+    connect_s: float | None = None
+    first_byte_s: float | None = None
+    first_content_s: float | None = None
+    idle_s: float | None = None
+    total_s: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ModelEndpoint:
-    """Where a model lives and how to be let in; `base_url` ends before `/chat/completions`."""
+    """Where a model lives and how to call it.
+
+    Attributes:
+        base_url: Ends before the path of the dialect, such as `/chat/completions`.
+        query: Added to each URL, without the question mark.
+        unsupported: Names of request parameters that the provider is known to refuse.
+    """
 
     dialect: Dialect
     model: str
     base_url: str = ""
     api_key: SecretStr | None = None
+    auth: AuthStyle = AuthStyle.DIALECT
+    query: str = ""
+    unsupported: frozenset[str] = frozenset()
+    profile: ModelProfile = ModelProfile()
+    deadlines: ModelDeadlines = ModelDeadlines()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteModel:
+    """A model as its provider lists it; `context_window_tokens` is None where the list has none."""
+
+    name: str
+    context_window_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +237,7 @@ ChatChunk = TextChunk | ReasoningChunk | TextWasReasoning | OpaqueChunk | ToolCa
 class ModelCheck:
     """The outcome of a trial call; `code` and `advice` are set when it failed.
 
-    `provider_message` is the provider's own sentence, None when it said nothing.
+    `provider_message` is the provider's own sentence, None when it said nothing. `profile` is what was learned.
     """
 
     ok: bool
@@ -178,6 +246,7 @@ class ModelCheck:
     advice: str | None = None
     provider_message: str | None = None
     details: JsonObject = field(default_factory=JsonObject)
+    profile: ModelProfile = ModelProfile()
 
 
 class ModelError(DomainError):
@@ -290,5 +359,17 @@ class LanguageModels(Protocol):
         ...
 
     async def check(self, endpoint: ModelEndpoint) -> ModelCheck:
-        """Make the smallest real call (one streamed token) and say how it went; never raises ModelError."""
+        """Make small real calls (streamed text, a tool call) and report the outcome; never raises ModelError."""
+        ...
+
+
+class ModelDirectory(LanguageModels, Protocol):
+    """Chat models, and the lists of their providers."""
+
+    async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
+        """Return the models that a provider lists, at most 1,000; `endpoint.model` is ignored.
+
+        Raises:
+            ModelError: The provider gave no list.
+        """
         ...

@@ -70,6 +70,7 @@ class FakeProvider:
         self.base_url = base_url
         self.key = key
         self.state = State()
+        self.context_lengths: dict[str, int] = {}
         self._used = Counter[str]()
         self._arrived = asyncio.Event()
 
@@ -107,6 +108,8 @@ class FakeProvider:
         match request.method, request.path:
             case "POST", "/v1/chat/completions":
                 await self._record(request, connection)
+            case "POST", path if path.startswith("/openai/") and path.endswith("/chat/completions"):
+                await self._record(request, connection)  # as Azure has it
             case "GET", "/v1/models":
                 await self._models(request, connection)
             case method, path if path.startswith("/control/"):
@@ -116,7 +119,7 @@ class FakeProvider:
 
     async def _lets_in(self, request: HttpRequest, connection: Connection) -> bool:
         given = request.headers.get("authorization", "")
-        if self.key is None or given == f"Bearer {self.key}":
+        if self.key is None or given == f"Bearer {self.key}" or request.headers.get("api-key") == self.key:
             return True
         error = {"message": f"Incorrect API key provided: {given}", "code": "invalid_api_key"}
         await connection.json(401, {"error": error})
@@ -124,8 +127,12 @@ class FakeProvider:
 
     async def _models(self, request: HttpRequest, connection: Connection) -> None:
         if await self._lets_in(request, connection):
-            names = [{"id": script.name, "object": "model"} for script in self.state.scripts]
-            await connection.json(200, {"object": "list", "data": names})
+            names: list[JsonObject] = []
+            for script in self.state.scripts:
+                length = self.context_lengths.get(script.name)
+                entry: JsonObject = {"id": script.name, "object": "model"}
+                names.append(entry if length is None else entry | {"context_length": length})
+            await connection.json(200, {"object": "list", "data": [*names]})
 
     async def _record(self, request: HttpRequest, connection: Connection) -> None:
         opened_at = time.time()

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.adapters.engine_smolagents.window import LEFT_OUT, ContextWindow, estimate_tokens
+from nexent_gql.adapters.engine_smolagents.window import LEFT_OUT, ContextWindow, budget_of, estimate_tokens
 from nexent_gql.ports.content import ImagePart, TextPart, join_text
-from nexent_gql.ports.llm import ChatMessage, ToolCall
+from nexent_gql.ports.llm import ChatMessage, ModelProfile, ToolCall
 
 WORDS = st.text("ab 汉\n", min_size=1, max_size=3_000)
 SYSTEM = ChatMessage.from_text("system", "Be brief.")
@@ -76,3 +76,15 @@ def test_chinese_and_images_count_more_than_ascii() -> None:
     assert (estimate_tokens([chinese]), estimate_tokens([ascii_])) == (404, 104)
     assert estimate_tokens([image]) > 1_000
     assert join_text(image.parts) == "Look"
+
+
+def test_the_budget_leaves_room_for_the_answer_and_is_never_nothing() -> None:
+    assert budget_of(ModelProfile()) is None
+    assert budget_of(ModelProfile(max_output_tokens=100)) is None
+    assert budget_of(ModelProfile(context_window_tokens=100_000)) == 100_000 - 10_000 - 4_096
+    for window in (1, 2, 5, 100, 4_096, 1_000_000):
+        for answer in (None, 1, 100, 10_000_000):
+            budget = budget_of(ModelProfile(context_window_tokens=window, max_output_tokens=answer))
+            assert budget is not None
+            assert 1 <= budget <= window
+            assert budget >= window // 2

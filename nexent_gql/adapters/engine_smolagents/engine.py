@@ -11,7 +11,7 @@ from nexent_gql.adapters.engine_smolagents.prompts import opening
 from nexent_gql.adapters.engine_smolagents.snippets import SnippetResult, Snippets
 from nexent_gql.adapters.engine_smolagents.threads import RunControl, RunThreads
 from nexent_gql.adapters.engine_smolagents.tool_calls import ToolCalls
-from nexent_gql.adapters.engine_smolagents.window import ContextWindow
+from nexent_gql.adapters.engine_smolagents.window import ContextWindow, budget_of
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.engine import AgentKind, RunPort, RunSpec
 from nexent_gql.ports.llm import ChatMessage, ChatRequest, LanguageModels, ToolCall
@@ -69,7 +69,8 @@ class SmolagentsEngine:
                 await stack.enter_async_context(snippets)
             control = RunControl()
             messages = opening(spec, self._sandbox.guide if is_code else "")
-            calls = ModelCalls(self._models, spec.model, journal, ContextWindow(question_at=len(messages) - 1))
+            window = ContextWindow(len(messages) - 1, budget_of(spec.model.profile))
+            calls = ModelCalls(self._models, spec.model, journal, window)
             hands = _Hands(control, spec, journal, calls, tools, snippets)
             agent = CodeLoop if is_code else ToolLoop
             name = f"run-{spec.context.run_id}"

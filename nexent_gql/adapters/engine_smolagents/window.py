@@ -4,18 +4,32 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from nexent_gql.ports.content import AudioPart, ContentPart, ImagePart, TextPart
-from nexent_gql.ports.llm import ChatMessage
+from nexent_gql.ports.llm import ChatMessage, ModelProfile
 
 LEFT_OUT = "(Earlier messages of this conversation are left out, because they do not fit.)\n\n"
 _LIMITS_CHARS = (20_000, 8_000, 3_000, 1_000, 400)
 _TOKENS_A_MESSAGE = 4
 _TOKENS_AN_IMAGE = 1_000
 _CHARS_A_TOKEN = 4
+_ANSWER_TOKENS = 4_096
 
 
 def estimate_tokens(messages: Iterable[ChatMessage]) -> int:
     """Estimate tokens: a quarter of a token for an ASCII character, one for a Chinese one, 1,000 for an image."""
     return sum(map(_estimate, messages))
+
+
+def budget_of(profile: ModelProfile) -> int | None:
+    """Return how much may be sent to a model: its context window without room for the answer; None: unknown.
+
+    The answer gets the model's output limit or 4,096 tokens, at most a quarter of the window; another tenth is left
+    for tools and because tokens are estimated.
+    """
+    window = profile.context_window_tokens
+    if window is None:
+        return None
+    answer = min(profile.max_output_tokens or _ANSWER_TOKENS, window // 4)
+    return max(window - window // 10 - answer, 1)
 
 
 class ContextWindow:

@@ -35,7 +35,7 @@ class AnthropicMessages:
         """See `Dialect`; the marker of caches stands for the whole prefix."""
         body: JsonObject = {
             "model": endpoint.model,
-            "max_tokens": request.max_output_tokens or DEFAULT_OUTPUT_TOKENS,
+            "max_tokens": request.max_output_tokens or endpoint.profile.max_output_tokens or DEFAULT_OUTPUT_TOKENS,
             "stream": True,
             "messages": [*messages_of(request.messages, origin_of(endpoint), quirks)],
             "cache_control": {"type": "ephemeral"},

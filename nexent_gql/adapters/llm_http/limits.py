@@ -1,11 +1,11 @@
 """How long and how large an answer may be, and the clock that watches over it."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from nexent_gql.ports.llm import ModelTimeoutError
+from nexent_gql.ports.llm import ModelDeadlines, ModelTimeoutError
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,12 @@ class StreamLimits:
     max_line_bytes: int = 1_000_000
     max_error_bytes: int = 64_000
     max_answer_chars: int = 4_000_000
+
+
+def limits_of(limits: StreamLimits, deadlines: ModelDeadlines) -> StreamLimits:
+    """Return `limits` with those of a model in place; the limit for connecting is the client's affair."""
+    own = {name: value for name, value in asdict(deadlines).items() if value is not None and name != "connect_s"}
+    return replace(limits, **own) if own else limits
 
 
 CLOCK_S = 0.001

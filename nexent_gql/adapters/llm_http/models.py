@@ -10,11 +10,13 @@ import httpx2
 from nexent_gql.adapters.llm_http.answer import Answer
 from nexent_gql.adapters.llm_http.dialect import STRIPPED, Dialect, has_opaque, origin_of
 from nexent_gql.adapters.llm_http.errors import error_of_status, scrubbed
-from nexent_gql.adapters.llm_http.limits import CallTimer, StreamLimits
-from nexent_gql.adapters.llm_http.quirks import STATUSES, Quirks, refused_parameter
+from nexent_gql.adapters.llm_http.limits import CallTimer, StreamLimits, limits_of
+from nexent_gql.adapters.llm_http.listing import list_models
+from nexent_gql.adapters.llm_http.quirks import STATUSES, Quirks, refused_parameter, unsupported_of
 from nexent_gql.adapters.llm_http.transport import error_of_transport
 from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.ports.llm import (
+    AuthStyle,
     ChatChunk,
     ChatRequest,
     ModelAddressError,
@@ -24,6 +26,7 @@ from nexent_gql.ports.llm import (
     ModelKeyRefusedError,
     ModelQuotaExhaustedError,
     ModelRequestRefusedError,
+    RemoteModel,
 )
 
 
@@ -51,16 +54,15 @@ class HttpModels:
         Raises:
             ModelError: The answer did not come, or not whole.
         """
-        timer = CallTimer(self._limits)
+        limits = limits_of(self._limits, endpoint.deadlines)
+        timer = CallTimer(limits)
         with translated(timer, key_of(endpoint)):
             async with timer:
                 response = await self._open(timer, endpoint, request)
                 try:
                     async with aclosing(response.aiter_raw()) as parts:
-                        decoder = self._dialect.decoder(
-                            endpoint, request, max_answer_chars=self._limits.max_answer_chars
-                        )
-                        answer = Answer(response, request, decoder, self._limits)
+                        decoder = self._dialect.decoder(endpoint, request, max_answer_chars=limits.max_answer_chars)
+                        answer = Answer(response, request, decoder, limits)
                         while not answer.has_ended:
                             for chunk in answer.read(await answer.wait(timer, parts)):
                                 yield chunk
@@ -68,12 +70,24 @@ class HttpModels:
                 finally:
                     await response.aclose()
 
+    async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
+        """Return the models that the provider lists, at most 1,000.
+
+        Raises:
+            ModelError: The provider gave no list.
+        """
+        url, headers = url_of(endpoint, "/models"), headers_of(endpoint, self._dialect)
+        get = self._client.build_request("GET", url, headers=headers | {"accept": "application/json"})
+        limit_connect(get, endpoint.deadlines.connect_s)
+        return await list_models(self._client, get, key_of(endpoint))
+
     async def _open(self, timer: CallTimer, endpoint: ModelEndpoint, request: ChatRequest) -> httpx2.Response:
         """Send the request until it is accepted, each time without what was refused."""
         url, headers = url_of(endpoint, self._dialect.path), headers_of(endpoint, self._dialect)
         for _ in range(len(self._dialect.refusable) + 2):
-            body = self._dialect.body(endpoint, request, self._quirks.of(endpoint))
+            body = self._dialect.body(endpoint, request, self._quirks.of(endpoint) | unsupported_of(endpoint))
             post = self._client.build_request("POST", url, content=encoded(body), headers=headers)
+            limit_connect(post, endpoint.deadlines.connect_s)
             with timer:
                 response = await self._client.send(post, stream=True)
                 if response.status_code == HTTPStatus.OK:
@@ -147,13 +161,23 @@ def encoded(body: JsonObject) -> bytes:
 
 def headers_of(endpoint: ModelEndpoint, dialect: Dialect) -> dict[str, str]:
     """Return the headers of a request."""
+    key = key_of(endpoint)
     return {
         "accept": "text/event-stream",
         "accept-encoding": "identity",
         "content-type": "application/json",
         "user-agent": "nexent-gql",
-        **dialect.headers(key_of(endpoint)),
+        **({"api-key": key} if key and endpoint.auth is AuthStyle.API_KEY_HEADER else dialect.headers(key)),
     }
+
+
+def limit_connect(request: httpx2.Request, connect_s: float | None) -> None:
+    """Limit the time to connect for one request, where the model has a limit of its own."""
+    if connect_s is not None:
+        request.extensions = {
+            **request.extensions,
+            "timeout": {**request.extensions.get("timeout", {}), "connect": connect_s},
+        }
 
 
 def url_of(endpoint: ModelEndpoint, added: str) -> httpx2.URL:
@@ -166,6 +190,7 @@ def url_of(endpoint: ModelEndpoint, added: str) -> httpx2.URL:
         raise ModelAddressError(
             "The base URL is not a web address. It looks like https://api.example.com/v1.", cause="INVALID_URL"
         )
-    path, mark, query = url.raw_path.partition(b"?")
+    path, _, query = url.raw_path.partition(b"?")
     path, end = path.rstrip(b"/"), added.encode()
-    return url.copy_with(raw_path=(path if path.endswith(end) else path + end) + mark + query)
+    query = b"&".join([part for part in (query, endpoint.query.encode()) if part])
+    return url.copy_with(raw_path=(path if path.endswith(end) else path + end) + (b"?" + query if query else b""))

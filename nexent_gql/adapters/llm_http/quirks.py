@@ -19,6 +19,9 @@ REFUSAL = re.compile(
     re.IGNORECASE,
 )
 STATUSES = {400, 422}
+_SAMPLING: frozenset[Quirk] = frozenset({"temperature"})
+_STOP: frozenset[Quirk] = frozenset({"stop", "stop_sequences"})
+_JSON_SCHEMA: frozenset[Quirk] = frozenset({"response_format", "output_config", "text"})
 
 
 class Quirks:
@@ -52,6 +55,19 @@ class Quirks:
         self._entries[place] = entry | {quirk: self._clock() + self._kept_s}
         while len(self._entries) > self._size:
             self._entries.popitem(last=False)
+
+
+def unsupported_of(endpoint: ModelEndpoint) -> frozenset[Quirk]:
+    """Return what the provider's entry and the model's profile say that it does not take, in all dialects' names."""
+    profile, unsupported = endpoint.profile, endpoint.unsupported
+    for ability, names in (
+        (profile.has_sampling, _SAMPLING),
+        (profile.has_stop, _STOP),
+        (profile.has_json_schema, _JSON_SCHEMA),
+    ):
+        if ability is False:
+            unsupported |= names
+    return unsupported
 
 
 def refused_parameter(status: int, body: bytes, sent: Collection[str], refusable: Sequence[Quirk]) -> Quirk | None:

@@ -5,7 +5,16 @@ from collections.abc import AsyncGenerator, Sequence
 
 from nexent_gql.adapters.llm_offline.reply import answer_chunks
 from nexent_gql.adapters.llm_offline.text import count_tokens
-from nexent_gql.ports.llm import ChatChunk, ChatRequest, Finished, ModelEndpoint, ReasoningChunk, ToolCallChunk, Usage
+from nexent_gql.ports.llm import (
+    ChatChunk,
+    ChatRequest,
+    Finished,
+    ModelEndpoint,
+    ReasoningChunk,
+    RemoteModel,
+    ToolCallChunk,
+    Usage,
+)
 
 
 class OfflineModels:
@@ -35,6 +44,11 @@ class OfflineModels:
             await asyncio.sleep(max(0.0, due_at - loop.time()))
             yield chunk
         yield finish(request, sent, is_cut=len(sent) < len(chunks))
+
+    async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
+        """Return the one model there is."""
+        del endpoint
+        return (RemoteModel("offline"),)
 
 
 def finish(request: ChatRequest, chunks: Sequence[ChatChunk], *, is_cut: bool) -> Finished:

@@ -9,6 +9,7 @@ from nexent_gql.api.agents.types import Agent
 from nexent_gql.api.context import Info
 from nexent_gql.api.schema.errors import Error, common
 from nexent_gql.kernel.errors import DomainError
+from nexent_gql.ports.llm import ModelError
 
 
 @strawberry.type(description="Agents use the model, so it can't be deleted.")
@@ -27,3 +28,18 @@ class ModelInUseError(Error):
     def of(cls, error: DomainError) -> Self:
         """Map the error and its details."""
         return cls(**common(error), model_id=UUID(str(error.details["model_id"])))
+
+
+@strawberry.type(description="A model's provider did not do what it was asked to.")
+class ModelProviderError(Error):
+    """See `ModelError`."""
+
+    provider_message: str | None = strawberry.field(
+        description="What the provider itself said, at most 500 characters; null when it said nothing."
+    )
+
+    @classmethod
+    def of(cls, error: DomainError) -> Self:
+        """Map the error and the provider's sentence."""
+        message = error.provider_message if isinstance(error, ModelError) else None
+        return cls(**common(error), provider_message=message)

@@ -5,16 +5,18 @@ from typing import Annotated
 import strawberry
 
 from nexent_gql.api.context import Info
-from nexent_gql.api.models.errors import ModelInUseError
+from nexent_gql.api.models.errors import ModelInUseError, ModelProviderError
 from nexent_gql.api.models.inputs import (
     CheckModelConfigInput,
     CheckModelInput,
     DeleteModelInput,
+    ListRemoteModelsInput,
     RegisterModelInput,
+    RegisterModelsInput,
     SetDefaultModelInput,
     UpdateModelInput,
 )
-from nexent_gql.api.models.types import Model, ModelCheck
+from nexent_gql.api.models.types import Model, ModelCheck, RemoteModel
 from nexent_gql.api.schema.errors import ConflictError, ForbiddenError, NotFoundError, ValidationError
 from nexent_gql.api.schema.permissions import role_at_least
 from nexent_gql.api.schema.relay import node_id
@@ -28,6 +30,22 @@ class RegisterModelPayload:
     """The new model."""
 
     model: Model = strawberry.field(description="The new model; `checkModel` tells whether it answers.")
+
+
+@strawberry.type(description="All of them are registered.")
+class RegisterModelsPayload:
+    """The models."""
+
+    models: list[Model] = strawberry.field(
+        description="A model for each entry, in order; one whose name was taken is the one that was there."
+    )
+
+
+@strawberry.type(description="The provider gave its list.")
+class ListRemoteModelsPayload:
+    """The list."""
+
+    models: list[RemoteModel] = strawberry.field(description="In the provider's order, at most 1,000.")
 
 
 @strawberry.type(description="It is changed.")
@@ -72,6 +90,14 @@ RegisterModelResult = Annotated[
     RegisterModelPayload | ValidationError | ForbiddenError | ConflictError,
     strawberry.union("RegisterModelResult", description="The model, or why there is none."),
 ]
+RegisterModelsResult = Annotated[
+    RegisterModelsPayload | ValidationError | ForbiddenError | ConflictError,
+    strawberry.union("RegisterModelsResult", description="The models, or why none was registered."),
+]
+ListRemoteModelsResult = Annotated[
+    ListRemoteModelsPayload | ModelProviderError | ValidationError | ForbiddenError,
+    strawberry.union("ListRemoteModelsResult", description="The list, or why there is none."),
+]
 UpdateModelResult = Annotated[
     UpdateModelPayload | ValidationError | ForbiddenError | NotFoundError | ConflictError,
     strawberry.union("UpdateModelResult", description="The model, or why it stayed as it was."),
@@ -108,6 +134,30 @@ class ModelMutations:
         return RegisterModelPayload(model=Model.of(row))
 
     @strawberry.mutation(
+        description="Registers several models of one provider, for example those that `listRemoteModels` gave. A name "
+        "that is taken is left as it is, so that the call can be repeated. Requires the DEVELOPER role.",
+        permission_classes=[_Developer],
+    )
+    async def register_models(self, info: Info, input: RegisterModelsInput) -> RegisterModelsResult:
+        """Register them."""
+        rows = await info.context.services.models.register_many(info.context.actor, input.entries())
+        return RegisterModelsPayload(models=[Model.of(row) for row in rows])
+
+    @strawberry.mutation(
+        description="Asks a provider for its list of models; nothing is stored. Requires the DEVELOPER role.",
+        permission_classes=[_Developer],
+    )
+    async def list_remote_models(self, info: Info, input: ListRemoteModelsInput) -> ListRemoteModelsResult:
+        """List them."""
+        entries = await info.context.services.models.remote_models(info.context.actor, input.config())
+        return ListRemoteModelsPayload(
+            models=[
+                RemoteModel(provider_model=entry.name, context_window_tokens=entry.context_window_tokens)
+                for entry in entries
+            ]
+        )
+
+    @strawberry.mutation(
         description="Change a model; what was tried being changed, its last check is forgotten. Needs DEVELOPER.",
         permission_classes=[_Developer],
     )
@@ -138,7 +188,8 @@ class ModelMutations:
         return DeleteModelPayload(deleted_id=input.id)
 
     @strawberry.mutation(
-        description="Make the smallest real call to a model and keep the outcome with it. Needs DEVELOPER.",
+        description="Tries a model with streamed text and a tool call, and keeps the outcome and what was learned. "
+        "Requires the DEVELOPER role.",
         permission_classes=[_Developer],
     )
     async def check_model(self, info: Info, input: CheckModelInput) -> CheckModelResult:

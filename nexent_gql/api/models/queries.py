@@ -6,9 +6,10 @@ import strawberry
 
 from nexent_gql.api.context import Info
 from nexent_gql.api.models.loaders import model_by_id
-from nexent_gql.api.models.types import Model
+from nexent_gql.api.models.types import Model, ModelProvider
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, connection, page_request, parse_id
+from nexent_gql.domains.models.providers import PROVIDERS
 
 _Id = Annotated[strawberry.ID, strawberry.argument(description="The id of a Model.")]
 
@@ -31,3 +32,11 @@ class ModelQueries:
         actor, service = info.context.actor, info.context.services.models
         page = await service.page(actor, page_request(first, after, last, before))
         return connection(page, Model.of, count=lambda: service.count(actor))
+
+    @strawberry.field(
+        description="The providers that are known by name, with their addresses and dialects.",
+        permission_classes=[SignedIn],
+    )
+    def model_providers(self) -> list[ModelProvider]:
+        """List the table."""
+        return [ModelProvider.of(provider) for provider in PROVIDERS.values()]

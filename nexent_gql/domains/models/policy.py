@@ -1,26 +1,29 @@
 """What a model may be: names, addresses and keys that make sense."""
 
-from dataclasses import dataclass, replace
+import re
+from dataclasses import asdict, dataclass, fields
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from nexent_gql.domains.models.providers import PROVIDERS, ModelProviderName, Provider, provider_of
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.errors import InvalidInputError
+from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.patch import UNSET, Unset
 from nexent_gql.kernel.text import Path, secret, single_line
 from nexent_gql.kernel.urls import web_url_problem
-from nexent_gql.ports.llm import Dialect
+from nexent_gql.ports.llm import Dialect, ModelDeadlines, ModelProfile
 
 MAX_NAME_CHARS = 100
 MAX_MODEL_NAME_CHARS = 200
 MAX_URL_CHARS = 2_000
 MAX_KEY_CHARS = 4_000
-BASE_URLS = {
-    Dialect.OPENAI: "https://api.openai.com/v1",
-    Dialect.ANTHROPIC: "https://api.anthropic.com/v1",
-    Dialect.RESPONSES: "https://api.openai.com/v1",
-}
+MAX_TOKENS = 100_000_000
+MAX_DEADLINE_S = 7_200.0
+_UNKNOWN = ModelProfile()
+_NO_DEADLINES = ModelDeadlines()
+_API_VERSION = re.compile(r"[A-Za-z0-9.-]{1,40}")
 _HINT_CHARS = 4
 _MIN_KEY_CHARS_FOR_HINT = 12
 _MISTAKEN_SUFFIXES = ("/chat/completions", "/messages", "/responses")
@@ -28,17 +31,38 @@ _MISTAKEN_SUFFIXES = ("/chat/completions", "/messages", "/responses")
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """How a model is reached; without `base_url`, the dialect's usual address."""
+    """How a model is reached; without `base_url`, the provider's usual address.
 
-    dialect: Dialect
+    One of `dialect` and `provider` must be set; each fills in the other.
+    """
+
+    dialect: Dialect | None
     model_name: str
     base_url: str | None = None
     api_key: SecretStr | None = None
+    provider: ModelProviderName | None = None
+    api_version: str | None = None
+    profile: ModelProfile = _UNKNOWN
+    deadlines: ModelDeadlines = _NO_DEADLINES
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedConfig:
+    """A configuration that keeps the rules, with dialect and address filled in."""
+
+    dialect: Dialect
+    provider: ModelProviderName | None
+    model_name: str
+    base_url: str
+    api_key: SecretStr | None
+    api_version: str | None
+    profile: ModelProfile
+    deadlines: ModelDeadlines
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPatch:
-    """What to change; `base_url` None is the dialect's usual address, `api_key` None removes the key.
+    """What to change; `base_url` None is the provider's usual address, `api_key` None removes the key.
 
     A model keeps its dialect: another one is another model.
     """
@@ -47,6 +71,9 @@ class ModelPatch:
     model_name: str | Unset = UNSET
     base_url: str | Unset | None = UNSET
     api_key: SecretStr | Unset | None = UNSET
+    api_version: str | Unset | None = UNSET
+    profile: ModelProfile | Unset = UNSET
+    deadlines: ModelDeadlines | Unset = UNSET
 
 
 def checked_name(name: str) -> str:
@@ -58,23 +85,111 @@ def checked_name(name: str) -> str:
     return single_line(name, "name", max_chars=MAX_NAME_CHARS)
 
 
-def checked(config: ModelConfig) -> ModelConfig:
-    """Return `config` as it is stored, with the address in place.
+def checked(config: ModelConfig) -> CheckedConfig:
+    """Return `config` as it is stored, with dialect and address in place.
 
     Raises:
-        InvalidInputError: A field breaks a rule, or does not fit the dialect; the error names it.
+        InvalidInputError: A field breaks a rule, or does not fit the provider; the error names it.
     """
+    dialect = _dialect(config)
     model_name = single_line(config.model_name, "providerModel", max_chars=MAX_MODEL_NAME_CHARS)
-    if config.dialect is Dialect.OFFLINE:
+    if dialect is Dialect.OFFLINE:
         _refuse(config.base_url, "baseUrl")
         _refuse(config.api_key, "apiKey")
-        return replace(config, model_name=model_name, base_url="")
-    return replace(
-        config,
+    base_url = "" if dialect is Dialect.OFFLINE else checked_url(_address(config, dialect))
+    provider = provider_of(dialect, base_url) if config.provider is None else PROVIDERS[config.provider]
+    return CheckedConfig(
+        dialect=dialect,
         model_name=model_name,
-        base_url=checked_url(config.base_url or BASE_URLS[config.dialect]),
+        base_url=base_url,
         api_key=None if config.api_key is None else checked_key(config.api_key),
+        provider=config.provider,
+        api_version=_checked_version(config.api_version, provider),
+        profile=_checked_profile(config.profile),
+        deadlines=_checked_deadlines(config.deadlines),
     )
+
+
+def _dialect(config: ModelConfig) -> Dialect:
+    if config.provider is None:
+        if config.dialect is None:
+            raise InvalidInputError("Name the provider, or the dialect that it speaks.", path=("provider",))
+        return config.dialect
+    provider = PROVIDERS[config.provider]
+    dialect = config.dialect or provider.dialects[0]
+    if dialect not in provider.dialects:
+        spoken = ", ".join(provider.dialects)
+        raise InvalidInputError(f"{provider.title} does not speak this dialect; it speaks {spoken}.", path=("dialect",))
+    return dialect
+
+
+_USUAL_URLS = {
+    Dialect.OPENAI: "https://api.openai.com/v1",
+    Dialect.ANTHROPIC: "https://api.anthropic.com/v1",
+    Dialect.RESPONSES: "https://api.openai.com/v1",
+}
+
+
+def _address(config: ModelConfig, dialect: Dialect) -> str:
+    usual_url = _USUAL_URLS[dialect] if config.provider is None else PROVIDERS[config.provider].base_url
+    url = config.base_url or usual_url
+    if url is None:
+        raise InvalidInputError("This provider has no usual address; enter the base URL.", path=("baseUrl",))
+    return url
+
+
+def _checked_version(version: str | None, provider: Provider) -> str | None:
+    if version is None:
+        return None
+    if provider.name is not ModelProviderName.AZURE_OPENAI:
+        raise InvalidInputError("Only Azure OpenAI has API versions.", path=("apiVersion",))
+    if not _API_VERSION.fullmatch(version):
+        raise InvalidInputError("An API version looks like 2024-10-21 or preview.", path=("apiVersion",))
+    return version
+
+
+def _checked_profile(profile: ModelProfile) -> ModelProfile:
+    sizes = {
+        "contextWindowTokens": profile.context_window_tokens,
+        "maxOutputTokens": profile.max_output_tokens,
+    }
+    for name, size in sizes.items():
+        if size is not None and not 1 <= size <= MAX_TOKENS:
+            raise InvalidInputError(f"It must be between 1 and {MAX_TOKENS:,}.", path=("profile", name))
+    return profile
+
+
+def _checked_deadlines(deadlines: ModelDeadlines) -> ModelDeadlines:
+    for name, limit_s in asdict(deadlines).items():
+        if limit_s is not None and not 0 < limit_s <= MAX_DEADLINE_S:
+            field = {"connect_s": "connect", "first_byte_s": "firstByte", "first_content_s": "firstContent"}.get(
+                name, name.removesuffix("_s")
+            )
+            message = f"It must be more than 0 and at most {MAX_DEADLINE_S:,.0f} seconds."
+            raise InvalidInputError(message, path=("deadlines", f"{field}Seconds"))
+    return deadlines
+
+
+def to_json(value: ModelProfile | ModelDeadlines) -> JsonObject:
+    """Return what is set, as it is stored."""
+    return {name: each for name, each in asdict(value).items() if each is not None}
+
+
+def profile_from_json(stored: JsonObject) -> ModelProfile:
+    """Read back a profile; what a later release added is ignored."""
+    names = {field.name for field in fields(ModelProfile)}
+    return ModelProfile(**{name: value for name, value in stored.items() if name in names})  # pyright: ignore[reportArgumentType]
+
+
+def deadlines_from_json(stored: JsonObject) -> ModelDeadlines:
+    """Read back deadlines; what a later release added is ignored."""
+    names = {field.name for field in fields(ModelDeadlines)}
+    return ModelDeadlines(**{name: value for name, value in stored.items() if name in names})  # pyright: ignore[reportArgumentType]
+
+
+def merged_profile(edited: ModelProfile, learned: ModelProfile) -> ModelProfile:
+    """Return what people entered, and where they entered nothing, what a check has learned."""
+    return ModelProfile(**{**to_json(learned), **to_json(edited)})  # pyright: ignore[reportArgumentType]
 
 
 def checked_url(text: str, path: Path = ("baseUrl",)) -> str:
@@ -107,7 +222,7 @@ def key_hint(key: SecretStr | None) -> str | None:
     return text[-_HINT_CHARS:] if len(text) >= _MIN_KEY_CHARS_FOR_HINT else None
 
 
-def merged(row: ChatModel, patch: ModelPatch) -> ModelConfig:
+def merged(row: ChatModel, patch: ModelPatch) -> CheckedConfig:
     """Return the checked configuration after a change; without `api_key`, the stored key stays.
 
     Raises:
@@ -116,13 +231,17 @@ def merged(row: ChatModel, patch: ModelPatch) -> ModelConfig:
     config = checked(
         ModelConfig(
             dialect=Dialect(row.dialect),
+            provider=ModelProviderName(row.provider) if row.provider else None,
             model_name=row.model_name if patch.model_name is UNSET else patch.model_name,
             base_url=row.base_url if patch.base_url is UNSET else patch.base_url,
             api_key=None if patch.api_key is UNSET else patch.api_key,
+            api_version=row.api_version if patch.api_version is UNSET else patch.api_version,
+            profile=profile_from_json(row.profile) if patch.profile is UNSET else patch.profile,
+            deadlines=deadlines_from_json(row.deadlines) if patch.deadlines is UNSET else patch.deadlines,
         )
     )
     stays = row.api_key_sealed is not None and patch.api_key is UNSET
-    if stays and _origin(config.base_url or "") != _origin(row.base_url):
+    if stays and _origin(config.base_url) != _origin(row.base_url):
         message = "With another server in baseUrl, enter the key again, or null for none."
         raise InvalidInputError(message, path=("apiKey",))
     return config

@@ -43,6 +43,10 @@ class ModelRepository:
         """Return the model of this name."""
         return (await self._session.scalars(self._mine().where(col(ChatModel.name) == name))).one_or_none()
 
+    async def by_names(self, names: Sequence[str]) -> Sequence[ChatModel]:
+        """Return the models of these names, in any order."""
+        return (await self._session.scalars(self._mine().where(col(ChatModel.name).in_(names)))).all()
+
     async def default(self) -> ChatModel | None:
         """Return the default model; None only when there is no model."""
         return (await self._session.scalars(self._mine().where(col(ChatModel.is_default)))).one_or_none()

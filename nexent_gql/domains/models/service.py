@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,17 +16,34 @@ from nexent_gql.domains.models.errors import (
     ModelNameTakenError,
     NoDefaultModelError,
 )
-from nexent_gql.domains.models.policy import ModelConfig, ModelPatch, checked, checked_name, key_hint, merged
+from nexent_gql.domains.models.policy import (
+    CheckedConfig,
+    ModelConfig,
+    ModelPatch,
+    checked,
+    checked_name,
+    deadlines_from_json,
+    key_hint,
+    merged,
+    merged_profile,
+    profile_from_json,
+    to_json,
+)
+from nexent_gql.domains.models.providers import PROVIDERS, ModelProviderName, Provider, call_url, provider_of
 from nexent_gql.domains.models.repository import ModelRepository
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.patch import UNSET, set_or
 from nexent_gql.kernel.principal import Principal, Role
-from nexent_gql.ports.llm import Dialect, LanguageModels, ModelCheck, ModelEndpoint
+from nexent_gql.ports.llm import Dialect, ModelCheck, ModelDirectory, ModelEndpoint, ModelProfile, RemoteModel
 from nexent_gql.ports.secrets import SecretBox, SecretUnreadableError
 
+MAX_ENTRIES = 100
+LEARNED_FOR = timedelta(days=7)
+"""How long what a check learned counts; a provider may change what a model can do."""
 _NAME = "uq_chat_model_tenant_id_name"
 
 
@@ -41,7 +58,7 @@ class Checked:
 class ModelService:
     """What callers can do with models."""
 
-    def __init__(self, db: Database, llm: LanguageModels, secrets: SecretBox, clock: Clock) -> None:
+    def __init__(self, db: Database, llm: ModelDirectory, secrets: SecretBox, clock: Clock) -> None:
         self._db = db
         self._llm = llm
         self._secrets = secrets
@@ -56,19 +73,8 @@ class ModelService:
             ModelNameTakenError: Another model has the name.
         """
         actor.require(Role.DEVELOPER)
-        name, config, now = checked_name(name), checked(config), self._clock()
-        row = ChatModel(
-            tenant_id=actor.tenant_id,
-            id=new_id(),
-            name=name,
-            dialect=config.dialect,
-            model_name=config.model_name,
-            created_by=actor.user_id,
-            created_at=now,
-            updated_at=now,
-        )
-        self._configure(row, config)
-        with translated({_NAME: ModelNameTakenError(name)}):
+        row = self._new(actor, checked_name(name), checked(config))
+        with translated({_NAME: ModelNameTakenError(row.name)}):
             async with self._db.transaction(actor.tenant_id) as session:
                 models = ModelRepository(session, actor.tenant_id)
                 await models.lock_default()
@@ -186,11 +192,44 @@ class ModelService:
             InvalidInputError: A field breaks a rule; the error names it.
         """
         actor.require(Role.DEVELOPER)
-        config = checked(config)
-        endpoint = ModelEndpoint(
-            dialect=config.dialect, model=config.model_name, base_url=config.base_url or "", api_key=config.api_key
-        )
-        return Checked(await self._llm.check(endpoint), self._clock())
+        return Checked(await self._llm.check(endpoint_of(checked(config))), self._clock())
+
+    async def register_many(self, actor: Principal, entries: Sequence[tuple[str, ModelConfig]]) -> Sequence[ChatModel]:
+        """Add models, at most 100; those whose names the tenant has stay as they are. The provider is not called.
+
+        Returns:
+            A model for each entry, in order.
+
+        Raises:
+            ForbiddenError: The caller is no developer.
+            InvalidInputError: A field breaks a rule; the error names it. Nothing is registered then.
+        """
+        actor.require(Role.DEVELOPER)
+        if not 1 <= len(entries) <= MAX_ENTRIES:
+            raise InvalidInputError(f"Name 1 to {MAX_ENTRIES} models.", path=("models",))
+        drafts = {checked_name(name): checked(config) for name, config in entries}
+        async with self._db.transaction(actor.tenant_id) as session:
+            models = ModelRepository(session, actor.tenant_id)
+            await models.lock_default()
+            rows = {row.name: row for row in await models.by_names([*drafts])}
+            has_default = await models.default() is not None
+            for name, config in drafts.items():
+                if name not in rows:
+                    rows[name] = self._new(actor, name, config)
+                    rows[name].is_default, has_default = not has_default, True
+                    models.add(rows[name])
+        return [rows[checked_name(name)] for name, _ in entries]
+
+    async def remote_models(self, actor: Principal, config: ModelConfig) -> Sequence[RemoteModel]:
+        """Return the models that a provider lists.
+
+        Raises:
+            ForbiddenError: The caller is no developer.
+            InvalidInputError: A field breaks a rule; the error names it.
+            ModelError: The provider gave no list.
+        """
+        actor.require(Role.DEVELOPER)
+        return await self._llm.list_models(endpoint_of(checked(config)))
 
     async def endpoint(self, session: AsyncSession, tenant_id: UUID, model_id: UUID | None) -> ModelEndpoint:
         """Return how to reach a model, its key opened; None is the default. For runs: nothing else may see a key.
@@ -221,6 +260,22 @@ class ModelService:
         patch = ModelPatch(model_name=config.model_name, base_url=config.base_url, api_key=config.api_key)
         return await self.update(actor, known.id, patch)
 
+    def _new(self, actor: Principal, name: str, config: CheckedConfig) -> ChatModel:
+        now = self._clock()
+        row = ChatModel(
+            tenant_id=actor.tenant_id,
+            id=new_id(),
+            name=name,
+            dialect=config.dialect,
+            provider=config.provider,
+            model_name=config.model_name,
+            created_by=actor.user_id,
+            created_at=now,
+            updated_at=now,
+        )
+        self._configure(row, config)
+        return row
+
     async def _try(self, row: ChatModel) -> ModelCheck:
         try:
             endpoint = self._endpoint(row)
@@ -230,19 +285,55 @@ class ModelService:
 
     def _endpoint(self, row: ChatModel) -> ModelEndpoint:
         sealed = row.api_key_sealed
-        return ModelEndpoint(
+        config = CheckedConfig(
             dialect=Dialect(row.dialect),
-            model=row.model_name,
+            model_name=row.model_name,
             base_url=row.base_url,
             api_key=None if sealed is None else self._secrets.open(sealed, _key_place(row)),
+            provider=provider_of_row(row).name,
+            api_version=row.api_version,
+            profile=effective_profile(row, self._clock()),
+            deadlines=deadlines_from_json(row.deadlines),
         )
+        return endpoint_of(config)
 
-    def _configure(self, row: ChatModel, config: ModelConfig, *, keep_key: bool = False) -> None:
-        row.model_name, row.base_url = config.model_name, config.base_url or ""
+    def _configure(self, row: ChatModel, config: CheckedConfig, *, keep_key: bool = False) -> None:
+        row.model_name, row.base_url, row.api_version = config.model_name, config.base_url, config.api_version
+        row.profile, row.deadlines = to_json(config.profile), to_json(config.deadlines)
         if not keep_key:
             key = config.api_key
             row.api_key_sealed = None if key is None else self._secrets.seal(key, _key_place(row))
             row.api_key_hint = key_hint(key)
+
+
+def endpoint_of(config: CheckedConfig) -> ModelEndpoint:
+    """Return how to call a model of this configuration."""
+    provider = provider_of(config.dialect, config.base_url) if config.provider is None else PROVIDERS[config.provider]
+    return ModelEndpoint(
+        dialect=config.dialect,
+        model=config.model_name,
+        base_url=call_url(provider, config.base_url, config.model_name, config.api_version),
+        api_key=config.api_key,
+        auth=provider.auth,
+        query=f"api-version={config.api_version}" if config.api_version else "",
+        unsupported=provider.unsupported,
+        profile=config.profile,
+        deadlines=config.deadlines,
+    )
+
+
+def provider_of_row(row: ChatModel) -> Provider:
+    """Return a model's provider; one that a later release added counts as any compatible server."""
+    if row.provider is None:
+        return provider_of(Dialect(row.dialect), row.base_url)
+    return PROVIDERS[ModelProviderName(row.provider) if row.provider in PROVIDERS else ModelProviderName.COMPATIBLE]
+
+
+def effective_profile(row: ChatModel, now: datetime) -> ModelProfile:
+    """Return what is known of a model: what people entered, else what the last check learned, if that is recent."""
+    is_recent = row.last_check_at is not None and now - row.last_check_at < LEARNED_FOR
+    learned = profile_from_json(row.learned_profile) if is_recent else ModelProfile()
+    return merged_profile(profile_from_json(row.profile), learned)
 
 
 async def _existing(models: ModelRepository, model_id: UUID, *, lock: bool = False) -> ChatModel:
@@ -256,13 +347,14 @@ def _key_place(row: ChatModel) -> str:
     return f"{row.tenant_id}/chat_model/api_key_sealed/{row.id}"
 
 
-def _tried(row: ChatModel) -> tuple[str, str, bytes | None]:
+def _tried(row: ChatModel) -> tuple[str, str, bytes | None, str | None]:
     """Return what the outcome of a check depends on."""
-    return row.base_url, row.model_name, row.api_key_sealed
+    return row.base_url, row.model_name, row.api_key_sealed, row.api_version
 
 
 def _note_check(row: ChatModel, check: Checked | None) -> None:
     outcome = check.outcome if check else None
+    row.learned_profile = to_json(outcome.profile) if outcome else {}
     row.last_check_at = check.at if check else None
     row.last_check_ok = outcome.ok if outcome else None
     row.last_check_code = outcome.code if outcome else None

@@ -1,22 +1,31 @@
 """Registered chat models."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from nexent_gql.db.base import TenantRow, timestamp
+from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.llm import Dialect
 
 
-class ChatModel(TenantRow, table=True):
-    """A chat model by provider dialect, address and name.
+def json_column() -> Any:  # noqa: ANN401 - a SQLModel field
+    """Declare a JSON object that is empty at first."""
+    return Field(default_factory=dict, sa_type=JSONB, sa_column_kwargs={"server_default": "{}"}, nullable=False)
 
-    `base_url` ends before the path of the dialect, such as `/chat/completions`, and is empty for the offline dialect.
-    `api_key_sealed` can be opened only with this row's place; `api_key_hint` is its last four characters. The
-    `last_check_*` columns describe the present settings: a change of what was tried clears them. Exactly one row of a
-    tenant that has any is the default.
+
+class ChatModel(TenantRow, table=True):
+    """A chat model by provider, dialect, address and name.
+
+    `provider` is null where it follows from dialect and address. `profile` and `deadlines` are what people
+    entered, `learned_profile` what the last check found out. `base_url` ends before the path of the dialect, such as
+    `/chat/completions`, and is empty for the offline dialect. `api_key_sealed` can be opened only with this row's
+    place; `api_key_hint` is its last four characters. The `last_check_*` columns describe the present settings: a
+    change of what was tried clears them. Exactly one row of a tenant that has any is the default.
     """
 
     __table_args__ = (
@@ -30,6 +39,11 @@ class ChatModel(TenantRow, table=True):
     dialect: str = Field(default=Dialect.OPENAI)
     base_url: str = ""
     model_name: str
+    provider: str | None = None
+    api_version: str | None = None
+    profile: JsonObject = json_column()
+    learned_profile: JsonObject = json_column()
+    deadlines: JsonObject = json_column()
     api_key_sealed: bytes | None = None
     api_key_hint: str | None = None
     is_default: bool = False
