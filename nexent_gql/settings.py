@@ -1,4 +1,4 @@
-"""All that can be configured, read once from the environment by an entry point.
+"""Every setting of the server, read once from the environment by an entry point.
 
 `NEXENT_DATABASE_URL=...` sets a field, `NEXENT_JOBS__LEASE_S=6` a nested one.
 """
@@ -19,12 +19,12 @@ class _Section(BaseModel):
 
 
 class AuthSettings(_Section):
-    """How long credentials live."""
+    """Sign-in and credentials."""
 
-    access_ttl_s: int = Field(default=600, ge=30, description="Seconds an access token is valid.")
-    refresh_ttl_s: int = Field(default=30 * 86_400, ge=60, description="Seconds an unused session lives.")
-    sign_up: bool = Field(default=True, description="Whether strangers may sign up and found a tenant.")
-    sign_ups_per_hour: int = Field(default=30, ge=1, description="Tenants founded from one address in an hour.")
+    access_ttl_s: int = Field(default=600, ge=30, description="Lifetime of an access token in seconds.")
+    refresh_ttl_s: int = Field(default=30 * 86_400, ge=60, description="Lifetime of an unused session in seconds.")
+    sign_up: bool = Field(default=True, description="Whether anybody may sign up and create a tenant.")
+    sign_ups_per_hour: int = Field(default=30, ge=1, description="Tenants that one address may create in an hour.")
 
 
 _CONCURRENCY = {"runs": 50, "light": 10}
@@ -32,25 +32,27 @@ _OTHER_CONCURRENCY = 10
 
 
 class JobSettings(_Section):
-    """How work is claimed and taken over."""
+    """Jobs: leases, retries, queues and concurrency."""
 
     lease_s: float = Field(
-        default=6, ge=0.5, description="Seconds without a sign of life until a worker counts as dead."
+        default=6,
+        ge=0.5,
+        description="Lease of a job in seconds. A worker that does not renew it in time is treated as dead.",
     )
     max_attempts: int | None = Field(
         default=None,
         ge=1,
-        description="Failed attempts after which any job is given up; unset: what its kind says (runs: 3).",
+        description="Failed attempts after which a job becomes DEAD. Unset means the policy of its kind (runs have 3).",
     )
     queues: list[str] = Field(
-        default_factory=list, description="Queues that a worker serves, as a JSON list; empty: all."
+        default_factory=list, description="Queues that a worker serves, as a JSON list. Empty means all."
     )
     concurrency: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict,
         description=(
-            "Jobs of a queue at once in one worker process, as a JSON object by queue. "
-            f"Unset: {', '.join(f'{queue} {limit}' for queue, limit in _CONCURRENCY.items())}, "
-            f"others {_OTHER_CONCURRENCY}."
+            "Concurrent jobs of a queue in one worker process, as a JSON object by queue. "
+            f"Defaults to {', '.join(f'{queue} {limit}' for queue, limit in _CONCURRENCY.items())}, "
+            f"{_OTHER_CONCURRENCY} for others."
         ),
     )
     reserve: float = Field(
@@ -58,11 +60,11 @@ class JobSettings(_Section):
         ge=0,
         le=1,
         description=(
-            "Further slots, as a part of a queue's concurrency, for tenants and users of whom nothing runs: "
-            "long jobs of others do not keep them waiting."
+            "Additional slots, as a fraction of a queue's concurrency, for tenants and users without running jobs, so "
+            "that long jobs of others do not delay them."
         ),
     )
-    retention_s: int = Field(default=7 * 86_400, ge=60, description="Seconds a finished job is kept.")
+    retention_s: int = Field(default=7 * 86_400, ge=60, description="Seconds after which a finished job is deleted.")
 
     def concurrency_of(self, queue: str) -> int:
         """Return how many jobs of a queue one process runs at once."""
@@ -78,55 +80,63 @@ class JobSettings(_Section):
 
 
 class ProcessSettings(_Section):
-    """Child processes for work that is heavy or dangerous."""
+    """Child processes for heavy or dangerous work."""
 
     max_tasks: int | None = Field(
-        default=None, ge=1, description="Tasks at the same time in one process's children; unset: one a processor."
+        default=None,
+        ge=1,
+        description="Concurrent tasks in the child processes of one process. Unset means one for each processor.",
     )
     tasks_per_child: int = Field(default=100, ge=1, description="Tasks after which a child process is replaced.")
 
 
 class RunSettings(_Section):
-    """Bounds of a run and of its events."""
+    """Runs and their events."""
 
-    events_ttl_s: int = Field(default=3_600, ge=60, description="Seconds Redis keeps a run's events after the last.")
-    coalesce_ms: int = Field(default=30, ge=0, le=1_000, description="Window in which text deltas are joined.")
+    events_ttl_s: int = Field(
+        default=3_600, ge=60, description="Seconds for which Redis keeps a run's events after the last one."
+    )
+    coalesce_ms: int = Field(
+        default=30, ge=0, le=1_000, description="Milliseconds within which text deltas are joined."
+    )
     archive_retention_s: int | None = Field(
         default=None,
         ge=3_600,
-        description="Seconds after which the events of a run are deleted, except its last; unset: never.",
+        description="Seconds after which events of a run are deleted, except the last one. Unset means never.",
     )
-    max_active: int = Field(default=500, ge=1, description="Unfinished runs of one tenant; more are refused.")
-    deadline_s: int = Field(default=1_800, ge=1, description="Wall time of one attempt of a run.")
+    max_active: int = Field(
+        default=500, ge=1, description="Unfinished runs of one tenant. More are refused with TOO_MANY_RUNS."
+    )
+    deadline_s: int = Field(default=1_800, ge=1, description="Time limit of one attempt of a run in seconds.")
     title_timeout_s: float = Field(
         default=30,
         gt=0,
-        description="Seconds a model has to title a conversation; then the conversation is named by its first words.",
+        description="Seconds that a model has for a title. After that, the title is the conversation's first words.",
     )
 
 
 class ConversationSettings(_Section):
-    """What is kept of conversations."""
+    """Conversations."""
 
     events_retention_s: int | None = Field(
         default=None,
         ge=3_600,
-        description="Seconds after which events of a conversation are deleted, except its last; unset: never.",
+        description="Seconds after which events of a conversation are deleted, except the last one. Unset means never.",
     )
 
 
 class OutboundSettings(_Section):
-    """Which addresses tenants may point at."""
+    """Addresses that tenants may configure, such as those of models."""
 
     reach: Literal["any", "public"] = Field(
         default="public",
-        description="`public` refuses loopback and private networks, `any` only metadata services and ports of other "
-        "services than the web's. `up` takes `any` while it listens on loopback and strangers can't sign up.",
+        description="`public` refuses loopback and private networks. `any` refuses only metadata services and ports of "
+        "other well-known services than HTTP. `up` uses `any` while it listens on loopback and sign-up is closed.",
     )
     allowed: tuple[str, ...] = Field(
         default=(),
-        description="Hosts (`name`, `name:port`), addresses and networks (CIDR) that are always in reach, on any port. "
-        "The host of OPENAI_BASE_URL always is.",
+        description="Hosts (`name`, `name:port`), addresses and networks (CIDR) that are always allowed, on any port. "
+        "The host of OPENAI_BASE_URL is always allowed.",
     )
 
     @field_validator("allowed")
@@ -138,7 +148,7 @@ class OutboundSettings(_Section):
 
 
 class SeedSettings(BaseSettings):
-    """What `up` seeds; the names are the ones other tools use too."""
+    """What `up` seeds; other tools use the same names."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
@@ -155,31 +165,35 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr = Field(
-        description="postgresql+asyncpg://login:password@host/database, the login of tenants' work; owner of nothing."
+        description="postgresql+asyncpg://login:password@host/database with the login for tenants' work (no owner)."
     )
     system_database_url: SecretStr = Field(
-        description="The same database by the login of work that spans tenants, such as claiming jobs and signing in."
+        description="The same database with the login for work across tenants, such as claiming jobs and signing in."
     )
     migration_database_url: SecretStr | None = Field(
-        default=None, description="The same database by the login that owns it. Only `migrate` needs it."
+        default=None, description="The same database with the login that owns it. Only `migrate` needs it."
     )
     redis_url: SecretStr = Field(description="redis://:password@host:6379/0")
     secret_key: SecretStr = Field(
-        min_length=32, description="Signs tokens and seals secrets; keep it, or both are lost."
+        min_length=32, description="Signs tokens and encrypts secrets. Without it, sessions and stored keys are lost."
     )
-    state_dir: Path = Field(default=Path(".nexent"), description="Where embedded engines keep their data.")
-    demo: bool = Field(default=False, description="Pages opened from this machine are signed in as the demo user.")
+    state_dir: Path = Field(default=Path(".nexent"), description="Folder of the embedded engines' data.")
+    demo: bool = Field(
+        default=False, description="Whether pages that are opened from this machine are signed in as the demo user."
+    )
     log_format: Literal["console", "json"] = "json"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     metrics_port: int | None = Field(
         default=None,
         ge=1,
         le=65_535,
-        description="Port on which this process answers Prometheus; unset: none. Workers of `up` take the next ones.",
+        description="Port for Prometheus metrics. Unset means none. Workers of `up` use the next ports.",
     )
-    metrics_host: str = Field(default="127.0.0.1", description="Address of that port.")
+    metrics_host: str = Field(default="127.0.0.1", description="Address for Prometheus metrics.")
     database_pool: int = Field(default=20, ge=2, description="Connections to Postgres per process for tenants' work.")
-    system_database_pool: int = Field(default=10, ge=2, description="The same for work that spans tenants.")
+    system_database_pool: int = Field(
+        default=10, ge=2, description="Connections to Postgres per process for work across tenants."
+    )
     auth: AuthSettings = AuthSettings()
     jobs: JobSettings = JobSettings()
     processes: ProcessSettings = ProcessSettings()
@@ -190,7 +204,7 @@ class Settings(BaseSettings):
 
 
 class SettingsError(Exception):
-    """The configuration is missing something or has nonsense in it; the message names each variable."""
+    """A setting is missing or invalid; the message names each variable."""
 
 
 def read_settings(**known: object) -> Settings:

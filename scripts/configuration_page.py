@@ -1,5 +1,6 @@
-"""Write docs/configuration.md from the settings: every variable, its default, its bounds and what it does."""
+"""Write docs/configuration.md from the settings: every variable, its default, its limits and its meaning."""
 
+import json
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Literal, get_args, get_origin
@@ -16,25 +17,25 @@ _HEAD = """\
 
 Generated from the settings by `make schema`; do not edit.
 
-Everything is read from environment variables, once, when a process starts. A wrong value stops the process with a line
-that names the variable. `nexent-gql up` sets the three required ones by itself, for engines of its own; those that are
-set already it takes as they are. Units are in the names: `_S` seconds, `_MS` milliseconds, `_BYTES` bytes. A list is
-written as JSON: `["https://chat.example.com"]`.
+Settings are environment variables, read once when a process starts. An invalid value stops the process with a message
+that names the variable. `nexent-gql up` sets the required ones itself, for embedded engines, unless they are set.
+Units are in the names: `_S` seconds, `_MS` milliseconds, `_BYTES` bytes. Lists and objects are JSON:
+`["https://chat.example.com"]`.
 """
 _SEED = """\
-## What `up` and `seed` read
+## Settings of `up` and `seed`
 
-The model that is registered for the demo tenant, and made its default. One of the three is enough; without any, a
-tenant that has no model gets the offline one.
+The model that is registered for the demo tenant and becomes its default. One of the three is enough. Without any, a
+tenant without models gets the offline model.
 """
 _UNDESCRIBED = {
-    "log_format": "How log lines look.",
-    "log_level": "The least important level that is logged.",
-    "openai_api_key": "Key of the provider.",
-    "openai_base_url": "Address of a server that speaks OpenAI's protocol; without it, OpenAI's own.",
-    "chat_model": "The model's name at the provider; without it, `gpt-4o-mini`.",
+    "log_format": "Format of log lines.",
+    "log_level": "Lowest level that is logged.",
+    "openai_api_key": "API key of the provider.",
+    "openai_base_url": "Base URL of a server that speaks OpenAI's protocol. Unset means OpenAI's own.",
+    "chat_model": "The model's name at the provider. Unset means `gpt-4o-mini`.",
 }
-"""What the settings leave to the names of their fields."""
+"""Descriptions of settings that have none of their own."""
 
 
 def configuration_page() -> str:
@@ -70,10 +71,12 @@ def _table(fields: Mapping[str, tuple[str, FieldInfo]]) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    default: object = field.default
+    default: object = field.get_default(call_default_factory=True, validated_data={})
     match default:
-        case None | ():
+        case None | () | [] | {}:
             return "none"
+        case tuple():
+            return f"`{json.dumps(default)}`"
         case bool():
             return f"`{str(default).lower()}`"
         case int() | float():
@@ -83,7 +86,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _values(field: FieldInfo) -> str:
-    """Say which values are accepted, where the type is not all that is asked."""
+    """Return the accepted values or limits."""
     if get_origin(field.annotation) is Literal:
         return f" One of {', '.join(f'`{value}`' for value in get_args(field.annotation))}."
     bounds = [text for bound in field.metadata if (text := _bound(bound, is_secret=field.annotation is SecretStr))]

@@ -12,68 +12,78 @@ one a surrogate pair), and the longest document."""
 
 
 class ApiLimits(BaseModel):
-    """Bounds of a request; what breaks one is refused with a code before anything runs."""
+    """Limits of a request. A request that exceeds one is refused with a code before it runs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    body_bytes: int = Field(default=REQUEST_BYTES, ge=KIB, description="Bytes of an HTTP body; more is a 413.")
-    body_s: float = Field(default=15, gt=0, description="Seconds within which a body must have come; then 408.")
+    body_bytes: int = Field(default=REQUEST_BYTES, ge=KIB, description="Bytes of an HTTP body. More gets 413.")
+    body_s: float = Field(default=15, gt=0, description="Seconds within which a body must arrive. After that 408.")
     message_bytes: int = Field(
-        default=REQUEST_BYTES, ge=KIB, description="Bytes of a WebSocket message; more closes the socket with 1009."
+        default=REQUEST_BYTES, ge=KIB, description="Bytes of a WebSocket message. More closes the socket with 1009."
     )
-    upload_bytes: int = Field(default=20 * 1024 * KIB, ge=KIB, description="Bytes of a request with files; then 413.")
+    upload_bytes: int = Field(
+        default=20 * 1024 * KIB, ge=KIB, description="Bytes of a request with files. More gets 413."
+    )
     upload_files: int = Field(default=10, ge=1, description="Files of one request.")
-    upload_s: float = Field(default=120, gt=0, description="Seconds within which an upload must have come; then 408.")
+    upload_s: float = Field(
+        default=120, gt=0, description="Seconds within which an upload must arrive. After that 408."
+    )
     document_bytes: int = Field(default=64 * KIB, ge=256, description="Bytes of a GraphQL document.")
-    json_depth: int = Field(default=64, ge=8, description="Nesting of a JSON body, of variables and of frames.")
+    json_depth: int = Field(default=64, ge=8, description="Nesting of JSON in bodies, variables and frames.")
     operations: int = Field(default=50, ge=1, description="Operations of a document.")
     tokens: int = Field(default=2_000, ge=50, description="Lexical tokens of a document.")
-    depth: int = Field(default=12, ge=3, description="Nesting of fields; fragments count where they are spread.")
+    depth: int = Field(default=12, ge=3, description="Nesting of fields, fragments included.")
     introspection_depth: int = Field(default=20, ge=10, description="Nesting of fields below `__schema` and `__type`.")
-    aliases: int = Field(default=30, ge=0, description="Aliased and repeated fields, spread fragments included.")
-    directives: int = Field(default=50, ge=0, description="Directives, spread fragments included.")
-    fields: int = Field(default=5_000, ge=100, description="Fields in all, counted wherever a fragment is spread.")
+    aliases: int = Field(default=30, ge=0, description="Aliased and repeated fields, fragments included.")
+    directives: int = Field(default=50, ge=0, description="Directives, fragments included.")
+    fields: int = Field(default=5_000, ge=100, description="Fields in all, fragments counted at each spread.")
     root_fields: int = Field(default=20, ge=1, description="Fields at the root of an operation.")
-    nodes: int = Field(default=50_000, ge=100, description="Objects an answer may hold, estimated from page sizes.")
-    list_size: int = Field(default=10, ge=1, description="Assumed length of a list that takes no page size.")
-    query_s: float = Field(default=10, gt=0, description="Seconds a query may run.")
-    mutation_s: float = Field(default=30, gt=0, description="Seconds a mutation may run.")
-    errors: int = Field(default=10, ge=1, description="Entries of `errors` that are sent.")
-    error_chars: int = Field(default=300, ge=40, description="Characters of an error's message that are sent.")
+    nodes: int = Field(
+        default=50_000, ge=100, description="Objects that an answer may contain, estimated from page sizes."
+    )
+    list_size: int = Field(default=10, ge=1, description="Assumed length of a list without a page size.")
+    query_s: float = Field(default=10, gt=0, description="Time limit of a query in seconds.")
+    mutation_s: float = Field(default=30, gt=0, description="Time limit of a mutation in seconds.")
+    errors: int = Field(default=10, ge=1, description="Entries of `errors` in an answer.")
+    error_chars: int = Field(default=300, ge=40, description="Characters of an error's message.")
     cached_tokens: int = Field(
-        default=100_000, ge=0, description="Tokens of valid documents kept parsed per process, about 0.5 kB each."
+        default=100_000, ge=0, description="Tokens of parsed documents that a process caches, about 0.5 kB each."
     )
 
 
 class ConnectionLimits(BaseModel):
-    """Bounds of TCP connections."""
+    """Limits of TCP connections."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    total: int = Field(default=10_000, ge=1, description="Connections of one process; more get 503.")
+    total: int = Field(default=10_000, ge=1, description="Connections of one process. More get 503.")
     per_address: int = Field(
         default=1_000,
         ge=1,
         description=(
-            "Connections of one address, or of one IPv6 network (/64), per process; more get 429. Trusted proxies have "
+            "Connections of one address, or of one IPv6 network (/64), per process. More get 429. Trusted proxies have "
             "no limit of their own."
         ),
     )
     header_s: float = Field(
-        default=10, gt=0, description="Seconds within which the headers of a request must have come; then 408."
+        default=10, gt=0, description="Seconds within which the headers of a request must arrive. After that 408."
     )
-    header_bytes: int = Field(default=64 * KIB, ge=8 * KIB, description="Bytes of a request's headers; more get 431.")
-    idle_s: int = Field(default=15, ge=1, description="Seconds that a connection may be idle between two requests.")
+    header_bytes: int = Field(default=64 * KIB, ge=8 * KIB, description="Bytes of a request's headers. More get 431.")
+    idle_s: int = Field(default=15, ge=1, description="Seconds after which a connection without a request is closed.")
 
 
 class SocketLimits(BaseModel):
-    """Bounds of a WebSocket connection."""
+    """Limits of WebSocket connections and streamed answers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    init_s: float = Field(default=10, gt=0, description="Seconds until connection_init must have come; then 4408.")
+    init_s: float = Field(
+        default=10,
+        gt=0,
+        description="Seconds within which connection_init must arrive. After that the socket closes with 4408.",
+    )
     ping_s: float = Field(default=20, gt=0, description="Seconds between the server's application pings.")
-    operations: int = Field(default=50, ge=1, description="Operations at once on one socket.")
+    operations: int = Field(default=50, ge=1, description="Concurrent operations on one socket.")
     per_user: int = Field(
         default=200,
         ge=1,
@@ -82,24 +92,27 @@ class SocketLimits(BaseModel):
     unidentified_per_address: int = Field(
         default=100,
         ge=1,
-        description="Sockets of one address that have not sent connection_init, per process; more get 403.",
+        description="Sockets of one address that have not sent connection_init, per process. More get 403.",
     )
-    messages_per_s: float = Field(default=50, gt=0, description="Messages per second on one socket, in the long run.")
-    burst: int = Field(default=100, ge=10, description="Messages at once on one socket; more closes 1008.")
+    messages_per_s: float = Field(default=50, gt=0, description="Sustained messages per second on one socket.")
+    burst: int = Field(
+        default=100, ge=10, description="Messages at once on one socket. More closes the socket with 1008."
+    )
 
 
 class CostSettings(BaseModel):
-    """Rate limits in points; a request costs flat prices and a point for each object it may return."""
+    """Rate limits in points. A request costs fixed points and one for each object that it may return."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Literal["enforce", "measure", "off"] = Field(
-        default="enforce", description="`measure` reports costs and refuses nobody; `off` does not count."
+        default="enforce",
+        description="`enforce` refuses requests beyond the limit, `measure` only reports costs, `off` does not count.",
     )
-    request: int = Field(default=1, ge=0, description="Points of any request, charged before it is read.")
+    request: int = Field(default=1, ge=0, description="Points of every request, charged before it is read.")
     mutation: int = Field(default=10, ge=0, description="Additional points for each root field of a mutation.")
     failed_credential: int = Field(
-        default=50, ge=0, description="Points of a credential that is wrong, from the budget of its address."
+        default=50, ge=0, description="Points of a wrong credential, charged to its address."
     )
     refused: int = Field(
         default=10, ge=0, description="Additional points for a request that is refused before it runs."
@@ -116,29 +129,37 @@ class CostSettings(BaseModel):
 
 
 class PersistedSettings(BaseModel):
-    """Documents that clients name instead of sending them."""
+    """Persisted documents, which clients name by a hash or an id."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     only: Literal["any", "log", "trusted"] = Field(
         default="any",
-        description="`trusted` runs registered documents only (`nexent-gql documents sync`); `log` also logs others.",
+        description="`any` runs all documents, `log` logs unregistered ones, `trusted` runs only registered ones "
+        "(`nexent-gql documents sync`).",
     )
-    automatic: bool = Field(default=True, description="Whether clients may register documents by sending them once.")
+    automatic: bool = Field(default=True, description="Whether automatic persisted queries are accepted.")
     automatic_bytes: int = Field(
-        default=32 * 1024 * KIB, ge=KIB, description="Bytes of such documents that Redis keeps; the oldest go first."
+        default=32 * 1024 * KIB,
+        ge=KIB,
+        description="Bytes of automatic documents in Redis. The oldest are removed first.",
     )
-    automatic_ttl_s: float = Field(default=7 * 86_400, ge=1, description="Seconds that an unused one is kept.")
-    process_bytes: int = Field(default=8 * 1024 * KIB, ge=KIB, description="Bytes of them that a process keeps too.")
+    automatic_ttl_s: float = Field(
+        default=7 * 86_400, ge=1, description="Seconds after which an unused automatic document is removed."
+    )
+    process_bytes: int = Field(
+        default=8 * 1024 * KIB, ge=KIB, description="Bytes of automatic documents that a process caches."
+    )
 
 
 class ApiSettings(BaseModel):
-    """The GraphQL API: who may call it, and how much."""
+    """The GraphQL API."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     allowed_origins: tuple[str, ...] = Field(
-        default=(), description="Origins whose pages may call (CORS) and open sockets, besides our own."
+        default=(),
+        description="Origins whose pages may call the API (CORS) and open sockets, besides the server's own.",
     )
     allowed_headers: tuple[str, ...] = Field(
         default=(
@@ -150,13 +171,13 @@ class ApiSettings(BaseModel):
             "tracestate",
             "x-request-id",
         ),
-        description="Headers that pages of allowed origins may send (CORS), besides those of GraphQL over HTTP.",
+        description="Request headers that allowed origins may send (CORS), besides those of GraphQL over HTTP.",
     )
     allowed_hosts: tuple[str, ...] = Field(
         default=(),
         description=(
-            "Host names under which the server may be addressed, such as `api.example.com` or `*.example.com`; others "
-            "get HOST_NOT_ALLOWED. Loopback names are always allowed. Empty: any name, or only loopback names when "
+            "Host names that the server answers to, such as `api.example.com` or `*.example.com`. Others get "
+            "HOST_NOT_ALLOWED. Loopback names are always allowed. Empty means any name, or only loopback names when "
             "`serve` or `up` listens on a loopback address. `*` allows any name."
         ),
     )
@@ -164,13 +185,13 @@ class ApiSettings(BaseModel):
         default=(),
         description=(
             "Addresses or networks (CIDR) of the reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are "
-            "believed. Empty: none, so every client behind a proxy counts as one."
+            "used. Empty means none, so all clients behind a proxy share one address."
         ),
     )
     introspection: Literal["everyone", "signed_in", "off"] = Field(
-        default="signed_in", description="Who may introspect; the SDL is published as schema.graphql anyway."
+        default="signed_in", description="Who may introspect the schema. The SDL is public as schema.graphql."
     )
-    ide: bool = Field(default=True, description="Whether browsers get GraphiQL at the API's address.")
+    ide: bool = Field(default=True, description="Whether browsers get GraphiQL at `/graphql`.")
     compiled_selections: bool = Field(
         default=True,
         description=(

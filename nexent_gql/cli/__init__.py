@@ -36,7 +36,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="nexent-gql")
 def cli() -> None:
-    """A GraphQL API server for AI agents. `nexent-gql up` starts everything."""
+    """A GraphQL API server for AI agents. `nexent-gql up` starts everything on this machine."""
     configure_logging("console", "WARNING")  # standard output belongs to what a command prints
 
 

@@ -46,7 +46,7 @@ class Finding:
     "--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(1, 65_535), help="Port of the API."
 )
 def command(state_dir: Path, host: str, port: int) -> None:
-    """Check every engine, the migrations and a model call, and say what to do; exit status 1 if anything is wrong."""
+    """Check engines, migrations and models, and give advice. Exit status 1 if anything is wrong."""
     findings = [*_local(state_dir, host, port), *asyncio.run(_remote(state_dir))]
     for finding in findings:
         click.echo(f"{'ok  ' if finding.advice is None else 'FAIL'}  {finding.name}: {finding.detail}")

@@ -22,17 +22,21 @@ _SHOWN_PROBLEMS = 20
 
 @click.group("documents")
 def command() -> None:
-    """Documents that clients name instead of sending them."""
+    """Register trusted documents, which clients name instead of sending them."""
 
 
 @command.command("sync")
 @click.argument("manifest", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--prune", is_flag=True, help="Remove what the manifest does not hold; older clients stop working.")
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Remove documents that the manifest does not contain. Clients that use them stop working.",
+)
 @state_dir_option
 def sync(manifest: Path, *, prune: bool, state_dir: Path) -> None:
-    """Register the documents of MANIFEST, a JSON object of texts by their hashes.
+    """Register the documents of MANIFEST, a JSON object of texts by hash.
 
-    graphql-codegen's client preset writes one with `persistedDocuments: true`, as persisted-documents.json.
+    graphql-codegen's client preset writes it as persisted-documents.json, with `persistedDocuments: true`.
     """
     documents = _read(manifest)
     settings = find_settings(state_dir)

@@ -30,15 +30,15 @@ class _JobId(click.ParamType[UUID | int]):
 
 @click.group("jobs")
 def command() -> None:
-    """List jobs, and run dead ones again or drop them."""
+    """List jobs; retry or drop dead ones."""
 
 
 @command.command("list")
-@click.option("--dead", is_flag=True, help="Those that were given up, instead of those that have not ended.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1_000), help="At most so many.")
+@click.option("--dead", is_flag=True, help="List dead jobs and parked messages instead of unfinished ones.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1_000), help="Number of jobs to list.")
 @state_dir_option
 def list_command(state_dir: Path, limit: int, *, dead: bool) -> None:
-    """List jobs, newest first, and messages of the outbox that could not be delivered."""
+    """List jobs, newest first, and outbox messages that could not be delivered."""
     entries = _with_database(state_dir, lambda db: operations.list_jobs(db, dead=dead, limit=limit))
     for entry in entries:
         click.echo(
@@ -53,7 +53,7 @@ def list_command(state_dir: Path, limit: int, *, dead: bool) -> None:
 @click.argument("job_id", type=_JobId())
 @state_dir_option
 def retry_command(job_id: UUID | int, state_dir: Path) -> None:
-    """Run a dead job again, or deliver a parked message again."""
+    """Retry a dead job or a parked message."""
     _with_database(state_dir, lambda db: operations.retry(db, job_id))
     click.echo(f"{job_id} is queued again")
 
@@ -62,7 +62,7 @@ def retry_command(job_id: UUID | int, state_dir: Path) -> None:
 @click.argument("job_id", type=_JobId())
 @state_dir_option
 def drop_command(job_id: UUID | int, state_dir: Path) -> None:
-    """Delete a dead job, or a parked message."""
+    """Delete a dead job or a parked message."""
     _with_database(state_dir, lambda db: operations.drop(db, job_id))
     click.echo(f"{job_id} is deleted")
 

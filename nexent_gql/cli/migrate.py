@@ -15,13 +15,13 @@ from nexent_gql.settings import Settings, SettingsError
 
 @click.command("migrate")
 @click.option(
-    "--check", is_flag=True, help="Change nothing: fail when the migrations do not lead to the code's tables."
+    "--check", is_flag=True, help="Change nothing; fail if the migrations do not lead to the tables of the code."
 )
 @state_dir_option
 def command(*, check: bool, state_dir: Path) -> None:
-    """Bring the database to this version's level; any number of processes may do so at once.
+    """Migrate the database to this version. Any number of processes may run this at once.
 
-    Creates the two logins of run time too, where they are missing.
+    Creates the two run-time logins if they are missing.
     """
     if check:
         _check()

@@ -19,13 +19,13 @@ Change = Callable[[Schedule], None]
 
 @click.group("schedules")
 def command() -> None:
-    """List, pause and resume what runs by the clock."""
+    """List, pause and resume schedules."""
 
 
 @command.command("list")
 @state_dir_option
 def list_command(state_dir: Path) -> None:
-    """Show every schedule: when it fires, when it fired last, and whether it is paused."""
+    """List every schedule with its last and next firing and whether it is paused."""
     for schedule in asyncio.run(_change(find_settings(state_dir), (), None)):
         click.echo(_line(schedule))
 
@@ -34,7 +34,7 @@ def list_command(state_dir: Path) -> None:
 @click.argument("names", nargs=-1, required=True)
 @state_dir_option
 def pause_command(names: tuple[str, ...], state_dir: Path) -> None:
-    """Stop firing schedules, by name or id, until they are resumed."""
+    """Pause schedules, by name or id, until they are resumed."""
     _apply(names, state_dir, pause)
 
 
@@ -42,7 +42,7 @@ def pause_command(names: tuple[str, ...], state_dir: Path) -> None:
 @click.argument("names", nargs=-1, required=True)
 @state_dir_option
 def resume_command(names: tuple[str, ...], state_dir: Path) -> None:
-    """Fire schedules again, by name or id; firings during the pause are not made up for."""
+    """Resume schedules, by name or id. Firings during the pause are skipped."""
     _apply(names, state_dir, lambda schedule: resume(schedule, utc_now()))
 
 

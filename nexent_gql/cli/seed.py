@@ -19,7 +19,7 @@ DEFAULT_OPENAI_MODEL = "gpt-4o-mini"
 @click.command("seed")
 @state_dir_option
 def command(state_dir: Path) -> None:
-    """Make the demo user, a model and two agents; what is there already stays."""
+    """Create the demo user, a model and two agents. Existing ones are kept."""
     settings = find_settings(state_dir)
     asyncio.run(seed(settings))
     click.echo("the demo tenant has a user, a model and agents")

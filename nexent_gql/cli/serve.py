@@ -25,8 +25,14 @@ _OTHER_DESCRIPTORS = 500  # of files and of connections to databases
 
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65_535), help="Port; 0: any.")
-@click.option("--prepare", is_flag=True, help="First do what `migrate` and `seed` do.")
+@click.option(
+    "--port",
+    default=DEFAULT_PORT,
+    show_default=True,
+    type=click.IntRange(0, 65_535),
+    help="Port. 0 means any free port.",
+)
+@click.option("--prepare", is_flag=True, help="Run `migrate` and `seed` first.")
 @click.option(LIFELINE, is_flag=True, hidden=True)
 def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
     """Serve the API over HTTP and WebSocket until SIGTERM."""

@@ -24,7 +24,7 @@ state_dir_option = click.option(
     envvar="NEXENT_STATE_DIR",
     default=DEFAULT_STATE_DIR,
     show_default=True,
-    help="Where `up` keeps its data.",
+    help="Folder in which `up` keeps its data.",
 )
 
 

@@ -13,7 +13,7 @@ from nexent_gql.settings import Settings
 
 @click.command("token")
 @state_dir_option
-@click.option("--ttl-s", default=3_600, show_default=True, type=click.IntRange(1, 86_400), help="Seconds it is valid.")
+@click.option("--ttl-s", default=3_600, show_default=True, type=click.IntRange(1, 86_400), help="Lifetime in seconds.")
 def command(state_dir: Path, ttl_s: int) -> None:
     """Print a bearer token of the demo user."""
     click.echo(asyncio.run(_token(find_settings(state_dir), ttl_s)))

@@ -37,10 +37,10 @@ class _Stop(BaseException):
 @click.option(
     "--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(1, 65_535), help="Port of the API."
 )
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Number of worker processes.")
 @state_dir_option
 def command(host: str, port: int, workers: int, state_dir: Path) -> None:
-    """Start everything on this machine; Ctrl-C stops all of it and keeps the data."""
+    """Start engines, API and workers on this machine. Ctrl-C stops them and keeps the data."""
     state_dir = state_dir.absolute()
     lock = StateLock(state_dir)
     try:
