@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Select, desc, tuple_
+from sqlalchemy import Select, desc, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
@@ -13,6 +13,11 @@ from nexent_gql.db.base import TenantRow
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, page_of
 
 Row = TypeVar("Row", bound=TenantRow)
+
+
+async def count_rows(session: AsyncSession, query: Select[Row]) -> int:
+    """Count the rows of `query`."""
+    return (await session.execute(select(func.count()).select_from(query.subquery()))).scalar_one()
 
 
 async def newest_first(session: AsyncSession, query: Select[Row], table: type[Row], page: PageRequest) -> Page[Row]:

@@ -10,6 +10,7 @@ import regex
 from nexent_gql.kernel.errors import InvalidInputError
 
 Path = tuple[str, ...]
+MAX_SEARCH_CHARS = 200
 _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Zs", "Zl", "Zp"})
 _BREAKS_A_LINE = frozenset({"Cc", "Zl", "Zp"})
 _TURNS_TEXT_ROUND = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -53,6 +54,15 @@ def optional_text(text: str | None, *path: str, max_chars: int) -> str | None:
     if text is None or not text.strip():
         return None
     return required_text(text, *path, max_chars=max_chars)
+
+
+def search_text(search: str | None) -> str | None:
+    """Return the text of a list's `search` argument; None when it is missing or blank.
+
+    Raises:
+        InvalidInputError: More than 200 characters, or it holds NUL or half of a surrogate pair.
+    """
+    return optional_text(search, "search", max_chars=MAX_SEARCH_CHARS)
 
 
 def visible_line(text: str, *, max_chars: int) -> str:

@@ -7,11 +7,12 @@ import pytest
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.tables import Agent
-from nexent_gql.domains.conversations.service import MAX_COMMENT_CHARS, MAX_SEARCH_CHARS, MAX_TITLE_CHARS
+from nexent_gql.domains.conversations.service import MAX_COMMENT_CHARS, MAX_TITLE_CHARS
 from nexent_gql.domains.conversations.tables import Conversation, Message
 from nexent_gql.domains.runs.tables import Run
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
+from nexent_gql.kernel.text import MAX_SEARCH_CHARS
 from tests.support.chat import Chat, id_of, open_chat
 from tests.support.direct_graphql import Data
 from tests.support.factory import Factory

@@ -56,14 +56,15 @@ async def leaks(database: Database, repository: type, mine: UUID, rows: Rows) ->
     found: list[str] = []
     bound_to = {"owner_id": rows["conversation"]["owner_id"]} if _is_of_owner(repository) else {}
     for name, query in queries(repository).items():
-        for arguments in _arguments(query, rows):
-            try:
-                async with database.transaction(mine) as session:
-                    answer = await query(repository(session, mine, **bound_to), **arguments)
-            except (DomainError, NoResultFound):
-                continue
-            if not _is_nothing(answer):
-                found.append(f"{repository.__name__}.{name}({dict(arguments)}) gave {answer!r}")
+        async with database.transaction(mine) as session:
+            bound = repository(session, mine, **bound_to)
+            for arguments in _arguments(query, rows):
+                try:
+                    answer = await query(bound, **arguments)
+                except (DomainError, NoResultFound):
+                    continue
+                if not _is_nothing(answer):
+                    found.append(f"{repository.__name__}.{name}({dict(arguments)}) gave {answer!r}")
     return found
 
 

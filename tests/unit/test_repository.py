@@ -5,10 +5,9 @@ import json
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from statistics import median
-from typing import TypedDict, cast
+from typing import cast
 from zipfile import ZipFile
 
 import pytest
@@ -25,22 +24,12 @@ MOST_LINES_OF_A_FUNCTION = 50
 MEDIAN_LINES_OF_A_FILE = 100
 
 
-class Contract(TypedDict):
-    name: str
-    type: str
-    protected_modules: list[str]
-
-
 def lock_ids(path: Path) -> str:
     return path.stem
 
 
 def lines_of(path: Path) -> int:
     return len(path.read_text().splitlines())
-
-
-def contracts() -> list[Contract]:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 
 
 def make(*arguments: str) -> str:
@@ -124,15 +113,16 @@ def test_the_bootstrap_is_readable_by_python_3_6() -> None:
         ast.parse((ROOT / "scripts" / name).read_text(), feature_version=(3, 6))
 
 
-def test_every_domain_has_a_contract_for_its_repository() -> None:
-    repositories = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for path in (ROOT / "nexent_gql" / "domains").glob("*/repository.py")
-    }
-    protected = {
-        name for contract in contracts() if contract["type"] == "protected" for name in contract["protected_modules"]
-    }
-    assert repositories - protected == set()
+def test_a_repository_is_imported_by_its_own_domain_alone() -> None:
+    foreign = [
+        f"{path.relative_to(ROOT)}: {node.module}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        and (domain := re.fullmatch(r"nexent_gql\.domains\.(\w+)\.repository", node.module or ""))
+        and ROOT / "nexent_gql" / "domains" / domain[1] not in path.parents
+    ]
+    assert foreign == []
 
 
 def test_files_are_short() -> None:

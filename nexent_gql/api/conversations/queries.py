@@ -10,8 +10,8 @@ from nexent_gql.api.conversations.types import Conversation, Message
 from nexent_gql.api.conversations.values import ConversationOrderField, OrderDirection
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, connection, page_request, parse_id
-from nexent_gql.domains.conversations.service import MAX_SEARCH_CHARS
 from nexent_gql.kernel.page import BY_ACTIVITY, BY_CREATION
+from nexent_gql.kernel.text import MAX_SEARCH_CHARS
 
 ConversationId = Annotated[strawberry.ID, strawberry.argument(description="The id of a Conversation.")]
 MessageId = Annotated[strawberry.ID, strawberry.argument(description="The id of a Message.")]

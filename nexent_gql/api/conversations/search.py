@@ -11,9 +11,9 @@ from nexent_gql.api.conversations.types import Conversation, Message
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import After, First, page_request
 from nexent_gql.domains.conversations import service
-from nexent_gql.domains.conversations.service import MAX_SEARCH_CHARS
 from nexent_gql.domains.conversations.snippets import MAX_SNIPPET_CHARS, Snippet
 from nexent_gql.kernel.page import Page
+from nexent_gql.kernel.text import MAX_SEARCH_CHARS
 
 Query = Annotated[
     str,

@@ -51,7 +51,7 @@ class Demo:
             await self.models.ensure(actor, GIVEN_MODEL_NAME, given)
         elif await self.models.count(actor) == 0:
             await self.models.ensure(actor, OFFLINE_MODEL_NAME, _OFFLINE)
-        known = await self.agents.names_ever(actor, [draft.name for draft in _AGENTS])
+        known = await self.agents.used_names(actor, [draft.name for draft in _AGENTS])
         for draft in _AGENTS:
             if draft.name not in known:
                 await self.agents.create(actor, draft)

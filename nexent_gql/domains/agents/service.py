@@ -20,10 +20,9 @@ from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.patch import Unset
 from nexent_gql.kernel.principal import Principal, Role
-from nexent_gql.kernel.text import optional_text
+from nexent_gql.kernel.text import search_text
 from nexent_gql.ports.tools import OfferedTool
 
-MAX_SEARCH_CHARS = 200
 _MAX_USERS_SHOWN = 20
 
 
@@ -151,7 +150,7 @@ class AgentService:
         Raises:
             InvalidInputError: `search` has more than 200 characters, or some that no name can have.
         """
-        part = _part_of_name(search)
+        part = search_text(search)
         async with self._db.read(actor.tenant_id) as session:
             return await AgentRepository(session, actor.tenant_id).page(page, part)
 
@@ -161,7 +160,7 @@ class AgentService:
         Raises:
             InvalidInputError: As there.
         """
-        part = _part_of_name(search)
+        part = search_text(search)
         async with self._db.read(actor.tenant_id) as session:
             return await AgentRepository(session, actor.tenant_id).count(part)
 
@@ -170,10 +169,10 @@ class AgentService:
         async with self._db.read(actor.tenant_id) as session:
             return await AgentRepository(session, actor.tenant_id).using_model(model_id, _MAX_USERS_SHOWN)
 
-    async def names_ever(self, actor: Principal, names: Sequence[str]) -> set[str]:
+    async def used_names(self, actor: Principal, names: Sequence[str]) -> set[str]:
         """Return those of `names` that an agent of the tenant has, or a deleted one had."""
         async with self._db.read(actor.tenant_id) as session:
-            return await AgentRepository(session, actor.tenant_id).names_ever(names)
+            return await AgentRepository(session, actor.tenant_id).used_names(names)
 
     def builtin_tools(self, agent: Agent) -> tuple[OfferedTool, ...] | None:
         """Return an agent's tools when all of them are built in; None when providers have to be asked."""
@@ -205,7 +204,3 @@ def _violations(name: object, model_id: object) -> dict[str, DomainError]:
     if isinstance(model_id, UUID):
         errors["fk_agent_tenant_id_model_id"] = ChatModelNotFoundError(model_id)
     return errors
-
-
-def _part_of_name(search: str | None) -> str | None:
-    return optional_text(search, "search", max_chars=MAX_SEARCH_CHARS)

@@ -6,13 +6,12 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Select, delete, desc, func, select, text, true, tuple_
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col
 
 from nexent_gql.db.paging import keyset_page
-from nexent_gql.db.search import contains_folded
+from nexent_gql.db.repository import OwnerRepository
 from nexent_gql.domains.conversations import events
 from nexent_gql.domains.conversations.search import search_vector
 from nexent_gql.domains.conversations.tables import (
@@ -76,17 +75,8 @@ _APPEND_EVENTS_TEMPLATE = """
 _APPEND_EVENTS = text(_APPEND_EVENTS_TEMPLATE.format(notify=NOTIFY_READERS))
 
 
-class ConversationRepository:
-    """Reads and writes the conversations of one owner; every query names the tenant and the owner."""
-
-    def __init__(self, session: AsyncSession, tenant_id: UUID, owner_id: UUID) -> None:
-        self._session = session
-        self._tenant_id = tenant_id
-        self._owner_id = owner_id
-
-    def add(self, row: Conversation | Message) -> None:
-        """Insert on flush."""
-        self._session.add(row)
+class ConversationRepository(OwnerRepository[Conversation], table=Conversation, search_key="title_key"):
+    """The conversations of one owner and their messages; every query names the tenant and the owner."""
 
     def index(self, message: Message) -> None:
         """Let searches find a new message, on flush."""
@@ -101,27 +91,14 @@ class ConversationRepository:
                 )
             )
 
-    async def get(self, conversation_id: UUID, *, lock: bool = False) -> Conversation | None:
-        """Return a conversation; `lock` holds it until the transaction ends."""
-        query = self._conversations().where(col(Conversation.id) == conversation_id)
-        return (await self._session.scalars(query.with_for_update() if lock else query)).one_or_none()
-
-    async def get_many(self, ids: Sequence[UUID]) -> list[Conversation]:
-        """Return those of `ids` that exist, in any order."""
-        query = self._conversations().where(col(Conversation.id).in_(ids))
-        return list((await self._session.scalars(query)).all())
-
-    async def page(self, page: PageRequest, search: str | None, *, ascending: bool = False) -> Page[Conversation]:
+    async def page(
+        self, page: PageRequest, search: str | None = None, *, ascending: bool = False
+    ) -> Page[Conversation]:
         """Return conversations in the order of `page`; `search` is part of the title."""
-        query = _titled(self._conversations(), search)
         time_of = _last_activity if page.order == BY_ACTIVITY else _creation
         at = col(Conversation.updated_at if page.order == BY_ACTIVITY else Conversation.created_at)
+        query = self._matching(search)
         return await keyset_page(self._session, query, Conversation, page, at=at, time_of=time_of, ascending=ascending)
-
-    async def count(self, search: str | None) -> int:
-        """Count what `page` would go through."""
-        matching = _titled(self._conversations(), search).subquery()
-        return (await self._session.execute(select(func.count()).select_from(matching))).scalar_one()
 
     async def run_ids(self, conversation_id: UUID) -> list[UUID]:
         """Return the runs of a conversation's answers, in any order."""
@@ -276,11 +253,6 @@ class ConversationRepository:
             query = query.where(place < (page.before.at, page.before.id))
         return query
 
-    def _conversations(self) -> Select[Conversation]:
-        return select(Conversation).where(
-            col(Conversation.tenant_id) == self._tenant_id, col(Conversation.owner_id) == self._owner_id
-        )
-
     def _owned(self) -> Select[UUID]:
         return select(col(Conversation.id)).where(
             col(Conversation.tenant_id) == self._tenant_id, col(Conversation.owner_id) == self._owner_id
@@ -290,10 +262,6 @@ class ConversationRepository:
         return select(Message).where(
             col(Message.tenant_id) == self._tenant_id, col(Message.conversation_id).in_(self._owned())
         )
-
-
-def _titled(query: Select[Conversation], search: str | None) -> Select[Conversation]:
-    return query.where(contains_folded(col(Conversation.title_key), search)) if search else query
 
 
 def _ordered(query: Select[Message], table: type[Message], page: PageRequest) -> Select[Message]:

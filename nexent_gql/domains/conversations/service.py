@@ -23,12 +23,11 @@ from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.kernel.search import QueryTerm, query_terms
-from nexent_gql.kernel.text import optional_text, required_text, single_line
+from nexent_gql.kernel.text import MAX_SEARCH_CHARS, optional_text, required_text, search_text, single_line
 from nexent_gql.ports.events import FORGOTTEN, Stored
 
 MAX_TITLE_CHARS = 200
 MAX_COMMENT_CHARS = 2_000
-MAX_SEARCH_CHARS = MAX_TITLE_CHARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class ConversationService:
         Raises:
             InvalidInputError: `search` is too long, or has characters that no title can have.
         """
-        part = _part_of_title(search)
+        part = search_text(search)
         async with self._db.read(actor.tenant_id) as session:
             repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
             return await repository.page(page, part, ascending=ascending)
@@ -104,7 +103,7 @@ class ConversationService:
         Raises:
             InvalidInputError: As there.
         """
-        part = _part_of_title(search)
+        part = search_text(search)
         async with self._db.read(actor.tenant_id) as session:
             return await ConversationRepository(session, actor.tenant_id, actor.user_id).count(part)
 
@@ -277,10 +276,6 @@ class ConversationService:
         if conversation is None or conversation.owner_id != actor.user_id:
             raise MessageNotFoundError(message_id)
         return message, conversation
-
-
-def _part_of_title(search: str | None) -> str | None:
-    return optional_text(search, "search", max_chars=MAX_SEARCH_CHARS)
 
 
 def _terms(query: str) -> list[QueryTerm]:

@@ -2,20 +2,18 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import DateTime, Select, case, delete, desc, func, literal, or_, select, tuple_, update
+from sqlalchemy import DateTime, Select, case, delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
+from nexent_gql.db.paging import count_rows, newest_first
 from nexent_gql.domains.identity.tables import ApiKey, AuthSession, SignInThrottle, Tenant, UserAccount
-from nexent_gql.kernel.page import Cursor, Page, PageRequest, page_of
+from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Role
 
-R = TypeVar("R", UserAccount, ApiKey, AuthSession)
 _PURGED_AT_ONCE = 100
 _ASKED_AT_ONCE = 5_000
 
@@ -59,13 +57,11 @@ class IdentityRepository:
 
     async def page_of_users(self, page: PageRequest) -> Page[UserAccount]:
         """Return users, active or not, newest first."""
-        query = _keyset(self._users(), col(UserAccount.created_at), col(UserAccount.id), page)
-        rows = (await self._session.scalars(query)).all()
-        return page_of(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+        return await newest_first(self._session, self._users(), UserAccount, page)
 
     async def count_users(self) -> int:
         """Count users, active or not."""
-        return await self._count(self._users())
+        return await count_rows(self._session, self._users())
 
     async def has_other_owner(self, user_id: UUID) -> bool:
         """Whether an active owner remains without `user_id`."""
@@ -114,15 +110,11 @@ class IdentityRepository:
 
     async def page_of_sessions(self, user_id: UUID, page: PageRequest, now: datetime) -> Page[AuthSession]:
         """Return the sessions of a user that go on, newest first."""
-        query = self._live_sessions(user_id, now)
-        rows = (
-            await self._session.scalars(_keyset(query, col(AuthSession.created_at), col(AuthSession.id), page))
-        ).all()
-        return page_of(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+        return await newest_first(self._session, self._live_sessions(user_id, now), AuthSession, page)
 
     async def count_sessions(self, user_id: UUID, now: datetime) -> int:
         """Count what `page_of_sessions` goes through."""
-        return await self._count(self._live_sessions(user_id, now))
+        return await count_rows(self._session, self._live_sessions(user_id, now))
 
     async def sessions(self, user_id: UUID, ids: Sequence[UUID], now: datetime) -> list[AuthSession]:
         """Return those of `ids` that are sessions of a user and go on, in any order."""
@@ -147,19 +139,17 @@ class IdentityRepository:
 
     async def page_of_api_keys(self, owner_id: UUID | None, page: PageRequest) -> Page[ApiKey]:
         """Return keys, revoked and expired ones too, newest first."""
-        query = _keyset(self._api_keys(owner_id), col(ApiKey.created_at), col(ApiKey.id), page)
-        rows = (await self._session.scalars(query)).all()
-        return page_of(rows, page, lambda row: Cursor(at=row.created_at, id=row.id))
+        return await newest_first(self._session, self._api_keys(owner_id), ApiKey, page)
 
     async def count_api_keys(self, owner_id: UUID | None) -> int:
         """Count what `page_of_api_keys` goes through."""
-        return await self._count(self._api_keys(owner_id))
+        return await count_rows(self._session, self._api_keys(owner_id))
 
     async def count_valid_api_keys(self, owner_id: UUID, now: datetime) -> int:
         """Count keys that are neither revoked nor expired."""
         ends = col(ApiKey.expires_at)
         valid = self._api_keys(owner_id).where(col(ApiKey.revoked_at).is_(None), or_(ends.is_(None), ends > now))
-        return await self._count(valid)
+        return await count_rows(self._session, valid)
 
     async def revoke_api_keys(self, owner_id: UUID, now: datetime) -> None:
         """Revoke all keys of a user."""
@@ -185,19 +175,6 @@ class IdentityRepository:
     def _api_keys(self, owner_id: UUID | None) -> Select[ApiKey]:
         query = select(ApiKey).where(col(ApiKey.tenant_id) == self._tenant_id)
         return query if owner_id is None else query.where(col(ApiKey.user_id) == owner_id)
-
-    async def _count(self, query: Select[R]) -> int:
-        return (await self._session.execute(select(func.count()).select_from(query.subquery()))).scalar_one()
-
-
-def _keyset(query: Select[R], at: Mapped[datetime], id_: Mapped[UUID], page: PageRequest) -> Select[R]:
-    """Read one row more than the page has, newest first, or oldest first when going backward."""
-    if page.after is not None:
-        query = query.where(tuple_(at, id_) < (page.after.at, page.after.id))
-    if page.before is not None:
-        query = query.where(tuple_(at, id_) > (page.before.at, page.before.id))
-    query = query.order_by(at, id_) if page.backward else query.order_by(desc(at), desc(id_))
-    return query.limit(page.size + 1)
 
 
 def _live_sessions(ids: Sequence[UUID], now: datetime) -> Select[UUID, str]:

@@ -20,7 +20,7 @@ from nexent_gql.domains.runs.errors import RunDeadlineError, WorkerLostError
 from nexent_gql.domains.runs.execution import Execution
 from nexent_gql.domains.runs.history import turn_of
 from nexent_gql.domains.runs.jobs import ExecuteRun, GenerateTitle
-from nexent_gql.domains.runs.repository import RunRepository
+from nexent_gql.domains.runs.repository import RunRepository, TenantRunRepository
 from nexent_gql.domains.runs.spec import frozen_tools
 from nexent_gql.domains.runs.stopping import close_run
 from nexent_gql.domains.runs.tables import Run, RunStatus
@@ -118,7 +118,7 @@ class RunExecutor:
         """Say that the run is under way, and read what it needs; None when there is nothing to do any more."""
         run_id, conversation_id = work.run_id, work.conversation_id
         async with lease.transaction() as session:
-            repository = RunRepository(session, lease.tenant_id, None)
+            repository = TenantRunRepository(session, lease.tenant_id)
             run = await repository.get(run_id)
             if run is None or run.finished_at is not None:
                 return None

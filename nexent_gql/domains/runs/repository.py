@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Select, select, text
 from sqlmodel import col
 
-from nexent_gql.db.paging import newest_first
+from nexent_gql.db.paging import count_rows
+from nexent_gql.db.repository import OwnerRepository, TenantRepository
 from nexent_gql.domains.runs.tables import Run, RunArchive, RunStatus
 from nexent_gql.kernel.page import Page, PageRequest
 
@@ -33,47 +33,26 @@ class RunFilter:
     status: RunStatus | None = None
 
 
-class RunRepository:
-    """Reads and writes the runs of one owner; every query names the tenant and the owner.
-
-    Args:
-        session: An open transaction.
-        tenant_id: The tenant.
-        owner_id: The owner. None is for workers, who know a run by its job and not yet whose it is.
-    """
-
-    def __init__(self, session: AsyncSession, tenant_id: UUID, owner_id: UUID | None) -> None:
-        self._session = session
-        self._tenant_id = tenant_id
-        self._owner_id = owner_id
-
-    def add(self, row: Run | RunArchive) -> None:
-        """Insert or update on flush."""
-        self._session.add(row)
-
-    async def get(self, run_id: UUID, *, lock: bool = False) -> Run | None:
-        """Return a run; `lock` holds it until the transaction ends."""
-        query = self._runs().where(col(Run.id) == run_id)
-        return (await self._session.scalars(query.with_for_update() if lock else query)).one_or_none()
+class TenantRunRepository(TenantRepository[Run], table=Run):
+    """The runs of all owners, for workers: they know a run by its job, not by its owner."""
 
     async def begin(self, run_id: UUID, attempt: int, now: datetime) -> bool:
-        """Say that an attempt has begun; False when there is nothing to do any more."""
+        """Record that an attempt began; False when the run is finished or gone."""
         values = {"tenant": self._tenant_id, "run": run_id, "attempt": attempt, "now": now}
         return (await self._session.execute(_BEGIN, values)).first() is not None
 
-    async def get_many(self, ids: Sequence[UUID]) -> list[Run]:
-        """Return those of `ids` that exist, in any order."""
-        query = self._runs().where(col(Run.id).in_(ids))
-        return list((await self._session.scalars(query)).all())
+
+class RunRepository(OwnerRepository[Run], table=Run):
+    """The runs of one owner."""
 
     async def by_client_id(self, client_id: str) -> Run | None:
-        """Return the run that was asked for under `client_id`."""
-        query = self._runs().where(col(Run.client_id) == client_id)
+        """Return the run that was started with `client_id`."""
+        query = self._scope().where(col(Run.client_id) == client_id)
         return (await self._session.scalars(query)).one_or_none()
 
     async def active(self, conversation_id: UUID) -> list[Run]:
         """Return the conversation's runs that have not ended, oldest first."""
-        query = self._runs().where(col(Run.conversation_id) == conversation_id, col(Run.finished_at).is_(None))
+        query = self._scope().where(col(Run.conversation_id) == conversation_id, col(Run.finished_at).is_(None))
         return list((await self._session.scalars(query.order_by(col(Run.created_at), col(Run.id)))).all())
 
     async def count_active(self) -> int:
@@ -85,28 +64,22 @@ class RunRepository:
         values = {"tenant": self._tenant_id, "owner": self._owner_id, "conversations": list(conversation_ids)}
         return list((await self._session.scalars(select(Run).from_statement(_LATEST), values)).all())
 
-    async def page(self, page: PageRequest, which: RunFilter) -> Page[Run]:
+    async def page_filtered(self, page: PageRequest, which: RunFilter) -> Page[Run]:
         """Return runs, newest first."""
-        query = self._filtered(which)
-        return await newest_first(self._session, query, Run, page)
+        return await self._page(self._filtered(which), page)
 
-    async def count(self, which: RunFilter) -> int:
-        """Count what `page` would go through."""
-        matching = self._filtered(which).subquery()
-        return (await self._session.execute(select(func.count()).select_from(matching))).scalar_one()
+    async def count_filtered(self, which: RunFilter) -> int:
+        """Count the runs that `page_filtered` goes through."""
+        return await count_rows(self._session, self._filtered(which))
 
     async def archive(self, run_id: UUID) -> RunArchive | None:
         """Return the events of a finished run."""
-        mine = self._runs().where(col(Run.id) == run_id).with_only_columns(col(Run.id))
+        mine = self._scope().where(col(Run.id) == run_id).with_only_columns(col(Run.id))
         query = select(RunArchive).where(col(RunArchive.tenant_id) == self._tenant_id, col(RunArchive.run_id).in_(mine))
         return (await self._session.scalars(query)).one_or_none()
 
-    def _runs(self) -> Select[Run]:
-        query = select(Run).where(col(Run.tenant_id) == self._tenant_id)
-        return query if self._owner_id is None else query.where(col(Run.owner_id) == self._owner_id)
-
     def _filtered(self, which: RunFilter) -> Select[Run]:
-        query = self._runs()
+        query = self._scope()
         if which.conversation_id is not None:
             query = query.where(col(Run.conversation_id) == which.conversation_id)
         if which.status is not None:

@@ -57,12 +57,12 @@ class RunService:
     async def list_own(self, actor: Principal, page: PageRequest, which: RunFilter) -> Page[Run]:
         """Page through the caller's runs, newest first."""
         async with self._db.read(actor.tenant_id) as session:
-            return await RunRepository(session, actor.tenant_id, actor.user_id).page(page, which)
+            return await RunRepository(session, actor.tenant_id, actor.user_id).page_filtered(page, which)
 
     async def count_own(self, actor: Principal, which: RunFilter) -> int:
         """Count the caller's runs."""
         async with self._db.read(actor.tenant_id) as session:
-            return await RunRepository(session, actor.tenant_id, actor.user_id).count(which)
+            return await RunRepository(session, actor.tenant_id, actor.user_id).count_filtered(which)
 
     async def latest(self, actor: Principal, conversation_ids: Sequence[UUID]) -> list[Run]:
         """Return the newest run of each conversation where the caller has any."""

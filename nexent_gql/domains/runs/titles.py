@@ -12,7 +12,7 @@ from nexent_gql.domains.conversations.tables import TitleSource
 from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.runs.jobs import GenerateTitle
-from nexent_gql.domains.runs.repository import RunRepository
+from nexent_gql.domains.runs.repository import TenantRunRepository
 from nexent_gql.domains.runs.title_text import first_words, title_of
 from nexent_gql.jobs.lease import Lease
 from nexent_gql.jobs.registry import JobHandler
@@ -140,7 +140,7 @@ class TitleWriter:
 
 async def _first_exchange(session: AsyncSession, tenant_id: UUID, work: GenerateTitle) -> _FirstExchange | None:
     """Return what there is to name; None when there is nothing, or it has a title."""
-    run = await RunRepository(session, tenant_id, None).get(work.run_id)
+    run = await TenantRunRepository(session, tenant_id).get(work.run_id)
     if run is None:
         return None
     writer = ConversationWriter(session, tenant_id, run.owner_id)

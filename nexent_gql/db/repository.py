@@ -1,0 +1,114 @@
+"""The queries that every repository has, bound to one tenant, or to one owner within it."""
+
+from collections.abc import Collection
+from typing import Any, ClassVar, Generic, TypeVar, cast
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped
+from sqlmodel import col
+
+from nexent_gql.db.base import Table, TenantRow
+from nexent_gql.db.paging import count_rows, newest_first
+from nexent_gql.db.search import contains_folded
+from nexent_gql.kernel.page import Page, PageRequest
+
+T = TypeVar("T", bound=TenantRow)
+
+
+class TenantRepository(Generic[T]):
+    """Reads and writes rows of one table within a tenant; every query names the tenant, as the policies do.
+
+    A subclass names its table: `class AgentRepository(TenantRepository[Agent], table=Agent)`. The statement of `get` is
+    built once for each class: building it takes longer than all else that SQLAlchemy does for it.
+
+    Class arguments:
+        table: The table.
+        where: What must also hold for a row that `get`, `page` or `count` returns.
+        search_key: The folded text in which `page` and `count` search; see `db.search`.
+    """
+
+    _table: ClassVar[type[TenantRow]]
+    _where: ClassVar[tuple[ColumnElement[bool], ...]]
+    _search_key: ClassVar[str | None]
+    _get: ClassVar[Select[Any]]
+
+    def __init_subclass__(
+        cls,
+        *,
+        table: type[TenantRow] | None = None,
+        where: tuple[ColumnElement[bool], ...] = (),
+        search_key: str | None = None,
+    ) -> None:
+        if table is None:
+            return  # a subclass that adds queries for the same table, or for any
+        cls._table, cls._where, cls._search_key = table, where, search_key
+        in_tenant = col(table.tenant_id) == bindparam("tenant")
+        cls._get = select(table).where(in_tenant, col(table.id) == bindparam("wanted"), *where)
+
+    def __init__(self, session: AsyncSession, tenant_id: UUID) -> None:
+        self._session = session
+        self._tenant_id = tenant_id
+        self._parameters = {"tenant": tenant_id}
+
+    def add(self, row: Table) -> None:
+        """Insert or update on flush."""
+        self._session.add(row)
+
+    async def get(self, id_: UUID, *, lock: bool = False) -> T | None:
+        """Return a row; `lock` locks it until the transaction ends."""
+        query = cast("Select[T]", self._get.with_for_update() if lock else self._get)
+        return (await self._session.scalars(query, {**self._parameters, "wanted": id_})).one_or_none()
+
+    async def get_many(self, ids: Collection[UUID]) -> list[T]:
+        """Return those of `ids` that exist, in any order; also rows that `where` keeps from `get`."""
+        return list((await self._session.scalars(self._scope().where(col(self._table.id).in_(ids)))).all())
+
+    async def page(self, page: PageRequest, search: str | None = None) -> Page[T]:
+        """Return rows, newest first; `search` is part of the searched text, in any case."""
+        return await self._page(self._matching(search), page)
+
+    async def count(self, search: str | None = None) -> int:
+        """Count the rows that `page` goes through."""
+        return await count_rows(self._session, self._matching(search))
+
+    def _scope(self) -> Select[T]:
+        """Select all rows that this repository may see."""
+        return cast("Select[T]", select(self._table)).where(col(self._table.tenant_id) == self._tenant_id)
+
+    def _matching(self, search: str | None) -> Select[T]:
+        query = self._scope().where(*self._where)
+        if not search or self._search_key is None:
+            return query
+        return query.where(contains_folded(col(getattr(self._table, self._search_key)), search))
+
+    async def _page(self, query: Select[T], page: PageRequest) -> Page[T]:
+        return await newest_first(self._session, query, cast("type[T]", self._table), page)
+
+
+class OwnerRepository(TenantRepository[T]):
+    """Reads and writes rows of one user, by the table's `owner_id`; every query names the tenant and the owner."""
+
+    def __init_subclass__(
+        cls,
+        *,
+        table: type[TenantRow] | None = None,
+        where: tuple[ColumnElement[bool], ...] = (),
+        search_key: str | None = None,
+    ) -> None:
+        super().__init_subclass__(table=table, where=where, search_key=search_key)
+        if table is not None:
+            cls._get = cls._get.where(_owner_of(table) == bindparam("owner"))
+
+    def __init__(self, session: AsyncSession, tenant_id: UUID, owner_id: UUID) -> None:
+        super().__init__(session, tenant_id)
+        self._owner_id = owner_id
+        self._parameters["owner"] = owner_id
+
+    def _scope(self) -> Select[T]:
+        return super()._scope().where(_owner_of(self._table) == self._owner_id)
+
+
+def _owner_of(table: type[TenantRow]) -> Mapped[UUID]:
+    return col(cast("Any", table).owner_id)
