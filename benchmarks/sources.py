@@ -10,9 +10,9 @@ from uuid import UUID
 
 from benchmarks.house import House
 from nexent_gql.adapters.redis_client import RedisCommands
-from nexent_gql.adapters.redis_pipe import RedisPipe
+from nexent_gql.adapters.redis_connection import RedisConnection
+from nexent_gql.adapters.redis_multiplexer import RedisMultiplexer
 from nexent_gql.adapters.redis_scripts import APPEND
-from nexent_gql.adapters.redis_wire import RedisWire
 from nexent_gql.domains.runs import events
 from nexent_gql.kernel.json import dumps
 from nexent_gql.ports.events import Entry, EventLog
@@ -86,14 +86,14 @@ class PushSource:
 class HastyCommands(RedisCommands):
     """Writes without waiting for answers: a writer that shares its core with Redis and all clients has to be cheap."""
 
-    def __init__(self, pipe: RedisPipe) -> None:
+    def __init__(self, pipe: RedisMultiplexer) -> None:
         """Begin without an error."""
         super().__init__(pipe)
         self.error: BaseException | None = None
 
     async def execute(self, *command: str | bytes | int) -> object:
         """Write a command; what goes wrong is kept in `error`."""
-        self._pipe.execute(*command).add_done_callback(self._note)
+        self._multiplexer.execute(*command).add_done_callback(self._note)
         return b"OK"
 
     def _note(self, answer: "asyncio.Future[object]") -> None:
@@ -108,10 +108,10 @@ async def hasty_commands(redis_url: str) -> AsyncGenerator[HastyCommands]:
         RedisError: Something that was written was refused; at the end.
     """
 
-    async def connect() -> RedisWire:
-        return await RedisWire.open(redis_url)
+    async def connect() -> RedisConnection:
+        return await RedisConnection.open(redis_url)
 
-    pipe = RedisPipe(connect, answer_timeout_s=_PATIENCE_S)
+    pipe = RedisMultiplexer(connect, answer_timeout_s=_PATIENCE_S)
     commands = HastyCommands(pipe)
     try:
         await pipe.execute("SCRIPT", "LOAD", APPEND.text)

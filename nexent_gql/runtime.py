@@ -22,7 +22,7 @@ from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
 from nexent_gql.adapters.process_pool import ChildProcessPool
-from nexent_gql.adapters.redis_client import RedisLink, open_redis
+from nexent_gql.adapters.redis_client import RedisClient, open_redis
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
 from nexent_gql.adapters.texts_near import NearTexts
 from nexent_gql.adapters.texts_redis import RedisTexts
@@ -73,7 +73,7 @@ class Runtime:
     """Ports, and the two links that adapters of other processes share."""
 
     db: Database
-    redis: RedisLink
+    redis: RedisClient
     log: EventLog
     wakeups: Wakeups
     budgets: Budgets
@@ -207,7 +207,7 @@ async def _require_safe_login(name: str, pool: AsyncEngine) -> None:
         _log.warning("runtime.login_not_checked", setting=name, error=type(error).__name__)
 
 
-def _texts(redis: RedisLink, settings: Settings) -> Texts:
+def _texts(redis: RedisClient, settings: Settings) -> Texts:
     kept = settings.api.documents
     far = RedisTexts(redis.commands, max_bytes=kept.automatic_bytes, ttl_s=kept.automatic_ttl_s)
     return NearTexts(far, kept.process_bytes)

@@ -17,7 +17,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from benchmarks.peers.server import serve
-from nexent_gql.adapters.redis_pipe import encode_command
+from nexent_gql.adapters.redis_multiplexer import encode_command
 
 
 class Hub(asyncio.Protocol):

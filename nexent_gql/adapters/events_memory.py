@@ -1,18 +1,18 @@
-"""The event log in this process's memory: for tests and for trying things out; nothing else sees it."""
+"""The event log in this process's memory, for tests."""
 
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from nexent_gql.adapters.events_queue import PushQueue
+from nexent_gql.adapters.push_queue import PushQueue
 from nexent_gql.ports.events import (
     ERASED_ATTEMPT,
-    FORGOTTEN,
+    UNKNOWN_TOPIC,
     Entry,
     LogLostError,
     StaleAttemptError,
-    Stored,
+    StoredEntries,
     Subscription,
 )
 
@@ -21,7 +21,7 @@ _NOMINAL_BYTES = 500
 
 @dataclass(slots=True)
 class _Topic:
-    """Entries in order; `first_attempt` is who claimed or wrote it when it was new."""
+    """Entries in order; `first_attempt` claimed or wrote the topic first."""
 
     first_attempt: int
     attempt: int
@@ -33,10 +33,10 @@ class _Topic:
 
 
 class MemoryEventLog:
-    """Keeps every topic until it is forgotten on purpose; see `EventLog`.
+    """Implements `EventLog`; topics are kept until `forget`.
 
     Args:
-        max_entries: How many entries a topic keeps; older ones are forgotten first.
+        max_entries: Entries that a topic keeps; the oldest are dropped first.
     """
 
     def __init__(self, *, max_entries: int = 50_000) -> None:
@@ -49,48 +49,48 @@ class MemoryEventLog:
         self._topics.pop(topic, None)
 
     def reader_count(self, topic: str) -> int:
-        """Tell how many listen to a topic."""
+        """Return the number of subscribers of a topic."""
         return len(self._readers.get(topic, ()))
 
     async def append(self, topic: str, attempt: int, entries: Sequence[Entry]) -> None:
         """Add entries; see `EventLog.append`."""
         if not entries:
             return
-        held = self._topics.get(topic)
-        ahead = entries[0].from_seq - 1
-        if held is not None and held.attempt > attempt:
+        stored = self._topics.get(topic)
+        previous_seq = entries[0].from_seq - 1
+        if stored is not None and stored.attempt > attempt:
             raise _stale(topic, attempt)
-        if held is None or held.attempt < attempt:
-            if ahead > 0:
+        if stored is None or stored.attempt < attempt:
+            if previous_seq > 0:
                 raise _lost(topic)
-            held = self._topics[topic] = _Topic(attempt, attempt)
-        elif ahead > held.last_seq:
+            stored = self._topics[topic] = _Topic(attempt, attempt)
+        elif previous_seq > stored.last_seq:
             raise _lost(topic)
-        fresh = [entry for entry in entries if entry.seq > held.last_seq]
-        held.entries += fresh
-        del held.entries[: -self._max_entries]
+        fresh = [entry for entry in entries if entry.seq > stored.last_seq]
+        stored.entries += fresh
+        del stored.entries[: -self._max_entries]
         for reader in self._readers.get(topic, ()) if fresh else ():
             reader.put(fresh, _NOMINAL_BYTES * len(fresh))
 
-    async def claim(self, topic: str, attempt: int) -> Stored:
-        """Refuse all lower attempts from now on; see `EventLog.claim`."""
-        held = self._topics.setdefault(topic, _Topic(attempt, attempt))
-        if held.attempt > attempt:
+    async def claim(self, topic: str, attempt: int) -> StoredEntries:
+        """Reject all lower attempts from now on; see `EventLog.claim`."""
+        stored = self._topics.setdefault(topic, _Topic(attempt, attempt))
+        if stored.attempt > attempt:
             raise _stale(topic, attempt)
-        held.attempt = attempt
+        stored.attempt = attempt
         return await self.read(topic, 0, self._max_entries)
 
-    async def read(self, topic: str, after: int, limit: int = 1_000) -> Stored:
-        """Return the entries behind `after`; see `EventLog.read`."""
-        held = self._topics.get(topic)
-        if held is None or (not held.entries and held.first_attempt > 1):
-            return FORGOTTEN
-        start = bisect_right(held.entries, after, key=lambda entry: entry.seq)
-        found = held.entries[start : start + limit]
-        return Stored(found, held.entries[0].from_seq if held.entries else 1, held.last_seq)
+    async def read(self, topic: str, after: int, limit: int = 1_000) -> StoredEntries:
+        """Return the entries after `after`; see `EventLog.read`."""
+        stored = self._topics.get(topic)
+        if stored is None or (not stored.entries and stored.first_attempt > 1):
+            return UNKNOWN_TOPIC
+        start = bisect_right(stored.entries, after, key=lambda entry: entry.seq)
+        page = stored.entries[start : start + limit]
+        return StoredEntries(page, stored.entries[0].from_seq if stored.entries else 1, stored.last_seq)
 
     async def erase(self, topic: str) -> None:
-        """Delete all entries and refuse all writers; see `EventLog.erase`."""
+        """Delete all entries and reject all writers; see `EventLog.erase`."""
         self._topics[topic] = _Topic(ERASED_ATTEMPT, ERASED_ATTEMPT)
         await self.notify_readers(topic)
 
@@ -101,7 +101,7 @@ class MemoryEventLog:
 
     @asynccontextmanager
     async def subscribe(self, topic: str) -> AsyncGenerator[Subscription]:
-        """Listen; see `EventLog.subscribe`."""
+        """Subscribe; see `EventLog.subscribe`."""
         reader = PushQueue()
         self._readers.setdefault(topic, {})[reader] = None
         try:
@@ -115,7 +115,7 @@ class MemoryEventLog:
 
 
 def _lost(topic: str) -> LogLostError:
-    return LogLostError("The event log has lost this topic; it has to be written anew.", topic=topic)
+    return LogLostError("The event log has lost this topic; it must be written again.", topic=topic)
 
 
 def _stale(topic: str, attempt: int) -> StaleAttemptError:

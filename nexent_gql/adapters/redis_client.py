@@ -1,4 +1,4 @@
-"""How this process talks to Redis: one connection for commands, one for all pushes, and a pool for arq."""
+"""The process's connections to Redis: one for commands, one for pub/sub, and a pool for arq."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,10 +10,10 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 
-from nexent_gql.adapters.redis_pipe import RedisPipe
-from nexent_gql.adapters.redis_push import RedisPush
+from nexent_gql.adapters.redis_connection import RedisConnection, connect_options
+from nexent_gql.adapters.redis_multiplexer import RedisMultiplexer
+from nexent_gql.adapters.redis_pubsub import RedisPubSub
 from nexent_gql.adapters.redis_scripts import Script
-from nexent_gql.adapters.redis_wire import RedisWire, connect_options
 from nexent_gql.kernel.errors import UnavailableError
 
 POOL_TIMEOUT_S = 2.0
@@ -22,10 +22,10 @@ MAX_POOL_CONNECTIONS = 16
 
 
 class _ReadTimeout(float):
-    """Seconds to wait for an answer; false, so that redis-py does not guard its writes with it too.
+    """Seconds to wait for a reply; false, so that redis-py does not apply it to writes too.
 
-    It does that by `asyncio.wait_for`, which swallows a cancellation now and then in Python 3.11: a cancelled
-    task would go on as if nothing had happened. Reads are guarded by `asyncio.timeout`, which does not.
+    For writes it uses `asyncio.wait_for`, which swallows a cancellation now and then in Python 3.11: a cancelled
+    task would continue as if nothing had happened. For reads it uses `asyncio.timeout`, which does not.
     """
 
     def __bool__(self) -> bool:
@@ -34,13 +34,13 @@ class _ReadTimeout(float):
 
 
 class RedisCommands:
-    """Commands that answer within seconds or fail as `UnavailableError`; a command may run twice.
+    """Runs commands that are answered within seconds or raise `UnavailableError`; a command may run twice.
 
-    None may block (no BLPOP, no XREAD BLOCK): they share one connection.
+    Blocking commands (BLPOP, XREAD BLOCK) are not allowed: all commands share one connection.
     """
 
-    def __init__(self, pipe: RedisPipe) -> None:
-        self._pipe = pipe
+    def __init__(self, multiplexer: RedisMultiplexer) -> None:
+        self._multiplexer = multiplexer
 
     async def run(self, script: Script, key: str, *args: str | bytes | int) -> object:
         """Run a script on one key, sending its text only when the server does not have it.
@@ -56,7 +56,7 @@ class RedisCommands:
         return await self.execute("EVAL", script.text, 1, key, *args)
 
     async def publish(self, channel: str, payload: bytes) -> None:
-        """Push `payload` to everybody who listens at this moment.
+        """Publish `payload` to the current subscribers of a channel.
 
         Raises:
             UnavailableError: Redis does not answer.
@@ -70,26 +70,26 @@ class RedisCommands:
             UnavailableError: Redis does not answer or refuses; the command may have run.
         """
         try:
-            return await self._pipe.execute(*command)
+            return await self._multiplexer.execute(*command)
         except (RedisError, OSError) as error:
             raise unavailable(error) from error
 
 
 @dataclass(frozen=True, slots=True)
-class RedisLink:
-    """What the Redis adapters of one process share; `pool` is for arq, which wants redis-py's."""
+class RedisClient:
+    """The connections that the Redis adapters of one process share; `pool` is for arq, which needs redis-py's."""
 
     commands: RedisCommands
-    push: RedisPush
+    pubsub: RedisPubSub
     pool: BlockingConnectionPool
 
 
 @asynccontextmanager
-async def open_redis(url: str) -> AsyncGenerator[RedisLink]:
-    """Make the process's link to `url` (redis://, rediss:// or unix://); connections are opened when needed.
+async def open_redis(url: str) -> AsyncGenerator[RedisClient]:
+    """Yield the process's client for `url` (redis://, rediss:// or unix://); it connects when needed.
 
     Raises:
-        ValueError: Not such a URL.
+        ValueError: `url` has another scheme.
     """
     pool = BlockingConnectionPool(
         **connect_options(url),
@@ -101,23 +101,23 @@ async def open_redis(url: str) -> AsyncGenerator[RedisLink]:
         retry_on_error=[RedisConnectionError],
     )
 
-    async def connect() -> RedisWire:
-        return await RedisWire.open(url)
+    async def connect() -> RedisConnection:
+        return await RedisConnection.open(url)
 
-    async def beat(channel: str) -> None:
+    async def send_heartbeat(channel: str) -> None:
         await commands.publish(channel, b"")
 
-    pipe = RedisPipe(connect)
-    commands = RedisCommands(pipe)
-    push = RedisPush(connect, beat)
+    multiplexer = RedisMultiplexer(connect)
+    commands = RedisCommands(multiplexer)
+    pubsub = RedisPubSub(connect, send_heartbeat)
     try:
-        yield RedisLink(commands, push, pool)
+        yield RedisClient(commands, pubsub, pool)
     finally:
-        await push.aclose()
-        await pipe.aclose()
+        await pubsub.aclose()
+        await multiplexer.aclose()
         await pool.disconnect()
 
 
 def unavailable(error: Exception) -> UnavailableError:
-    """Return what to raise for a failure of Redis or of the way to it."""
+    """Return the error to raise for a failure of Redis or of its connection."""
     return UnavailableError("Redis does not answer; try again.", reason=f"{type(error).__name__}: {error}"[:200])

@@ -1,7 +1,7 @@
-"""The Lua scripts of the event log; each is one atomic step on one stream.
+"""The Lua scripts of the event log; each is one atomic operation on one stream.
 
-A topic is one stream. Ids are `attempt-seq` of the *writer*, so the stream itself refuses whatever is older than
-its last id. `attempt-0` is a claim: its field `after` says which seq the attempt goes on behind. An event is one
+A topic is one stream. Ids are `attempt-seq` of the *writer*, so the stream itself rejects entries older than its
+last id. `attempt-0` is a claim: its field `after` is the seq after which the attempt continues. An event is one
 field `e` with the JSON array [seq, attempt, at_ms, body]; this attempt is the one that wrote the event first.
 """
 
@@ -98,7 +98,7 @@ return {first_seq, last_seq, '[' .. table.concat(values, ',') .. ']'}
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script and the digest under which Redis caches it."""
+    """A script, and the digest by which Redis caches it."""
 
     text: str
     sha1: str = field(init=False)

@@ -19,7 +19,7 @@ from arq.constants import job_key_prefix
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
-from nexent_gql.adapters.redis_client import RedisLink, unavailable
+from nexent_gql.adapters.redis_client import RedisClient, unavailable
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.ports.wakeups import Receiver
 
@@ -48,10 +48,10 @@ def wakeup_channel(queue: str) -> str:
 class ArqWakeups:
     """See `Wakeups`."""
 
-    def __init__(self, link: RedisLink) -> None:
-        """Use the process's link to Redis."""
-        self._link = link
-        self._arq = _client(link)
+    def __init__(self, client: RedisClient) -> None:
+        """Use the process's client."""
+        self._client = client
+        self._arq = _arq_client(client)
 
     async def wake(self, queue: str) -> None:
         """See `Wakeups.wake`."""
@@ -61,17 +61,17 @@ class ArqWakeups:
         except (RedisError, OSError) as error:
             raise unavailable(error) from error
         # arq returns None for a repeated id, and for a connection that broke
-        if queued is None and not await self._link.commands.execute("EXISTS", job_key_prefix + arq_id):
+        if queued is None and not await self._client.commands.execute("EXISTS", job_key_prefix + arq_id):
             raise UnavailableError("Redis failed while a wake-up was queued; try again.")
-        await self._link.commands.publish(wakeup_channel(queue), b"")
+        await self._client.commands.publish(wakeup_channel(queue), b"")
 
     async def serve(self, queue: str, receiver: Receiver) -> None:
         """See `Wakeups.serve`."""
-        await ArqWorker(self._link, queue, receiver).serve()
+        await ArqWorker(self._client, queue, receiver).serve()
 
     async def cancel(self, job_id: UUID) -> None:
         """See `Wakeups.cancel`."""
-        await self._link.commands.publish(CANCEL_CHANNEL, job_id.bytes)
+        await self._client.commands.publish(CANCEL_CHANNEL, job_id.bytes)
 
     async def cancellations(self) -> AsyncGenerator[UUID]:
         """Yield what is cancelled from now on; see `Wakeups.cancellations`.
@@ -80,7 +80,7 @@ class ArqWakeups:
             UnavailableError: Redis did not confirm the subscription within 5 s.
         """
         member = _Cancellations()
-        async with self._link.push.join(CANCEL_CHANNEL, member):
+        async with self._client.pubsub.join(CANCEL_CHANNEL, member):
             while True:
                 yield await member.received.get()
 
@@ -88,17 +88,17 @@ class ArqWakeups:
 class ArqWorker(Worker):
     """Takes the wake-ups of one queue, and outlives any state of Redis."""
 
-    def __init__(self, link: RedisLink, queue: str, receiver: Receiver) -> None:
+    def __init__(self, client: RedisClient, queue: str, receiver: Receiver) -> None:
         logging.getLogger("arq.worker").setLevel(logging.WARNING)
         self._receiver = receiver
-        self._push = link.push
+        self._pubsub = client.pubsub
         self._announced = _Announcement()
         self._is_up = True
         self._channel = wakeup_channel(queue)
         super().__init__(
             functions=[func(_take, name=FUNCTION)],
             queue_name=queue_name(queue),
-            redis_pool=_client(link),
+            redis_pool=_arq_client(client),
             handle_signals=False,
             max_jobs=1,
             job_timeout=HANDOVER_TIMEOUT_S,
@@ -131,7 +131,7 @@ class ArqWorker(Worker):
         """Keep the subscription; while it is lost, polling finds wake-ups."""
         while True:
             with suppress(UnavailableError):
-                async with self._push.join(self._channel, self._announced):
+                async with self._pubsub.join(self._channel, self._announced):
                     await asyncio.Event().wait()
             await asyncio.sleep(_RETRY_S)
 
@@ -197,5 +197,5 @@ def _arq_id(queue: str) -> str:
     return f"nx:{queue}"
 
 
-def _client(link: RedisLink) -> ArqRedis:
-    return ArqRedis(link.pool, job_serializer=orjson.dumps, job_deserializer=orjson.loads)
+def _arq_client(client: RedisClient) -> ArqRedis:
+    return ArqRedis(client.pool, job_serializer=orjson.dumps, job_deserializer=orjson.loads)

@@ -1,4 +1,4 @@
-"""A log of numbered events per topic, with push to live readers."""
+"""An append-only log of numbered events per topic, with push to live readers."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -12,18 +12,24 @@ GAP = "StreamGap"
 """The kind of an entry that stands for several."""
 
 ERASED_ATTEMPT = 2**53
-"""The attempt that holds an erased topic; no writer has a higher one."""
+"""The attempt that an erased topic is claimed by; no writer has a higher one."""
 
 
 @dataclass(slots=True)  # never changed; not frozen, because that makes one six times as expensive
 class Entry:
-    """An event in a topic: `seq` counts from 1 without gaps, `attempt` is who wrote it, `at_ms` when (epoch).
+    """An event in a topic.
 
-    One entry may stand for several: a body of kind "StreamGap" covers `from_seq` to `to_seq`, and has
-    `to_seq` as its own `seq`. The entry behind it has `to_seq + 1`.
+    An entry of kind "StreamGap" stands for several: it covers `from_seq` to `to_seq`, and its own `seq` is `to_seq`.
+    The entry after it has `to_seq + 1`.
 
-    All readers of a topic in one process get the same object from the push; what the first of them makes of it, to be
-    shown, it leaves in `view` for the others.
+    All readers of a topic in one process get the same object from the push.
+
+    Attributes:
+        seq: Position in the topic, from 1, without gaps.
+        attempt: The attempt that wrote it first.
+        at_ms: Time of writing in epoch milliseconds.
+        body: The event as JSON.
+        view: Cache of the API: the event that the first reader made of this entry.
     """
 
     seq: int
@@ -39,12 +45,12 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """What a store has of a topic behind a position.
+class StoredEntries:
+    """Entries of a topic after a position, and the range that the store has.
 
-    `first_seq` and `last_seq` are the ends of all that it has, whatever the position. Both are 0 when it
-    has nothing and can't tell whether there ever was something; a topic that is known to be empty
-    so far has `first_seq` 1 and `last_seq` 0.
+    `first_seq` and `last_seq` delimit all entries of the topic in the store, whatever the position. Both are 0 when the
+    store has nothing and can't tell whether it ever had; a topic that is empty so far has `first_seq` 1 and `last_seq`
+    0.
     """
 
     entries: Sequence[Entry]
@@ -52,58 +58,58 @@ class Stored:
     last_seq: int
 
 
-FORGOTTEN = Stored(entries=(), first_seq=0, last_seq=0)
+UNKNOWN_TOPIC = StoredEntries(entries=(), first_seq=0, last_seq=0)
 
 
 class StaleAttemptError(ConflictError):
-    """A newer attempt writes this topic now; whoever gets this must stop."""
+    """A newer attempt writes this topic; the writer that gets this error must stop."""
 
     code = "STALE_ATTEMPT"
 
 
 class LogLostError(UnavailableError):
-    """The log has forgotten the topic (a wiped store); the writer has to give it all entries again."""
+    """The log has lost the topic (a wiped store); the writer must append all entries again."""
 
     code = "LOG_LOST"
 
 
 class Subscription(Protocol):
-    """One reader's place in the push; bounded, so a slow reader never grows memory."""
+    """A reader's bounded queue of pushed entries; a slow reader never grows memory."""
 
     async def next(self, timeout_s: float) -> Sequence[Entry] | None:
-        """Return what came in, in order; None says: read the store again (lost push, overflow, or silence)."""
+        """Return pushed entries in order; None means: read the store again (lost push, overflow or time-out)."""
         ...
 
-    def divert(self, take: Callable[[Sequence[Entry]], bool], /) -> None:
-        """From now on, while the reader waits in `next`, offer what comes in to `take` first; it returns at once.
+    def on_push_inline(self, handle: Callable[[Sequence[Entry]], bool], /) -> None:
+        """Offer pushes to `handle` first while the reader waits in `next`; it must not block.
 
-        What `take` does not want, which it tells by False, is for `next`.
+        `handle` returns False to leave the push to `next`.
         """
         ...
 
 
 class EventLog(Protocol):
-    """Keeps the events of live topics for a while, and pushes them to whoever listens."""
+    """Stores the events of live topics for a limited time, and pushes them to subscribers."""
 
     async def append(self, topic: str, attempt: int, entries: Sequence[Entry]) -> None:
-        """Add entries as the writer `attempt`; they follow each other, and ones that are there change nothing.
+        """Append consecutive entries as the writer `attempt`; entries that are there already change nothing.
 
-        Entries that begin at 1 are always accepted from the highest attempt: a writer that gives all it
-        knows restores a topic that was lost, and replaces what a lower attempt left there. Entries keep
-        the attempt that first wrote them.
+        Entries that begin at 1 are always accepted from the highest attempt: a writer that appends all its entries
+        restores a topic that was lost, and replaces the entries of a lower attempt. Entries keep the attempt that
+        first wrote them.
 
         Raises:
             StaleAttemptError: A higher attempt has written or claimed the topic.
-            LogLostError: The topic ends before the entry ahead of these, or is not this attempt's.
+            LogLostError: The topic ends before the entry that precedes these, or is not this attempt's.
             UnavailableError: The store does not answer; nobody knows whether the entries are there.
         """
         ...
 
-    async def claim(self, topic: str, attempt: int) -> Stored:
-        """Make `attempt` the topic's only writer and return all that is there; may be repeated.
+    async def claim(self, topic: str, attempt: int) -> StoredEntries:
+        """Make `attempt` the topic's only writer and return all entries; idempotent.
 
-        Attempts count from 1, and nothing was written before attempt 1: what a higher one finds empty
-        was never written or is lost, which `Stored` tells apart where it can.
+        Attempts count from 1, and nothing was written before attempt 1: a topic that is empty for a higher attempt was
+        never written or is lost, which `StoredEntries` distinguishes where it can.
 
         Raises:
             StaleAttemptError: A higher attempt claimed the topic before.
@@ -111,8 +117,8 @@ class EventLog(Protocol):
         """
         ...
 
-    async def read(self, topic: str, after: int, limit: int = 1_000) -> Stored:
-        """Return the entries behind `after`, at most `limit`.
+    async def read(self, topic: str, after: int, limit: int = 1_000) -> StoredEntries:
+        """Return the entries after position `after`, at most `limit`.
 
         Raises:
             UnavailableError: The store does not answer.
@@ -120,9 +126,9 @@ class EventLog(Protocol):
         ...
 
     async def erase(self, topic: str) -> None:
-        """Delete all entries of a topic for good: whoever writes it gets StaleAttemptError from now on.
+        """Delete all entries of a topic for good: writers get StaleAttemptError from now on. Idempotent.
 
-        Live readers read their store again. May be repeated.
+        Live readers read their store again.
 
         Raises:
             UnavailableError: The store does not answer; nobody knows whether the entries are there.
@@ -134,5 +140,5 @@ class EventLog(Protocol):
         ...
 
     def subscribe(self, topic: str) -> AbstractAsyncContextManager[Subscription]:
-        """Listen to a topic; on entry the push is established, so a read after it misses nothing."""
+        """Subscribe to a topic; once entered, no push is missed, so a read after it is complete."""
         ...

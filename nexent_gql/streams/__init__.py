@@ -1,1 +1,1 @@
-"""Writing and following a topic of events: order, gaps, coalescing; the store is a port."""
+"""Writing and reading topics of events: order, gaps, coalescing. The store is a port."""

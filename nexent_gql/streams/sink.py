@@ -1,4 +1,4 @@
-"""Where a run's events go: numbered, joined while they are fast, and written in the background."""
+"""Numbers the events of a run, joins fast text deltas, and writes them to the log in the background."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -10,7 +10,7 @@ from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.ports.engine import RunFailedError
-from nexent_gql.ports.events import Entry, EventLog, Stored
+from nexent_gql.ports.events import Entry, EventLog, StoredEntries
 from nexent_gql.ports.run_events import (
     CodeDelta,
     ReasoningDelta,
@@ -21,7 +21,7 @@ from nexent_gql.ports.run_events import (
     UsageUpdated,
     encode_body,
 )
-from nexent_gql.streams.resume import SEQ_MARGIN, Start, resume
+from nexent_gql.streams.resume import SEQ_MARGIN, ResumePoint, resume
 from nexent_gql.streams.text import clean, clean_text
 from nexent_gql.streams.writer import LogWriter
 
@@ -30,29 +30,37 @@ _CLAIM_PAUSE_S = 0.25
 _CLOSING = (StepFinished, UsageUpdated, RunFinished)
 _CLOSING_RESERVE = 1_000
 _ENTRY_BYTES = 100
-_NEW = Stored(entries=(), first_seq=1, last_seq=0)
+_NEW = StoredEntries(entries=(), first_seq=1, last_seq=0)
 
 Delta = TextDelta | ReasoningDelta | CodeDelta
 
 
 class RunTooLongError(RunFailedError):
-    """The run has written more than one run may."""
+    """The run has written more than the limits allow."""
 
     code = "RUN_TOO_LONG"
 
 
 @dataclass(frozen=True, slots=True)
 class SinkSettings:
-    """How a sink joins text, how long a log may be lost while a run is silent, and what one run may write."""
+    """Limits of a sink.
+
+    Attributes:
+        window_ms: Text within this time becomes one entry.
+        refresh_s: Seconds after which a silent run writes its last entry again, in case the log was lost.
+        max_entries: Entries of a run; closing events have a reserve.
+        max_bytes: Bytes of all entries of a run.
+        claim_patience_s: Seconds that a later attempt waits for the log to answer its claim.
+    """
 
     window_ms: int = 30
-    keep_s: float = 5.0
+    refresh_s: float = 5.0
     max_entries: int = 20_000
     max_bytes: int = 16_000_000
     claim_patience_s: float = 10.0
 
     def __post_init__(self) -> None:
-        """Refuse limits that would let attempts overlap.
+        """Reject limits that would let attempts overlap.
 
         Raises:
             ValueError: `max_entries` is too large.
@@ -67,17 +75,17 @@ DEFAULTS = SinkSettings()
 class RunSink:
     """Takes the events of one attempt, on the event loop only.
 
-    Pieces of text that follow each other within a window become one entry; the first one after a quiet
-    window is sent at once. Everything else is sent at once, and what waits is sent ahead of it.
+    Text deltas within a window become one entry; the first one after a quiet window is sent at once. All other events
+    are sent at once, after the text that waits.
 
     Args:
         log: The event log, in which this attempt has claimed the topic.
         topic: The run's topic.
         attempt: The attempt, from 1.
-        start: What is there already, by `resume`.
+        start: The entries that exist already, by `resume`.
         clock: The time of entries.
         settings: Window and limits.
-        on_stale: Called once when a newer attempt has taken over; what is emitted from then on goes nowhere.
+        on_stale: Called once when a newer attempt has taken over; later events are dropped.
         confirm: See `LogWriter`.
     """
 
@@ -87,7 +95,7 @@ class RunSink:
         topic: str,
         attempt: int,
         *,
-        start: Start,
+        start: ResumePoint,
         clock: Clock,
         settings: SinkSettings = DEFAULTS,
         on_stale: Callable[[], None] | None = None,
@@ -102,7 +110,7 @@ class RunSink:
         self._bytes = sum(_ENTRY_BYTES + len(dumps(entry.body)) for entry in start.entries)
         self._joined: _Joined | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._keeper = self._loop.call_later(settings.keep_s, self._on_keep)
+        self._refresh_timer = self._loop.call_later(settings.refresh_s, self._on_refresh)
         self._writer = LogWriter(
             log, topic, attempt, start.entries, written=start.written, on_stale=on_stale, confirm=confirm
         )
@@ -112,8 +120,8 @@ class RunSink:
 
         Args:
             event: What happened. Lone surrogates and NUL in its texts are replaced.
-            hold: Keep it back until `flush`, so that what it announces can be made durable first. Nothing
-                may be emitted behind it.
+            hold: Delay it until `flush`, so that what it announces can be made durable first. Nothing may be
+                emitted after it.
 
         Raises:
             RunTooLongError: The run is at its limits; the event is dropped.
@@ -136,34 +144,34 @@ class RunSink:
             self._send()
 
     def history(self) -> Sequence[Entry]:
-        """Return all entries of the topic so far, from position 1, for the archive."""
+        """Return all entries of the topic so far, from position 1, to be archived."""
         self._seal()
         return tuple(self._entries)
 
     @property
     def last_seq(self) -> int:
-        """The position of the newest entry; text that still waits to be joined is not counted."""
+        """The position of the newest entry; text that waits to be joined does not count."""
         return self._entries[-1].seq if self._entries else 0
 
     async def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> None:
-        """Wait until all that was emitted is in the log.
+        """Wait until all emitted events are in the log.
 
         Raises:
             StaleAttemptError: A newer attempt has taken over.
-            UnavailableError: It is not, after `timeout_s`; writing goes on in the background.
+            UnavailableError: Not written within `timeout_s`; writing continues in the background.
         """
         self._seal()
         self._send()
         await self._writer.flush(timeout_s)
 
     async def aclose(self) -> None:
-        """Stop; what is not in the log by now does not get there. `flush` first."""
+        """Stop writing; entries that are not in the log yet are dropped. Call `flush` first."""
         self._stop_timer()
-        self._keeper.cancel()
+        self._refresh_timer.cancel()
         await self._writer.aclose()
 
     def _join(self, delta: Delta) -> None:
-        """Add text to what waits; let it go when nothing was sent in the last window."""
+        """Join text to what waits; send it at once if nothing was sent in the last window."""
         text, size = _measure(delta.text)
         if not text:
             return
@@ -187,9 +195,9 @@ class RunSink:
             self._send()
             self._timer = self._loop.call_later(self._window_s, self._on_window)
 
-    def _on_keep(self) -> None:
-        self._keeper = self._loop.call_later(self._settings.keep_s, self._on_keep)
-        self._writer.keep()
+    def _on_refresh(self) -> None:
+        self._refresh_timer = self._loop.call_later(self._settings.refresh_s, self._on_refresh)
+        self._writer.refresh()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -233,22 +241,22 @@ async def open_sink(
     on_stale: Callable[[], None] | None = None,
     confirm: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncGenerator[RunSink]:
-    """Claim the topic, make a sink that goes on where it ends, and close it at the end.
+    """Claim the topic and open a sink that continues where it ends.
 
-    `floor_seq` is the highest position known to be written, None when no attempt has begun before. The first one to
-    begin starts also while the log does not answer; a later one waits `claim_patience_s`, since it has to know what
+    `floor_seq` is the highest position that is durable elsewhere, None if no attempt has begun before. The first
+    attempt starts even if the log does not answer; a later one waits `claim_patience_s`, because it must know what
     readers have seen.
 
     Raises:
         StaleAttemptError: A newer attempt has claimed the topic.
         UnavailableError: The log did not answer to a later attempt.
     """
-    known = await _claim(log, topic, attempt, settings.claim_patience_s, is_first=floor_seq is None or attempt == 1)
+    stored = await _claim(log, topic, attempt, settings.claim_patience_s, is_first=floor_seq is None or attempt == 1)
     sink = RunSink(
         log,
         topic,
         attempt,
-        start=resume(known, floor_seq or 0, attempt, _epoch_ms(clock)),
+        start=resume(stored, floor_seq or 0, attempt, _epoch_ms(clock)),
         clock=clock,
         settings=settings,
         on_stale=on_stale,
@@ -260,38 +268,38 @@ async def open_sink(
         await sink.aclose()
 
 
-async def _claim(log: EventLog, topic: str, attempt: int, patience_s: float, *, is_first: bool) -> Stored:
-    """Claim, again until `patience_s` is over; what a first one finds empty is new, not lost."""
+async def _claim(log: EventLog, topic: str, attempt: int, patience_s: float, *, is_first: bool) -> StoredEntries:
+    """Claim, and retry for `patience_s`; an empty topic is new, not lost, for the first attempt."""
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + patience_s
     while True:
         try:
-            known = await log.claim(topic, attempt)
+            stored = await log.claim(topic, attempt)
         except UnavailableError:
             if is_first:
                 return _NEW
             if loop.time() + _CLAIM_PAUSE_S > give_up_at:
                 raise
         else:
-            return _NEW if is_first and not known.entries else known
+            return _NEW if is_first and not stored.entries else stored
         await asyncio.sleep(_CLAIM_PAUSE_S)
 
 
 @dataclass(slots=True)
 class _Joined:
-    """Text that may still grow; `first` says whose."""
+    """Text that may still grow; `first` has its agent and step."""
 
     first: Delta
     texts: list[str]
     at_ms: int
 
     def fits(self, delta: Delta) -> bool:
-        """Tell whether `delta` goes on where this ends."""
+        """Return whether `delta` continues this text."""
         first = self.first
         return type(delta) is type(first) and delta.step == first.step and delta.agent_path == first.agent_path
 
     def body(self) -> JsonObject:
-        """Return the entry's body, equal to what `encode_body` makes of the joined text."""
+        """Return the entry's body, as `encode_body` would encode the joined text."""
         first = self.first
         return {"kind": first.kind, "agent_path": first.agent_path, "step": first.step, "text": "".join(self.texts)}
 
@@ -301,7 +309,7 @@ def _epoch_ms(clock: Clock) -> int:
 
 
 def _measure(text: str) -> tuple[str, int]:
-    """Return text that can be stored, and its bytes."""
+    """Return text that can be stored, and its size in bytes."""
     if "\0" not in text:
         if text.isascii():
             return text, len(text)
@@ -312,7 +320,7 @@ def _measure(text: str) -> tuple[str, int]:
 
 
 def _size_of(body: JsonObject) -> int | None:
-    """Return the bytes of a body, or None when its texts have to be cleaned."""
+    """Return the size of a body in bytes, or None if its texts must be cleaned."""
     try:
         encoded = dumps(body)
     except TypeError:  # what orjson raises for lone surrogates

@@ -1,4 +1,4 @@
-"""Bringing a growing list of entries into the event log, in order, whatever happens to the log."""
+"""Writes a growing list of entries to the event log in order, whatever happens to the log."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,15 +13,15 @@ MAX_BACKOFF_S = 1.0
 
 
 class LogWriter:
-    """Writes `entries` as one attempt: one append at a time, again when the log fails, all when it was lost.
+    """Writes `entries` as one attempt: one append at a time, retried if the log fails, all of them if it was lost.
 
     Args:
-        log: Where to.
+        log: The log to write to.
         topic: The topic, which this attempt has claimed.
         attempt: The writer's attempt.
-        entries: The topic from its first entry; grows outside.
-        written: How many of them are in the log already.
-        on_stale: Called once, when a newer attempt has taken the topic over; nothing is written from then on.
+        entries: The topic from its first entry; the caller appends to it.
+        written: Number of entries that are in the log already.
+        on_stale: Called once when a newer attempt has taken the topic over; nothing is written from then on.
         confirm: Awaited before a lost topic is written anew; raises `StaleAttemptError` when this
             attempt is no longer the one that may write.
     """
@@ -50,32 +50,32 @@ class LogWriter:
         self._task: asyncio.Task[None] | None = None
 
     def send(self) -> None:
-        """Let everything that is in the list now be written, in the background."""
+        """Write everything that is in the list now, in the background."""
         self._end = len(self._entries)
         self._was_sent = True
         if self._stale is None and (self._task is None or self._task.done()):
             self._raise_failure()
             self._task = asyncio.create_task(self._write(), name=f"write {self._topic}")
 
-    def keep(self) -> None:
+    def refresh(self) -> None:
         """Write the last entry again if nothing was sent since the last call.
 
-        That changes nothing in a log that has it, but that it is kept longer; one that was lost is written anew, so
-        that whoever comes to a silent run finds it.
+        If the log has the entry, that only extends the topic's lifetime; if the topic was lost, it is written again, so
+        that new readers of a silent run find it.
         """
         is_idle = self._stale is None and (self._task is None or self._task.done()) and not self._was_sent
         self._was_sent = False
         if is_idle and self._written == self._end > 0:
             self._raise_failure()
             self._written -= 1
-            self._task = asyncio.create_task(self._write(), name=f"keep {self._topic}")
+            self._task = asyncio.create_task(self._write(), name=f"refresh {self._topic}")
 
     async def flush(self, timeout_s: float) -> None:
-        """Wait until everything that was sent is in the log.
+        """Wait until everything sent is in the log.
 
         Raises:
-            StaleAttemptError: A newer attempt has taken over; it never will be.
-            UnavailableError: It is not, after `timeout_s`; writing goes on.
+            StaleAttemptError: A newer attempt has taken over.
+            UnavailableError: Not written within `timeout_s`; writing continues.
         """
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=timeout_s)
@@ -86,7 +86,7 @@ class LogWriter:
             raise self._stale
 
     async def aclose(self) -> None:
-        """Stop; what is not written by now is not written."""
+        """Stop writing; entries that are not written yet are dropped."""
         task, self._task = self._task, None
         if task is not None and not task.done():
             task.cancel()
@@ -94,7 +94,7 @@ class LogWriter:
                 await task
 
     def _raise_failure(self) -> None:
-        """Raise what the background met and has no answer to: a fault of ours, not of the log."""
+        """Raise an unexpected error of the background task: a bug, not a failure of the log."""
         if self._task is not None and self._task.done():
             self._task.result()
 

@@ -6,9 +6,17 @@ from uuid import uuid4
 import pytest
 
 from nexent_gql.adapters.events_memory import MemoryEventLog
-from nexent_gql.adapters.events_redis import RedisEventLog, redis_names
+from nexent_gql.adapters.events_redis import RedisEventLog, key_and_channel
 from nexent_gql.adapters.redis_client import open_redis
-from nexent_gql.ports.events import FORGOTTEN, Entry, EventLog, LogLostError, StaleAttemptError, Stored, Subscription
+from nexent_gql.ports.events import (
+    UNKNOWN_TOPIC,
+    Entry,
+    EventLog,
+    LogLostError,
+    StaleAttemptError,
+    StoredEntries,
+    Subscription,
+)
 from nexent_gql.ports.run_events import StreamGap, TextDelta, encode_body
 from tests.support.valkey import ValkeyUnderTest, running_valkey
 
@@ -55,7 +63,7 @@ async def bench(request: pytest.FixtureRequest) -> AsyncGenerator[Bench]:
         return
     async with open_redis(request.getfixturevalue("valkey").url) as link:
         redis = RedisEventLog(link, ttl_s=60, max_entries=1_000)
-        yield Bench(redis, topic, lambda: link.commands.execute("DEL", redis_names(topic)[0]))
+        yield Bench(redis, topic, lambda: link.commands.execute("DEL", key_and_channel(topic)[0]))
 
 
 async def pushed(reader: Subscription, count: int) -> Sequence[Entry]:
@@ -69,21 +77,21 @@ async def pushed(reader: Subscription, count: int) -> Sequence[Entry]:
 
 async def test_reads_behind_a_position(bench: Bench) -> None:
     await bench.log.append(bench.topic, 1, entries(1, 5))
-    assert await bench.log.read(bench.topic, 3) == Stored(entries(4, 5), 1, 5)
+    assert await bench.log.read(bench.topic, 3) == StoredEntries(entries(4, 5), 1, 5)
 
 
 async def test_reads_at_most_the_limit_and_tells_the_ends(bench: Bench) -> None:
     await bench.log.append(bench.topic, 1, entries(1, 5))
-    assert await bench.log.read(bench.topic, 0, limit=2) == Stored(entries(1, 2), 1, 5)
+    assert await bench.log.read(bench.topic, 0, limit=2) == StoredEntries(entries(1, 2), 1, 5)
 
 
 async def test_reads_nothing_behind_the_end(bench: Bench) -> None:
     await bench.log.append(bench.topic, 1, entries(1, 5))
-    assert await bench.log.read(bench.topic, 2**70) == Stored([], 1, 5)
+    assert await bench.log.read(bench.topic, 2**70) == StoredEntries([], 1, 5)
 
 
 async def test_knows_nothing_of_a_topic_that_never_was(bench: Bench) -> None:
-    assert await bench.log.read(bench.topic, 0) == FORGOTTEN
+    assert await bench.log.read(bench.topic, 0) == UNKNOWN_TOPIC
 
 
 async def test_bodies_survive_as_they_are(bench: Bench) -> None:
@@ -99,14 +107,14 @@ async def test_appending_twice_changes_and_pushes_nothing(bench: Bench) -> None:
         await bench.log.append(bench.topic, 1, entries(2, 4))
         assert await pushed(reader, 4) == entries(1, 4)
         assert await reader.next(QUIET_S) is None
-    assert await bench.log.read(bench.topic, 0) == Stored(entries(1, 4), 1, 4)
+    assert await bench.log.read(bench.topic, 0) == StoredEntries(entries(1, 4), 1, 4)
 
 
 async def test_refuses_to_leave_a_hole(bench: Bench) -> None:
     await bench.log.append(bench.topic, 1, entries(1, 3))
     with pytest.raises(LogLostError):
         await bench.log.append(bench.topic, 1, entries(5, 6))
-    assert await bench.log.read(bench.topic, 0) == Stored(entries(1, 3), 1, 3)
+    assert await bench.log.read(bench.topic, 0) == StoredEntries(entries(1, 3), 1, 3)
 
 
 async def test_says_when_it_has_forgotten_a_topic(bench: Bench) -> None:
@@ -115,30 +123,30 @@ async def test_says_when_it_has_forgotten_a_topic(bench: Bench) -> None:
     with pytest.raises(LogLostError):
         await bench.log.append(bench.topic, 1, entries(4, 4))
     await bench.log.append(bench.topic, 1, entries(1, 4))
-    assert await bench.log.read(bench.topic, 0) == Stored(entries(1, 4), 1, 4)
+    assert await bench.log.read(bench.topic, 0) == StoredEntries(entries(1, 4), 1, 4)
 
 
 async def test_a_claim_returns_everything_and_shuts_out_the_older_attempt(bench: Bench) -> None:
     await bench.log.append(bench.topic, 1, entries(1, 3))
-    assert await bench.log.claim(bench.topic, 2) == Stored(entries(1, 3), 1, 3)
+    assert await bench.log.claim(bench.topic, 2) == StoredEntries(entries(1, 3), 1, 3)
     with pytest.raises(StaleAttemptError):
         await bench.log.append(bench.topic, 1, entries(4, 4))
     with pytest.raises(StaleAttemptError):
         await bench.log.claim(bench.topic, 1)
     await bench.log.append(bench.topic, 2, entries(4, 5, attempt=2))
-    assert await bench.log.read(bench.topic, 0) == Stored(entries(1, 3) + entries(4, 5, attempt=2), 1, 5)
+    assert await bench.log.read(bench.topic, 0) == StoredEntries(entries(1, 3) + entries(4, 5, attempt=2), 1, 5)
 
 
 async def test_a_claim_may_be_repeated(bench: Bench) -> None:
     await bench.log.claim(bench.topic, 1)
     await bench.log.append(bench.topic, 1, entries(1, 2))
-    assert await bench.log.claim(bench.topic, 1) == Stored(entries(1, 2), 1, 2)
+    assert await bench.log.claim(bench.topic, 1) == StoredEntries(entries(1, 2), 1, 2)
 
 
 async def test_a_claim_of_a_long_topic_returns_all_of_it(bench: Bench) -> None:
     await bench.log.append(bench.topic, 1, entries(1, 900))
     await bench.log.append(bench.topic, 1, entries(901, 1_000))
-    assert await bench.log.claim(bench.topic, 2) == Stored(entries(1, 1_000), 1, 1_000)
+    assert await bench.log.claim(bench.topic, 2) == StoredEntries(entries(1, 1_000), 1, 1_000)
 
 
 async def test_reads_across_attempts(bench: Bench) -> None:
@@ -149,22 +157,22 @@ async def test_reads_across_attempts(bench: Bench) -> None:
         written += entries(first, last, attempt)
     for after in range(11):
         expected = [item for item in written if item.seq > after]
-        assert await bench.log.read(bench.topic, after) == Stored(expected, 1, 9)
+        assert await bench.log.read(bench.topic, after) == StoredEntries(expected, 1, 9)
         assert (await bench.log.read(bench.topic, after, limit=2)).entries == expected[:2]
 
 
 async def test_tells_a_topic_that_was_never_written_from_one_that_may_be_lost(bench: Bench) -> None:
-    assert await bench.log.claim(bench.topic, 1) == Stored([], 1, 0)
-    assert await bench.log.claim(bench.topic, 2) == Stored([], 1, 0)
+    assert await bench.log.claim(bench.topic, 1) == StoredEntries([], 1, 0)
+    assert await bench.log.claim(bench.topic, 2) == StoredEntries([], 1, 0)
     await bench.forget()
-    assert await bench.log.claim(bench.topic, 3) == FORGOTTEN
-    assert await bench.log.claim(bench.topic, 3) == FORGOTTEN
+    assert await bench.log.claim(bench.topic, 3) == UNKNOWN_TOPIC
+    assert await bench.log.claim(bench.topic, 3) == UNKNOWN_TOPIC
 
 
 async def test_a_gap_stands_for_the_positions_it_covers(bench: Bench) -> None:
     await bench.log.claim(bench.topic, 2)
     await bench.log.append(bench.topic, 2, [gap(1, 500), entry(501, 2)])
-    assert await bench.log.read(bench.topic, 0) == Stored([gap(1, 500), entry(501, 2)], 1, 501)
+    assert await bench.log.read(bench.topic, 0) == StoredEntries([gap(1, 500), entry(501, 2)], 1, 501)
     assert (await bench.log.read(bench.topic, 77)).entries == [gap(1, 500), entry(501, 2)]
     assert (await bench.log.read(bench.topic, 500)).entries == [entry(501, 2)]
     with pytest.raises(LogLostError):
@@ -183,7 +191,7 @@ async def test_a_writer_replaces_what_an_older_one_left_in_a_log_that_was_lost(b
     with pytest.raises(StaleAttemptError):
         await bench.log.append(bench.topic, 1, entries(3, 3))
     await bench.log.append(bench.topic, 2, whole[2:])
-    assert await bench.log.read(bench.topic, 0) == Stored(whole, 1, 6)
+    assert await bench.log.read(bench.topic, 0) == StoredEntries(whole, 1, 6)
 
 
 async def test_forgets_the_oldest_entries_first_and_says_so(bench: Bench) -> None:
@@ -198,7 +206,7 @@ async def test_forgets_the_oldest_entries_first_and_says_so(bench: Bench) -> Non
 async def test_appends_what_is_larger_than_one_command(bench: Bench) -> None:
     large = [entry(seq, text="y" * 200_000) for seq in range(1, 11)]
     await bench.log.append(bench.topic, 1, large)
-    assert await bench.log.read(bench.topic, 0) == Stored(large, 1, 10)
+    assert await bench.log.read(bench.topic, 0) == StoredEntries(large, 1, 10)
 
 
 async def test_pushes_a_batch_to_every_reader_of_its_topic(bench: Bench) -> None:
@@ -270,7 +278,7 @@ async def test_many_topics_come_and_go_at_once(bench: Bench) -> None:
 @pytest.mark.parametrize("topic", ["", "a b", "a}{b", "ä", "x" * 201, "a\n"])
 def test_refuses_names_that_could_reach_another_key(topic: str) -> None:
     with pytest.raises(ValueError, match="not a topic"):
-        redis_names(topic)
+        key_and_channel(topic)
 
 
 async def test_redis_forgets_a_topic_after_its_time(valkey: ValkeyUnderTest) -> None:
@@ -278,7 +286,7 @@ async def test_redis_forgets_a_topic_after_its_time(valkey: ValkeyUnderTest) -> 
     async with open_redis(valkey.url) as link:
         log = RedisEventLog(link, ttl_s=60)
         await log.append(topic, 1, entries(1, 1))
-        remaining_ms = await link.commands.execute("PTTL", redis_names(topic)[0])
+        remaining_ms = await link.commands.execute("PTTL", key_and_channel(topic)[0])
         assert isinstance(remaining_ms, int)
         assert 58_000 < remaining_ms <= 60_000
 
@@ -296,13 +304,13 @@ async def test_redis_unsubscribes_with_the_last_reader(valkey: ValkeyUnderTest) 
         async with log.subscribe(topic):
             async with log.subscribe(topic):
                 pass
-            assert await link.commands.execute("PUBSUB", "NUMSUB", redis_names(topic)[1]) in (
-                [redis_names(topic)[1].encode(), 1],
-                {redis_names(topic)[1].encode(): 1},
+            assert await link.commands.execute("PUBSUB", "NUMSUB", key_and_channel(topic)[1]) in (
+                [key_and_channel(topic)[1].encode(), 1],
+                {key_and_channel(topic)[1].encode(): 1},
             )
         await asyncio.sleep(0.05)
-        assert await link.commands.execute("PUBSUB", "CHANNELS", redis_names(topic)[1]) == []
-        assert link.push.connections_opened == 1
+        assert await link.commands.execute("PUBSUB", "CHANNELS", key_and_channel(topic)[1]) == []
+        assert link.pubsub.connections_opened == 1
 
 
 async def test_an_erased_topic_is_empty_and_takes_nothing_more(bench: Bench) -> None:
@@ -312,13 +320,13 @@ async def test_an_erased_topic_is_empty_and_takes_nothing_more(bench: Bench) -> 
         await bench.log.erase(bench.topic)
         await bench.log.erase(bench.topic)
         assert await reader.next(5) is None
-    assert await bench.log.read(bench.topic, 0) == FORGOTTEN
+    assert await bench.log.read(bench.topic, 0) == UNKNOWN_TOPIC
     for attempt in (1, 2):
         with pytest.raises(StaleAttemptError):
             await bench.log.append(bench.topic, attempt, entries(1, 4))
         with pytest.raises(StaleAttemptError):
             await bench.log.claim(bench.topic, attempt)
-    assert await bench.log.read(bench.topic, 0) == FORGOTTEN
+    assert await bench.log.read(bench.topic, 0) == UNKNOWN_TOPIC
 
 
 async def test_a_topic_that_never_was_can_be_erased(bench: Bench) -> None:

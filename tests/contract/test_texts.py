@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from nexent_gql.adapters.redis_client import RedisLink, open_redis
+from nexent_gql.adapters.redis_client import RedisClient, open_redis
 from nexent_gql.adapters.texts_memory import MemoryTexts
 from nexent_gql.adapters.texts_near import NearTexts
 from nexent_gql.adapters.texts_redis import KEY, RedisTexts
@@ -19,7 +19,7 @@ def valkey() -> Generator[ValkeyUnderTest]:
 
 
 @pytest.fixture
-async def link(valkey: ValkeyUnderTest) -> AsyncGenerator[RedisLink]:
+async def link(valkey: ValkeyUnderTest) -> AsyncGenerator[RedisClient]:
     async with open_redis(valkey.url) as opened:
         await opened.commands.execute("FLUSHALL")
         yield opened
@@ -75,7 +75,7 @@ async def test_what_is_larger_than_all_room_is_not_kept(texts: Texts) -> None:
     assert await known(texts, "b" * 100) == ["b" * 100]
 
 
-async def test_redis_forgets_what_nobody_uses(link: RedisLink) -> None:
+async def test_redis_forgets_what_nobody_uses(link: RedisClient) -> None:
     texts = RedisTexts(link.commands, max_bytes=100, ttl_s=0.05)
     await keep(texts, "a" * 60)
     await asyncio.sleep(0.06)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from nexent_gql.adapters import wakeups_arq
-from nexent_gql.adapters.redis_client import RedisLink, open_redis
+from nexent_gql.adapters.redis_client import RedisClient, open_redis
 from nexent_gql.adapters.wakeups_arq import ArqWakeups, queue_name
 from nexent_gql.adapters.wakeups_memory import MemoryWakeups
 from nexent_gql.kernel.errors import UnavailableError
@@ -62,7 +62,7 @@ def valkey() -> Generator[ValkeyUnderTest]:
 
 
 @pytest.fixture
-async def link(valkey: ValkeyUnderTest) -> AsyncGenerator[RedisLink]:
+async def client(valkey: ValkeyUnderTest) -> AsyncGenerator[RedisClient]:
     async with open_redis(valkey.url) as opened:
         yield opened
 
@@ -71,7 +71,7 @@ async def link(valkey: ValkeyUnderTest) -> AsyncGenerator[RedisLink]:
 def bench(request: pytest.FixtureRequest) -> Bench:
     if request.param == "memory":
         return Bench(MemoryWakeups())
-    return Bench(ArqWakeups(request.getfixturevalue("link")))
+    return Bench(ArqWakeups(request.getfixturevalue("client")))
 
 
 async def test_wakes_a_worker_of_the_queue(bench: Bench) -> None:
@@ -152,19 +152,19 @@ async def test_a_cancellation_reaches_every_listener(bench: Bench) -> None:
     await bench.wakeups.cancel(uuid4())
 
 
-async def test_arq_holds_one_wakeup_of_a_queue_at_most(link: RedisLink) -> None:
-    bench = Bench(ArqWakeups(link))
+async def test_arq_holds_one_wakeup_of_a_queue_at_most(client: RedisClient) -> None:
+    bench = Bench(ArqWakeups(client))
     await asyncio.gather(*(bench.wake() for _ in range(100)))
-    assert await link.commands.execute("ZCARD", queue_name(bench.queue)) == 1
+    assert await client.commands.execute("ZCARD", queue_name(bench.queue)) == 1
     slots = Slots()
     async with bench.worker(slots):
         await slots.next()
-        assert await link.commands.execute("ZCARD", queue_name(bench.queue)) == 0
+        assert await client.commands.execute("ZCARD", queue_name(bench.queue)) == 0
 
 
-async def test_arq_delivers_without_waiting_for_the_poll(link: RedisLink, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_arq_delivers_without_waiting_for_the_poll(client: RedisClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wakeups_arq, "POLL_S", 60)
-    bench, slots = Bench(ArqWakeups(link)), Slots()
+    bench, slots = Bench(ArqWakeups(client)), Slots()
     loop = asyncio.get_running_loop()
     latencies_ms: list[float] = []
     async with bench.worker(slots):
@@ -179,8 +179,8 @@ async def test_arq_delivers_without_waiting_for_the_poll(link: RedisLink, monkey
 
 async def test_arq_survives_a_restart_of_redis_and_one_that_lost_everything() -> None:
     with running_valkey() as valkey:
-        async with open_redis(valkey.url) as link:
-            bench, slots = Bench(ArqWakeups(link)), Slots()
+        async with open_redis(valkey.url) as client:
+            bench, slots = Bench(ArqWakeups(client)), Slots()
             heard: asyncio.Queue[UUID] = asyncio.Queue()
 
             async def listen() -> None:

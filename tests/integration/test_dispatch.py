@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from nexent_gql.adapters.events_memory import MemoryEventLog
-from nexent_gql.adapters.redis_client import RedisLink, open_redis
+from nexent_gql.adapters.redis_client import RedisClient, open_redis
 from nexent_gql.adapters.wakeups_arq import ArqWakeups, queue_name
 from nexent_gql.db.session import Database
 from nexent_gql.jobs.dispatcher import Dispatcher
@@ -65,7 +65,7 @@ class LaterChore(Chore):
 class Site:
     """A queue, its workers, and a note of every start."""
 
-    def __init__(self, database: Database, link: RedisLink) -> None:
+    def __init__(self, database: Database, link: RedisClient) -> None:
         self.db = database
         self.link = link
         self.wakeups = ArqWakeups(link)

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from nexent_gql.adapters.events_redis import RedisEventLog
-from nexent_gql.adapters.redis_client import RedisLink, open_redis
+from nexent_gql.adapters.redis_client import RedisClient, open_redis
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.run_events import RunFinished, StepFinished, StreamGap, TextDelta, decode_body
@@ -58,8 +58,8 @@ class Scene:
 
     valkey: ValkeyUnderTest
     proxy: TcpFaultProxy
-    writer: RedisLink
-    reader: RedisLink
+    writer: RedisClient
+    reader: RedisClient
     readers: list[Reader] = field(default_factory=lambda: [Reader() for _ in range(READERS)])
     is_over: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -74,7 +74,7 @@ class Scene:
         await sink.flush(20)
 
     async def play(
-        self, fault: Callable[["Scene"], Awaitable[None]], *, writer: RedisLink
+        self, fault: Callable[["Scene"], Awaitable[None]], *, writer: RedisClient
     ) -> tuple[list[Entry], float]:
         """Return what was written, and the longest time that a reader got nothing."""
         topic = f"{uuid4()}/run/{uuid4()}"
@@ -252,8 +252,8 @@ async def test_faults_leave_one_push_connection_and_closing_leaves_nothing(scene
         clients = await scene.writer.commands.execute("CLIENT", "LIST", "TYPE", "pubsub")
         assert isinstance(clients, bytes)
         assert clients.count(b"\n") == 1
-        assert scene.writer.push.connections_opened == 4
-    await scene.writer.push.aclose()
+        assert scene.writer.pubsub.connections_opened == 4
+    await scene.writer.pubsub.aclose()
     assert asyncio.all_tasks() == before
 
 

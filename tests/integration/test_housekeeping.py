@@ -24,7 +24,7 @@ from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.run_events import RunFinished, StreamGap
-from nexent_gql.streams.follow import Stored, follow_log
+from nexent_gql.streams.follow import StoredEntries, follow_log
 from tests.support.tenant_rows import Rows, new_rows, write
 
 DAY_S = 86_400
@@ -117,7 +117,7 @@ async def test_a_reader_of_a_trimmed_run_gets_a_gap_and_its_end(database: Databa
     handler = RunArchiveTrimmer(DAY_S, lambda: utc_now() + timedelta(days=2)).handler
     await do(database, TrimRunArchives(), handler)
 
-    async def archive(_position: int) -> Stored:
+    async def archive(_position: int) -> StoredEntries:
         return await archive_of(database, rows)
 
     follow = follow_log(MemoryEventLog(), "run:1", 0, archive=archive, last_kind=RunFinished.kind)
@@ -125,7 +125,7 @@ async def test_a_reader_of_a_trimmed_run_gets_a_gap_and_its_end(database: Databa
     assert [(entry.seq, entry.body["kind"]) for entry in read] == [(2, StreamGap.kind), (3, RunFinished.kind)]
 
 
-async def archive_of(database: Database, rows: Rows) -> Stored:
+async def archive_of(database: Database, rows: Rows) -> StoredEntries:
     async with database.read(tenant_of(rows)) as session:
         row = (await session.execute(text("SELECT first_seq, last_seq, events FROM run_archive"))).one()
-    return Stored(entries=await events.unpack(bytes(row.events)), first_seq=row.first_seq, last_seq=row.last_seq)
+    return StoredEntries(entries=await events.unpack(bytes(row.events)), first_seq=row.first_seq, last_seq=row.last_seq)

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from nexent_gql.adapters.events_redis import RedisEventLog
-from nexent_gql.adapters.redis_client import RedisLink, open_redis
+from nexent_gql.adapters.redis_client import RedisClient, open_redis
 from nexent_gql.adapters.wakeups_memory import MemoryWakeups
 from nexent_gql.api.schema.relay import global_id, parse_id
 from nexent_gql.db.base import TenantRow
@@ -48,7 +48,7 @@ class Chat:
     """The services, GraphQL over them, and a relay that is asked by hand."""
 
     database: Database
-    redis: RedisLink
+    redis: RedisClient
     log: RedisEventLog
     services: "Services"
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from nexent_gql.adapters.events_memory import MemoryEventLog
 from nexent_gql.kernel.errors import UnavailableError
-from nexent_gql.ports.events import FORGOTTEN, Entry, LogLostError, Stored, Subscription
+from nexent_gql.ports.events import UNKNOWN_TOPIC, Entry, LogLostError, StoredEntries, Subscription
 from nexent_gql.ports.run_events import RunFinished, StreamGap, TextDelta, encode_body
 from nexent_gql.streams import follow as module
+from nexent_gql.streams.event_stream import EventStream
 from nexent_gql.streams.follow import follow, follow_log
-from nexent_gql.streams.following import Following
 
 Divert = Callable[[Sequence[Entry]], bool]
 LAST = RunFinished.kind
@@ -38,7 +38,7 @@ def gap(from_seq: int, to_seq: int, at_ms: int, attempt: int = 1) -> Entry:
     return Entry(to_seq, attempt, at_ms, encode_body(StreamGap(from_seq=from_seq, to_seq=to_seq)))
 
 
-async def collect(stream: Following[Entry], count: int | None = None, *, within_s: float = 5) -> list[Entry]:
+async def collect(stream: EventStream[Entry], count: int | None = None, *, within_s: float = 5) -> list[Entry]:
     """Return what `stream` yields: all of it, or the first `count`."""
     got: list[Entry] = []
     async with asyncio.timeout(within_s), aclosing(stream):
@@ -63,13 +63,13 @@ def log() -> MemoryEventLog:
 
 
 def archive_of(items: Sequence[Entry]) -> module.Archive:
-    async def archive(after: int) -> Stored | None:
-        return Stored([item for item in items if item.seq > after], items[0].from_seq, items[-1].seq)
+    async def archive(after: int) -> StoredEntries | None:
+        return StoredEntries([item for item in items if item.seq > after], items[0].from_seq, items[-1].seq)
 
     return archive
 
 
-async def not_finished(_after: int) -> Stored | None:
+async def not_finished(_after: int) -> StoredEntries | None:
     return None
 
 
@@ -172,8 +172,8 @@ async def test_closing_gives_the_subscription_up_at_once(log: MemoryEventLog) ->
 async def test_follows_a_table_that_only_pokes(log: MemoryEventLog) -> None:
     table: list[Entry] = entries(1, 2)
 
-    async def read(after: int) -> Stored:
-        return Stored([item for item in table if item.seq > after], 1, len(table))
+    async def read(after: int) -> StoredEntries:
+        return StoredEntries([item for item in table if item.seq > after], 1, len(table))
 
     reading = asyncio.create_task(collect(follow(log.subscribe(TOPIC), 1, read=read), 4))
     await until(lambda: log.reader_count(TOPIC) == 1)
@@ -189,7 +189,7 @@ async def dead_push() -> AsyncGenerator[Subscription]:
     yield  # what makes this a generator
 
 
-async def dead_read(_after: int) -> Stored:
+async def dead_read(_after: int) -> StoredEntries:
     raise UnavailableError("no store")
 
 
@@ -209,7 +209,7 @@ async def test_a_store_that_fails_is_asked_again_soon(log: MemoryEventLog) -> No
     await log.append(TOPIC, 1, [*entries(1, 3), finish(4)])
     failures = iter([UnavailableError("no store")])
 
-    async def read(after: int) -> Stored:
+    async def read(after: int) -> StoredEntries:
         for failure in failures:
             raise failure
         return await log.read(TOPIC, after)
@@ -224,7 +224,7 @@ async def test_no_gap_is_claimed_while_the_archive_does_not_answer() -> None:
     failures = iter([UnavailableError("no archive")])
     whole = archive_of([*entries(1, 9), finish(10)])
 
-    async def archive(after: int) -> Stored | None:
+    async def archive(after: int) -> StoredEntries | None:
         for failure in failures:
             raise failure
         return await whole(after)
@@ -245,15 +245,15 @@ class Scripted:
         await asyncio.sleep(timeout_s)
         return None
 
-    def divert(self, take: Divert) -> None:
+    def on_push_inline(self, take: Divert) -> None:
         """Nothing comes in while somebody waits."""
 
 
 async def test_an_end_that_comes_between_two_reads_is_told() -> None:
     """A store that shows the last entry behind every position, as a deleted conversation does."""
-    answers = [Stored([], 1, 5), Stored([finish(6)], 6, 6)]
+    answers = [StoredEntries([], 1, 5), StoredEntries([finish(6)], 6, 6)]
 
-    async def read(_after: int) -> Stored:
+    async def read(_after: int) -> StoredEntries:
         return answers.pop(0)
 
     push = nullcontext(Scripted([None]))
@@ -261,9 +261,9 @@ async def test_an_end_that_comes_between_two_reads_is_told() -> None:
 
 
 async def test_an_end_that_comes_while_the_reader_looks_whether_it_was_there_is_told() -> None:
-    answers = [Stored([], 1, 5), Stored([entry(5), finish(6)], 1, 6)]
+    answers = [StoredEntries([], 1, 5), StoredEntries([entry(5), finish(6)], 1, 6)]
 
-    async def read(_after: int) -> Stored:
+    async def read(_after: int) -> StoredEntries:
         return answers.pop(0)
 
     push = nullcontext(Scripted([[finish(6)]]))
@@ -274,10 +274,17 @@ async def test_an_end_that_comes_while_the_reader_looks_whether_it_was_there_is_
 async def test_what_a_lost_log_will_get_again_is_no_loss() -> None:
     """The push was lost, then the log: its writer restores it some time later."""
     whole = [*entries(1, 9), finish(10)]
-    answers = [FORGOTTEN, FORGOTTEN, FORGOTTEN, Stored(whole[:2], 1, 2), Stored([], 1, 2), Stored(whole[2:], 1, 10)]
+    answers = [
+        UNKNOWN_TOPIC,
+        UNKNOWN_TOPIC,
+        UNKNOWN_TOPIC,
+        StoredEntries(whole[:2], 1, 2),
+        StoredEntries([], 1, 2),
+        StoredEntries(whole[2:], 1, 10),
+    ]
     push = nullcontext(Scripted([[entry(5)], [entry(6)]]))
 
-    async def read(_after: int) -> Stored:
+    async def read(_after: int) -> StoredEntries:
         return answers.pop(0)
 
     assert await collect(follow(push, 0, read=read, last_kind=LAST, silence_s=60), within_s=3) == whole
@@ -297,8 +304,8 @@ class Deaf:
             if batch is None or not self.loses(batch):
                 return batch
 
-    def divert(self, take: Divert) -> None:
-        self.inner.divert(lambda batch: self.loses(batch) or take(batch))
+    def on_push_inline(self, take: Divert) -> None:
+        self.inner.on_push_inline(lambda batch: self.loses(batch) or take(batch))
 
 
 @dataclass
@@ -322,17 +329,17 @@ class World:
         except LogLostError:
             await self.log.append(TOPIC, 1, self.written)
 
-    async def read(self, after: int) -> Stored:
+    async def read(self, after: int) -> StoredEntries:
         await asyncio.sleep(0)
         if self.is_down:
             raise UnavailableError("down")
         return await self.log.read(TOPIC, after, limit=7)
 
-    async def archive(self, after: int) -> Stored | None:
+    async def archive(self, after: int) -> StoredEntries | None:
         await asyncio.sleep(0)
         if self.archived is None:
             return None
-        return Stored([item for item in self.archived if item.seq > after], 1, len(self.archived))
+        return StoredEntries([item for item in self.archived if item.seq > after], 1, len(self.archived))
 
     @asynccontextmanager
     async def push(self) -> AsyncGenerator[Subscription]:
@@ -379,8 +386,8 @@ class Stutter:
             self.again = self.random.choice([batch, batch[cut:], batch[:cut], ()])
         return batch
 
-    def divert(self, take: Divert) -> None:
-        self.inner.divert(lambda batch: self.random.random() < 0.5 and take(batch))
+    def on_push_inline(self, take: Divert) -> None:
+        self.inner.on_push_inline(lambda batch: self.random.random() < 0.5 and take(batch))
 
 
 async def read_on_and_off(world: World, after: int) -> list[Entry]:
@@ -406,7 +413,7 @@ async def read_on_and_off(world: World, after: int) -> list[Entry]:
         async with aclosing(stream):
             stay = world.random.choice([1, 5, 1_000])
             if world.random.random() < 0.5:
-                stream.tap(tap)
+                stream.on_event_inline(tap)
             async for item in stream:
                 if item.body["kind"] == "StreamGap":
                     assert world.archived is None, "the archive has everything"
@@ -466,7 +473,7 @@ async def test_a_tap_gets_what_comes_while_its_reader_waits_but_never_the_end() 
 
     await log.append(TOPIC, 1, [entry(1)])
     stream = follow_log(log, TOPIC, 0, last_kind=LAST)
-    stream.tap(tap)
+    stream.on_event_inline(tap)
     reading = asyncio.create_task(collect(stream))
     await until(lambda: log.reader_count(TOPIC) == 1)
     for item in (*entries(2, 6), finish(7)):

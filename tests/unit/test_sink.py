@@ -8,7 +8,7 @@ import pytest
 from nexent_gql.adapters.events_memory import MemoryEventLog
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.json import dumps
-from nexent_gql.ports.events import Entry, StaleAttemptError, Stored
+from nexent_gql.ports.events import Entry, StaleAttemptError, StoredEntries
 from nexent_gql.ports.llm import Usage
 from nexent_gql.ports.run_events import (
     AttemptStarted,
@@ -50,7 +50,7 @@ class FaultyLog(MemoryEventLog):
         await super().append(topic, attempt, entries)
         self.batches.append(tuple(entries))
 
-    async def claim(self, topic: str, attempt: int) -> Stored:
+    async def claim(self, topic: str, attempt: int) -> StoredEntries:
         if self.is_down:
             raise UnavailableError("down")
         return await super().claim(topic, attempt)
@@ -194,7 +194,7 @@ async def test_a_wiped_log_gets_everything_again(log: FaultyLog, stack: AsyncExi
 async def test_a_wiped_log_gets_everything_again_also_from_a_run_that_is_silent(
     log: FaultyLog, stack: AsyncExitStack, count: int
 ) -> None:
-    sink = await sink_of(stack, log, settings=SinkSettings(keep_s=0.02))
+    sink = await sink_of(stack, log, settings=SinkSettings(refresh_s=0.02))
     for number in range(count):
         sink.emit(StepFinished(step=number))
     await sink.flush()
@@ -332,7 +332,7 @@ def test_refuses_limits_under_which_attempts_could_overlap() -> None:
 
 def test_history_begins_at_one_also_when_the_log_does_not() -> None:
     known = Entry(9, 1, NOON_MS, {"kind": "TextDelta", "text": "x"})
-    start = resume(Stored([known], 9, 9), 9, 2, NOON_MS)
+    start = resume(StoredEntries([known], 9, 9), 9, 2, NOON_MS)
     assert [(item.from_seq, item.seq) for item in start.entries] == [(1, 8), (9, 9)]
     assert start.written == 2
 

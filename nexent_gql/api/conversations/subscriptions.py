@@ -1,4 +1,4 @@
-"""Following conversations."""
+"""EventStream conversations."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -37,4 +37,4 @@ class ConversationSubscriptions:
         key = node_id(conversation_id, "Conversation", "conversationId")
         context = info.context
         entries = await context.services.runs.follow_conversation(context.actor, key, after=context.resume(after))
-        return entries.shown(partial(conversation_event, key))
+        return entries.map(partial(conversation_event, key))

@@ -1,4 +1,4 @@
-"""Following runs."""
+"""EventStream runs."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -36,4 +36,4 @@ class RunSubscriptions:
         key = node_id(run_id, "Run", "runId")
         context = info.context
         entries = await context.services.runs.follow(context.actor, key, after=context.resume(after))
-        return entries.shown(partial(run_event, cursor_prefix(key)))
+        return entries.map(partial(run_event, cursor_prefix(key)))

@@ -12,7 +12,7 @@ from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.pipeline.deferral import Publish
 from nexent_gql.api.selections.core import Execution, execute_event, open_events
 from nexent_gql.api.selections.events import Render, Selections, leave_to_core
-from nexent_gql.streams.following import Following
+from nexent_gql.streams.event_stream import EventStream
 
 
 @dataclass
@@ -52,8 +52,8 @@ async def run_subscription(
             yield PreExecutionError(data=None, errors=errors)
             return
         render = leave_to_core if selections is None else selections.render(prepared)
-        if write is not None and isinstance(source, Following):
-            cast("Following[object]", source).tap(_writer(render, write))
+        if write is not None and isinstance(source, EventStream):
+            cast("EventStream[object]", source).on_event_inline(_writer(render, write))
         try:
             async with aclosing(source):
                 async for event in source:

@@ -24,7 +24,7 @@ from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.kernel.search import QueryTerm, query_terms
 from nexent_gql.kernel.text import MAX_SEARCH_CHARS, optional_text, required_text, search_text, single_line
-from nexent_gql.ports.events import FORGOTTEN, Stored
+from nexent_gql.ports.events import UNKNOWN_TOPIC, StoredEntries
 
 MAX_TITLE_CHARS = 200
 MAX_COMMENT_CHARS = 2_000
@@ -247,15 +247,15 @@ class ConversationService:
             await repository.record_events(conversation, self._clock(), [body])
         return message
 
-    async def stored_events(self, actor: Principal, conversation_id: UUID, after: int) -> Stored:
+    async def stored_events(self, actor: Principal, conversation_id: UUID, after: int) -> StoredEntries:
         """Return the events behind a position; a conversation that is gone is forgotten."""
         async with self._db.read(actor.tenant_id) as session:
             repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
             conversation = await repository.get(conversation_id)
             if conversation is None or conversation.owner_id != actor.user_id:
-                return FORGOTTEN
+                return UNKNOWN_TOPIC
             rows = await repository.events_after(conversation_id, after, 1_000)
-        return Stored(entries=events.entries(rows), first_seq=1, last_seq=conversation.event_seq)
+        return StoredEntries(entries=events.entries(rows), first_seq=1, last_seq=conversation.event_seq)
 
     async def _own(
         self, repository: ConversationRepository, actor: Principal, conversation_id: UUID, *, lock: bool = False

@@ -16,10 +16,10 @@ from nexent_gql.domains.runs.tables import Run, RunStatus
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.ports.events import FORGOTTEN, Entry, EventLog, Stored
+from nexent_gql.ports.events import UNKNOWN_TOPIC, Entry, EventLog, StoredEntries
 from nexent_gql.ports.run_events import RunFinished, encode_body
+from nexent_gql.streams.event_stream import EventStream
 from nexent_gql.streams.follow import follow, follow_log
-from nexent_gql.streams.following import Following
 from nexent_gql.streams.resume import SEQ_MARGIN
 
 _MAX_SEQ = 100 * SEQ_MARGIN  # of a run whose log was lost
@@ -90,7 +90,7 @@ class RunService:
                 await stop_run(session, conversation, run, self._clock())
         return run
 
-    async def follow(self, actor: Principal, run_id: UUID, *, after: str | None) -> Following[Entry]:
+    async def follow(self, actor: Principal, run_id: UUID, *, after: str | None) -> EventStream[Entry]:
         """Return a run's events behind a cursor, each once and in order, until it has ended.
 
         Raises:
@@ -102,7 +102,7 @@ class RunService:
         if seq > SEQ_MARGIN and run.finished_at is None:
             await self._check_reachable(events.topic(actor.tenant_id, run_id), seq)
 
-        async def archive(position: int) -> Stored | None:
+        async def archive(position: int) -> StoredEntries | None:
             return await self._archived(actor, run_id, position)
 
         topic = events.topic(actor.tenant_id, run_id)
@@ -110,7 +110,7 @@ class RunService:
 
     async def follow_conversation(
         self, actor: Principal, conversation_id: UUID, *, after: str | None
-    ) -> Following[Entry]:
+    ) -> EventStream[Entry]:
         """Return what happens to a conversation behind a cursor, until it is deleted; no cursor: from now on.
 
         Raises:
@@ -123,12 +123,12 @@ class RunService:
         if seq > now:
             raise events.invalid_cursor("after")
 
-        async def read(position: int) -> Stored:
+        async def read(position: int) -> StoredEntries:
             stored = await self._conversations.stored_events(actor, conversation_id, position)
-            if stored is not FORGOTTEN:
+            if stored is not UNKNOWN_TOPIC:
                 return stored
             end = conversation_events.deleted(position + 1, int(self._clock().timestamp() * 1000))
-            return Stored(entries=[end], first_seq=end.seq, last_seq=end.seq)
+            return StoredEntries(entries=[end], first_seq=end.seq, last_seq=end.seq)
 
         push = self._log.subscribe(conversation_events.topic(actor.tenant_id, conversation_id))
         return follow(push, seq, read=read, last_kind=conversation_events.CONVERSATION_DELETED)
@@ -145,7 +145,7 @@ class RunService:
         if seq > stored.last_seq + (SEQ_MARGIN if stored.first_seq else _MAX_SEQ):
             raise events.invalid_cursor("after")
 
-    async def _archived(self, actor: Principal, run_id: UUID, position: int) -> Stored | None:
+    async def _archived(self, actor: Principal, run_id: UUID, position: int) -> StoredEntries | None:
         """Return the archived events; of a run that was deleted with its conversation, that it has ended."""
         async with self._db.read(actor.tenant_id) as session:
             repository = RunRepository(session, actor.tenant_id, actor.user_id)
@@ -153,9 +153,9 @@ class RunService:
             if archive is None:
                 return None if await repository.get(run_id) else self._deleted(position)
         entries = [entry for entry in await events.unpack(archive.events) if entry.seq > position]
-        return Stored(entries=entries, first_seq=archive.first_seq, last_seq=archive.last_seq)
+        return StoredEntries(entries=entries, first_seq=archive.first_seq, last_seq=archive.last_seq)
 
-    def _deleted(self, position: int) -> Stored:
+    def _deleted(self, position: int) -> StoredEntries:
         body = encode_body(RunFinished(status=RunStatus.STOPPED))
         last = Entry(seq=position + 1, attempt=1, at_ms=int(self._clock().timestamp() * 1000), body=body)
-        return Stored(entries=[last], first_seq=1, last_seq=last.seq)
+        return StoredEntries(entries=[last], first_seq=1, last_seq=last.seq)

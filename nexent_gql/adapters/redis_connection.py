@@ -1,4 +1,4 @@
-"""One connection to Redis: redis-py opens it, hiredis reads it on the bare transport."""
+"""One connection to Redis: redis-py opens it, hiredis parses what its transport receives."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -10,21 +10,21 @@ from redis.asyncio.connection import ConnectKwargs, parse_url
 from redis.exceptions import BusyLoadingError, NoScriptError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from nexent_gql.adapters.redis_pipe import encode_command
+from nexent_gql.adapters.redis_multiplexer import encode_command
 
 CONNECT_TIMEOUT_S = 1.5
 _OURS = ("max_connections", "timeout", "socket_timeout", "socket_connect_timeout", "retry_on_timeout")
 _ERRORS = {"LOADING": BusyLoadingError, "NOSCRIPT": NoScriptError, "READONLY": ReadOnlyError}
 
 Frame = tuple[bytes, bytes, bytes]
-"""What is pushed: kind ("message", "subscribe", "unsubscribe"), channel, payload (a number for the other kinds)."""
+"""A pub/sub frame: kind ("message", "subscribe", "unsubscribe"), channel, payload (a number for the last two)."""
 
 
 def connect_options(url: str) -> ConnectKwargs:
-    """Return redis-py's options for a redis://, rediss:// or unix:// URL, without those that are ours to set.
+    """Return redis-py's options for a redis://, rediss:// or unix:// URL, without those that we set.
 
     Raises:
-        ValueError: Not such a URL.
+        ValueError: `url` has another scheme.
     """
     options = parse_url(url)
     for name in _OURS:
@@ -33,7 +33,7 @@ def connect_options(url: str) -> ConnectKwargs:
 
 
 class _Connection(Protocol):
-    """What is used of `redis.asyncio.connection.AbstractConnection`, with types."""
+    """The part of `redis.asyncio.connection.AbstractConnection` that we use, typed."""
 
     _writer: asyncio.StreamWriter
 
@@ -41,22 +41,22 @@ class _Connection(Protocol):
     async def disconnect(self, *, nowait: bool) -> None: ...
 
 
-class RedisWire(asyncio.Protocol):
-    """A connection that is open, or dead for ever; never reconnects, and has no timeouts but for opening.
+class RedisConnection(asyncio.Protocol):
+    """A connection that is open or dead; it never reconnects, and has no time-outs except for opening.
 
-    redis-py spends more on each answer than the rest of a delivery costs, so it only connects and logs in. All that
-    one read of the socket brings is parsed at once, and wakes its reader once.
+    Parsing a reply with redis-py costs more than the rest of a delivery, so redis-py only connects and authenticates.
+    All bytes of one read are parsed at once, and wake the reader once.
     """
 
     def __init__(self, connection: _Connection) -> None:
-        """Take over a connection that is open and has nothing outstanding."""
+        """Take over an open connection without outstanding replies."""
         self._connection = connection
         self._transport = connection._writer.transport  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         self._parser = hiredis.Reader(replyError=_error_of)
         self._received: list[object] = []
-        self._taken = 0
+        self._next = 0
         self._reading: asyncio.Future[None] | None = None
-        self._take: Callable[[Frame], None] | None = None
+        self._handle: Callable[[Frame], None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
         self._end: Exception | None = None
@@ -64,11 +64,11 @@ class RedisWire(asyncio.Protocol):
 
     @classmethod
     async def open(cls, url: str) -> Self:
-        """Connect, and log in as the URL says.
+        """Connect and authenticate as the URL says.
 
         Raises:
-            redis.exceptions.RedisError: The server is not there or refuses.
-            TimeoutError: It did not answer within 1.5 s.
+            redis.exceptions.RedisError: The server can't be reached or refuses.
+            TimeoutError: No answer within 1.5 s.
         """
         pool = ConnectionPool(**connect_options(url))
         connection = cast("_Connection", pool.make_connection())
@@ -77,43 +77,43 @@ class RedisWire(asyncio.Protocol):
         return cls(connection)
 
     async def send(self, packed: bytes) -> None:
-        """Send commands that are encoded already; waits while the other side takes nothing."""
+        """Send encoded commands; waits while the write buffer is full."""
         if self._end is not None:
             raise self._end
         self._transport.write(packed)
         await self._writable.wait()
 
     async def answer(self) -> object:
-        """Wait for the next answer.
+        """Wait for the next reply.
 
         Raises:
-            redis.exceptions.ResponseError: The answer is an error; the connection goes on.
+            redis.exceptions.ResponseError: The reply is an error; the connection stays open.
             redis.exceptions.ConnectionError: The connection is dead.
         """
-        if self._taken == len(self._received):
-            self._received, self._taken = [], 0
+        if self._next == len(self._received):
+            self._received, self._next = [], 0
             await self._more()
-        answer = self._received[self._taken]
-        self._taken += 1
+        answer = self._received[self._next]
+        self._next += 1
         if isinstance(answer, RedisError):
             raise answer
         return answer
 
     async def subscribe(self, channels: Sequence[bytes]) -> None:
-        """Ask for channels; each is confirmed by a frame of its own."""
+        """Subscribe to channels; a frame confirms each."""
         await self.send(encode_command((b"SUBSCRIBE", *channels)))
 
     async def unsubscribe(self, channels: Sequence[bytes]) -> None:
-        """Give channels up."""
+        """Unsubscribe from channels."""
         await self.send(encode_command((b"UNSUBSCRIBE", *channels)))
 
-    async def listen(self, take: Callable[[Frame], None]) -> Never:
-        """Give what is pushed to `take`, from within the read that brings it.
+    async def listen(self, handle: Callable[[Frame], None]) -> Never:
+        """Pass each frame to `handle`, from within the read that brings it.
 
         Raises:
             redis.exceptions.RedisError: The connection is dead, or the server refuses something.
         """
-        self._take = take
+        self._handle = handle
         while True:
             self._deliver()
             await self._more()
@@ -123,7 +123,7 @@ class RedisWire(asyncio.Protocol):
         await self._connection.disconnect(nowait=True)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came."""
+        """Parse received bytes."""
         parser = self._parser
         try:
             parser.feed(data)
@@ -132,33 +132,33 @@ class RedisWire(asyncio.Protocol):
         except hiredis.ProtocolError as error:
             self.connection_lost(error)
             self._transport.abort()
-        if self._take is None:
+        if self._handle is None:
             self._wake()
         else:
             self._deliver()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Be dead; what came before can still be taken."""
+        """Mark the connection as dead; replies received before can still be read."""
         lost = exc if isinstance(exc, RedisError) else RedisConnectionError(f"lost: {exc or 'closed by the server'}")
         self._end = self._end or lost
         self._writable.set()
         self._wake()
 
     def pause_writing(self) -> None:
-        """Let `send` wait."""
+        """Make `send` wait."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Let `send` go on."""
+        """Let `send` continue."""
         self._writable.set()
 
     def _deliver(self) -> None:
-        received, self._received, take = self._received, [], self._take
+        received, self._received, handle = self._received, [], self._handle
         for frame in received:
-            if type(frame) is not list or take is None:
+            if type(frame) is not list or handle is None:
                 self.connection_lost(frame if isinstance(frame, RedisError) else None)
             else:
-                take(frame)  # pyright: ignore[reportArgumentType] - what Redis pushes
+                handle(frame)  # pyright: ignore[reportArgumentType] - what Redis pushes
 
     async def _more(self) -> None:
         while not self._received:

@@ -1,7 +1,7 @@
-"""One connection for the short commands of all tasks: they go out together, and answers come back in order.
+"""One connection for the short commands of all tasks: they are sent together, and replies arrive in order.
 
-A pool gives each command a connection, and spends several times the command's own cost on that. Here what is
-asked for in the same turn of the event loop is one write, and the answers are one read.
+A pool gives each command a connection, at several times the cost of the command. Here the commands of one turn of the
+event loop are one write, and their replies are one read.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ def encode_command(arguments: Sequence[str | bytes | int]) -> bytes:
     return cast("bytes", pack_command(tuple(arguments)))  # pyright: ignore[reportArgumentType] - not of one
 
 
-class PipeConnection(Protocol):
-    """The wire below; any error of it but `ResponseError` means: dead, make another."""
+class CommandConnection(Protocol):
+    """The connection below; after any error but `ResponseError` it is dead and is replaced."""
 
     async def send(self, packed: bytes) -> None:
         """Send encoded commands."""
         ...
 
     async def answer(self) -> object:
-        """Wait for the next answer; raise it when it is an error."""
+        """Wait for the next reply; raise it if it is an error."""
         ...
 
     async def aclose(self) -> None:
@@ -43,8 +43,8 @@ class PipeConnection(Protocol):
         ...
 
 
-class PipeStalledError(RedisError):
-    """A command was not answered in time: the connection is dead, or the server is stuck."""
+class ConnectionStalledError(RedisError):
+    """A command was not answered in time: the connection is dead, or the server hangs."""
 
 
 @dataclass(slots=True)
@@ -56,25 +56,25 @@ class _Command:
 
 
 @dataclass(slots=True)
-class _Line:
-    """What is on its way over one connection."""
+class _InFlight:
+    """Commands sent over one connection and not answered yet."""
 
     sent: deque[_Command] = field(default_factory=deque[_Command])
     tick: int = 0
 
 
-class RedisPipe:
-    """Connects with the first command, and again with the first one after a loss.
+class RedisMultiplexer:
+    """Connects for the first command, and again for the first one after a lost connection.
 
-    A command whose connection broke before its answer is sent once more: all commands have to bear that.
+    A command whose connection broke before its reply is sent a second time: all commands must be idempotent.
 
     Args:
         connect: Opens a connection, or raises `RedisError`, `OSError` or `TimeoutError`.
-        answer_timeout_s: How long an answer may take; up to a quarter longer is not noticed.
+        answer_timeout_s: Time limit of a reply; it is enforced with a delay of up to a quarter of it.
     """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[PipeConnection]], *, answer_timeout_s: float = ANSWER_TIMEOUT_S
+        self, connect: Callable[[], Awaitable[CommandConnection]], *, answer_timeout_s: float = ANSWER_TIMEOUT_S
     ) -> None:
         self._connect = connect
         self._tick_s = answer_timeout_s / _TICKS
@@ -83,20 +83,20 @@ class RedisPipe:
         self._task: asyncio.Task[None] | None = None
 
     def execute(self, *command: str | bytes | int) -> asyncio.Future[object]:
-        """Return the answer to come. Giving it up (cancelling) does not keep the command from being run.
+        """Return a future of the reply. Cancelling it does not stop the command.
 
-        The answer fails with a `ResponseError` when the server refuses, another `RedisError` when it
-        can't be reached or does not answer in time.
+        The future fails with a `ResponseError` if the server refuses, with another `RedisError` if it can't be reached
+        or does not answer in time.
         """
         answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Command(encode_command(command), answer))
         self._wake.set()
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="redis-pipe")
+            self._task = asyncio.create_task(self._run(), name="redis-commands")
         return answer
 
     async def aclose(self) -> None:
-        """Close the connection; what is not answered fails."""
+        """Close the connection; commands without a reply fail."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -115,68 +115,68 @@ class RedisPipe:
             else:
                 await self._use(connection)
 
-    async def _use(self, connection: PipeConnection) -> None:
-        line = _Line()
+    async def _use(self, connection: CommandConnection) -> None:
+        in_flight = _InFlight()
         error: Exception = RedisConnectionError("closed")
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._send(connection, line))
-                group.create_task(self._watch(line))
-                await self._receive(connection, line)
+                group.create_task(self._send(connection, in_flight))
+                group.create_task(self._watch(in_flight))
+                await self._receive(connection, in_flight)
         except* (RedisError, OSError) as errors:
             error = errors.exceptions[0]
-            _log.warning("pipe.lost", error=repr(error), unanswered=len(line.sent))
+            _log.warning("redis.connection_lost", error=repr(error), unanswered=len(in_flight.sent))
         finally:
-            self._recover(line.sent, error)
+            self._recover(in_flight.sent, error)
             await connection.aclose()
 
-    async def _send(self, connection: PipeConnection, line: _Line) -> None:
+    async def _send(self, connection: CommandConnection, in_flight: _InFlight) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             commands = [command for command in self._waiting if not command.answer.done()]
             self._waiting.clear()
             for command in commands:
-                command.sent_at_tick = line.tick
-            line.sent.extend(commands)
+                command.sent_at_tick = in_flight.tick
+            in_flight.sent.extend(commands)
             await connection.send(b"".join([command.packed for command in commands]))
 
-    async def _receive(self, connection: PipeConnection, line: _Line) -> None:
+    async def _receive(self, connection: CommandConnection, in_flight: _InFlight) -> None:
         while True:
             try:
                 answer = await connection.answer()
-            except ReadOnlyError:  # a primary that was demoted: what the address leads to now has to be asked anew
+            except ReadOnlyError:  # a primary that was demoted: resolve the address again
                 raise
             except ResponseError as error:
-                command = line.sent.popleft()
+                command = in_flight.sent.popleft()
                 if not command.answer.done():
                     command.answer.set_exception(error)
             else:
-                command = line.sent.popleft()
+                command = in_flight.sent.popleft()
                 if not command.answer.done():
                     command.answer.set_result(answer)
 
-    async def _watch(self, line: _Line) -> None:
-        """Find a command that is not answered.
+    async def _watch(self, in_flight: _InFlight) -> None:
+        """Raise if a command is not answered in time.
 
-        Time is counted in ticks of this task, so that a blocked event loop, which reads no answers either,
-        is not mistaken for a dead connection.
+        Time is counted in ticks of this task, so that a blocked event loop, which reads no replies either, is not
+        mistaken for a dead connection.
         """
-        while not line.sent or line.tick - line.sent[0].sent_at_tick <= _TICKS:
+        while not in_flight.sent or in_flight.tick - in_flight.sent[0].sent_at_tick <= _TICKS:
             await asyncio.sleep(self._tick_s)
-            line.tick += 1
-        raise PipeStalledError(f"no answer within {self._tick_s * _TICKS} s")
+            in_flight.tick += 1
+        raise ConnectionStalledError(f"no answer within {self._tick_s * _TICKS} s")
 
     def _recover(self, unanswered: deque[_Command], error: Exception) -> None:
-        """Queue what deserves a second try ahead of what waits, and fail the rest."""
-        again: list[_Command] = []
+        """Put commands that may be sent again at the head of the queue, and fail the rest."""
+        retried: list[_Command] = []
         for command in unanswered:
-            if command.is_second_try or isinstance(error, PipeStalledError):
+            if command.is_second_try or isinstance(error, ConnectionStalledError):
                 self._fail([command], error)
             else:
                 command.is_second_try = True
-                again.append(command)
-        self._waiting.extendleft(reversed(again))
+                retried.append(command)
+        self._waiting.extendleft(reversed(retried))
         if self._waiting:
             self._wake.set()
 

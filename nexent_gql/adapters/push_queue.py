@@ -1,4 +1,4 @@
-"""A reader's place in the push: a bounded queue that says "read again" rather than grow."""
+"""A reader's bounded queue of pushes; on overflow the reader reads its store again."""
 
 import asyncio
 from collections import deque
@@ -11,11 +11,11 @@ MAX_BYTES = 1_000_000
 
 
 class PushQueue:
-    """Holds what was pushed until its one reader takes it; see `Subscription`.
+    """Implements `Subscription`: holds pushes until its one reader takes them.
 
     Args:
-        max_batches: More than these waiting, or more bytes, are dropped, and the reader reads its store again.
-        max_bytes: A single batch may be larger.
+        max_batches: Waiting batches; with more the queue is emptied, and the reader reads its store again.
+        max_bytes: The same for bytes; a single batch may be larger.
     """
 
     def __init__(self, *, max_batches: int = MAX_BATCHES, max_bytes: int = MAX_BYTES) -> None:
@@ -28,17 +28,17 @@ class PushQueue:
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._patience_s = 0.0
-        self._take: Callable[[Sequence[Entry]], bool] = _decline
+        self._timeout_s = 0.0
+        self._handle: Callable[[Sequence[Entry]], bool] = _decline
 
-    def divert(self, take: Callable[[Sequence[Entry]], bool], /) -> None:
-        """See `Subscription.divert`."""
-        self._take = take
+    def on_push_inline(self, handle: Callable[[Sequence[Entry]], bool], /) -> None:
+        """See `Subscription.on_push_inline`."""
+        self._handle = handle
 
     def put(self, entries: Sequence[Entry], size_bytes: int) -> None:
-        """Add a push; what does not fit empties the queue and makes the reader read again."""
-        if self._waiter is not None and not self._waiter.done() and self._take(entries):
-            self._deadline = self._loop.time() + self._patience_s
+        """Add a push; one that does not fit empties the queue and makes the reader read its store again."""
+        if self._waiter is not None and not self._waiter.done() and self._handle(entries):
+            self._deadline = self._loop.time() + self._timeout_s
             return
         is_full = len(self._batches) >= self._max_batches or self._bytes + size_bytes > self._max_bytes
         if is_full and self._batches:
@@ -49,14 +49,14 @@ class PushQueue:
         self._wake()
 
     def reread(self) -> None:
-        """Make the reader read its store again; what waits here is in there too."""
+        """Make the reader read its store again, which also has what waits here."""
         self._batches.clear()
         self._bytes = 0
         self._is_stale = True
         self._wake()
 
     async def next(self, timeout_s: float) -> Sequence[Entry] | None:
-        """Return all that waits, or wait; None after `timeout_s`, or when pushes were lost."""
+        """Return all that waits, or wait; None after `timeout_s`, or if pushes were lost."""
         if not self._batches and not self._is_stale:
             self._set_timer(timeout_s)
             self._waiter = self._loop.create_future()
@@ -75,7 +75,7 @@ class PushQueue:
         return entries
 
     def close(self) -> None:
-        """Stop the clock."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -85,8 +85,8 @@ class PushQueue:
             self._waiter.set_result(None)
 
     def _set_timer(self, timeout_s: float) -> None:
-        """Let a wait end; a timer outlives single waits: there is one per silence, not one per push."""
-        self._patience_s = timeout_s
+        """Limit a wait; the timer outlives single waits, so that a push does not need a new one."""
+        self._timeout_s = timeout_s
         self._deadline = self._loop.time() + timeout_s
         if self._timer is None or self._timer.when() > self._deadline:
             self.close()

@@ -6,7 +6,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
-from nexent_gql.adapters.redis_pipe import PipeStalledError, RedisPipe, encode_command
+from nexent_gql.adapters.redis_multiplexer import ConnectionStalledError, RedisMultiplexer, encode_command
 
 
 @dataclass
@@ -58,8 +58,8 @@ def server() -> Server:
 
 
 @pytest.fixture
-async def pipe(server: Server) -> AsyncGenerator[RedisPipe]:
-    opened = RedisPipe(server.connect, answer_timeout_s=0.4)
+async def pipe(server: Server) -> AsyncGenerator[RedisMultiplexer]:
+    opened = RedisMultiplexer(server.connect, answer_timeout_s=0.4)
     yield opened
     await opened.aclose()
     assert all(connection.is_closed for connection in server.connections)
@@ -72,27 +72,31 @@ def test_encodes_words_bytes_and_numbers() -> None:
     )
 
 
-async def test_commands_of_one_turn_are_one_write_and_answers_keep_their_order(pipe: RedisPipe, server: Server) -> None:
+async def test_commands_of_one_turn_are_one_write_and_answers_keep_their_order(
+    pipe: RedisMultiplexer, server: Server
+) -> None:
     words = [f"w{number}" for number in range(50)]
     assert await asyncio.gather(*(pipe.execute(word) for word in words)) == words
     assert len(server.connections[0].writes) == 1
 
 
-async def test_an_error_is_the_answer_of_its_command_only(pipe: RedisPipe, server: Server) -> None:
+async def test_an_error_is_the_answer_of_its_command_only(pipe: RedisMultiplexer, server: Server) -> None:
     answers = await asyncio.gather(*map(pipe.execute, ["a", "fail", "b"]), return_exceptions=True)
     assert [str(answer) for answer in answers] == ["a", "fail", "b"]
     assert isinstance(answers[1], ResponseError)
     assert len(server.connections) == 1
 
 
-async def test_who_gives_up_leaves_the_others_their_answers(pipe: RedisPipe) -> None:
+async def test_who_gives_up_leaves_the_others_their_answers(pipe: RedisMultiplexer) -> None:
     answers = [pipe.execute(word) for word in ("a", "b", "c")]
     await asyncio.sleep(0)
     answers[1].cancel()
     assert [await answers[0], await answers[2]] == ["a", "c"]
 
 
-async def test_what_a_broken_connection_left_unanswered_is_sent_once_more(pipe: RedisPipe, server: Server) -> None:
+async def test_what_a_broken_connection_left_unanswered_is_sent_once_more(
+    pipe: RedisMultiplexer, server: Server
+) -> None:
     first = pipe.execute("hang")
     await asyncio.sleep(0.01)
     second = pipe.execute("break")
@@ -104,7 +108,7 @@ async def test_what_a_broken_connection_left_unanswered_is_sent_once_more(pipe: 
     assert [len(connection.writes) for connection in server.connections] == [2, 1, 1]
 
 
-async def test_the_second_try_keeps_its_place_ahead_of_what_came_later(pipe: RedisPipe, server: Server) -> None:
+async def test_the_second_try_keeps_its_place_ahead_of_what_came_later(pipe: RedisMultiplexer, server: Server) -> None:
     first = pipe.execute("a")
     assert await first == "a"
     server.connections[0].answers.put_nowait(RedisConnectionError("broken"))
@@ -112,7 +116,9 @@ async def test_the_second_try_keeps_its_place_ahead_of_what_came_later(pipe: Red
     assert server.connections[-1].writes == [encode_command(["b"]) + encode_command(["c"])]
 
 
-async def test_a_server_that_is_not_there_is_said_at_once_and_found_again(pipe: RedisPipe, server: Server) -> None:
+async def test_a_server_that_is_not_there_is_said_at_once_and_found_again(
+    pipe: RedisMultiplexer, server: Server
+) -> None:
     server.refuses = True
     for _ in range(3):
         with pytest.raises(RedisConnectionError, match="refused"):
@@ -122,25 +128,25 @@ async def test_a_server_that_is_not_there_is_said_at_once_and_found_again(pipe: 
     assert await pipe.execute("a") == "a"
 
 
-async def test_a_primary_that_was_demoted_is_left(pipe: RedisPipe, server: Server) -> None:
+async def test_a_primary_that_was_demoted_is_left(pipe: RedisMultiplexer, server: Server) -> None:
     assert await pipe.execute("a") == "a"
     server.connections[0].answers.put_nowait(ReadOnlyError("READONLY"))
     assert await pipe.execute("b") == "b"
     assert len(server.connections) == 2
 
 
-async def test_no_answer_is_noticed_and_the_connection_given_up(pipe: RedisPipe, server: Server) -> None:
+async def test_no_answer_is_noticed_and_the_connection_given_up(pipe: RedisMultiplexer, server: Server) -> None:
     loop = asyncio.get_running_loop()
     began = loop.time()
     answers = await asyncio.gather(pipe.execute("hang"), pipe.execute("a"), return_exceptions=True)
-    assert [type(answer) for answer in answers] == [PipeStalledError, PipeStalledError]
+    assert [type(answer) for answer in answers] == [ConnectionStalledError, ConnectionStalledError]
     assert 0.4 <= loop.time() - began < 1.5
     assert await pipe.execute("b") == "b"
     assert len(server.connections) == 2
 
 
 async def test_closing_fails_what_is_not_answered(server: Server) -> None:
-    pipe = RedisPipe(server.connect)
+    pipe = RedisMultiplexer(server.connect)
     hanging = pipe.execute("hang")
     await asyncio.sleep(0.01)
     await pipe.aclose()
