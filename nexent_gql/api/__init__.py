@@ -6,48 +6,38 @@ How the api package of a domain looks (`api/agents/`):
 # types.py: rows mapped by `of`; every field described; relations by a loader
 @strawberry.type(description="What answers in conversations.")
 class Agent(relay.Node):
-    """See `tables.Agent`."""
-
     id: relay.NodeID[UUID]
     name: str = strawberry.field(description="Shown to people, 1 to 80 characters.")
     model_id: strawberry.Private[UUID]
 
     @strawberry.field(description="The model that answers; null once it is deleted.")
     async def model(self, info: Info) -> Annotated["Model", strawberry.lazy("nexent_gql.api.models.types")] | None:
-        """Load with the other agents' models."""
         return await info.context.loaders[model_by_id].load(self.model_id)
 
     @classmethod
     def of(cls, row: tables.Agent) -> Self:
-        """Map a row."""
         return cls(id=row.id, name=row.name, model_id=row.model_id)
 
 
 # loaders.py: `one` gives None for what is missing or foreign, `many` an empty list
 @one
 async def agent_by_id(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Agent]:
-    """Load agents of the caller's tenant."""
     return {row.id: Agent.of(row) for row in await context.services.agents.get_many(context.actor, ids)}
 
 
 # errors.py: only for an error whose facts a client wants typed; families are there already (api/schema/errors.py)
 @strawberry.type(name="AgentBusyError", description="The agent is answering elsewhere.")
 class AgentBusy(Error):
-    """See `AgentBusyError`."""
-
     run_id: strawberry.ID = strawberry.field(description="The run that keeps it busy.")
 
     @classmethod
     def of(cls, error: DomainError) -> Self:
-        """Map the error and its details."""
         return cls(**common(error), run_id=global_id("Run", UUID(str(error.details["run_id"]))))
 
 
 # queries.py
 @strawberry.type
 class AgentQueries:
-    """Reads."""
-
     @strawberry.field(description="One agent; null when there is none for you.", permission_classes=[SignedIn])
     async def agent(self, info: Info, id: AgentIdArgument) -> Agent | None:
         """Look up by id, through the same loader as `node`."""
@@ -58,29 +48,25 @@ class AgentQueries:
     async def agents(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Agent]:
-        """Page through them."""
         actor, service = info.context.actor, info.context.services.agents
         page = await service.page(actor, page_request(first, after, last, before))
         return connection(page, Agent.of, count=lambda: service.count(actor))
 
 
-# mutations.py: expected failures are members of the union, everything else becomes a coded entry of `errors`
-DeleteAgentResult = Annotated[
-    DeleteAgentPayload | NotFoundError | ForbiddenError | AgentBusy,
-    strawberry.union("DeleteAgentResult", description="What became of it."),
-]
-
-
+# mutations.py: expected errors are members of the union, all others become coded entries of `errors`. The helper
+# makes `DeleteAgentPayload` and `DeleteAgentResult`. Paths of errors begin within the input.
 @strawberry.type
 class AgentMutations:
-    """Writes."""
-
-    @strawberry.mutation(description="Delete an agent.", permission_classes=[role_at_least(Role.DEVELOPER)])
-    async def delete_agent(self, info: Info, input: DeleteAgentInput) -> DeleteAgentResult:
-        """Delete it; services just raise, the schema turns what the union names into its members."""
-        key = node_id(input.id, "Agent", "input", "id")
+    @mutation(
+        "Deletes an agent. Requires the DEVELOPER role.",
+        payload={"deleted_id": "ID of the deleted agent."},
+        errors=(NotFoundError, ForbiddenError, AgentBusy),
+        permission=role_at_least(Role.DEVELOPER),
+    )
+    async def delete_agent(self, info: Info, input: DeleteAgentInput) -> strawberry.ID:
+        key = node_id(input.agent_id, "Agent", "agentId")
         await info.context.services.agents.delete(info.context.actor, key)
-        return DeleteAgentPayload(deleted_id=input.id)
+        return input.agent_id
 
 
 # __init__.py: the docstring, nothing else
@@ -93,7 +79,8 @@ MODULE = SchemaModule(
 )
 ```
 
-A subscription is an async generator method of a class in `SchemaModule.subscriptions`, decorated with
+New inputs name ids by their type (`agentId`). A subscription is an async generator method of a class in
+`SchemaModule.subscriptions`, decorated with
 `@strawberry.subscription(description=..., permission_classes=[SignedIn])`. Never write `from __future__ import
 annotations` in a module with GraphQL types: Strawberry reads the annotations.
 '''

@@ -94,14 +94,14 @@ async def test_twenty_who_sign_up_at_once_with_one_address_are_one(identity: Ide
 async def test_refuses_what_is_no_address(identity: IdentityService, email: str) -> None:
     with pytest.raises(InvalidEmailError) as caught:
         await sign_up(identity, email)
-    assert caught.value.path == ("input", "email")
+    assert caught.value.path == ("email",)
 
 
 @pytest.mark.parametrize("email", ["", "a\0b@example.com", "a\nb@example.com", "\ud800@example.com", "a" * 255 + "@b"])
 async def test_refuses_an_address_that_can_not_be_stored(identity: IdentityService, email: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         await sign_up(identity, email)
-    assert caught.value.path == ("input", "email")
+    assert caught.value.path == ("email",)
     with pytest.raises(InvalidCredentialsError):
         await sign_in(identity, email=email)
 
@@ -115,7 +115,7 @@ async def test_refuses_weak_passwords(identity: IdentityService, password: str) 
         await identity.sign_in.sign_up(
             email="ada@example.com", password=SecretStr(password), display_name="A", tenant_name="T", client=HOME
         )
-    assert caught.value.path == ("input", "password")
+    assert caught.value.path == ("password",)
 
 
 async def test_a_password_is_the_same_on_every_keyboard(identity: IdentityService) -> None:

@@ -206,8 +206,8 @@ async def test_people_change_their_own_profile(identity: IdentityService, make: 
     (other,) = await identity.users.get_many(owner, [colleague.user_id])
     assert (other.display_name != "Ada", other.time_zone) == (True, None)
     for patch, path in (
-        (ProfilePatch(display_name=" "), ("input", "displayName")),
-        (ProfilePatch(time_zone="Mars/Olympus"), ("input", "timeZone")),
+        (ProfilePatch(display_name=" "), ("displayName",)),
+        (ProfilePatch(time_zone="Mars/Olympus"), ("timeZone",)),
     ):
         with pytest.raises(InvalidInputError) as refused:
             await identity.profiles.update(owner, patch)

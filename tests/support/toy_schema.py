@@ -134,7 +134,7 @@ def fail(how: str) -> None:
         case "missing":
             raise MissingError("There is no such toy.")
         case "rule":
-            raise BrokenToyError("It is broken already.", path=("input", "id"), times=3)
+            raise BrokenToyError("It is broken already.", path=("id",), times=3)
         case "conflict":
             raise ConflictError("Not now.", since="today")
         case "bug":
@@ -192,7 +192,7 @@ class ToyQueries:
 class ToyMutations:
     @strawberry.mutation(description="Break a toy.", permission_classes=[role_at_least(Role.DEVELOPER)])
     async def break_toy(self, input: BreakToyInput) -> BreakToyResult:
-        key = node_id(input.id, "Toy", "input", "id")
+        key = node_id(input.id, "Toy", "id")
         fail(input.how)
         return BreakToyPayload(toy=Toy(id=key, name=input.how))
 

@@ -43,8 +43,8 @@ def test_an_id_has_one_spelling(raw: str) -> None:
 
 def test_a_wrong_id_names_its_field() -> None:
     with pytest.raises(InvalidIdError) as caught:
-        node_id(global_id("Model", KEY), "Agent", "input", "agentId")
-    assert (caught.value.path, caught.value.details) == (("input", "agentId"), {"expected": "Agent"})
+        node_id(global_id("Model", KEY), "Agent", "agentId")
+    assert (caught.value.path, caught.value.details) == (("agentId",), {"expected": "Agent"})
 
 
 @pytest.mark.parametrize(

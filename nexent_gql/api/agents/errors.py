@@ -8,15 +8,12 @@ from nexent_gql.api.schema.errors import Error, common
 from nexent_gql.kernel.errors import DomainError
 
 
-@strawberry.type(description="Somebody else changed the agent since you read it.")
+@strawberry.type(description="The agent has changed since you read it. Read it again and repeat the change.")
 class AgentChangedError(Error):
-    """See the domain's class."""
-
-    expected_version: int = strawberry.field(description="The version that you gave.")
-    current_version: int = strawberry.field(description="The version that it has.")
+    expected_version: int = strawberry.field(description="The version that you passed.")
+    current_version: int = strawberry.field(description="The current version of the agent.")
 
     @classmethod
     def of(cls, error: DomainError) -> Self:
-        """Map the error and its details."""
         expected, current = error.details["expected"], error.details["current"]
         return cls(**common(error), expected_version=int(str(expected)), current_version=int(str(current)))

@@ -11,24 +11,27 @@ from nexent_gql.domains.agents.policy import DEFAULT_STEPS, AgentDraft, AgentPat
 from nexent_gql.kernel.patch import UNSET
 from nexent_gql.ports import engine
 
-_NAME = "Shown to people, 1 to 100 characters in one line, unique among the tenant's agents."
-_DESCRIPTION = "What it is good for, for people; at most 2,000 characters. Null or left out: none."
-_INSTRUCTIONS = "What the model is told ahead of every conversation; at most 50,000 characters. Null or left out: none."
-_MODEL_ID = "Its model. Null or left out: the tenant's default at the time of each run."
-_MAX_STEPS = f"Steps of one answer after which it has to come to an end, 1 to 50; {DEFAULT_STEPS} when nothing is said."
-_TOOL_NAMES = "Names of its tools, at most 50, none twice; `tools` lists those there are. Null or left out: none."
-_CHANGED = "A field that is left out stays; null clears it, or brings its default back."
+_NAME = "Display name. One line of 1 to 100 characters, unique among the tenant's agents."
+_DESCRIPTION = "What the agent is for, shown to users. At most 2,000 characters. Null means empty."
+_INSTRUCTIONS = "Instructions sent to the model with every conversation. At most 50,000 characters. Null means empty."
+_MODEL_ID = "ID of the Model to use. Null means the tenant's default model at the time of each run."
+_MAX_STEPS = f"Maximum number of steps per answer, 1 to 50. Default {DEFAULT_STEPS}, also for null."
+_TOOL_NAMES = (
+    "Names of tools the agent can call, at most 50, without duplicates. `tools` lists the "
+    "available ones. Null means none."
+)
+_CHANGED = "Omitted fields keep their values. Null clears a field or restores its default."
 
 
-@strawberry.input(description="A new agent.")
+@strawberry.input(description="Input of `createAgent`.")
 class CreateAgentInput:
-    """See `AgentDraft`."""
-
     name: str = strawberry.field(description=_NAME)
     description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
     instructions: str | None = strawberry.field(default=None, description=_INSTRUCTIONS)
     model_id: strawberry.ID | None = strawberry.field(default=None, description=_MODEL_ID)
-    kind: AgentKind = strawberry.field(default=AgentKind.TOOL_CALLING, description="How it acts.")
+    kind: AgentKind = strawberry.field(
+        default=AgentKind.TOOL_CALLING, description="How the agent acts. Default TOOL_CALLING."
+    )
     max_steps: int | None = strawberry.field(default=DEFAULT_STEPS, description=_MAX_STEPS)
     tool_names: list[str] | None = strawberry.field(default_factory=list[str], description=_TOOL_NAMES)
 
@@ -49,20 +52,21 @@ class CreateAgentInput:
         )
 
 
-@strawberry.input(description=f"What to change. {_CHANGED}")
+@strawberry.input(description=f"Input of `updateAgent`. {_CHANGED}")
 class UpdateAgentInput:
-    """See `AgentPatch`."""
-
-    id: strawberry.ID = strawberry.field(description="The agent.")
+    id: strawberry.ID = strawberry.field(description="ID of the Agent.")
     expected_version: int | None = strawberry.field(
         default=None,
-        description="The `version` that you read; if somebody has changed the agent since, nothing is written.",
+        description="The `version` that you read. If the agent has changed since, AgentChangedError is returned "
+        "and nothing is written. Null skips the check.",
     )
-    name: strawberry.Maybe[str | None] = strawberry.field(description=f"{_NAME} Cannot be cleared.")
+    name: strawberry.Maybe[str | None] = strawberry.field(description=f"{_NAME} Cannot be null.")
     description: strawberry.Maybe[str | None] = strawberry.field(description=_DESCRIPTION)
     instructions: strawberry.Maybe[str | None] = strawberry.field(description=_INSTRUCTIONS)
     model_id: strawberry.Maybe[strawberry.ID | None] = strawberry.field(description=_MODEL_ID)
-    kind: strawberry.Maybe[AgentKind | None] = strawberry.field(description="How it acts. Null: TOOL_CALLING.")
+    kind: strawberry.Maybe[AgentKind | None] = strawberry.field(
+        description="How the agent acts. Null means TOOL_CALLING."
+    )
     max_steps: strawberry.Maybe[int | None] = strawberry.field(description=_MAX_STEPS)
     tool_names: strawberry.Maybe[list[str] | None] = strawberry.field(description=_TOOL_NAMES)
 
@@ -85,24 +89,19 @@ class UpdateAgentInput:
         )
 
 
-@strawberry.input(description="A new agent, from a file.")
+@strawberry.input(description="Input of `importAgent`.")
 class ImportAgentInput:
-    """A file, and perhaps a name."""
-
-    file: UploadedFile = strawberry.field(
-        description="What `definition` of an agent gave, as a file of JSON, at most 256 KiB."
-    )
-    name: str | None = strawberry.field(default=None, description=f"{_NAME} Null or left out: as the file says.")
+    file: UploadedFile = strawberry.field(description="JSON file with the `definition` of an agent, at most 256 KiB.")
+    name: str | None = strawberry.field(default=None, description=f"{_NAME} Null means the name in the file.")
 
 
-@strawberry.input(description="Which agent to delete.")
+@strawberry.input(description="Input of `deleteAgent`.")
 class DeleteAgentInput:
-    """An id."""
-
-    id: strawberry.ID = strawberry.field(description="The agent.")
+    id: strawberry.ID = strawberry.field(description="ID of the Agent.")
     expected_version: int | None = strawberry.field(
         default=None,
-        description="The `version` that you read; if somebody has changed the agent since, it stays.",
+        description="The `version` that you read. If the agent has changed since, AgentChangedError is returned "
+        "and it is not deleted. Null skips the check.",
     )
 
 
@@ -111,4 +110,4 @@ def _kind(kind: AgentKind | None) -> engine.AgentKind:
 
 
 def _model_id(text: str) -> UUID:
-    return node_id(text, "Model", "input", "modelId")
+    return node_id(text, "Model", "modelId")

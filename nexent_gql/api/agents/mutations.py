@@ -1,6 +1,6 @@
-"""Changing agents."""
+"""Mutations of agents."""
 
-from typing import Annotated
+from functools import partial
 
 import strawberry
 
@@ -9,102 +9,62 @@ from nexent_gql.api.agents.inputs import CreateAgentInput, DeleteAgentInput, Imp
 from nexent_gql.api.agents.types import Agent
 from nexent_gql.api.context import Info
 from nexent_gql.api.schema.errors import ConflictError, ForbiddenError, NotFoundError, ValidationError
+from nexent_gql.api.schema.mutations import mutation
 from nexent_gql.api.schema.permissions import role_at_least
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.agents.definition import MAX_FILE_BYTES
 from nexent_gql.kernel.principal import Role
 
-_Developer = role_at_least(Role.DEVELOPER)
+_mutation = partial(mutation, permission=role_at_least(Role.DEVELOPER))
 
 
-@strawberry.type(description="It is made.")
-class CreateAgentPayload:
-    """The new agent."""
-
-    agent: Agent = strawberry.field(description="The new agent.")
-
-
-@strawberry.type(description="It is made of the file.")
+@strawberry.type(description="Result of `importAgent`.")
 class ImportAgentPayload:
-    """The new agent, and what it lacks."""
-
-    agent: Agent = strawberry.field(description="The new agent; it uses the tenant's default model.")
+    agent: Agent = strawberry.field(description="The new agent. It uses the tenant's default model.")
     missing_tool_names: list[str] = strawberry.field(
-        description="Tools that the file names and this installation does not have, at most 50; the agent is without."
+        description="Names of tools in the file that the tenant does not have, at most 50. The agent is created "
+        "without them."
     )
-
-
-@strawberry.type(description="It is changed.")
-class UpdateAgentPayload:
-    """The whole agent."""
-
-    agent: Agent = strawberry.field(description="The whole agent as it is now.")
-
-
-@strawberry.type(description="It is deleted: nobody can ask it any more, and its name is free.")
-class DeleteAgentPayload:
-    """The id."""
-
-    deleted_id: strawberry.ID = strawberry.field(description="The id it had.")
-
-
-CreateAgentResult = Annotated[
-    CreateAgentPayload | ValidationError | ForbiddenError | NotFoundError | ConflictError,
-    strawberry.union("CreateAgentResult", description="The agent, or why there is none."),
-]
-ImportAgentResult = Annotated[
-    ImportAgentPayload | ValidationError | ForbiddenError | ConflictError,
-    strawberry.union("ImportAgentResult", description="The agent, or why there is none."),
-]
-UpdateAgentResult = Annotated[
-    UpdateAgentPayload | ValidationError | ForbiddenError | NotFoundError | AgentChangedError | ConflictError,
-    strawberry.union("UpdateAgentResult", description="The agent, or why it stayed as it was."),
-]
-DeleteAgentResult = Annotated[
-    DeleteAgentPayload | ValidationError | ForbiddenError | NotFoundError | AgentChangedError,
-    strawberry.union("DeleteAgentResult", description="The id, or why the agent is still there."),
-]
 
 
 @strawberry.type
 class AgentMutations:
-    """Writes."""
-
-    @strawberry.mutation(description="Make an agent. Needs the role DEVELOPER.", permission_classes=[_Developer])
-    async def create_agent(self, info: Info, input: CreateAgentInput) -> CreateAgentResult:
-        """Make it."""
-        return CreateAgentPayload(
-            agent=Agent.of(await info.context.services.agents.create(info.context.actor, input.draft()))
-        )
-
-    @strawberry.mutation(
-        description="Make an agent of a file that another one gave. Needs the role DEVELOPER.",
-        permission_classes=[_Developer],
+    @_mutation(
+        "Creates an agent. Requires the DEVELOPER role.",
+        payload={"agent": "The new agent."},
+        errors=(ValidationError, ForbiddenError, NotFoundError, ConflictError),
     )
-    async def import_agent(self, info: Info, input: ImportAgentInput) -> ImportAgentResult:
-        """Make it."""
-        content = await input.file.read("input", "file", max_bytes=MAX_FILE_BYTES)
+    async def create_agent(self, info: Info, input: CreateAgentInput) -> Agent:
+        return Agent.of(await info.context.services.agents.create(info.context.actor, input.draft()))
+
+    @_mutation(
+        "Creates an agent from a file that holds the `definition` of another agent. Requires the DEVELOPER role.",
+        errors=(ValidationError, ForbiddenError, ConflictError),
+    )
+    async def import_agent(self, info: Info, input: ImportAgentInput) -> ImportAgentPayload:
+        content = await input.file.read("file", max_bytes=MAX_FILE_BYTES)
         service = info.context.services.agents
         row, missing = await service.import_file(info.context.actor, content, name=input.name)
         return ImportAgentPayload(agent=Agent.of(row), missing_tool_names=missing)
 
-    @strawberry.mutation(
-        description="Change an agent; runs that were asked for before go on with what was. Needs the role DEVELOPER.",
-        permission_classes=[_Developer],
+    @_mutation(
+        "Updates an agent. Runs that were already requested keep the previous configuration. Requires the DEVELOPER "
+        "role.",
+        payload={"agent": "The agent after the update."},
+        errors=(ValidationError, ForbiddenError, NotFoundError, AgentChangedError, ConflictError),
     )
-    async def update_agent(self, info: Info, input: UpdateAgentInput) -> UpdateAgentResult:
-        """Change it."""
-        key, expected = node_id(input.id, "Agent", "input", "id"), input.expected_version
+    async def update_agent(self, info: Info, input: UpdateAgentInput) -> Agent:
+        key, expected = node_id(input.id, "Agent", "id"), input.expected_version
         service = info.context.services.agents
-        row = await service.update(info.context.actor, key, input.patch(), expected_version=expected)
-        return UpdateAgentPayload(agent=Agent.of(row))
+        return Agent.of(await service.update(info.context.actor, key, input.patch(), expected_version=expected))
 
-    @strawberry.mutation(
-        description="Delete an agent. Conversations with it stay and can be read. Needs the role DEVELOPER.",
-        permission_classes=[_Developer],
+    @_mutation(
+        "Deletes an agent and frees its name. Its conversations stay readable but accept no more messages. Requires "
+        "the DEVELOPER role.",
+        payload={"deleted_id": "ID of the deleted agent."},
+        errors=(ValidationError, ForbiddenError, NotFoundError, AgentChangedError),
     )
-    async def delete_agent(self, info: Info, input: DeleteAgentInput) -> DeleteAgentResult:
-        """Delete it."""
-        key, expected = node_id(input.id, "Agent", "input", "id"), input.expected_version
+    async def delete_agent(self, info: Info, input: DeleteAgentInput) -> strawberry.ID:
+        key, expected = node_id(input.id, "Agent", "id"), input.expected_version
         await info.context.services.agents.delete(info.context.actor, key, expected_version=expected)
-        return DeleteAgentPayload(deleted_id=input.id)
+        return input.id

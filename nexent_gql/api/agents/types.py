@@ -22,68 +22,64 @@ from nexent_gql.ports import engine
 
 @strawberry.enum(description="How an agent acts.")
 class AgentKind(Enum):
-    """See `nexent_gql.ports.engine.AgentKind`."""
-
     TOOL_CALLING = strawberry.enum_value(
-        engine.AgentKind.TOOL_CALLING, description="The model asks for tool calls, one step after the other."
+        engine.AgentKind.TOOL_CALLING, description="The model requests tool calls, step by step."
     )
     CODE = strawberry.enum_value(
-        engine.AgentKind.CODE, description="The model writes small programs that call tools; they run in a sandbox."
+        engine.AgentKind.CODE, description="The model writes code that calls tools and runs in a sandbox."
     )
 
 
-@strawberry.type(description="What answers in conversations: a model with instructions and tools.")
+@strawberry.type(description="A model with instructions and tools that answers messages.")
 class Agent(relay.Node):
-    """See `tables.Agent`."""
-
     id: relay.NodeID[UUID]
     name: str = strawberry.field(
-        description="Shown to people, 1 to 100 characters, unique among the tenant's agents that are not deleted."
+        description="Display name, 1 to 100 characters. Unique among the tenant's agents that are not deleted."
     )
     description: str = strawberry.field(
-        description="What it is good for, for people; at most 2,000 characters, may be empty."
+        description="What the agent is for, shown to users. At most 2,000 characters; can be empty."
     )
     instructions: str = strawberry.field(
-        description="What the model is told ahead of every conversation; at most 50,000 characters, may be empty."
+        description="Instructions sent to the model with every conversation. At most 50,000 characters; can be empty."
     )
-    kind: AgentKind = strawberry.field(description="How it acts.")
-    max_steps: int = strawberry.field(description="Steps of one answer after which it has to come to an end, 1 to 50.")
+    kind: AgentKind = strawberry.field(description="How the agent acts.")
+    max_steps: int = strawberry.field(description="Maximum number of steps per answer, 1 to 50.")
     tool_names: list[str] = strawberry.field(
-        description="Names of the tools it was given, at most 50; a name stays when its tool is removed."
+        description="Names of the agent's tools, at most 50. A name stays when its tool is removed."
     )
-    version: int = strawberry.field(description="Counts changes, from 1; give it back as `expectedVersion`.")
-    created_at: datetime = strawberry.field(description="When it was made.")
-    updated_at: datetime = strawberry.field(description="When it was last changed.")
+    version: int = strawberry.field(
+        description="Number of changes, from 1. Pass it as `expectedVersion` to detect concurrent changes."
+    )
+    created_at: datetime = strawberry.field(description="When the agent was created.")
+    updated_at: datetime = strawberry.field(description="When the agent was last changed.")
     deleted_at: datetime | None = strawberry.field(
-        description="When it was deleted; null while it can be asked. Conversations keep showing deleted agents."
+        description="When the agent was deleted; null if it is not. Conversations still refer to deleted agents."
     )
     tenant_id: strawberry.Private[UUID]
     model_id: strawberry.Private[UUID | None]
 
     model: Model | None = related(
-        model_by_id, "model_id", description="The model of its own; null when it uses the tenant's default."
+        model_by_id, "model_id", description="The agent's model; null if it uses the tenant's default model."
     )
 
     @strawberry.field(
-        description="The model that would answer now: its own or the tenant's default; null when there is none."
+        description="The model that the next run would use, which is the agent's own or the tenant's default; "
+        "null if there is none."
     )
     async def effective_model(self, info: Info) -> Model | None:
-        """Load with the models of other agents."""
         if self.model_id is not None:
             return await info.context.loaders[model_by_id].load(self.model_id)
         return await info.context.loaders[default_model_of_tenant].load(self.tenant_id)
 
-    @strawberry.field(description="Those of its tools that the tenant has, at most 50, in the order of `toolNames`.")
+    @strawberry.field(
+        description="The agent's tools that are available to the tenant, at most 50, in the order of `toolNames`."
+    )
     async def tools(self, info: Info) -> list[Tool]:
-        """Load with the tools of other agents."""
         tools = await info.context.loaders[tool_by_name].load_many(self.tool_names)
         return [tool for tool in tools if tool is not None]
 
-    @strawberry.field(
-        description="The agent as a file holds it, for `importAgent` here or elsewhere; its model is not in it."
-    )
+    @strawberry.field(description="The agent as a portable document for `importAgent`, without its model.")
     def definition(self) -> JSON:
-        """Describe it."""
         definition = AgentDefinition(
             name=self.name,
             description=self.description,
@@ -96,7 +92,6 @@ class Agent(relay.Node):
 
     @classmethod
     def of(cls, row: tables.Agent) -> Self:
-        """Map a row."""
         return cls(
             id=row.id,
             name=row.name,

@@ -16,7 +16,7 @@ from nexent_gql.domains.runs.events import cursor
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.events import Entry
 
-_PRESENT = "as it is when this event is delivered; null when it was deleted meanwhile."
+_PRESENT = "in its state when the event is delivered; null if it has been deleted."
 
 
 class Place(TypedDict):
@@ -27,109 +27,86 @@ class Place(TypedDict):
     at: datetime
 
 
-@strawberry.interface(description="Something that happened to a conversation. More kinds may be added.")
+@strawberry.interface(description="A change of a conversation. More kinds may be added.")
 class ConversationEvent(ToldByClass):
-    """See `domains.conversations.events`."""
+    seq: int = strawberry.field(description="Sequence number of the event in the conversation, from 1.")
+    cursor: str = strawberry.field(
+        description="Position of the event. Pass it as `after` to receive the events that follow."
+    )
+    at: datetime = strawberry.field(description="When the event happened.")
 
-    seq: int = strawberry.field(description="Counts the conversation's events, from 1.")
-    cursor: str = strawberry.field(description="Pass it as `after` to get what comes behind this event.")
-    at: datetime = strawberry.field(description="When it happened.")
 
-
-@strawberry.type(description="A message was sent, or an answer begins.")
+@strawberry.type(description="A message was sent or an answer was started.")
 class MessageAdded(ConversationEvent):
-    """See `events.MESSAGE_ADDED`."""
-
     message_id: strawberry.Private[UUID]
 
     @strawberry.field(description=f"The message {_PRESENT}")
     async def message(self, info: Info) -> Message | None:
-        """Load it now."""
         return await Message.find(info, self.message_id)
 
     @classmethod
     def of(cls, place: Place, _: UUID, body: JsonObject) -> Self:
-        """Map a body."""
         return cls(**place, message_id=UUID(str(body["message_id"])))
 
 
-@strawberry.type(description="A message has another text, status or rating.")
+@strawberry.type(description="The text, status or rating of a message changed.")
 class MessageUpdated(ConversationEvent):
-    """See `events.MESSAGE_UPDATED`."""
-
     message_id: strawberry.Private[UUID]
 
     @strawberry.field(description=f"The message {_PRESENT}")
     async def message(self, info: Info) -> Message | None:
-        """Load it now."""
         return await Message.find(info, self.message_id)
 
     @classmethod
     def of(cls, place: Place, _: UUID, body: JsonObject) -> Self:
-        """Map a body."""
         return cls(**place, message_id=UUID(str(body["message_id"])))
 
 
-@strawberry.type(description="Another branch is shown.")
+@strawberry.type(description="The active branch changed.")
 class ActiveBranchChanged(ConversationEvent):
-    """See `events.ACTIVE_BRANCH_CHANGED`."""
-
     message_id: strawberry.Private[UUID]
 
     @strawberry.field(description=f"The last message of the branch, {_PRESENT}")
     async def active_message(self, info: Info) -> Message | None:
-        """Load it now."""
         return await Message.find(info, self.message_id)
 
     @classmethod
     def of(cls, place: Place, _: UUID, body: JsonObject) -> Self:
-        """Map a body."""
         return cls(**place, message_id=UUID(str(body["message_id"])))
 
 
-@strawberry.type(description="The conversation has another title.")
+@strawberry.type(description="The title changed.")
 class TitleChanged(ConversationEvent):
-    """See `events.TITLE_CHANGED`."""
-
     conversation_id: strawberry.Private[UUID]
 
     @strawberry.field(description=f"The conversation {_PRESENT}")
     async def conversation(self, info: Info) -> Conversation | None:
-        """Load it now."""
         return await Conversation.find(info, self.conversation_id)
 
     @classmethod
     def of(cls, place: Place, conversation_id: UUID, _: JsonObject) -> Self:
-        """Map a body."""
         return cls(**place, conversation_id=conversation_id)
 
 
-@strawberry.type(description="A run was asked for, began, or ended.")
+@strawberry.type(description="A run was created, started or finished.")
 class RunStateChanged(ConversationEvent):
-    """See `events.RUN_STATE_CHANGED`."""
-
     run_id: strawberry.Private[UUID]
 
     @strawberry.field(description=f"The run {_PRESENT}")
     async def run(self, info: Info) -> Run | None:
-        """Load it now."""
         return await Run.find(info, self.run_id)
 
     @classmethod
     def of(cls, place: Place, _: UUID, body: JsonObject) -> Self:
-        """Map a body."""
         return cls(**place, run_id=UUID(str(body["run_id"])))
 
 
-@strawberry.type(description="The conversation is gone; nothing comes behind this.")
+@strawberry.type(description="The conversation was deleted. This is the last event.")
 class ConversationDeleted(ConversationEvent):
-    """See `events.CONVERSATION_DELETED`."""
-
-    conversation_id: strawberry.ID = strawberry.field(description="The id that it had.")
+    conversation_id: strawberry.ID = strawberry.field(description="ID of the deleted conversation.")
 
     @classmethod
     def of(cls, place: Place, conversation_id: UUID, _: JsonObject) -> Self:
-        """Map a body."""
         return cls(**place, conversation_id=global_id("Conversation", conversation_id))
 
 

@@ -5,64 +5,58 @@ import strawberry
 from nexent_gql.api.conversations.values import ConversationOrderField, OrderDirection, Rating
 from nexent_gql.domains.conversations.service import MAX_COMMENT_CHARS, MAX_TITLE_CHARS
 
-_TITLE = f"One line, 1 to {MAX_TITLE_CHARS} characters after trimming"
+_TITLE = f"One line of 1 to {MAX_TITLE_CHARS} characters after trimming."
 
 
-@strawberry.input(description="The order of a list of conversations.")
+@strawberry.input(description="Order of a list of conversations.")
 class ConversationOrder:
-    """See `ConversationService.list_own`."""
-
     field: ConversationOrderField = strawberry.field(
-        default=ConversationOrderField.CREATED_AT, description="By what to order; conversations of one time, by id."
+        default=ConversationOrderField.CREATED_AT,
+        description="Field to order by. Ties are ordered by ID. Default CREATED_AT.",
     )
     direction: OrderDirection = strawberry.field(
-        default=OrderDirection.DESC, description="Which end comes first; the latest by default."
+        default=OrderDirection.DESC, description="Direction of the order. Default DESC, newest first."
     )
 
 
-@strawberry.input(description="A conversation to begin.")
+@strawberry.input(description="Input of `createConversation`.")
 class CreateConversationInput:
-    """See `ConversationService.create`."""
-
-    agent_id: strawberry.ID = strawberry.field(description="The Agent that will answer.")
+    agent_id: strawberry.ID = strawberry.field(description="ID of the Agent that answers.")
     title: str | None = strawberry.field(
-        default=None, description=f"{_TITLE}; without one, a model writes it after the first answer."
+        default=None,
+        description=f"Title of the conversation. {_TITLE} Null lets a model write it after the first answer.",
     )
 
 
-@strawberry.input(description="A title for a conversation.")
+@strawberry.input(description="Input of `renameConversation`.")
 class RenameConversationInput:
-    """See `ConversationService.rename`."""
-
-    conversation_id: strawberry.ID = strawberry.field(description="One of your conversations.")
-    title: str = strawberry.field(description=f"{_TITLE}. No model replaces it.")
+    conversation_id: strawberry.ID = strawberry.field(description="ID of one of your Conversations.")
+    title: str = strawberry.field(description=f"New title, which no model replaces. {_TITLE}")
 
 
-@strawberry.input(description="A conversation to delete.")
+@strawberry.input(description="Input of `deleteConversation`.")
 class DeleteConversationInput:
-    """See `ConversationService.delete`."""
-
-    conversation_id: strawberry.ID = strawberry.field(description="One of your conversations.")
+    conversation_id: strawberry.ID = strawberry.field(description="ID of one of your Conversations.")
 
 
-@strawberry.input(description="A branch to show.")
+@strawberry.input(description="Input of `selectBranch`.")
 class SelectBranchInput:
-    """See `ConversationService.select_branch`."""
-
     message_id: strawberry.ID = strawberry.field(
-        description="Any message of the branch; below it, the newest reply is followed to the end."
+        description="ID of any Message of the branch. From this message, the branch follows the newest replies to "
+        "the end."
     )
 
 
-@strawberry.input(description="What you think of an answer.")
+@strawberry.input(description="Input of `rateMessage`.")
 class RateMessageInput:
-    """See `ConversationService.rate`."""
-
-    message_id: strawberry.ID = strawberry.field(description="An answer in one of your conversations.")
+    message_id: strawberry.ID = strawberry.field(
+        description="ID of an answer, which is a Message with role ASSISTANT, in one of your conversations."
+    )
     rating: Rating | None = strawberry.field(
-        default=None, description="Replaces what you said before; null takes rating and comment back."
+        default=None, description="Your rating, which replaces an earlier one. Null removes rating and comment."
     )
     comment: str | None = strawberry.field(
         default=None,
-        description=f"At most {MAX_COMMENT_CHARS:,} characters, and only with a rating; replaces what you said before.",
+        description=f"Comment on the rating, at most {MAX_COMMENT_CHARS:,} characters. Replaces an earlier "
+        "comment; null removes it. Requires `rating`.",
     )

@@ -17,13 +17,11 @@ BranchKey = tuple[UUID, int]
 
 @one
 async def conversation_row(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Conversation]:
-    """Load the caller's conversations."""
     return {row.id: row for row in await context.services.conversations.get_many(context.actor, ids)}
 
 
 @one
 async def message_row(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Message]:
-    """Load messages of the caller's conversations."""
     return {row.id: row for row in await context.services.conversations.messages_by_id(context.actor, ids)}
 
 

@@ -11,20 +11,17 @@ from nexent_gql.api.runs.loaders import run_row
 
 @one
 async def conversation_by_id(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Conversation]:
-    """Load the caller's conversations."""
     rows = await context.loaders[conversation_row].load_many(ids)
     return {row.id: Conversation.of(row) for row in rows if row}
 
 
 @one
 async def message_by_id(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Message]:
-    """Load messages of the caller's conversations."""
     rows = await context.loaders[message_row].load_many(ids)
     return {row.id: Message.of(row) for row in rows if row}
 
 
 @one
 async def run_by_id(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Run]:
-    """Load the caller's runs."""
     rows = await context.loaders[run_row].load_many(ids)
     return {row.id: Run.of(row) for row in rows if row}

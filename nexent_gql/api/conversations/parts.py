@@ -18,58 +18,48 @@ from nexent_gql.ports.content import CitationPart, ContentPart, FilePart, ImageP
 
 @strawberry.interface(description="A part of a message. More kinds may be added.")
 class MessagePart(ToldByClass):
-    """See `ports.content`."""
-
-    index: int = strawberry.field(description="The place among the message's parts, from 0.")
+    index: int = strawberry.field(description="Position among the parts of the message, from 0.")
 
 
-@strawberry.type(description="Text of a message.")
+@strawberry.type(description="A part that holds text.")
 class TextMessagePart(MessagePart):
-    """See `TextPart`."""
-
-    text: str = strawberry.field(description="Markdown. `Message.text` is the text of all text parts.")
+    text: str = strawberry.field(description="Text as Markdown. `Message.text` is the text of all text parts.")
 
 
-@strawberry.type(description="Visible reasoning of the model ahead of or between the text; not part of the answer.")
+@strawberry.type(description="Visible reasoning of the model, which is not part of the answer.")
 class ReasoningMessagePart(MessagePart):
-    """See `ReasoningPart`."""
-
-    text: str = strawberry.field(description="Markdown, cut after 20,000 characters a message; `runEvents` has all.")
+    text: str = strawberry.field(
+        description="Reasoning as Markdown, truncated to 20,000 characters per message. `runEvents` has all of it."
+    )
 
 
 @strawberry.type(description="An image.")
 class ImageMessagePart(MessagePart):
-    """See `ImagePart`."""
-
     media_type: str = strawberry.field(
-        description="Such as `image/png`; `image/*` when it is not known, as for images sent by address."
+        description="Media type, such as `image/png`; `image/*` if it is unknown, as for images sent by URL."
     )
-    url: str | None = strawberry.field(
-        description="Where it can be loaded: the address or the data URI with which it was sent; null when it is gone."
-    )
+    url: str | None = strawberry.field(description="URL or data URI of the image; null if it is no longer available.")
 
 
-@strawberry.type(description="A file that belongs to the message.")
+@strawberry.type(description="A file attached to the message.")
 class FileMessagePart(MessagePart):
-    """See `FilePart`."""
-
-    name: str = strawberry.field(description="The file's name.")
-    media_type: str = strawberry.field(description="Such as `application/pdf`.")
-    size_bytes: int = strawberry.field(description="The file's size, in bytes.")
+    name: str = strawberry.field(description="Name of the file.")
+    media_type: str = strawberry.field(description="Media type, such as `application/pdf`.")
+    size_bytes: int = strawberry.field(description="Size of the file, in bytes.")
 
 
-@strawberry.type(description="A passage that supports the answer, as it was when the answer was written.")
+@strawberry.type(description="A source passage that supports the answer, as of the time of the answer.")
 class CitationMessagePart(MessagePart):
-    """See `CitationPart`."""
-
-    label: str = strawberry.field(description="How the text refers to it, such as `1` for `[1]`.")
-    title: str = strawberry.field(description="The title of the document.")
-    quote: str = strawberry.field(description="The passage, literally.")
-    page: int | None = strawberry.field(description="From 1; null for documents without pages.")
-    slide: int | None = strawberry.field(description="From 1; null for what is no presentation.")
-    sheet: str | None = strawberry.field(description="The sheet's name; null for what is no spreadsheet.")
-    heading: str | None = strawberry.field(description="The heading above the passage; null when there is none.")
-    url: str | None = strawberry.field(description="Where the source can be read; null when it has no address.")
+    label: str = strawberry.field(description="Label by which the text refers to the citation, such as `1` for `[1]`.")
+    title: str = strawberry.field(description="Title of the document.")
+    quote: str = strawberry.field(description="The quoted passage.")
+    page: int | None = strawberry.field(description="Page number, from 1; null for documents without pages.")
+    slide: int | None = strawberry.field(
+        description="Slide number, from 1; null if the document is not a presentation."
+    )
+    sheet: str | None = strawberry.field(description="Name of the sheet; null if the document is not a spreadsheet.")
+    heading: str | None = strawberry.field(description="Heading above the passage; null if there is none.")
+    url: str | None = strawberry.field(description="URL of the source; null if it has none.")
 
 
 PART_TYPES = (TextMessagePart, ReasoningMessagePart, ImageMessagePart, FileMessagePart, CitationMessagePart)
@@ -111,27 +101,23 @@ def _message_part(index: int, part: ContentPart) -> MessagePart | None:
             return None
 
 
-@strawberry.input(description="An image to send.")
+@strawberry.input(description="An image in a message to send.")
 class ImageInput:
-    """See `ImageDraft`."""
-
     url: str = strawberry.field(
-        description=f"A public https address of at most {MAX_URL_CHARS:,} characters, which the model's provider "
-        f"loads, or a base64 data URI ({', '.join(sorted(IMAGE_SIGNATURES))}). Images sent as data may have "
-        f"{MAX_IMAGE_BYTES // 1024} KiB together in a message."
+        description=f"A public https URL of at most {MAX_URL_CHARS:,} characters, which the model's provider "
+        f"loads, or a base64 data URI ({', '.join(sorted(IMAGE_SIGNATURES))}). All images sent as data in a message "
+        f"together have at most {MAX_IMAGE_BYTES // 1024} KiB."
     )
 
 
-@strawberry.input(description="A part of a message to send.", one_of=True)
+@strawberry.input(description="A part of a message to send. Set exactly one field.", one_of=True)
 class MessagePartInput:
-    """See `PartDraft`."""
-
     text: strawberry.Maybe[str] = strawberry.field(
         default=None,
-        description=f"Markdown; all text of a message has at most {MAX_MESSAGE_CHARS:,} characters.",
+        description=f"Text as Markdown. All text of a message together has at most {MAX_MESSAGE_CHARS:,} characters.",
     )
     image: strawberry.Maybe[ImageInput] = strawberry.field(
-        default=None, description="An image, for models that can see."
+        default=None, description="An image, for models that accept images."
     )
 
     def draft(self) -> PartDraft:

@@ -13,38 +13,35 @@ from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, 
 from nexent_gql.kernel.page import BY_ACTIVITY, BY_CREATION
 from nexent_gql.kernel.text import MAX_SEARCH_CHARS
 
-ConversationId = Annotated[strawberry.ID, strawberry.argument(description="The id of a Conversation.")]
-MessageId = Annotated[strawberry.ID, strawberry.argument(description="The id of a Message.")]
+ConversationId = Annotated[strawberry.ID, strawberry.argument(description="ID of the Conversation.")]
+MessageId = Annotated[strawberry.ID, strawberry.argument(description="ID of the Message.")]
 Search = Annotated[
     str | None,
     strawberry.argument(
-        description=f"A part of the title, at most {MAX_SEARCH_CHARS} characters; blank finds all. Case, width and "
-        "composition of characters make no difference. `searchMessages` searches what was said."
+        description=f"Returns only conversations whose title contains this text, at most {MAX_SEARCH_CHARS} "
+        "characters. Ignores case, width and composition of characters. Null or blank returns all. To "
+        "search messages, use `searchMessages`."
     ),
 ]
 Order = Annotated[
     ConversationOrder | None,
     strawberry.argument(
-        description="Order of the list. Defaults to `CREATED_AT`, newest first. Cursors of one field are refused "
-        "by a list that is ordered by another."
+        description="Order of the list. Default CREATED_AT, newest first, also for null. A cursor is valid only "
+        "for the field it was created with."
     ),
 ]
 
 
 @strawberry.type
 class ConversationQueries:
-    """Reads."""
-
     @strawberry.field(
-        description="One of your conversations; null when you have no such one.", permission_classes=[SignedIn]
+        description="Returns one of your conversations; null if it does not exist or is not yours.",
+        permission_classes=[SignedIn],
     )
     async def conversation(self, info: Info, id: ConversationId) -> Conversation | None:
-        """Look up by id."""
         return await Conversation.find(info, parse_id(id, "Conversation"))
 
-    @strawberry.field(
-        description="Your conversations, newest first unless `orderBy` says otherwise.", permission_classes=[SignedIn]
-    )
+    @strawberry.field(description="Lists your conversations, newest first by default.", permission_classes=[SignedIn])
     async def conversations(
         self,
         info: Info,
@@ -55,7 +52,6 @@ class ConversationQueries:
         search: Search = None,
         order_by: Order = None,
     ) -> Connection[Conversation]:
-        """Page through them."""
         actor, service = info.context.actor, info.context.services.conversations
         order = order_by or ConversationOrder()
         kind = BY_ACTIVITY if order.field is ConversationOrderField.UPDATED_AT else BY_CREATION
@@ -65,8 +61,8 @@ class ConversationQueries:
         return connection(page, Conversation.of, count=lambda: service.count_own(actor, search=search))
 
     @strawberry.field(
-        description="A message of your conversations; null when you have no such one.", permission_classes=[SignedIn]
+        description="Returns a message of your conversations; null if it does not exist or is not yours.",
+        permission_classes=[SignedIn],
     )
     async def message(self, info: Info, id: MessageId) -> Message | None:
-        """Look up by id."""
         return await Message.find(info, parse_id(id, "Message"))

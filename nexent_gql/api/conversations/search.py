@@ -18,79 +18,67 @@ from nexent_gql.kernel.text import MAX_SEARCH_CHARS
 Query = Annotated[
     str,
     strawberry.argument(
-        description=f"1 to {MAX_SEARCH_CHARS} characters. Messages that have all words of it are found; the beginning "
-        "of a word is enough. Chinese, Japanese, Korean, Thai and other text without spaces is found anywhere. Case, "
-        "width and composition of characters make no difference, nor does punctuation."
+        description=f"Search text, 1 to {MAX_SEARCH_CHARS} characters. Returns messages that contain all of its "
+        "words or words that start with them. Text in scripts without spaces, such as Chinese, "
+        "Japanese and Thai, matches anywhere. Ignores case, width and composition of characters, and "
+        "punctuation."
     ),
 ]
 
 
-@strawberry.type(description="A part of a text. Positions count Unicode characters, not UTF-16 code units.")
+@strawberry.type(description="A range of a text. Positions count Unicode code points, not UTF-16 code units.")
 class TextRange:
-    """See `Highlight`."""
-
-    start: int = strawberry.field(description="The position of its first character, from 0.")
-    end: int = strawberry.field(description="The position behind its last character.")
+    start: int = strawberry.field(description="Position of the first character, from 0.")
+    end: int = strawberry.field(description="Position after the last character.")
 
 
-@strawberry.type(description="The place in a message where a search found something, as one line of plain text.")
+@strawberry.type(description="The matching excerpt of a message, as one line of plain text.")
 class MessageSnippet:
-    """See `Snippet`."""
-
     text: str = strawberry.field(
-        description=f'At most {MAX_SNIPPET_CHARS} characters, with "…" where the message goes on.'
+        description=f"The excerpt, at most {MAX_SNIPPET_CHARS} characters. An ellipsis marks omitted text."
     )
-    highlights: list[TextRange] = strawberry.field(description="What was found in `text`, in order, at most 20 parts.")
+    highlights: list[TextRange] = strawberry.field(description="Matches within `text`, in order, at most 20.")
 
     @classmethod
     def of(cls, snippet: Snippet) -> Self:
-        """Map a snippet."""
         return cls(text=snippet.text, highlights=[TextRange(start=at.start, end=at.end) for at in snippet.highlights])
 
 
-@strawberry.type(description="A message that a search found.")
+@strawberry.type(description="A message that matches a search.")
 class MessageMatch:
-    """See `service.MessageMatch`."""
-
     message: Message = strawberry.field(description="The message.")
-    snippet: MessageSnippet = strawberry.field(description="Where something was found in it.")
+    snippet: MessageSnippet = strawberry.field(description="Excerpt of the message with the matches.")
 
-    @strawberry.field(description="The conversation of the message; null when it was deleted meanwhile.")
+    @strawberry.field(description="The conversation of the message; null if it has been deleted.")
     async def conversation(self, info: Info) -> Conversation | None:
-        """Load with the other messages' conversations."""
         return await Conversation.find(info, self.message.conversation_id)
 
     @classmethod
     def of(cls, match: service.MessageMatch) -> Self:
-        """Map a match."""
         return cls(message=Message.of(match.message), snippet=MessageSnippet.of(match.snippet))
 
 
-@strawberry.type(description="A found message in its place in the list.")
+@strawberry.type(description="An edge of a page of matches.")
 class MessageMatchEdge:
-    """An edge of `MessageMatchConnection`."""
+    cursor: str = strawberry.field(
+        description="Position of the match in the list. Pass it as `after` to return later matches."
+    )
+    node: MessageMatch = strawberry.field(description="The match.")
 
-    cursor: str = strawberry.field(description="Pass it as `after` to get what comes behind this message.")
-    node: MessageMatch = strawberry.field(description="The message and where something was found in it.")
 
-
-@strawberry.type(description="A page of found messages, newest first.")
+@strawberry.type(description="One page of matches, newest first.")
 class MessageMatchConnection:
-    """See `ConversationService.search_messages`."""
-
     edges: list[MessageMatchEdge] = strawberry.field(description="The matches of the page, with their cursors.")
     nodes: list[MessageMatch] = strawberry.field(description="The matches of the page, in the order of `edges`.")
-    page_info: relay.PageInfo = strawberry.field(description="Where the page ends, and whether there is more.")
+    page_info: relay.PageInfo = strawberry.field(description="Cursors of the page, and whether there are more pages.")
     count: strawberry.Private[Callable[[], Awaitable[int]]]
 
-    @strawberry.field(description="Found messages in all, whatever the page; counted only when asked for.")
+    @strawberry.field(description="Total number of matches. Counted only when selected.")
     async def total_count(self) -> int:
-        """Count now."""
         return await self.count()
 
     @classmethod
     def of(cls, page: Page[service.MessageMatch], count: Callable[[], Awaitable[int]]) -> Self:
-        """Map a page."""
         cursors = [cursor.encode() for cursor in page.cursors]
         nodes = [MessageMatch.of(match) for match in page.rows]
         edges = [MessageMatchEdge(cursor=cursor, node=node) for cursor, node in zip(cursors, nodes, strict=True)]
@@ -105,17 +93,14 @@ class MessageMatchConnection:
 
 @strawberry.type
 class MessageSearchQueries:
-    """The root field of searches."""
-
     @strawberry.field(
-        description="Searches the messages of your conversations, newest first. Answers are found when their run has "
-        "ended; deleted conversations never are.",
+        description="Searches the messages of your conversations, newest first. Answers are included when their "
+        "run has finished.",
         permission_classes=[SignedIn],
     )
     async def search_messages(
         self, info: Info, query: Query, first: First = None, after: After = None
     ) -> MessageMatchConnection:
-        """Search, and count only when asked to."""
         actor, conversations = info.context.actor, info.context.services.conversations
         page = await conversations.search_messages(actor, query, page_request(first, after, None, None))
         return MessageMatchConnection.of(page, lambda: conversations.count_matches(actor, query))

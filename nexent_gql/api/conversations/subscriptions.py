@@ -15,19 +15,17 @@ from nexent_gql.api.schema.relay import node_id
 AfterEvent = Annotated[
     str | None,
     strawberry.argument(
-        description="The cursor of the last event you have, or a conversation's `eventsCursor`; without one, what "
-        "happens from now on. Over server-sent events the header `Last-Event-ID` goes before it."
+        description="Cursor of the last event you received, or `eventsCursor` of the conversation. Null returns "
+        "only events from now on. The header `Last-Event-ID` of server-sent events takes precedence."
     ),
 ]
 
 
 @strawberry.type
 class ConversationSubscriptions:
-    """What can be followed."""
-
     @strawberry.subscription(
-        description="What happens to one of your conversations, on any device, each event once and in order, until it "
-        "is deleted. Reconnect with the last cursor you saw.",
+        description="Streams the events of one of your conversations, each once and in order, until it is "
+        "deleted. To resume after a disconnect, pass the cursor of the last event.",
         permission_classes=[SignedIn],
     )
     async def conversation_events(

@@ -38,45 +38,44 @@ DEFAULT_BRANCH_MESSAGES = 50
 BranchSize = Annotated[
     int | None,
     strawberry.argument(
-        description=f"Number of messages from the end of the branch, 0 to {MAX_PAGE_SIZE}. Null means the default."
+        description=f"Number of messages from the end of the branch, 0 to {MAX_PAGE_SIZE}. Default "
+        f"{DEFAULT_BRANCH_MESSAGES}, also for null."
     ),
 ]
 
 
 @strawberry.type(description="A tree of messages between you and one agent.")
 class Conversation(relay.Node):
-    """See `tables.Conversation`."""
-
     id: relay.NodeID[UUID]
     title: str = strawberry.field(
-        description=f"At most {MAX_TITLE_CHARS} characters; empty until there is one, see `titleSource`."
+        description=f"Title, at most {MAX_TITLE_CHARS} characters. Empty until one is written, see `titleSource`."
     )
-    title_source: TitleSource = strawberry.field(description="Where the title came from.")
+    title_source: TitleSource = strawberry.field(description="Source of the title.")
     events_cursor: str = strawberry.field(
-        description="Where `conversationEvents` goes on from: what it yields behind this is newer than this object."
+        description="Position in the conversation's events at the time of this object. Pass it to "
+        "`conversationEvents` as `after` to receive all later changes."
     )
-    created_at: datetime = strawberry.field(description="When the conversation began.")
-    updated_at: datetime = strawberry.field(description="When something last happened in it.")
+    created_at: datetime = strawberry.field(description="When the conversation was created.")
+    updated_at: datetime = strawberry.field(description="When the conversation last changed.")
     agent_id: strawberry.Private[UUID]
     active_message_id: strawberry.Private[UUID | None]
 
-    agent: Agent | None = related(agent_by_id, "agent_id", description="The agent that answers.")
+    agent: Agent | None = related(
+        agent_by_id, "agent_id", description="The agent that answers; null if it is no longer available."
+    )
 
-    @strawberry.field(description="The last message of the branch that is shown; null while there is no message.")
+    @strawberry.field(description="Last message of the active branch; null while there are no messages.")
     async def active_message(self, info: Info) -> "Message | None":
-        """Load with the other conversations' messages."""
         return await Message.find(info, self.active_message_id)
 
-    @strawberry.field(description="The branch that is shown, oldest first: what a chat window starts with.")
+    @strawberry.field(description="Messages of the active branch, oldest first.")
     async def active_branch(self, info: Info, last: BranchSize = DEFAULT_BRANCH_MESSAGES) -> "list[Message]":
-        """Load with the other conversations' branches."""
         return await _branch(info, self.active_message_id, last)
 
-    @strawberry.field(description="All messages of all branches, oldest first; `parent` makes them a tree.")
+    @strawberry.field(description="Messages of all branches, oldest first. `parent` links them to a tree.")
     async def messages(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> "Connection[Message]":
-        """Load with the other conversations' pages."""
         request = page_request(first, after, last, before)
         page = await info.context.loaders[message_page].load((self.id, request))
 
@@ -85,21 +84,18 @@ class Conversation(relay.Node):
 
         return connection(page or Page((), (), has_next=False, has_previous=False), Message.of, count)
 
-    @strawberry.field(description="The run that was asked for last; null while there is none.")
+    @strawberry.field(description="The most recently created run; null while there is none.")
     async def latest_run(self, info: Info) -> "Run | None":
-        """Load with the other conversations' runs."""
         row = await info.context.loaders[latest_run_of].load(self.id)
         return Run.of(row) if row else None
 
     @classmethod
     async def find(cls, info: Info, id: UUID | None) -> Self | None:
-        """Load one by its id."""
         row = await info.context.loaders[conversation_row].load(id) if id else None
         return cls.of(row) if row else None
 
     @classmethod
     def of(cls, row: tables.Conversation) -> Self:
-        """Map a row."""
         return cls(
             id=row.id,
             title=row.title,
@@ -112,75 +108,67 @@ class Conversation(relay.Node):
         )
 
 
-@strawberry.type(description="What a person or an agent said. Messages with one parent are alternatives to each other.")
+@strawberry.type(description="A message of a user or an agent. Messages with the same parent are alternatives.")
 class Message(relay.Node):
-    """See `tables.Message`."""
-
     id: relay.NodeID[UUID]
-    role: MessageRole = strawberry.field(description="Who speaks.")
-    status: MessageStatus = strawberry.field(description="How far it is.")
-    text: str = strawberry.field(description="What was said, as Markdown; of an answer, empty until its run ends.")
-    rating: Rating | None = strawberry.field(description="What you think of an answer; null when you did not say.")
-    rating_comment: str | None = strawberry.field(
-        description=f"What you added to the rating, at most {MAX_COMMENT_CHARS:,} characters."
+    role: MessageRole = strawberry.field(description="Author of the message.")
+    status: MessageStatus = strawberry.field(description="Status of the message.")
+    text: str = strawberry.field(
+        description="Text as Markdown. The text of an answer is empty until its run has finished."
     )
-    created_at: datetime = strawberry.field(description="When it was added to the conversation.")
-    updated_at: datetime = strawberry.field(description="When its text, status or rating last changed.")
+    rating: Rating | None = strawberry.field(description="Your rating of the answer; null if you have not rated it.")
+    rating_comment: str | None = strawberry.field(
+        description=f"Your comment on the rating, at most {MAX_COMMENT_CHARS:,} characters; null if there is none."
+    )
+    created_at: datetime = strawberry.field(description="When the message was created.")
+    updated_at: datetime = strawberry.field(description="When the text, status or rating last changed.")
     conversation_id: strawberry.Private[UUID]
     parent_id: strawberry.Private[UUID | None]
     run_id: strawberry.Private[UUID | None]
     row: strawberry.Private[tables.Message]
 
     @strawberry.field(
-        description="The message as parts, in order: text, the model's reasoning, images, files and citations. Empty "
-        "while its run goes on."
+        description="Content of the message in order, as text, reasoning, images, files and citations. Empty "
+        "until the run has finished."
     )
     def parts(self) -> list[MessagePart]:
         """Map the row's parts when they are asked for."""
         return message_parts(self.row.content)
 
-    @strawberry.field(description="The conversation it stands in.")
+    @strawberry.field(description="The conversation of the message; null if it has been deleted.")
     async def conversation(self, info: Info) -> Conversation | None:
-        """Load with the other messages' conversations."""
         return await Conversation.find(info, self.conversation_id)
 
-    @strawberry.field(description="The message it replies to; null for a first message.")
+    @strawberry.field(description="The message that this one replies to; null for a first message.")
     async def parent(self, info: Info) -> "Message | None":
-        """Load with the other messages' parents."""
         return await Message.find(info, self.parent_id)
 
-    @strawberry.field(description="The replies to it, oldest first: answers to a question, questions behind an answer.")
+    @strawberry.field(description="Replies to the message, oldest first.")
     async def children(self, info: Info) -> "list[Message]":
-        """Load with the other messages' children."""
         return [Message.of(row) for row in await info.context.loaders[children_of].load(self.id)]
 
-    @strawberry.field(description="It and its alternatives, oldest first: what `2 of 3` is counted from.")
+    @strawberry.field(description="The message and its alternatives, oldest first.")
     async def siblings(self, info: Info) -> "list[Message]":
-        """Load with the other messages' siblings."""
         loaders = info.context.loaders
         found = loaders[children_of].load(self.parent_id) if self.parent_id else None
         rows = await (found or loaders[roots_of].load(self.conversation_id))
         return [Message.of(row) for row in rows]
 
-    @strawberry.field(description="The messages that lead to it, it included, oldest first: to page upwards with.")
+    @strawberry.field(description="Messages from the root of the conversation to this one, oldest first.")
     async def branch(self, info: Info, last: BranchSize = DEFAULT_BRANCH_MESSAGES) -> "list[Message]":
-        """Load with the other messages' branches."""
         return await _branch(info, self.id, last)
 
-    @strawberry.field(description="The run that writes or wrote it; null for what a person said.")
+    @strawberry.field(description="The run that produces the message; null for messages of users.")
     async def run(self, info: Info) -> "Run | None":
-        """Load with the other messages' runs."""
         return await Run.find(info, self.run_id)
 
     @classmethod
     async def find(cls, info: Info, id: UUID | None) -> Self | None:
-        """Load one by its id."""
         row = await info.context.loaders[message_row].load(id) if id else None
         return cls.of(row) if row else None
 
     @classmethod
     def of(cls, row: tables.Message) -> Self:
-        """Map a row."""
         return cls(
             id=row.id,
             role=MessageRole(row.role),
@@ -197,54 +185,54 @@ class Message(relay.Node):
         )
 
 
-@strawberry.type(description="An agent answering one message. It goes on whether or not anybody listens.")
+@strawberry.type(
+    description="The production of one answer by an agent. It continues whether or not a client is connected."
+)
 class Run(relay.Node):
-    """See `domains.runs.tables.Run`."""
-
     id: relay.NodeID[UUID]
-    status: RunStatus = strawberry.field(description="How far it is.")
-    attempt: int = strawberry.field(description="Which worker has it, counted from 1; 0 before the first.")
-    stop_requested: bool = strawberry.field(description="Whether somebody stopped it; its worker ends within moments.")
-    error: RunFailure | None = strawberry.field(description="Why it failed; null unless it did.")
-    usage: TokenUsage = strawberry.field(description="Tokens it took; zeros until it has ended.")
-    created_at: datetime = strawberry.field(description="When it was asked for.")
-    started_at: datetime | None = strawberry.field(description="When the first worker began; null while it waits.")
-    finished_at: datetime | None = strawberry.field(description="When it ended; null while it goes on.")
+    status: RunStatus = strawberry.field(description="Status of the run.")
+    attempt: int = strawberry.field(description="Number of the current attempt, from 1; 0 while the run is queued.")
+    stop_requested: bool = strawberry.field(
+        description="Whether `stopRun` was called. A running run then stops within moments."
+    )
+    error: RunFailure | None = strawberry.field(description="Why the run failed; null unless its status is FAILED.")
+    usage: TokenUsage = strawberry.field(description="Token usage. All zero until the run has finished.")
+    created_at: datetime = strawberry.field(description="When the run was created.")
+    started_at: datetime | None = strawberry.field(
+        description="When the first attempt started; null while the run is queued."
+    )
+    finished_at: datetime | None = strawberry.field(description="When the run finished; null until then.")
     conversation_id: strawberry.Private[UUID]
     agent_id: strawberry.Private[UUID]
     question_id: strawberry.Private[UUID]
     message_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="The conversation it answers in.")
+    @strawberry.field(description="The conversation of the run; null if it has been deleted.")
     async def conversation(self, info: Info) -> Conversation | None:
-        """Load with the other runs' conversations."""
         return await Conversation.find(info, self.conversation_id)
 
     agent: Agent | None = related(
         agent_by_id,
         "agent_id",
-        description="The agent that answers, as it is now; the run uses it as it was when asked.",
+        description="The agent in its current configuration. The run uses the configuration at the time it was "
+        "created.",
     )
 
-    @strawberry.field(description="What was asked.")
+    @strawberry.field(description="The message that the run answers; null if it has been deleted.")
     async def question(self, info: Info) -> Message | None:
-        """Load with the other runs' questions."""
         return await Message.find(info, self.question_id)
 
-    @strawberry.field(description="The answer.")
+    @strawberry.field(description="The answer; null if it has been deleted.")
     async def message(self, info: Info) -> Message | None:
-        """Load with the other runs' answers."""
         return await Message.find(info, self.message_id)
 
     @classmethod
     async def find(cls, info: Info, id: UUID | None) -> Self | None:
-        """Load one by its id."""
         row = await info.context.loaders[run_row].load(id) if id else None
         return cls.of(row) if row else None
 
     @classmethod
     def of(cls, row: run_tables.Run) -> Self:
-        """Map a row."""
         return cls(
             id=row.id,
             status=RunStatus(row.status),

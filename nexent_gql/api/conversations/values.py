@@ -9,62 +9,58 @@ __all__ = ["ConversationOrderField", "MessageRole", "MessageStatus", "OrderDirec
 
 
 class ConversationOrderField(StrEnum):
-    """By what conversations can be listed."""
-
     CREATED_AT = "CREATED_AT"
     UPDATED_AT = "UPDATED_AT"
 
 
 class OrderDirection(StrEnum):
-    """Which end of a list comes first."""
-
     ASC = "ASC"
     DESC = "DESC"
 
 
 described(
     ConversationOrderField,
-    "By what conversations are listed.",
+    "Field by which conversations are ordered.",
     {
-        ConversationOrderField.CREATED_AT: "When they began, which never changes.",
-        ConversationOrderField.UPDATED_AT: "When something last happened in them. A conversation in which something "
-        "happens while you page moves to the latest end: no page shows one twice, and one that moved away ahead of you "
-        "is on the first page when you load it again.",
+        ConversationOrderField.CREATED_AT: "Time of creation, which never changes.",
+        ConversationOrderField.UPDATED_AT: "Time of the last change. A conversation that changes while you "
+        "page moves to the newest end. No page repeats it; reload the first page to see it.",
     },
 )
 described(
     OrderDirection,
-    "Which end of a list comes first.",
-    {OrderDirection.ASC: "The earliest.", OrderDirection.DESC: "The latest."},
+    "Direction of an order.",
+    {OrderDirection.ASC: "Oldest first.", OrderDirection.DESC: "Newest first."},
 )
 
 described(
     TitleSource,
-    "Where a title came from.",
+    "Source of a title.",
     {
-        TitleSource.NONE: "There is none yet; a model writes one after the first answer.",
-        TitleSource.MODEL: "A model wrote it after the first answer; when the model fails, is cut off or takes longer "
-        "than 30 seconds, it is the question's first words.",
-        TitleSource.USER: "A person wrote it; no model replaces it.",
+        TitleSource.NONE: "There is no title yet. A model writes one after the first answer.",
+        TitleSource.MODEL: "Written by a model after the first answer. If the model fails or takes longer than 30 "
+        "seconds, the title is the beginning of the first message.",
+        TitleSource.USER: "Written by a user. No model replaces it.",
     },
 )
 described(
     MessageRole,
-    "Who speaks.",
-    {MessageRole.USER: "The person.", MessageRole.ASSISTANT: "The agent."},
+    "Author of a message.",
+    {MessageRole.USER: "The user.", MessageRole.ASSISTANT: "The agent."},
 )
 described(
     MessageStatus,
-    "How far a message is.",
+    "Status of a message.",
     {
-        MessageStatus.STREAMING: "Its run goes on; `runEvents` has the text so far, `text` is empty until the end.",
-        MessageStatus.COMPLETE: "It is whole; what a person sends always is.",
-        MessageStatus.FAILED: "Its run failed; `text` has what was said until then.",
-        MessageStatus.STOPPED: "Its run was stopped; `text` has what was said until then.",
+        MessageStatus.STREAMING: "The run is in progress. `text` is empty until it has finished; `runEvents` "
+        "streams it.",
+        MessageStatus.COMPLETE: "The message is complete. Messages of users always are.",
+        MessageStatus.FAILED: "The run failed. `text` has what was produced until then.",
+        MessageStatus.STOPPED: "The run was stopped. `text` has what was produced until then.",
     },
 )
 described(
     Rating,
-    "What a reader thinks of an answer.",
-    {Rating.GOOD: "It helped.", Rating.BAD: "It did not help."},
+    "Rating of an answer.",
+    {Rating.GOOD: "The answer was helpful.", Rating.BAD: "The answer was not helpful."},
 )

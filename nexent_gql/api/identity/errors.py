@@ -8,13 +8,10 @@ from nexent_gql.api.schema.errors import Error, common
 from nexent_gql.kernel.errors import DomainError
 
 
-@strawberry.type(description="This was tried too often, by you or by too many people at once.")
+@strawberry.type(description="Too many attempts. Wait and try again.")
 class TooManyAttemptsError(Error):
-    """See the domain's class, and `PasswordsBusyError`."""
-
-    retry_after_s: int = strawberry.field(description="Seconds after which it is worth another try.")
+    retry_after_s: int = strawberry.field(description="Seconds to wait before the next attempt.")
 
     @classmethod
     def of(cls, error: DomainError) -> Self:
-        """Map the error and its details."""
         return cls(**common(error), retry_after_s=int(str(error.details["retry_after_s"])))

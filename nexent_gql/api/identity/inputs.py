@@ -6,126 +6,110 @@ import strawberry
 
 from nexent_gql.api.identity.values import Role, Scope
 
-_EMAIL = "E-mail address, at most 254 characters; letter case does not matter."
-_PASSWORD = "10 to 256 characters. Refused when it is easy to guess, or consists of names or the e-mail address."  # noqa: S105 - words about passwords
-_DISPLAY_NAME = "Shown to people, 1 to 80 characters in one line."
+_EMAIL = "Email address, at most 254 characters, not case-sensitive."
+_PASSWORD = "10 to 256 characters. Rejected if it is easy to guess or derived from names or the email address."  # noqa: S105 - words about passwords
+_DISPLAY_NAME = "Display name. One line of 1 to 80 characters."
 
 
-@strawberry.input(description="A new tenant and its owner.")
+@strawberry.input(description="Input of `signUp`.")
 class SignUpInput:
-    """See `SignInService.sign_up`."""
-
-    email: str = strawberry.field(description=f"{_EMAIL} One address has one account in the whole installation.")
+    email: str = strawberry.field(description=f"{_EMAIL} Unique in the whole installation.")
     password: str = strawberry.field(description=_PASSWORD)
     display_name: str = strawberry.field(description=_DISPLAY_NAME)
-    tenant_name: str = strawberry.field(description="Name of the tenant, 1 to 80 characters in one line.")
+    tenant_name: str = strawberry.field(description="Name of the tenant. One line of 1 to 80 characters.")
 
 
-@strawberry.input(description="An e-mail address and a password.")
+@strawberry.input(description="Input of `signIn`.")
 class SignInInput:
-    """See `SignInService.sign_in`."""
-
     email: str = strawberry.field(description=_EMAIL)
-    password: str = strawberry.field(description="The password.")
+    password: str = strawberry.field(description="Password of the account.")
     new_password: str | None = strawberry.field(
         default=None,
-        description="Required when the password is temporary, which is answered with PASSWORD_CHANGE_REQUIRED: the "
-        f"password from now on. {_PASSWORD} Ignored otherwise.",
+        description="New password, required if the current one is temporary. Without it, a temporary password "
+        f"returns PASSWORD_CHANGE_REQUIRED. {_PASSWORD} Ignored otherwise.",
     )
 
 
-@strawberry.input(description="The session to continue.")
+@strawberry.input(description="Input of `refreshSession`.")
 class RefreshSessionInput:
-    """See `SessionService.refresh`."""
-
-    refresh_token: str = strawberry.field(description="The last one that you got; it is good for one exchange.")
-
-
-@strawberry.input(description="Which sessions to end.")
-class SignOutInput:
-    """See `SessionService.sign_out`."""
-
-    everywhere: bool = strawberry.field(
-        default=False, description="End all your sessions, on all devices, instead of this one."
+    refresh_token: str = strawberry.field(
+        description="The refresh token of the last response. It is valid for one exchange."
     )
 
 
-@strawberry.input(description="A new API key for yourself.")
-class CreateApiKeyInput:
-    """See `ApiKeyService.create`."""
+@strawberry.input(description="Input of `signOut`.")
+class SignOutInput:
+    everywhere: bool = strawberry.field(
+        default=False, description="Whether to end all of your sessions instead of the current one. Default false."
+    )
 
-    name: str = strawberry.field(description="Purpose of the key, 1 to 80 characters in one line.")
+
+@strawberry.input(description="Input of `createApiKey`.")
+class CreateApiKeyInput:
+    name: str = strawberry.field(description="What the key is for. One line of 1 to 80 characters.")
     scopes: list[Scope] = strawberry.field(
         default_factory=lambda: [Scope.READ, Scope.WRITE],
-        description="What the key may be used for, at least one. Defaults to both.",
+        description="What the key can be used for, at least one scope. Default READ and WRITE.",
     )
     expires_at: datetime | None = strawberry.field(
-        default=None, description="When it expires, at most ten years ahead. Null or omitted: never."
+        default=None, description="When the key expires, at most ten years ahead. Null means never."
     )
 
 
-@strawberry.input(description="Which API key to revoke.")
+@strawberry.input(description="Input of `revokeApiKey`.")
 class RevokeApiKeyInput:
-    """See `ApiKeyService.revoke`."""
-
-    id: strawberry.ID = strawberry.field(description="The key: your own, or as an administrator anybody's.")
+    id: strawberry.ID = strawberry.field(description="ID of the ApiKey.")
 
 
-@strawberry.input(description="A new account in your tenant.")
+@strawberry.input(description="Input of `createUser`.")
 class CreateUserInput:
-    """See `UserService.create`."""
-
-    email: str = strawberry.field(description=f"{_EMAIL} One address has one account in the whole installation.")
-    password: str = strawberry.field(description=f"First password, which you hand over. {_PASSWORD}")
+    email: str = strawberry.field(description=f"{_EMAIL} Unique in the whole installation.")
+    password: str = strawberry.field(description=f"Initial password to pass on to the user. {_PASSWORD}")
     display_name: str = strawberry.field(description=_DISPLAY_NAME)
-    role: Role = strawberry.field(default=Role.MEMBER, description="What they may do; not above your own role.")
+    role: Role = strawberry.field(
+        default=Role.MEMBER, description="Role of the user, not above your own. Default MEMBER."
+    )
     must_change_password: bool = strawberry.field(
         default=True,
-        description="Whether the password is temporary: good for one sign-in within seven days, which has to choose a "
-        "new one.",
+        description="Whether the password is temporary, which means valid for one sign-in within seven days that "
+        "sets a new password. Default true.",
     )
 
 
-@strawberry.input(description="Whose role to change.")
+@strawberry.input(description="Input of `setUserRole`.")
 class SetUserRoleInput:
-    """See `UserService.set_role`."""
-
-    id: strawberry.ID = strawberry.field(description="The user; their role must not be above yours.")
-    role: Role = strawberry.field(description="The new role; not above your own.")
+    id: strawberry.ID = strawberry.field(description="ID of the User. Their role must not be above yours.")
+    role: Role = strawberry.field(description="The new role, not above your own.")
 
 
-@strawberry.input(description="The user to deactivate.")
+@strawberry.input(description="Input of `deactivateUser`.")
 class DeactivateUserInput:
-    """See `UserService.deactivate`."""
-
-    id: strawberry.ID = strawberry.field(description="The user; their role must not be above yours.")
+    id: strawberry.ID = strawberry.field(description="ID of the User. Their role must not be above yours.")
 
 
-@strawberry.input(description="The user who may sign in again.")
+@strawberry.input(description="Input of `activateUser`.")
 class ActivateUserInput:
-    """See `UserService.activate`."""
-
-    id: strawberry.ID = strawberry.field(description="The user; their role must not be above yours.")
+    id: strawberry.ID = strawberry.field(description="ID of the User. Their role must not be above yours.")
 
 
-@strawberry.input(description="Your present password and the next one.")
+@strawberry.input(description="Input of `changePassword`.")
 class ChangePasswordInput:
-    """See `PasswordService.change`."""
-
-    current_password: str = strawberry.field(description="Your present password.")
-    new_password: str = strawberry.field(description=f"The password from now on. {_PASSWORD}")
+    current_password: str = strawberry.field(description="Your current password.")
+    new_password: str = strawberry.field(description=f"Your new password. {_PASSWORD}")
 
 
-@strawberry.input(description="The user whose password to reset.")
+@strawberry.input(description="Input of `resetUserPassword`.")
 class ResetUserPasswordInput:
-    """See `PasswordService.reset`."""
+    id: strawberry.ID = strawberry.field(
+        description="ID of the User, other than yourself. Their role must not be above yours."
+    )
 
-    id: strawberry.ID = strawberry.field(description="The user: not yourself, and their role must not be above yours.")
 
-
-@strawberry.input(description="Which of your sessions to end.", one_of=True)
+@strawberry.input(description="Input of `endSessions`.", one_of=True)
 class EndSessionsInput:
-    """See `SessionService.end` and `end_others`."""
-
-    id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="One session, which may be the present one.")
-    others: strawberry.Maybe[bool] = strawberry.field(description="True: all sessions but the present one.")
+    id: strawberry.Maybe[strawberry.ID] = strawberry.field(
+        description="ID of one Session, which can be the current one."
+    )
+    others: strawberry.Maybe[bool] = strawberry.field(
+        description="Must be true. Ends all sessions except the current one."
+    )

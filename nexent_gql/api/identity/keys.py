@@ -17,27 +17,24 @@ from nexent_gql.domains.identity import tables
 from nexent_gql.domains.identity.credentials import API_KEY_PREFIX
 
 
-@strawberry.type(description="A credential for programs; it acts as its user, within its scopes.")
+@strawberry.type(description="A long-lived credential for programs. It acts as its user, within its scopes.")
 class ApiKey(relay.Node):
-    """See `tables.ApiKey`."""
-
     id: relay.NodeID[UUID]
-    name: str = strawberry.field(description="What it is for, 1 to 80 characters; not unique.")
-    prefix: str = strawberry.field(description="How the key begins, to tell which one it is. The rest is not stored.")
-    scopes: list[Scope] = strawberry.field(description="What it may be used for.")
-    created_at: datetime = strawberry.field(description="When it was created.")
-    expires_at: datetime | None = strawberry.field(description="When it expires; null when it does not.")
+    name: str = strawberry.field(description="What the key is for, 1 to 80 characters. Not unique.")
+    prefix: str = strawberry.field(description="First characters of the key, to recognize it. The rest is not stored.")
+    scopes: list[Scope] = strawberry.field(description="What the key can be used for.")
+    created_at: datetime = strawberry.field(description="When the key was created.")
+    expires_at: datetime | None = strawberry.field(description="When the key expires; null if it does not.")
     last_used_at: datetime | None = strawberry.field(
-        description="When it was last used, exact to a minute; null when it never was."
+        description="When the key was last used, accurate to a minute; null if it never was."
     )
-    revoked_at: datetime | None = strawberry.field(description="When it was revoked; null when it was not.")
+    revoked_at: datetime | None = strawberry.field(description="When the key was revoked; null if it was not.")
     user_id: strawberry.Private[UUID]
 
-    user: User | None = related(user_by_id, "user_id", description="The user it acts as.")
+    user: User | None = related(user_by_id, "user_id", description="The user that the key acts as.")
 
     @classmethod
     def of(cls, row: tables.ApiKey) -> Self:
-        """Return the node of a row."""
         return cls(
             id=row.id,
             name=row.name,
@@ -53,5 +50,4 @@ class ApiKey(relay.Node):
 
 @one
 async def api_key_by_id(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, ApiKey]:
-    """Load keys that the caller sees."""
     return {row.id: ApiKey.of(row) for row in await context.services.identity.api_keys.get_many(context.actor, ids)}

@@ -1,31 +1,40 @@
 """Mutations of sessions, API keys and users."""
 
+from functools import partial
+
 import strawberry
 from pydantic import SecretStr
 
 from nexent_gql.api.context import Info
 from nexent_gql.api.identity import inputs, payloads
+from nexent_gql.api.identity.errors import TooManyAttemptsError
 from nexent_gql.api.identity.keys import ApiKey
 from nexent_gql.api.identity.types import User
-from nexent_gql.api.schema.permissions import Public, SignedIn, role_at_least
+from nexent_gql.api.schema.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    UnauthenticatedError,
+    ValidationError,
+)
+from nexent_gql.api.schema.mutations import mutation
+from nexent_gql.api.schema.permissions import Public, role_at_least
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.identity.values import Client
 from nexent_gql.kernel.principal import Role
 
-_Admin = role_at_least(Role.ADMIN)
+_admin_mutation = partial(mutation, permission=role_at_least(Role.ADMIN))
 
 
 @strawberry.type
 class CredentialMutations:
-    """Credentials of the caller."""
-
-    @strawberry.mutation(
-        description="Creates a tenant with you as its owner, and signs you in. An installation can switch this off "
-        "(SIGN_UP_CLOSED). Limited for each address, by default to 30 an hour.",
-        permission_classes=[Public],
+    @mutation(
+        "Creates a tenant with you as its owner and starts a session. An installation can disable sign-up, which "
+        "returns SIGN_UP_CLOSED. Limited to 30 calls per hour and IP address by default.",
+        errors=(ValidationError, ConflictError, ForbiddenError, TooManyAttemptsError),
+        permission=Public,
     )
-    async def sign_up(self, info: Info, input: inputs.SignUpInput) -> payloads.SignUpResult:
-        """Create a tenant and sign its owner in."""
+    async def sign_up(self, info: Info, input: inputs.SignUpInput) -> payloads.SignUpPayload:
         signed_in = await info.context.services.identity.sign_in.sign_up(
             email=input.email,
             password=SecretStr(input.password),
@@ -35,14 +44,14 @@ class CredentialMutations:
         )
         return payloads.SignUpPayload.of(signed_in)
 
-    @strawberry.mutation(
-        description="Begins a session. Limited to 5 attempts a minute for one account from one address; after ten "
-        "wrong passwords for an account, wherever they come from, each further attempt from a new address has to "
-        "wait, at most for a minute. Send no expired credential with it.",
-        permission_classes=[Public],
+    @mutation(
+        "Starts a session. Limited to 5 attempts per minute for each account and IP address. After ten wrong passwords "
+        "for an account, attempts from new addresses are delayed by up to a minute. Do not send an expired credential "
+        "with it.",
+        errors=(UnauthenticatedError, ForbiddenError, ValidationError, TooManyAttemptsError),
+        permission=Public,
     )
-    async def sign_in(self, info: Info, input: inputs.SignInInput) -> payloads.SignInResult:
-        """Begin a session."""
+    async def sign_in(self, info: Info, input: inputs.SignInInput) -> payloads.SignInPayload:
         signed_in = await info.context.services.identity.sign_in.sign_in(
             email=input.email,
             password=SecretStr(input.password),
@@ -51,57 +60,58 @@ class CredentialMutations:
         )
         return payloads.SignInPayload.of(signed_in)
 
-    @strawberry.mutation(
-        description="Continues a session. The same token again within ten seconds gets the same answer, so a lost "
-        "answer can be asked for again; any later repetition ends the session. Send no expired credential with it.",
-        permission_classes=[Public],
+    @mutation(
+        "Exchanges a refresh token for new tokens. Repeating the call with the same token within ten seconds returns"
+        " the same tokens, so that a lost response can be requested again. A later repetition ends the session. Do "
+        "not send an expired credential with it.",
+        errors=(UnauthenticatedError,),
+        permission=Public,
     )
-    async def refresh_session(self, info: Info, input: inputs.RefreshSessionInput) -> payloads.RefreshSessionResult:
-        """Exchange a refresh token."""
+    async def refresh_session(self, info: Info, input: inputs.RefreshSessionInput) -> payloads.RefreshSessionPayload:
         sessions = info.context.services.identity.sessions
         return payloads.RefreshSessionPayload.of(await sessions.refresh(SecretStr(input.refresh_token)))
 
-    @strawberry.mutation(
-        description="Ends this session, or all of yours. Requires a session, not an API key.",
-        permission_classes=[SignedIn],
+    @mutation(
+        "Ends the current session, or all of your sessions. Their tokens are rejected within five seconds. Requires a "
+        "session; API keys are refused.",
+        payload={"everywhere": "Whether all of your sessions were ended."},
+        errors=(ForbiddenError,),
     )
-    async def sign_out(self, info: Info, input: inputs.SignOutInput) -> payloads.SignOutResult:
-        """End sessions of the caller."""
+    async def sign_out(self, info: Info, input: inputs.SignOutInput) -> bool:
         await info.context.services.identity.sessions.sign_out(info.context.actor, everywhere=input.everywhere)
-        return payloads.SignOutPayload(everywhere=input.everywhere)
+        return input.everywhere
 
-    @strawberry.mutation(
-        description="Creates an API key that acts as you; at most 50 at a time. Requires a session, not an API key.",
-        permission_classes=[SignedIn],
+    @mutation(
+        "Creates an API key that acts as you. A user can have 50 active keys. Requires a session; API keys are "
+        "refused.",
+        errors=(ValidationError, ConflictError, ForbiddenError),
     )
-    async def create_api_key(self, info: Info, input: inputs.CreateApiKeyInput) -> payloads.CreateApiKeyResult:
-        """Create an API key of the caller."""
-        made = await info.context.services.identity.api_keys.create(
+    async def create_api_key(self, info: Info, input: inputs.CreateApiKeyInput) -> payloads.CreateApiKeyPayload:
+        api_key = await info.context.services.identity.api_keys.create(
             info.context.actor, name=input.name, scopes=input.scopes, expires_at=input.expires_at
         )
-        return payloads.CreateApiKeyPayload(api_key=ApiKey.of(made.row), secret=made.text.get_secret_value())
+        return payloads.CreateApiKeyPayload(api_key=ApiKey.of(api_key.row), secret=api_key.text.get_secret_value())
 
-    @strawberry.mutation(
-        description="Revokes an API key: your own, or with the ADMIN role anybody's of the tenant. Idempotent.",
-        permission_classes=[SignedIn],
+    @mutation(
+        "Revokes an API key, which is rejected within five seconds. You can revoke your own keys; the ADMIN role can "
+        "revoke all keys of the tenant. Revoking a key twice has no effect.",
+        payload={"api_key": "The API key after the change."},
+        errors=(ValidationError, NotFoundError),
     )
-    async def revoke_api_key(self, info: Info, input: inputs.RevokeApiKeyInput) -> payloads.RevokeApiKeyResult:
-        """Revoke an API key."""
-        key = node_id(input.id, "ApiKey", "input", "id")
+    async def revoke_api_key(self, info: Info, input: inputs.RevokeApiKeyInput) -> ApiKey:
+        key = node_id(input.id, "ApiKey", "id")
         row = await info.context.services.identity.api_keys.revoke(info.context.actor, key)
-        return payloads.RevokeApiKeyPayload(api_key=ApiKey.of(row))
+        return ApiKey.of(row)
 
 
 @strawberry.type
 class UserMutations:
-    """Users of a tenant."""
-
-    @strawberry.mutation(
-        description="Creates an account in your tenant. Requires the ADMIN role, and a session instead of an API key.",
-        permission_classes=[_Admin],
+    @_admin_mutation(
+        "Creates a user in your tenant. Requires the ADMIN role and a session; API keys are refused.",
+        payload={"user": "The new user."},
+        errors=(ValidationError, ConflictError, ForbiddenError, TooManyAttemptsError),
     )
-    async def create_user(self, info: Info, input: inputs.CreateUserInput) -> payloads.CreateUserResult:
-        """Create an account in the caller's tenant."""
+    async def create_user(self, info: Info, input: inputs.CreateUserInput) -> User:
         actor, password = info.context.actor, SecretStr(input.password)
         row = await info.context.services.identity.users.create(
             actor,
@@ -111,39 +121,40 @@ class UserMutations:
             role=input.role,
             is_temporary=input.must_change_password,
         )
-        return payloads.CreateUserPayload(user=User.of(row, actor))
+        return User.of(row, actor)
 
-    @strawberry.mutation(
-        description="Gives a user another role. Requires the ADMIN role, and a session instead of an API key.",
-        permission_classes=[_Admin],
+    @_admin_mutation(
+        "Sets the role of a user, effective within five seconds. Requires the ADMIN role and a session; API keys are "
+        "refused.",
+        payload={"user": "The user after the change."},
+        errors=(ValidationError, NotFoundError, ConflictError, ForbiddenError),
     )
-    async def set_user_role(self, info: Info, input: inputs.SetUserRoleInput) -> payloads.SetUserRoleResult:
-        """Change a user's role."""
-        actor, key = info.context.actor, node_id(input.id, "User", "input", "id")
+    async def set_user_role(self, info: Info, input: inputs.SetUserRoleInput) -> User:
+        actor, key = info.context.actor, node_id(input.id, "User", "id")
         row = await info.context.services.identity.users.set_role(actor, key, input.role)
-        return payloads.SetUserRolePayload(user=User.of(row, actor))
+        return User.of(row, actor)
 
-    @strawberry.mutation(
-        description="Deactivates a user: sessions and API keys end, what they made stays. Requires the ADMIN role, and "
-        "a session instead of an API key. Idempotent.",
-        permission_classes=[_Admin],
+    @_admin_mutation(
+        "Deactivates a user. Their sessions and API keys are rejected within five seconds; their data is kept. "
+        "Repeating the call has no effect. Requires the ADMIN role and a session; API keys are refused.",
+        payload={"user": "The user after the change."},
+        errors=(ValidationError, NotFoundError, ConflictError, ForbiddenError),
     )
-    async def deactivate_user(self, info: Info, input: inputs.DeactivateUserInput) -> payloads.DeactivateUserResult:
-        """Deactivate a user."""
-        actor, key = info.context.actor, node_id(input.id, "User", "input", "id")
+    async def deactivate_user(self, info: Info, input: inputs.DeactivateUserInput) -> User:
+        actor, key = info.context.actor, node_id(input.id, "User", "id")
         row = await info.context.services.identity.users.deactivate(actor, key)
-        return payloads.DeactivateUserPayload(user=User.of(row, actor))
+        return User.of(row, actor)
 
-    @strawberry.mutation(
-        description="Lets a deactivated user sign in again; sessions and API keys stay ended. Requires the ADMIN role, "
-        "and a session instead of an API key. Idempotent.",
-        permission_classes=[_Admin],
+    @_admin_mutation(
+        "Lets a deactivated user sign in again. Earlier sessions and API keys stay invalid. Repeating the call has no "
+        "effect. Requires the ADMIN role and a session; API keys are refused.",
+        payload={"user": "The user after the change."},
+        errors=(ValidationError, NotFoundError, ForbiddenError),
     )
-    async def activate_user(self, info: Info, input: inputs.ActivateUserInput) -> payloads.ActivateUserResult:
-        """Reactivate a user."""
-        actor, key = info.context.actor, node_id(input.id, "User", "input", "id")
+    async def activate_user(self, info: Info, input: inputs.ActivateUserInput) -> User:
+        actor, key = info.context.actor, node_id(input.id, "User", "id")
         row = await info.context.services.identity.users.activate(actor, key)
-        return payloads.ActivateUserPayload(user=User.of(row, actor))
+        return User.of(row, actor)
 
 
 def client_of(info: Info) -> Client:

@@ -5,9 +5,12 @@ from pydantic import SecretStr
 
 from nexent_gql.api.context import Info
 from nexent_gql.api.identity import inputs, payloads
+from nexent_gql.api.identity.errors import TooManyAttemptsError
 from nexent_gql.api.identity.mutations import client_of
 from nexent_gql.api.identity.types import User
-from nexent_gql.api.schema.permissions import SignedIn, role_at_least
+from nexent_gql.api.schema.errors import ForbiddenError, NotFoundError, ValidationError
+from nexent_gql.api.schema.mutations import mutation
+from nexent_gql.api.schema.permissions import role_at_least
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.principal import Role
@@ -15,15 +18,13 @@ from nexent_gql.kernel.principal import Role
 
 @strawberry.type
 class PasswordMutations:
-    """Passwords, and the sessions that they open."""
-
-    @strawberry.mutation(
-        description="Changes your password and ends your other sessions; API keys stay valid. Requires a session, not "
-        "an API key. Attempts count like attempts to sign in.",
-        permission_classes=[SignedIn],
+    @mutation(
+        "Changes your password and ends your other sessions within five seconds. API keys stay valid. Attempts count "
+        "toward the limits of `signIn`. Requires a session; API keys are refused.",
+        payload={"user": "Your account."},
+        errors=(ValidationError, ForbiddenError, TooManyAttemptsError),
     )
-    async def change_password(self, info: Info, input: inputs.ChangePasswordInput) -> payloads.ChangePasswordResult:
-        """Replace the caller's password."""
+    async def change_password(self, info: Info, input: inputs.ChangePasswordInput) -> User:
         actor = info.context.actor
         row = await info.context.services.identity.passwords.change(
             actor,
@@ -31,34 +32,35 @@ class PasswordMutations:
             new=SecretStr(input.new_password),
             client=client_of(info),
         )
-        return payloads.ChangePasswordPayload(user=User.of(row, actor))
+        return User.of(row, actor)
 
-    @strawberry.mutation(
-        description="Gives a user of your tenant a temporary password and ends their sessions; API keys stay valid. "
-        "The password is good for one sign-in within seven days, which has to choose a new one. Requires the ADMIN "
-        "role, and a session instead of an API key.",
-        permission_classes=[role_at_least(Role.ADMIN)],
+    @mutation(
+        "Sets a temporary password for a user and ends their sessions within five seconds. API keys stay valid. The "
+        "password is valid for one sign-in within seven days, which must set a new password. Requires the ADMIN role "
+        "and a session; API keys are refused.",
+        errors=(ValidationError, NotFoundError, ForbiddenError, TooManyAttemptsError),
+        permission=role_at_least(Role.ADMIN),
     )
     async def reset_user_password(
         self, info: Info, input: inputs.ResetUserPasswordInput
-    ) -> payloads.ResetUserPasswordResult:
-        """Set a temporary password."""
-        actor, key = info.context.actor, node_id(input.id, "User", "input", "id")
-        made = await info.context.services.identity.passwords.reset(actor, key)
+    ) -> payloads.ResetUserPasswordPayload:
+        actor, key = info.context.actor, node_id(input.id, "User", "id")
+        reset = await info.context.services.identity.passwords.reset(actor, key)
         return payloads.ResetUserPasswordPayload(
-            user=User.of(made.user, actor), temporary_password=made.text.get_secret_value()
+            user=User.of(reset.user, actor), temporary_password=reset.text.get_secret_value()
         )
 
-    @strawberry.mutation(
-        description="Ends one of your sessions, or all but the present one. Requires a session, not an API key.",
-        permission_classes=[SignedIn],
+    @mutation(
+        "Ends one of your sessions, or all except the current one. Their tokens are rejected within five seconds. "
+        "Requires a session; API keys are refused.",
+        payload={"ended_count": "Number of sessions that were ended."},
+        errors=(ValidationError, NotFoundError, ForbiddenError),
     )
-    async def end_sessions(self, info: Info, input: inputs.EndSessionsInput) -> payloads.EndSessionsResult:
-        """End sessions of the caller."""
+    async def end_sessions(self, info: Info, input: inputs.EndSessionsInput) -> int:
         actor, service = info.context.actor, info.context.services.identity.sessions
         if input.id:
-            await service.end(actor, node_id(input.id.value, "Session", "input", "id"))
-            return payloads.EndSessionsPayload(ended_count=1)
+            await service.end(actor, node_id(input.id.value, "Session", "id"))
+            return 1
         if not input.others or not input.others.value:
-            raise InvalidInputError("Say which sessions to end: `others` must be true.", path=("input", "others"))
-        return payloads.EndSessionsPayload(ended_count=await service.end_others(actor))
+            raise InvalidInputError("`others` must be true. To end one session, pass `id`.", path=("others",))
+        return await service.end_others(actor)

@@ -12,46 +12,43 @@ from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, 
 
 @strawberry.type
 class IdentityQueries:
-    """Queries of users and credentials."""
-
-    @strawberry.field(description="The caller: their user, tenant and role.", permission_classes=[SignedIn])
+    @strawberry.field(
+        description="Returns the authenticated user with their tenant and role.", permission_classes=[SignedIn]
+    )
     async def viewer(self, info: Info) -> Viewer:
-        """Return the caller."""
         return Viewer.of(await info.context.services.identity.sessions.viewer(info.context.actor))
 
     @strawberry.field(
-        description="Users of your tenant, deactivated ones included, newest first.", permission_classes=[SignedIn]
+        description="Lists the users of your tenant, including deactivated ones, newest first.",
+        permission_classes=[SignedIn],
     )
     async def users(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[User]:
-        """Return one page."""
         actor, service = info.context.actor, info.context.services.identity.users
         page = await service.page(actor, page_request(first, after, last, before))
         return connection(page, lambda row: User.of(row, actor), count=lambda: service.count(actor))
 
     @strawberry.field(
-        description="Your sessions that have not ended, newest first. Requires a session: an API key gets "
+        description="Lists your active sessions, newest first. Requires a session; an API key returns "
         "SESSION_REQUIRED.",
         permission_classes=[SignedIn],
     )
     async def sessions(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Session]:
-        """Page through the caller's sessions."""
         actor, service = info.context.actor, info.context.services.identity.sessions
         page = await service.page(actor, page_request(first, after, last, before))
         return connection(page, lambda row: Session.of(row, actor), count=lambda: service.count(actor))
 
     @strawberry.field(
-        description="Your API keys, or with the ADMIN role all of the tenant; revoked and expired ones included, "
-        "newest first.",
+        description="Lists your API keys, or all keys of the tenant with the ADMIN role, newest first. Includes "
+        "revoked and expired keys.",
         permission_classes=[SignedIn],
     )
     async def api_keys(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[ApiKey]:
-        """Return one page."""
         actor, service = info.context.actor, info.context.services.identity.api_keys
         page = await service.page(actor, page_request(first, after, last, before))
         return connection(page, ApiKey.of, count=lambda: service.count(actor))

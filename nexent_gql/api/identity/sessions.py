@@ -13,25 +13,22 @@ from nexent_gql.domains.identity import tables
 from nexent_gql.kernel.principal import Principal
 
 
-@strawberry.type(description="A device or program on which you are signed in.")
+@strawberry.type(description="A sign-in on one device or program.")
 class Session(relay.Node):
-    """See `tables.AuthSession`."""
-
     id: relay.NodeID[UUID]
     user_agent: str | None = strawberry.field(
-        description="The User-Agent header of the sign-in, at most 500 characters; null when there was none."
+        description="User-Agent header of the sign-in, at most 500 characters; null if there was none."
     )
-    client_address: str | None = strawberry.field(
-        description="The IP address of the sign-in; null when it is not known."
-    )
+    client_address: str | None = strawberry.field(description="IP address of the sign-in; null if it is unknown.")
     created_at: datetime = strawberry.field(description="When you signed in.")
-    last_used_at: datetime = strawberry.field(description="When its tokens were last refreshed.")
-    expires_at: datetime = strawberry.field(description="When it ends unless its tokens are refreshed before.")
-    is_current: bool = strawberry.field(description="Whether it is the session of this request.")
+    last_used_at: datetime = strawberry.field(description="When the tokens were last refreshed.")
+    expires_at: datetime = strawberry.field(
+        description="When the session ends, unless its tokens are refreshed before."
+    )
+    is_current: bool = strawberry.field(description="Whether this is the session of the current request.")
 
     @classmethod
     def of(cls, row: tables.AuthSession, actor: Principal) -> Self:
-        """Return the node of a row."""
         return cls(
             id=row.id,
             user_agent=row.user_agent,
@@ -45,6 +42,5 @@ class Session(relay.Node):
 
 @one
 async def session_by_id(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Session]:
-    """Load the caller's own sessions."""
     rows = await context.services.identity.sessions.get_many(context.actor, ids)
     return {row.id: Session.of(row, context.actor) for row in rows}

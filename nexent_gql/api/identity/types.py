@@ -12,43 +12,37 @@ from nexent_gql.domains.identity import tables, values
 from nexent_gql.kernel.principal import Principal
 
 
-@strawberry.type(description="An organization whose members share agents and models; nobody else sees any of it.")
+@strawberry.type(description="An isolated organization whose users share agents and models.")
 class Tenant(relay.Node):
-    """See `tables.Tenant`."""
-
     id: relay.NodeID[UUID]
-    name: str = strawberry.field(description="1 to 80 characters; not unique.")
-    created_at: datetime = strawberry.field(description="When it was created.")
+    name: str = strawberry.field(description="Name of the tenant, 1 to 80 characters. Not unique.")
+    created_at: datetime = strawberry.field(description="When the tenant was created.")
 
     @classmethod
     def of(cls, row: tables.Tenant) -> Self:
-        """Return the node of a row."""
         return cls(id=row.id, name=row.name, created_at=row.created_at)
 
 
 @strawberry.type(description="A user of your tenant.")
 class User(relay.Node):
-    """See `tables.UserAccount`."""
-
     id: relay.NodeID[UUID]
-    display_name: str = strawberry.field(description="Shown to people, 1 to 80 characters; not unique.")
+    display_name: str = strawberry.field(description="Display name, 1 to 80 characters. Not unique.")
     email: str | None = strawberry.field(
-        description="The address they sign in with; null unless it is yours or you are an administrator."
+        description="Email address of the account; null unless it is yours or you have the ADMIN role."
     )
-    role: Role = strawberry.field(description="What they may do.")
+    role: Role = strawberry.field(description="Role of the user.")
     time_zone: str | None = strawberry.field(
-        description="IANA name of their time zone; null: none was named, so agents use UTC, and null unless it is you."
+        description="IANA time zone of the user; null if none is set, which means UTC, and for users other than you."
     )
     created_at: datetime = strawberry.field(description="When the account was created.")
-    deactivated_at: datetime | None = strawberry.field(description="When they were deactivated; null while active.")
+    deactivated_at: datetime | None = strawberry.field(description="When the user was deactivated; null while active.")
     password_expires_at: datetime | None = strawberry.field(
-        description="When the temporary password that an administrator set ends; null once the user has chosen one, "
-        "and unless it is you or you are an administrator."
+        description="When the user's temporary password expires; null if the password is not temporary, and "
+        "unless the account is yours or you have the ADMIN role."
     )
 
     @classmethod
     def of(cls, row: tables.UserAccount, actor: Principal) -> Self:
-        """Map a row as `actor` may see it."""
         sees_email = row.id == actor.user_id or actor.is_at_least(Role.ADMIN)
         return cls(
             id=row.id,
@@ -62,21 +56,18 @@ class User(relay.Node):
         )
 
 
-@strawberry.type(description="You: who the credential of this request stands for.")
+@strawberry.type(description="The authenticated user of the request.")
 class Viewer:
-    """See `values.Viewer`."""
-
     user: User = strawberry.field(description="Your account.")
-    tenant: Tenant = strawberry.field(description="Where you belong; one tenant for each account.")
-    role: Role = strawberry.field(description="What you may do.")
-    scopes: list[Scope] = strawberry.field(description="What this credential may be used for; a session has all.")
+    tenant: Tenant = strawberry.field(description="Your tenant. An account belongs to one tenant.")
+    role: Role = strawberry.field(description="Your role.")
+    scopes: list[Scope] = strawberry.field(description="Scopes of the credential. A session has all of them.")
     expires_at: datetime | None = strawberry.field(
-        description="When this credential expires, and open subscriptions with it; null when it does not."
+        description="When the credential expires, which also ends open subscriptions; null if it does not."
     )
 
     @classmethod
     def of(cls, viewer: values.Viewer) -> Self:
-        """Map the caller."""
         actor = viewer.actor
         return cls(
             user=User.of(viewer.user, actor),

@@ -7,16 +7,16 @@ __all__ = ["Role", "Scope"]
 
 described(
     Role,
-    "What a member of a tenant may do; each role includes the ones below it.",
+    "Permissions of a user in a tenant. Each role includes the lower ones.",
     {
-        Role.OWNER: "Everything; a tenant always has at least one.",
-        Role.ADMIN: "Changes people, and sees and revokes all API keys.",
-        Role.DEVELOPER: "Changes models and agents.",
-        Role.MEMBER: "Talks with agents.",
+        Role.OWNER: "Has all permissions. A tenant always has at least one owner.",
+        Role.ADMIN: "Manages users, and lists and revokes all API keys of the tenant.",
+        Role.DEVELOPER: "Manages models and agents.",
+        Role.MEMBER: "Uses agents in conversations.",
     },
 )
 described(
     Scope,
-    "What a credential may be used for.",
-    {Scope.READ: "Queries and subscriptions.", Scope.WRITE: "Mutations too; includes READ."},
+    "What a credential can be used for.",
+    {Scope.READ: "Queries and subscriptions.", Scope.WRITE: "Mutations. Includes READ."},
 )

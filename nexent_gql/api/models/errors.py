@@ -12,34 +12,28 @@ from nexent_gql.kernel.errors import DomainError
 from nexent_gql.ports.llm import ModelError
 
 
-@strawberry.type(description="Agents use the model, so it can't be deleted.")
+@strawberry.type(description="Agents use the model, so it cannot be deleted. Give them another model first.")
 class ModelInUseError(Error):
-    """See the domain's class."""
-
     model_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="The agents that use it, by name, the first 20.")
+    @strawberry.field(description="The first 20 agents that use the model, by name.")
     async def agents(self, info: Info) -> list[Agent]:
-        """Look them up now: the error was raised where agents are not known."""
+        """Load them now; the error was raised in a domain that does not know agents."""
         rows = await info.context.services.agents.using_model(info.context.actor, self.model_id)
         return [Agent.of(row) for row in rows]
 
     @classmethod
     def of(cls, error: DomainError) -> Self:
-        """Map the error and its details."""
         return cls(**common(error), model_id=UUID(str(error.details["model_id"])))
 
 
-@strawberry.type(description="A model's provider did not do what it was asked to.")
+@strawberry.type(description="The request to the model's provider failed.")
 class ModelProviderError(Error):
-    """See `ModelError`."""
-
     provider_message: str | None = strawberry.field(
-        description="What the provider itself said, at most 500 characters; null when it said nothing."
+        description="The provider's own error message, at most 500 characters; null if there is none."
     )
 
     @classmethod
     def of(cls, error: DomainError) -> Self:
-        """Map the error and the provider's sentence."""
         message = error.provider_message if isinstance(error, ModelError) else None
         return cls(**common(error), provider_message=message)

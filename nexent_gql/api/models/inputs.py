@@ -12,37 +12,40 @@ from nexent_gql.kernel.patch import UNSET
 from nexent_gql.ports import llm
 from nexent_gql.ports.llm import Dialect
 
-_NAME = "Shown to people, 1 to 100 characters in one line, unique in the tenant."
-_MODEL_NAME = "What the provider calls the model, 1 to 200 characters, for example `gpt-4o-mini`."
+_NAME = "Display name. One line of 1 to 100 characters, unique in the tenant."
+_MODEL_NAME = "The provider's name of the model, 1 to 200 characters, for example `gpt-4o-mini`."
 _BASE_URL = (
-    "The address that `/chat/completions` is added to, `/messages` for ANTHROPIC, `/responses` for RESPONSES: http or "
-    "https, at most 2,000 characters, no user, query or fragment. Null or left out: the provider's "
-    "usual address, see `modelProviders`. Not for OFFLINE."
+    "Base URL of the provider's API, http or https, at most 2,000 characters, without user, query "
+    "or fragment. The server appends `/chat/completions`, for ANTHROPIC `/messages`, for "
+    "RESPONSES `/responses`. Null means the default of the provider, see `modelProviders`. Not "
+    "allowed for OFFLINE."
 )
 _API_VERSION = (
-    "Of Azure OpenAI, for example `2024-10-21`; then the model is a deployment of that name. Left out: Azure's v1 API."
+    "API version of Azure OpenAI, for example `2024-10-21`, with which `providerModel` is the "
+    "name of a deployment. Null means Azure's v1 API."
 )
-_PROFILE = "What the model can do, as far as it is known better than `checkModel` can find out."
-_DEADLINES = "Its own time limits, for example for a slow local server."
+_PROFILE = "Capabilities of the model, which take precedence over what `checkModel` finds. Null means none are set."
+_DEADLINES = "Time limits of the model, for example for a slow local server. Null means those of the installation."
 _API_KEY = (
-    "The provider's key, at most 4,000 printable ASCII characters. It is stored encrypted, and never shown again."
+    "The provider's API key, at most 4,000 printable ASCII characters. It is stored encrypted and never returned."
 )
 
 
-@strawberry.input(description="What a model can do; a field that is left out is unknown.")
+@strawberry.input(description="Capabilities of a model. Null means unknown.")
 class ModelProfileInput:
-    """See `ModelProfile`."""
-
-    context_window_tokens: int | None = strawberry.field(default=None, description="1 to 100,000,000.")
-    max_output_tokens: int | None = strawberry.field(default=None, description="1 to 100,000,000.")
-    tools: bool | None = strawberry.field(default=None, description="Whether it calls tools.")
-    json_schema: bool | None = strawberry.field(default=None, description="Whether it follows a JSON Schema.")
-    vision: bool | None = strawberry.field(default=None, description="Whether it reads images.")
-    sampling: bool | None = strawberry.field(default=None, description="Whether it takes `temperature`.")
-    stop: bool | None = strawberry.field(default=None, description="Whether it takes stop sequences.")
+    context_window_tokens: int | None = strawberry.field(
+        default=None, description="Maximum number of tokens, 1 to 100,000,000."
+    )
+    max_output_tokens: int | None = strawberry.field(
+        default=None, description="Maximum number of tokens, 1 to 100,000,000."
+    )
+    tools: bool | None = strawberry.field(default=None, description="Whether the model calls tools.")
+    json_schema: bool | None = strawberry.field(default=None, description="Whether the model follows a JSON Schema.")
+    vision: bool | None = strawberry.field(default=None, description="Whether the model accepts images.")
+    sampling: bool | None = strawberry.field(default=None, description="Whether the model accepts `temperature`.")
+    stop: bool | None = strawberry.field(default=None, description="Whether the model accepts stop sequences.")
 
     def to_profile(self) -> llm.ModelProfile:
-        """Return what the service takes."""
         return llm.ModelProfile(
             context_window_tokens=self.context_window_tokens,
             max_output_tokens=self.max_output_tokens,
@@ -54,13 +57,11 @@ class ModelProfileInput:
         )
 
 
-_LIMIT = "More than 0, at most 7,200."
+_LIMIT = "Time limit in seconds, more than 0 and at most 7,200. Null means that of the installation."
 
 
-@strawberry.input(description="Time limits of one call in seconds; a field that is left out is the installation's.")
+@strawberry.input(description="Time limits of one call, in seconds.")
 class ModelDeadlinesInput:
-    """See `ModelDeadlines`."""
-
     connect_seconds: float | None = strawberry.field(default=None, description=_LIMIT)
     first_byte_seconds: float | None = strawberry.field(default=None, description=_LIMIT)
     first_content_seconds: float | None = strawberry.field(default=None, description=_LIMIT)
@@ -68,7 +69,6 @@ class ModelDeadlinesInput:
     total_seconds: float | None = strawberry.field(default=None, description=_LIMIT)
 
     def to_deadlines(self) -> llm.ModelDeadlines:
-        """Return what the service takes."""
         return llm.ModelDeadlines(
             connect_s=self.connect_seconds,
             first_byte_s=self.first_byte_seconds,
@@ -86,27 +86,26 @@ def _deadlines_of(input_: ModelDeadlinesInput | None) -> llm.ModelDeadlines:
     return input_.to_deadlines() if input_ else llm.ModelDeadlines()
 
 
-@strawberry.input(description="How to reach a model that is not stored.")
+@strawberry.input(description="Input of `checkModelConfig`.")
 class CheckModelConfigInput:
-    """See `ModelConfig`."""
-
     provider_model: str = strawberry.field(description=_MODEL_NAME)
     provider: ModelProviderName | None = strawberry.field(
-        default=None, description="See `modelProviders`. Left out: as `dialect` and `baseUrl` tell."
+        default=None, description="The provider, see `modelProviders`. Null derives it from `dialect` and `baseUrl`."
     )
     dialect: ModelDialect | None = strawberry.field(
-        default=None, description="The protocol that its provider speaks. Left out: the provider's first."
+        default=None, description="The protocol of the provider's API. Null means the first dialect of the provider."
     )
     api_version: str | None = strawberry.field(default=None, description=_API_VERSION)
     profile: ModelProfileInput | None = strawberry.field(default=None, description=_PROFILE)
     deadlines: ModelDeadlinesInput | None = strawberry.field(default=None, description=_DEADLINES)
     base_url: str | None = strawberry.field(default=None, description=_BASE_URL)
     api_key: str | None = strawberry.field(
-        default=None, description="The provider's key; used for this call and not stored. Not for OFFLINE."
+        default=None,
+        description="The provider's API key, used for this call and not stored. Null means that the provider "
+        "needs none. Not allowed for OFFLINE.",
     )
 
     def config(self) -> ModelConfig:
-        """Return what the service takes."""
         return ModelConfig(
             dialect=Dialect(self.dialect.value) if self.dialect else None,
             provider=self.provider,
@@ -119,23 +118,23 @@ class CheckModelConfigInput:
         )
 
 
-@strawberry.input(description="A new model.")
+@strawberry.input(description="Input of `registerModel`.")
 class RegisterModelInput(CheckModelConfigInput):
-    """See `ModelConfig`."""
-
     name: str = strawberry.field(description=_NAME)
     api_key: str | None = strawberry.field(
-        default=None, description=f"{_API_KEY} Left out: the provider wants none. Not for OFFLINE."
+        default=None, description=f"{_API_KEY} Null means that the provider needs none. Not allowed for OFFLINE."
     )
 
 
-@strawberry.input(description="Whose models to list.")
+@strawberry.input(description="Input of `listRemoteModels`.")
 class ListRemoteModelsInput:
-    """A provider and a key."""
-
-    provider: ModelProviderName = strawberry.field(description="See `modelProviders`.")
+    provider: ModelProviderName = strawberry.field(description="The provider, see `modelProviders`.")
     base_url: str | None = strawberry.field(default=None, description=_BASE_URL)
-    api_key: str | None = strawberry.field(default=None, description="Used for this call and not stored.")
+    api_key: str | None = strawberry.field(
+        default=None,
+        description="The provider's API key, used for this call and not stored. Null means that the provider "
+        "needs none.",
+    )
 
     def config(self) -> ModelConfig:
         """Return what the service takes; a list needs no model."""
@@ -143,30 +142,29 @@ class ListRemoteModelsInput:
         return ModelConfig(None, "any", base_url=self.base_url, api_key=key, provider=self.provider)
 
 
-@strawberry.input(description="One of several models of a provider.")
+@strawberry.input(description="A model to register with `registerModels`.")
 class RegisterModelsEntryInput:
-    """A model beside others."""
-
     provider_model: str = strawberry.field(description=_MODEL_NAME)
-    name: str | None = strawberry.field(default=None, description=f"{_NAME} Left out: `providerModel`.")
+    name: str | None = strawberry.field(default=None, description=f"{_NAME} Null means the value of `providerModel`.")
     context_window_tokens: int | None = strawberry.field(
-        default=None, description="As `listRemoteModels` gives it; 1 to 100,000,000."
+        default=None,
+        description="Size of the context window in tokens, 1 to 100,000,000, as `listRemoteModels` returns it. "
+        "Null means unknown.",
     )
 
 
-@strawberry.input(description="Several models of one provider.")
+@strawberry.input(description="Input of `registerModels`.")
 class RegisterModelsInput(ListRemoteModelsInput):
-    """See `ModelService.register_many`."""
-
     dialect: ModelDialect | None = strawberry.field(
-        default=None, description="The protocol that the provider speaks. Left out: the provider's first."
+        default=None, description="The protocol of the provider's API. Null means the first dialect of the provider."
     )
     api_version: str | None = strawberry.field(default=None, description=_API_VERSION)
-    api_key: str | None = strawberry.field(default=None, description=f"{_API_KEY} It is stored with each model.")
-    models: list[RegisterModelsEntryInput] = strawberry.field(description="1 to 100 models.")
+    api_key: str | None = strawberry.field(
+        default=None, description=f"{_API_KEY} It is stored with each model. Null means that the provider needs none."
+    )
+    models: list[RegisterModelsEntryInput] = strawberry.field(description="The models to register, 1 to 100.")
 
     def entries(self) -> list[tuple[str, ModelConfig]]:
-        """Return what the service takes."""
         shared = replace(
             self.config(), dialect=Dialect(self.dialect.value) if self.dialect else None, api_version=self.api_version
         )
@@ -183,28 +181,25 @@ class RegisterModelsInput(ListRemoteModelsInput):
         ]
 
 
-@strawberry.input(description="What to change; a field that is left out stays.")
+@strawberry.input(description="Input of `updateModel`. Omitted fields keep their values.")
 class UpdateModelInput:
-    """See `ModelPatch`."""
-
-    id: strawberry.ID = strawberry.field(description="The model.")
-    name: strawberry.Maybe[str | None] = strawberry.field(description=f"{_NAME} Cannot be cleared.")
-    provider_model: strawberry.Maybe[str | None] = strawberry.field(description=f"{_MODEL_NAME} Cannot be cleared.")
+    id: strawberry.ID = strawberry.field(description="ID of the Model.")
+    name: strawberry.Maybe[str | None] = strawberry.field(description=f"{_NAME} Cannot be null.")
+    provider_model: strawberry.Maybe[str | None] = strawberry.field(description=f"{_MODEL_NAME} Cannot be null.")
     base_url: strawberry.Maybe[str | None] = strawberry.field(
-        description=f"{_BASE_URL} With another server, `apiKey` must be given too."
+        description=f"{_BASE_URL} A change to another server requires `apiKey`."
     )
     api_key: strawberry.Maybe[str | None] = strawberry.field(description=f"{_API_KEY} Null removes it.")
 
     api_version: strawberry.Maybe[str | None] = strawberry.field(description=f"{_API_VERSION} Null removes it.")
     profile: strawberry.Maybe[ModelProfileInput | None] = strawberry.field(
-        description="Replaces what people entered; null forgets it."
+        description="Replaces the capabilities that were set. Null removes them."
     )
     deadlines: strawberry.Maybe[ModelDeadlinesInput | None] = strawberry.field(
-        description="Replaces all of its own time limits; null forgets them."
+        description="Replaces all time limits of the model. Null removes them."
     )
 
     def patch(self) -> ModelPatch:
-        """Return what the service takes."""
         key = self.api_key.value if self.api_key else None
         return ModelPatch(
             name=(self.name.value or "") if self.name else UNSET,
@@ -217,22 +212,16 @@ class UpdateModelInput:
         )
 
 
-@strawberry.input(description="Which model to use where an agent has none of its own.")
+@strawberry.input(description="Input of `setDefaultModel`.")
 class SetDefaultModelInput:
-    """One id."""
-
-    id: strawberry.ID = strawberry.field(description="The model.")
+    id: strawberry.ID = strawberry.field(description="ID of the Model.")
 
 
-@strawberry.input(description="Which model to delete.")
+@strawberry.input(description="Input of `deleteModel`.")
 class DeleteModelInput:
-    """One id."""
-
-    id: strawberry.ID = strawberry.field(description="The model.")
+    id: strawberry.ID = strawberry.field(description="ID of the Model.")
 
 
-@strawberry.input(description="Which model to check.")
+@strawberry.input(description="Input of `checkModel`.")
 class CheckModelInput:
-    """One id."""
-
-    id: strawberry.ID = strawberry.field(description="The model.")
+    id: strawberry.ID = strawberry.field(description="ID of the Model.")

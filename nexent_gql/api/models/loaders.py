@@ -9,7 +9,6 @@ from nexent_gql.api.models.types import Model
 
 @one
 async def model_by_id(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Model]:
-    """Load models of the caller's tenant."""
     return {row.id: Model.of(row) for row in await context.services.models.get_many(context.actor, ids)}
 
 

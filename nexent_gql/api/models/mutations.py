@@ -1,6 +1,6 @@
-"""Changing and checking models."""
+"""Mutations of models."""
 
-from typing import Annotated
+from functools import partial
 
 import strawberry
 
@@ -18,191 +18,97 @@ from nexent_gql.api.models.inputs import (
 )
 from nexent_gql.api.models.types import Model, ModelCheck, RemoteModel
 from nexent_gql.api.schema.errors import ConflictError, ForbiddenError, NotFoundError, ValidationError
+from nexent_gql.api.schema.mutations import mutation
 from nexent_gql.api.schema.permissions import role_at_least
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.kernel.principal import Role
 
-_Developer = role_at_least(Role.DEVELOPER)
+_mutation = partial(mutation, permission=role_at_least(Role.DEVELOPER))
 
 
-@strawberry.type(description="It is registered.")
-class RegisterModelPayload:
-    """The new model."""
-
-    model: Model = strawberry.field(description="The new model; `checkModel` tells whether it answers.")
-
-
-@strawberry.type(description="All of them are registered.")
-class RegisterModelsPayload:
-    """The models."""
-
-    models: list[Model] = strawberry.field(
-        description="A model for each entry, in order; one whose name was taken is the one that was there."
-    )
-
-
-@strawberry.type(description="The provider gave its list.")
-class ListRemoteModelsPayload:
-    """The list."""
-
-    models: list[RemoteModel] = strawberry.field(description="In the provider's order, at most 1,000.")
-
-
-@strawberry.type(description="It is changed.")
-class UpdateModelPayload:
-    """The whole model."""
-
-    model: Model = strawberry.field(description="The whole model as it is now.")
-
-
-@strawberry.type(description="It is the default now.")
-class SetDefaultModelPayload:
-    """The new default."""
-
-    model: Model = strawberry.field(description="The new default.")
-
-
-@strawberry.type(description="It is gone, with its key.")
-class DeleteModelPayload:
-    """The id."""
-
-    deleted_id: strawberry.ID = strawberry.field(description="The id it had.")
-
-
-@strawberry.type(description="It was called; `check` says whether it answered.")
+@strawberry.type(description="Result of `checkModel`.")
 class CheckModelPayload:
-    """The model and the outcome."""
-
     model: Model = strawberry.field(
-        description="The model; its `lastCheck` is this check, unless its settings changed meanwhile."
+        description="The model. Its `lastCheck` is this check, unless its settings changed in the meantime."
     )
-    check: ModelCheck = strawberry.field(description="How the call went.")
-
-
-@strawberry.type(description="It was called; `check` says whether it answered.")
-class CheckModelConfigPayload:
-    """The outcome."""
-
-    check: ModelCheck = strawberry.field(description="How the call went.")
-
-
-RegisterModelResult = Annotated[
-    RegisterModelPayload | ValidationError | ForbiddenError | ConflictError,
-    strawberry.union("RegisterModelResult", description="The model, or why there is none."),
-]
-RegisterModelsResult = Annotated[
-    RegisterModelsPayload | ValidationError | ForbiddenError | ConflictError,
-    strawberry.union("RegisterModelsResult", description="The models, or why none was registered."),
-]
-ListRemoteModelsResult = Annotated[
-    ListRemoteModelsPayload | ModelProviderError | ValidationError | ForbiddenError,
-    strawberry.union("ListRemoteModelsResult", description="The list, or why there is none."),
-]
-UpdateModelResult = Annotated[
-    UpdateModelPayload | ValidationError | ForbiddenError | NotFoundError | ConflictError,
-    strawberry.union("UpdateModelResult", description="The model, or why it stayed as it was."),
-]
-SetDefaultModelResult = Annotated[
-    SetDefaultModelPayload | ValidationError | ForbiddenError | NotFoundError,
-    strawberry.union("SetDefaultModelResult", description="The model, or why the default stayed."),
-]
-DeleteModelResult = Annotated[
-    DeleteModelPayload | ValidationError | ForbiddenError | NotFoundError | ModelInUseError | ConflictError,
-    strawberry.union("DeleteModelResult", description="The id, or why the model is still there."),
-]
-CheckModelResult = Annotated[
-    CheckModelPayload | ValidationError | ForbiddenError | NotFoundError,
-    strawberry.union("CheckModelResult", description="The outcome, or why nothing was called."),
-]
-CheckModelConfigResult = Annotated[
-    CheckModelConfigPayload | ValidationError | ForbiddenError,
-    strawberry.union("CheckModelConfigResult", description="The outcome, or why nothing was called."),
-]
+    check: ModelCheck = strawberry.field(description="Outcome of the call.")
 
 
 @strawberry.type
 class ModelMutations:
-    """Writes."""
-
-    @strawberry.mutation(
-        description="Register a chat model. The tenant's first becomes its default. Needs the role DEVELOPER.",
-        permission_classes=[_Developer],
+    @_mutation(
+        "Registers a chat model. The tenant's first model becomes its default. Requires the DEVELOPER role.",
+        payload={"model": "The new model. Use `checkModel` to test it."},
+        errors=(ValidationError, ForbiddenError, ConflictError),
     )
-    async def register_model(self, info: Info, input: RegisterModelInput) -> RegisterModelResult:
-        """Register it."""
-        row = await info.context.services.models.register(info.context.actor, input.name, input.config())
-        return RegisterModelPayload(model=Model.of(row))
+    async def register_model(self, info: Info, input: RegisterModelInput) -> Model:
+        return Model.of(await info.context.services.models.register(info.context.actor, input.name, input.config()))
 
-    @strawberry.mutation(
-        description="Registers several models of one provider, for example those that `listRemoteModels` gave. A name "
-        "that is taken is left as it is, so that the call can be repeated. Requires the DEVELOPER role.",
-        permission_classes=[_Developer],
+    @_mutation(
+        "Registers several models of one provider, for example those that `listRemoteModels` returned. A name that is "
+        "taken is left as it is, so that the call can be repeated. Requires the DEVELOPER role.",
+        payload={"models": "A model for each entry, in order. If a name was taken, it is the existing model."},
+        errors=(ValidationError, ForbiddenError, ConflictError),
     )
-    async def register_models(self, info: Info, input: RegisterModelsInput) -> RegisterModelsResult:
-        """Register them."""
+    async def register_models(self, info: Info, input: RegisterModelsInput) -> list[Model]:
         rows = await info.context.services.models.register_many(info.context.actor, input.entries())
-        return RegisterModelsPayload(models=[Model.of(row) for row in rows])
+        return [Model.of(row) for row in rows]
 
-    @strawberry.mutation(
-        description="Asks a provider for its list of models; nothing is stored. Requires the DEVELOPER role.",
-        permission_classes=[_Developer],
+    @_mutation(
+        "Requests the list of models from a provider. Stores nothing. Requires the DEVELOPER role.",
+        payload={"models": "The models in the order of the provider, at most 1,000."},
+        errors=(ModelProviderError, ValidationError, ForbiddenError),
     )
-    async def list_remote_models(self, info: Info, input: ListRemoteModelsInput) -> ListRemoteModelsResult:
-        """List them."""
+    async def list_remote_models(self, info: Info, input: ListRemoteModelsInput) -> list[RemoteModel]:
         entries = await info.context.services.models.remote_models(info.context.actor, input.config())
-        return ListRemoteModelsPayload(
-            models=[
-                RemoteModel(provider_model=entry.name, context_window_tokens=entry.context_window_tokens)
-                for entry in entries
-            ]
-        )
+        return [
+            RemoteModel(provider_model=entry.name, context_window_tokens=entry.context_window_tokens)
+            for entry in entries
+        ]
 
-    @strawberry.mutation(
-        description="Change a model; what was tried being changed, its last check is forgotten. Needs DEVELOPER.",
-        permission_classes=[_Developer],
+    @_mutation(
+        "Updates a model. A change of connection settings clears `lastCheck`. Requires the DEVELOPER role.",
+        payload={"model": "The model after the update."},
+        errors=(ValidationError, ForbiddenError, NotFoundError, ConflictError),
     )
-    async def update_model(self, info: Info, input: UpdateModelInput) -> UpdateModelResult:
-        """Change it."""
-        key = node_id(input.id, "Model", "input", "id")
-        row = await info.context.services.models.update(info.context.actor, key, input.patch())
-        return UpdateModelPayload(model=Model.of(row))
+    async def update_model(self, info: Info, input: UpdateModelInput) -> Model:
+        key = node_id(input.id, "Model", "id")
+        return Model.of(await info.context.services.models.update(info.context.actor, key, input.patch()))
 
-    @strawberry.mutation(
-        description="Use a model where an agent has none of its own, from the next run on. Needs DEVELOPER.",
-        permission_classes=[_Developer],
+    @_mutation(
+        "Sets the tenant's default model, which agents without a model of their own use from their next run. Requires "
+        "the DEVELOPER role.",
+        payload={"model": "The new default model."},
+        errors=(ValidationError, ForbiddenError, NotFoundError),
     )
-    async def set_default_model(self, info: Info, input: SetDefaultModelInput) -> SetDefaultModelResult:
-        """Make it the default."""
-        key = node_id(input.id, "Model", "input", "id")
-        return SetDefaultModelPayload(
-            model=Model.of(await info.context.services.models.make_default(info.context.actor, key))
-        )
+    async def set_default_model(self, info: Info, input: SetDefaultModelInput) -> Model:
+        key = node_id(input.id, "Model", "id")
+        return Model.of(await info.context.services.models.make_default(info.context.actor, key))
 
-    @strawberry.mutation(
-        description="Delete a model that no agent uses; the default only when it is the last. Needs DEVELOPER.",
-        permission_classes=[_Developer],
+    @_mutation(
+        "Deletes a model and its API key. Fails while an agent uses the model. The default model can be deleted only "
+        "when it is the last one. Requires the DEVELOPER role.",
+        payload={"deleted_id": "ID of the deleted model."},
+        errors=(ValidationError, ForbiddenError, NotFoundError, ModelInUseError, ConflictError),
     )
-    async def delete_model(self, info: Info, input: DeleteModelInput) -> DeleteModelResult:
-        """Delete it."""
-        await info.context.services.models.delete(info.context.actor, node_id(input.id, "Model", "input", "id"))
-        return DeleteModelPayload(deleted_id=input.id)
+    async def delete_model(self, info: Info, input: DeleteModelInput) -> strawberry.ID:
+        await info.context.services.models.delete(info.context.actor, node_id(input.id, "Model", "id"))
+        return input.id
 
-    @strawberry.mutation(
-        description="Tries a model with streamed text and a tool call, and keeps the outcome and what was learned. "
-        "Requires the DEVELOPER role.",
-        permission_classes=[_Developer],
+    @_mutation(
+        "Tests a model with streamed text and a tool call. Stores the outcome as `lastCheck` and what it learned in "
+        "`profile`. Requires the DEVELOPER role.",
+        errors=(ValidationError, ForbiddenError, NotFoundError),
     )
-    async def check_model(self, info: Info, input: CheckModelInput) -> CheckModelResult:
-        """Check it."""
-        key = node_id(input.id, "Model", "input", "id")
+    async def check_model(self, info: Info, input: CheckModelInput) -> CheckModelPayload:
+        key = node_id(input.id, "Model", "id")
         row, check = await info.context.services.models.check(info.context.actor, key)
         return CheckModelPayload(model=Model.of(row), check=ModelCheck.of(check))
 
-    @strawberry.mutation(
-        description="Make the smallest real call with settings that are not stored. Needs DEVELOPER.",
-        permission_classes=[_Developer],
+    @_mutation(
+        "Tests model settings with a request to the provider. Stores nothing. Requires the DEVELOPER role.",
+        payload={"check": "Outcome of the call."},
+        errors=(ValidationError, ForbiddenError),
     )
-    async def check_model_config(self, info: Info, input: CheckModelConfigInput) -> CheckModelConfigResult:
-        """Try them."""
-        check = await info.context.services.models.check_config(info.context.actor, input.config())
-        return CheckModelConfigPayload(check=ModelCheck.of(check))
+    async def check_model_config(self, info: Info, input: CheckModelConfigInput) -> ModelCheck:
+        return ModelCheck.of(await info.context.services.models.check_config(info.context.actor, input.config()))

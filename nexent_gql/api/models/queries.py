@@ -11,32 +11,30 @@ from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, connection, page_request, parse_id
 from nexent_gql.domains.models.providers import PROVIDERS
 
-_Id = Annotated[strawberry.ID, strawberry.argument(description="The id of a Model.")]
+_Id = Annotated[strawberry.ID, strawberry.argument(description="ID of the Model.")]
 
 
 @strawberry.type
 class ModelQueries:
-    """Reads."""
-
-    @strawberry.field(description="One model; null when there is none for you.", permission_classes=[SignedIn])
+    @strawberry.field(
+        description="Returns a model; null if it does not exist or belongs to another tenant.",
+        permission_classes=[SignedIn],
+    )
     async def model(self, info: Info, id: _Id) -> Model | None:
-        """Look up by id, through the same loader as `node`."""
         key = parse_id(id, "Model")
         return None if key is None else await info.context.loaders[model_by_id].load(key)
 
-    @strawberry.field(description="The models of your tenant, newest first.", permission_classes=[SignedIn])
+    @strawberry.field(description="Lists the models of your tenant, newest first.", permission_classes=[SignedIn])
     async def models(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Model]:
-        """Page through them."""
         actor, service = info.context.actor, info.context.services.models
         page = await service.page(actor, page_request(first, after, last, before))
         return connection(page, Model.of, count=lambda: service.count(actor))
 
     @strawberry.field(
-        description="The providers that are known by name, with their addresses and dialects.",
+        description="Lists the supported providers of models with their base URLs and dialects.",
         permission_classes=[SignedIn],
     )
     def model_providers(self) -> list[ModelProvider]:
-        """List the table."""
         return [ModelProvider.of(provider) for provider in PROVIDERS.values()]

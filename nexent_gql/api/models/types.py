@@ -19,46 +19,41 @@ from nexent_gql.ports import llm
 from nexent_gql.ports.llm import Dialect, ModelError
 
 
-@strawberry.enum(description="The protocol that a model's provider speaks.")
+@strawberry.enum(description="The API protocol of a model provider.")
 class ModelDialect(Enum):
-    """See `Dialect`."""
-
     OPENAI = strawberry.enum_value(
-        Dialect.OPENAI, description="OpenAI's chat completions, which many providers and local servers speak too."
+        Dialect.OPENAI, description="OpenAI Chat Completions, which many providers and local servers implement."
     )
     ANTHROPIC = strawberry.enum_value(
-        Dialect.ANTHROPIC, description="Anthropic's Messages, with its thinking and its prompt caches."
+        Dialect.ANTHROPIC, description="Anthropic Messages, including extended thinking and prompt caching."
     )
     RESPONSES = strawberry.enum_value(
-        Dialect.RESPONSES, description="Open Responses, of which OpenAI's Responses API is one form."
+        Dialect.RESPONSES, description="Open Responses, which includes the OpenAI Responses API."
     )
     OFFLINE = strawberry.enum_value(
         Dialect.OFFLINE,
-        description="Built in, for development without a key or a network: deterministic, and not intelligent.",
+        description="A built-in, deterministic model for development without an API key or a network.",
     )
 
 
 described(
     ModelProviderName,
-    "A provider that is known by name. More may be added.",
+    "A provider of models. More may be added.",
     {name: f"{provider.title}." for name, provider in PROVIDERS.items()},
 )
 
 
-@strawberry.type(description="A provider of models that is known by name, with what its models start from.")
+@strawberry.type(description="A provider of models and its defaults.")
 class ModelProvider:
-    """See `Provider`."""
-
-    name: ModelProviderName = strawberry.field(description="For `registerModel`.")
-    title: str = strawberry.field(description="Shown to people.")
-    dialects: list[ModelDialect] = strawberry.field(description="What it speaks; the first is the default.")
-    base_url: str | None = strawberry.field(description="Used where a model has none; null: a model must have one.")
-    needs_api_key: bool = strawberry.field(description="Whether it refuses calls without a key.")
+    name: ModelProviderName = strawberry.field(description="Name of the provider, as `registerModel` accepts it.")
+    title: str = strawberry.field(description="Display name.")
+    dialects: list[ModelDialect] = strawberry.field(description="Supported protocols. The first is the default.")
+    base_url: str | None = strawberry.field(description="Default base URL; null if each model must have its own.")
+    needs_api_key: bool = strawberry.field(description="Whether the provider requires an API key.")
     takes_api_version: bool = strawberry.field(description="Whether `apiVersion` can be set.")
 
     @classmethod
     def of(cls, provider: Provider) -> Self:
-        """Map an entry of the table."""
         return cls(
             name=provider.name,
             title=provider.title,
@@ -69,23 +64,31 @@ class ModelProvider:
         )
 
 
-@strawberry.type(description="What a model can do. Null is unknown, and is treated as if the model could.")
+@strawberry.type(description="Capabilities of a model. Null means unknown, which is treated as supported.")
 class ModelProfile:
-    """See `llm.ModelProfile`."""
-
     context_window_tokens: int | None = strawberry.field(
-        description="Input and output together. Longer conversations are shortened before they are sent."
+        description="Size of the context window in tokens, for input and output together. Longer conversations "
+        "are shortened; null if unknown."
     )
-    max_output_tokens: int | None = strawberry.field(description="The longest answer.")
-    tools: bool | None = strawberry.field(description="Calls tools. Agents with tools fail at once where it is false.")
-    json_schema: bool | None = strawberry.field(description="Follows a JSON Schema for the whole answer.")
-    vision: bool | None = strawberry.field(description="Reads images. Where false, images are sent as notes.")
-    sampling: bool | None = strawberry.field(description="Takes `temperature`.")
-    stop: bool | None = strawberry.field(description="Takes stop sequences; else they are applied here.")
+    max_output_tokens: int | None = strawberry.field(
+        description="Maximum length of an answer in tokens; null if unknown."
+    )
+    tools: bool | None = strawberry.field(
+        description="Whether the model calls tools. If false, runs of agents with tools fail at once."
+    )
+    json_schema: bool | None = strawberry.field(
+        description="Whether the model follows a JSON Schema for the whole answer."
+    )
+    vision: bool | None = strawberry.field(
+        description="Whether the model accepts images. If false, images are replaced by notes."
+    )
+    sampling: bool | None = strawberry.field(description="Whether the model accepts `temperature`.")
+    stop: bool | None = strawberry.field(
+        description="Whether the model accepts stop sequences. If false, the server applies them."
+    )
 
     @classmethod
     def of(cls, profile: llm.ModelProfile) -> Self:
-        """Map a profile."""
         return cls(
             context_window_tokens=profile.context_window_tokens,
             max_output_tokens=profile.max_output_tokens,
@@ -97,21 +100,23 @@ class ModelProfile:
         )
 
 
-@strawberry.type(description="Time limits of one call in seconds. Null is the installation's limit.")
+@strawberry.type(description="Time limits of one call, in seconds. Null means the limit of the installation.")
 class ModelDeadlines:
-    """See `llm.ModelDeadlines`."""
-
-    connect_seconds: float | None = strawberry.field(description="Until the connection stands. Default 10.")
-    first_byte_seconds: float | None = strawberry.field(
-        description="Without a byte, before the answer begins. Default 300: a local server may load its model."
+    connect_seconds: float | None = strawberry.field(
+        description="Limit until the connection is established. Default 10."
     )
-    first_content_seconds: float | None = strawberry.field(description="Until the answer begins. Default 600.")
-    idle_seconds: float | None = strawberry.field(description="Without a byte, within the answer. Default 120.")
-    total_seconds: float | None = strawberry.field(description="For the whole call. Default 1,200.")
+    first_byte_seconds: float | None = strawberry.field(
+        description="Limit without a received byte before the answer begins. Default 300, because a local server "
+        "may have to load its model."
+    )
+    first_content_seconds: float | None = strawberry.field(description="Limit until the answer begins. Default 600.")
+    idle_seconds: float | None = strawberry.field(
+        description="Limit without a received byte within the answer. Default 120."
+    )
+    total_seconds: float | None = strawberry.field(description="Limit of the whole call. Default 1,200.")
 
     @classmethod
     def of(cls, deadlines: llm.ModelDeadlines) -> Self:
-        """Map deadlines."""
         return cls(
             connect_seconds=deadlines.connect_s,
             first_byte_seconds=deadlines.first_byte_s,
@@ -123,28 +128,29 @@ class ModelDeadlines:
 
 @strawberry.type(description="A model that a provider lists.")
 class RemoteModel:
-    """See `llm.RemoteModel`."""
-
-    provider_model: str = strawberry.field(description="What the provider calls it.")
-    context_window_tokens: int | None = strawberry.field(description="As the provider says; null when it does not.")
-
-
-@strawberry.type(description="How the smallest real call to a model went: one streamed token.")
-class ModelCheck:
-    """See `Checked`."""
-
-    ok: bool = strawberry.field(description="Whether the model answered.")
-    code: ErrorCode | None = strawberry.field(description="Why it did not; null when it did.")
-    advice: str | None = strawberry.field(description="What to do about it, a sentence for people; null when it is ok.")
-    provider_message: str | None = strawberry.field(
-        description="What the provider itself said, at most 500 characters, for developers; null when it said nothing."
+    provider_model: str = strawberry.field(description="The provider's name of the model.")
+    context_window_tokens: int | None = strawberry.field(
+        description="Size of the context window in tokens; null if the provider does not state it."
     )
-    latency_ms: int = strawberry.field(description="Milliseconds from the call to its first token or its failure.")
-    checked_at: datetime = strawberry.field(description="When the call ended.")
+
+
+@strawberry.type(description="Outcome of a test request to a model.")
+class ModelCheck:
+    ok: bool = strawberry.field(description="Whether the model answered.")
+    code: ErrorCode | None = strawberry.field(description="Error code; null if the model answered.")
+    advice: str | None = strawberry.field(
+        description="What to do about the failure, one sentence for users; null if the model answered."
+    )
+    provider_message: str | None = strawberry.field(
+        description="The provider's own error message, at most 500 characters; null if there is none."
+    )
+    latency_ms: int = strawberry.field(
+        description="Time from the request to its first token or failure, in milliseconds."
+    )
+    checked_at: datetime = strawberry.field(description="When the request ended.")
 
     @classmethod
     def of(cls, check: Checked) -> Self:
-        """Map the outcome of a check."""
         outcome = check.outcome
         return cls(
             ok=outcome.ok,
@@ -156,42 +162,39 @@ class ModelCheck:
         )
 
 
-@strawberry.type(description="A chat model that agents of your tenant can use. Its API key can be set, never read.")
+@strawberry.type(description="A chat model that agents of your tenant can use. Its API key can be set but not read.")
 class Model(relay.Node):
-    """See `tables.ChatModel`."""
-
     id: relay.NodeID[UUID]
-    name: str = strawberry.field(description="Shown to people, 1 to 100 characters, unique in the tenant.")
-    dialect: ModelDialect = strawberry.field(description="The protocol that its provider speaks; never changes.")
+    name: str = strawberry.field(description="Display name, 1 to 100 characters. Unique in the tenant.")
+    dialect: ModelDialect = strawberry.field(description="The protocol of the provider's API. It cannot be changed.")
     base_url: str | None = strawberry.field(
-        description="The address that the path of the dialect, such as `/chat/completions`, is added to; null for "
-        "the offline dialect."
+        description="Base URL of the provider's API, to which the dialect's path is appended; null for OFFLINE."
     )
     provider: ModelProviderName = strawberry.field(
-        description="Its provider; for models that were registered without one, as its base URL tells."
+        description="The provider of the model, derived from the base URL if the model was registered without one."
     )
-    api_version: str | None = strawberry.field(description="Of Azure OpenAI; null: none is sent.")
+    api_version: str | None = strawberry.field(description="API version of Azure OpenAI; null if none is sent.")
     profile: ModelProfile = strawberry.field(
-        description="What it can do: what people entered, else what a check of the last 7 days has learned."
+        description="Capabilities that were set, completed by those that a check found within the last 7 days."
     )
-    deadlines: ModelDeadlines = strawberry.field(description="Its own time limits.")
-    provider_model: str = strawberry.field(description="What the provider calls the model, 1 to 200 characters.")
-    has_api_key: bool = strawberry.field(description="Whether a key is stored.")
+    deadlines: ModelDeadlines = strawberry.field(description="Time limits of the model.")
+    provider_model: str = strawberry.field(description="The provider's name of the model, 1 to 200 characters.")
+    has_api_key: bool = strawberry.field(description="Whether an API key is stored.")
     api_key_hint: str | None = strawberry.field(
-        description="The last four characters of the key; null without a key, and for one of less than 12 characters."
+        description="Last four characters of the API key; null if there is no key or it is shorter than 12 characters."
     )
     is_default: bool = strawberry.field(
-        description="Whether agents without a model of their own use it. Exactly one model of a tenant is the default."
+        description="Whether agents without a model of their own use this model. Exactly one model of a tenant is "
+        "the default."
     )
     last_check: ModelCheck | None = strawberry.field(
-        description="The last check of the present settings; null when they were not checked yet."
+        description="Last check of the current settings; null if they have not been checked."
     )
-    created_at: datetime = strawberry.field(description="When it was registered.")
-    updated_at: datetime = strawberry.field(description="When its settings were last changed.")
+    created_at: datetime = strawberry.field(description="When the model was registered.")
+    updated_at: datetime = strawberry.field(description="When the settings were last changed.")
 
     @classmethod
     def of(cls, row: ChatModel) -> Self:
-        """Map a row."""
         return cls(
             id=row.id,
             name=row.name,

@@ -14,37 +14,31 @@ def _run_id(error: DomainError) -> strawberry.ID:
     return global_id("Run", UUID(str(error.details["run_id"])))
 
 
-@strawberry.type(description="The conversation is being answered, and `onBusy` was REJECT.")
+@strawberry.type(
+    description="The conversation has an unfinished run and `onBusy` was REJECT. Wait for the run, stop it, "
+    "or use another `onBusy`."
+)
 class RunBusyError(Error):
-    """See the domain's class."""
-
-    run_id: strawberry.ID = strawberry.field(description="The run that is in the way: follow it, or stop it.")
+    run_id: strawberry.ID = strawberry.field(description="ID of the unfinished run.")
 
     @classmethod
     def of(cls, error: DomainError) -> Self:
-        """Map the error and its run."""
         return cls(**common(error), run_id=_run_id(error))
 
 
-@strawberry.type(description="The same `clientId` came with another input before.")
+@strawberry.type(description="The `clientId` was already used with another input. Use a new one.")
 class ClientIdReusedError(Error):
-    """See the domain's class."""
-
-    run_id: strawberry.ID = strawberry.field(description="The run that the `clientId` belongs to.")
+    run_id: strawberry.ID = strawberry.field(description="ID of the run that the `clientId` belongs to.")
 
     @classmethod
     def of(cls, error: DomainError) -> Self:
-        """Map the error and its run."""
         return cls(**common(error), run_id=_run_id(error))
 
 
-@strawberry.type(description="Only a run that has ended can be done once more.")
+@strawberry.type(description="The run has not finished. Wait for it or stop it before you retry.")
 class RunNotFinishedError(Error):
-    """See the domain's class."""
-
-    run_id: strawberry.ID = strawberry.field(description="The run that goes on: wait for it, or stop it.")
+    run_id: strawberry.ID = strawberry.field(description="ID of the unfinished run.")
 
     @classmethod
     def of(cls, error: DomainError) -> Self:
-        """Map the error and its run."""
         return cls(**common(error), run_id=_run_id(error))

@@ -21,7 +21,7 @@ from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.content import decode_parts
 from nexent_gql.ports.events import Entry
 
-_STEP = "The agent's step it belongs to, from 1; 0 outside of steps."
+_STEP = "Step of the agent, from 1; 0 outside of steps."
 
 
 class Place(TypedDict):
@@ -40,7 +40,7 @@ class _Timed:
 
     @cached_property
     def at(self) -> datetime:
-        """When it happened."""
+        """When the event happened."""
         return _moment(self.at_ms)
 
 
@@ -48,44 +48,41 @@ def _moment(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
-@strawberry.interface(description="Something that a run did. More kinds may be added.")
+@strawberry.interface(description="An event of a run. More kinds may be added.")
 class RunEvent(ToldByClass, SharedEvent, _Timed):
-    """See `ports.run_events.EventBody`."""
-
-    seq: int = strawberry.field(description="Counts the run's events from 1, without gaps.")
-    cursor: str = strawberry.field(description="Pass it as `after` to get what comes behind this event.")
+    seq: int = strawberry.field(description="Sequence number of the event in the run, from 1, without gaps.")
+    cursor: str = strawberry.field(
+        description="Position of the event. Pass it as `after` to receive the events that follow."
+    )
     at: datetime = strawberry.field(  # pyright: ignore[reportIncompatibleVariableOverride] - where it is not given
-        description="When it happened."
+        description="When the event happened."
     )
     agent_path: str = strawberry.field(
-        description="Who did it: `main`, or the way to a sub-agent, such as `main/researcher`."
+        description="Agent that caused the event. `main` or the path of a sub-agent, such as `main/researcher`."
     )
     renderings: strawberry.Private[dict[object, Rendered]] = field(
         default_factory=no_renderings, init=False, compare=False, repr=False
     )
 
 
-@strawberry.type(description="More of the answer: append it. With `main` as `agentPath` it is the run's own answer.")
+@strawberry.type(
+    description="The next piece of an answer, to append to the text so far. The answer of the run has the "
+    "`agentPath` `main`."
+)
 class TextDelta(RunEvent):
-    """See `run_events.TextDelta`."""
-
-    text: str = strawberry.field(description="The next characters.")
+    text: str = strawberry.field(description="Text to append.")
     step: int = strawberry.field(description=_STEP)
 
 
-@strawberry.type(description="More of what the model thinks, where the provider shows it.")
+@strawberry.type(description="The next piece of the model's reasoning, if the provider returns it.")
 class ReasoningDelta(RunEvent):
-    """See `run_events.ReasoningDelta`."""
-
-    text: str = strawberry.field(description="The next characters.")
+    text: str = strawberry.field(description="Text to append.")
     step: int = strawberry.field(description=_STEP)
 
 
-@strawberry.type(description="More of the code that an agent of kind CODE writes.")
+@strawberry.type(description="The next piece of the code that an agent of kind CODE writes.")
 class CodeDelta(RunEvent):
-    """See `run_events.CodeDelta`."""
-
-    text: str = strawberry.field(description="The next characters.")
+    text: str = strawberry.field(description="Text to append.")
     step: int = strawberry.field(description=_STEP)
 
 
@@ -96,18 +93,19 @@ class _Call(TypedDict):
     step: int
 
 
-@strawberry.type(description="A tool begins.")
+@strawberry.type(description="A tool call started.")
 class ToolCallStarted(RunEvent):
-    """See `run_events.ToolCallStarted`."""
-
-    call_id: str = strawberry.field(description="Joins it to its ToolOutput; unique within the run.")
-    name: str = strawberry.field(description="The tool's name.")
-    arguments: JSON = strawberry.field(description="An object that the tool's own schema describes.")
+    call_id: str = strawberry.field(
+        description="ID of the call, unique in the run. The ToolOutput of the call has the same."
+    )
+    name: str = strawberry.field(description="Name of the tool.")
+    arguments: JSON = strawberry.field(
+        description="Arguments of the call, an object that conforms to the tool's `parameters`."
+    )
     step: int = strawberry.field(description=_STEP)
 
     @classmethod
     def of(cls, place: Place, given: _Call) -> Self:
-        """Map a body."""
         return cls(
             **place,
             call_id=given["call_id"],
@@ -126,20 +124,17 @@ class _Output(TypedDict):
     step: int
 
 
-@strawberry.type(description="A tool has ended.")
+@strawberry.type(description="A tool call finished.")
 class ToolOutput(RunEvent):
-    """See `run_events.ToolOutput`."""
-
-    call_id: str = strawberry.field(description="Joins it to its ToolCallStarted.")
-    name: str = strawberry.field(description="The tool's name.")
-    output: str = strawberry.field(description="What the model gets to read.")
-    is_error: bool = strawberry.field(description="Whether the tool failed; `output` then says why.")
-    duration_ms: int = strawberry.field(description="How long it took, in milliseconds.")
+    call_id: str = strawberry.field(description="ID of the call, as in its ToolCallStarted.")
+    name: str = strawberry.field(description="Name of the tool.")
+    output: str = strawberry.field(description="Output of the tool, as sent to the model.")
+    is_error: bool = strawberry.field(description="Whether the tool failed. If so, `output` has the reason.")
+    duration_ms: int = strawberry.field(description="Duration in milliseconds.")
     step: int = strawberry.field(description=_STEP)
 
     @classmethod
     def of(cls, place: Place, given: _Output) -> Self:
-        """Map a body."""
         return cls(
             **place,
             call_id=given["call_id"],
@@ -157,19 +152,19 @@ class _Parts(TypedDict):
     step: int
 
 
-@strawberry.type(description="A tool gave parts that stand with the answer, such as citations; see `Message.parts`.")
+@strawberry.type(description="A tool returned parts for the answer, such as citations. See `Message.parts`.")
 class PartsAdded(RunEvent):
-    """See `run_events.PartsAdded`."""
-
     call_id: str = strawberry.field(
-        description="Joins it to its ToolCallStarted. When another attempt repeats the call, these replace the earlier."
+        description="ID of the call, as in its ToolCallStarted. If another attempt repeats the call, its parts "
+        "replace the earlier ones."
     )
-    parts: list[MessagePart] = strawberry.field(description="At least one; `index` counts within this event.")
+    parts: list[MessagePart] = strawberry.field(
+        description="The parts, at least one. `index` is the position in this event."
+    )
     step: int = strawberry.field(description=_STEP)
 
     @classmethod
     def of(cls, place: Place, given: _Parts) -> Self:
-        """Map a body."""
         parts = message_parts(decode_parts(given["parts"]))
         return cls(**place, call_id=given["call_id"], parts=parts, step=given["step"])
 
@@ -180,19 +175,16 @@ class _Step(TypedDict):
     error: str | None
 
 
-@strawberry.type(description="A step is complete and kept: it is not done again, whatever happens to the worker.")
+@strawberry.type(description="A step finished and its result is stored. Later attempts do not repeat it.")
 class StepFinished(RunEvent):
-    """See `run_events.StepFinished`."""
-
-    step: int = strawberry.field(description="Which one, from 1.")
-    duration_ms: int = strawberry.field(description="How long it took, in milliseconds.")
+    step: int = strawberry.field(description="Number of the step, from 1.")
+    duration_ms: int = strawberry.field(description="Duration in milliseconds.")
     error_message: str | None = strawberry.field(
-        description="What the model was told went wrong; null when nothing did. The run goes on."
+        description="Error that was reported to the model; null if there was none. The run continues."
     )
 
     @classmethod
     def of(cls, place: Place, given: _Step) -> Self:
-        """Map a body."""
         return cls(**place, step=given["step"], duration_ms=given["duration_ms"], error_message=given["error"])
 
 
@@ -200,15 +192,12 @@ class _Usage(TypedDict):
     usage: Counts
 
 
-@strawberry.type(description="The run took more tokens.")
+@strawberry.type(description="The token usage of the run changed.")
 class UsageUpdated(RunEvent):
-    """See `run_events.UsageUpdated`."""
-
-    usage: TokenUsage = strawberry.field(description="Of the whole run so far.")
+    usage: TokenUsage = strawberry.field(description="Token usage of the whole run so far.")
 
     @classmethod
     def of(cls, place: Place, given: _Usage) -> Self:
-        """Map a body."""
         return cls(**place, usage=TokenUsage.of(given["usage"]))
 
 
@@ -217,16 +206,13 @@ class _Attempt(TypedDict):
     text: str
 
 
-@strawberry.type(description="A worker took the run over: the first, or another one after a crash.")
+@strawberry.type(description="An attempt started, either the first one or one after a failure of a worker.")
 class AttemptStarted(RunEvent):
-    """See `run_events.AttemptStarted`."""
-
-    attempt: int = strawberry.field(description="Counts workers from 1.")
-    text: str = strawberry.field(description="Replaces all of the answer's text before this event.")
+    attempt: int = strawberry.field(description="Number of the attempt, from 1.")
+    text: str = strawberry.field(description="Text that replaces all text of the answer before this event.")
 
     @classmethod
     def of(cls, place: Place, given: _Attempt) -> Self:
-        """Map a body."""
         return cls(**place, attempt=given["attempt"], text=given["text"])
 
 
@@ -240,17 +226,14 @@ class _Ending(TypedDict):
     usage: Counts
 
 
-@strawberry.type(description="The run has ended, and everything about it is kept; nothing comes behind this.")
+@strawberry.type(description="The run finished and its result is stored. This is the last event.")
 class RunFinished(RunEvent):
-    """See `run_events.RunFinished`."""
-
-    status: RunStatus = strawberry.field(description="SUCCEEDED, FAILED or STOPPED.")
-    error: RunFailure | None = strawberry.field(description="Why it failed; null unless it did.")
-    usage: TokenUsage = strawberry.field(description="Of the whole run.")
+    status: RunStatus = strawberry.field(description="Final status, which is SUCCEEDED, FAILED or STOPPED.")
+    error: RunFailure | None = strawberry.field(description="Why the run failed; null unless its status is FAILED.")
+    usage: TokenUsage = strawberry.field(description="Token usage of the whole run.")
 
     @classmethod
     def of(cls, place: Place, given: _Ending) -> Self:
-        """Map a body."""
         return cls(
             **place,
             status=RunStatus(given["status"]),
@@ -271,17 +254,17 @@ class _Gap(TypedDict):
 
 
 @strawberry.type(
-    description="Events that can no longer be had. Read the run's `message` for the text; what follows is whole again."
+    description="Stands for events that are no longer available. Read the text from the run's `message`. The "
+    "events that follow are complete."
 )
 class StreamGap(RunEvent):
-    """See `run_events.StreamGap`."""
-
-    from_seq: int = strawberry.field(description="The first event that is missing.")
-    to_seq: int = strawberry.field(description="The last event that is missing; also this event's `seq`.")
+    from_seq: int = strawberry.field(description="Sequence number of the first missing event.")
+    to_seq: int = strawberry.field(
+        description="Sequence number of the last missing event, which is also the `seq` of this event."
+    )
 
     @classmethod
     def of(cls, place: Place, given: _Gap) -> Self:
-        """Map a body."""
         return cls(**place, from_seq=given["from_seq"], to_seq=given["to_seq"])
 
 

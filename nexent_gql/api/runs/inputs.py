@@ -7,74 +7,64 @@ from nexent_gql.api.runs.values import OnBusy
 from nexent_gql.domains.conversations.policy import MAX_MESSAGE_CHARS, MAX_PARTS
 from nexent_gql.domains.runs.request import MAX_CLIENT_ID_CHARS
 
-_TEXT = f"1 to {MAX_MESSAGE_CHARS:,} characters, as Markdown. May be left out when there are `parts`."
-_PARTS = f"What follows the text, such as images: at most {MAX_PARTS}. Null: the message is its text alone."
+_TEXT = f"Text as Markdown, 1 to {MAX_MESSAGE_CHARS:,} characters. Can be null if there are `parts`."
+_PARTS = f"Parts that follow the text, such as images, at most {MAX_PARTS}. Null means none."
 
 
 @strawberry.input
 class _AskInput:
-    """What all that begins a run takes."""
-
     client_id: str | None = strawberry.field(
         default=None,
-        description=f"Chosen by you for this request, 1 to {MAX_CLIENT_ID_CHARS} characters, such as a UUID. Sent "
-        "again with the same input, it returns the first result and begins nothing: a request whose result got lost "
-        "can be repeated. Kept as long as its conversation.",
+        description=f"Idempotency key that you choose, such as a UUID, 1 to {MAX_CLIENT_ID_CHARS} characters. A "
+        "repeated call with the same key and input returns the first result and starts nothing, so "
+        "that a lost response can be requested again. Kept as long as the conversation. Null disables "
+        "the check.",
     )
     on_busy: OnBusy = strawberry.field(
-        default=OnBusy.REJECT, description="What to do when the conversation is being answered."
+        default=OnBusy.REJECT, description="What to do if the conversation has an unfinished run. Default REJECT."
     )
     time_zone: str | None = strawberry.field(
         default=None,
-        description="IANA name of your present time zone, such as Europe/Berlin, which the agent is told. Null means "
-        "the time zone of your account, see `updateProfile`, or else UTC.",
+        description="IANA time zone of the caller, such as Europe/Berlin, which is passed to the agent. Null "
+        "means the time zone of your account, or UTC if it has none.",
     )
 
 
-@strawberry.input(description="A message to one of your conversations, or to an agent in a new one.")
+@strawberry.input(description="Input of `sendMessage`. Set either `conversationId` or `agentId`.")
 class SendMessageInput(_AskInput):
-    """See `NewMessage`."""
-
     conversation_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The Conversation to go on with; either this or `agentId`."
+        default=None, description="ID of the Conversation to continue. Set either this or `agentId`."
     )
     agent_id: strawberry.ID | None = strawberry.field(
-        default=None, description="The Agent to begin a conversation with; either this or `conversationId`."
+        default=None,
+        description="ID of the Agent to start a new conversation with. Set either this or `conversationId`.",
     )
     parent_id: strawberry.ID | None = strawberry.field(
         default=None,
-        description="The answer that it replies to, which begins a branch where there is a reply already; without it, "
-        "the message goes to the end of the active branch.",
+        description="ID of the answer to reply to, which starts a new branch if it already has a reply. Null "
+        "means the end of the active branch.",
     )
     text: str | None = strawberry.field(default=None, description=_TEXT)
     parts: list[MessagePartInput] | None = strawberry.field(default=None, description=_PARTS)
 
 
-@strawberry.input(description="Another version of a question.")
+@strawberry.input(description="Input of `editMessage`.")
 class EditMessageInput(_AskInput):
-    """See `RunStarter.edit`."""
-
-    message_id: strawberry.ID = strawberry.field(description="A message of yours; it stays as it is.")
+    message_id: strawberry.ID = strawberry.field(description="ID of one of your Messages, which stays unchanged.")
     text: str | None = strawberry.field(default=None, description=_TEXT)
     parts: list[MessagePartInput] | None = strawberry.field(default=None, description=_PARTS)
 
 
-@strawberry.input(description="An answer to have once more.")
+@strawberry.input(description="Input of `regenerateMessage`.")
 class RegenerateMessageInput(_AskInput):
-    """See `RunStarter.regenerate`."""
-
-    message_id: strawberry.ID = strawberry.field(description="An answer; it stays as it is.")
+    message_id: strawberry.ID = strawberry.field(description="ID of an answer, which stays unchanged.")
 
 
-@strawberry.input(description="A run to do once more.")
+@strawberry.input(description="Input of `retryRun`.")
 class RetryRunInput(_AskInput):
-    """See `RunStarter.retry`."""
-
-    run_id: strawberry.ID = strawberry.field(description="A run that has ended; it stays as it is.")
+    run_id: strawberry.ID = strawberry.field(description="ID of a finished Run, which stays unchanged.")
 
 
-@strawberry.input(description="A run to stop.")
+@strawberry.input(description="Input of `stopRun`.")
 class StopRunInput:
-    """See `RunService.stop`."""
-
-    run_id: strawberry.ID = strawberry.field(description="One of your runs.")
+    run_id: strawberry.ID = strawberry.field(description="ID of one of your Runs.")

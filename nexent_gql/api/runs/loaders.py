@@ -9,7 +9,6 @@ from nexent_gql.domains.runs.tables import Run
 
 @one
 async def run_row(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Run]:
-    """Load the caller's runs."""
     return {row.id: row for row in await context.services.runs.get_many(context.actor, ids)}
 
 

@@ -1,4 +1,4 @@
-"""Start runs and stop them."""
+"""Mutations of runs."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -8,6 +8,7 @@ import strawberry
 from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.parts import MessagePartInput
 from nexent_gql.api.conversations.types import Run
+from nexent_gql.api.runs.errors import ClientIdReusedError, RunBusyError, RunNotFinishedError
 from nexent_gql.api.runs.inputs import (
     EditMessageInput,
     RegenerateMessageInput,
@@ -17,42 +18,36 @@ from nexent_gql.api.runs.inputs import (
 )
 from nexent_gql.api.runs.payloads import (
     EditMessagePayload,
-    EditMessageResult,
     RegenerateMessagePayload,
-    RegenerateMessageResult,
     RetryRunPayload,
-    RetryRunResult,
     SendMessagePayload,
-    SendMessageResult,
-    StopRunPayload,
-    StopRunResult,
 )
-from nexent_gql.api.schema.permissions import SignedIn
+from nexent_gql.api.schema.errors import NotFoundError, ValidationError
+from nexent_gql.api.schema.mutations import mutation
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.conversations.policy import PartDraft
 from nexent_gql.domains.runs.starter import NewMessage
 
+_ERRORS = (RunBusyError, ClientIdReusedError, NotFoundError, ValidationError)
+
 
 @strawberry.type
 class RunMutations:
-    """Writes."""
-
-    @strawberry.mutation(
-        description="Send a message. The answer is made whether or not anybody listens, and arrives through "
-        "`runEvents`.",
-        permission_classes=[SignedIn],
+    @mutation(
+        "Sends a message and starts the run that answers it. The run continues when the client disconnects. Subscribe "
+        "to `runEvents` for the answer.",
+        errors=_ERRORS,
     )
-    async def send_message(self, info: Info, input: SendMessageInput) -> SendMessageResult:
-        """Send it."""
+    async def send_message(self, info: Info, input: SendMessageInput) -> SendMessagePayload:
         started = await info.context.services.runs.start.send(info.context.actor, _new_message(input))
         return SendMessagePayload.of(started)
 
-    @strawberry.mutation(
-        description="Send another version of a question beside it; both stay, each with its own branch.",
-        permission_classes=[SignedIn],
+    @mutation(
+        "Sends another version of one of your messages as a new branch and starts the run that answers it. The "
+        "original stays.",
+        errors=_ERRORS,
     )
-    async def edit_message(self, info: Info, input: EditMessageInput) -> EditMessageResult:
-        """Send it."""
+    async def edit_message(self, info: Info, input: EditMessageInput) -> EditMessagePayload:
         key = node_id(input.message_id, "Message", "messageId")
         started = await info.context.services.runs.start.edit(
             info.context.actor,
@@ -65,40 +60,40 @@ class RunMutations:
         )
         return EditMessagePayload.of(started)
 
-    @strawberry.mutation(
-        description="Have a question answered once more; the new answer stands beside the old one.",
-        permission_classes=[SignedIn],
+    @mutation(
+        "Starts a run that answers the same message again. The new answer is a sibling of the existing one.",
+        errors=_ERRORS,
     )
-    async def regenerate_message(self, info: Info, input: RegenerateMessageInput) -> RegenerateMessageResult:
-        """Ask for it."""
+    async def regenerate_message(self, info: Info, input: RegenerateMessageInput) -> RegenerateMessagePayload:
         key = node_id(input.message_id, "Message", "messageId")
         started = await info.context.services.runs.start.regenerate(
             info.context.actor, key, client_id=input.client_id, on_busy=input.on_busy, time_zone=input.time_zone
         )
         return RegenerateMessagePayload.of(started)
 
-    @strawberry.mutation(
-        description="Do a run that has ended once more, with the agent as it is now; the new answer stands beside the "
-        "old one.",
-        permission_classes=[SignedIn],
+    @mutation(
+        "Repeats a finished run with the current configuration of the agent. The new answer is a sibling of the "
+        "existing one.",
+        errors=(RunNotFinishedError, *_ERRORS),
     )
-    async def retry_run(self, info: Info, input: RetryRunInput) -> RetryRunResult:
-        """Ask for it."""
+    async def retry_run(self, info: Info, input: RetryRunInput) -> RetryRunPayload:
         key = node_id(input.run_id, "Run", "runId")
         started = await info.context.services.runs.start.retry(
             info.context.actor, key, client_id=input.client_id, on_busy=input.on_busy, time_zone=input.time_zone
         )
         return RetryRunPayload.of(started)
 
-    @strawberry.mutation(
-        description="Stop a run, from any device. What was said until then is kept; one that has ended stays as it "
-        "ended.",
-        permission_classes=[SignedIn],
+    @mutation(
+        "Stops a run. The text produced so far is kept. A finished run is returned unchanged.",
+        payload={
+            "run": "The run. It is STOPPED if it was queued, unchanged if it had finished; otherwise it stops within "
+            "moments."
+        },
+        errors=(NotFoundError, ValidationError),
     )
-    async def stop_run(self, info: Info, input: StopRunInput) -> StopRunResult:
-        """Stop it."""
+    async def stop_run(self, info: Info, input: StopRunInput) -> Run:
         key = node_id(input.run_id, "Run", "runId")
-        return StopRunPayload(run=Run.of(await info.context.services.runs.stop(info.context.actor, key)))
+        return Run.of(await info.context.services.runs.stop(info.context.actor, key))
 
 
 def _new_message(input: SendMessageInput) -> NewMessage:

@@ -1,31 +1,33 @@
-"""What mutations of runs give."""
+"""Payloads of mutations that start runs."""
 
-from typing import Annotated, Self
+from typing import Self
 
 import strawberry
 
 from nexent_gql.api.conversations.types import Conversation, Message, Run
-from nexent_gql.api.runs.errors import ClientIdReusedError, RunBusyError, RunNotFinishedError
-from nexent_gql.api.schema.errors import NotFoundError, ValidationError
 from nexent_gql.domains.runs.events import cursor
 from nexent_gql.domains.runs.starter import StartedRun
 
 
-@strawberry.interface(description="The run that was started, with what a client shows until its first event.")
+@strawberry.interface(
+    description="Result of a mutation that starts a run. It has all that a client shows until the first event."
+)
 class AskPayload:
-    """See `StartedRun`."""
-
-    run: Run = strawberry.field(description="The run; QUEUED, unless a repeated `clientId` gives one that is further.")
+    run: Run = strawberry.field(
+        description="The run. Its status is QUEUED, unless a repeated `clientId` returned an earlier run."
+    )
     conversation: Conversation = strawberry.field(description="The conversation, with the new branch active.")
-    user_message: Message = strawberry.field(description="What is answered.")
-    assistant_message: Message = strawberry.field(description="The answer; its text is empty until the run ends.")
+    user_message: Message = strawberry.field(description="The message that the run answers.")
+    assistant_message: Message = strawberry.field(
+        description="The answer. Its text is empty until the run has finished."
+    )
     cursor: str = strawberry.field(
-        description="Pass it to `runEvents` as `after`: however late you subscribe, you miss nothing."
+        description="Position before the first event. Pass it to `runEvents` as `after` to receive all events, however "
+        "late you subscribe."
     )
 
     @classmethod
     def of(cls, started: StartedRun) -> Self:
-        """Map what was started."""
         return cls(
             run=Run.of(started.run),
             conversation=Conversation.of(started.conversation),
@@ -35,52 +37,21 @@ class AskPayload:
         )
 
 
-@strawberry.type(description="A message was sent, and its answer is on its way.")
+@strawberry.type(description="Result of `sendMessage`.")
 class SendMessagePayload(AskPayload):
-    """The result of `sendMessage`."""
+    pass
 
 
-@strawberry.type(description="Another version of a question was sent, and its answer is on its way.")
+@strawberry.type(description="Result of `editMessage`.")
 class EditMessagePayload(AskPayload):
-    """The result of `editMessage`."""
+    pass
 
 
-@strawberry.type(description="Another answer is on its way.")
+@strawberry.type(description="Result of `regenerateMessage`.")
 class RegenerateMessagePayload(AskPayload):
-    """The result of `regenerateMessage`."""
+    pass
 
 
-@strawberry.type(description="Another answer is on its way.")
+@strawberry.type(description="Result of `retryRun`.")
 class RetryRunPayload(AskPayload):
-    """The result of `retryRun`."""
-
-
-@strawberry.type(description="A run has been told to stop.")
-class StopRunPayload:
-    """The result of `stopRun`."""
-
-    run: Run = strawberry.field(
-        description="The run: STOPPED if it was waiting, as it ended if it had, else it stops within moments."
-    )
-
-
-SendMessageResult = Annotated[
-    SendMessagePayload | RunBusyError | ClientIdReusedError | NotFoundError | ValidationError,
-    strawberry.union("SendMessageResult", description="The run, or why nothing was sent."),
-]
-EditMessageResult = Annotated[
-    EditMessagePayload | RunBusyError | ClientIdReusedError | NotFoundError | ValidationError,
-    strawberry.union("EditMessageResult", description="The run, or why nothing was sent."),
-]
-RegenerateMessageResult = Annotated[
-    RegenerateMessagePayload | RunBusyError | ClientIdReusedError | NotFoundError | ValidationError,
-    strawberry.union("RegenerateMessageResult", description="The run, or why there is none."),
-]
-RetryRunResult = Annotated[
-    RetryRunPayload | RunNotFinishedError | RunBusyError | ClientIdReusedError | NotFoundError | ValidationError,
-    strawberry.union("RetryRunResult", description="The run, or why there is none."),
-]
-StopRunResult = Annotated[
-    StopRunPayload | NotFoundError | ValidationError,
-    strawberry.union("StopRunResult", description="The run, or why it was not stopped."),
-]
+    pass

@@ -21,23 +21,28 @@ from nexent_gql.api.schema.relay import (
 )
 from nexent_gql.domains.runs.service import RunFilter
 
-RunId = Annotated[strawberry.ID, strawberry.argument(description="The id of a Run.")]
+RunId = Annotated[strawberry.ID, strawberry.argument(description="ID of the Run.")]
 OfConversation = Annotated[
-    strawberry.ID | None, strawberry.argument(description="Only runs of this Conversation. Null means all.")
+    strawberry.ID | None,
+    strawberry.argument(
+        description="ID of a Conversation. Returns only its runs; null returns the runs of all conversations."
+    ),
 ]
-InStatus = Annotated[RunStatus | None, strawberry.argument(description="Only runs with this status. Null means any.")]
+InStatus = Annotated[
+    RunStatus | None, strawberry.argument(description="Returns only runs in this status; null returns all.")
+]
 
 
 @strawberry.type
 class RunQueries:
-    """Reads."""
-
-    @strawberry.field(description="One of your runs; null when you have no such one.", permission_classes=[SignedIn])
+    @strawberry.field(
+        description="Returns one of your runs; null if it does not exist or is not yours.",
+        permission_classes=[SignedIn],
+    )
     async def run(self, info: Info, id: RunId) -> Run | None:
-        """Look up by id."""
         return await Run.find(info, parse_id(id, "Run"))
 
-    @strawberry.field(description="Your runs, newest first.", permission_classes=[SignedIn])
+    @strawberry.field(description="Lists your runs, newest first.", permission_classes=[SignedIn])
     async def runs(
         self,
         info: Info,
@@ -48,7 +53,6 @@ class RunQueries:
         conversation_id: OfConversation = None,
         status: InStatus = None,
     ) -> Connection[Run]:
-        """Page through them."""
         actor, service = info.context.actor, info.context.services.runs
         key = node_id(conversation_id, "Conversation", "conversationId") if conversation_id is not None else None
         which = RunFilter(conversation_id=key, status=status)

@@ -16,19 +16,18 @@ from nexent_gql.domains.runs.events import cursor_prefix
 AfterEvent = Annotated[
     str | None,
     strawberry.argument(
-        description="The cursor of the last event you have, or the one that came with the run. Null means all events. "
-        "Over server-sent events the header `Last-Event-ID` goes before it."
+        description="Cursor of the last event you received, or `cursor` of the mutation that started the run. "
+        "Null returns all events. The header `Last-Event-ID` of server-sent events takes precedence."
     ),
 ]
 
 
 @strawberry.type
 class RunSubscriptions:
-    """What can be followed."""
-
     @strawberry.subscription(
-        description="What one of your runs does, each event once and in order, until it has ended: live, or as it was. "
-        "Reconnect with the last cursor you saw.",
+        description="Streams the events of one of your runs, each once and in order, until it has finished. Works "
+        "for running and finished runs. To resume after a disconnect, pass the cursor of the last "
+        "event.",
         permission_classes=[SignedIn],
     )
     async def run_events(self, info: Info, run_id: RunId, after: AfterEvent = None) -> AsyncIterator[RunEvent]:

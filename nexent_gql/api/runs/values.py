@@ -12,22 +12,22 @@ __all__ = ["OnBusy", "RunFailure", "RunStatus", "TokenUsage"]
 
 described(
     RunStatus,
-    "How far a run is. QUEUED and RUNNING go on; the others are final.",
+    "Status of a run. SUCCEEDED, FAILED and STOPPED are final.",
     {
-        RunStatus.QUEUED: "No worker has it yet, or an earlier run of the conversation goes on.",
-        RunStatus.RUNNING: "A worker answers; if it dies, another one goes on.",
-        RunStatus.SUCCEEDED: "The answer is whole.",
-        RunStatus.FAILED: "There is no whole answer, and `error` says why.",
-        RunStatus.STOPPED: "Somebody stopped it; what was said until then is kept.",
+        RunStatus.QUEUED: "The run waits for a worker, or for an earlier run of the conversation.",
+        RunStatus.RUNNING: "A worker executes the run. If the worker fails, another one continues.",
+        RunStatus.SUCCEEDED: "The answer is complete.",
+        RunStatus.FAILED: "The run failed. `error` has the reason.",
+        RunStatus.STOPPED: "The run was stopped. The text produced until then is kept.",
     },
 )
 described(
     OnBusy,
-    "What to do when the conversation is being answered.",
+    "What to do if a conversation has an unfinished run.",
     {
-        OnBusy.REJECT: "Nothing, and return a RunBusyError.",
-        OnBusy.QUEUE: "Send now; the answer begins when the runs before it have ended.",
-        OnBusy.INTERRUPT: "Stop what is running or waiting, keep the partial answer, then answer this.",
+        OnBusy.REJECT: "Do nothing and return RunBusyError.",
+        OnBusy.QUEUE: "Send the message and start its run when the earlier runs have finished.",
+        OnBusy.INTERRUPT: "Stop the unfinished runs, keep their partial answers, then start the new run.",
     },
 )
 
@@ -41,36 +41,32 @@ class Counts(TypedDict):
     reasoning_tokens: int
 
 
-@strawberry.type(description="Tokens that models took, of all attempts and sub-agents.")
+@strawberry.type(description="Token usage of all attempts and sub-agents.")
 class TokenUsage:
-    """See `ports.llm.Usage`."""
-
-    input_tokens: int = strawberry.field(description="Tokens that were sent, `cachedTokens` included.")
-    output_tokens: int = strawberry.field(description="Tokens that came back, `reasoningTokens` included.")
-    cached_tokens: int = strawberry.field(description="Sent tokens that the provider had in its cache.")
-    reasoning_tokens: int = strawberry.field(description="Tokens of the model's reasoning.")
+    input_tokens: int = strawberry.field(description="Input tokens, including `cachedTokens`.")
+    output_tokens: int = strawberry.field(description="Output tokens, including `reasoningTokens`.")
+    cached_tokens: int = strawberry.field(description="Input tokens that the provider read from its cache.")
+    reasoning_tokens: int = strawberry.field(description="Output tokens of the model's reasoning.")
 
     @classmethod
     def of(cls, counts: Counts) -> Self:
-        """Map the counts."""
         return cls(**counts)
 
 
-@strawberry.type(description="Why a run failed.")
+@strawberry.type(description="Reason of a failed run.")
 class RunFailure:
-    """The error columns of a run."""
-
     code: str = strawberry.field(
-        description="Stable, for programs, such as MODEL_KEY_REFUSED; a text, because old runs keep old codes."
+        description="Stable error code, such as MODEL_KEY_REFUSED. A string, because old runs keep codes that "
+        "newer releases have removed."
     )
-    message: str = strawberry.field(description="A sentence for people, which says what to do next.")
-    retryable: bool = strawberry.field(description="Whether `retryRun` may help as things are.")
+    message: str = strawberry.field(description="Message for users that says what to do. The wording can change.")
+    retryable: bool = strawberry.field(description="Whether `retryRun` may succeed without any other change.")
     provider_message: str | None = strawberry.field(
-        description="What the model's provider itself said, at most 500 characters, for developers; null when it said "
-        "nothing, and when the failure is not the provider's."
+        description="The model provider's own error message, at most 500 characters; null if there is none or the "
+        "failure has another cause."
     )
     retry_after_seconds: float | None = strawberry.field(
-        description="How long the provider asks to wait before the next call; null when it names no time."
+        description="Seconds to wait before the next request, as requested by the provider; null if it requests none."
     )
 
     @classmethod

@@ -70,7 +70,7 @@ CATALOGUE = catalogue()
 
 
 @strawberry.enum(
-    description="Why something failed. Codes are added over time: treat an unknown one as a plain failure."
+    description="Stable code of an error. New codes are added over time. Treat an unknown one as INTERNAL_SERVER_ERROR."
 )
 class ErrorCode(Enum):
     """The names of the catalogue."""

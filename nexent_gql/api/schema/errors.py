@@ -27,12 +27,10 @@ def common(error: kernel.DomainError) -> Common:
     return Common(message=error.message, code=error_code(error))
 
 
-@strawberry.interface(description="An expected failure that a client can act on.")
+@strawberry.interface(description="An expected error that a client can handle.")
 class Error:
-    """See `nexent_gql.kernel.errors`."""
-
-    message: str = strawberry.field(description="A sentence for people, which says what to do next; may change.")
-    code: ErrorCode = strawberry.field(description="Stable, for programs.")
+    message: str = strawberry.field(description="Message for users that says what to do. The wording can change.")
+    code: ErrorCode = strawberry.field(description="Stable error code for programs.")
 
     @classmethod
     def of(cls, error: kernel.DomainError) -> Self:
@@ -40,47 +38,46 @@ class Error:
         return cls(**common(error))
 
 
-@strawberry.type(description="An input value breaks a rule.")
+@strawberry.type(description="A value of the input is invalid.")
 class ValidationError(Error):
-    """See `InvalidInputError`."""
-
-    path: list[str] = strawberry.field(description="The offending field, outermost first; empty when it is several.")
+    path: list[str] = strawberry.field(
+        description="Path of the invalid field, starting with `input`. Empty if the error concerns several fields."
+    )
 
     @classmethod
     def of(cls, error: kernel.DomainError) -> Self:
-        """Map the error and its path."""
         path = error.path if isinstance(error, kernel.InvalidInputError) else ()
         return cls(**common(error), path=list(path))
 
 
-@strawberry.type(description="The object does not exist for you.")
+@strawberry.type(description="The object does not exist or you have no access to it.")
 class NotFoundError(Error):
-    """See the kernel's class."""
+    pass
 
 
-@strawberry.type(description="You may not do this.")
+@strawberry.type(description="The credential lacks the required role or scope.")
 class ForbiddenError(Error):
-    """See the kernel's class."""
+    pass
 
 
-@strawberry.type(description="The credential is missing, wrong or expired: sign in.")
+@strawberry.type(description="The credential is missing, invalid or expired. Sign in again.")
 class UnauthenticatedError(Error):
-    """See the kernel's class."""
+    pass
 
 
-@strawberry.type(description="The request contradicts the present state.")
+@strawberry.type(description="The request conflicts with the current state of the object.")
 class ConflictError(Error):
-    """See the kernel's class."""
+    pass
 
 
-@strawberry.type(description="A limit in time or amount is used up.")
+@strawberry.type(description="A rate limit or quota is exhausted.")
 class QuotaExceededError(Error):
-    """See the kernel's class."""
+    pass
 
 
-@strawberry.type(description="Something we depend on does not answer; the same request may work later.")
+@strawberry.type(description="A required service is unavailable. Try again later.")
 class UnavailableError(Error):
-    """See the kernel's class."""
+    pass
 
 
 ErrorTypes = Mapping[type[kernel.DomainError], type[Error]]
@@ -104,8 +101,8 @@ class ErrorMember:
     error_type: type[Error]
 
     def handle(self, exception: kernel.DomainError, *, field: StrawberryField, info: object) -> Error:  # noqa: ARG002
-        """Map the error; the path that a service names begins within the argument `input` where there is one."""
-        if isinstance(exception, kernel.InvalidInputError) and exception.path[:1] not in ((), ("input",)):
+        """Map the error. Paths of errors begin within the input; clients get them from the field's arguments on."""
+        if isinstance(exception, kernel.InvalidInputError) and exception.path:
             names = {argument.python_name for argument in field.arguments}
             exception.path = ("input", *exception.path) if "input" in names else exception.path
         return self.error_type.of(exception)

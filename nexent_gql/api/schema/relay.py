@@ -154,7 +154,6 @@ class Connection(relay.Connection[NodeType]):
 
     @strawberry.field(description="Number of objects in the whole list. Counted only when selected.")
     async def total_count(self) -> int:
-        """Count now."""
         return await self.count()
 
 

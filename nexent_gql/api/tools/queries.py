@@ -11,16 +11,13 @@ from nexent_gql.domains.tools.service import page_tools
 
 @strawberry.type
 class ToolQueries:
-    """Reads."""
-
     @strawberry.field(
-        description="The tools that agents of your tenant can be given, built-in ones first.",
+        description="Lists the tools that agents of your tenant can use, built-in tools first.",
         permission_classes=[SignedIn],
     )
     async def tools(
         self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Tool]:
-        """Page through them."""
         tools = await info.context.services.tools.list_all(info.context.actor)
 
         async def count() -> int:

@@ -11,33 +11,27 @@ from nexent_gql.domains.tools.service import tool_id
 from nexent_gql.ports.tools import OfferedTool
 
 
-@strawberry.type(
-    description="A function that agents can call. Some tools are built in; others are there for one tenant only."
-)
+@strawberry.type(description="A function that agents can call. Some tools are built in; others belong to one tenant.")
 class Tool(relay.Node):
-    """See `OfferedTool`."""
-
     id: relay.NodeID[UUID]
-    name: str = strawberry.field(description="Unique among the tools of the tenant; agents choose tools by it.")
-    description: str = strawberry.field(description="What it does and when to use it, as models read it.")
-    parameters: JSON = strawberry.field(description="A JSON Schema of type `object`: the arguments of a call.")
-    provider: str = strawberry.field(description="Where it comes from; `builtin` for tools that every tenant has.")
-    timeout_ms: int = strawberry.field(
-        description="Time after which a call is cancelled, in milliseconds; a run that ends earlier cancels it too."
-    )
+    name: str = strawberry.field(description="Name of the tool, unique in the tenant. Agents refer to tools by name.")
+    description: str = strawberry.field(description="What the tool does and when to use it, as sent to models.")
+    parameters: JSON = strawberry.field(description="JSON Schema of the arguments, of type `object`.")
+    provider: str = strawberry.field(description="Source of the tool; `builtin` for tools that every tenant has.")
+    timeout_ms: int = strawberry.field(description="Timeout of a call, in milliseconds.")
     is_read_only: bool = strawberry.field(
-        description="Whether its author says that it changes nothing outside the run. A hint, not a guarantee."
+        description="Whether the tool's author declares that it changes nothing outside the run. A hint, not a "
+        "guarantee."
     )
     is_destructive: bool = strawberry.field(
-        description="Whether its author says that it may delete or overwrite data. A hint, not a guarantee."
+        description="Whether the tool's author declares that it may delete or overwrite data. A hint, not a guarantee."
     )
     needs_approval: bool = strawberry.field(
-        description="Whether a person should approve each call. Only shown: calls do not wait for an approval yet."
+        description="Whether a user should approve each call. Informational; calls do not wait for an approval."
     )
 
     @classmethod
     def of(cls, tool: OfferedTool) -> Self:
-        """Map a tool."""
         definition = tool.definition
         return cls(
             id=tool_id(tool.name),

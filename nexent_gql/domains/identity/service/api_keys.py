@@ -49,7 +49,7 @@ class ApiKeyService:
         row = ApiKey(
             tenant_id=actor.tenant_id,
             user_id=actor.user_id,
-            name=single_line(name, "input", "name", max_chars=policy.MAX_NAME_CHARS),
+            name=single_line(name, "name", max_chars=policy.MAX_NAME_CHARS),
             key_id=text.key_id,
             secret_hash=text.digest(self._digests),
             scopes=_whole(scopes),
@@ -104,11 +104,11 @@ def _owner(actor: Principal) -> UUID | None:
 def _whole(scopes: Iterable[Scope]) -> list[str]:
     wanted = set(scopes)
     if not wanted:
-        raise InvalidInputError("Give the key at least one scope.", path=("input", "scopes"))
+        raise InvalidInputError("Give the key at least one scope.", path=("scopes",))
     return sorted(scope.value for scope in (wanted | {Scope.READ} if Scope.WRITE in wanted else wanted))
 
 
 def _expiry(expires_at: datetime | None, now: datetime) -> datetime | None:
     if expires_at is not None and not now < expires_at <= now + LONGEST_LIFE:
-        raise InvalidExpiryError("input", "expiresAt", latest=now + LONGEST_LIFE)
+        raise InvalidExpiryError("expiresAt", latest=now + LONGEST_LIFE)
     return expires_at

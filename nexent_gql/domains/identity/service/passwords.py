@@ -65,14 +65,14 @@ class PasswordService:
         user = await self._user(actor)
         await self._require_current(user, current, client)
         if policy.normal(new).get_secret_value() == policy.normal(current).get_secret_value():
-            raise WeakPasswordError("This is your present password: take another one.", path=("input", "newPassword"))
-        await self._rules.require(new, "input", "newPassword", about=(user.email, user.display_name))
+            raise WeakPasswordError("This is your present password: take another one.", path=("newPassword",))
+        await self._rules.require(new, "newPassword", about=(user.email, user.display_name))
         hashed, now = await self._passwords.hash(policy.normal(new)), self._clock()
         async with self._db.transaction(actor.tenant_id) as session:
             repository = IdentityRepository(session, actor.tenant_id)
             changed = await repository.replace_password(user.id, hashed, user.password_hash, now)
             if changed is None:
-                raise WrongPasswordError("input", "currentPassword")  # it was changed at the same moment
+                raise WrongPasswordError("currentPassword")  # it was changed at the same moment
             await repository.revoke_sessions(user.id, now, "PASSWORD_CHANGED", keep=session_id)
         await self._connections.notify_change()
         _log.info("identity.password_changed", user_id=str(user.id))
@@ -112,9 +112,9 @@ class PasswordService:
             _log.warning("identity.password_guessed_in_session", user_id=str(user.id))
             raise
         if not policy.is_hashable(current):
-            raise WrongPasswordError("input", "currentPassword")
+            raise WrongPasswordError("currentPassword")
         if not await self._passwords.verify(policy.normal(current), user.password_hash):
-            raise WrongPasswordError("input", "currentPassword")
+            raise WrongPasswordError("currentPassword")
         await self._attempts.forget(user.email_key, client)
 
     async def _user(self, actor: Principal) -> UserAccount:

@@ -42,9 +42,9 @@ class ProfileService:
         """
         name, zone = patch.display_name, patch.time_zone
         if name is not UNSET:
-            name = single_line(name, "input", "displayName", max_chars=policy.MAX_NAME_CHARS)
+            name = single_line(name, "displayName", max_chars=policy.MAX_NAME_CHARS)
         if isinstance(zone, str):
-            zone = await asyncio.to_thread(require_timezone, zone, "input", "timeZone")
+            zone = await asyncio.to_thread(require_timezone, zone, "timeZone")
         async with self._db.transaction(actor.tenant_id) as session:
             repository = IdentityRepository(session, actor.tenant_id)
             user = await repository.user(actor.user_id)

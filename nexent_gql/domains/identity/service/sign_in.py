@@ -29,7 +29,7 @@ from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.kernel.text import single_line
 from nexent_gql.ports.passwords import Passwords, PasswordsBusyError
 
-_NEW_PASSWORD = ("input", "newPassword")
+_NEW_PASSWORD = ("newPassword",)
 _AT_ONCE = 4
 _MOST_QUEUED = 54
 
@@ -71,14 +71,14 @@ class SignInService:
         """
         if not self._rules.sign_up:
             raise SignUpClosedError
-        address = policy.email_address(email, "input", "email")
-        tenant = Tenant(name=single_line(tenant_name, "input", "tenantName", max_chars=policy.MAX_NAME_CHARS))
-        name = single_line(display_name, "input", "displayName", max_chars=policy.MAX_NAME_CHARS)
+        address = policy.email_address(email, "email")
+        tenant = Tenant(name=single_line(tenant_name, "tenantName", max_chars=policy.MAX_NAME_CHARS))
+        name = single_line(display_name, "displayName", max_chars=policy.MAX_NAME_CHARS)
         user = self._new_user(tenant.id, address, name)
         async with self._turn():
             await self._attempts.count_sign_up(client, self._rules.sign_ups_per_hour)
             about = (address, name, tenant.name)
-            await self._password_rules.require(password, "input", "password", about=about)
+            await self._password_rules.require(password, "password", about=about)
             user.password_hash = await self._passwords.hash(policy.normal(password))
             with translated({UNIQUE_EMAIL: EmailTakenError()}):
                 async with self._db.transaction(tenant.id) as session:

@@ -70,9 +70,9 @@ class UserService:
             PasswordsBusyError: Too many passwords wait to be hashed.
         """
         self.require_administrator(actor, role)
-        address = policy.email_address(email, "input", "email")
-        name = single_line(display_name, "input", "displayName", max_chars=policy.MAX_NAME_CHARS)
-        await self._rules.require(password, "input", "password", about=(address, name))
+        address = policy.email_address(email, "email")
+        name = single_line(display_name, "displayName", max_chars=policy.MAX_NAME_CHARS)
+        await self._rules.require(password, "password", about=(address, name))
         user = UserAccount(
             tenant_id=actor.tenant_id,
             email=address,
