@@ -99,6 +99,13 @@ def test_every_test_file_that_is_named_exists(page: Path) -> None:
     assert set(re.findall(r"\btest_[a-z0-9_]+\.py\b", page.read_text())) - existing == set()
 
 
+@every_page
+def test_every_code_file_that_is_named_exists(page: Path) -> None:
+    folders = (ROOT, ROOT / "nexent_gql", ROOT / "nexent_gql" / "adapters")
+    paths = set(re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", page.read_text()))
+    assert {path for path in paths if not any((folder / path).exists() for folder in folders)} == set()
+
+
 def test_every_variable_that_is_written_about_is_a_setting() -> None:
     named = re.compile(r"\bNEXENT_[A-Z_]*[A-Z]\b")
     known = set(named.findall((ROOT / "docs" / "configuration.md").read_text())) | {"NEXENT_TEST_REQUIRE"}
