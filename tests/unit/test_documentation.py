@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click import Context
+from graphql import build_schema, parse, validate
 
 from nexent_gql.cli import cli
 
@@ -97,6 +98,14 @@ def test_every_command_that_is_written_about_exists(page: Path) -> None:
 def test_every_test_file_that_is_named_exists(page: Path) -> None:
     existing = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
     assert set(re.findall(r"\btest_[a-z0-9_]+\.py\b", page.read_text())) - existing == set()
+
+
+@every_page
+def test_every_operation_that_is_shown_is_valid(page: Path) -> None:
+    schema = build_schema((ROOT / "schema.graphql").read_text())
+    blocks = re.findall(r"^```graphql\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    operations = [block for block in blocks if re.match(r"query|mutation|subscription|fragment", block)]
+    assert [error.message for block in operations for error in validate(schema, parse(block))] == []
 
 
 @every_page
