@@ -15,7 +15,7 @@ from typing import Any
 from nexent_gql.app import Backend, create_app
 from nexent_gql.runtime import open_runtime
 from nexent_gql.services import Services
-from nexent_gql.settings import Settings
+from nexent_gql.settings import OutboundSettings, Settings
 from tests.support.api_server import listening
 from tests.support.databases import make_settings
 from tests.support.factory import Factory
@@ -52,7 +52,7 @@ def scripted_s(case: Case) -> float:
 def campaign(owner_url: str, redis_url: str, cases: Sequence[Case]) -> Generator[dict[str, Future[Outcome]]]:
     """Play the cases, the longest first; yields the outcome of each by its id."""
     outcomes: dict[str, Future[Outcome]] = {case["id"]: Future() for case in cases}
-    settings = make_settings(owner_url, redis_url)
+    settings = make_settings(owner_url, redis_url, outbound=OutboundSettings(reach="any"))  # providers are on loopback
     thread = threading.Thread(target=asyncio.run, args=(_play_all(settings, cases, outcomes),), name="provider cases")
     thread.start()
     try:
@@ -113,6 +113,7 @@ async def _worker(settings: Settings) -> AsyncGenerator[None]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NEXENT_")}
     for name in ("database_url", "system_database_url", "redis_url", "secret_key"):
         environment[f"NEXENT_{name.upper()}"] = getattr(settings, name).get_secret_value()
+    environment["NEXENT_OUTBOUND__REACH"] = settings.outbound.reach
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "workers", env=environment, stdout=DEVNULL, stderr=DEVNULL
     )
