@@ -19,6 +19,7 @@ from nexent_gql.adapters.budgets_redis import RedisBudgets
 from nexent_gql.adapters.events_redis import RedisEventLog
 from nexent_gql.adapters.llm_dialects import open_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
+from nexent_gql.adapters.llm_metering import MeteredModels
 from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
 from nexent_gql.adapters.process_pool import ChildProcessPool
@@ -31,6 +32,8 @@ from nexent_gql.adapters.wakeups_arq import ArqWakeups
 from nexent_gql.db.logins import SYSTEM_ROLE, UnsafeLoginError
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
+from nexent_gql.domains.models.prices import PriceTable
+from nexent_gql.domains.models.usage import UsageRecorder
 from nexent_gql.jobs.queues import QueuesUnservedError, queue_status
 from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.errors import UnavailableError
@@ -148,7 +151,9 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             wakeups=ArqWakeups(redis),
             budgets=LocalCreditBudgets(RedisBudgets(redis.commands)),
             texts=_texts(redis, settings),
-            llm=LanguageModelGateway(open_dialects(client)),
+            llm=MeteredModels(
+                LanguageModelGateway(open_dialects(client)), UsageRecorder(database, open_prices(settings)), utc_now
+            ),
             secrets=AesGcmSecretBox([settings.secret_key]),
             passwords=passwords,
             processes=processes,
@@ -156,6 +161,18 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             clock=utc_now,
             settings=settings,
         )
+
+
+def open_prices(settings: Settings) -> PriceTable:
+    """Return the prices of models.
+
+    Raises:
+        SettingsError: The file of prices cannot be read.
+    """
+    try:
+        return PriceTable.load(settings.models.prices_file)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"NEXENT_MODELS__PRICES_FILE: {error}") from None
 
 
 def allowed_targets(outbound: OutboundSettings, seed: SeedSettings) -> Sequence[Target]:

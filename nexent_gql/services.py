@@ -8,6 +8,7 @@ from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.domains.models.service import ModelService
+from nexent_gql.domains.models.usage import UsageService
 from nexent_gql.domains.persisted_queries.service import PersistedQueryService
 from nexent_gql.domains.runs.service import RunService
 from nexent_gql.domains.runs.starter import RunStarter
@@ -30,6 +31,7 @@ class Services:
     identity: IdentityService
     persisted_queries: PersistedQueryService
     models: ModelService
+    usage: UsageService
     tools: ToolService
     tool_dispatcher: ToolDispatcher
     agents: AgentService
@@ -53,6 +55,7 @@ class Services:
             ),
             persisted_queries=PersistedQueryService(db, runtime.texts, clock),
             models=models,
+            usage=UsageService(db, clock),
             tools=tools,
             tool_dispatcher=ToolDispatcher(catalog),
             agents=agents,

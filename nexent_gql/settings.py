@@ -115,6 +115,15 @@ class RunSettings(_Section):
     )
 
 
+class ModelSettings(_Section):
+    """Models and what they cost."""
+
+    prices_file: Path | None = Field(
+        default=None,
+        description="A JSON file of prices, which go before those of this release; see docs/models.md.",
+    )
+
+
 class ConversationSettings(_Section):
     """Conversations."""
 
@@ -198,6 +207,7 @@ class Settings(BaseSettings):
     jobs: JobSettings = JobSettings()
     processes: ProcessSettings = ProcessSettings()
     runs: RunSettings = RunSettings()
+    models: ModelSettings = ModelSettings()
     conversations: ConversationSettings = ConversationSettings()
     outbound: OutboundSettings = OutboundSettings()
     api: ApiSettings = ApiSettings()

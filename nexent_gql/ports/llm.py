@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol, Self
+from uuid import UUID
 
 from pydantic import SecretStr
 
@@ -80,6 +81,7 @@ class ModelEndpoint:
         base_url: Ends before the path of the dialect, such as `/chat/completions`.
         query: Added to each URL, without the question mark.
         unsupported: Names of request parameters that the provider is known to refuse.
+        model_id: The registered model; None for settings that are not stored.
     """
 
     dialect: Dialect
@@ -91,6 +93,7 @@ class ModelEndpoint:
     unsupported: frozenset[str] = frozenset()
     profile: ModelProfile = ModelProfile()
     deadlines: ModelDeadlines = ModelDeadlines()
+    model_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +157,19 @@ class ResponseSchema:
 
 
 @dataclass(frozen=True, slots=True)
+class CallAttribution:
+    """On whose account a call is; it is not sent to the provider. `step` counts from 1, 0 is outside of a run."""
+
+    tenant_id: UUID
+    user_id: UUID
+    purpose: Literal["RUN", "TITLE"]
+    run_id: UUID | None = None
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What to ask; None leaves the provider's default."""
+    """What to ask; None leaves the provider's default. Without `attribution` a call is not accounted for."""
 
     messages: tuple[ChatMessage, ...]
     tools: tuple[ToolSpec, ...] = ()
@@ -164,6 +178,7 @@ class ChatRequest:
     max_output_tokens: int | None = None
     temperature: float | None = None
     response_schema: ResponseSchema | None = None
+    attribution: CallAttribution | None = None
 
 
 @dataclass(frozen=True, slots=True)

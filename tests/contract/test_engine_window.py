@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
-from nexent_gql.adapters.engine_smolagents.window import estimate_tokens
+from nexent_gql.adapters.llm_tokens import estimate_tokens
 from nexent_gql.adapters.sandbox_monty import MontySandbox
 from nexent_gql.ports.content import text_parts
 from nexent_gql.ports.engine import Turn

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.adapters.engine_smolagents.window import LEFT_OUT, ContextWindow, budget_of, estimate_tokens
+from nexent_gql.adapters.engine_smolagents.window import LEFT_OUT, ContextWindow, budget_of
+from nexent_gql.adapters.llm_tokens import estimate_tokens
 from nexent_gql.ports.content import ImagePart, TextPart, join_text
 from nexent_gql.ports.llm import ChatMessage, ModelProfile, ToolCall
 

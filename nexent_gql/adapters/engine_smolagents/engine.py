@@ -14,7 +14,7 @@ from nexent_gql.adapters.engine_smolagents.tool_calls import ToolCalls
 from nexent_gql.adapters.engine_smolagents.window import ContextWindow, budget_of
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.engine import AgentKind, RunPort, RunSpec
-from nexent_gql.ports.llm import ChatMessage, ChatRequest, LanguageModels, ToolCall
+from nexent_gql.ports.llm import CallAttribution, ChatMessage, ChatRequest, LanguageModels, ToolCall
 from nexent_gql.ports.run_events import StepFinished
 from nexent_gql.ports.sandbox import CodeSandbox
 from nexent_gql.ports.tools import ToolCaller, ToolResult
@@ -105,6 +105,13 @@ class _Hands:
             tools=tools,
             tool_choice="none" if last and tools else "auto",
             stop=(STOP,) if writes_code else (),
+            attribution=CallAttribution(
+                tenant_id=self._spec.context.tenant_id,
+                user_id=self._spec.context.user_id,
+                purpose="RUN",
+                run_id=self._spec.context.run_id,
+                step=step,
+            ),
         )
         reader = CodeReader if writes_code else ToolReader
         return self._control.call(self._models.generate(step, request, reader))

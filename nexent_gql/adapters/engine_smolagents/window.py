@@ -1,22 +1,15 @@
 """Keeps what a model is sent within its context window, by shortening what came earlier."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from nexent_gql.ports.content import AudioPart, ContentPart, ImagePart, TextPart
+from nexent_gql.adapters.llm_tokens import estimate_tokens
+from nexent_gql.ports.content import ContentPart, TextPart
 from nexent_gql.ports.llm import ChatMessage, ModelProfile
 
 LEFT_OUT = "(Earlier messages of this conversation are left out, because they do not fit.)\n\n"
 _LIMITS_CHARS = (20_000, 8_000, 3_000, 1_000, 400)
-_TOKENS_A_MESSAGE = 4
-_TOKENS_AN_IMAGE = 1_000
-_CHARS_A_TOKEN = 4
 _ANSWER_TOKENS = 4_096
-
-
-def estimate_tokens(messages: Iterable[ChatMessage]) -> int:
-    """Estimate tokens: a quarter of a token for an ASCII character, one for a Chinese one, 1,000 for an image."""
-    return sum(map(_estimate, messages))
 
 
 def budget_of(profile: ModelProfile) -> int | None:
@@ -73,26 +66,13 @@ class ContextWindow:
         excess = estimate_tokens(messages) - budget_tokens
         start = 1
         while start < self._question_at and (excess > 0 or messages[start].role != "user"):
-            excess -= _estimate(messages[start])
+            excess -= estimate_tokens(messages[start : start + 1])
             start += 1
         if start == 1:
             return list(messages)
         first = messages[start]
         noted = replace(first, parts=(TextPart(LEFT_OUT), *first.parts))
         return [messages[0], noted, *messages[start + 1 :]]
-
-
-def _estimate(message: ChatMessage) -> int:
-    texts = [part.text for part in message.parts if isinstance(part, TextPart)]
-    texts += [call.arguments for call in message.tool_calls]
-    media = sum(isinstance(part, ImagePart | AudioPart) for part in message.parts)
-    return _TOKENS_A_MESSAGE + sum(map(_text_tokens, texts)) + _TOKENS_AN_IMAGE * media
-
-
-def _text_tokens(text: str) -> int:
-    chars = len(text)
-    wide = (len(text.encode()) - chars) // 2  # a Chinese character has three bytes
-    return wide + (chars - wide) // _CHARS_A_TOKEN
 
 
 def _shorten(message: ChatMessage, limit_chars: int) -> ChatMessage:

@@ -5,12 +5,13 @@ from nexent_gql.api.models.loaders import model_by_id
 from nexent_gql.api.models.mutations import ModelMutations
 from nexent_gql.api.models.queries import ModelQueries
 from nexent_gql.api.models.types import Model
+from nexent_gql.api.models.usage import UsageQueries
 from nexent_gql.api.schema.module import SchemaModule
 from nexent_gql.domains.models import errors
 from nexent_gql.ports.llm import ModelError
 
 MODULE = SchemaModule(
-    queries=(ModelQueries,),
+    queries=(ModelQueries, UsageQueries),
     mutations=(ModelMutations,),
     nodes={Model: model_by_id},
     errors={errors.ModelInUseError: ModelInUseError, ModelError: ModelProviderError},

@@ -1,7 +1,7 @@
 """Use cases around models: everybody may see them, developers may change them, nobody gets a key back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -295,7 +295,7 @@ class ModelService:
             profile=effective_profile(row, self._clock()),
             deadlines=deadlines_from_json(row.deadlines),
         )
-        return endpoint_of(config)
+        return replace(endpoint_of(config), model_id=row.id)
 
     def _configure(self, row: ChatModel, config: CheckedConfig, *, keep_key: bool = False) -> None:
         row.model_name, row.base_url, row.api_version = config.model_name, config.base_url, config.api_version

@@ -1,10 +1,11 @@
 """Registered chat models."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import Index, Numeric, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -55,3 +56,35 @@ class ChatModel(TenantRow, table=True):
     last_check_latency_ms: int | None = None
     created_by: UUID
     updated_at: datetime = timestamp(default_now=True)
+
+
+class ModelCall(TenantRow, table=True):
+    """A call of a model that has ended; `created_at` is when it began, `id` is its own.
+
+    The model may be gone since: `model_id` is no foreign key, `provider` and `model_name` stay. `cost_usd` is null
+    where the price table had no price at that time. `is_estimated`: the provider gave no token counts. `error_code` is
+    why there is no whole answer, "LEFT" when the caller went away.
+    """
+
+    __table_args__ = (
+        Index("ix_model_call_time", "tenant_id", "created_at"),
+        Index("ix_model_call_user", "tenant_id", "user_id", "created_at"),
+        Index("ix_model_call_run", "tenant_id", "run_id"),
+    )
+
+    model_id: UUID | None = None
+    provider: str
+    model_name: str
+    user_id: UUID
+    run_id: UUID | None = None
+    step: int = 0
+    purpose: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    is_estimated: bool = False
+    cost_usd: Decimal | None = Field(default=None, sa_type=Numeric(20, 10))  # type: ignore[call-overload]
+    latency_ms: int
+    first_token_ms: int | None = None
+    error_code: str | None = None

@@ -20,6 +20,7 @@ from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.ports.llm import (
+    CallAttribution,
     ChatMessage,
     ChatRequest,
     Finished,
@@ -49,6 +50,7 @@ class _FirstExchange:
     question: str
     answer: str
     model_id: UUID | None
+    run_id: UUID
 
 
 class TitleWriter:
@@ -104,9 +106,11 @@ class TitleWriter:
         """Return the model's title; "" when it fails, is too slow, or its answer is cut off: half a title is none."""
         excerpt = f"User: {exchange.question[:_EXCERPT_CHARS]}\n\nAssistant: {exchange.answer[:_EXCERPT_CHARS]}"
         messages = (ChatMessage.from_text("system", _INSTRUCTIONS), ChatMessage.from_text("user", excerpt))
+        attribution = CallAttribution(lease.tenant_id, exchange.owner_id, "TITLE", exchange.run_id)
+        request = ChatRequest(messages, max_output_tokens=_MAX_OUTPUT_TOKENS, attribution=attribution)
         try:
             async with asyncio.timeout(self._timeout_s):
-                answer = await self._answer(endpoint, ChatRequest(messages, max_output_tokens=_MAX_OUTPUT_TOKENS))
+                answer = await self._answer(endpoint, request)
         except TimeoutError:
             _log_failure(lease, "TITLE_TIMEOUT")
             return ""
@@ -151,7 +155,7 @@ async def _first_exchange(session: AsyncSession, tenant_id: UUID, work: Generate
     if not question or not answer:
         return None
     model_id = run.spec["model_id"]
-    return _FirstExchange(run.owner_id, question.text, answer.text, UUID(str(model_id)) if model_id else None)
+    return _FirstExchange(run.owner_id, question.text, answer.text, UUID(str(model_id)) if model_id else None, run.id)
 
 
 def _log_failure(lease: Lease, code: str) -> None:

@@ -1,0 +1,163 @@
+"""What models used and cost, and how their calls went."""
+
+from datetime import datetime
+from typing import Annotated, Self
+
+import strawberry
+
+from nexent_gql.api.context import Info
+from nexent_gql.api.schema.enums import described
+from nexent_gql.api.schema.permissions import SignedIn, role_at_least
+from nexent_gql.api.schema.relay import global_id, node_id
+from nexent_gql.domains.models import usage
+from nexent_gql.domains.models.usage import UsageDimension
+from nexent_gql.kernel.principal import Role
+
+described(
+    UsageDimension,
+    "What usage can be grouped by.",
+    {
+        UsageDimension.MODEL: "By registered model, and by what its provider calls it.",
+        UsageDimension.USER: "By the user whose run it was.",
+        UsageDimension.RUN: "By run; the title of a conversation belongs to its first run.",
+        UsageDimension.DAY: "By day in UTC.",
+        UsageDimension.PURPOSE: "By what the calls were for: RUN or TITLE.",
+    },
+)
+
+
+@strawberry.input(description="Which calls to count; a field that is left out is all.")
+class UsageFilter:
+    """See `usage.UsageFilter`."""
+
+    model_id: strawberry.ID | None = strawberry.field(default=None, description="Calls of this model.")
+    user_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Calls of this user's runs; you see other users' only as ADMIN."
+    )
+    run_id: strawberry.ID | None = strawberry.field(default=None, description="Calls of this run.")
+
+    def to_filter(self) -> usage.UsageFilter:
+        """Return what the service takes."""
+        return usage.UsageFilter(
+            model_id=None if self.model_id is None else node_id(self.model_id, "Model", "filter", "modelId"),
+            user_id=None if self.user_id is None else node_id(self.user_id, "User", "filter", "userId"),
+            run_id=None if self.run_id is None else node_id(self.run_id, "Run", "filter", "runId"),
+        )
+
+
+@strawberry.type(description="Sums over a group of model calls. What was not grouped by is null.")
+class UsageRow:
+    """See `usage.UsageRow`."""
+
+    model_id: strawberry.ID | None = strawberry.field(description="The model; it may be deleted.")
+    provider_model: str | None = strawberry.field(description="What the provider calls the model.")
+    user_id: strawberry.ID | None = strawberry.field(description="The user.")
+    run_id: strawberry.ID | None = strawberry.field(description="The run.")
+    day: str | None = strawberry.field(description="The day in UTC, such as 2026-01-31.")
+    purpose: str | None = strawberry.field(description="RUN or TITLE.")
+    calls: int = strawberry.field(description="Calls that have ended.")
+    failed_calls: int = strawberry.field(description="Calls without a whole answer, those that were left included.")
+    estimated_calls: int = strawberry.field(description="Calls whose tokens were estimated; the provider gave none.")
+    unpriced_calls: int = strawberry.field(description="Calls of models without a price; not in `costUsd`.")
+    input_tokens: float = strawberry.field(description="Tokens sent, cached ones included.")
+    cached_tokens: float = strawberry.field(description="Tokens sent that the provider had in its cache.")
+    output_tokens: float = strawberry.field(description="Tokens received, reasoning included.")
+    reasoning_tokens: float = strawberry.field(description="Tokens of reasoning.")
+    cost_usd: str | None = strawberry.field(
+        description="US dollars as a decimal number, such as 0.0123; null when no call has a price."
+    )
+
+    @classmethod
+    def of(cls, row: usage.UsageRow) -> Self:
+        """Map a row."""
+        return cls(
+            model_id=None if row.model_id is None else strawberry.ID(global_id("Model", row.model_id)),
+            provider_model=row.model_name,
+            user_id=None if row.user_id is None else strawberry.ID(global_id("User", row.user_id)),
+            run_id=None if row.run_id is None else strawberry.ID(global_id("Run", row.run_id)),
+            day=None if row.day is None else row.day.isoformat(),
+            purpose=row.purpose,
+            calls=row.calls,
+            failed_calls=row.failed_calls,
+            estimated_calls=row.estimated_calls,
+            unpriced_calls=row.unpriced_calls,
+            input_tokens=row.input_tokens,
+            cached_tokens=row.cached_tokens,
+            output_tokens=row.output_tokens,
+            reasoning_tokens=row.reasoning_tokens,
+            cost_usd=None if row.cost_usd is None else f"{row.cost_usd.normalize():f}",
+        )
+
+
+@strawberry.type(description="How a model's calls went. Times are in milliseconds, null without a call that tells.")
+class ModelMetrics:
+    """See `usage.ModelMetrics`."""
+
+    model_id: strawberry.ID | None = strawberry.field(description="The model; it may be deleted.")
+    provider_model: str = strawberry.field(description="What the provider calls the model.")
+    calls: int = strawberry.field(description="Calls that have ended.")
+    failed_calls: int = strawberry.field(description="Calls without a whole answer.")
+    latency_p50_ms: float | None = strawberry.field(description="Until the end of the answer, the median.")
+    latency_p95_ms: float | None = strawberry.field(description="Until the end of the answer, 95 of 100 calls.")
+    first_token_p50_ms: float | None = strawberry.field(description="Until its beginning, the median.")
+    first_token_p95_ms: float | None = strawberry.field(description="Until its beginning, 95 of 100 calls.")
+    output_tokens_per_second: float | None = strawberry.field(description="From the beginning of answers to the end.")
+
+    @classmethod
+    def of(cls, row: usage.ModelMetrics) -> Self:
+        """Map a row."""
+        return cls(
+            model_id=None if row.model_id is None else strawberry.ID(global_id("Model", row.model_id)),
+            provider_model=row.model_name,
+            calls=row.calls,
+            failed_calls=row.failed_calls,
+            latency_p50_ms=row.latency_p50_ms,
+            latency_p95_ms=row.latency_p95_ms,
+            first_token_p50_ms=row.first_token_p50_ms,
+            first_token_p95_ms=row.first_token_p95_ms,
+            output_tokens_per_second=None if row.output_tokens_per_s is None else float(row.output_tokens_per_s),
+        )
+
+
+_Since = Annotated[datetime | None, strawberry.argument(description="From then on; null: 30 days before `before`.")]
+_Before = Annotated[
+    datetime | None, strawberry.argument(description="Until then, at most 366 days after `since`; null: now.")
+]
+
+
+@strawberry.type
+class UsageQueries:
+    """Reads."""
+
+    @strawberry.field(
+        description="What model calls used and cost, the most expensive group first, at most 1,000 groups. Shows your "
+        "own calls; those of the whole tenant require the ADMIN role.",
+        permission_classes=[SignedIn],
+    )
+    async def usage(
+        self,
+        info: Info,
+        which: Annotated[UsageFilter | None, strawberry.argument(name="filter", description="Null: all calls.")] = None,
+        group_by: Annotated[
+            list[UsageDimension] | None, strawberry.argument(description="Null or empty: one row for all.")
+        ] = None,
+        since: _Since = None,
+        before: _Before = None,
+    ) -> list[UsageRow]:
+        """Sum up."""
+        rows = await info.context.services.usage.sum_up(
+            info.context.actor,
+            usage.UsageFilter() if which is None else which.to_filter(),
+            group_by or [],
+            usage.TimeRange(since, before),
+        )
+        return [UsageRow.of(row) for row in rows]
+
+    @strawberry.field(
+        description="How the calls of each model went, the most called first. Requires the DEVELOPER role.",
+        permission_classes=[role_at_least(Role.DEVELOPER)],
+    )
+    async def model_metrics(self, info: Info, since: _Since = None, before: _Before = None) -> list[ModelMetrics]:
+        """Measure."""
+        rows = await info.context.services.usage.metrics(info.context.actor, usage.TimeRange(since, before))
+        return [ModelMetrics.of(row) for row in rows]

@@ -1,0 +1,236 @@
+"""What calls of models leave in the books, however they end."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from sqlalchemy import select
+from sqlmodel import col
+
+from nexent_gql.adapters.llm_dialects import open_dialects
+from nexent_gql.adapters.llm_gateway import LanguageModelGateway
+from nexent_gql.adapters.llm_metering import MeteredModels
+from nexent_gql.adapters.outbound import outbound_client
+from nexent_gql.api.schema.relay import global_id
+from nexent_gql.db.session import Database
+from nexent_gql.domains.models.prices import Price, PriceTable
+from nexent_gql.domains.models.providers import PROVIDERS
+from nexent_gql.domains.models.tables import ModelCall
+from nexent_gql.domains.models.usage import UsageRecorder, UsageService
+from nexent_gql.kernel.clock import utc_now
+from nexent_gql.kernel.ids import new_id
+from nexent_gql.kernel.principal import Principal, Role
+from nexent_gql.ports.llm import (
+    CallAttribution,
+    ChatMessage,
+    ChatRequest,
+    Dialect,
+    ModelEndpoint,
+    TextChunk,
+)
+from nexent_gql.ports.llm import Usage as Tokens
+from nexent_gql.ports.llm_usage import ModelCallRecord
+from tests.support.direct_graphql import Data, DirectGraphQL
+from tests.support.factory import Factory
+from tests.support.fake_provider import Drop, FakeProvider, Stall, Status, Text, Usage, fake_provider
+from tests.support.llm import hear
+
+if TYPE_CHECKING:
+    from nexent_gql.services import Services
+
+PRICES = PriceTable(
+    [
+        Price(provider="*", model="m", since=date(2025, 1, 1), input=Decimal(9), output=Decimal(9)),
+        Price(
+            provider="*",
+            model="m",
+            since=date(2026, 1, 1),
+            input=Decimal(2),
+            output=Decimal(10),
+            cached_input=Decimal("0.5"),
+        ),
+        Price(provider="*", model="m", since=date(2999, 1, 1), input=Decimal(99), output=Decimal(99)),
+    ]
+)
+USAGE = (
+    "query ($filter: UsageFilter, $groupBy: [UsageDimension!], $since: DateTime, $before: DateTime) {"
+    " usage(filter: $filter, groupBy: $groupBy, since: $since, before: $before) {"
+    " modelId providerModel userId runId day purpose calls failedCalls estimatedCalls unpricedCalls"
+    " inputTokens cachedTokens outputTokens reasoningTokens costUsd } }"
+)
+METRICS = "{ modelMetrics { providerModel calls failedCalls latencyP50Ms latencyP95Ms firstTokenP50Ms } }"
+
+
+@pytest.fixture
+async def provider() -> AsyncGenerator[FakeProvider]:
+    async with fake_provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+async def metered(database: Database) -> AsyncGenerator[MeteredModels]:
+    async with outbound_client("any") as client:
+        gateway = LanguageModelGateway(open_dialects(client))
+        yield MeteredModels(gateway, UsageRecorder(database, PRICES), utc_now)
+
+
+def request_of(actor: Principal, text: str = "Hello there, how are you?") -> ChatRequest:
+    attribution = CallAttribution(actor.tenant_id, actor.user_id, "RUN", new_id(), 1)
+    return ChatRequest((ChatMessage.from_text("user", text),), attribution=attribution)
+
+
+def endpoint_of(provider: FakeProvider, model: str = "m") -> ModelEndpoint:
+    return ModelEndpoint(Dialect.OPENAI, model, provider.base_url, model_id=new_id())
+
+
+async def rows_of(database: Database, actor: Principal) -> list[ModelCall]:
+    async with database.read(actor.tenant_id) as session:
+        return list(await session.scalars(select(ModelCall).order_by(col(ModelCall.created_at))))
+
+
+async def ask(database: Database, actor: Principal, query: str, **variables: object) -> list[Data]:
+    services = SimpleNamespace(usage=UsageService(database, utc_now))
+    answer = await DirectGraphQL(cast("Services", services))(actor, query, **variables)
+    return cast("list[Data]", answer.one)
+
+
+async def test_a_whole_answer_is_counted_as_the_provider_says(
+    database: Database, make: Factory, provider: FakeProvider, metered: MeteredModels
+) -> None:
+    actor = await make.principal()
+    provider.script("m", [Text("Fine."), Usage(1_000, 200, cached=400, reasoning=50)])
+    request = request_of(actor)
+    assert (await hear(metered.stream(endpoint_of(provider), request))).error is None
+    [row] = await rows_of(database, actor)
+    assert row.cost_usd == Decimal("0.0034")  # 600 * 2 + 400 * 0.5 + 200 * 10, for a million
+    assert (row.input_tokens, row.cached_tokens, row.output_tokens, row.reasoning_tokens) == (1_000, 400, 200, 50)
+    assert (row.is_estimated, row.error_code, row.step) == (False, None, 1)
+    assert request.attribution is not None
+    assert row.run_id == request.attribution.run_id
+    assert row.first_token_ms is not None
+    assert 0 <= row.first_token_ms <= row.latency_ms
+
+
+async def test_a_stream_that_is_left_early_pays_for_what_arrived(
+    database: Database, make: Factory, provider: FakeProvider, metered: MeteredModels
+) -> None:
+    actor = await make.principal()
+    provider.script("m", [Text("word " * 40), Stall()])
+    async with aclosing(metered.stream(endpoint_of(provider), request_of(actor))) as chunks:
+        async for chunk in chunks:
+            assert isinstance(chunk, TextChunk)
+            break
+    [row] = await rows_of(database, actor)
+    assert (row.is_estimated, row.error_code) == (True, "LEFT")
+    assert row.input_tokens > 0
+    assert row.output_tokens > 0
+    assert row.cost_usd is not None
+    assert row.cost_usd > 0
+
+
+async def test_a_broken_answer_counts_and_a_refused_call_costs_nothing(
+    database: Database, make: Factory, provider: FakeProvider, metered: MeteredModels
+) -> None:
+    actor = await make.principal()
+    provider.script("m", [Text("Half of "), Drop()])
+    provider.script("refused", [Status(404, "The model does not exist", code="model_not_found")])
+    for model in ("m", "refused"):
+        assert (await hear(metered.stream(endpoint_of(provider, model), request_of(actor)))).error is not None
+    broken, refused = await rows_of(database, actor)
+    assert broken.error_code == "MODEL_STREAM_BROKEN"
+    assert broken.output_tokens > 0
+    assert (refused.error_code, refused.input_tokens, refused.cost_usd) == ("MODEL_NOT_FOUND", 0, None)
+
+
+async def test_a_record_that_is_written_twice_counts_once(database: Database, make: Factory) -> None:
+    actor = await make.principal()
+    attribution = CallAttribution(actor.tenant_id, actor.user_id, "RUN")
+    endpoint = ModelEndpoint(Dialect.OPENAI, "m", "https://llm.example/v1")
+    call = ModelCallRecord(new_id(), attribution, endpoint, utc_now(), Tokens(10, 10), is_estimated=False, latency_ms=5)
+    recorder = UsageRecorder(database, PRICES)
+    for _ in "12":
+        await recorder.record(call)
+    assert len(await rows_of(database, actor)) == 1
+
+
+async def test_usage_is_grouped_and_everybody_sees_their_own(database: Database, make: Factory) -> None:
+    owner = await make.principal(Role.OWNER)
+    member = replace(owner, user_id=new_id(), role=Role.MEMBER)
+    recorder, endpoint = UsageRecorder(database, PRICES), ModelEndpoint(Dialect.OPENAI, "m", "https://llm.example/v1")
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    for actor, model, tokens in ((owner, "m", 1_000_000), (member, "m", 3_000_000_000 // 2), (member, "free", 7)):
+        attribution = CallAttribution(actor.tenant_id, actor.user_id, "RUN", new_id())
+        call = ModelCallRecord(
+            new_id(),
+            attribution,
+            replace(endpoint, model=model),
+            noon,
+            Tokens(tokens, 0),
+            is_estimated=False,
+            latency_ms=1,
+        )
+        await recorder.record(call)
+    within = {"since": "2026-03-01T00:00:00Z", "before": "2026-03-02T00:00:00Z"}
+    by_model = await ask(database, owner, USAGE, groupBy=["MODEL", "DAY"], **within)
+    assert [(row["providerModel"], row["day"], row["calls"], row["costUsd"]) for row in by_model] == [
+        ("m", "2026-03-01", 2, "3002"),
+        ("free", "2026-03-01", 1, None),
+    ]
+    [total] = await ask(database, owner, USAGE, **within)
+    assert (total["calls"], total["unpricedCalls"], total["inputTokens"]) == (3, 1, 1_501_000_007)
+    [mine] = await ask(database, member, USAGE, **within)
+    assert (mine["calls"], mine["costUsd"]) == (2, "3000")
+    theirs = {"userId": global_id("User", owner.user_id)}
+    [nothing] = await ask(database, member, USAGE, filter=theirs, **within)
+    assert (nothing["calls"], nothing["costUsd"]) == (0, None)
+    stranger = await make.principal(Role.OWNER)
+    assert (await ask(database, stranger, USAGE, **within))[0]["calls"] == 0
+
+
+async def test_metrics_have_percentiles(database: Database, make: Factory) -> None:
+    actor = await make.principal(Role.DEVELOPER)
+    recorder, endpoint = UsageRecorder(database, PRICES), ModelEndpoint(Dialect.OPENAI, "m", "https://llm.example/v1")
+    attribution = CallAttribution(actor.tenant_id, actor.user_id, "RUN")
+    for latency_ms in range(1, 102):
+        error = "MODEL_TIMEOUT" if latency_ms == 101 else None
+        await recorder.record(
+            ModelCallRecord(
+                new_id(),
+                attribution,
+                endpoint,
+                utc_now(),
+                Tokens(1, 1),
+                is_estimated=False,
+                latency_ms=latency_ms,
+                first_token_ms=latency_ms // 2,
+                error_code=error,
+            )
+        )
+    [row] = await ask(database, actor, METRICS)
+    assert row == {
+        "providerModel": "m",
+        "calls": 101,
+        "failedCalls": 1,
+        "latencyP50Ms": 51,
+        "latencyP95Ms": 96,
+        "firstTokenP50Ms": 25,
+    }
+
+
+def test_the_newest_price_that_is_valid_counts_and_dated_models_cost_as_the_undated() -> None:
+    usage = Tokens(1_000_000, 0)
+    assert PRICES.cost("OPENAI", "m", date(2025, 6, 1), usage) == 9
+    assert PRICES.cost("OPENAI", "m-2026-05-01", date(2026, 6, 1), usage) == 2
+    assert PRICES.cost("OPENAI", "m", date(2024, 1, 1), usage) is None
+    assert PRICES.cost("OPENAI", "other", date(2026, 1, 1), usage) is None
+
+
+def test_every_price_of_this_release_is_of_a_provider_that_exists() -> None:
+    table = PriceTable.load()
+    assert table.prices
+    assert {price.provider for price in table.prices} <= {*PROVIDERS}
