@@ -31,7 +31,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """All that decides a run, frozen when it was asked for: the same spec and journal give the same run."""
+    """All inputs of a run, frozen when it was requested: the same spec and journal give the same run."""
 
     agent_name: str
     kind: AgentKind
@@ -46,14 +46,14 @@ class RunSpec:
 
 
 class RunPort(Protocol):
-    """What an engine may do to the world; used on the event loop only."""
+    """The effects that an engine may have; used on the event loop only."""
 
     def emit(self, event: RunEventBody) -> None:
-        """Append an event to the run's log; returns at once, the log coalesces and writes in the background."""
+        """Append an event to the run's log; returns at once: the log coalesces and writes in the background."""
         ...
 
     def is_done(self, key: str) -> bool:
-        """Tell whether the effect `key` was finished by this or an earlier attempt (its events are in the log)."""
+        """Return whether this or an earlier attempt finished the effect `key` (its events are in the log)."""
         ...
 
     async def once(self, key: str, effect: Callable[[], Awaitable[JsonObject]]) -> JsonObject:
@@ -64,9 +64,9 @@ class RunPort(Protocol):
         example "main/3/model" and "main/3/tool/0". Effects run beside each other, and within each other: a
         snippet of code is an effect, and so is each tool that it calls.
 
-        What `effect` emits is in the log before its result is stored; else a crash in between would leave a
-        finished effect that nobody is ever told of. The other way round, an attempt that dies before the result
-        is stored has told of an effect that the next attempt does, and tells of, again, under the same `call_id`.
+        Events that `effect` emits are in the log before its result is stored; otherwise a crash in between would
+        leave a finished effect without events. If an attempt dies before the result is stored, the next attempt
+        executes the effect again and emits its events again, under the same `call_id`.
         """
         ...
 
@@ -84,20 +84,20 @@ class MaxStepsError(RunFailedError):
 
 
 class EmptyAnswerError(RunFailedError):
-    """The model replied without a word or a call, again and again."""
+    """The model repeatedly replied without text or a call."""
 
     code = "MODEL_EMPTY_ANSWER"
     retryable = True
 
 
 class AnswerCutError(RunFailedError):
-    """The model stopped because it may not say more at once; what it said stays."""
+    """The model reached its output limit; the text so far stays."""
 
     code = "MODEL_OUTPUT_LIMIT"
 
 
 class CodeStateLostError(RunFailedError):
-    """Code that ran before a restart does not run again as it did, so that its variables can't be had."""
+    """Code that ran before a restart does not run again as it did, so its variables are lost."""
 
     code = "CODE_STATE_LOST"
     retryable = True
@@ -106,8 +106,8 @@ class CodeStateLostError(RunFailedError):
 class AgentEngine(Protocol):
     """Runs agents; one instance serves many runs at once."""
 
-    def kept_text(self, journal: Mapping[str, JsonObject]) -> str:
-        """Return the answer's text as far as the finished effects in `journal` made it: the concatenated deltas."""
+    def recorded_text(self, journal: Mapping[str, JsonObject]) -> str:
+        """Return the answer text that the finished effects in `journal` wrote: the concatenated deltas."""
         ...
 
     async def run(self, spec: RunSpec, port: RunPort) -> None:
@@ -117,7 +117,7 @@ class AgentEngine(Protocol):
         connection at once and returns within seconds, whatever the agent was doing.
 
         Raises:
-            ModelError: The model gave no whole answer, and its retries are used up.
+            ModelError: The model's answer is incomplete, and its retries are used up.
             RunFailedError: The agent could not answer.
         """
         ...

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.adapters.engine_smolagents.written_calls import WrittenCalls
+from nexent_gql.adapters.engine_smolagents.textual_calls import TextualCalls
 from nexent_gql.adapters.sandbox_monty import MontySandbox
 from nexent_gql.ports.content import OpaquePart, Origin
 from nexent_gql.ports.engine import AgentKind, EmptyAnswerError
@@ -119,13 +119,13 @@ PIECES = st.sampled_from(["<tool_call>", "</tool_call>", '{"name": "f"}', "a", "
 def test_the_way_written_calls_arrive_changes_nothing(pieces: list[str]) -> None:
     outcomes: list[tuple[str, int]] = []
     for parts in (pieces, ["".join(pieces)], list("".join(pieces))):
-        reader = WrittenCalls()
+        reader = TextualCalls()
         text = "".join([reader.feed(part) for part in parts]) + reader.finish()
         outcomes.append((text, len(reader.calls)))
     assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
 def test_marks_that_hold_no_call_are_text() -> None:
-    reader = WrittenCalls()
+    reader = TextualCalls()
     text = "Write `<tool_call>` ahead of it, or <tool_call>nothing</tool_call>."
     assert reader.feed(text) + reader.finish() == text

@@ -69,7 +69,7 @@ class MemoryRun:
         """Run as the runs domain does: first say which text still holds."""
         self._count = 0
         attempt = 1 + len(self.of(AttemptStarted))
-        self.emit(AttemptStarted(attempt=attempt, text=engine.kept_text(self.journal)))
+        self.emit(AttemptStarted(attempt=attempt, text=engine.recorded_text(self.journal)))
         await engine.run(spec, self)
 
     def of(self, kind: type[E]) -> list[E]:

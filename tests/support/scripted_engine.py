@@ -11,7 +11,7 @@ Script = Callable[[RunSpec, RunPort], Awaitable[None]]
 
 
 class ScriptedEngine:
-    """Runs `script`; text that went through `say` is durable, and known to `kept_text`."""
+    """Runs `script`; text that went through `say` is durable, and known to `recorded_text`."""
 
     def __init__(self, script: Script) -> None:
         self.script = script
@@ -22,7 +22,7 @@ class ScriptedEngine:
         self.specs.append(spec)
         await self.script(spec, port)
 
-    def kept_text(self, journal: Mapping[str, JsonObject]) -> str:
+    def recorded_text(self, journal: Mapping[str, JsonObject]) -> str:
         """See `AgentEngine`."""
         return "".join(cast("str", journal[key]["text"]) for key in sorted(journal))
 

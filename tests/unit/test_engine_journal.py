@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.adapters.engine_smolagents import kept_text
+from nexent_gql.adapters.engine_smolagents import recorded_text
+from nexent_gql.adapters.engine_smolagents.answer_writer import AnswerWriter
 from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal
-from nexent_gql.adapters.engine_smolagents.speech import Speech
 from nexent_gql.kernel.json import JsonObject, dumps, loads_object
 from nexent_gql.ports.llm import ToolCall, Usage
 from tests.support.agent_runs import MemoryRun
@@ -34,8 +34,8 @@ def test_kept_text_is_in_the_order_of_the_steps() -> None:
         "main/1/step": {"duration_ms": 1, "error": None},
         "main/helper/1/model": {"text": "somebody else", "reason": "stop"},
     }
-    assert kept_text(journal) == "acde"
-    assert kept_text({}) == ""
+    assert recorded_text(journal) == "acde"
+    assert recorded_text({}) == ""
 
 
 @given(st.lists(st.lists(TEXT | st.none())))
@@ -45,14 +45,14 @@ def test_speech_says_what_it_remembers(steps: list[list[str | None]]) -> None:
     journal = Journal(port)
     said = ""
     for number, pieces in enumerate(steps):
-        speech = Speech(journal, number)
+        writer = AnswerWriter(journal, number)
         for piece in pieces:
             if piece is None:
-                speech.begin_paragraph()
+                writer.begin_paragraph()
             else:
-                speech.say(piece)
-        said += speech.text
-        journal.has_spoken = journal.has_spoken or bool(speech.text)
+                writer.write(piece)
+        said += writer.text
+        journal.has_answer_text = journal.has_answer_text or bool(writer.text)
     assert port.text == said
     assert not said or not said[0].isspace()
     paragraphs = ["".join(piece for piece in pieces if piece is not None) for pieces in steps]

@@ -1,7 +1,7 @@
-"""The two loops, as agents of smolagents: what they decide in a step, in the thread of their run.
+"""The two kinds of agent, as subclasses of smolagents' agent: what they decide in a step, in the thread of their run.
 
-Of smolagents they use the loop over steps and its bound. How a step acts, what the model is sent and where waiting
-takes place is ours: native tool messages, plain text as the answer, nothing printed, and no executor of code at all.
+Of smolagents they use the loop over steps and its limit. How a step acts, what the model gets and where to wait is
+ours: native tool messages, plain text as the answer, nothing printed, and no executor of code.
 """
 
 import time
@@ -36,14 +36,14 @@ from nexent_gql.ports.tools import ToolResult
 _SILENT = AgentLogger(level=LogLevel.OFF, console=Console(quiet=True))  # of no run in particular
 
 
-class Hands(Protocol):
-    """What an agent can do from its thread; the work is done on the event loop, and once."""
+class AgentEffects(Protocol):
+    """The effects of an agent, called from its thread; each is executed on the event loop, and once."""
 
     def generate(self, step: int, messages: Sequence[ChatMessage], *, last: bool = False) -> Generation:
-        """Ask the model; `last` asks for words only.
+        """Call the model; `last` asks for text only.
 
         Raises:
-            ModelError: No whole answer.
+            ModelError: The answer is incomplete.
         """
         ...
 
@@ -52,17 +52,17 @@ class Hands(Protocol):
         ...
 
     def run_code(self, step: int, code: str) -> SnippetResult:
-        """Run code."""
+        """Run a snippet of code."""
         ...
 
     def finish_step(self, step: int, duration_ms: int, error: str | None) -> None:
-        """Tell that a step is over."""
+        """Record the end of a step."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a step ended: with the answer, or with what the model is told went wrong (None: nothing)."""
+    """The outcome of a step: the answer, or the error that the model is told (None: none)."""
 
     is_final: bool
     error: str | None = None
@@ -72,17 +72,17 @@ class _Runs(Protocol):
     def run(self, task: str) -> object: ...
 
 
-class Loop(MultiStepAgent):
-    """Goes from step to step; used for one run only.
+class AgentLoop(MultiStepAgent):
+    """Runs steps until there is an answer; used for one run only.
 
     Args:
-        hands: What it can do.
-        messages: What the model is told ahead of the first step.
-        max_steps: Steps until it has to sum up.
+        effects: What the agent may do.
+        messages: The messages before the first step.
+        max_steps: Steps after which it must answer.
     """
 
-    def __init__(self, hands: Hands, messages: Sequence[ChatMessage], max_steps: int) -> None:
-        self._hands = hands
+    def __init__(self, effects: AgentEffects, messages: Sequence[ChatMessage], max_steps: int) -> None:
+        self._effects = effects
         self._messages = list(messages)
         self._empty_replies = 0
         super().__init__(  # pyright: ignore[reportUnknownMemberType] # no types upstream
@@ -95,43 +95,43 @@ class Loop(MultiStepAgent):
 
     @abstractmethod
     def act(self, step: int) -> Outcome:
-        """Do one step: ask the model, and do what it asks for."""
+        """Run one step: call the model, and execute what it asks for."""
 
     def work(self) -> None:
-        """Answer; blocks until that is done.
+        """Produce the answer; blocks.
 
         Raises:
-            ModelError: The model gave no whole answer.
+            ModelError: The model's answer is incomplete.
             RunFailedError: The agent could not answer.
         """
         cast("_Runs", self).run(self._messages[-1].text)
 
     def initialize_system_prompt(self) -> str:
-        """Return nothing: the messages are ours."""
+        """Return nothing: we build the messages."""
         return ""
 
     def provide_final_answer(self, task: str) -> LoopMessage:
-        """Sum up when there are no steps left.
+        """Ask the model for a final answer when no steps are left.
 
         Raises:
-            MaxStepsError: The model did not.
+            MaxStepsError: The model gave none.
         """
         del task  # the messages have it
         step, began = self.step_number, time.monotonic()
         try:
             self._messages.append(no_steps_left())
-            generation = self._hands.generate(step, self._messages, last=True)
+            generation = self._effects.generate(step, self._messages, last=True)
         except ModelError as error:
-            raise MaxStepsError(_NO_SUM, max_steps=self.max_steps, cause=error.code) from error
+            raise MaxStepsError(_NO_FINAL_ANSWER, max_steps=self.max_steps, cause=error.code) from error
         if not generation.shown:
-            raise MaxStepsError(_NO_SUM, max_steps=self.max_steps)
-        self._hands.finish_step(step, _ms_since(began), None)
+            raise MaxStepsError(_NO_FINAL_ANSWER, max_steps=self.max_steps)
+        self._effects.finish_step(step, _ms_since(began), None)
         return LoopMessage(role=MessageRole.ASSISTANT, content=generation.shown)
 
     def _step_stream(self, memory_step: ActionStep) -> Generator[ActionOutput]:
         began = time.monotonic()
         outcome = self.act(memory_step.step_number)
-        self._hands.finish_step(memory_step.step_number, _ms_since(began), outcome.error)
+        self._effects.finish_step(memory_step.step_number, _ms_since(began), outcome.error)
         yield ActionOutput(output=None, is_final_answer=outcome.is_final)
 
     def _empty(self) -> Outcome:
@@ -151,15 +151,15 @@ class Loop(MultiStepAgent):
         self._messages += [ChatMessage("assistant", parts, tool_calls=calls), *answers]
 
 
-class ToolLoop(Loop):
-    """Calls tools; text without a call is the answer, and so is a call of `final_answer`."""
+class ToolLoop(AgentLoop):
+    """Calls tools. Text without a call is the answer, and so is a call of `final_answer`."""
 
     def act(self, step: int) -> Outcome:
-        """See `Loop`."""
-        generation = self._hands.generate(step, self._messages)
+        """See `AgentLoop`."""
+        generation = self._effects.generate(step, self._messages)
         if not generation.calls:
             return Outcome(is_final=True) if generation.shown else self._empty()
-        results = self._hands.call_tools(step, generation.calls)
+        results = self._effects.call_tools(step, generation.calls)
         calls = tuple(map(sendable, generation.calls))
         pairs = zip(generation.calls, results, strict=True)
         answers = [
@@ -171,22 +171,22 @@ class ToolLoop(Loop):
         return Outcome(is_final, "\n".join(result.output for result in results if result.is_error) or None)
 
 
-class CodeLoop(Loop):
-    """Writes code; text without code is the answer, and so is what the code gives to `final_answer`."""
+class CodeLoop(AgentLoop):
+    """Writes code. Text without code is the answer, and so is the argument of `final_answer` in code."""
 
     def act(self, step: int) -> Outcome:
-        """See `Loop`."""
-        generation = self._hands.generate(step, self._messages)
+        """See `AgentLoop`."""
+        generation = self._effects.generate(step, self._messages)
         code = code_in(generation.text)
         if code is None:
             return Outcome(is_final=True) if generation.shown else self._empty()
-        result = self._hands.run_code(step, code)
+        result = self._effects.run_code(step, code)
         self._add(generation, observation(result.output))
         return Outcome(result.is_final, result.output if result.is_error else None)
 
 
 MAX_EMPTY_REPLIES = 2
-_NO_SUM = "The agent used all its steps, and the model could not sum up; allow more steps, or ask for less."
+_NO_FINAL_ANSWER = "The agent used all its steps, and the model could not sum up; allow more steps, or ask for less."
 
 
 def _ms_since(began: float) -> int:

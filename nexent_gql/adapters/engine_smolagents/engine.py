@@ -1,11 +1,11 @@
-"""Runs of agents: a thread for each, and its hands on the event loop."""
+"""Runs of agents: a thread for each, and its effects on the event loop."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from nexent_gql.adapters.engine_smolagents.agents import CodeLoop, ToolLoop
 from nexent_gql.adapters.engine_smolagents.code_text import STOP
-from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal, kept_text
+from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal, recorded_text
 from nexent_gql.adapters.engine_smolagents.model_calls import CodeReader, ModelCalls, ToolReader
 from nexent_gql.adapters.engine_smolagents.prompts import opening
 from nexent_gql.adapters.engine_smolagents.snippets import SnippetResult, Snippets
@@ -21,14 +21,14 @@ from nexent_gql.ports.tools import ToolCaller, ToolResult
 
 
 class SmolagentsEngine:
-    """Implements the `AgentEngine` port. Made on the event loop that it is used on.
+    """Implements the `AgentEngine` port; create it on the event loop that uses it.
 
     Args:
-        models: Where answers come from.
-        tools: Calls tools.
-        sandbox: Where code agents run their code.
-        max_runs: Runs at once; further ones wait.
-        grace_s: How long a cancelled run may take to end; in practice milliseconds.
+        models: The language models.
+        tools: Executes tool calls.
+        sandbox: Runs the code of code agents.
+        max_runs: Concurrent runs; further ones wait.
+        grace_s: Seconds that a cancelled run may take to end; usually milliseconds.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class SmolagentsEngine:
         """Runs that were cancelled longer than `grace_s` ago and have not ended; anything but 0 is a bug."""
         return self._threads.stuck
 
-    def kept_text(self, journal: Mapping[str, JsonObject]) -> str:
+    def recorded_text(self, journal: Mapping[str, JsonObject]) -> str:
         """See `AgentEngine`."""
-        return kept_text(journal)
+        return recorded_text(journal)
 
     async def run(self, spec: RunSpec, port: RunPort) -> None:
         """See `AgentEngine`.
@@ -71,14 +71,14 @@ class SmolagentsEngine:
             messages = opening(spec, self._sandbox.guide if is_code else "")
             window = ContextWindow(len(messages) - 1, budget_of(spec.model.profile))
             calls = ModelCalls(self._models, spec.model, journal, window)
-            hands = _Hands(control, spec, journal, calls, tools, snippets)
+            effects = _LoopEffects(control, spec, journal, calls, tools, snippets)
             agent = CodeLoop if is_code else ToolLoop
             name = f"run-{spec.context.run_id}"
-            await self._threads.run(control, lambda: agent(hands, messages, spec.max_steps).work(), name)
+            await self._threads.run(control, lambda: agent(effects, messages, spec.max_steps).work(), name)
 
 
-class _Hands:
-    """Implements `Hands`: everything is done on the loop, and waited for in the thread."""
+class _LoopEffects:
+    """Implements `AgentEffects`: executes on the event loop, and waits in the thread."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class _Hands:
         self._snippets = snippets
 
     def generate(self, step: int, messages: Sequence[ChatMessage], *, last: bool = False) -> Generation:
-        """See `Hands`."""
+        """See `AgentEffects`."""
         writes_code = self._snippets is not None and not last
         tools = tuple(tool.spec for tool in self._spec.tools) if self._snippets is None else ()
         request = ChatRequest(
@@ -117,17 +117,17 @@ class _Hands:
         return self._control.call(self._models.generate(step, request, reader))
 
     def call_tools(self, step: int, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
-        """See `Hands`."""
+        """See `AgentEffects`."""
         return self._control.call(self._tools.all(step, calls))
 
     def run_code(self, step: int, code: str) -> SnippetResult:
-        """See `Hands`."""
+        """See `AgentEffects`."""
         if self._snippets is None:
             raise RuntimeError("only code agents run code")
         return self._control.call(self._snippets.run(step, code))
 
     def finish_step(self, step: int, duration_ms: int, error: str | None) -> None:
-        """See `Hands`."""
+        """See `AgentEffects`."""
 
         async def finish() -> JsonObject:
             path = self._journal.path

@@ -1,6 +1,6 @@
-"""What an agent has done, as it is kept: a result for each effect, under a key that the same run always finds again.
+"""The journal of an agent: the result of each effect, under a key that is the same in every attempt of the run.
 
-Keys, for step number `n` of the agent at `path`, from 1:
+Keys, for step `n` (from 1) of the agent at `path`:
 
 - `path/n/model`: a finished model call
 - `path/n/tool/i`: a finished tool call, `i` from 0 in the order of the message or of the code
@@ -23,15 +23,16 @@ from nexent_gql.ports.llm import ToolCall, Usage
 from nexent_gql.streams.text import clean
 
 MAIN = "main"
-_SPEAKS = re.compile(rf"{MAIN}/(\d+)/(model|python)")
+_ANSWER_KEY = re.compile(rf"{MAIN}/(\d+)/(model|python)")
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A finished answer of the model; `shown` is what of it became answer text, separators included.
+    """A finished answer of the model.
 
-    `budget_tokens` is what the messages had to be cut to before the model took them; None: they were not cut.
-    `opaque` are items that the provider wants back with the message.
+    `shown` is the part that became answer text, separators included. `budget_tokens` is the size to which the messages
+    were cut before the model accepted them; None: not cut. `opaque` are items that the provider wants back with the
+    message.
     """
 
     text: str
@@ -43,7 +44,7 @@ class Generation:
     opaque: tuple[OpaquePart, ...] = ()
 
     def to_json(self) -> JsonObject:
-        """Return it as it is stored; `shown` is left out where it is the text."""
+        """Encode it for the journal; `shown` is omitted if it equals `text`."""
         stored: JsonObject = {"text": self.text, "reason": self.reason}
         if self.calls:
             stored["calls"] = [_encode_call(call) for call in self.calls]
@@ -59,7 +60,7 @@ class Generation:
 
     @classmethod
     def of(cls, stored: JsonObject) -> "Generation":
-        """Read back what `to_json` wrote."""
+        """Decode what `to_json` encoded."""
         calls = cast("list[JsonObject]", stored.get("calls", []))
         usage = cast("dict[str, int] | None", stored.get("usage"))
         text = cast("str", stored["text"])
@@ -89,37 +90,37 @@ def _decode_opaque(stored: JsonObject) -> tuple[OpaquePart, ...]:
     return tuple([part for part in decode_parts(stored.get("opaque")) if isinstance(part, OpaquePart)])
 
 
-def kept_text(journal: Mapping[str, JsonObject]) -> str:
-    """Return the answer text that the finished effects of the main agent made, in the order in which it was said."""
-    spoken: list[tuple[int, str, str]] = []
+def recorded_text(journal: Mapping[str, JsonObject]) -> str:
+    """Return the answer text that the finished effects of the main agent wrote, in order."""
+    written: list[tuple[int, str, str]] = []
     for key, stored in journal.items():
-        if match := _SPEAKS.fullmatch(key):
+        if match := _ANSWER_KEY.fullmatch(key):
             shown = stored.get("shown", stored.get("text", ""))
-            spoken.append((int(match[1]), match[2], cast("str", shown)))
-    return "".join(shown for _, _, shown in sorted(spoken))
+            written.append((int(match[1]), match[2], cast("str", shown)))
+    return "".join(shown for _, _, shown in sorted(written))
 
 
 class Journal:
-    """The journal of one agent of a run, and what is known from it so far. On the event loop only.
+    """The journal of one agent of a run, and totals derived from it. On the event loop only.
 
     Attributes:
         path: The agent, as in events.
         usage: Tokens of all model calls so far.
-        has_spoken: Whether there is answer text already.
+        has_answer_text: Whether there is answer text already.
     """
 
     def __init__(self, port: RunPort, path: str = MAIN) -> None:
         self.port = port
         self.path = path
         self.usage = Usage()
-        self.has_spoken = False
+        self.has_answer_text = False
 
     def key(self, step: int, *what: str) -> str:
         """Return the key of an effect."""
         return "/".join((self.path, str(step), *what))
 
     async def once(self, key: str, effect: Callable[[], Awaitable[JsonObject]]) -> JsonObject:
-        """Return the result of an effect, doing it if no attempt has; text that can't be stored is replaced."""
+        """Return the result of an effect, executing it if no attempt has; text that can't be stored is replaced."""
 
         async def storable() -> JsonObject:
             return cast("JsonObject", clean(await effect()))

@@ -1,4 +1,4 @@
-"""Model calls: streamed to the run's log, put together, and done once."""
+"""Model calls: streamed to the run's log, assembled, and executed once."""
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -8,11 +8,11 @@ from typing import Protocol
 import structlog
 
 from nexent_gql.adapters.engine_smolagents.answer_argument import AnswerArgument
+from nexent_gql.adapters.engine_smolagents.answer_writer import AnswerWriter
 from nexent_gql.adapters.engine_smolagents.code_text import CodeText
 from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal
-from nexent_gql.adapters.engine_smolagents.speech import Speech
+from nexent_gql.adapters.engine_smolagents.textual_calls import TextualCalls, code_of_call
 from nexent_gql.adapters.engine_smolagents.window import ContextWindow
-from nexent_gql.adapters.engine_smolagents.written_calls import WrittenCalls, code_of_call
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.content import OpaquePart
 from nexent_gql.ports.engine import AnswerCutError
@@ -37,8 +37,8 @@ FINAL_ANSWER = "final_answer"
 _log = structlog.get_logger()
 
 
-class Reader(Protocol):
-    """Takes one answer of the model as it arrives."""
+class AnswerReader(Protocol):
+    """Reads one answer of the model as it arrives."""
 
     def text(self, text: str) -> None:
         """More text."""
@@ -48,16 +48,16 @@ class Reader(Protocol):
         """More of a tool call."""
         ...
 
-    def forget_text(self) -> None:
-        """Take all text so far as reasoning."""
+    def treat_text_as_reasoning(self) -> None:
+        """Treat all text so far as reasoning."""
         ...
 
     def finish(self) -> tuple[str, tuple[ToolCall, ...]]:
-        """Emit what is left; return the text as it goes into the history, and the calls."""
+        """Emit the rest; return the text for the history, and the calls."""
         ...
 
 
-ReaderFactory = Callable[[Journal, int, Speech], Reader]
+AnswerReaderFactory = Callable[[Journal, int, AnswerWriter], AnswerReader]
 
 
 @dataclass(slots=True)
@@ -72,21 +72,21 @@ class _Call:
 
 
 class ToolReader:
-    """Text is the answer, and so is what a call of `final_answer` carries; calls written as text are calls."""
+    """Text is the answer, and so is the argument of `final_answer`; calls written as text are calls."""
 
-    def __init__(self, _journal: Journal, _step: int, speech: Speech) -> None:
-        self._speech = speech
+    def __init__(self, _journal: Journal, _step: int, writer: AnswerWriter) -> None:
+        self._answer_writer = writer
         self._texts: list[str] = []
         self._calls: dict[int, _Call] = {}
         self._answers: dict[int, AnswerArgument] = {}
-        self._written = WrittenCalls()
+        self._written = TextualCalls()
 
     def text(self, text: str) -> None:
-        """See `Reader`."""
-        self._say(self._written.feed(text))
+        """See `AnswerReader`."""
+        self._write_text(self._written.feed(text))
 
     def call(self, chunk: ToolCallChunk) -> None:
-        """See `Reader`."""
+        """See `AnswerReader`."""
         call = self._calls.setdefault(chunk.index, _Call())
         call.id += chunk.id
         call.name += chunk.name
@@ -94,70 +94,70 @@ class ToolReader:
         if call.name == FINAL_ANSWER:
             self._answer(chunk.index, chunk.arguments)
 
-    def forget_text(self) -> None:
-        """See `Reader`; what was said cannot be taken back, but it does not go into the history."""
+    def treat_text_as_reasoning(self) -> None:
+        """See `AnswerReader`; emitted text stays in the answer, but does not go into the history."""
         self._texts.clear()
-        self._speech.begin_paragraph()
+        self._answer_writer.begin_paragraph()
 
     def finish(self) -> tuple[str, tuple[ToolCall, ...]]:
-        """See `Reader`."""
-        self._say(self._written.finish())
+        """See `AnswerReader`."""
+        self._write_text(self._written.finish())
         for answer in self._answers.values():
-            self._speech.say(answer.finish())
+            self._answer_writer.write(answer.finish())
         calls = [call.whole() for _, call in sorted(self._calls.items())]
         return "".join(self._texts), (*calls, *self._written.calls)
 
-    def _say(self, text: str) -> None:
+    def _write_text(self, text: str) -> None:
         if text:
             self._texts.append(text)
-            self._speech.say(text)
+            self._answer_writer.write(text)
 
     def _answer(self, index: int, fragment: str) -> None:
         if index not in self._answers:
             self._answers[index] = AnswerArgument()
-            self._speech.begin_paragraph()
-        self._speech.say(self._answers[index].feed(fragment))
+            self._answer_writer.begin_paragraph()
+        self._answer_writer.write(self._answers[index].feed(fragment))
 
 
 class CodeReader:
-    """Text ahead of code is thought; a message without code is the answer, and is said once that is certain.
+    """Text before code is reasoning; a message without code is the answer, and is emitted once that is certain.
 
-    A native call is taken as the code that it means: its argument for a call of Python, a call in Python for a tool.
+    A native call is treated as the code that it means: its argument for a call of Python, a call in Python for a tool.
     """
 
-    def __init__(self, journal: Journal, step: int, speech: Speech) -> None:
+    def __init__(self, journal: Journal, step: int, writer: AnswerWriter) -> None:
         self._journal = journal
         self._step = step
-        self._speech = speech
-        self._split = CodeText(self._think, self._write)
+        self._answer_writer = writer
+        self._split = CodeText(self._emit_reasoning, self._write)
         self._calls: dict[int, _Call] = {}
 
     def text(self, text: str) -> None:
-        """See `Reader`."""
+        """See `AnswerReader`."""
         self._split.feed(text)
 
     def call(self, chunk: ToolCallChunk) -> None:
-        """See `Reader`."""
+        """See `AnswerReader`."""
         call = self._calls.setdefault(chunk.index, _Call())
         call.name += chunk.name
         call.arguments.append(chunk.arguments)
 
-    def forget_text(self) -> None:
-        """See `Reader`."""
+    def treat_text_as_reasoning(self) -> None:
+        """See `AnswerReader`."""
         self._split.forget()
 
     def finish(self) -> tuple[str, tuple[ToolCall, ...]]:
-        """See `Reader`."""
+        """See `AnswerReader`."""
         self._split.finish()
         if self._split.code is None and self._calls:
             code = "\n".join(code_of_call(call.whole()) for _, call in sorted(self._calls.items()))
             self._write(code)
             self._split.code = code
         elif self._split.code is None:
-            self._speech.say(self._split.thought)
+            self._answer_writer.write(self._split.thought)
         return self._split.normal, ()
 
-    def _think(self, text: str) -> None:
+    def _emit_reasoning(self, text: str) -> None:
         self._journal.port.emit(ReasoningDelta(text=text, step=self._step, agent_path=self._journal.path))
 
     def _write(self, text: str) -> None:
@@ -176,11 +176,11 @@ class ModelCalls:
         self._journal = journal
         self._used_ids: set[str] = set()
 
-    async def generate(self, step: int, request: ChatRequest, reader: ReaderFactory) -> Generation:
+    async def generate(self, step: int, request: ChatRequest, reader: AnswerReaderFactory) -> Generation:
         """Return the model's answer, with call ids that are unique within the run.
 
         Raises:
-            ModelError: No whole answer.
+            ModelError: The answer is incomplete.
             AnswerCutError: The model's output limit cut it.
         """
         journal = self._journal
@@ -189,26 +189,28 @@ class ModelCalls:
         self._window.budget_tokens = generation.budget_tokens or self._window.budget_tokens
         if generation.usage is not None:
             journal.usage += generation.usage
-        journal.has_spoken = journal.has_spoken or bool(generation.shown)
+        journal.has_answer_text = journal.has_answer_text or bool(generation.shown)
         _check_whole(generation)
         return replace(generation, calls=tuple(self._named(step, *call) for call in enumerate(generation.calls)))
 
-    async def _fitted(self, step: int, request: ChatRequest, reader_of: ReaderFactory) -> JsonObject:
-        """Send what fits the model's context, which is found out by trying; the result tells later steps."""
+    async def _fitted(self, step: int, request: ChatRequest, reader_of: AnswerReaderFactory) -> JsonObject:
+        """Send as many messages as the model's context takes, found by trying; the result informs later steps."""
         while True:
-            speech = Speech(self._journal, step)
+            writer = AnswerWriter(self._journal, step)
             fitting = replace(request, messages=self._window.fit(request.messages))
             try:
-                generation = await self._stream(step, fitting, reader_of, speech)
+                generation = await self._stream(step, fitting, reader_of, writer)
             except ModelContextTooLongError:
-                if speech.text or not self._window.halve(request.messages):
+                if writer.text or not self._window.halve(request.messages):
                     raise
                 _log.info("model.context_shortened", step=step, budget_tokens=self._window.budget_tokens)
             else:
                 return replace(generation, budget_tokens=self._window.budget_tokens).to_json()
 
-    async def _stream(self, step: int, request: ChatRequest, reader_of: ReaderFactory, speech: Speech) -> Generation:
-        reader = reader_of(self._journal, step, speech)
+    async def _stream(
+        self, step: int, request: ChatRequest, reader_of: AnswerReaderFactory, writer: AnswerWriter
+    ) -> Generation:
+        reader = reader_of(self._journal, step, writer)
         finished: Finished | None = None
         opaque: list[OpaqueChunk] = []
         async with aclosing(self._models.stream(self._endpoint, request)) as chunks:
@@ -219,9 +221,9 @@ class ModelCalls:
                     case ToolCallChunk():
                         reader.call(chunk)
                     case ReasoningChunk():
-                        self._think(step, chunk.text)
+                        self._emit_reasoning(step, chunk.text)
                     case TextWasReasoning():
-                        reader.forget_text()
+                        reader.treat_text_as_reasoning()
                     case OpaqueChunk():
                         opaque.append(chunk)
                     case Finished():
@@ -231,9 +233,9 @@ class ModelCalls:
         text, calls = reader.finish()
         self._count(step, finished)
         calls = tuple([replace(call, opaque=_parts(opaque, index)) for index, call in enumerate(calls)])
-        return Generation(text, calls, finished.reason, finished.usage, speech.text, opaque=_parts(opaque, None))
+        return Generation(text, calls, finished.reason, finished.usage, writer.text, opaque=_parts(opaque, None))
 
-    def _think(self, step: int, text: str) -> None:
+    def _emit_reasoning(self, step: int, text: str) -> None:
         self._journal.port.emit(ReasoningDelta(text=text, step=step, agent_path=self._journal.path))
 
     def _count(self, step: int, finished: Finished) -> None:
@@ -242,7 +244,7 @@ class ModelCalls:
             self._journal.port.emit(UsageUpdated(usage=usage, step=step, agent_path=self._journal.path))
 
     def _named(self, step: int, index: int, call: ToolCall) -> ToolCall:
-        """Give a call an id of its own where the provider gave none, or one that is taken."""
+        """Give a call a new id if the provider gave none, or one that is used."""
         id_ = call.id
         if not id_ or id_ in self._used_ids:
             id_ = f"call_{step}_{index}"

@@ -1,4 +1,4 @@
-"""Snippets of a code agent: each done once, in a session whose variables outlive workers and crashes."""
+"""Snippets of a code agent: each executed once, in a session whose variables survive workers and crashes."""
 
 import time
 from collections.abc import Mapping
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Self, cast
 
 from nexent_gql.adapters.engine_smolagents.answer_argument import as_text
+from nexent_gql.adapters.engine_smolagents.answer_writer import AnswerWriter
 from nexent_gql.adapters.engine_smolagents.functions import PythonFunction, WrongArgumentsError, functions_of
 from nexent_gql.adapters.engine_smolagents.journal import Journal
 from nexent_gql.adapters.engine_smolagents.model_calls import FINAL_ANSWER
-from nexent_gql.adapters.engine_smolagents.speech import Speech
-from nexent_gql.adapters.engine_smolagents.tool_calls import Asked, ToolCalls, read_result
+from nexent_gql.adapters.engine_smolagents.tool_calls import ToolCalls, ToolRequest, read_result
 from nexent_gql.kernel.fairness import Owner
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.ports.engine import CodeStateLostError, RunSpec
@@ -20,12 +20,12 @@ from nexent_gql.ports.sandbox import CodeResult, CodeSandbox, CodeSession, EndOf
 from nexent_gql.ports.tools import ToolResult
 
 PYTHON = "python"
-_KEPT = "Variables of this snippet are lost, those of earlier ones are kept."
+_LOST_VARIABLES = "Variables of this snippet are lost, those of earlier ones are kept."
 
 
 @dataclass(frozen=True, slots=True)
 class SnippetResult:
-    """What the model reads, and the answer when the code gave one."""
+    """The output for the model, and whether the code gave the answer."""
 
     output: str
     is_error: bool
@@ -33,16 +33,16 @@ class SnippetResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Past:
+class _PastSnippet:
     step: int
     code: str
 
 
 class Snippets:
-    """The code of one run; an async context manager, which opens a session at once and fails if there is none.
+    """The code of one run; an async context manager, which opens a session on entry.
 
     A new session, in this attempt or another one, gets its variables by running the past snippets again, with the
-    answers of tools from the journal. Snippets that broke a limit left no variables, and are left out.
+    results of tools from the journal. Snippets that broke a limit left no variables, and are skipped.
     """
 
     def __init__(self, sandbox: CodeSandbox, tools: ToolCalls, spec: RunSpec, journal: Journal) -> None:
@@ -51,7 +51,7 @@ class Snippets:
         self._spec = spec
         self._journal = journal
         self._functions = functions_of(spec.tools)
-        self._past: list[_Past] = []
+        self._past: list[_PastSnippet] = []
         self._restored = 0
         self._stack = AsyncExitStack()
         self._session: CodeSession | None = None
@@ -64,12 +64,12 @@ class Snippets:
         await self._stack.aclose()
 
     async def run(self, step: int, code: str) -> SnippetResult:
-        """Run the code of a step; events tell of it as of a tool named "python"."""
+        """Run the code of a step; events show it as a tool named "python"."""
         stored = await self._journal.once(self._journal.key(step, PYTHON), lambda: self._do(step, code))
         shown = cast("str", stored["shown"])
-        self._journal.has_spoken = self._journal.has_spoken or bool(shown)
+        self._journal.has_answer_text = self._journal.has_answer_text or bool(shown)
         if not stored["lost"]:
-            self._past.append(_Past(step, code))
+            self._past.append(_PastSnippet(step, code))
         return SnippetResult(
             cast("str", stored["output"]), is_error=bool(stored["is_error"]), is_final=bool(stored["is_final"])
         )
@@ -81,10 +81,10 @@ class Snippets:
         emit = self._journal.port.emit
         emit(ToolCallStarted(call_id=call_id, name=PYTHON, arguments={"code": code}, step=step, agent_path=path))
         began = time.monotonic()
-        live = _Calls(self._journal, self._tools, self._functions, step)
+        live = _HostFunctions(self._journal, self._tools, self._functions, step)
         result = await session.execute(code, live.functions())
         took_ms = round((time.monotonic() - began) * 1000)
-        is_final = bool(live.speech.text)
+        is_final = bool(live.answer.text)
         is_error = result.error is not None and not is_final
         output = _for_model(result, ended=live.ended and not is_final)
         emit(
@@ -107,7 +107,7 @@ class Snippets:
             "is_error": is_error,
             "is_final": is_final,
             "lost": result.stopped,
-            "shown": live.speech.text,
+            "shown": live.answer.text,
         }
 
     async def _open(self) -> CodeSession:
@@ -124,27 +124,27 @@ class Snippets:
         await self._stack.aclose()
 
     async def _restore(self) -> CodeSession:
-        """Return a session that has all variables."""
+        """Return a session with all variables."""
         if self._session is not None and not await self._session.is_alive():
             await self._close()
         session = await self._open()
         for past in self._past[self._restored :]:
-            calls = _Calls(self._journal, None, self._functions, past.step)
+            calls = _HostFunctions(self._journal, None, self._functions, past.step)
             result = await session.execute(past.code, calls.functions())
             if result.stopped:
                 await self._close()
-                raise CodeStateLostError("The code of earlier steps does not run any more as it did; ask again.")
+                raise CodeStateLostError("The code of earlier steps no longer runs as it did; send the message again.")
             self._restored += 1
         return session
 
 
-class _Calls:
-    """The functions of one snippet; without `tools` everything comes from the journal, and nothing is said."""
+class _HostFunctions:
+    """The functions of one snippet; without `tools` all results come from the journal, and no text is emitted."""
 
     def __init__(
         self, journal: Journal, tools: ToolCalls | None, functions: Mapping[str, PythonFunction], step: int
     ) -> None:
-        self.speech = Speech(journal, step)
+        self.answer = AnswerWriter(journal, step)
         self.ended = False
         self._journal = journal
         self._tools = tools
@@ -153,7 +153,7 @@ class _Calls:
         self._count = 0
 
     def functions(self) -> dict[str, HostFunction]:
-        """Return what the code may call."""
+        """Return the functions that the code may call."""
         return {name: self._call(function) for name, function in self._functions.items()} | {FINAL_ANSWER: self._end}
 
     def _call(self, function: PythonFunction) -> HostFunction:
@@ -173,7 +173,9 @@ class _Calls:
     async def _result(self, index: int, name: str, arguments: JsonObject) -> ToolResult:
         key = self._journal.key(self._step, "tool", str(index))
         if self._tools is not None:
-            return await self._tools.single(self._step, Asked(key, f"{PYTHON}_{self._step}_{index}", name, arguments))
+            return await self._tools.single(
+                self._step, ToolRequest(key, f"{PYTHON}_{self._step}_{index}", name, arguments)
+            )
         stored = await self._journal.once(key, _refuse)
         return read_result(stored)
 
@@ -181,23 +183,23 @@ class _Calls:
         self.ended = True
         value = next(iter([*positional, *named.values()]), None)
         if self._tools is not None and value is not None:
-            self.speech.say(as_text(value))
+            self.answer.write(as_text(value))
         raise EndOfCode
 
 
 async def _refuse() -> JsonObject:
-    raise CodeStateLostError("The code of earlier steps calls other tools than before; ask again.")
+    raise CodeStateLostError("The code of earlier steps calls other tools than before; send the message again.")
 
 
 def _for_model(result: CodeResult, *, ended: bool) -> str:
-    """Say what came of a snippet, as the model is to read it."""
+    """Return the outcome of a snippet as text for the model."""
     parts = [result.printed.rstrip("\n")]
     if result.value is not None:
         parts.append(f"Result:\n{result.value}")
     if result.error is not None:
         parts.append(result.error)
     if result.stopped:
-        parts.append(_KEPT)
+        parts.append(_LOST_VARIABLES)
     if ended:
         parts.append("final_answer was called without an answer.")
     return "\n".join(filter(None, parts)) or "(no output)"

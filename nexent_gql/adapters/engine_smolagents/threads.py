@@ -1,4 +1,4 @@
-"""A thread that does its waiting on the event loop, and can be stopped there."""
+"""Threads of runs, which execute coroutines on the event loop and can be stopped from there."""
 
 import asyncio
 import contextvars
@@ -14,11 +14,11 @@ _log = structlog.get_logger()
 
 
 class RunStopped(BaseException):
-    """Raised in the thread of a run that is to end; no `except Exception` on the way keeps it."""
+    """Raised in the thread of a stopped run; `except Exception` does not catch it."""
 
 
 class RunControl:
-    """Lets one thread call the event loop, until it is stopped. Made on the loop."""
+    """Lets one thread run coroutines on the event loop, until it is stopped; create it on the loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -26,10 +26,10 @@ class RunControl:
         self._stopped = False
 
     def call(self, work: Coroutine[object, object, T]) -> T:
-        """Do `work` on the loop and wait for it; in the thread only.
+        """Run `work` on the loop and wait for it; in the thread only.
 
         Raises:
-            RunStopped: The run is stopped, before or while the work is done.
+            RunStopped: The run was stopped before or during the work.
         """
         outcome: Future[T] = Future()
         try:
@@ -40,7 +40,7 @@ class RunControl:
         return outcome.result()
 
     def stop(self) -> None:
-        """Cancel what is being done for the thread, and everything that it asks for from now on; on the loop only."""
+        """Cancel the thread's current and later work; on the loop only."""
         self._stopped = True
         for task in self._tasks:
             task.cancel()
@@ -65,24 +65,24 @@ class RunControl:
 
 
 class RunThreads:
-    """At most `size` threads at once; they never keep the process from ending.
+    """At most `size` threads at once; they are daemons, so the process can exit.
 
     Attributes:
-        stuck: Threads that still run although their runs were stopped more than `grace_s` ago. Each keeps its place.
+        stuck: Threads that still run although their runs were stopped more than `grace_s` ago. Each keeps its slot.
     """
 
     def __init__(self, size: int, grace_s: float) -> None:
         self.stuck = 0
-        self._places = asyncio.Semaphore(size)
+        self._slots = asyncio.Semaphore(size)
         self._grace_s = grace_s
 
     async def run(self, control: RunControl, work: Callable[[], None], name: str) -> None:
-        """Do `work` in a thread of its own; cancelling stops `control`, and waits for the thread at most `grace_s`.
+        """Run `work` in a new thread; cancelling stops `control`, and waits at most `grace_s` for the thread.
 
         Raises:
             BaseException: What `work` raised; CancelledError for a run that stopped itself.
         """
-        await self._places.acquire()
+        await self._slots.acquire()
         ended = self._begin(work, name)
         try:
             outcome = await asyncio.shield(ended)
@@ -100,7 +100,7 @@ class RunThreads:
         ended: asyncio.Future[BaseException | None] = loop.create_future()
 
         def settle(outcome: BaseException | None) -> None:
-            self._places.release()
+            self._slots.release()
             if not ended.done():
                 ended.set_result(outcome)
 
@@ -121,9 +121,9 @@ class RunThreads:
         if not task.done():
             self.stuck += 1
             _log.error("agent.thread_stuck", thread=name, grace_s=self._grace_s, stuck=self.stuck)
-            task.add_done_callback(lambda _: self._came_back())
+            task.add_done_callback(lambda _: self._unstick())
 
-    def _came_back(self) -> None:
+    def _unstick(self) -> None:
         self.stuck -= 1
 
 

@@ -1,4 +1,4 @@
-"""Tool calls: each done once, those of one message at the same time, results in the order of the message."""
+"""Tool calls: each executed once, those of one message concurrently, results in the order of the message."""
 
 import asyncio
 import time
@@ -18,13 +18,13 @@ from nexent_gql.ports.tools import ToolCallContext, ToolCaller, ToolErrorCode, T
 
 T = TypeVar("T")
 MAX_PARALLEL_CALLS = 8
-"""Calls of one agent that are under way at the same time; further ones wait."""
+"""Concurrent calls of one agent; further ones wait."""
 _SHOWN_CHARS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A call to do; `arguments` None when what the model wrote is no JSON object, as `written`."""
+class ToolRequest:
+    """A tool call to execute; `arguments` is None if the model wrote no JSON object, which is in `written`."""
 
     key: str
     call_id: str
@@ -44,33 +44,33 @@ class ToolCalls:
         self._slots = asyncio.Semaphore(MAX_PARALLEL_CALLS)
 
     async def all(self, step: int, calls: Sequence[ToolCall]) -> list[ToolResult]:
-        """Do the calls of one message at the same time; a call of `final_answer` has nothing to do."""
-        asked = [_asked(self._journal.key(step, "tool", str(index)), call) for index, call in enumerate(calls)]
-        for each in asked:
-            if each.name != FINAL_ANSWER and not self._journal.port.is_done(each.key):
-                self._announce(step, each)
-        return await _together([self._one(step, each) for each in asked])
+        """Execute the calls of one message concurrently; `final_answer` needs no execution."""
+        requests = [_to_request(self._journal.key(step, "tool", str(index)), call) for index, call in enumerate(calls)]
+        for request in requests:
+            if request.name != FINAL_ANSWER and not self._journal.port.is_done(request.key):
+                self._emit_started(step, request)
+        return await _gather_all([self._once(step, request) for request in requests])
 
-    async def single(self, step: int, asked: Asked) -> ToolResult:
-        """Do one call, which code makes."""
-        if not self._journal.port.is_done(asked.key):
-            self._announce(step, asked)
-        return await self._one(step, asked)
+    async def single(self, step: int, request: ToolRequest) -> ToolResult:
+        """Execute one call, which code makes."""
+        if not self._journal.port.is_done(request.key):
+            self._emit_started(step, request)
+        return await self._once(step, request)
 
-    async def _one(self, step: int, asked: Asked) -> ToolResult:
-        if asked.name == FINAL_ANSWER:
+    async def _once(self, step: int, request: ToolRequest) -> ToolResult:
+        if request.name == FINAL_ANSWER:
             return ToolResult("")
-        stored = await self._journal.once(asked.key, lambda: self._do(step, asked))
+        stored = await self._journal.once(request.key, lambda: self._execute(step, request))
         return read_result(stored)
 
-    async def _do(self, step: int, asked: Asked) -> JsonObject:
+    async def _execute(self, step: int, request: ToolRequest) -> JsonObject:
         async with self._slots:
             began = time.monotonic()
-            result = await self._call(asked)
+            result = await self._call(request)
         self._journal.port.emit(
             ToolOutput(
-                call_id=asked.call_id,
-                name=asked.name,
+                call_id=request.call_id,
+                name=request.name,
                 output=result.output,
                 is_error=result.is_error,
                 duration_ms=round((time.monotonic() - began) * 1000),
@@ -80,41 +80,41 @@ class ToolCalls:
         )
         if parts := [part for part in result.parts if isinstance(part, AttachedPart)]:
             self._journal.port.emit(
-                PartsAdded(call_id=asked.call_id, parts=encode_parts(parts), step=step, agent_path=self._journal.path)
+                PartsAdded(call_id=request.call_id, parts=encode_parts(parts), step=step, agent_path=self._journal.path)
             )
         return write_result(result)
 
-    async def _call(self, asked: Asked) -> ToolResult:
-        tool = self._offered.get(asked.name)
+    async def _call(self, request: ToolRequest) -> ToolResult:
+        tool = self._offered.get(request.name)
         if tool is None:
             names = ", ".join(self._offered) or "none"
-            message = f"There is no tool {asked.name[:_SHOWN_CHARS]!a}; there are: {names}."
+            message = f"There is no tool {request.name[:_SHOWN_CHARS]!a}; there are: {names}."
             return ToolResult(message, ToolErrorCode.UNKNOWN_TOOL)
-        if asked.arguments is None:
-            shown = asked.written[:_SHOWN_CHARS]
-            message = f"The arguments are not a JSON object; write them again. You wrote: {shown}"
+        if request.arguments is None:
+            excerpt = request.written[:_SHOWN_CHARS]
+            message = f"The arguments are not a JSON object; write them again. You wrote: {excerpt}"
             return ToolResult(message, ToolErrorCode.INVALID_ARGUMENTS)
-        return await self._tools.call(tool, asked.arguments, self._call_context(asked))
+        return await self._tools.call(tool, request.arguments, self._call_context(request))
 
-    def _call_context(self, asked: Asked) -> ToolCallContext:
+    def _call_context(self, request: ToolRequest) -> ToolCallContext:
         run = self._context
         return ToolCallContext(
             tenant_id=run.tenant_id,
             user_id=run.user_id,
             run_id=run.run_id,
             agent_id=run.agent_id,
-            call_id=asked.call_id,
-            idempotency_key=str(uuid5(run.run_id, asked.key)),
+            call_id=request.call_id,
+            idempotency_key=str(uuid5(run.run_id, request.key)),
             deadline=run.deadline,
             time_zone=run.time_zone,
         )
 
-    def _announce(self, step: int, asked: Asked) -> None:
-        arguments: JsonObject = {"written": asked.written} if asked.arguments is None else asked.arguments
+    def _emit_started(self, step: int, request: ToolRequest) -> None:
+        arguments: JsonObject = {"written": request.written} if request.arguments is None else request.arguments
         self._journal.port.emit(
             ToolCallStarted(
-                call_id=asked.call_id,
-                name=asked.name,
+                call_id=request.call_id,
+                name=request.name,
                 arguments=arguments,
                 step=step,
                 agent_path=self._journal.path,
@@ -129,22 +129,22 @@ def write_result(result: ToolResult) -> JsonObject:
 
 
 def read_result(stored: JsonObject) -> ToolResult:
-    """Read what `write_result` returned, also in a release that knew no codes."""
+    """Decode what `write_result` returned, also in a release without error codes."""
     output = cast("str", stored["output"])
     if not stored["is_error"]:
         return ToolResult(output)
     code = stored.get("error")
-    known = code in set(ToolErrorCode)
-    return ToolResult(output, ToolErrorCode(cast("str", code)) if known else ToolErrorCode.INTERNAL)
+    is_known = code in set(ToolErrorCode)
+    return ToolResult(output, ToolErrorCode(cast("str", code)) if is_known else ToolErrorCode.INTERNAL)
 
 
 def sendable(call: ToolCall) -> ToolCall:
-    """Return a call as it goes into the history: servers there are that fail on arguments which are no JSON object."""
+    """Return a call for the history: some servers fail on arguments that are no JSON object."""
     return replace(call, arguments="{}") if not call.arguments or _arguments(call) is None else call
 
 
-def _asked(key: str, call: ToolCall) -> Asked:
-    return Asked(key, call.id, call.name, _arguments(call), call.arguments)
+def _to_request(key: str, call: ToolCall) -> ToolRequest:
+    return ToolRequest(key, call.id, call.name, _arguments(call), call.arguments)
 
 
 def _arguments(call: ToolCall) -> JsonObject | None:
@@ -154,8 +154,8 @@ def _arguments(call: ToolCall) -> JsonObject | None:
         return None
 
 
-async def _together(work: Sequence[Coroutine[object, object, T]]) -> list[T]:
-    """Do all at once; whichever fails or is cancelled ends the others."""
+async def _gather_all(work: Sequence[Coroutine[object, object, T]]) -> list[T]:
+    """Run all concurrently; the first failure or a cancellation cancels the others."""
     tasks = [asyncio.create_task(each) for each in work]
     try:
         return await asyncio.gather(*tasks)

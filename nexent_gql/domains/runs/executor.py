@@ -108,7 +108,7 @@ class RunExecutor:
                 confirm=lambda: _still_held(lease),
             ) as sink:
                 execution.sink = sink
-                sink.emit(AttemptStarted(attempt=lease.fence, text=self._engine.kept_text(execution.journal)))
+                sink.emit(AttemptStarted(attempt=lease.fence, text=self._engine.recorded_text(execution.journal)))
                 ending = await self._carry_out(lease, begun.plan, execution)
                 await self._end(lease, run, sink, ending)
         except StaleAttemptError as error:

@@ -10,7 +10,7 @@ _PYTHON = {"python", "python_interpreter", "code", "code_interpreter", "execute"
 _SOURCES = ("code", "source", "script", "input", "query")
 
 
-class WrittenCalls:
+class TextualCalls:
     """Takes calls between `<tool_call>` marks out of a text that arrives in pieces.
 
     What stands between the marks and is no call stays text.
