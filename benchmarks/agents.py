@@ -21,7 +21,7 @@ _ANSWER_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Scenario:
     """A provider in this process, and agents that it plays."""
 
     house: House
@@ -76,7 +76,7 @@ def run_id(asked: StartedRun) -> str:
 
 
 @asynccontextmanager
-async def open_stage(house: House) -> AsyncGenerator[Stage]:
+async def open_stage(house: House) -> AsyncGenerator[Scenario]:
     """Start a provider in this process."""
     async with fake_provider() as provider:
-        yield Stage(house, provider)
+        yield Scenario(house, provider)

@@ -50,17 +50,17 @@ async def run(bench: Bench) -> Report:
     report = Report("parallel", f"{runs} runs of {tokens} tokens at {RATE:g}/s each, at once, in one worker process.")
     seen: list[tuple[Watched, Read, float]] = []
     async with (
-        open_stage(bench.house) as stage,
+        open_stage(bench.house) as scenario,
         serving(bench.house) as served,
         working(bench.house) as worker,
         bare_client() as client,
     ):
-        agent = await stage.agent([Text(tokens=tokens, tokens_per_s=RATE, stamp=True)])
+        agent = await scenario.agent([Text(tokens=tokens, tokens_per_s=RATE, stamp=True)])
         with unpinned():
             await _busy(agent, served, runs, worker)  # until pools have their connections
             for _ in range(rounds):
                 watched, busy = await _busy(agent, served, runs, worker)
-                read = await client.read(stage.provider.base_url, agent.model, runs)
+                read = await client.read(scenario.provider.base_url, agent.model, runs)
                 seen.append((watched, read, busy))
     for watched, _, _ in seen:
         _check(watched, runs, tokens)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import httpx2
 
-from benchmarks.agents import ScriptedAgent, Stage, open_stage, run_id
+from benchmarks.agents import Scenario, ScriptedAgent, open_stage, run_id
 from benchmarks.bench import Bench
 from benchmarks.house import serving, working
 from benchmarks.report import Report, quantile, short
@@ -58,23 +58,23 @@ async def run(bench: Bench) -> Report:
     found = {situation.name: Times() for situation in SITUATIONS}
     floor: list[float] = []
     async with (
-        open_stage(bench.house) as stage,
+        open_stage(bench.house) as scenario,
         serving(bench.house) as served,
         working(bench.house),
         Client(served.url, served.token) as client,
     ):
-        agents = [await stage.agent(each.script, tools=("wait",)) for each in SITUATIONS]
+        agents = [await scenario.agent(each.script, tools=("wait",)) for each in SITUATIONS]
         for _ in range(rounds):
             for situation, agent in zip(SITUATIONS, agents, strict=True):
-                await _stop(situation, agent, stage, client, found[situation.name])
-            floor.append(await _bare_close(stage, agents[0]))
+                await _stop(situation, agent, scenario, client, found[situation.name])
+            floor.append(await _bare_close(scenario, agents[0]))
     _tell(report, found, floor)
     return report
 
 
-async def _stop(situation: Situation, agent: ScriptedAgent, stage: Stage, client: Client, times: Times) -> None:
+async def _stop(situation: Situation, agent: ScriptedAgent, scenario: Scenario, client: Client, times: Times) -> None:
     first = await agent.ask()
-    record = await _begun(situation, agent, stage, client, first)
+    record = await _begun(situation, agent, scenario, client, first)
     asked = await _behind(agent, first) if situation.name == _QUEUED else first
     waiting = asyncio.create_task(_ended_at(client, asked))
     await asyncio.sleep(0.05)  # its subscription is not what is measured
@@ -91,16 +91,18 @@ async def _stop(situation: Situation, agent: ScriptedAgent, stage: Stage, client
         await client.whole(run_id(first))
 
 
-async def _begun(situation: Situation, agent: ScriptedAgent, stage: Stage, client: Client, asked: StartedRun) -> Record:
+async def _begun(
+    situation: Situation, agent: ScriptedAgent, scenario: Scenario, client: Client, asked: StartedRun
+) -> Record:
     """Wait until the run is where it should be; return the provider's record of its request."""
-    count = len(stage.provider.requests)
+    count = len(scenario.provider.requests)
     if situation.until is None:
-        return await stage.provider.wait_for(count + 1)
+        return await scenario.provider.wait_for(count + 1)
     async with aclosing(client.events(run_id(asked))) as stream, asyncio.timeout(_WAIT_S):
         async for event in stream:
             if event["__typename"] == situation.until:
                 break
-    return [record for record in stage.provider.requests if record.script == agent.model][-1]
+    return [record for record in scenario.provider.requests if record.script == agent.model][-1]
 
 
 async def _behind(agent: ScriptedAgent, first: StartedRun) -> StartedRun:
@@ -123,13 +125,13 @@ async def _closed_at(record: Record) -> float:
     return record.client_closed_at
 
 
-async def _bare_close(stage: Stage, agent: ScriptedAgent) -> float:
+async def _bare_close(scenario: Scenario, agent: ScriptedAgent) -> float:
     """Return the milliseconds that closing a stream takes by itself."""
     body = {"model": agent.model, "stream": True, "messages": [{"role": "user", "content": "Go."}]}
     async with httpx2.AsyncClient(trust_env=False) as client:
-        async with client.stream("POST", f"{stage.provider.base_url}/chat/completions", json=body) as response:
+        async with client.stream("POST", f"{scenario.provider.base_url}/chat/completions", json=body) as response:
             await anext(response.aiter_bytes())
-            record, began_at = stage.provider.requests[-1], time.time()
+            record, began_at = scenario.provider.requests[-1], time.time()
         return (await _closed_at(record) - began_at) * 1e3
 
 

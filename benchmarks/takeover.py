@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from benchmarks.agents import ScriptedAgent, Stage, open_stage
+from benchmarks.agents import Scenario, ScriptedAgent, open_stage
 from benchmarks.bench import Bench
 from benchmarks.house import House, open_house
 from benchmarks.machine import Measured, cores, running
@@ -72,13 +72,13 @@ async def run(bench: Bench) -> Report:
     rounds = 1 if bench.short else 20
     killed: dict[str, list[float]] = {}
     wiped: list[float] = []
-    async with open_house() as house, open_stage(house) as stage:  # its own: others' workers would take the runs
+    async with open_house() as house, open_stage(house) as scenario:  # its own: others' workers would take the runs
         for name in (_SHORT,) if bench.short else _LEASES:
             async with _open_crew(house, _LEASES[name]) as crew:
-                killed[name] = [await _kill(crew, stage, number) for number in range(rounds)]
+                killed[name] = [await _kill(crew, scenario, number) for number in range(rounds)]
                 if name == _SHORT and not bench.short:
                     continue
-                wiped = [await _wipe(crew, stage) for _ in range(min(rounds, 10))]
+                wiped = [await _wipe(crew, scenario) for _ in range(min(rounds, 10))]
     _tell(report, killed, wiped)
     return report
 
@@ -89,10 +89,10 @@ async def _open_crew(house: House, settings: Mapping[str, str]) -> AsyncGenerato
         yield Crew(house, {**house.environment, **settings}, stack, {})
 
 
-async def _kill(crew: Crew, stage: Stage, number: int) -> float:
+async def _kill(crew: Crew, scenario: Scenario, number: int) -> float:
     """Return the seconds from the kill until the provider is asked again."""
     await crew.hire()
-    agent = await stage.agent([_SPEAKING])
+    agent = await scenario.agent([_SPEAKING])
     asked = await agent.ask()
     async with asyncio.timeout(_WAIT_S), aclosing(agent.events(asked)) as events:
         async for entry in events:
@@ -102,17 +102,17 @@ async def _kill(crew: Crew, stage: Stage, number: int) -> float:
         async with crew.house.runtime.db.system() as session:
             owner = (await session.execute(_OWNER, {"id": asked.run.job_id})).scalar_one()
         killed_at = crew.kill(int(owner))
-        again_at = (await _requests(stage, agent, 2))[1]
+        again_at = (await _requests(scenario, agent, 2))[1]
         await crew.house.services.runs.stop(crew.house.actor, asked.run.id)
         async for _ in events:
             pass
     return again_at - killed_at
 
 
-async def _wipe(crew: Crew, stage: Stage) -> float:
+async def _wipe(crew: Crew, scenario: Scenario) -> float:
     """Return the seconds from the wipe until the provider is asked for all runs that waited."""
     await crew.hire()
-    agent = await stage.agent([_SPEAKING])
+    agent = await scenario.agent([_SPEAKING])
     crew.signal(signal.SIGSTOP)
     asked = [await agent.ask() for _ in range(QUEUED)]
     runtime = crew.house.runtime
@@ -121,7 +121,7 @@ async def _wipe(crew: Crew, stage: Stage) -> float:
     await redis_command(crew.house.environment["NEXENT_REDIS_URL"], "FLUSHALL")
     wiped_at = time.time()
     crew.signal(signal.SIGCONT)
-    last_at = (await _requests(stage, agent, QUEUED))[QUEUED - 1]
+    last_at = (await _requests(scenario, agent, QUEUED))[QUEUED - 1]
     for each in asked:
         await crew.house.services.runs.stop(crew.house.actor, each.run.id)
     for each in asked:
@@ -130,11 +130,11 @@ async def _wipe(crew: Crew, stage: Stage) -> float:
     return last_at - wiped_at
 
 
-async def _requests(stage: Stage, agent: ScriptedAgent, count: int) -> Sequence[float]:
+async def _requests(scenario: Scenario, agent: ScriptedAgent, count: int) -> Sequence[float]:
     """Wait until the provider was asked so often by an agent; returns when, in Unix time."""
     async with asyncio.timeout(_WAIT_S):
         while True:
-            found = [each.opened_at for each in stage.provider.requests if each.script == agent.model]
+            found = [each.opened_at for each in scenario.provider.requests if each.script == agent.model]
             if len(found) >= count:
                 return found
             await asyncio.sleep(0.005)

@@ -38,14 +38,14 @@ async def run(bench: Bench) -> Report:
     report = Report("tokens", "CPU of a worker process for each token of an answer: provider to Redis, all included.")
     kinds = [Answers(tokens, _RATE) for tokens in LENGTHS] + [Answers(1_200, 100)]
     kinds, rounds = ([Answers(20, _RATE)], 1) if bench.short else (kinds, 3)
-    async with open_stage(bench.house) as stage, working(bench.house) as worker, bare_client() as client:
-        agents = [await stage.agent([Text(tokens=kind.tokens, tokens_per_s=kind.rate)]) for kind in kinds]
+    async with open_stage(bench.house) as scenario, working(bench.house) as worker, bare_client() as client:
+        agents = [await scenario.agent([Text(tokens=kind.tokens, tokens_per_s=kind.rate)]) for kind in kinds]
         await agents[0].answer()
         idle = await _idle(worker, 0.1 if bench.short else 4)
         for _ in range(rounds):
             for kind, agent in zip(kinds, agents, strict=True):
                 await _measure(kind, agent, worker, idle)
-                read = await client.read(stage.provider.base_url, agent.model)
+                read = await client.read(scenario.provider.base_url, agent.model)
                 kind.client.append(read.cpu_s / kind.tokens * 1e6)
     _tell(report, kinds, idle)
     return report

@@ -1,4 +1,4 @@
-"""What each process of ours does when it starts: hold on to its supervisor, and tune the collector."""
+"""Start-up of every process: follow its supervisor, and tune the garbage collector."""
 
 import ctypes
 import gc
@@ -15,8 +15,8 @@ _GRACE_S = 15.0
 _PR_SET_DUMPABLE = 4
 
 
-def hold_on(arguments: Sequence[str]) -> None:
-    """Wait for the word of the supervisor and end with it, if `arguments` say that there is one.
+def follow_supervisor(arguments: Sequence[str]) -> None:
+    """Wait for the supervisor's environment and end with the supervisor, if `arguments` name one.
 
     Standard input is then a pipe whose other end only the supervisor holds. Its first line is a JSON object of what
     to add to the environment: processes are started, and import what they need, while the engines are on their way.

@@ -12,7 +12,7 @@ OPTION = "nexent_binding"
 
 
 def as_tenant(tenant_id: UUID) -> str:
-    """Return what binds a transaction to a tenant."""
+    """Return the statement that binds a transaction to a tenant."""
     return f"SET LOCAL app.tenant_id = '{tenant_id.hex}';"
 
 

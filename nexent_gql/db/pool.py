@@ -1,4 +1,4 @@
-"""The pool of connections, and how one is found dead before it is used."""
+"""The connection pool, which detects dead connections before they are used."""
 
 from time import monotonic
 from typing import cast

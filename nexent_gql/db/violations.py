@@ -1,4 +1,4 @@
-"""What Postgres refuses, told as errors of a domain."""
+"""Maps constraint violations to domain errors."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ STILL_REFERENCED = "23503"
 
 
 @contextmanager
-def translated(errors: Mapping[str, DomainError]) -> Generator[None]:
+def translate_violations(errors: Mapping[str, DomainError]) -> Generator[None]:
     """Raise the error that stands under the violated constraint's name or SQLSTATE; goes around the transaction."""
     try:
         yield

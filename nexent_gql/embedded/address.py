@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from nexent_gql.embedded.account import Account
 from nexent_gql.embedded.errors import EngineError
 from nexent_gql.embedded.layout import Layout
+from nexent_gql.embedded.system_account import SystemAccount
 
 LOOPBACK = "127.0.0.1"
 POSTGRES_SOCKET = ".s.PGSQL.5432"
@@ -42,7 +42,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def private_folder(layout: Layout, account: Account | None) -> Path:
+def private_folder(layout: Layout, account: SystemAccount | None) -> Path:
     """Return a folder for sockets and secret files, made if needed: `run/`, or one with a short path elsewhere.
 
     Sockets fit unless it is `run/` as the last resort, see `fits`.
@@ -63,7 +63,7 @@ def fits(folder: Path) -> bool:
     return len(os.fsencode(folder / POSTGRES_SOCKET)) <= _MAX_PATH_BYTES and quote(str(folder)) == str(folder)
 
 
-def _candidates(layout: Layout, account: Account | None) -> Iterator[Path]:
+def _candidates(layout: Layout, account: SystemAccount | None) -> Iterator[Path]:
     if account is None and fits(layout.run):
         yield layout.run
     key = hashlib.sha256(os.fsencode(layout.root.resolve())).hexdigest()[:12]
@@ -74,7 +74,7 @@ def _candidates(layout: Layout, account: Account | None) -> Iterator[Path]:
             yield folder
 
 
-def _claim(folder: Path, account: Account | None) -> bool:
+def _claim(folder: Path, account: SystemAccount | None) -> bool:
     """Make a folder that only the engines' user and its group can enter; False where that fails or somebody was first.
 
     The group is for those who connect: its members may come to the sockets, and list or write nothing.
@@ -86,7 +86,7 @@ def _claim(folder: Path, account: Account | None) -> bool:
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners or stat.S_IMODE(found.st_mode) & 0o067:
             return False
         if account is not None:
-            account.take(folder)
+            account.chown(folder)
             folder.chmod(_FOR_GROUP)
     except OSError:
         return False

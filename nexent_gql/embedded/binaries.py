@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from nexent_gql.embedded import keeper
+from nexent_gql.embedded import shim
 from nexent_gql.embedded.errors import OWN_SERVERS, EngineError, failure
 
 POSTGRES_MAJOR = 18
@@ -75,7 +75,7 @@ def run_program(
         done = subprocess.run(
             [program, *arguments],
             input=text,
-            env={**keeper.CLEAN_ENVIRONMENT, **(environment or {})},
+            env={**shim.CLEAN_ENVIRONMENT, **(environment or {})},
             capture_output=True,
             text=True,
             timeout=timeout_s,

@@ -1,4 +1,4 @@
-"""One engine as a child process: started through a keeper, watched, stopped, and never two at once."""
+"""One engine as a child process: started through a shim, watched, stopped, and never two at once."""
 
 import os
 import subprocess
@@ -8,16 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nexent_gql.embedded import keeper
-from nexent_gql.embedded.account import Account
-from nexent_gql.embedded.claim import Stops
+from nexent_gql.embedded import shim
 from nexent_gql.embedded.errors import EngineError, failure
 from nexent_gql.embedded.layout import Layout
+from nexent_gql.embedded.pid_lock import StopSequence
+from nexent_gql.embedded.system_account import SystemAccount
 
 _POLL_S = 0.004
 _TAIL_BYTES = 4_000
 _TAIL_LINES = 8
-_KEEPER_GRACE_S = 2.0
+_SHIM_GRACE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -36,39 +36,39 @@ class Command:
     program: Path
     arguments: tuple[str, ...]
     folder: Path
-    stops: Stops
+    stops: StopSequence
 
 
 class Child:
-    """A program that runs under a keeper. Methods are for one thread."""
+    """A program that runs under a shim. Methods are for one thread."""
 
-    def __init__(self, command: Command, layout: Layout, account: Account | None) -> None:
+    def __init__(self, command: Command, layout: Layout, account: SystemAccount | None) -> None:
         self._command = command
         self._layout = layout
         self._account = account
-        self._keeper: subprocess.Popen[bytes] | None = None
+        self._shim: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
     @property
     def running(self) -> bool:
         """Whether it was started and has not ended."""
-        return self._keeper is not None and self._keeper.poll() is None
+        return self._shim is not None and self._shim.poll() is None
 
-    def start(self, claim: int) -> None:
-        """Run it; its processes inherit `claim`, the locked descriptor of its pid file."""
+    def start(self, lock_fd: int) -> None:
+        """Run it; its processes inherit `lock_fd`, the locked descriptor of its pid file."""
         user, command = self._account, self._command
         steps = ",".join(f"{int(number)}:{wait_s}" for number, wait_s in command.stops)
         ids = ("-1", "-1") if user is None else (str(user.uid), str(user.gid))
-        keep = (sys.executable, "-I", "-S", "-B", keeper.__file__, *ids, command.folder, str(claim), steps)
+        keep = (sys.executable, "-I", "-S", "-B", shim.__file__, *ids, command.folder, str(lock_fd), steps)
         log = self._layout.open_log(command.name)
         try:
             self._log_start = os.fstat(log).st_size
-            self._keeper = subprocess.Popen(
+            self._shim = subprocess.Popen(
                 [*keep, command.program, *command.arguments],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                pass_fds=(claim,),
+                pass_fds=(lock_fd,),
                 start_new_session=True,  # a Ctrl-C in the terminal reaches the supervisor alone
             )
         finally:
@@ -96,24 +96,24 @@ class Child:
             EngineError: It failed or did not end in time; with the end of its log.
         """
         self.wait_until(lambda: not self.running, timeout_s)
-        if self._keeper is not None and self._keeper.returncode != 0:
+        if self._shim is not None and self._shim.returncode != 0:
             raise failure(self._command.program, self.log_tail(), self._command.folder)
 
-    def let_go(self) -> None:
-        """Begin to stop it, without waiting: close the keeper's lifeline."""
-        if self._keeper is not None and self._keeper.stdin is not None:
-            self._keeper.stdin.close()
+    def begin_stop(self) -> None:
+        """Begin to stop it, without waiting: close the shim's lifeline."""
+        if self._shim is not None and self._shim.stdin is not None:
+            self._shim.stdin.close()
 
     def stop(self) -> None:
         """Stop it and wait until it has ended; its way down ends with SIGKILL."""
-        self.let_go()
-        if self._keeper is not None:
+        self.begin_stop()
+        if self._shim is not None:
             try:
-                self._keeper.wait(sum(wait_s for _, wait_s in self._command.stops) + _KEEPER_GRACE_S)
+                self._shim.wait(sum(wait_s for _, wait_s in self._command.stops) + _SHIM_GRACE_S)
             except subprocess.TimeoutExpired:
-                self._keeper.kill()
-                self._keeper.wait()
-            self._keeper = None
+                self._shim.kill()
+                self._shim.wait()
+            self._shim = None
 
     def log_tail(self) -> str:
         """Return the last lines that this run has logged."""

@@ -7,13 +7,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from nexent_gql.embedded import keeper
-from nexent_gql.embedded.account import Account
+from nexent_gql.embedded import shim
 from nexent_gql.embedded.binaries import POSTGRES_MAJOR, Binaries
 from nexent_gql.embedded.child import Child, Command
-from nexent_gql.embedded.claim import claimed
 from nexent_gql.embedded.errors import EngineError, failure
 from nexent_gql.embedded.layout import Layout, write_private
+from nexent_gql.embedded.pid_lock import pid_lock
+from nexent_gql.embedded.system_account import SystemAccount
 
 _KILL = ((signal.SIGKILL, 5.0),)
 _INIT_TIMEOUT_S = 120.0
@@ -40,7 +40,7 @@ class Cluster:
 
     layout: Layout
     binaries: Binaries
-    account: Account | None
+    account: SystemAccount | None
     private: Path
 
     @property
@@ -57,7 +57,7 @@ class Cluster:
             return False
         return bool(lines) and lines[-1].strip() == "ready"
 
-    def seen(self, data: Path) -> str:
+    def visible_path(self, data: Path) -> str:
         """Name a data folder as a program sees it that was started inside it.
 
         On Linux another user than root need not be able to come there from above (a state folder in
@@ -78,8 +78,8 @@ class Cluster:
             EngineError: `initdb` failed.
         """
         new, password_file = self.layout.root / "postgres.new", self.private / "initdb.password"
-        arguments = (f"--pgdata={self.seen(new)}", f"--pwfile={password_file}", *_INIT_OPTIONS)
-        with claimed(self.layout.run / "initdb.pid", _KILL) as claim:
+        arguments = (f"--pgdata={self.visible_path(new)}", f"--pwfile={password_file}", *_INIT_OPTIONS)
+        with pid_lock(self.layout.run / "initdb.pid", _KILL) as lock_fd:
             if new.exists():
                 shutil.rmtree(new)
             self.layout.make_private(new, self.account)
@@ -88,7 +88,7 @@ class Cluster:
                 Command("initdb", self.binaries.program("initdb"), arguments, new, _KILL), self.layout, self.account
             )
             try:
-                initdb.start(claim)
+                initdb.start(lock_fd)
                 initdb.wait_success(_INIT_TIMEOUT_S)
             finally:
                 initdb.stop()
@@ -115,12 +115,12 @@ class Cluster:
         """Drop the pid file of a server that was killed: PostgreSQL would believe it as long as a zombie is left."""
         (self.layout.postgres / _POSTMASTER_PID).unlink(missing_ok=True)
 
-    def reset_password(self, password: str, claim: int) -> None:
+    def reset_password(self, password: str, lock_fd: int) -> None:
         """Give the superuser another password while no server runs (about 0.1 s).
 
         Args:
             password: URL-safe characters only.
-            claim: Inherited by the program, so that a killed start does not leave it unnoticed.
+            lock_fd: Inherited by the program, so that a killed start does not leave it unnoticed.
 
         Raises:
             EngineError: PostgreSQL did not accept it.
@@ -128,14 +128,14 @@ class Cluster:
         data, user = self.layout.postgres, self.account
         program = self.binaries.program("postgres")
         done = subprocess.run(
-            [program, "--single", "-D", self.seen(data), "-c", "exit_on_error=on", "postgres"],
+            [program, "--single", "-D", self.visible_path(data), "-c", "exit_on_error=on", "postgres"],
             input=f"ALTER ROLE postgres PASSWORD '{password}'\n",
             cwd=data,
-            env=keeper.CLEAN_ENVIRONMENT,
+            env=shim.CLEAN_ENVIRONMENT,
             user=None if user is None else user.uid,
             group=None if user is None else user.gid,
             extra_groups=None if user is None else (),
-            pass_fds=(claim,),
+            pass_fds=(lock_fd,),
             capture_output=True,
             text=True,
             check=False,

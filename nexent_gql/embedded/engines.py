@@ -7,14 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from nexent_gql.embedded.account import Account, engine_account
 from nexent_gql.embedded.address import Address, fits, free_port, private_folder
 from nexent_gql.embedded.binaries import Binaries, find_binaries
 from nexent_gql.embedded.errors import PortTakenError, clear_errors
 from nexent_gql.embedded.layout import Layout
 from nexent_gql.embedded.lock import StateLock
 from nexent_gql.embedded.postgres import Postgres
-from nexent_gql.embedded.reach import reachable_binaries
+from nexent_gql.embedded.program_access import accessible_binaries
+from nexent_gql.embedded.system_account import SystemAccount, engine_account
 from nexent_gql.embedded.valkey import Valkey
 
 _READY_TIMEOUT_S = 120.0  # a crash recovery may have a gigabyte of log to replay
@@ -126,14 +126,16 @@ class EngineSet:
     def _start(self, progress: Callable[[str], None]) -> Engines:
         self._layout.prepare()
         account = engine_account(self._layout.postgres)
-        binaries = reachable_binaries(self._binaries or find_binaries(), account)
+        binaries = accessible_binaries(self._binaries or find_binaries(), account)
         for _ in range(_PORT_ATTEMPTS - 1):
             with suppress(PortTakenError):  # between choosing a port and listening on it, others may be faster
                 return self._start_once(binaries, account, progress)
             self._stop_parts()
         return self._start_once(binaries, account, progress)
 
-    def _start_once(self, binaries: Binaries, account: Account | None, progress: Callable[[str], None]) -> Engines:
+    def _start_once(
+        self, binaries: Binaries, account: SystemAccount | None, progress: Callable[[str], None]
+    ) -> Engines:
         layout, secrets, folder = self._layout, self._layout.secrets(), private_folder(self._layout, account)
         valkey = Valkey(layout, binaries, account, self._address(folder), secrets.valkey, self._durable)
         postgres = Postgres(layout, binaries, account, self._address(folder), secrets, self._durable)
@@ -152,7 +154,7 @@ class EngineSet:
     def _stop_parts(self) -> None:
         parts = list(self._parts.values())
         for part in parts:
-            part.child.let_go()
+            part.child.begin_stop()
         for part in parts:
             part.child.stop()
         for part in parts:

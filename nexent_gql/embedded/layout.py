@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
-from nexent_gql.embedded.account import Account
 from nexent_gql.embedded.errors import EngineError
+from nexent_gql.embedded.system_account import SystemAccount
 
 _MAX_LOG_BYTES = 10_000_000
 _PRIVATE = 0o700
@@ -49,11 +49,11 @@ class Layout:
         for folder in (self.root, self.run, self.root / "log"):
             folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
 
-    def make_private(self, folder: Path, account: Account | None) -> None:
+    def make_private(self, folder: Path, account: SystemAccount | None) -> None:
         """Make an engine's own folder, if it is missing, and give it to the engines' user."""
         folder.mkdir(mode=_PRIVATE, exist_ok=True)
         if account is not None:
-            account.take(folder)
+            account.chown(folder)
 
     def open_log(self, name: str) -> int:
         """Open `log/NAME.log` for appending; one above 10 MB becomes `NAME.log.1` first.
@@ -87,7 +87,7 @@ class Layout:
             raise EngineError(f"{path} is damaged: restore it, or delete it to have new passwords made.") from error
 
 
-def write_private(path: Path, text: str, account: Account | None = None) -> None:
+def write_private(path: Path, text: str, account: SystemAccount | None = None) -> None:
     """Write a file that only its user can read, whole or not at all."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
@@ -98,5 +98,5 @@ def write_private(path: Path, text: str, account: Account | None = None) -> None
     finally:
         os.close(fd)
     if account is not None:
-        account.take(new)
+        account.chown(new)
     new.replace(path)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from nexent_gql.embedded.account import Account
 from nexent_gql.embedded.address import LOOPBACK, POSTGRES_SOCKET, Address
 from nexent_gql.embedded.binaries import Binaries, run_program
 from nexent_gql.embedded.child import Child, Command
-from nexent_gql.embedded.claim import claimed
 from nexent_gql.embedded.cluster import Cluster
 from nexent_gql.embedded.layout import Layout, Secrets, write_private
+from nexent_gql.embedded.pid_lock import pid_lock
+from nexent_gql.embedded.system_account import SystemAccount
 
 _STOPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 _SETUP_TIMEOUT_S = 60.0
@@ -45,7 +45,7 @@ class Postgres:
 
     layout: Layout
     binaries: Binaries
-    account: Account | None
+    account: SystemAccount | None
     address: Address
     secrets: Secrets
     durable: bool
@@ -66,7 +66,7 @@ class Postgres:
         )
         socket_mode = "unix_socket_permissions=" + ("0700" if self.account is None else "0770")
         settings = (*listen, socket_mode, *_SETTINGS, *(() if self.durable else _FOR_TESTS))
-        arguments = ("-D", self.cluster.seen(data), *(part for setting in settings for part in ("-c", setting)))
+        arguments = ("-D", self.cluster.visible_path(data), *(part for setting in settings for part in ("-c", setting)))
         command = Command("postgres", self.binaries.program("postgres"), arguments, data, _STOPS)
         return Child(command, self.layout, self.account)
 
@@ -84,16 +84,16 @@ class Postgres:
         Raises:
             EngineError: The data folder can't be made, or can't be used.
         """
-        with claimed(self.layout.run / "postgres.pid", _STOPS) as claim:
+        with pid_lock(self.layout.run / "postgres.pid", _STOPS) as lock_fd:
             is_new = not self.cluster.exists
             if is_new:
                 self.cluster.create(self.secrets.postgres_admin)
             self.cluster.check()
             self.cluster.forget_earlier_server()
             if not is_new and self._set_up_with() != self._passwords():
-                self.cluster.reset_password(self.secrets.postgres_admin, claim)
+                self.cluster.reset_password(self.secrets.postgres_admin, lock_fd)
             self.clean_up()
-            self.child.start(claim)
+            self.child.start(lock_fd)
 
     def wait_ready(self, timeout_s: float) -> None:
         """Return when the server takes connections (after crash recovery, if any) and `nexent` exists.

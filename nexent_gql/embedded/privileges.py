@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nexent_gql.embedded import unprivileged
-from nexent_gql.embedded.account import Account, engine_account
+from nexent_gql.embedded.system_account import SystemAccount, engine_account
 
 _NAME = "nexent-app"
 _FREE_IDS = range(61_840, 61_940)
@@ -25,7 +25,7 @@ _PACKAGES = ("nexent_gql", "workers")
 class Launcher:
     """Turns commands into such that run as `account`; `problem` says why they can't, and they stay root's then."""
 
-    account: Account | None = None
+    account: SystemAccount | None = None
     prefix: tuple[str, ...] = ()
     problem: str | None = None
 
@@ -57,13 +57,13 @@ def launcher(state_dir: Path, *, python: str = sys.executable) -> Launcher:
     return Launcher(account, program)
 
 
-def _account(engines: Account) -> Account:
+def _account(engines: SystemAccount) -> SystemAccount:
     ids = {entry.pw_uid: entry for entry in pwd.getpwall()}
     chosen = next((entry for entry in ids.values() if entry.pw_name == _NAME and entry.pw_uid != 0), None)
     if chosen is not None:
-        return Account(chosen.pw_name, chosen.pw_uid, chosen.pw_gid)
+        return SystemAccount(chosen.pw_name, chosen.pw_uid, chosen.pw_gid)
     free = next(number for number in _FREE_IDS if number not in ids and number != engines.uid)
-    return Account(str(free), free, free)
+    return SystemAccount(str(free), free, free)
 
 
 def _packages() -> Sequence[Path]:
@@ -71,7 +71,7 @@ def _packages() -> Sequence[Path]:
     return [root / name for name in _PACKAGES if (root / name).is_dir()]
 
 
-def _visible(account: Account) -> dict[str, list[str]]:
+def _visible(account: SystemAccount) -> dict[str, list[str]]:
     """Return the folders that are closed to the user, and what it needs below each."""
     visible: dict[str, list[str]] = {}
     needed = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_prefix).resolve(), *_packages()}

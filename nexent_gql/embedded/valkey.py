@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from nexent_gql.embedded.account import Account
 from nexent_gql.embedded.address import LOOPBACK, VALKEY_SOCKET, Address
 from nexent_gql.embedded.binaries import Binaries
 from nexent_gql.embedded.child import Child, Command
-from nexent_gql.embedded.claim import claimed
 from nexent_gql.embedded.layout import Layout, write_private
+from nexent_gql.embedded.pid_lock import pid_lock
+from nexent_gql.embedded.system_account import SystemAccount
 
 _STOPS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 _PING_TIMEOUT_S = 2.0
@@ -24,7 +24,7 @@ class Valkey:
 
     layout: Layout
     binaries: Binaries
-    account: Account | None
+    account: SystemAccount | None
     address: Address
     password: str
     durable: bool
@@ -44,10 +44,10 @@ class Valkey:
 
     def begin(self) -> None:
         """Start the server without waiting for it."""
-        with claimed(self.layout.run / "valkey.pid", _STOPS) as claim:
+        with pid_lock(self.layout.run / "valkey.pid", _STOPS) as lock_fd:
             self.layout.make_private(self.layout.valkey, self.account)
             write_private(self._conf, self._settings(), self.account)
-            self.child.start(claim)
+            self.child.start(lock_fd)
 
     def wait_ready(self, timeout_s: float) -> None:
         """Return when the server has loaded its data and answers.

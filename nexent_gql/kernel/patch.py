@@ -16,5 +16,5 @@ UNSET: Final = Unset.UNSET
 
 
 def set_or(new: T | Unset, old: T) -> T:
-    """Return `new`, or `old` where nothing was asked."""
+    """Return `new`, or `old` when `new` is UNSET."""
     return old if new is UNSET else new

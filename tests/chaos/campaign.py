@@ -14,7 +14,7 @@ from pathlib import Path
 from nexent_gql.kernel.json import Json
 from tests.chaos.checks import Violation, judge
 from tests.chaos.claims import Claim, make_claims, write_claims
-from tests.chaos.clients import TROUBLES, Crowd, subscribe
+from tests.chaos.clients import TROUBLES, ClientGroup, subscribe
 from tests.chaos.cluster import Cluster, open_link, running_cluster
 from tests.chaos.faults import inject_until
 from tests.chaos.history import Call, Final, History, Injected
@@ -83,21 +83,21 @@ async def campaign(
         cluster = await stack.enter_async_context(running_cluster(folder, link, environment=SETTINGS))
         clients = [await stack.enter_async_context(Client(node.url, cluster.token, 10)) for node in cluster.servers]
         agent_id = await make_agent(clients[0], base_url)
-        crowd = Crowd(clients, agent_id, history, seed, at_once)
+        client_group = ClientGroup(clients, agent_id, history, seed, at_once)
         try:
-            await _live(cluster, crowd, history, harm, say)
+            await _live(cluster, client_group, history, harm, say)
             say("all readers have their end; comparing with what is stored")
-            await _collect(cluster, clients, crowd, provider, history)
+            await _collect(cluster, clients, client_group, provider, history)
         finally:
             history.write(folder / "history.json")
     return Outcome(seed, history, judge(history), folder, time.monotonic() - began_s)
 
 
-async def _live(cluster: Cluster, crowd: Crowd, history: History, do_harm: Harm, say: Say) -> None:
+async def _live(cluster: Cluster, client_group: ClientGroup, history: History, do_harm: Harm, say: Say) -> None:
     """Let clients talk while things break, until all was said; then let everything settle."""
     over = asyncio.Event()
     harm = asyncio.create_task(do_harm(over, cluster, say))
-    talk = asyncio.create_task(_talk(crowd, history, over, say))
+    talk = asyncio.create_task(_talk(client_group, history, over, say))
     watch = asyncio.create_task(_watch(cluster, history))
     try:
         await asyncio.wait({harm, talk}, return_when=asyncio.FIRST_COMPLETED)
@@ -119,7 +119,7 @@ async def _watch(cluster: Cluster, history: History) -> None:
         await asyncio.sleep(WATCH_S)
 
 
-async def _talk(crowd: Crowd, history: History, over: asyncio.Event, say: Say) -> None:
+async def _talk(client_group: ClientGroup, history: History, over: asyncio.Event, say: Say) -> None:
     """Hold all conversations; sets `over` when nearly all are held."""
     conversations: dict[int, list[Claim]] = defaultdict(list)
     for claim in history.claims:
@@ -129,11 +129,11 @@ async def _talk(crowd: Crowd, history: History, over: asyncio.Event, say: Say) -
 
     async def hold(claims: Sequence[Claim]) -> None:
         nonlocal held
-        await crowd.converse(claims)
+        await client_group.converse(claims)
         held += 1
         if held % tenth == 0:
             say(f"{held} of {len(conversations)} conversations are held")
-        if held >= len(conversations) - min(tenth, crowd.at_once):
+        if held >= len(conversations) - min(tenth, client_group.at_once):
             over.set()
 
     async with asyncio.TaskGroup() as group:
@@ -142,7 +142,11 @@ async def _talk(crowd: Crowd, history: History, over: asyncio.Event, say: Say) -
 
 
 async def _collect(
-    cluster: Cluster, clients: Sequence[Client], crowd: Crowd, provider: RemoteFakeProvider, history: History
+    cluster: Cluster,
+    clients: Sequence[Client],
+    client_group: ClientGroup,
+    provider: RemoteFakeProvider,
+    history: History,
 ) -> None:
     """Ask the API, the provider and the engines what they have."""
     runs = {accepted.client_id: accepted.run_id for accepted in history.accepted}
@@ -150,7 +154,7 @@ async def _collect(
 
     async def one(client_id: str, run_id: str) -> None:
         async with places:
-            run = await crowd.ask(f"run of {client_id}", RUN, id=run_id)
+            run = await client_group.ask(f"run of {client_id}", RUN, id=run_id)
             events = await _whole(clients[len(history.finals) % len(clients)], run_id)
             history.finals[client_id] = _final(client_id, run, events)
 

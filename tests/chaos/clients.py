@@ -21,7 +21,7 @@ PAUSE_S = 0.2
 TROUBLES = (httpx2.HTTPError, OSError, TimeoutError, WebSocketException, EOFError, AssertionError, json.JSONDecodeError)
 
 
-class Crowd:
+class ClientGroup:
     """Everybody who talks to the servers, `at_once` conversations at a time; what they see goes to the history."""
 
     def __init__(self, clients: Sequence[Client], agent_id: str, history: History, seed: int, at_once: int) -> None:

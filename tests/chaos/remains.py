@@ -12,7 +12,7 @@ from nexent_gql.db.session import Database
 from tests.chaos.cluster import Cluster
 from tests.chaos.history import History
 from tests.support.databases import run_time_urls
-from tests.support.wellness import topics_heard
+from tests.support.health_checks import topics_heard
 
 SETTLE_S = 10.0
 LEFT = {

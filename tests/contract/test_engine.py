@@ -32,8 +32,8 @@ from nexent_gql.ports.run_events import (
     UsageUpdated,
 )
 from nexent_gql.ports.sandbox import CodeLimits, CodeSandbox
+from tests.support.agent_harness import AgentHarness
 from tests.support.agent_runs import CITATION, TOOLS, MemoryRun, NotedTools, spec_of
-from tests.support.agent_stage import Stage
 from tests.support.scripted_models import USAGE, Answer, Call, End, Pause, ScriptedModels, Think
 from tests.support.waiting import eventually
 
@@ -47,49 +47,49 @@ async def sandbox() -> AsyncGenerator[CodeSandbox]:
 
 
 @pytest.fixture
-def stage(sandbox: CodeSandbox) -> Stage:
-    return Stage(sandbox)
+def harness(sandbox: CodeSandbox) -> AgentHarness:
+    return AgentHarness(sandbox)
 
 
-async def test_plain_text_is_the_answer(stage: Stage) -> None:
-    port = await stage.run(["Forty two, ", "as ever."])
+async def test_plain_text_is_the_answer(harness: AgentHarness) -> None:
+    port = await harness.run(["Forty two, ", "as ever."])
     assert port.text == "Forty two, as ever."
     assert len(port.of(TextDelta)) == 5
     assert port.of(StepFinished) == [StepFinished(step=1, duration_ms=port.of(StepFinished)[0].duration_ms)]
     assert port.of(UsageUpdated) == [UsageUpdated(step=1, usage=USAGE)]
 
 
-async def test_parts_of_a_tool_are_told_and_the_model_reads_its_output(stage: Stage) -> None:
-    port = await stage.run([Call("cite", {}, "c")], ["It is so [1]."])
+async def test_parts_of_a_tool_are_told_and_the_model_reads_its_output(harness: AgentHarness) -> None:
+    port = await harness.run([Call("cite", {}, "c")], ["It is so [1]."])
     assert port.of(PartsAdded) == [PartsAdded(call_id="c", parts=encode_parts([CITATION]), step=1)]
-    assert stage.last_messages[-1] == ChatMessage.from_text("tool", "It says so [1].", tool_call_id="c")
+    assert harness.last_messages[-1] == ChatMessage.from_text("tool", "It says so [1].", tool_call_id="c")
     assert port.text == "It is so [1]."
 
 
-async def test_text_goes_out_while_it_arrives(stage: Stage) -> None:
-    run = asyncio.create_task(stage.run(["one two", Pause(0.1), " three"]))
+async def test_text_goes_out_while_it_arrives(harness: AgentHarness) -> None:
+    run = asyncio.create_task(harness.run(["one two", Pause(0.1), " three"]))
     await asyncio.sleep(0.05)
-    assert stage.port.text == "one two"
+    assert harness.port.text == "one two"
     assert (await run).text == "one two three"
 
 
-async def test_calls_tools_and_sends_native_messages(stage: Stage) -> None:
-    port = await stage.run(["Let me see.", Call("add", {"a": 1, "b": 2}, "x1")], ["It is 3."])
+async def test_calls_tools_and_sends_native_messages(harness: AgentHarness) -> None:
+    port = await harness.run(["Let me see.", Call("add", {"a": 1, "b": 2}, "x1")], ["It is 3."])
     assert port.text == "Let me see.\n\nIt is 3."
-    assert stage.tools.calls == [("add", {"a": 1, "b": 2})]
-    assert stage.last_messages[2:] == (
+    assert harness.tools.calls == [("add", {"a": 1, "b": 2})]
+    assert harness.last_messages[2:] == (
         ChatMessage.from_text("assistant", "Let me see.", tool_calls=(ToolCall("x1", "add", '{"a":1,"b":2}'),)),
         ChatMessage.from_text("tool", "3", tool_call_id="x1"),
     )
-    assert [request.tools for request in stage.models.requests] == [tuple(tool.spec for tool in TOOLS)] * 2
-    assert {request.tool_choice for request in stage.models.requests} == {"auto"}
+    assert [request.tools for request in harness.models.requests] == [tuple(tool.spec for tool in TOOLS)] * 2
+    assert {request.tool_choice for request in harness.models.requests} == {"auto"}
     assert port.of(ToolCallStarted) == [ToolCallStarted(step=1, call_id="x1", name="add", arguments={"a": 1, "b": 2})]
     (output,) = port.of(ToolOutput)
     assert (output.call_id, output.name, output.output, output.is_error, output.step) == ("x1", "add", "3", False, 1)
 
 
-async def test_events_of_a_step_come_in_order(stage: Stage) -> None:
-    port = await stage.run([Think("Hm."), "So.", Call("add", {"a": 1, "b": 2})], ["3"])
+async def test_events_of_a_step_come_in_order(harness: AgentHarness) -> None:
+    port = await harness.run([Think("Hm."), "So.", Call("add", {"a": 1, "b": 2})], ["3"])
     assert [(event.kind, event.step) for event in port.events] == [
         ("AttemptStarted", 0),
         ("ReasoningDelta", 1),
@@ -106,30 +106,30 @@ async def test_events_of_a_step_come_in_order(stage: Stage) -> None:
     assert {event.agent_path for event in port.events} == {"main"}
 
 
-async def test_calls_of_one_message_run_at_once(stage: Stage) -> None:
+async def test_calls_of_one_message_run_at_once(harness: AgentHarness) -> None:
     calls = [Call("slow", {"seconds": 0.2 - n / 20}, f"c{n}") for n in range(4)]
-    port = await stage.run(calls, ["Done."])
-    assert stage.tools.most_running == 4
-    assert [message.tool_call_id for message in stage.last_messages[3:]] == ["c0", "c1", "c2", "c3"]
+    port = await harness.run(calls, ["Done."])
+    assert harness.tools.most_running == 4
+    assert [message.tool_call_id for message in harness.last_messages[3:]] == ["c0", "c1", "c2", "c3"]
     assert [event.call_id for event in port.of(ToolCallStarted)] == ["c0", "c1", "c2", "c3"]
     assert [event.call_id for event in port.of(ToolOutput)] == ["c3", "c2", "c1", "c0"]
 
 
 @pytest.mark.parametrize("ids", [["", ""], ["same", "same"], ["call_1_1", ""]])
-async def test_call_ids_are_unique(stage: Stage, ids: list[str]) -> None:
+async def test_call_ids_are_unique(harness: AgentHarness, ids: list[str]) -> None:
     calls = [Call("echo", {"text": str(number)}, id_) for number, id_ in enumerate(ids)]
-    port = await stage.run(calls, calls, ["Done."])
+    port = await harness.run(calls, calls, ["Done."])
     started = [event.call_id for event in port.of(ToolCallStarted)]
     assert len(set(started)) == 4
     assert sorted(started) == sorted(event.call_id for event in port.of(ToolOutput))
-    sent = [call.id for message in stage.last_messages for call in message.tool_calls]
+    sent = [call.id for message in harness.last_messages for call in message.tool_calls]
     assert sent == started
-    assert [message.tool_call_id for message in stage.last_messages if message.role == "tool"] == started
+    assert [message.tool_call_id for message in harness.last_messages if message.role == "tool"] == started
 
 
-async def test_tool_errors_are_told_to_the_model(stage: Stage) -> None:
-    port = await stage.run([Call("fail"), Call("add", {"a": 1, "b": 1})], ["Sorry."])
-    assert [message.text for message in stage.last_messages[3:]] == ["it is broken", "2"]
+async def test_tool_errors_are_told_to_the_model(harness: AgentHarness) -> None:
+    port = await harness.run([Call("fail"), Call("add", {"a": 1, "b": 1})], ["Sorry."])
+    assert [message.text for message in harness.last_messages[3:]] == ["it is broken", "2"]
     assert [event.is_error for event in port.of(ToolOutput)] == [True, False]
     assert [event.error for event in port.of(StepFinished)] == ["it is broken", None]
 
@@ -143,23 +143,23 @@ async def test_tool_errors_are_told_to_the_model(stage: Stage) -> None:
     ],
 )
 async def test_calls_that_cannot_be_done_are_told_to_the_model(
-    stage: Stage, call: Call, shown: dict[str, Json], said: str
+    harness: AgentHarness, call: Call, shown: dict[str, Json], said: str
 ) -> None:
-    port = await stage.run([call], ["Sorry."])
-    assert said in stage.last_messages[-1].text
+    port = await harness.run([call], ["Sorry."])
+    assert said in harness.last_messages[-1].text
     assert [event.arguments for event in port.of(ToolCallStarted)] == [shown]
-    assert all(isinstance(json.loads(sent.arguments), dict) for sent in stage.last_messages[-2].tool_calls)
-    assert stage.tools.calls == []
+    assert all(isinstance(json.loads(sent.arguments), dict) for sent in harness.last_messages[-2].tool_calls)
+    assert harness.tools.calls == []
 
 
-async def test_tools_that_are_not_chosen_are_not_called(stage: Stage) -> None:
-    await stage.run([Call("add", {"a": 1, "b": 2})], ["No."], spec=spec_of(tools=(TOOLS[2],)))
-    assert stage.tools.calls == []
-    assert stage.last_messages[-1].text == "There is no tool 'add'; there are: echo."
+async def test_tools_that_are_not_chosen_are_not_called(harness: AgentHarness) -> None:
+    await harness.run([Call("add", {"a": 1, "b": 2})], ["No."], spec=spec_of(tools=(TOOLS[2],)))
+    assert harness.tools.calls == []
+    assert harness.last_messages[-1].text == "There is no tool 'add'; there are: echo."
 
 
-async def test_a_final_answer_call_is_streamed_as_text(stage: Stage) -> None:
-    port = await stage.run([Call("final_answer", '{"answer": "It\\u2019s \\ud83d\\ude00 42.\\nYes"}', size=1)])
+async def test_a_final_answer_call_is_streamed_as_text(harness: AgentHarness) -> None:
+    port = await harness.run([Call("final_answer", '{"answer": "It\\u2019s \\ud83d\\ude00 42.\\nYes"}', size=1)])
     assert port.text == "It’s 😀 42.\nYes"
     assert len(port.of(TextDelta)) == len(port.text)
     assert port.of(ToolCallStarted) == []
@@ -175,41 +175,41 @@ async def test_a_final_answer_call_is_streamed_as_text(stage: Stage) -> None:
         ("no json", "no json"),
     ],
 )
-async def test_final_answers_of_other_shapes(stage: Stage, arguments: str, text: str) -> None:
-    assert (await stage.run([Call("final_answer", arguments)])).text == text
+async def test_final_answers_of_other_shapes(harness: AgentHarness, arguments: str, text: str) -> None:
+    assert (await harness.run([Call("final_answer", arguments)])).text == text
 
 
-async def test_text_and_other_calls_beside_a_final_answer(stage: Stage) -> None:
-    port = await stage.run(["Well.", Call("add", {"a": 1, "b": 2}), Call("final_answer", {"answer": "Three."})])
+async def test_text_and_other_calls_beside_a_final_answer(harness: AgentHarness) -> None:
+    port = await harness.run(["Well.", Call("add", {"a": 1, "b": 2}), Call("final_answer", {"answer": "Three."})])
     assert port.text == "Well.\n\nThree."
-    assert stage.tools.calls == [("add", {"a": 1, "b": 2})]
-    assert len(stage.models.requests) == 1
+    assert harness.tools.calls == [("add", {"a": 1, "b": 2})]
+    assert len(harness.models.requests) == 1
 
 
 @pytest.mark.parametrize("empty", [[], [" \n"], [Call("final_answer", {"answer": ""})]])
-async def test_an_empty_reply_is_no_answer(stage: Stage, empty: Answer) -> None:
-    port = await stage.run(empty, ["There."])
+async def test_an_empty_reply_is_no_answer(harness: AgentHarness, empty: Answer) -> None:
+    port = await harness.run(empty, ["There."])
     assert port.text == "There."
-    assert "reply was empty" in stage.last_messages[-1].text or "(no output)" in stage.last_messages[-1].text
-    assert all(message.text or message.tool_calls for message in stage.last_messages)
+    assert "reply was empty" in harness.last_messages[-1].text or "(no output)" in harness.last_messages[-1].text
+    assert all(message.text or message.tool_calls for message in harness.last_messages)
 
 
 @pytest.mark.parametrize("kind", AgentKind)
-async def test_a_model_that_says_nothing_is_given_up(stage: Stage, kind: AgentKind) -> None:
+async def test_a_model_that_says_nothing_is_given_up(harness: AgentHarness, kind: AgentKind) -> None:
     with pytest.raises(MaxStepsError):
-        await stage.run([], [], [], spec=spec_of(kind, max_steps=2))
-    errors = [event.error for event in stage.port.of(StepFinished)]
+        await harness.run([], [], [], spec=spec_of(kind, max_steps=2))
+    errors = [event.error for event in harness.port.of(StepFinished)]
     assert errors == ["Your reply was empty. Answer the user, or go on with your work."] * 2
 
 
-async def test_history_and_instructions_are_sent(stage: Stage) -> None:
+async def test_history_and_instructions_are_sent(harness: AgentHarness) -> None:
     history = (Turn("user", text_parts("Hello")), Turn("assistant", text_parts("Hi!")))
-    await stage.run(
+    await harness.run(
         [],
         ["Yes."],
         spec=spec_of(history=history, instructions="Be {brief}.", task="Well?"),
     )
-    system, *turns, task = stage.last_messages
+    system, *turns, task = harness.last_messages
     assert system.role == "system"
     assert "Ada" in system.text
     assert "<instructions>\nBe {brief}.\n</instructions>" in system.text
@@ -218,51 +218,53 @@ async def test_history_and_instructions_are_sent(stage: Stage) -> None:
     assert "2026" not in system.text
 
 
-async def test_the_model_is_told_the_users_time(stage: Stage) -> None:
+async def test_the_model_is_told_the_users_time(harness: AgentHarness) -> None:
     spec = spec_of(task="Well?")
-    await stage.run(["Yes."], spec=replace(spec, context=replace(spec.context, time_zone="Asia/Shanghai")))
-    assert stage.last_messages[-1].text.startswith(
+    await harness.run(["Yes."], spec=replace(spec, context=replace(spec.context, time_zone="Asia/Shanghai")))
+    assert harness.last_messages[-1].text.startswith(
         "<context>\nThe user asks this on Sunday, 01 March 2026, 20:30 in their time zone Asia/Shanghai; "
         "in UTC it is Sunday, 01 March 2026, 12:30.\n</context>"
     )
 
 
-async def test_usage_adds_up(stage: Stage) -> None:
-    port = await stage.run([Call("add", {"a": 1, "b": 2})], ["3", End(Finished("stop", Usage(1, 2, 3, 4)))])
+async def test_usage_adds_up(harness: AgentHarness) -> None:
+    port = await harness.run([Call("add", {"a": 1, "b": 2})], ["3", End(Finished("stop", Usage(1, 2, 3, 4)))])
     assert [event.usage for event in port.of(UsageUpdated)] == [USAGE, Usage(101, 12, 3, 4)]
 
 
-async def test_a_provider_that_counts_no_tokens(stage: Stage) -> None:
-    port = await stage.run(["Yes.", End(Finished("stop"))])
+async def test_a_provider_that_counts_no_tokens(harness: AgentHarness) -> None:
+    port = await harness.run(["Yes.", End(Finished("stop"))])
     assert (port.text, port.of(UsageUpdated)) == ("Yes.", [])
 
 
 @pytest.mark.parametrize("kind", AgentKind)
-async def test_sums_up_when_steps_are_used_up(stage: Stage, kind: AgentKind) -> None:
+async def test_sums_up_when_steps_are_used_up(harness: AgentHarness, kind: AgentKind) -> None:
     step: Answer = ["<code>\nadd(1, 2)\n</code>"] if kind is CODE else [Call("add", {"a": 1, "b": 2})]
-    port = await stage.run(step, step, ["In short: 3."], spec=spec_of(kind, max_steps=2))
+    port = await harness.run(step, step, ["In short: 3."], spec=spec_of(kind, max_steps=2))
     assert port.text == "In short: 3."
-    assert "used all your steps" in stage.last_messages[-1].text
-    assert stage.models.requests[-1].tool_choice == ("auto" if kind is CODE else "none")
-    assert stage.models.requests[-1].stop == ()
+    assert "used all your steps" in harness.last_messages[-1].text
+    assert harness.models.requests[-1].tool_choice == ("auto" if kind is CODE else "none")
+    assert harness.models.requests[-1].stop == ()
     assert [event.step for event in port.of(StepFinished)] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("last", [[], [Call("add", {"a": 1, "b": 2})], [ModelStreamBrokenError("cut")]])
-async def test_fails_when_it_cannot_sum_up(stage: Stage, last: Answer) -> None:
+async def test_fails_when_it_cannot_sum_up(harness: AgentHarness, last: Answer) -> None:
     with pytest.raises(MaxStepsError) as failed:
-        await stage.run([Call("add", {"a": 1, "b": 2})], last, spec=spec_of(max_steps=1))
+        await harness.run([Call("add", {"a": 1, "b": 2})], last, spec=spec_of(max_steps=1))
     assert (failed.value.code, failed.value.details["max_steps"]) == ("MAX_STEPS_REACHED", 1)
 
 
 @pytest.mark.parametrize("kind", AgentKind)
 @pytest.mark.parametrize("error", [ModelKeyRefusedError("no"), ModelStreamBrokenError("cut")])
-async def test_model_errors_come_out_as_they_are(stage: Stage, kind: AgentKind, error: ModelKeyRefusedError) -> None:
+async def test_model_errors_come_out_as_they_are(
+    harness: AgentHarness, kind: AgentKind, error: ModelKeyRefusedError
+) -> None:
     with pytest.raises(type(error)) as failed:
-        await stage.run(["So far", error], spec=spec_of(kind))
+        await harness.run(["So far", error], spec=spec_of(kind))
     assert failed.value is error
-    assert stage.port.of(StepFinished) == []
-    assert stage.port.journal == {}
+    assert harness.port.of(StepFinished) == []
+    assert harness.port.journal == {}
 
 
 @pytest.mark.parametrize(
@@ -273,13 +275,13 @@ async def test_model_errors_come_out_as_they_are(stage: Stage, kind: AgentKind, 
     ],
 )
 async def test_half_an_answer_is_no_success(
-    stage: Stage, reason: str, error: type[RunFailedError | ModelRequestRefusedError], code: str
+    harness: AgentHarness, reason: str, error: type[RunFailedError | ModelRequestRefusedError], code: str
 ) -> None:
     cut = Finished("length" if reason == "length" else "content_filter", USAGE)
     with pytest.raises(error) as failed:
-        await stage.run(["So far", End(cut)])
+        await harness.run(["So far", End(cut)])
     assert failed.value.code == code
-    assert stage.port.text == "So far"
+    assert harness.port.text == "So far"
 
 
 async def test_many_runs_at_once(sandbox: CodeSandbox) -> None:
@@ -310,26 +312,28 @@ async def test_no_more_runs_than_allowed(sandbox: CodeSandbox) -> None:
     assert tools.most_running == 3
 
 
-async def test_nothing_is_printed(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
-    await stage.run([Think("Hm."), "Text", Call("fail")], ["Answer."])
+async def test_nothing_is_printed(harness: AgentHarness, capfd: pytest.CaptureFixture[str]) -> None:
+    await harness.run([Think("Hm."), "Text", Call("fail")], ["Answer."])
     code = ["<code>print('secret')\nfail()</code>"]
-    await stage.another().run(code, code, ["Answer."], spec=spec_of(CODE, max_steps=2))
+    await harness.another().run(code, code, ["Answer."], spec=spec_of(CODE, max_steps=2))
     assert capfd.readouterr() == ("", "")
 
 
-async def test_calls_of_one_message_wait_for_each_other_when_they_are_many(stage: Stage) -> None:
+async def test_calls_of_one_message_wait_for_each_other_when_they_are_many(harness: AgentHarness) -> None:
     calls = [Call("slow", {"seconds": 0.02}, id=f"call-{number}") for number in range(20)]
-    await stage.run(calls, ["Done."])
-    assert len(stage.tools.calls) == 20
-    assert stage.tools.most_running == MAX_PARALLEL_CALLS
+    await harness.run(calls, ["Done."])
+    assert len(harness.tools.calls) == 20
+    assert harness.tools.most_running == MAX_PARALLEL_CALLS
 
 
 @pytest.mark.parametrize("kind", AgentKind)
-async def test_each_call_has_a_key_that_depends_on_the_run_and_its_place(stage: Stage, kind: AgentKind) -> None:
+async def test_each_call_has_a_key_that_depends_on_the_run_and_its_place(
+    harness: AgentHarness, kind: AgentKind
+) -> None:
     code = ["<code>\necho('a')\necho('a')\n</code>"]
     calls = [Call("echo", {"text": "a"}), Call("echo", {"text": "a"}, id="b")]
-    other = stage.another()
-    for each in (stage, other):
+    other = harness.another()
+    for each in (harness, other):
         await each.run(code if kind is CODE else calls, ["Done."], spec=spec_of(kind))
-    keys, same = ([context.idempotency_key for context in each.tools.contexts] for each in (stage, other))
+    keys, same = ([context.idempotency_key for context in each.tools.contexts] for each in (harness, other))
     assert (len(set(keys)), sorted(keys)) == (2, sorted(same))

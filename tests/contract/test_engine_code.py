@@ -11,8 +11,8 @@ from nexent_gql.ports.engine import AgentKind, RunFailedError
 from nexent_gql.ports.llm import ChatMessage
 from nexent_gql.ports.run_events import CodeDelta, ReasoningDelta, StepFinished, ToolCallStarted, ToolOutput
 from nexent_gql.ports.sandbox import CodeLimits, CodeSandbox
+from tests.support.agent_harness import AgentHarness
 from tests.support.agent_runs import spec_of
-from tests.support.agent_stage import Stage
 from tests.support.scripted_models import ScriptedModels
 
 CODE = AgentKind.CODE
@@ -25,13 +25,13 @@ async def sandbox() -> AsyncGenerator[CodeSandbox]:
 
 
 @pytest.fixture
-def stage(sandbox: CodeSandbox) -> Stage:
-    return Stage(sandbox)
+def harness(sandbox: CodeSandbox) -> AgentHarness:
+    return AgentHarness(sandbox)
 
 
-async def test_code_runs_and_its_output_is_read(stage: Stage) -> None:
+async def test_code_runs_and_its_output_is_read(harness: AgentHarness) -> None:
     code = "x = add(1, b=2)\nprint('x is', x)\nx * 2"
-    port = await stage.run([f"I add. <code>\n{code}\n</code>"], ["It is 3."], spec=spec_of(CODE))
+    port = await harness.run([f"I add. <code>\n{code}\n</code>"], ["It is 3."], spec=spec_of(CODE))
     assert port.text == "It is 3."
     assert "".join(event.text for event in port.of(CodeDelta)).strip() == code
     assert "".join(event.text for event in port.of(ReasoningDelta)) == "I add. It is 3."
@@ -43,22 +43,22 @@ async def test_code_runs_and_its_output_is_read(stage: Stage) -> None:
         ("python_1_0", "3"),
         ("python_1", "x is 3\nResult:\n33"),
     ]
-    assert stage.last_messages[2:] == (
+    assert harness.last_messages[2:] == (
         ChatMessage.from_text("assistant", f"I add. <code>\n{code}\n</code>"),
         ChatMessage.from_text("user", "Observation:\nx is 3\nResult:\n33"),
     )
-    assert {request.stop for request in stage.models.requests} == {("\n</code>",)}
-    assert {request.tools for request in stage.models.requests} == {()}
+    assert {request.stop for request in harness.models.requests} == {("\n</code>",)}
+    assert {request.tools for request in harness.models.requests} == {()}
 
 
-async def test_code_that_the_provider_cut_at_its_end(stage: Stage) -> None:
-    port = await stage.run(["<code>\nfinal_answer(add(1, 2))\n"], spec=spec_of(CODE))
+async def test_code_that_the_provider_cut_at_its_end(harness: AgentHarness) -> None:
+    port = await harness.run(["<code>\nfinal_answer(add(1, 2))\n"], spec=spec_of(CODE))
     assert port.text == "3"
 
 
-async def test_code_gives_the_answer(stage: Stage) -> None:
+async def test_code_gives_the_answer(harness: AgentHarness) -> None:
     code = "<code>\nprint('hidden')\nfinal_answer('The sum: ' + add(1, 2))\nprint('never')\n</code>"
-    port = await stage.run([code], spec=spec_of(CODE))
+    port = await harness.run([code], spec=spec_of(CODE))
     assert port.text == "The sum: 3"
     assert [event.is_error for event in port.of(ToolOutput)] == [False, False]
     assert port.of(ToolOutput)[-1].output == "hidden"
@@ -68,18 +68,18 @@ async def test_code_gives_the_answer(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [("{'a': [1, 'é']}", '{"a": [1, "é"]}'), ("2.5", "2.5"), ("answer='x'", "x")]
 )
-async def test_code_gives_answers_that_are_no_text(stage: Stage, value: str, text: str) -> None:
-    assert (await stage.run([f"<code>final_answer({value})</code>"], spec=spec_of(CODE))).text == text
+async def test_code_gives_answers_that_are_no_text(harness: AgentHarness, value: str, text: str) -> None:
+    assert (await harness.run([f"<code>final_answer({value})</code>"], spec=spec_of(CODE))).text == text
 
 
-async def test_an_empty_final_answer_of_code_is_none(stage: Stage) -> None:
-    port = await stage.run(["<code>final_answer('')</code>"], ["There."], spec=spec_of(CODE))
+async def test_an_empty_final_answer_of_code_is_none(harness: AgentHarness) -> None:
+    port = await harness.run(["<code>final_answer('')</code>"], ["There."], spec=spec_of(CODE))
     assert port.text == "There."
-    assert "without an answer" in stage.last_messages[-1].text
+    assert "without an answer" in harness.last_messages[-1].text
 
 
-async def test_variables_live_from_step_to_step(stage: Stage) -> None:
-    port = await stage.run(
+async def test_variables_live_from_step_to_step(harness: AgentHarness) -> None:
+    port = await harness.run(
         ["<code>\nx = [1]\ndef f(n): return n + x[0]\n</code>"],
         ["<code>final_answer(f(41))</code>"],
         spec=spec_of(CODE),
@@ -87,8 +87,8 @@ async def test_variables_live_from_step_to_step(stage: Stage) -> None:
     assert port.text == "42"
 
 
-async def test_errors_in_code_are_told_to_the_model(stage: Stage) -> None:
-    port = await stage.run(
+async def test_errors_in_code_are_told_to_the_model(harness: AgentHarness) -> None:
+    port = await harness.run(
         ["<code>\nprint('before')\nfail()\n</code>"],
         ["<code>\ntry: fail()\nexcept RuntimeError as e: print('caught', e)\nadd(1, 2, 3)\n</code>"],
         ["Sorry."],
@@ -103,35 +103,35 @@ async def test_errors_in_code_are_told_to_the_model(stage: Stage) -> None:
     assert [event.error for event in port.of(StepFinished)] == [first.output, second.output, None]
 
 
-async def test_code_that_breaks_a_limit_loses_only_its_own_variables(stage: Stage) -> None:
-    port = await stage.run(
+async def test_code_that_breaks_a_limit_loses_only_its_own_variables(harness: AgentHarness) -> None:
+    port = await harness.run(
         ["<code>\nx = add(40, 1)\n</code>"],
         ["<code>\nx = 0\ny = 1\nwhile True: pass\n</code>"],
         ["<code>\nfinal_answer(int(x) + 1)\n</code>"],
         spec=spec_of(CODE),
     )
     assert port.text == "42"
-    assert stage.tools.calls == [("add", {"a": 40, "b": 1})]
+    assert harness.tools.calls == [("add", {"a": 40, "b": 1})]
     stopped = port.of(ToolOutput)[2]
     assert stopped.is_error
     assert "longer than 1 s" in stopped.output
     assert "those of earlier ones are kept" in stopped.output
 
 
-async def test_code_agents_know_their_tools_and_their_python(stage: Stage, sandbox: CodeSandbox) -> None:
-    await stage.run(["Hello."], spec=spec_of(CODE))
-    system = stage.last_messages[0].text
+async def test_code_agents_know_their_tools_and_their_python(harness: AgentHarness, sandbox: CodeSandbox) -> None:
+    await harness.run(["Hello."], spec=spec_of(CODE))
+    system = harness.last_messages[0].text
     assert sandbox.guide in system
     assert 'def add(a: float, b: float) -> str:\n    """What add does."""' in system
     assert "def final_answer(answer: str) -> None:" in system
 
 
-async def test_code_runs_nowhere_without_a_sandbox(stage: Stage) -> None:
+async def test_code_runs_nowhere_without_a_sandbox(harness: AgentHarness) -> None:
     models = ScriptedModels(["<code>1</code>"])
-    engine = SmolagentsEngine(models, stage.tools, MontySandbox(), max_runs=1)
+    engine = SmolagentsEngine(models, harness.tools, MontySandbox(), max_runs=1)
     with pytest.raises(RunFailedError) as refused:
-        await engine.run(spec_of(CODE), stage.port)
+        await engine.run(spec_of(CODE), harness.port)
     assert refused.value.code == "SANDBOX_UNAVAILABLE"
     assert models.requests == []
-    await engine.run(spec_of(), stage.port)
-    assert re.search("<code>", stage.port.text)
+    await engine.run(spec_of(), harness.port)
+    assert re.search("<code>", harness.port.text)

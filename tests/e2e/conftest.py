@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.fake_provider import FakeProvider, fake_provider
 from tests.support.graphql_client import Client, Data
+from tests.support.health_checks import blocked_loops, nobody_listens, too_long
 from tests.support.installation import Installation, running
-from tests.support.wellness import blocked_loops, nobody_listens, too_long
 
 REGISTER = """
 mutation ($input: RegisterModelInput!) {
@@ -33,37 +33,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Generator[Installation]:
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Generator[Installation]:
     """A running installation with two workers."""
-    state_dir = Path(tmp_path_factory.mktemp("house")) / "state"
+    state_dir = Path(tmp_path_factory.mktemp("installation")) / "state"
     environment = {"NEXENT_AUTH__SIGN_UP": "true", "NEXENT_OUTBOUND__REACH": "any"}
     with running(Installation(state_dir, environment=environment, workers=2)) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def token(house: Installation) -> str:
+def token(installation: Installation) -> str:
     """A token of the demo user, for the whole session."""
-    return house.token()
+    return installation.token()
 
 
 @pytest.fixture(autouse=True)
 async def well(request: pytest.FixtureRequest) -> AsyncGenerator[None]:
-    """No loop of the house was blocked by a test, and nobody listens any more; `installed` asks the same of others."""
-    if "house" not in request.fixturenames:
+    """Fail a test that blocked an event loop of the installation or left a subscription open."""
+    if "installation" not in request.fixturenames:
         yield
         return
-    house = cast("Installation", request.getfixturevalue("house"))
-    before = blocked_loops(house.state_dir)
+    installation = cast("Installation", request.getfixturevalue("installation"))
+    before = blocked_loops(installation.state_dir)
     yield
-    assert too_long(set(blocked_loops(house.state_dir)).difference(before)) == []
-    await nobody_listens(house.state_dir)
+    assert too_long(set(blocked_loops(installation.state_dir)).difference(before)) == []
+    await nobody_listens(installation.state_dir)
 
 
 @pytest.fixture
-async def client(house: Installation, token: str) -> AsyncGenerator[Client]:
+async def client(installation: Installation, token: str) -> AsyncGenerator[Client]:
     """The demo user."""
-    async with Client(house.url, token) as made:
+    async with Client(installation.url, token) as made:
         yield made
 
 
@@ -75,7 +75,7 @@ async def provider() -> AsyncGenerator[FakeProvider]:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Scenario:
     """A user, an agent, and the provider that plays its model."""
 
     client: Client
@@ -89,8 +89,8 @@ class Stage:
 
 
 @pytest.fixture(params=["TOOL_CALLING"])
-async def stage(client: Client, provider: FakeProvider, request: pytest.FixtureRequest) -> Stage:
-    """An agent of its own for one test; `stage.script` is the name to script the provider under."""
+async def scenario(client: Client, provider: FakeProvider, request: pytest.FixtureRequest) -> Scenario:
+    """An agent of its own for one test; `scenario.script` is the name to script the provider under."""
     name = f"scripted-{uuid4().hex[:12]}"
     model = await client.one(
         REGISTER, input={"name": name, "dialect": "OPENAI", "baseUrl": provider.base_url, "providerModel": name}
@@ -104,4 +104,4 @@ async def stage(client: Client, provider: FakeProvider, request: pytest.FixtureR
             "toolNames": ["calculator", "current_time", "wait"],
         },
     )
-    return Stage(client, provider, agent["agent"]["id"], name)
+    return Scenario(client, provider, agent["agent"]["id"], name)

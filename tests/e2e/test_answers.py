@@ -12,7 +12,7 @@ import pytest
 
 from nexent_gql.adapters.redis_client import open_redis
 from nexent_gql.cli.state import find_settings
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import Scenario
 from tests.support.fake_provider import Text, Tool
 from tests.support.graphql_client import Client, Data, assert_complete, text_of
 from tests.support.installation import Installation
@@ -47,99 +47,99 @@ async def test_the_demo_agents_answer_without_any_key(client: Client, name: str)
     assert run["usage"]["outputTokens"] > 0
 
 
-@pytest.mark.parametrize("stage", ["TOOL_CALLING"], indirect=True)
-async def test_tools_are_called_and_seen(stage: Stage) -> None:
-    stage.provider.script(
-        stage.script,
+@pytest.mark.parametrize("scenario", ["TOOL_CALLING"], indirect=True)
+async def test_tools_are_called_and_seen(scenario: Scenario) -> None:
+    scenario.provider.script(
+        scenario.script,
         [Text("Let me see. "), Tool("calculator", {"expression": "6*7"})],
         [Text("It is 42, as always.", tokens_per_s=200)],
     )
-    sent = await stage.send("What is six times seven?")
-    events = await stage.client.whole(sent["run"]["id"])
+    sent = await scenario.send("What is six times seven?")
+    events = await scenario.client.whole(sent["run"]["id"])
     assert_complete(events)
     (call,) = [event for event in events if event["__typename"] == "ToolCallStarted"]
     (output,) = [event for event in events if event["__typename"] == "ToolOutput"]
     assert (call["name"], call["arguments"], call["callId"]) == ("calculator", {"expression": "6*7"}, output["callId"])
     assert (output["output"], output["isError"]) == ("42", False)
     assert text_of(events).endswith("It is 42, as always.")
-    run = await stage.client.run(sent["run"]["id"])
+    run = await scenario.client.run(sent["run"]["id"])
     assert run["message"]["text"] == text_of(events)
-    messages = stage.provider.requests[1].body["messages"]
+    messages = scenario.provider.requests[1].body["messages"]
     assert isinstance(messages, list)
     roles = [message["role"] for message in messages if isinstance(message, dict)]
     assert roles[-2:] == ["assistant", "tool"]
 
 
-@pytest.mark.parametrize("stage", ["CODE"], indirect=True)
-async def test_code_is_run_in_the_sandbox(stage: Stage) -> None:
-    stage.provider.script(
-        stage.script,
+@pytest.mark.parametrize("scenario", ["CODE"], indirect=True)
+async def test_code_is_run_in_the_sandbox(scenario: Scenario) -> None:
+    scenario.provider.script(
+        scenario.script,
         [Text("I compute it.\n<code>\nx = calculator(expression='6*7')\nprint(x)\n</code>")],
         [Text("Now I know.\n<code>\nfinal_answer('The answer is ' + str(x))\n</code>")],
         turn_by="last_user",
     )
-    sent = await stage.send("What is six times seven?")
-    events = await stage.client.whole(sent["run"]["id"])
+    sent = await scenario.send("What is six times seven?")
+    events = await scenario.client.whole(sent["run"]["id"])
     assert_complete(events)
     names = [event["name"] for event in events if event["__typename"] == "ToolCallStarted"]
     assert names == ["python", "calculator", "python"]
     assert text_of(events) == "The answer is 42"
-    assert (await stage.client.run(sent["run"]["id"]))["message"]["text"] == "The answer is 42"
+    assert (await scenario.client.run(sent["run"]["id"]))["message"]["text"] == "The answer is 42"
 
 
-async def test_tokens_arrive_one_by_one(stage: Stage) -> None:
-    stage.provider.script(stage.script, [Text(tokens=60, tokens_per_s=60, stamp=True)])
-    sent = await stage.send("Count.")
-    async with aclosing(stage.client.events(sent["run"]["id"])) as stream:
+async def test_tokens_arrive_one_by_one(scenario: Scenario) -> None:
+    scenario.provider.script(scenario.script, [Text(tokens=60, tokens_per_s=60, stamp=True)])
+    sent = await scenario.send("Count.")
+    async with aclosing(scenario.client.events(sent["run"]["id"])) as stream:
         deltas = [event async for event in stream if event["__typename"] == "TextDelta"]
     stamps = [datetime.fromisoformat(event["at"]).timestamp() for event in deltas]
     assert len(stamps) > 10
     assert stamps[-1] - stamps[0] > 0.5
 
 
-async def test_a_reader_that_comes_back_sees_every_event_once(stage: Stage) -> None:
-    stage.provider.script(stage.script, [Text(tokens=120, tokens_per_s=100)])
-    sent = await stage.send("Count.")
+async def test_a_reader_that_comes_back_sees_every_event_once(scenario: Scenario) -> None:
+    scenario.provider.script(scenario.script, [Text(tokens=120, tokens_per_s=100)])
+    sent = await scenario.send("Count.")
     seen: list[Data] = []
     cursor: str | None = None
     while not seen or seen[-1]["__typename"] != "RunFinished":
-        async with aclosing(stage.client.events(sent["run"]["id"], cursor)) as stream:
+        async with aclosing(scenario.client.events(sent["run"]["id"], cursor)) as stream:
             async for event in stream:
                 seen.append(event)
                 cursor = event["cursor"]
                 if event["seq"] % 7 == 0:
                     break
     assert_complete(seen)
-    assert text_of(seen) == (await stage.client.run(sent["run"]["id"]))["message"]["text"]
+    assert text_of(seen) == (await scenario.client.run(sent["run"]["id"]))["message"]["text"]
 
 
-async def test_a_reader_after_the_end_and_after_redis_forgot(stage: Stage, house: Installation) -> None:
-    stage.provider.script(stage.script, [Text("One two three four five.", tokens_per_s=100)])
-    sent = await stage.send("Count.")
+async def test_a_reader_after_the_end_and_after_redis_forgot(scenario: Scenario, installation: Installation) -> None:
+    scenario.provider.script(scenario.script, [Text("One two three four five.", tokens_per_s=100)])
+    sent = await scenario.send("Count.")
     run_id = sent["run"]["id"]
-    live = await stage.client.whole(run_id)
-    assert await stage.client.whole(run_id) == live
-    assert await stage.client.whole(run_id, live[2]["cursor"]) == live[3:]
-    assert await stage.client.whole(run_id, live[-1]["cursor"]) == []
-    async with open_redis(find_settings(house.state_dir).redis_url.get_secret_value()) as redis:
+    live = await scenario.client.whole(run_id)
+    assert await scenario.client.whole(run_id) == live
+    assert await scenario.client.whole(run_id, live[2]["cursor"]) == live[3:]
+    assert await scenario.client.whole(run_id, live[-1]["cursor"]) == []
+    async with open_redis(find_settings(installation.state_dir).redis_url.get_secret_value()) as redis:
         await redis.commands.execute("FLUSHALL")
-    assert await stage.client.whole(run_id) == live
-    assert await stage.client.whole(run_id, live[2]["cursor"]) == live[3:]
+    assert await scenario.client.whole(run_id) == live
+    assert await scenario.client.whole(run_id, live[2]["cursor"]) == live[3:]
 
 
-async def test_a_conversation_goes_on_and_gets_a_title(stage: Stage) -> None:
-    stage.provider.script("first", [Text("Paris.")], user_contains="capital")
-    stage.provider.script("second", [Text("About two million.")], user_contains="people")
-    stage.provider.script("title", [Text("Capital of France")], system_contains="Write a title")
-    first = await stage.send("What is the capital of France?")
-    await finished(stage.client, first["run"]["id"])
-    second = await stage.client.send("How many people?", conversationId=first["conversation"]["id"])
-    await finished(stage.client, second["run"]["id"])
-    conversation = await stage.client.one(CONVERSATION, id=first["conversation"]["id"])
+async def test_a_conversation_goes_on_and_gets_a_title(scenario: Scenario) -> None:
+    scenario.provider.script("first", [Text("Paris.")], user_contains="capital")
+    scenario.provider.script("second", [Text("About two million.")], user_contains="people")
+    scenario.provider.script("title", [Text("Capital of France")], system_contains="Write a title")
+    first = await scenario.send("What is the capital of France?")
+    await finished(scenario.client, first["run"]["id"])
+    second = await scenario.client.send("How many people?", conversationId=first["conversation"]["id"])
+    await finished(scenario.client, second["run"]["id"])
+    conversation = await scenario.client.one(CONVERSATION, id=first["conversation"]["id"])
     deadline = time.monotonic() + 10
     while conversation["titleSource"] == "NONE" and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
-        conversation = await stage.client.one(CONVERSATION, id=first["conversation"]["id"])
+        conversation = await scenario.client.one(CONVERSATION, id=first["conversation"]["id"])
     assert (conversation["title"], conversation["titleSource"]) == ("Capital of France", "MODEL")
     branch: list[Data] = conversation["activeBranch"]
     assert [message["text"] for message in branch] == [
@@ -148,19 +148,19 @@ async def test_a_conversation_goes_on_and_gets_a_title(stage: Stage) -> None:
         "How many people?",
         "About two million.",
     ]
-    request = next(r for r in stage.provider.requests if "How many people?" in str(r.body["messages"]))
+    request = next(r for r in scenario.provider.requests if "How many people?" in str(r.body["messages"]))
     assert "What is the capital of France?" in str(request.body["messages"])
 
 
-async def test_an_event_stream_over_http(stage: Stage, token: str, house: Installation) -> None:
-    stage.provider.script(stage.script, [Text("Hello there.")])
-    sent = await stage.send("Hi")
+async def test_an_event_stream_over_http(scenario: Scenario, token: str, installation: Installation) -> None:
+    scenario.provider.script(scenario.script, [Text("Hello there.")])
+    sent = await scenario.send("Hi")
     query = "subscription ($run: ID!) { runEvents(runId: $run) { __typename seq ... on TextDelta { text } } }"
     headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
     body = {"query": query, "variables": {"run": sent["run"]["id"]}}
     async with (
         httpx2.AsyncClient(trust_env=False, timeout=20) as http,
-        http.stream("POST", house.url, json=body, headers=headers) as answer,
+        http.stream("POST", installation.url, json=body, headers=headers) as answer,
     ):
         text = "".join([part async for part in answer.aiter_text()])
     assert answer.status_code == 200

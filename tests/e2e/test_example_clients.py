@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import Scenario
 from tests.support.fake_provider import Text
 from tests.support.installation import Installation
 from tests.support.node import NODE, ROOT, TYPESCRIPT, copied, node
@@ -19,15 +19,15 @@ ENOUGH_CHARS = 20
 
 
 async def asked_over_a_lost_connection(
-    stage: Stage, house: Installation, token: str, folder: Path, *program: str
+    scenario: Scenario, installation: Installation, token: str, folder: Path, *program: str
 ) -> str:
     """Run a client that asks the agent, break its connection in mid-answer, and return all that it printed."""
-    stage.provider.script(stage.script, [Text(ANSWER, tokens_per_s=20)])
-    proxy = TcpFaultProxy(house.port)
+    scenario.provider.script(scenario.script, [Text(ANSWER, tokens_per_s=20)])
+    proxy = TcpFaultProxy(installation.port)
     async with proxy.running():
         process = await asyncio.create_subprocess_exec(
             *program,
-            stage.script,
+            scenario.script,
             "How does it go on?",
             cwd=folder,
             env={**os.environ, "GRAPHQL_URL": f"http://127.0.0.1:{proxy.port}/graphql", "GRAPHQL_TOKEN": token},
@@ -43,31 +43,31 @@ async def asked_over_a_lost_connection(
     return printed.decode()
 
 
-def assert_its_manifest_serves(manifest: Path, house: Installation, token: str) -> None:
+def assert_its_manifest_serves(manifest: Path, installation: Installation, token: str) -> None:
     """Register what graphql-codegen wrote, and run one of the documents by its hash alone."""
-    synced = house.command("documents", "sync", str(manifest))
+    synced = installation.command("documents", "sync", str(manifest))
     assert synced.returncode == 0, synced.stderr
     documents: dict[str, str] = json.loads(manifest.read_text())
     (found,) = [name for name, text in documents.items() if "FindAgent" in text]
     asked = {"documentId": found, "variables": {"name": "Assistant"}}
-    answer = httpx2.post(house.url, json=asked, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    answer = httpx2.post(installation.url, json=asked, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
     assert answer.json()["data"]["agents"]["edges"] != []
 
 
-async def test_the_python_client_misses_nothing(stage: Stage, house: Installation, token: str) -> None:
+async def test_the_python_client_misses_nothing(scenario: Scenario, installation: Installation, token: str) -> None:
     folder = ROOT / "clients" / "python"
-    printed = await asked_over_a_lost_connection(stage, house, token, folder, sys.executable, "ask.py")
+    printed = await asked_over_a_lost_connection(scenario, installation, token, folder, sys.executable, "ask.py")
     assert printed == f"{ANSWER}\n"
 
 
 async def test_the_typescript_client_is_generated_typed_and_misses_nothing(
-    stage: Stage, house: Installation, token: str, tmp_path: Path
+    scenario: Scenario, installation: Installation, token: str, tmp_path: Path
 ) -> None:
     folder = copied(TYPESCRIPT, tmp_path)
     generated = node(folder, "node_modules/@graphql-codegen/cli/cjs/bin.js")
     assert generated.returncode == 0, generated.stdout + generated.stderr
     checked = node(folder, "node_modules/typescript/bin/tsc")
     assert checked.returncode == 0, checked.stdout
-    assert_its_manifest_serves(folder / "src/generated/persisted-documents.json", house, token)
-    printed = await asked_over_a_lost_connection(stage, house, token, folder, str(NODE), "src/ask.ts")
+    assert_its_manifest_serves(folder / "src/generated/persisted-documents.json", installation, token)
+    printed = await asked_over_a_lost_connection(scenario, installation, token, folder, str(NODE), "src/ask.ts")
     assert printed == f"{ANSWER}\n"

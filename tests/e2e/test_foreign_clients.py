@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import Scenario
 from tests.support.fake_provider import Text, Tool
 from tests.support.graphql_client import Client, Data
 from tests.support.installation import Installation
@@ -17,21 +17,21 @@ BAD_CURSOR = ["INVALID_CURSOR"]
 
 
 @pytest.fixture
-def given(house: Installation, token: str) -> Data:
+def given(installation: Installation, token: str) -> Data:
     """Where the server is, and who asks."""
     require_packages(FOREIGN)
-    return {"url": house.url, "token": token}
+    return {"url": installation.url, "token": token}
 
 
 @pytest.fixture
-async def run(stage: Stage, client: Client) -> Data:
+async def run(scenario: Scenario, client: Client) -> Data:
     """A finished run, and its events in short."""
-    stage.provider.script(
-        stage.script,
+    scenario.provider.script(
+        scenario.script,
         [Tool("calculator", {"expression": "6*7"})],
         [Text("It is 42, as always.", tokens_per_s=200)],
     )
-    sent = await stage.send("What is six times seven?")
+    sent = await scenario.send("What is six times seven?")
     events = await client.whole(sent["run"]["id"])
     return {
         "id": sent["run"]["id"],

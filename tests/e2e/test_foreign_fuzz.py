@@ -32,25 +32,25 @@ mutation ($input: SignInInput!) { signIn(input: $input) { ... on SignInPayload {
 
 
 @pytest.fixture
-async def tokens(house: Installation) -> dict[str, str]:
+async def tokens(installation: Installation) -> dict[str, str]:
     """The owner of a tenant of its own, and a user of it who may sign out."""
     owner = {"email": "owner@fuzz.example", "displayName": "Owner", "password": PASSWORD, "tenantName": "Fuzz"}
     leaver = {"email": "leaver@fuzz.example", "displayName": "Leaver", "password": PASSWORD}
-    async with Client(house.url) as stranger:
+    async with Client(installation.url) as stranger:
         token = (await stranger.one(SIGN_UP, input=owner))["accessToken"]
-        async with Client(house.url, token) as client:
+        async with Client(installation.url, token) as client:
             await client.one(CREATE_USER, input=leaver)
         signed_in = await stranger.one(SIGN_IN, input={"email": leaver["email"], "password": PASSWORD})
     return {"FUZZ_OWNER_TOKEN": token, "FUZZ_LEAVER_TOKEN": signed_in["accessToken"]}
 
 
 @pytest.mark.timeout(SECONDS)
-def test_schemathesis_finds_no_server_error(house: Installation, tokens: dict[str, str], tmp_path: Path) -> None:
+def test_schemathesis_finds_no_server_error(installation: Installation, tokens: dict[str, str], tmp_path: Path) -> None:
     arguments = ["--checks", CHECKS, "--phases", "fuzzing", "--mode", "all", "--suppress-health-check", "all"]
     bounds = ["--max-examples", str(EXAMPLES), "--seed", str(SEED), "--continue-on-failure", "--no-color"]
     header = ["--header", f"Authorization: Bearer {tokens['FUZZ_OWNER_TOKEN']}"]
     done = subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", "run", house.url, *header, *arguments, *bounds],
+        [sys.executable, "-m", "schemathesis.cli", "run", installation.url, *header, *arguments, *bounds],
         cwd=tmp_path,
         env={**os.environ, **tokens, "SCHEMATHESIS_HOOKS": "tests.foreign.fuzz", "PYTHONPATH": str(ROOT)},
         capture_output=True,

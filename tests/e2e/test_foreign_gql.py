@@ -17,7 +17,7 @@ from gql.transport.httpx import HTTPXAsyncTransport, HTTPXTransport
 from gql.transport.requests import RequestsHTTPTransport
 from gql.transport.websockets import WebsocketsTransport
 
-from tests.e2e.conftest import Stage
+from tests.e2e.conftest import Scenario
 from tests.support.graphql_client import RUN_EVENTS, Client, Data
 from tests.support.installation import Installation
 
@@ -36,24 +36,24 @@ def codes(error: TransportQueryError) -> list[str]:
     return [each["extensions"]["code"] for each in error.errors or ()]
 
 
-def over_http(make: Callable[..., AsyncTransport], house: Installation, token: str) -> AsyncTransport:
-    return make(url=house.url, headers={"Authorization": f"Bearer {token}", "GraphQL-Require-Preflight": "1"})
+def over_http(make: Callable[..., AsyncTransport], installation: Installation, token: str) -> AsyncTransport:
+    return make(url=installation.url, headers={"Authorization": f"Bearer {token}", "GraphQL-Require-Preflight": "1"})
 
 
-def over_sockets(make: Callable[..., AsyncTransport], house: Installation, token: str) -> AsyncTransport:
+def over_sockets(make: Callable[..., AsyncTransport], installation: Installation, token: str) -> AsyncTransport:
     protocols = [WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL]
-    return make(url=house.socket_url, init_payload={"authorization": f"Bearer {token}"}, subprotocols=protocols)
+    return make(url=installation.socket_url, init_payload={"authorization": f"Bearer {token}"}, subprotocols=protocols)
 
 
 @pytest.mark.parametrize("make", [AIOHTTPTransport, HTTPXAsyncTransport])
 async def test_asks_knows_the_schema_and_uploads(
-    make: Callable[..., AsyncTransport], house: Installation, token: str, client: Client, tmp_path: Path
+    make: Callable[..., AsyncTransport], installation: Installation, token: str, client: Client, tmp_path: Path
 ) -> None:
     file = tmp_path / "agent.json"
     ((agent,),) = [edge.values() for edge in (await client.one(EXPORT))["edges"]]
     file.write_text(json.dumps(agent["definition"]))
     name = f"imported {uuid4().hex}"
-    async with GqlClient(transport=over_http(make, house, token), fetch_schema_from_transport=True) as session:
+    async with GqlClient(transport=over_http(make, installation, token), fetch_schema_from_transport=True) as session:
         assert await session.execute(VIEWER) == DEMO_USER
         imported = await session.execute(
             GraphQLRequest(IMPORT, variable_values={"input": {"file": FileVar(str(file)), "name": name}}),
@@ -63,8 +63,8 @@ async def test_asks_knows_the_schema_and_uploads(
 
 
 @pytest.mark.parametrize("make", [RequestsHTTPTransport, HTTPXTransport])
-def test_asks_without_an_event_loop(make: Callable[..., Any], house: Installation, token: str) -> None:
-    with GqlClient(transport=make(url=house.url, headers={"Authorization": f"Bearer {token}"})) as session:
+def test_asks_without_an_event_loop(make: Callable[..., Any], installation: Installation, token: str) -> None:
+    with GqlClient(transport=make(url=installation.url, headers={"Authorization": f"Bearer {token}"})) as session:
         assert session.execute(VIEWER) == DEMO_USER
         with pytest.raises(TransportQueryError) as refused:
             session.execute(WRONG)
@@ -73,12 +73,12 @@ def test_asks_without_an_event_loop(make: Callable[..., Any], house: Installatio
 
 @pytest.mark.parametrize("make", [WebsocketsTransport, AIOHTTPWebsocketsTransport])
 async def test_asks_and_follows_over_a_socket(
-    make: Callable[..., AsyncTransport], house: Installation, token: str, stage: Stage, client: Client
+    make: Callable[..., AsyncTransport], installation: Installation, token: str, scenario: Scenario, client: Client
 ) -> None:
-    sent = await stage.send("What is six times seven?")
+    sent = await scenario.send("What is six times seven?")
     expected = await client.whole(sent["run"]["id"])
     follow = GraphQLRequest(RUN_EVENTS, variable_values={"run": sent["run"]["id"]})
-    async with GqlClient(transport=over_sockets(make, house, token)) as session:
+    async with GqlClient(transport=over_sockets(make, installation, token)) as session:
         assert await session.execute(VIEWER) == DEMO_USER
         assert [data["runEvents"] async for data in session.subscribe(follow)] == expected
         with pytest.raises(TransportQueryError) as refused:

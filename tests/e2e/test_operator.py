@@ -24,9 +24,9 @@ def state_dir(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
-async def ask(house: Installation, text: str) -> tuple[str, str]:
+async def ask(installation: Installation, text: str) -> tuple[str, str]:
     """Ask the first agent and return the run's id and the answer."""
-    async with Client(house.url, house.token()) as client:
+    async with Client(installation.url, installation.token()) as client:
         agent = (await client.one(AGENTS))["edges"][0]["node"]["id"]
         sent = await client.send(text, agentId=agent)
         events = await client.whole(sent["run"]["id"])
@@ -44,33 +44,33 @@ async def test_the_model_of_the_environment_is_seeded(state_dir: Path) -> None:
             "OPENAI_BASE_URL": provider.base_url,
             "NEXENT_CHAT_MODEL": "some-model",
         }
-        with installed(state_dir, environment=environment) as house:
-            _, answer = await ask(house, "Hello?")
+        with installed(state_dir, environment=environment) as installation:
+            _, answer = await ask(installation, "Hello?")
             assert answer == "Here I am."
-            async with Client(house.url, await asyncio.to_thread(house.token)) as client:
+            async with Client(installation.url, await asyncio.to_thread(installation.token)) as client:
                 (edge,) = (await client.one(MODELS))["edges"]
             assert edge["node"]["providerModel"] == "some-model"
             assert edge["node"]["hasApiKey"] is True
-            doctor = await asyncio.to_thread(house.command, "doctor")
+            doctor = await asyncio.to_thread(installation.command, "doctor")
             assert doctor.returncode == 0, doctor.stdout
             assert "child processes: start, with limits" in doctor.stdout
-            await asyncio.to_thread(_pause_and_resume_a_schedule, house)
+            await asyncio.to_thread(_pause_and_resume_a_schedule, installation)
             provider.key = "another"
-            doctor = await asyncio.to_thread(house.command, "doctor")
+            doctor = await asyncio.to_thread(installation.command, "doctor")
             assert doctor.returncode == 1
             assert "MODEL_KEY_REFUSED" in doctor.stdout
     logs = "".join(path.read_text() for path in (state_dir / "log").glob("*.log"))
     assert "sk-canary-7" not in logs
 
 
-def _pause_and_resume_a_schedule(house: Installation) -> None:
-    listed = house.command("schedules", "list")
+def _pause_and_resume_a_schedule(installation: Installation) -> None:
+    listed = installation.command("schedules", "list")
     assert "purge-jobs  every 300 s  next " in listed.stdout
     assert "purge-sessions  17 3 * * * UTC  next " in listed.stdout
-    assert "  paused  " in house.command("schedules", "pause", "purge-jobs").stdout
-    assert "every 300 s  paused" in house.command("schedules", "list").stdout
-    assert "every 300 s  next " in house.command("schedules", "resume", "purge-jobs").stdout
-    unknown = house.command("schedules", "pause", "nothing")
+    assert "  paused  " in installation.command("schedules", "pause", "purge-jobs").stdout
+    assert "every 300 s  paused" in installation.command("schedules", "list").stdout
+    assert "every 300 s  next " in installation.command("schedules", "resume", "purge-jobs").stdout
+    unknown = installation.command("schedules", "pause", "nothing")
     assert (unknown.returncode, "no schedule nothing" in unknown.stderr + unknown.stdout) == (1, True)
 
 
@@ -85,32 +85,32 @@ async def test_the_doctor_names_what_is_wrong(state_dir: Path) -> None:
     async with fake_provider() as provider:
         environment = {"OPENAI_BASE_URL": provider.base_url, "NEXENT_CHAT_MODEL": "m"}
         provider.script("m", [Text("Hi.")])
-        with installed(state_dir, environment=environment) as house:
-            well = await asyncio.to_thread(house.command, "doctor", "--port", str(house.port))
+        with installed(state_dir, environment=environment) as installation:
+            well = await asyncio.to_thread(installation.command, "doctor", "--port", str(installation.port))
             assert (well.returncode, "FAIL" in well.stdout) == (0, False), well.stdout
-            _make_database_older(house)
-            behind = await asyncio.to_thread(house.command, "doctor")
+            _make_database_older(installation)
+            behind = await asyncio.to_thread(installation.command, "doctor")
             assert "FAIL  migrations: at level none" in behind.stdout
             assert "nexent-gql migrate" in behind.stdout
-            _make_database_older(house, back=True)
-            valkey = house.processes(VALKEY)[0]
+            _make_database_older(installation, back=True)
+            valkey = installation.processes(VALKEY)[0]
             valkey.send_signal(signal.SIGSTOP)
             try:
-                gone_redis = await asyncio.to_thread(house.command, "doctor")
+                gone_redis = await asyncio.to_thread(installation.command, "doctor")
             finally:
                 valkey.send_signal(signal.SIGCONT)
             assert "FAIL  redis: does not answer" in gone_redis.stdout
-            port = house.port
+            port = installation.port
         unreachable = run_command("doctor", "--state-dir", str(state_dir), "--port", str(port))
         assert "FAIL  postgres: does not answer" in unreachable.stdout
         assert "FAIL  redis: does not answer" in unreachable.stdout
         assert "Traceback" not in unreachable.stdout + unreachable.stderr
-    with installed(state_dir) as house:
-        silent = await asyncio.to_thread(house.command, "doctor")
+    with installed(state_dir) as installation:
+        silent = await asyncio.to_thread(installation.command, "doctor")
         assert "MODEL_UNREACHABLE" in silent.stdout
 
 
-def _make_database_older(house: Installation, *, back: bool = False) -> None:
+def _make_database_older(installation: Installation, *, back: bool = False) -> None:
     """Rename the table that holds the level."""
     old, new = ("hidden", "alembic_version") if back else ("alembic_version", "hidden")
     program = (
@@ -121,7 +121,7 @@ def _make_database_older(house: Installation, *, back: bool = False) -> None:
         "    await c.close()\n"
         "asyncio.run(main())\n"
     )
-    connection = (house.state_dir / "connection.json").read_text()
+    connection = (installation.state_dir / "connection.json").read_text()
     url = re.search(r'"migration_database_url": "([^"]+)"', connection)
     assert url is not None
     subprocess.run([sys.executable, "-c", program, url[1]], check=True, timeout=30)

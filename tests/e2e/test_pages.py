@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium: 
 
 
 @pytest.fixture
-async def page(house: Installation) -> AsyncGenerator[Page]:
+async def page(installation: Installation) -> AsyncGenerator[Page]:
     """A browser window; what the console complains about fails the test."""
     complaints: list[str] = []
 
@@ -40,7 +40,7 @@ async def page(house: Installation) -> AsyncGenerator[Page]:
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-sync", *QUIET]
         )
         window = await browser.new_page(
-            base_url=f"http://127.0.0.1:{house.port}", viewport={"width": 1280, "height": 800}
+            base_url=f"http://127.0.0.1:{installation.port}", viewport={"width": 1280, "height": 800}
         )
         window.set_default_timeout(PATIENCE_MS)
         window.on("console", note)
@@ -123,8 +123,8 @@ async def test_graphiql_runs_the_examples(page: Page) -> None:
     await expect(page.locator(".result-window")).to_contain_text('"effectiveModel"', timeout=PATIENCE_MS)
 
 
-async def test_the_demo_session_is_for_this_machine_alone(house: Installation) -> None:
-    url = f"http://127.0.0.1:{house.port}/session/demo"
+async def test_the_demo_session_is_for_this_machine_alone(installation: Installation) -> None:
+    url = f"http://127.0.0.1:{installation.port}/session/demo"
     json = {"Content-Type": "application/json"}
     async with httpx2.AsyncClient(trust_env=False) as http:
         assert (await http.post(url, headers=json)).status_code == 200
@@ -134,13 +134,13 @@ async def test_the_demo_session_is_for_this_machine_alone(house: Installation) -
             {**json, "Host": "evil.example"},
             {**json, "Origin": "http://evil.example"},
             {**json, "Origin": "null"},
-            {**json, "Origin": f"http://evil@127.0.0.1:{house.port}"},
-            {**json, "Origin": f"ftp://127.0.0.1:{house.port}"},
-            {**json, "Host": f"evil@127.0.0.1:{house.port}"},
+            {**json, "Origin": f"http://evil@127.0.0.1:{installation.port}"},
+            {**json, "Origin": f"ftp://127.0.0.1:{installation.port}"},
+            {**json, "Host": f"evil@127.0.0.1:{installation.port}"},
             {**json, "Host": "localhost:evil"},
-            {**json, "Host": f"evil.example\\@localhost:{house.port}"},
-            {**json, "Host": f"127.0.0.1:{house.port}/evil"},
-            {**json, "Host": f"127.0.0.1.evil.example:{house.port}"},
+            {**json, "Host": f"evil.example\\@localhost:{installation.port}"},
+            {**json, "Host": f"127.0.0.1:{installation.port}/evil"},
+            {**json, "Host": f"127.0.0.1.evil.example:{installation.port}"},
             {**json, "Host": "2130706433"},
             {**json, "Host": "[::1"},
             {**json, "X-Forwarded-For": "10.0.0.1"},
@@ -149,13 +149,13 @@ async def test_the_demo_session_is_for_this_machine_alone(house: Installation) -
             assert answer.status_code in (400, 403, 421), headers
             assert "accessToken" not in answer.text
         for path in ("/", "/graphql"):
-            page = await http.get(f"http://127.0.0.1:{house.port}{path}", headers={"Accept": "text/html"})
+            page = await http.get(f"http://127.0.0.1:{installation.port}{path}", headers={"Accept": "text/html"})
             assert page.status_code == 200
             policy = page.headers["content-security-policy"]
             assert "default-src 'none'" in policy
-            own = f"connect-src 'self' ws://127.0.0.1:{house.port} wss://127.0.0.1:{house.port};"
+            own = f"connect-src 'self' ws://127.0.0.1:{installation.port} wss://127.0.0.1:{installation.port};"
             assert path != "/" or own in policy
             assert " ws: " not in policy
             assert " wss:;" not in policy
-        missing = await http.get(f"http://127.0.0.1:{house.port}/static/..%2f__init__.py")
+        missing = await http.get(f"http://127.0.0.1:{installation.port}/static/..%2f__init__.py")
         assert missing.status_code == 404

@@ -8,8 +8,8 @@ import psutil
 import pytest
 
 from nexent_gql.embedded import launcher
-from nexent_gql.embedded.account import Account
 from nexent_gql.embedded.privileges import Launcher
+from nexent_gql.embedded.system_account import SystemAccount
 from tests.support.installation import Installation
 from tests.support.waiting import eventually
 
@@ -33,10 +33,10 @@ def owner_of_environment(process: psutil.Process) -> int:
     return Path(f"/proc/{process.pid}/environ").stat().st_uid
 
 
-async def test_root_gives_up_its_rights(house: Installation) -> None:
-    await eventually(lambda: len(house.processes(CODE)) >= house.workers, within_s=20)
-    ours, code, engines = (house.processes(words) for words in (OURS, CODE, ENGINES))
-    assert len(ours) == 1 + house.workers
+async def test_root_gives_up_its_rights(installation: Installation) -> None:
+    await eventually(lambda: len(installation.processes(CODE)) >= installation.workers, within_s=20)
+    ours, code, engines = (installation.processes(words) for words in (OURS, CODE, ENGINES))
+    assert len(ours) == 1 + installation.workers
     users = {process.uids().effective for process in (*ours, *code)}
     assert len(users) == 1
     assert not users & {0, *(process.uids().effective for process in engines)}
@@ -56,5 +56,5 @@ def test_a_program_that_the_user_cannot_run_stays_roots(tmp_path: Path) -> None:
 
 
 def test_commands_are_wrapped() -> None:
-    chosen = Launcher(Account("app", 7, 7), ("python", "unprivileged.py", "{}"))
+    chosen = Launcher(SystemAccount("app", 7, 7), ("python", "unprivileged.py", "{}"))
     assert chosen.wrap(["a"]) == ["python", "unprivileged.py", "{}", "a"]

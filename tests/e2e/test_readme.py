@@ -23,11 +23,11 @@ def shell_blocks(heading: str) -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
 
 
-def adapted(lines: str, house: Installation) -> str:
+def adapted(lines: str, installation: Installation) -> str:
     """Point documented lines at an installation."""
     for documented, actual in {
-        "127.0.0.1:5010": f"127.0.0.1:{house.port}",
-        "nexent-gql token": f"nexent-gql token --state-dir '{house.state_dir}'",
+        "127.0.0.1:5010": f"127.0.0.1:{installation.port}",
+        "nexent-gql token": f"nexent-gql token --state-dir '{installation.state_dir}'",
         ".venv/bin/": f"{Path(sys.executable).parent}/",
     }.items():
         assert documented in lines, documented
@@ -49,14 +49,14 @@ def first_minute(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What each block of the first minute prints, run one after the other in one shell, over a new installation."""
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
-    with installed(tmp_path_factory.mktemp("newcomer") / "state") as house:
-        return run_blocks(house)
+    with installed(tmp_path_factory.mktemp("newcomer") / "state") as installation:
+        return run_blocks(installation)
 
 
-def run_blocks(house: Installation) -> list[str]:
+def run_blocks(installation: Installation) -> list[str]:
     script = "\necho ---next-block---\n".join(shell_blocks("The first minute"))
     done = subprocess.run(
-        ["/bin/sh", "-eu", "-c", adapted(script, house)],
+        ["/bin/sh", "-eu", "-c", adapted(script, installation)],
         cwd=ROOT,
         env=clean_environment(),
         capture_output=True,

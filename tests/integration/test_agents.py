@@ -12,8 +12,8 @@ from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.principal import Principal, Role
 from tests.support.direct_graphql import Data
 from tests.support.factory import Factory
+from tests.support.service_harness import ServiceHarness, harness
 from tests.support.statements import statements
-from tests.support.studio import Studio, studio
 
 FIELDS = (
     "id name description instructions kind maxSteps toolNames version createdAt updatedAt deletedAt "
@@ -30,8 +30,8 @@ query ($search: String, $first: Int, $after: String, $last: Int, $before: String
 
 
 @pytest.fixture
-async def app(database: Database) -> AsyncGenerator[Studio]:
-    async with studio(database) as app:
+async def app(database: Database) -> AsyncGenerator[ServiceHarness]:
+    async with harness(database) as app:
         yield app
 
 
@@ -40,17 +40,17 @@ async def dev(make: Factory) -> Principal:
     return await make.principal(Role.DEVELOPER)
 
 
-async def create(app: Studio, actor: Principal, /, **fields: object) -> Data:
+async def create(app: ServiceHarness, actor: Principal, /, **fields: object) -> Data:
     payload = await app.mutate(actor, "createAgent", f"{{ agent {{ {FIELDS} }} }}", **{"name": "Helper", **fields})
     assert payload["__typename"] == "CreateAgentPayload", payload
     return payload["agent"]
 
 
-async def update(app: Studio, actor: Principal, /, **fields: object) -> Data:
+async def update(app: ServiceHarness, actor: Principal, /, **fields: object) -> Data:
     return await app.mutate(actor, "updateAgent", f"{{ agent {{ {FIELDS} }} }}", **fields)
 
 
-async def names(app: Studio, actor: Principal, **arguments: object) -> list[str]:
+async def names(app: ServiceHarness, actor: Principal, **arguments: object) -> list[str]:
     return [agent["name"] for agent in (await app.ask(actor, AGENTS, **arguments)).nodes]
 
 
@@ -61,7 +61,7 @@ def key(agent: Data) -> UUID:
 
 
 @pytest.mark.parametrize("unset", [{}, {"kind": None, "maxSteps": None, "description": None, "modelId": None}])
-async def test_makes_an_agent_with_defaults(app: Studio, dev: Principal, unset: dict[str, None]) -> None:
+async def test_makes_an_agent_with_defaults(app: ServiceHarness, dev: Principal, unset: dict[str, None]) -> None:
     agent = await create(app, dev, name=" Helper ", **unset)
     assert agent == {
         "id": agent["id"],
@@ -83,7 +83,7 @@ async def test_makes_an_agent_with_defaults(app: Studio, dev: Principal, unset: 
     assert (await app.ask(dev, AGENTS)).nodes == [agent]
 
 
-async def test_makes_a_whole_agent(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_makes_a_whole_agent(app: ServiceHarness, dev: Principal, make: Factory) -> None:
     await make.model(dev, name="Default", is_default=True)
     model = await make.model(dev, name="Own")
     fields = {
@@ -108,7 +108,7 @@ BAD = {
 }
 
 
-async def test_refuses_a_bad_field_and_names_it(app: Studio, dev: Principal) -> None:
+async def test_refuses_a_bad_field_and_names_it(app: ServiceHarness, dev: Principal) -> None:
     agent = await create(app, dev)
     for field, value in ((field, value) for field, values in BAD.items() for value in values):
         expected = {"__typename": "ValidationError", "code": "BAD_USER_INPUT", "path": ["input", field]}
@@ -120,7 +120,7 @@ async def test_refuses_a_bad_field_and_names_it(app: Studio, dev: Principal) -> 
     assert (await app.ask(dev, AGENTS)).nodes == [agent]
 
 
-async def test_refuses_tools_that_are_not_there_or_twice_or_too_many(app: Studio, dev: Principal) -> None:
+async def test_refuses_tools_that_are_not_there_or_twice_or_too_many(app: ServiceHarness, dev: Principal) -> None:
     agent = await create(app, dev)
     cases = (
         (["wait", "teleport"], "UNKNOWN_TOOL", ["input", "toolNames", "1"]),
@@ -140,7 +140,7 @@ async def test_refuses_tools_that_are_not_there_or_twice_or_too_many(app: Studio
     assert (await app.ask(dev, AGENTS)).nodes == [agent]
 
 
-async def test_refuses_models_that_are_not_there(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_refuses_models_that_are_not_there(app: ServiceHarness, dev: Principal, make: Factory) -> None:
     agent = await create(app, dev)
     foreign = await make.model(await make.principal(), is_default=True)
     for model_id in (foreign.id, new_id()):
@@ -156,7 +156,7 @@ async def test_refuses_models_that_are_not_there(app: Studio, dev: Principal, ma
     assert (await app.ask(dev, AGENTS)).nodes == [agent]
 
 
-async def test_unknown_enum_and_wrong_types_are_refused_by_the_schema(app: Studio, dev: Principal) -> None:
+async def test_unknown_enum_and_wrong_types_are_refused_by_the_schema(app: ServiceHarness, dev: Principal) -> None:
     document = "mutation ($input: CreateAgentInput!) { createAgent(input: $input) { __typename } }"
     for field, value in {"kind": "WIZARD", "maxSteps": "many", "toolNames": [1], "instructions": 7}.items():
         answer = await app.ask(dev, document, input={"name": "x", field: value})
@@ -165,7 +165,7 @@ async def test_unknown_enum_and_wrong_types_are_refused_by_the_schema(app: Studi
     assert await app.agents.count(dev) == 0
 
 
-async def test_changes_only_what_is_named_then_clears(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_changes_only_what_is_named_then_clears(app: ServiceHarness, dev: Principal, make: Factory) -> None:
     await make.model(dev, name="Default", is_default=True)
     model = await make.model(dev, name="Own")
     before = await create(app, dev, name="One")
@@ -191,7 +191,7 @@ async def test_changes_only_what_is_named_then_clears(app: Studio, dev: Principa
     assert after["effectiveModel"] == {"name": "Default"}
 
 
-async def test_two_editors_notice_each_other(app: Studio, dev: Principal) -> None:
+async def test_two_editors_notice_each_other(app: ServiceHarness, dev: Principal) -> None:
     agent = await create(app, dev)
     mine, theirs = await asyncio.gather(
         *(update(app, dev, id=agent["id"], maxSteps=steps, expectedVersion=1) for steps in (3, 4))
@@ -213,7 +213,9 @@ async def test_two_editors_notice_each_other(app: Studio, dev: Principal) -> Non
     assert deleted["__typename"] == "DeleteAgentPayload"
 
 
-async def test_a_name_is_taken_once_per_tenant_among_the_living(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_a_name_is_taken_once_per_tenant_among_the_living(
+    app: ServiceHarness, dev: Principal, make: Factory
+) -> None:
     first, second = await create(app, dev), await create(app, dev, name="Second")
     for refusal in (
         await app.mutate(dev, "createAgent", "{ agent { id } }", name=" Helper"),
@@ -226,14 +228,14 @@ async def test_a_name_is_taken_once_per_tenant_among_the_living(app: Studio, dev
     await create(app, dev)
 
 
-async def test_of_many_with_one_name_one_is_made(app: Studio, dev: Principal) -> None:
+async def test_of_many_with_one_name_one_is_made(app: ServiceHarness, dev: Principal) -> None:
     made = await asyncio.gather(*(app.mutate(dev, "createAgent", "{ agent { id } }", name="Same") for _ in range(8)))
     assert sorted(payload["__typename"] for payload in made) == ["ConflictError"] * 7 + ["CreateAgentPayload"]
     assert await names(app, dev) == ["Same"]
 
 
 async def test_a_deleted_agent_is_gone_for_whoever_asks_but_not_for_what_refers_to_it(
-    app: Studio, dev: Principal
+    app: ServiceHarness, dev: Principal
 ) -> None:
     agent = await create(app, dev)
     assert (await app.mutate(dev, "deleteAgent", "{ deletedId }", id=agent["id"]))["deletedId"] == agent["id"]
@@ -249,7 +251,7 @@ async def test_a_deleted_agent_is_gone_for_whoever_asks_but_not_for_what_refers_
     assert (row.name, row.deleted_at is not None) == ("Helper", True)
 
 
-async def test_members_only_read(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_members_only_read(app: ServiceHarness, dev: Principal, make: Factory) -> None:
     member = await make.principal(Role.MEMBER, beside=dev)
     agent = await create(app, dev)
     for name, fields in {"createAgent": {"name": "x"}, "updateAgent": {"name": "x"}, "deleteAgent": {}}.items():
@@ -260,7 +262,7 @@ async def test_members_only_read(app: Studio, dev: Principal, make: Factory) -> 
     assert (await app.ask(None, AGENTS)).code == "UNAUTHENTICATED"
 
 
-async def test_another_tenants_agent_does_not_exist(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_another_tenants_agent_does_not_exist(app: ServiceHarness, dev: Principal, make: Factory) -> None:
     eve = await make.principal()
     agent = await create(app, dev)
     for name, fields in {"updateAgent": {"name": "x"}, "deleteAgent": {}}.items():
@@ -273,14 +275,14 @@ async def test_another_tenants_agent_does_not_exist(app: Studio, dev: Principal,
     assert (await app.ask(dev, AGENT, id=agent["id"])).one == agent
 
 
-async def test_what_is_no_id_of_an_agent_is_refused(app: Studio, dev: Principal) -> None:
+async def test_what_is_no_id_of_an_agent_is_refused(app: ServiceHarness, dev: Principal) -> None:
     for id_ in ("", "x", "0" * 10_000, str(new_id()), global_id("Model", new_id())):
         refusal = await update(app, dev, id=id_, name="x")
         assert (refusal["code"], refusal["path"]) == ("INVALID_ID", ["input", "id"])
         assert (await app.ask(dev, AGENT, id=id_)).data == {"agent": None}
 
 
-async def test_pages_newest_first_in_both_directions(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_pages_newest_first_in_both_directions(app: ServiceHarness, dev: Principal, make: Factory) -> None:
     for number in range(5):
         await make.agent(dev, name=f"A{number}")
     assert await names(app, dev) == ["A4", "A3", "A2", "A1", "A0"]
@@ -300,7 +302,9 @@ async def test_pages_newest_first_in_both_directions(app: Studio, dev: Principal
         assert (await app.ask(dev, AGENTS, **arguments)).code == code
 
 
-async def test_searches_names_in_any_case_and_takes_them_literally(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_searches_names_in_any_case_and_takes_them_literally(
+    app: ServiceHarness, dev: Principal, make: Factory
+) -> None:
     for name in ("100% Helper", "helpful_one", "助手"):
         await make.agent(dev, name=name)
     assert await names(app, dev, search="HELP") == ["helpful_one", "100% Helper"]
@@ -315,7 +319,9 @@ async def test_searches_names_in_any_case_and_takes_them_literally(app: Studio, 
         assert (refused.code, refused.errors[0]["extensions"]["path"]) == ("BAD_USER_INPUT", ["search"])
 
 
-async def test_a_page_with_models_and_tools_costs_three_statements(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_a_page_with_models_and_tools_costs_three_statements(
+    app: ServiceHarness, dev: Principal, make: Factory
+) -> None:
     default = await make.model(dev, is_default=True)
     models = [None, default, *[await make.model(dev) for _ in range(3)]]
     for number in range(20):
@@ -330,7 +336,7 @@ async def test_a_page_with_models_and_tools_costs_three_statements(app: Studio, 
     assert {agent["effectiveModel"]["isDefault"] for agent in answer.nodes if agent["model"] is None} == {True}
 
 
-async def test_nodes_of_many_agents_cost_one_statement(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_nodes_of_many_agents_cost_one_statement(app: ServiceHarness, dev: Principal, make: Factory) -> None:
     ids = [global_id("Agent", (await make.agent(dev)).id) for _ in range(5)]
     with statements(app.database) as sent:
         answer = await app.ask(dev, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=ids)
@@ -338,7 +344,7 @@ async def test_nodes_of_many_agents_cost_one_statement(app: Studio, dev: Princip
     assert len(sent) == 1
 
 
-async def test_a_choice_outlives_its_tool(app: Studio, dev: Principal) -> None:
+async def test_a_choice_outlives_its_tool(app: ServiceHarness, dev: Principal) -> None:
     agent = await create(app, dev, toolNames=["wait", "calculator"])
     app.toolbox.names.remove("wait")
     shown = (await app.ask(dev, AGENT, id=agent["id"])).one

@@ -15,14 +15,14 @@ from nexent_gql.kernel.page import PageRequest
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.llm import Dialect
 from tests.support.factory import Factory
-from tests.support.studio import Studio, studio
+from tests.support.service_harness import ServiceHarness, harness
 
 GIVEN = ModelConfig(Dialect.OPENAI, "gpt-4o-mini", "https://llm.example/v1", SecretStr("sk-0123456789-first"))
 
 
 @pytest.fixture
-async def app(database: Database) -> AsyncGenerator[Studio]:
-    async with studio(database) as app:
+async def app(database: Database) -> AsyncGenerator[ServiceHarness]:
+    async with harness(database) as app:
         yield app
 
 
@@ -31,17 +31,19 @@ async def demo(make: Factory) -> Principal:
     return await make.principal()
 
 
-async def models(app: Studio, actor: Principal) -> list[tuple[str, str, bool]]:
+async def models(app: ServiceHarness, actor: Principal) -> list[tuple[str, str, bool]]:
     rows = (await app.models.page(actor, PageRequest())).rows
     return [(row.name, row.dialect, row.is_default) for row in rows]
 
 
-async def agents(app: Studio, actor: Principal) -> list[tuple[str, str, list[str]]]:
+async def agents(app: ServiceHarness, actor: Principal) -> list[tuple[str, str, list[str]]]:
     rows = (await app.agents.page(actor, PageRequest())).rows
     return [(row.name, row.kind, row.tool_names) for row in rows]
 
 
-async def test_without_a_provider_there_is_the_offline_model_and_two_agents(app: Studio, demo: Principal) -> None:
+async def test_without_a_provider_there_is_the_offline_model_and_two_agents(
+    app: ServiceHarness, demo: Principal
+) -> None:
     for _ in range(2):
         await Demo(app.models, app.agents).ensure(demo)
         assert await models(app, demo) == [("Offline (built in)", "OFFLINE", True)]
@@ -53,7 +55,7 @@ async def test_without_a_provider_there_is_the_offline_model_and_two_agents(app:
 
 
 async def test_a_provider_that_comes_later_becomes_the_default_and_is_kept_up_to_date(
-    app: Studio, demo: Principal
+    app: ServiceHarness, demo: Principal
 ) -> None:
     seed = Demo(app.models, app.agents)
     await seed.ensure(demo)
@@ -72,12 +74,12 @@ async def test_a_provider_that_comes_later_becomes_the_default_and_is_kept_up_to
     )
 
 
-async def test_with_a_provider_from_the_start_there_is_no_offline_model(app: Studio, demo: Principal) -> None:
+async def test_with_a_provider_from_the_start_there_is_no_offline_model(app: ServiceHarness, demo: Principal) -> None:
     await Demo(app.models, app.agents).ensure(demo, GIVEN)
     assert await models(app, demo) == [("From the environment", "OPENAI", True)]
 
 
-async def test_what_users_changed_or_deleted_stays_so(app: Studio, demo: Principal) -> None:
+async def test_what_users_changed_or_deleted_stays_so(app: ServiceHarness, demo: Principal) -> None:
     seed = Demo(app.models, app.agents)
     await seed.ensure(demo)
     assistant, analyst = (await app.agents.page(demo, PageRequest())).rows

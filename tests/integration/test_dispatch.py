@@ -155,9 +155,9 @@ async def test_jobs_that_wait_for_a_slot_are_woken_once_and_a_new_one_starts_at_
 async def test_the_first_job_of_a_tenant_waits_for_one_turn_behind_ten_thousand_of_another(
     site: Site, make: Factory
 ) -> None:
-    crowd, newcomer = [(await make.principal()).tenant_id for _ in range(2)]
+    client_group, newcomer = [(await make.principal()).tenant_id for _ in range(2)]
     site.job_s = 0.05
-    await site.add_many(crowd, 10_000)
+    await site.add_many(client_group, 10_000)
     async with site.worker(2):
         await site.until(10)
         await site.add(newcomer, Chore(number=1))
@@ -169,14 +169,14 @@ async def test_the_first_job_of_a_tenant_waits_for_one_turn_behind_ten_thousand_
 
 
 async def test_long_jobs_of_one_tenant_leave_room_for_another(site: Site, make: Factory) -> None:
-    crowd, newcomer = [(await make.principal()).tenant_id for _ in range(2)]
+    client_group, newcomer = [(await make.principal()).tenant_id for _ in range(2)]
     async with site.worker(50, reserve=13):
         site.job_s = 0.01
         idle_at = await site.add(newcomer, Chore(number=1))
         await site.until(1)
         idle_s = site.started_at(newcomer, 1) - idle_at
         site.job_s = 0
-        await site.add_many(crowd, 60)
+        await site.add_many(client_group, 60)
         await site.until(51)
         asked_at = await site.add(newcomer, Chore(number=2))
         await site.until(52, timeout_s=5)

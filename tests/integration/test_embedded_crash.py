@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from nexent_gql.embedded import Engines, EngineSet
-from nexent_gql.embedded.account import engine_account
+from nexent_gql.embedded.system_account import engine_account
 from tests.support.engine_state import initialised_state, run_as
 from tests.support.engines import fetch_column, redis_command, run_sql
 from tests.support.processes import engine_pid, holding_engines, is_held, kill_tree, nothing_runs_on, wait_for
@@ -85,7 +85,7 @@ async def test_a_killed_connection_process_does_not_end_the_server(engines: Engi
 
 
 @pytest.mark.parametrize("name", ["postgres", "valkey"])
-async def test_a_killed_keeper_takes_its_engine_along_and_both_come_back(
+async def test_a_killed_shim_takes_its_engine_along_and_both_come_back(
     engines: EngineSet, state: Path, name: str
 ) -> None:
     urls = engines.start()
@@ -154,13 +154,13 @@ async def test_a_start_right_after_a_kill_waits_for_what_still_stops(state: Path
                 await _both_answer(engines.start())
 
 
-async def test_orphans_of_a_frozen_keeper_are_ended_by_the_next_start(state: Path) -> None:
+async def test_orphans_of_a_frozen_shim_are_ended_by_the_next_start(state: Path) -> None:
     with holding_engines(state) as holder:
         assert "error" not in holder.said
         pids = [engine_pid(state, name) for name in ("postgres", "valkey")]
-        keepers = [_parent_of(pid) for pid in pids]
-        for keeper in keepers:
-            os.kill(keeper, signal.SIGSTOP)
+        shims = [_parent_of(pid) for pid in pids]
+        for shim in shims:
+            os.kill(shim, signal.SIGSTOP)
         holder.process.kill()
         holder.process.wait()
         try:
@@ -169,8 +169,8 @@ async def test_orphans_of_a_frozen_keeper_are_ended_by_the_next_start(state: Pat
                 assert pids != [engine_pid(state, name) for name in ("postgres", "valkey")]
                 assert [psutil.Process(pid).status() for pid in pids] == [psutil.STATUS_ZOMBIE] * 2
         finally:
-            for keeper in keepers:
-                os.kill(keeper, signal.SIGCONT)
+            for shim in shims:
+                os.kill(shim, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("kind", ["zombie", "living"])

@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from nexent_gql.embedded import AlreadyRunningError, EngineError, EngineSet, StateLock
-from nexent_gql.embedded.account import engine_account
 from nexent_gql.embedded.address import free_port
 from nexent_gql.embedded.binaries import Binaries, find_binaries, run_version
 from nexent_gql.embedded.child import Child, Command
-from nexent_gql.embedded.claim import claimed
 from nexent_gql.embedded.errors import PortTakenError
 from nexent_gql.embedded.layout import Layout
+from nexent_gql.embedded.pid_lock import pid_lock
+from nexent_gql.embedded.system_account import engine_account
 from tests.support.engine_state import initialised_state, run_as
 from tests.support.engines import fetch_column
 from tests.support.processes import HOLDER, ROOT, engine_pid, holding_engines, nothing_runs_on, wait_for
@@ -250,8 +250,8 @@ def test_an_engine_that_never_gets_ready_is_told_with_the_end_of_its_log(tmp_pat
     stops = ((signal.SIGTERM, 5.0),)
     script = "echo still thinking; exec sleep 60"
     child = Child(Command("slow", Path("/bin/sh"), ("-c", script), tmp_path, stops), layout, None)
-    with claimed(layout.run / "slow.pid", stops) as claim:
-        child.start(claim)
+    with pid_lock(layout.run / "slow.pid", stops) as lock_fd:
+        child.start(lock_fd)
     with pytest.raises(EngineError, match=r"sh was not ready after 0 s, its log ends: still thinking"):
         child.wait_until(lambda: False, 0.4)
     child.stop()
@@ -264,8 +264,8 @@ def test_an_engine_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> N
     stops = ((signal.SIGTERM, 0.2), (signal.SIGKILL, 5.0))
     script = "trap '' TERM; echo deaf; while :; do sleep 0.1; done"
     child = Child(Command("deaf", Path("/bin/sh"), ("-c", script), tmp_path, stops), layout, None)
-    with claimed(layout.run / "deaf.pid", stops) as claim:
-        child.start(claim)
+    with pid_lock(layout.run / "deaf.pid", stops) as lock_fd:
+        child.start(lock_fd)
     child.wait_until(lambda: "deaf" in child.log_tail(), 5)
     child.stop()
     wait_for(lambda: nothing_runs_on(layout.root), "it has ended", 2)
@@ -278,8 +278,8 @@ def test_a_stop_right_after_a_start_is_not_lost(tmp_path: Path) -> None:
     began = time.monotonic()
     for _ in range(5):
         child = Child(Command("short", Path("/bin/sleep"), ("60",), tmp_path, stops), layout, None)
-        with claimed(layout.run / "short.pid", stops) as claim:
-            child.start(claim)
+        with pid_lock(layout.run / "short.pid", stops) as lock_fd:
+            child.start(lock_fd)
         child.stop()
     assert time.monotonic() - began < 25
 

@@ -18,9 +18,9 @@ from redis.exceptions import AuthenticationError
 from sqlalchemy.exc import DBAPIError
 
 from nexent_gql.embedded import EngineSet, engine_versions
-from nexent_gql.embedded.account import Account, engine_account
 from nexent_gql.embedded.binaries import find_binaries
-from nexent_gql.embedded.reach import reachable_binaries
+from nexent_gql.embedded.program_access import accessible_binaries
+from nexent_gql.embedded.system_account import SystemAccount, engine_account
 from tests.support.engine_state import initialised_state
 from tests.support.engines import clone_database, drop_database, fetch_column, redis_command, run_sql, with_database
 from tests.support.processes import holding_engines, nothing_runs_on, wait_for
@@ -191,10 +191,10 @@ def test_root_runs_programs_and_data_that_the_engines_user_cannot_come_to(tmp_pa
     for source in (package, package.with_name(f"{package.name}.libs"), found.valkey):
         subprocess.run(["cp", "-a", source, closed], check=True)  # noqa: S607
     unreachable = type(found)(postgres=closed / package.name / found.postgres.name, valkey=closed / found.valkey.name)
-    assert not account.can_reach(unreachable.valkey)
-    assert not account.can_reach(state)
-    copy = reachable_binaries(unreachable, account, (open_folder / "programs",))
-    assert reachable_binaries(unreachable, account, (open_folder / "programs",)) == copy
+    assert not account.can_access(unreachable.valkey)
+    assert not account.can_access(state)
+    copy = accessible_binaries(unreachable, account, (open_folder / "programs",))
+    assert accessible_binaries(unreachable, account, (open_folder / "programs",)) == copy
     shutil.rmtree(closed)
     with EngineSet(state, durable=False, binaries=copy) as engines:
         assert asyncio.run(fetch_column(engines.start().database_url, "SELECT 1")) == [1]
@@ -237,10 +237,10 @@ def test_versions_are_those_of_the_programs() -> None:
 def _python_of_everybody() -> str:
     """Find an interpreter that an ordinary user can run; this one may lie in root's home."""
     nobody = pwd.getpwnam("nobody")
-    account = Account("nobody", nobody.pw_uid, nobody.pw_gid)
+    account = SystemAccount("nobody", nobody.pw_uid, nobody.pw_gid)
     check = "import sys; sys.exit(sys.version_info < (3, 11))"
     for python in (sys.executable, *_PYTHONS):
-        reachable = Path(python).exists() and account.can_reach(Path(python))
+        reachable = Path(python).exists() and account.can_access(Path(python))
         if reachable and subprocess.run([python, "-I", "-c", check], check=False).returncode == 0:
             return python
     pytest.skip("no Python >= 3.11 that an ordinary user may run")

@@ -64,7 +64,7 @@ from tests.support.toolbox import NamedTools, tool_service
 
 
 @dataclass
-class House:
+class Harness:
     """Everything but the API: services, one worker's runner, relay and reaper."""
 
     db: Database
@@ -149,7 +149,7 @@ class House:
 
 
 @pytest.fixture
-async def house(database: Database, redis_url: str, make: Factory) -> AsyncGenerator[House]:
+async def harness(database: Database, redis_url: str, make: Factory) -> AsyncGenerator[Harness]:
     async with open_redis(redis_url) as redis:
         log = RedisEventLog(redis, ttl_s=60)
         actor = await make.principal()
@@ -160,7 +160,7 @@ async def house(database: Database, redis_url: str, make: Factory) -> AsyncGener
         agent = await agents.create(actor, AgentDraft(name="Ada"))
         conversations = ConversationService(database, agents, utc_now)
         runs = RunService(database, log, RunStarter(database, agents, utc_now), conversations, utc_now)
-        yield House(database, log, actor, agent.id, models, tools, runs, conversations)
+        yield Harness(database, log, actor, agent.id, models, tools, runs, conversations)
 
 
 def kinds(entries: list[Entry]) -> list[object]:
@@ -175,55 +175,55 @@ async def answer_hello(_spec: RunSpec, port: RunPort) -> None:
     await say(port, 1, "Hel", "lo")
 
 
-async def test_a_run_answers_and_says_so(house: House) -> None:
-    asked = await house.send("Hi there")
-    await house.runner(answer_hello).run(asked.run.job_id)
-    run, message = await house.run(asked), await house.answer(asked)
+async def test_a_run_answers_and_says_so(harness: Harness) -> None:
+    asked = await harness.send("Hi there")
+    await harness.runner(answer_hello).run(asked.run.job_id)
+    run, message = await harness.run(asked), await harness.answer(asked)
     assert (run.status, run.attempt, run.error_code) == ("SUCCEEDED", 1, None)
     assert (message.status, message.text) == ("COMPLETE", "Hello")
-    entries = await house.events(asked)
+    entries = await harness.events(asked)
     assert_gapless(entries)
     assert kinds(entries) == ["AttemptStarted", "TextDelta", "TextDelta", "StepFinished", "RunFinished"]
     assert answer_text(entries) == "Hello"
 
 
-async def test_the_archive_serves_when_redis_has_forgotten(house: House, redis_url: str) -> None:
-    asked = await house.send()
-    await house.runner(answer_hello).run(asked.run.job_id)
-    entries = await house.events(asked)
+async def test_the_archive_serves_when_redis_has_forgotten(harness: Harness, redis_url: str) -> None:
+    asked = await harness.send()
+    await harness.runner(answer_hello).run(asked.run.job_id)
+    entries = await harness.events(asked)
     async with open_redis(redis_url) as redis:
         await redis.commands.execute("FLUSHALL")
-    assert await house.events(asked) == entries
+    assert await harness.events(asked) == entries
     middle = events.cursor(asked.run.id, 2)
-    assert [entry.seq for entry in await house.events(asked, middle)] == [3, 4, 5]
-    assert await house.events(asked, events.cursor(asked.run.id, 5)) == []
+    assert [entry.seq for entry in await harness.events(asked, middle)] == [3, 4, 5]
+    assert await harness.events(asked, events.cursor(asked.run.id, 5)) == []
 
 
-async def test_an_engine_that_fails_says_why(house: House) -> None:
+async def test_an_engine_that_fails_says_why(harness: Harness) -> None:
     async def fail(_spec: RunSpec, port: RunPort) -> None:
         port.emit(TextDelta(text="I will", step=1))
         raise MaxStepsError("The agent used all its steps; give it more, or ask for less.")
 
-    asked = await house.send()
-    await house.runner(fail).run(asked.run.job_id)
-    run, message = await house.run(asked), await house.answer(asked)
+    asked = await harness.send()
+    await harness.runner(fail).run(asked.run.job_id)
+    run, message = await harness.run(asked), await harness.answer(asked)
     assert (run.status, run.error_code, run.retryable) == ("FAILED", "MAX_STEPS_REACHED", False)
     assert (message.status, message.text) == ("FAILED", "I will")
-    last = (await house.events(asked))[-1].body
+    last = (await harness.events(asked))[-1].body
     assert (last["status"], last["error_code"]) == ("FAILED", "MAX_STEPS_REACHED")
 
 
-async def test_a_run_that_takes_too_long_fails(house: House) -> None:
+async def test_a_run_that_takes_too_long_fails(harness: Harness) -> None:
     async def dawdle(_spec: RunSpec, _port: RunPort) -> None:
         await asyncio.sleep(30)
 
-    asked = await house.send()
-    await house.runner(dawdle, deadline_s=0.2).run(asked.run.job_id)
-    run = await house.run(asked)
+    asked = await harness.send()
+    await harness.runner(dawdle, deadline_s=0.2).run(asked.run.job_id)
+    run = await harness.run(asked)
     assert (run.status, run.error_code, run.retryable) == ("FAILED", "RUN_DEADLINE", True)
 
 
-async def test_another_attempt_goes_on_where_the_first_died(house: House) -> None:
+async def test_another_attempt_goes_on_where_the_first_died(harness: Harness) -> None:
     done: list[str] = []
     stuck = asyncio.Event()
 
@@ -238,27 +238,27 @@ async def test_another_attempt_goes_on_where_the_first_died(house: House) -> Non
         done.append("second")
         await say(port, 2, "Two.")
 
-    asked = await house.send()
-    reading = asyncio.create_task(house.events(asked))
-    zombie = asyncio.create_task(house.runner(two_steps).run(asked.run.job_id))
+    asked = await harness.send()
+    reading = asyncio.create_task(harness.events(asked))
+    zombie = asyncio.create_task(harness.runner(two_steps).run(asked.run.job_id))
     await stuck.wait()
     await asyncio.sleep(0.1)
-    await house.lose_lease(asked)
-    await house.runner(two_steps).run(asked.run.job_id)
+    await harness.lose_lease(asked)
+    await harness.runner(two_steps).run(asked.run.job_id)
     entries = await reading
     zombie.cancel()
     await asyncio.wait([zombie])
-    run, message = await house.run(asked), await house.answer(asked)
+    run, message = await harness.run(asked), await harness.answer(asked)
     assert (done, run.status, run.attempt) == (["first", "second"], "SUCCEEDED", 2)
     assert message.text == "One. Two."
     assert_gapless(entries)
     assert answer_text(entries) == "One. Two."
     restarted = [entry.body["text"] for entry in entries if entry.body["kind"] == "AttemptStarted"]
     assert restarted == ["", "One. "]
-    assert await house.events(asked) == entries
+    assert await harness.events(asked) == entries
 
 
-async def test_a_worker_that_stops_hands_the_run_over(house: House) -> None:
+async def test_a_worker_that_stops_hands_the_run_over(harness: Harness) -> None:
     speaking = asyncio.Event()
 
     async def interrupted(_spec: RunSpec, port: RunPort) -> None:
@@ -268,26 +268,26 @@ async def test_a_worker_that_stops_hands_the_run_over(house: House) -> None:
             await asyncio.sleep(60)
         await say(port, 2, "Two.")
 
-    asked = await house.send()
-    first = asyncio.create_task(house.runner(interrupted).run(asked.run.job_id))
+    asked = await harness.send()
+    first = asyncio.create_task(harness.runner(interrupted).run(asked.run.job_id))
     await speaking.wait()
     first.cancel()
     await asyncio.wait([first])
-    assert (await house.run(asked)).status == "RUNNING"
-    await house.runner(interrupted).run(asked.run.job_id)
-    assert (await house.run(asked)).status == "SUCCEEDED"
-    entries = await house.events(asked)
+    assert (await harness.run(asked)).status == "RUNNING"
+    await harness.runner(interrupted).run(asked.run.job_id)
+    assert (await harness.run(asked)).status == "SUCCEEDED"
+    entries = await harness.events(asked)
     assert_gapless(entries)
-    assert (answer_text(entries), (await house.answer(asked)).text) == ("One. Two.", "One. Two.")
+    assert (answer_text(entries), (await harness.answer(asked)).text) == ("One. Two.", "One. Two.")
 
 
-async def test_an_attempt_behind_one_that_never_began_has_lost_nothing(house: House) -> None:
-    asked = await house.send()
-    async with house.db.system() as session:  # claimed, and given back before its handler did anything
+async def test_an_attempt_behind_one_that_never_began_has_lost_nothing(harness: Harness) -> None:
+    asked = await harness.send()
+    async with harness.db.system() as session:  # claimed, and given back before its handler did anything
         await session.execute(text("UPDATE job SET fence = 1 WHERE id = :id"), {"id": asked.run.job_id})
-    await house.runner(_two_words).run(asked.run.job_id)
-    assert (await house.run(asked)).status == "SUCCEEDED"
-    entries = await house.events(asked)
+    await harness.runner(_two_words).run(asked.run.job_id)
+    assert (await harness.run(asked)).status == "SUCCEEDED"
+    entries = await harness.events(asked)
     assert_gapless(entries)
     assert next(entry.body["kind"] for entry in entries) == "AttemptStarted"
 
@@ -297,20 +297,20 @@ async def _two_words(_spec: RunSpec, port: RunPort) -> None:
     await say(port, 2, "Two.")
 
 
-async def test_a_run_waits_for_a_database_that_is_away(house: House) -> None:
+async def test_a_run_waits_for_a_database_that_is_away(harness: Harness) -> None:
     async def cut_off(_spec: RunSpec, port: RunPort) -> None:
         await say(port, 1, "One. ")
         raise DatabaseUnavailableError("The database does not answer.")
 
-    asked = await house.send()
-    await house.runner(cut_off).run(asked.run.job_id)
-    assert (await house.run(asked)).status == "RUNNING"
-    async with house.db.system() as session:
+    asked = await harness.send()
+    await harness.runner(cut_off).run(asked.run.job_id)
+    assert (await harness.run(asked)).status == "RUNNING"
+    async with harness.db.system() as session:
         job = await session.get_one(Job, asked.run.job_id)
     assert (job.state, job.failures, job.error) == ("QUEUED", 0, "DATABASE_UNAVAILABLE")
 
 
-async def test_stopping_keeps_what_was_said(house: House) -> None:
+async def test_stopping_keeps_what_was_said(harness: Harness) -> None:
     speaking = asyncio.Event()
 
     async def speak(_spec: RunSpec, port: RunPort) -> None:
@@ -319,32 +319,32 @@ async def test_stopping_keeps_what_was_said(house: House) -> None:
         speaking.set()
         await asyncio.sleep(60)
 
-    asked = await house.send()
-    runner = house.runner(speak)
+    asked = await harness.send()
+    runner = harness.runner(speak)
     running = asyncio.create_task(runner.run(asked.run.job_id))
     await speaking.wait()
-    stopped = await house.runs.stop(house.actor, asked.run.id)
+    stopped = await harness.runs.stop(harness.actor, asked.run.id)
     assert (stopped.stop_requested, stopped.status) == (True, "RUNNING")
-    await house.relay()
+    await harness.relay()
     runner.cancel(asked.run.job_id)
     await asyncio.wait_for(running, 5)
-    run, message = await house.run(asked), await house.answer(asked)
+    run, message = await harness.run(asked), await harness.answer(asked)
     assert (run.status, message.status, message.text) == ("STOPPED", "STOPPED", "Once upon a time")
-    assert await house.job_state(asked) == "CANCELLED"
-    entries = await house.events(asked)
+    assert await harness.job_state(asked) == "CANCELLED"
+    entries = await harness.events(asked)
     assert answer_text(entries) == "Once upon a time"
-    assert (await house.runs.stop(house.actor, asked.run.id)).status == "STOPPED"
+    assert (await harness.runs.stop(harness.actor, asked.run.id)).status == "STOPPED"
 
 
-async def test_stopping_a_queued_run_is_immediate(house: House) -> None:
-    asked = await house.send()
-    run = await house.runs.stop(house.actor, asked.run.id)
-    await house.relay()
-    assert (run.status, (await house.answer(asked)).status) == ("STOPPED", "STOPPED")
-    assert kinds(await house.events(asked)) == ["RunFinished"]
+async def test_stopping_a_queued_run_is_immediate(harness: Harness) -> None:
+    asked = await harness.send()
+    run = await harness.runs.stop(harness.actor, asked.run.id)
+    await harness.relay()
+    assert (run.status, (await harness.answer(asked)).status) == ("STOPPED", "STOPPED")
+    assert kinds(await harness.events(asked)) == ["RunFinished"]
 
 
-async def test_a_bug_in_the_engine_is_tried_again_and_then_said(house: House) -> None:
+async def test_a_bug_in_the_engine_is_tried_again_and_then_said(harness: Harness) -> None:
     tries: list[int] = []
 
     async def broken(_spec: RunSpec, port: RunPort) -> None:
@@ -352,14 +352,14 @@ async def test_a_bug_in_the_engine_is_tried_again_and_then_said(house: House) ->
         port.emit(TextDelta(text="x", step=1))
         raise ZeroDivisionError
 
-    asked = await house.send()
-    runner = house.runner(broken, max_attempts=2)
+    asked = await harness.send()
+    runner = harness.runner(broken, max_attempts=2)
     for _ in range(3):
         await runner.run(asked.run.job_id)
         await asyncio.sleep(1.05)
-    run = await house.run(asked)
+    run = await harness.run(asked)
     assert (len(tries), run.status, run.error_code, run.retryable) == (2, "FAILED", "WORKER_LOST", True)
-    assert_gapless(await house.events(asked))
+    assert_gapless(await harness.events(asked))
 
 
 @pytest.mark.parametrize(
@@ -369,90 +369,90 @@ async def test_a_bug_in_the_engine_is_tried_again_and_then_said(house: House) ->
         "UPDATE run SET spec = spec - 'max_steps' WHERE id = :id",
     ],
 )
-async def test_a_run_that_nobody_can_read_is_ended_all_the_same(house: House, change: str) -> None:
-    given_up, stopped = await house.send(), await house.send()
+async def test_a_run_that_nobody_can_read_is_ended_all_the_same(harness: Harness, change: str) -> None:
+    given_up, stopped = await harness.send(), await harness.send()
     for asked in (given_up, stopped):
-        async with house.db.transaction(house.actor.tenant_id) as session:
+        async with harness.db.transaction(harness.actor.tenant_id) as session:
             await session.execute(text(change), {"id": asked.run.id})
-    runner = house.runner(answer_hello, max_attempts=2)
+    runner = harness.runner(answer_hello, max_attempts=2)
     await runner.run(stopped.run.job_id)
-    await house.runs.stop(house.actor, stopped.run.id)
+    await harness.runs.stop(harness.actor, stopped.run.id)
     for _ in range(2):
         await runner.run(given_up.run.job_id)
         await asyncio.sleep(1.05)
     for asked in (given_up, stopped):
         await runner.run(asked.run.job_id)
-    ends = [await house.run(asked) for asked in (given_up, stopped)]
+    ends = [await harness.run(asked) for asked in (given_up, stopped)]
     assert [(run.status, run.error_code) for run in ends] == [("FAILED", "WORKER_LOST"), ("STOPPED", None)]
 
 
 @pytest.mark.parametrize("attempt", [1, 2])
-async def test_a_stop_does_not_wait_for_a_run_that_begins(house: House, attempt: int) -> None:
+async def test_a_stop_does_not_wait_for_a_run_that_begins(harness: Harness, attempt: int) -> None:
     async def wait(_spec: RunSpec, _port: RunPort) -> None:
         await asyncio.Event().wait()
 
-    asked = await house.send()
-    runner, earlier = house.runner(wait), list[asyncio.Task[bool]]()
+    asked = await harness.send()
+    runner, earlier = harness.runner(wait), list[asyncio.Task[bool]]()
     if attempt == 2:
-        earlier.append(asyncio.create_task(house.runner(wait).run(asked.run.job_id)))
-        while (await house.run(asked)).started_at is None:  # noqa: ASYNC110 - nobody tells
+        earlier.append(asyncio.create_task(harness.runner(wait).run(asked.run.job_id)))
+        while (await harness.run(asked)).started_at is None:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
-        await house.lose_lease(asked)
-    async with house.db.transaction(house.actor.tenant_id) as session:
-        conversation = await ConversationWriter(session, house.actor.tenant_id, house.actor.user_id).lock(
+        await harness.lose_lease(asked)
+    async with harness.db.transaction(harness.actor.tenant_id) as session:
+        conversation = await ConversationWriter(session, harness.actor.tenant_id, harness.actor.user_id).lock(
             asked.conversation.id
         )
         assert conversation is not None
         running = asyncio.create_task(runner.run(asked.run.job_id))
-        await house.somebody_waits_for_a_row()
+        await harness.somebody_waits_for_a_row()
         await request_cancel(session, asked.run.job_id)
     runner.cancel(asked.run.job_id)
     async with asyncio.timeout(5):
         await running
         await runner.run(asked.run.job_id)
-    assert (await house.run(asked)).status == "STOPPED"
+    assert (await harness.run(asked)).status == "STOPPED"
     for dead in earlier:
         dead.cancel()
         await asyncio.wait([dead])
 
 
-async def test_a_wiped_redis_loses_nothing_of_a_living_run(house: House, redis_url: str) -> None:
+async def test_a_wiped_redis_loses_nothing_of_a_living_run(harness: Harness, redis_url: str) -> None:
     async def speak(_spec: RunSpec, port: RunPort) -> None:
         await say(port, 1, "before ")
         async with open_redis(redis_url) as redis:
             await redis.commands.execute("FLUSHALL")
         await say(port, 2, "after")
 
-    asked = await house.send()
-    reading = asyncio.create_task(house.events(asked))
+    asked = await harness.send()
+    reading = asyncio.create_task(harness.events(asked))
     await asyncio.sleep(0.2)
-    await house.runner(speak).run(asked.run.job_id)
+    await harness.runner(speak).run(asked.run.job_id)
     entries = await reading
     assert_gapless(entries)
     assert answer_text(entries) == "before after"
 
 
-async def test_a_deleted_conversation_ends_its_run(house: House) -> None:
+async def test_a_deleted_conversation_ends_its_run(harness: Harness) -> None:
     speaking = asyncio.Event()
 
     async def speak(_spec: RunSpec, _port: RunPort) -> None:
         speaking.set()
         await asyncio.sleep(60)
 
-    asked = await house.send()
-    runner = house.runner(speak)
+    asked = await harness.send()
+    runner = harness.runner(speak)
     running = asyncio.create_task(runner.run(asked.run.job_id))
     await speaking.wait()
-    reading = await house.runs.follow(house.actor, asked.run.id, after=None)
-    await house.conversations.delete(house.actor, asked.conversation.id)
+    reading = await harness.runs.follow(harness.actor, asked.run.id, after=None)
+    await harness.conversations.delete(harness.actor, asked.conversation.id)
     runner.cancel(asked.run.job_id)
     await asyncio.wait_for(running, 5)
     async with asyncio.timeout(10):
         assert kinds([entry async for entry in reading])[-1] == "RunFinished"
-    assert await house.job_state(asked) == "CANCELLED"
+    assert await harness.job_state(asked) == "CANCELLED"
 
 
-async def test_the_users_time_zone_is_frozen_into_the_run(house: House) -> None:
+async def test_the_users_time_zone_is_frozen_into_the_run(harness: Harness) -> None:
     zones: list[str] = []
 
     async def note(spec: RunSpec, port: RunPort) -> None:
@@ -460,12 +460,12 @@ async def test_the_users_time_zone_is_frozen_into_the_run(house: House) -> None:
         await say(port, 1, "Hello")
 
     async def answer(time_zone: str | None = None) -> None:
-        new = NewMessage(text="Hello", agent_id=house.agent_id, time_zone=time_zone)
-        asked = await house.runs.start.send(house.actor, new)
-        await profiles.update(house.actor, ProfilePatch(time_zone="America/New_York"))
-        await house.runner(note).run(asked.run.job_id)
+        new = NewMessage(text="Hello", agent_id=harness.agent_id, time_zone=time_zone)
+        asked = await harness.runs.start.send(harness.actor, new)
+        await profiles.update(harness.actor, ProfilePatch(time_zone="America/New_York"))
+        await harness.runner(note).run(asked.run.job_id)
 
-    profiles = ProfileService(house.db, utc_now)
+    profiles = ProfileService(harness.db, utc_now)
     await answer()
     await answer()
     await answer("asia/shanghai")
@@ -475,10 +475,10 @@ async def test_the_users_time_zone_is_frozen_into_the_run(house: House) -> None:
     assert refused.value.path == ("timeZone",)
 
 
-async def test_an_answer_is_found_when_it_has_ended(house: House) -> None:
-    asked = await house.send("Where is it?")
-    await house.runner(answer_hello).run(asked.run.job_id)
-    page = await house.conversations.search_messages(house.actor, "hello", PageRequest())
+async def test_an_answer_is_found_when_it_has_ended(harness: Harness) -> None:
+    asked = await harness.send("Where is it?")
+    await harness.runner(answer_hello).run(asked.run.job_id)
+    page = await harness.conversations.search_messages(harness.actor, "hello", PageRequest())
     assert [(match.message.id, match.snippet.text) for match in page.rows] == [(asked.answer.id, "Hello")]
 
 
@@ -490,27 +490,27 @@ async def texts_in_redis(redis_url: str) -> bytes:
 
 
 @pytest.mark.parametrize("moment", ["after the end", "in mid-answer"])
-async def test_a_deleted_conversation_leaves_no_text_in_redis(house: House, redis_url: str, moment: str) -> None:
+async def test_a_deleted_conversation_leaves_no_text_in_redis(harness: Harness, redis_url: str, moment: str) -> None:
     is_deleted = asyncio.Event()
 
     async def speak(_spec: RunSpec, port: RunPort) -> None:
         await say(port, 1, "canary one")
         if moment == "in mid-answer":
-            await house.conversations.delete(house.actor, asked.conversation.id)
-            await house.relay()
+            await harness.conversations.delete(harness.actor, asked.conversation.id)
+            await harness.relay()
             is_deleted.set()
             with suppress(asyncio.CancelledError):  # an agent that does not notice, until its next step
                 await asyncio.sleep(0.5)
             port.emit(TextDelta(text="canary two", step=2))
             await asyncio.sleep(0.5)
 
-    asked = await house.send()
-    running = asyncio.create_task(house.runner(speak).run(asked.run.job_id))
+    asked = await harness.send()
+    running = asyncio.create_task(harness.runner(speak).run(asked.run.job_id))
     if moment == "after the end":
         await running
         assert b"canary one" in await texts_in_redis(redis_url)
-        await house.conversations.delete(house.actor, asked.conversation.id)
-        await house.relay()
+        await harness.conversations.delete(harness.actor, asked.conversation.id)
+        await harness.relay()
     else:
         await is_deleted.wait()
     assert b"canary" not in await texts_in_redis(redis_url)
@@ -518,57 +518,59 @@ async def test_a_deleted_conversation_leaves_no_text_in_redis(house: House, redi
     assert b"canary" not in await texts_in_redis(redis_url)
 
 
-async def test_a_deletion_reaches_redis_though_the_process_dies_after_the_commit(house: House, redis_url: str) -> None:
-    asked = await house.send()
-    await house.runner(answer_hello).run(asked.run.job_id)
-    await house.relay()
-    await house.conversations.delete(house.actor, asked.conversation.id)
+async def test_a_deletion_reaches_redis_though_the_process_dies_after_the_commit(
+    harness: Harness, redis_url: str
+) -> None:
+    asked = await harness.send()
+    await harness.runner(answer_hello).run(asked.run.job_id)
+    await harness.relay()
+    await harness.conversations.delete(harness.actor, asked.conversation.id)
     assert b"Hel" in await texts_in_redis(redis_url)
-    await house.relay()  # in any other process, whenever it comes to it
+    await harness.relay()  # in any other process, whenever it comes to it
     assert b"Hel" not in await texts_in_redis(redis_url)
 
 
-async def test_queued_messages_see_the_answers_before_them(house: House) -> None:
+async def test_queued_messages_see_the_answers_before_them(harness: Harness) -> None:
     seen: list[list[str]] = []
 
     async def count(spec: RunSpec, port: RunPort) -> None:
         seen.append([join_text(parts) for parts in (*(turn.parts for turn in spec.history), spec.question)])
         await say(port, 1, f"answer {len(seen)}")
 
-    first = await house.send("one")
-    second = await house.send("two", first, OnBusy.QUEUE)
-    runner = house.runner(count)
+    first = await harness.send("one")
+    second = await harness.send("two", first, OnBusy.QUEUE)
+    runner = harness.runner(count)
     await runner.run(second.run.job_id)
-    assert (await house.run(second)).status == "QUEUED"
+    assert (await harness.run(second)).status == "QUEUED"
     await runner.run(first.run.job_id)
     await runner.run(second.run.job_id)
     assert seen == [["one"], ["one", "answer 1", "two"]]
 
 
-async def test_an_answer_is_stored_with_its_reasoning_and_its_text(house: House) -> None:
+async def test_an_answer_is_stored_with_its_reasoning_and_its_text(harness: Harness) -> None:
     async def think(_spec: RunSpec, port: RunPort) -> None:
         port.emit(ReasoningDelta(text="Which one?", step=1))
         await say(port, 1, "This one.")
 
-    asked = await house.send()
-    await house.runner(think).run(asked.run.job_id)
-    answer = await house.answer(asked)
+    asked = await harness.send()
+    await harness.runner(think).run(asked.run.job_id)
+    answer = await harness.answer(asked)
     assert (answer.text, answer.content) == ("This one.", (ReasoningPart("Which one?"), TextPart("This one.")))
 
 
-async def test_the_model_reads_that_an_answer_was_stopped_before_its_first_word(house: House) -> None:
-    asked = await house.send("one")
-    await house.runs.stop(house.actor, asked.run.id)
+async def test_the_model_reads_that_an_answer_was_stopped_before_its_first_word(harness: Harness) -> None:
+    asked = await harness.send("one")
+    await harness.runs.stop(harness.actor, asked.run.id)
     seen: list[str] = []
 
     async def look(spec: RunSpec, port: RunPort) -> None:
         seen.extend(f"{turn.role}: {join_text(turn.parts)}" for turn in spec.history)
         await say(port, 1, "two")
 
-    following = await house.send("go on", asked)
-    await house.runner(look).run(following.run.job_id)
+    following = await harness.send("go on", asked)
+    await harness.runner(look).run(following.run.job_id)
     assert seen == ["user: one", "assistant: (No answer: it was stopped before the first word.)"]
-    assert (await house.answer(asked)).content == ()
+    assert (await harness.answer(asked)).content == ()
 
 
 class BreaksOff(OfflineModels):
@@ -613,33 +615,33 @@ class Titles(OfflineModels):
     ids=["good", "broken off", "decorated", "invisible", "cut", "endless", "slow"],
 )
 async def test_the_first_answer_gives_the_conversation_a_title(
-    house: House, titles: OfflineModels, expected: str
+    harness: Harness, titles: OfflineModels, expected: str
 ) -> None:
-    asked = await house.send("What is the capital of France?")
-    runner = house.runner(answer_hello, titles=titles, title_timeout_s=0.5)
+    asked = await harness.send("What is the capital of France?")
+    runner = harness.runner(answer_hello, titles=titles, title_timeout_s=0.5)
     await runner.run(asked.run.job_id)
-    async with house.db.system() as session:
+    async with harness.db.system() as session:
         title_job = (await session.scalars(select(col(Job.id)).where(col(Job.name) == "generate_title"))).one()
     await runner.run(title_job)
-    conversation = await house.conversations.get(house.actor, asked.conversation.id)
+    conversation = await harness.conversations.get(harness.actor, asked.conversation.id)
     assert (conversation.title, conversation.title_source) == (expected, "MODEL")
 
 
-async def test_what_happens_is_told_to_a_second_tab(house: House) -> None:
+async def test_what_happens_is_told_to_a_second_tab(harness: Harness) -> None:
     seen: list[str] = []
-    asked = await house.send()
+    asked = await harness.send()
 
     async def watch() -> None:
         start = events.cursor(asked.conversation.id, 0)
-        stream = await house.runs.follow_conversation(house.actor, asked.conversation.id, after=start)
+        stream = await harness.runs.follow_conversation(harness.actor, asked.conversation.id, after=start)
         seen.extend([str(entry.body["kind"]) async for entry in stream])
 
     watching = asyncio.create_task(watch())
-    await house.relay()
-    await house.runner(answer_hello).run(asked.run.job_id)
-    await house.relay()
-    await house.conversations.delete(house.actor, asked.conversation.id)
-    await house.relay()
+    await harness.relay()
+    await harness.runner(answer_hello).run(asked.run.job_id)
+    await harness.relay()
+    await harness.conversations.delete(harness.actor, asked.conversation.id)
+    await harness.relay()
     await asyncio.wait_for(watching, 5)
     assert seen == [
         "MessageAdded",

@@ -38,7 +38,7 @@ async def owner(identity: IdentityService, make: Factory) -> Principal:
 async def mutate(
     graphql: DirectGraphQL, actor: Principal | None, mutation: str, fields: str, /, **facts: object
 ) -> Data:
-    """Run a mutation by the rules of the house: its input and payload are named after it."""
+    """Run a mutation by the rules of this schema: its input and payload are named after it."""
     kind = mutation[0].upper() + mutation[1:]
     errors = ERRORS if mutation in WITHOUT_RULES else ERRORS + PATH
     query = f"""

@@ -49,7 +49,7 @@ async def nothing(lease: Lease) -> None:
     """Leave ending the job to the runner."""
 
 
-class Desk:
+class JobHarness:
     """Jobs of one tenant, and workers to do them."""
 
     def __init__(self, database: Database, tenant_id: UUID) -> None:
@@ -93,54 +93,54 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(database: Database, make: Factory) -> Desk:
-    return Desk(database, (await make.principal()).tenant_id)
+async def harness(database: Database, make: Factory) -> JobHarness:
+    return JobHarness(database, (await make.principal()).tenant_id)
 
 
-async def test_a_job_is_done_once(desk: Desk) -> None:
+async def test_a_job_is_done_once(harness: JobHarness) -> None:
     done: list[int] = []
 
     async def do(lease: Lease) -> None:
         done.append(lease.fence)
 
-    job_id = await desk.add()
-    await asyncio.gather(*(desk.worker(do).run(job_id) for _ in range(5)))
-    job = await desk.job(job_id)
+    job_id = await harness.add()
+    await asyncio.gather(*(harness.worker(do).run(job_id) for _ in range(5)))
+    job = await harness.job(job_id)
     assert (done, job.state, job.fence, job.lease_owner) == ([1], JobState.DONE, 1, None)
 
 
-async def test_the_same_key_is_one_job(desk: Desk) -> None:
-    ids = await asyncio.gather(*(desk.add(7) for _ in range(10)))
+async def test_the_same_key_is_one_job(harness: JobHarness) -> None:
+    ids = await asyncio.gather(*(harness.add(7) for _ in range(10)))
     assert len(set(ids)) == 1
-    assert await desk.count(Job) == 1
-    assert await desk.count(Outbox) == 1
+    assert await harness.count(Job) == 1
+    assert await harness.count(Outbox) == 1
 
 
-async def test_jobs_of_a_lane_run_in_order(desk: Desk) -> None:
-    first, second = await desk.add(1, "a"), await desk.add(2, "a")
-    other = await desk.add(3, "b")
-    worker = desk.worker()
+async def test_jobs_of_a_lane_run_in_order(harness: JobHarness) -> None:
+    first, second = await harness.add(1, "a"), await harness.add(2, "a")
+    other = await harness.add(3, "b")
+    worker = harness.worker()
     await worker.run(second)
-    assert (await desk.job(second)).state == JobState.QUEUED
+    assert (await harness.job(second)).state == JobState.QUEUED
     await worker.run(other)
-    assert (await desk.job(other)).state == JobState.DONE
+    assert (await harness.job(other)).state == JobState.DONE
     await worker.run(first)
     await worker.run(second)
-    assert (await desk.job(second)).state == JobState.DONE
+    assert (await harness.job(second)).state == JobState.DONE
 
 
-async def test_the_end_of_a_job_wakes_the_next_of_its_lane(desk: Desk) -> None:
-    first, second = await desk.add(1, "a"), await desk.add(2, "a")
-    await Relay(desk.db, MemoryWakeups(), MemoryEventLog()).relay()
-    before = await desk.count(Outbox)
-    await desk.worker().run(first)
-    async with desk.db.system() as session:
+async def test_the_end_of_a_job_wakes_the_next_of_its_lane(harness: JobHarness) -> None:
+    first, second = await harness.add(1, "a"), await harness.add(2, "a")
+    await Relay(harness.db, MemoryWakeups(), MemoryEventLog()).relay()
+    before = await harness.count(Outbox)
+    await harness.worker().run(first)
+    async with harness.db.system() as session:
         woken = [row.payload for row in (await session.scalars(select(Outbox))).all()]
     assert (before, woken) == (0, [{"queue": "light"}])
-    assert await desk.worker().run(second)
+    assert await harness.worker().run(second)
 
 
-async def test_a_finished_step_is_kept_for_the_next_attempt_and_forgotten_at_the_end(desk: Desk) -> None:
+async def test_a_finished_step_is_kept_for_the_next_attempt_and_forgotten_at_the_end(harness: JobHarness) -> None:
     seen: list[dict[str, object]] = []
 
     async def do(lease: Lease) -> None:
@@ -149,19 +149,19 @@ async def test_a_finished_step_is_kept_for_the_next_attempt_and_forgotten_at_the
             await lease.record("a", {"answer": 42})
             raise RuntimeError("a bug")
 
-    job_id = await desk.add()
-    worker = desk.worker(do)
+    job_id = await harness.add()
+    worker = harness.worker(do)
     await worker.run(job_id)
-    crashed = await desk.job(job_id)
+    crashed = await harness.job(job_id)
     assert (crashed.state, crashed.failures) == (JobState.QUEUED, 1)
     await asyncio.sleep(1.1)
     await worker.run(job_id)
     assert seen == [{}, {"a": {"answer": 42}}]
-    assert (await desk.job(job_id)).state == JobState.DONE
-    assert await desk.count(JobStep) == 0
+    assert (await harness.job(job_id)).state == JobState.DONE
+    assert await harness.count(JobStep) == 0
 
 
-async def test_a_zombie_writes_nothing(desk: Desk) -> None:
+async def test_a_zombie_writes_nothing(harness: JobHarness) -> None:
     held, go_on = asyncio.Event(), asyncio.Event()
     refused: list[str] = []
 
@@ -176,17 +176,17 @@ async def test_a_zombie_writes_nothing(desk: Desk) -> None:
             except LeaseLostError as error:
                 refused.append(error.code)
 
-    job_id = await desk.add()
-    zombie = asyncio.create_task(desk.worker(do).run(job_id))
+    job_id = await harness.add()
+    zombie = asyncio.create_task(harness.worker(do).run(job_id))
     await held.wait()
-    await desk.let_lease_run_out(job_id)
-    assert await desk.reaper().look() == 1
-    await desk.worker(do).run(job_id)
+    await harness.let_lease_run_out(job_id)
+    assert await harness.reaper().look() == 1
+    await harness.worker(do).run(job_id)
     go_on.set()
     await zombie
-    job = await desk.job(job_id)
+    job = await harness.job(job_id)
     assert (refused, job.state, job.fence, job.failures) == (["LEASE_LOST"] * 2, JobState.DONE, 2, 1)
-    assert await desk.count(JobStep) == 0
+    assert await harness.count(JobStep) == 0
 
 
 async def _end(lease: Lease) -> None:
@@ -194,41 +194,41 @@ async def _end(lease: Lease) -> None:
         pass
 
 
-async def test_the_beat_keeps_a_long_job(desk: Desk) -> None:
+async def test_the_beat_keeps_a_long_job(harness: JobHarness) -> None:
     async def do(_lease: Lease) -> None:
         await asyncio.sleep(1.2)
 
-    job_id = await desk.add()
-    running = asyncio.create_task(desk.worker(do, lease_s=0.6).run(job_id))
+    job_id = await harness.add()
+    running = asyncio.create_task(harness.worker(do, lease_s=0.6).run(job_id))
     await asyncio.sleep(0.9)
-    assert await desk.reaper().look() == 0
+    assert await harness.reaper().look() == 0
     await running
-    assert (await desk.job(job_id)).fence == 1
+    assert (await harness.job(job_id)).fence == 1
 
 
-async def test_a_locked_job_keeps_no_other_from_being_kept(desk: Desk) -> None:
+async def test_a_locked_job_keeps_no_other_from_being_kept(harness: JobHarness) -> None:
     begun = asyncio.Barrier(3)
 
     async def do(_lease: Lease) -> None:
         await begun.wait()
         await asyncio.sleep(1.5)
 
-    locked, free = await desk.add(1), await desk.add(2)
-    worker = desk.worker(do, lease_s=0.6)
+    locked, free = await harness.add(1), await harness.add(2)
+    worker = harness.worker(do, lease_s=0.6)
     running = [asyncio.create_task(worker.run(id_)) for id_ in (locked, free)]
     await asyncio.wait_for(begun.wait(), 5)
-    async with desk.db.system() as session:
+    async with harness.db.system() as session:
         await session.execute(text("SELECT FROM job WHERE id = :id FOR UPDATE"), {"id": locked})
         await asyncio.sleep(0.9)
-        until = (await desk.job(free)).lease_until
+        until = (await harness.job(free)).lease_until
         assert until
         assert until > utc_now()
         assert not any(task.done() for task in running)
     await asyncio.gather(*running)
-    assert [(await desk.job(id_)).state for id_ in (locked, free)] == [JobState.DONE, JobState.DONE]
+    assert [(await harness.job(id_)).state for id_ in (locked, free)] == [JobState.DONE, JobState.DONE]
 
 
-async def test_a_job_that_kills_its_workers_is_abandoned(desk: Desk) -> None:
+async def test_a_job_that_kills_its_workers_is_abandoned(harness: JobHarness) -> None:
     tried: list[int] = []
     started = asyncio.Event()
 
@@ -237,31 +237,31 @@ async def test_a_job_that_kills_its_workers_is_abandoned(desk: Desk) -> None:
         started.set()
         await asyncio.sleep(60)
 
-    job_id = await desk.add()
+    job_id = await harness.add()
     for _ in range(3):
-        attempt = asyncio.create_task(desk.worker(do).run(job_id))
+        attempt = asyncio.create_task(harness.worker(do).run(job_id))
         await started.wait()
         started.clear()
-        await desk.let_lease_run_out(job_id)
-        await desk.reaper().look()
+        await harness.let_lease_run_out(job_id)
+        await harness.reaper().look()
         attempt.cancel()
         await asyncio.wait([attempt])
-    await desk.worker(do).run(job_id)
-    assert (tried, desk.abandoned) == ([1, 2, 3], [4])
-    job = await desk.job(job_id)
+    await harness.worker(do).run(job_id)
+    assert (tried, harness.abandoned) == ([1, 2, 3], [4])
+    job = await harness.job(job_id)
     assert (job.state, job.error) == (JobState.DEAD, "the worker died")
 
 
-async def test_a_queued_job_is_cancelled_at_once(desk: Desk) -> None:
-    job_id = await desk.add()
-    assert await desk.cancel(job_id) is JobState.CANCELLED
-    await desk.worker().run(job_id)
-    job = await desk.job(job_id)
+async def test_a_queued_job_is_cancelled_at_once(harness: JobHarness) -> None:
+    job_id = await harness.add()
+    assert await harness.cancel(job_id) is JobState.CANCELLED
+    await harness.worker().run(job_id)
+    job = await harness.job(job_id)
     assert (job.state, job.fence) == (JobState.CANCELLED, 0)
 
 
 @pytest.mark.parametrize("told", ["by message", "by beat"])
-async def test_a_running_job_is_cancelled(desk: Desk, told: str) -> None:
+async def test_a_running_job_is_cancelled(harness: JobHarness, told: str) -> None:
     started, reasons = asyncio.Event(), list[CancelReason | None]()
 
     async def do(lease: Lease) -> None:
@@ -273,19 +273,19 @@ async def test_a_running_job_is_cancelled(desk: Desk, told: str) -> None:
             async with lease.final_transaction(JobState.CANCELLED):
                 pass
 
-    job_id = await desk.add()
-    worker = desk.worker(do, lease_s=0.3)
+    job_id = await harness.add()
+    worker = harness.worker(do, lease_s=0.3)
     running = asyncio.create_task(worker.run(job_id))
     await started.wait()
-    assert await desk.cancel(job_id) is JobState.RUNNING
+    assert await harness.cancel(job_id) is JobState.RUNNING
     if told == "by message":
         worker.cancel(job_id)
     await asyncio.wait_for(running, 2)
     assert reasons == [CancelReason.REQUESTED]
-    assert (await desk.job(job_id)).state == JobState.CANCELLED
+    assert (await harness.job(job_id)).state == JobState.CANCELLED
 
 
-async def test_a_job_cancelled_before_its_claim_ends_by_its_handler(desk: Desk) -> None:
+async def test_a_job_cancelled_before_its_claim_ends_by_its_handler(harness: JobHarness) -> None:
     started = asyncio.Event()
 
     async def do(lease: Lease) -> None:
@@ -293,63 +293,63 @@ async def test_a_job_cancelled_before_its_claim_ends_by_its_handler(desk: Desk) 
             started.set()
             await asyncio.sleep(60)
 
-    job_id = await desk.add()
-    first = asyncio.create_task(desk.worker(do).run(job_id))
+    job_id = await harness.add()
+    first = asyncio.create_task(harness.worker(do).run(job_id))
     await started.wait()
     first.cancel()
     await asyncio.wait([first])
-    assert await desk.cancel(job_id) is JobState.QUEUED
-    await desk.worker(do).run(job_id)
-    job = await desk.job(job_id)
+    assert await harness.cancel(job_id) is JobState.QUEUED
+    await harness.worker(do).run(job_id)
+    job = await harness.job(job_id)
     assert (job.state, job.failures) == (JobState.CANCELLED, 0)
 
 
-async def test_a_worker_that_stops_gives_its_job_back_uncounted(desk: Desk) -> None:
+async def test_a_worker_that_stops_gives_its_job_back_uncounted(harness: JobHarness) -> None:
     started = asyncio.Event()
 
     async def do(_lease: Lease) -> None:
         started.set()
         await asyncio.sleep(60)
 
-    job_id = await desk.add()
-    running = asyncio.create_task(desk.worker(do).run(job_id))
+    job_id = await harness.add()
+    running = asyncio.create_task(harness.worker(do).run(job_id))
     await started.wait()
     running.cancel()
     await asyncio.wait([running])
-    job = await desk.job(job_id)
+    job = await harness.job(job_id)
     assert (job.state, job.failures, job.fence) == (JobState.QUEUED, 0, 1)
-    await desk.worker().run(job_id)
-    assert (await desk.job(job_id)).state == JobState.DONE
+    await harness.worker().run(job_id)
+    assert (await harness.job(job_id)).state == JobState.DONE
 
 
-async def test_a_worker_that_stops_as_a_handler_begins_gives_its_job_back_uncounted(desk: Desk) -> None:
+async def test_a_worker_that_stops_as_a_handler_begins_gives_its_job_back_uncounted(harness: JobHarness) -> None:
     async def do(_lease: Lease) -> None:
         running.cancel()
         await asyncio.sleep(60)
 
-    job_id = await desk.add()
-    running = asyncio.create_task(desk.worker(do).run(job_id))
+    job_id = await harness.add()
+    running = asyncio.create_task(harness.worker(do).run(job_id))
     await asyncio.wait([running])
-    job = await desk.job(job_id)
+    job = await harness.job(job_id)
     assert (job.state, job.failures, job.fence) == (JobState.QUEUED, 0, 1)
 
 
-async def test_a_worker_that_stops_while_it_claims_leaves_no_job_to_its_lease(desk: Desk) -> None:
+async def test_a_worker_that_stops_while_it_claims_leaves_no_job_to_its_lease(harness: JobHarness) -> None:
     """The claim waits for a lock when the stop comes, and is through when nobody waits for it."""
-    job_id = await desk.add()
-    async with desk.db.system() as session:
+    job_id = await harness.add()
+    async with harness.db.system() as session:
         await session.execute(text("SELECT id FROM job WHERE id = :id FOR UPDATE"), {"id": job_id})
-        running = asyncio.create_task(desk.worker().run(job_id))
-        await _until_somebody_waits(desk)
+        running = asyncio.create_task(harness.worker().run(job_id))
+        await _until_somebody_waits(harness)
         running.cancel()
     await asyncio.wait([running])
-    job = await desk.job(job_id)
+    job = await harness.job(job_id)
     assert (job.state, job.failures, job.fence) == (JobState.QUEUED, 0, 1)
 
 
-async def _until_somebody_waits(desk: Desk) -> None:
+async def _until_somebody_waits(harness: JobHarness) -> None:
     waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    async with asyncio.timeout(5), desk.db.system() as session:
+    async with asyncio.timeout(5), harness.db.system() as session:
         while not (await session.execute(waiting)).scalar_one():  # noqa: ASYNC110 - Postgres tells nobody
             await asyncio.sleep(0.01)
 
@@ -358,18 +358,18 @@ def _ring(rung: asyncio.Event, *_: object) -> None:
     rung.set()
 
 
-async def test_the_outbox_rings_when_rows_of_it_are_committed_and_only_then(desk: Desk) -> None:
-    async with desk.db.engine.connect() as connection:
+async def test_the_outbox_rings_when_rows_of_it_are_committed_and_only_then(harness: JobHarness) -> None:
+    async with harness.db.engine.connect() as connection:
         rung = asyncio.Event()
         listener = cast("Any", (await connection.get_raw_connection()).driver_connection)
         await listener.add_listener(CHANNEL, partial(_ring, rung))
-        await desk.worker().run(await desk.add())
+        await harness.worker().run(await harness.add())
         async with asyncio.timeout(5):
             await rung.wait()
         rung.clear()
         with pytest.raises(ZeroDivisionError):
-            await _fail(desk)
-        async with desk.db.transaction(desk.tenant_id) as session:
+            await _fail(harness)
+        async with harness.db.transaction(harness.tenant_id) as session:
             none = text("INSERT INTO outbox (tenant_id, kind, payload) SELECT tenant_id, '', '{}' FROM job LIMIT 0")
             await session.execute(none)
         await connection.execute(text("SELECT 1"))  # a notice that is on its way comes ahead of an answer
@@ -377,19 +377,19 @@ async def test_the_outbox_rings_when_rows_of_it_are_committed_and_only_then(desk
         await listener.reset()
 
 
-async def test_a_rolled_back_change_leaves_no_job(desk: Desk) -> None:
+async def test_a_rolled_back_change_leaves_no_job(harness: JobHarness) -> None:
     with pytest.raises(ZeroDivisionError):
-        await _fail(desk)
-    assert await desk.count(Job) == 0
-    assert await desk.count(Outbox) == 0
+        await _fail(harness)
+    assert await harness.count(Job) == 0
+    assert await harness.count(Outbox) == 0
 
 
-async def _fail(desk: Desk) -> None:
-    async with desk.db.transaction(desk.tenant_id) as session:
-        await enqueue(session, desk.tenant_id, Chore(number=1))
+async def _fail(harness: JobHarness) -> None:
+    async with harness.db.transaction(harness.tenant_id) as session:
+        await enqueue(session, harness.tenant_id, Chore(number=1))
         raise ZeroDivisionError
 
 
-async def test_an_unknown_job_is_nothing_to_do(desk: Desk) -> None:
-    await desk.worker().run(new_id())
-    assert await desk.cancel(new_id()) is None
+async def test_an_unknown_job_is_nothing_to_do(harness: JobHarness) -> None:
+    await harness.worker().run(new_id())
+    assert await harness.cancel(new_id()) is None

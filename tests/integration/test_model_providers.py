@@ -31,7 +31,7 @@ from tests.support.direct_graphql import Data
 from tests.support.factory import Factory
 from tests.support.fake_provider import FakeProvider, Refuse, Stall, Text, Tool, fake_provider
 from tests.support.llm import CALCULATOR, hear
-from tests.support.studio import Studio, studio
+from tests.support.service_harness import ServiceHarness, harness
 
 KEY = "sk-canary-0123456789-abcdefgh"
 PROFILE = "profile { contextWindowTokens maxOutputTokens tools vision }"
@@ -39,8 +39,8 @@ MODEL = f"id name provider dialect baseUrl providerModel hasApiKey {PROFILE}"
 
 
 @pytest.fixture
-async def app(database: Database) -> AsyncGenerator[Studio]:
-    async with studio(database, check_s=5) as app:
+async def app(database: Database) -> AsyncGenerator[ServiceHarness]:
+    async with harness(database, check_s=5) as app:
         yield app
 
 
@@ -58,13 +58,13 @@ async def dev(make: Factory) -> Principal:
     return await make.principal(Role.DEVELOPER)
 
 
-async def register(app: Studio, dev: Principal, **fields: object) -> Data:
+async def register(app: ServiceHarness, dev: Principal, **fields: object) -> Data:
     payload = await app.mutate(dev, "registerModel", f"{{ model {{ {MODEL} }} }}", **fields)
     assert payload["__typename"] == "RegisterModelPayload", payload
     return payload["model"]
 
 
-async def test_each_provider_gives_its_models_dialect_and_address(app: Studio, dev: Principal) -> None:
+async def test_each_provider_gives_its_models_dialect_and_address(app: ServiceHarness, dev: Principal) -> None:
     fields = "name title dialects baseUrl needsApiKey takesApiVersion"
     rows = cast("list[Data]", (await app.ask(dev, f"{{ modelProviders {{ {fields} }} }}")).one)
     assert [row["name"] for row in rows] == list(PROVIDERS)
@@ -76,7 +76,7 @@ async def test_each_provider_gives_its_models_dialect_and_address(app: Studio, d
         assert model["baseUrl"] == (row["baseUrl"] or given.get("baseUrl"))
 
 
-async def test_a_model_without_provider_is_recognised_by_its_address(app: Studio, dev: Principal) -> None:
+async def test_a_model_without_provider_is_recognised_by_its_address(app: ServiceHarness, dev: Principal) -> None:
     cases = {
         "https://api.deepseek.com/v1": "DEEPSEEK",
         "https://mine.openai.azure.com/openai/v1": "AZURE_OPENAI",
@@ -88,7 +88,7 @@ async def test_a_model_without_provider_is_recognised_by_its_address(app: Studio
         assert model["provider"] == name
 
 
-async def test_what_does_not_fit_the_provider_is_refused_by_field(app: Studio, dev: Principal) -> None:
+async def test_what_does_not_fit_the_provider_is_refused_by_field(app: ServiceHarness, dev: Principal) -> None:
     cases: list[tuple[dict[str, object], list[str]]] = [
         ({}, ["provider"]),
         ({"provider": "ANTHROPIC", "dialect": "OPENAI"}, ["dialect"]),
@@ -104,7 +104,7 @@ async def test_what_does_not_fit_the_provider_is_refused_by_field(app: Studio, d
 
 
 async def test_azure_gets_its_header_its_version_and_the_path_of_the_deployment(
-    app: Studio, dev: Principal, provider: FakeProvider
+    app: ServiceHarness, dev: Principal, provider: FakeProvider
 ) -> None:
     root = provider.base_url.removesuffix("/v1")
     for version in (None, "2024-10-21"):
@@ -123,7 +123,7 @@ async def test_azure_gets_its_header_its_version_and_the_path_of_the_deployment(
 
 
 async def test_lists_remote_models_and_registers_them_once(
-    app: Studio, dev: Principal, provider: FakeProvider, make: Factory
+    app: ServiceHarness, dev: Principal, provider: FakeProvider, make: Factory
 ) -> None:
     place = {"provider": "VLLM", "baseUrl": provider.base_url, "apiKey": KEY}
     fields = "{ models { providerModel contextWindowTokens } }"
@@ -149,7 +149,9 @@ async def test_lists_remote_models_and_registers_them_once(
     assert (await app.mutate(user, "listRemoteModels", fields, **place))["__typename"] == "ForbiddenError"
 
 
-async def test_a_list_that_fails_says_why_without_the_key(app: Studio, dev: Principal, provider: FakeProvider) -> None:
+async def test_a_list_that_fails_says_why_without_the_key(
+    app: ServiceHarness, dev: Principal, provider: FakeProvider
+) -> None:
     wrong = {"provider": "VLLM", "baseUrl": provider.base_url, "apiKey": "sk-wrong-0123456789"}
     refusal = await app.mutate(
         dev, "listRemoteModels", "{ models { providerModel } } ... on ModelProviderError { providerMessage }", **wrong
@@ -162,7 +164,9 @@ async def test_a_list_that_fails_says_why_without_the_key(app: Studio, dev: Prin
     assert refusal["code"] == "MODEL_ADDRESS_REFUSED"
 
 
-async def test_a_check_learns_what_people_may_correct(app: Studio, dev: Principal, provider: FakeProvider) -> None:
+async def test_a_check_learns_what_people_may_correct(
+    app: ServiceHarness, dev: Principal, provider: FakeProvider
+) -> None:
     place = {"provider": "VLLM", "baseUrl": provider.base_url, "apiKey": KEY}
     model = await register(app, dev, name="M", providerModel="calls", **place)
     assert model["profile"] == {"contextWindowTokens": None, "maxOutputTokens": None, "tools": None, "vision": None}
@@ -181,7 +185,7 @@ async def test_a_check_learns_what_people_may_correct(app: Studio, dev: Principa
 
 
 async def test_a_model_that_refuses_tools_is_learned_as_one_without(
-    app: Studio, dev: Principal, provider: FakeProvider
+    app: ServiceHarness, dev: Principal, provider: FakeProvider
 ) -> None:
     provider.script("plain", [Text("Yes")])
     provider.script("refuses", [Refuse("tools")], user_contains="weather")

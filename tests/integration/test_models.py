@@ -11,8 +11,8 @@ from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.principal import Principal, Role
 from tests.support.direct_graphql import Data
 from tests.support.factory import Factory
+from tests.support.service_harness import ServiceHarness, harness
 from tests.support.statements import statements
-from tests.support.studio import Studio, studio
 
 FIELDS = (
     "id name dialect baseUrl providerModel hasApiKey apiKeyHint isDefault createdAt updatedAt "
@@ -30,8 +30,8 @@ OPENAI = {"name": "GPT", "dialect": "OPENAI", "providerModel": "gpt-4o-mini"}
 
 
 @pytest.fixture
-async def app(database: Database) -> AsyncGenerator[Studio]:
-    async with studio(database) as app:
+async def app(database: Database) -> AsyncGenerator[ServiceHarness]:
+    async with harness(database) as app:
         yield app
 
 
@@ -40,17 +40,17 @@ async def dev(make: Factory) -> Principal:
     return await make.principal(Role.DEVELOPER)
 
 
-async def register(app: Studio, actor: Principal, /, **fields: object) -> Data:
+async def register(app: ServiceHarness, actor: Principal, /, **fields: object) -> Data:
     payload = await app.mutate(actor, "registerModel", f"{{ model {{ {FIELDS} }} }}", **{**OPENAI, **fields})
     assert payload["__typename"] == "RegisterModelPayload", payload
     return payload["model"]
 
 
-async def update(app: Studio, actor: Principal, **fields: object) -> Data:
+async def update(app: ServiceHarness, actor: Principal, **fields: object) -> Data:
     return await app.mutate(actor, "updateModel", f"{{ model {{ {FIELDS} }} }}", **fields)
 
 
-async def test_registers_a_model(app: Studio, dev: Principal) -> None:
+async def test_registers_a_model(app: ServiceHarness, dev: Principal) -> None:
     model = await register(app, dev, name=" GPT ", baseUrl="https://llm.example/v1/", apiKey="sk-0123456789abcdef")
     assert model == model | {
         "name": "GPT",
@@ -99,12 +99,12 @@ BAD = {
 }
 
 
-async def test_tidies_the_address(app: Studio, dev: Principal) -> None:
+async def test_tidies_the_address(app: ServiceHarness, dev: Principal) -> None:
     for number, (given, kept) in enumerate(ADDRESSES.items()):
         assert (await register(app, dev, name=f"Model {number}", baseUrl=given))["baseUrl"] == kept
 
 
-async def test_refuses_a_bad_field_and_names_it(app: Studio, dev: Principal) -> None:
+async def test_refuses_a_bad_field_and_names_it(app: ServiceHarness, dev: Principal) -> None:
     model = await register(app, dev)
     for field, value in ((field, value) for field, values in BAD.items() for value in values):
         refusal = await app.mutate(dev, "registerModel", "{ model { id } }", **{**OPENAI, "name": "Two", field: value})
@@ -116,7 +116,7 @@ async def test_refuses_a_bad_field_and_names_it(app: Studio, dev: Principal) -> 
     assert (await app.ask(dev, MODELS)).nodes == [model]
 
 
-async def test_the_offline_model_takes_no_address_and_no_key(app: Studio, dev: Principal) -> None:
+async def test_the_offline_model_takes_no_address_and_no_key(app: ServiceHarness, dev: Principal) -> None:
     offline = {"name": "Offline", "dialect": "OFFLINE", "providerModel": "offline"}
     for field, value in {"baseUrl": "https://llm.example", "apiKey": "sk-1"}.items():
         refusal = await app.mutate(dev, "registerModel", "{ model { id } }", **{**offline, field: value})
@@ -126,14 +126,14 @@ async def test_the_offline_model_takes_no_address_and_no_key(app: Studio, dev: P
     assert (await update(app, dev, id=model["id"], apiKey="sk-1"))["path"] == ["input", "apiKey"]
 
 
-async def test_an_unknown_dialect_is_refused_by_the_schema(app: Studio, dev: Principal) -> None:
+async def test_an_unknown_dialect_is_refused_by_the_schema(app: ServiceHarness, dev: Principal) -> None:
     document = "mutation ($input: RegisterModelInput!) { registerModel(input: $input) { __typename } }"
     answer = await app.ask(dev, document, input={"name": "x", "dialect": "KLINGON", "providerModel": "x"})
     assert answer.code == "BAD_USER_INPUT"
     assert ".dialect" in answer.errors[0]["message"]
 
 
-async def test_a_name_is_taken_once_per_tenant(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_a_name_is_taken_once_per_tenant(app: ServiceHarness, dev: Principal, make: Factory) -> None:
     await register(app, dev)
     refusal = await app.mutate(dev, "registerModel", "{ model { id } }", **OPENAI)
     assert (refusal["__typename"], refusal["code"]) == ("ConflictError", "MODEL_NAME_TAKEN")
@@ -144,7 +144,7 @@ async def test_a_name_is_taken_once_per_tenant(app: Studio, dev: Principal, make
     await register(app, await make.principal())
 
 
-async def test_changes_only_what_is_named(app: Studio, dev: Principal) -> None:
+async def test_changes_only_what_is_named(app: ServiceHarness, dev: Principal) -> None:
     before = await register(app, dev, baseUrl="https://llm.example/v1", apiKey="sk-0123456789abcdef")
     after = (await update(app, dev, id=before["id"], name="Renamed"))["model"]
     assert after == before | {"name": "Renamed", "updatedAt": after["updatedAt"]}
@@ -152,7 +152,7 @@ async def test_changes_only_what_is_named(app: Studio, dev: Principal) -> None:
     assert after == before | {"name": "Renamed", "providerModel": "gpt-5", "updatedAt": after["updatedAt"]}
 
 
-async def test_sets_and_clears(app: Studio, dev: Principal) -> None:
+async def test_sets_and_clears(app: ServiceHarness, dev: Principal) -> None:
     id_ = (await register(app, dev, baseUrl="https://llm.example/v1"))["id"]
     set_ = (await update(app, dev, id=id_, apiKey="sk-fedcba9876543210"))["model"]
     assert (set_["hasApiKey"], set_["apiKeyHint"]) == (True, "3210")
@@ -162,7 +162,7 @@ async def test_sets_and_clears(app: Studio, dev: Principal) -> None:
     assert (cleared["hasApiKey"], cleared["baseUrl"]) == (False, "https://api.openai.com/v1")
 
 
-async def test_what_must_be_there_cannot_be_cleared(app: Studio, dev: Principal) -> None:
+async def test_what_must_be_there_cannot_be_cleared(app: ServiceHarness, dev: Principal) -> None:
     model = await register(app, dev)
     for field in ("name", "providerModel"):
         refusal = await update(app, dev, **{"id": model["id"], field: None})
@@ -170,7 +170,7 @@ async def test_what_must_be_there_cannot_be_cleared(app: Studio, dev: Principal)
     assert (await app.ask(dev, MODEL, id=model["id"])).one == model
 
 
-async def test_a_key_does_not_follow_the_address_to_another_server(app: Studio, dev: Principal) -> None:
+async def test_a_key_does_not_follow_the_address_to_another_server(app: ServiceHarness, dev: Principal) -> None:
     model = await register(app, dev, baseUrl="https://llm.example/v1", apiKey="sk-0123456789abcdef")
     for url in ("https://evil.example/v1", "http://llm.example/v1", "https://llm.example:8443/v1", None):
         refusal = await update(app, dev, id=model["id"], baseUrl=url)
@@ -182,7 +182,7 @@ async def test_a_key_does_not_follow_the_address_to_another_server(app: Studio, 
     assert given["model"]["apiKeyHint"] == "1234"
 
 
-async def test_the_first_model_is_the_default_and_only_one_is(app: Studio, dev: Principal) -> None:
+async def test_the_first_model_is_the_default_and_only_one_is(app: ServiceHarness, dev: Principal) -> None:
     first, second = await register(app, dev), await register(app, dev, name="Second")
     assert (first["isDefault"], second["isDefault"]) == (True, False)
     await app.mutate(dev, "setDefaultModel", "{ model { id } }", id=second["id"])
@@ -192,7 +192,7 @@ async def test_the_first_model_is_the_default_and_only_one_is(app: Studio, dev: 
     ]
 
 
-async def test_of_many_first_models_at_once_one_is_the_default(app: Studio, dev: Principal) -> None:
+async def test_of_many_first_models_at_once_one_is_the_default(app: ServiceHarness, dev: Principal) -> None:
     await asyncio.gather(*(register(app, dev, name=f"Model {n}") for n in range(8)))
     models = (await app.ask(dev, MODELS)).nodes
     assert sorted(model["isDefault"] for model in models) == [False] * 7 + [True]
@@ -201,14 +201,14 @@ async def test_of_many_first_models_at_once_one_is_the_default(app: Studio, dev:
     assert sum(model["isDefault"] for model in (await app.ask(dev, MODELS)).nodes) == 1
 
 
-async def test_a_default_of_nobody_leaves_the_old_one(app: Studio, dev: Principal) -> None:
+async def test_a_default_of_nobody_leaves_the_old_one(app: ServiceHarness, dev: Principal) -> None:
     model = await register(app, dev)
     missing = global_id("Model", new_id())
     assert (await app.mutate(dev, "setDefaultModel", "{ model { id } }", id=missing))["code"] == "NOT_FOUND"
     assert (await app.ask(dev, MODEL, id=model["id"])).one["isDefault"] is True
 
 
-async def test_deletes(app: Studio, dev: Principal) -> None:
+async def test_deletes(app: ServiceHarness, dev: Principal) -> None:
     first, second = await register(app, dev), await register(app, dev, name="Second")
     refusal = await app.mutate(dev, "deleteModel", "{ deletedId }", id=first["id"])
     assert (refusal["__typename"], refusal["code"]) == ("ConflictError", "MODEL_IS_DEFAULT")
@@ -218,7 +218,7 @@ async def test_deletes(app: Studio, dev: Principal) -> None:
     assert (await app.mutate(dev, "deleteModel", "{ deletedId }", id=first["id"]))["code"] == "NOT_FOUND"
 
 
-async def test_a_model_in_use_stays_and_its_users_are_named(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_a_model_in_use_stays_and_its_users_are_named(app: ServiceHarness, dev: Principal, make: Factory) -> None:
     await make.model(dev, is_default=True)
     used = await make.model(dev)
     for name in ("Zoe", "Adam"):
@@ -246,7 +246,7 @@ WRITES = {
 }
 
 
-async def test_members_only_read(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_members_only_read(app: ServiceHarness, dev: Principal, make: Factory) -> None:
     member = await make.principal(Role.MEMBER, beside=dev)
     model = await register(app, dev)
     for name, fields in WRITES.items():
@@ -256,7 +256,7 @@ async def test_members_only_read(app: Studio, dev: Principal, make: Factory) -> 
     assert (await app.ask(member, MODELS)).nodes == [model]
 
 
-async def test_another_tenants_model_does_not_exist(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_another_tenants_model_does_not_exist(app: ServiceHarness, dev: Principal, make: Factory) -> None:
     eve = await make.principal()
     model = await register(app, dev, apiKey="sk-0123456789abcdef")
     for name in ("updateModel", "setDefaultModel", "deleteModel", "checkModel"):
@@ -268,7 +268,7 @@ async def test_another_tenants_model_does_not_exist(app: Studio, dev: Principal,
     assert (await app.ask(dev, MODEL, id=model["id"])).one == model
 
 
-async def test_what_is_no_id_of_a_model_is_refused(app: Studio, dev: Principal) -> None:
+async def test_what_is_no_id_of_a_model_is_refused(app: ServiceHarness, dev: Principal) -> None:
     for id_ in ("", "x", "TW9kZWw6eA==", "0" * 10_000, str(new_id()), global_id("Agent", new_id())):
         refusal = await update(app, dev, id=id_, name="x")
         expected = {"__typename": "ValidationError", "code": "INVALID_ID", "path": ["input", "id"]}
@@ -276,7 +276,7 @@ async def test_what_is_no_id_of_a_model_is_refused(app: Studio, dev: Principal) 
         assert (await app.ask(dev, MODEL, id=id_)).data == {"model": None}
 
 
-async def test_pages_newest_first_in_both_directions(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_pages_newest_first_in_both_directions(app: ServiceHarness, dev: Principal, make: Factory) -> None:
     for number in range(5):
         await make.model(dev, name=f"M{number}", is_default=number == 0)
     front = await app.ask(dev, MODELS, first=2)
@@ -291,7 +291,9 @@ async def test_pages_newest_first_in_both_directions(app: Studio, dev: Principal
     assert (await app.ask(dev, MODELS, first=101)).code == "INVALID_PAGE"
 
 
-async def test_a_page_costs_one_statement_and_its_count_another(app: Studio, dev: Principal, make: Factory) -> None:
+async def test_a_page_costs_one_statement_and_its_count_another(
+    app: ServiceHarness, dev: Principal, make: Factory
+) -> None:
     for number in range(5):
         await make.model(dev, is_default=number == 0)
     with statements(app.database) as sent:

@@ -21,15 +21,15 @@ from nexent_gql.ports.secrets import SecretUnreadableError
 from tests.support.direct_graphql import Data
 from tests.support.factory import Factory
 from tests.support.fake_provider import FakeProvider, Stall, Status, Text, fake_provider
-from tests.support.studio import Studio, studio
+from tests.support.service_harness import ServiceHarness, harness
 
 CHECK = "{ check { ok code advice latencyMs } model { lastCheck { ok code advice latencyMs } } }"
 CANARY = "sk-canary-0123456789-abcdefgh"
 
 
 @pytest.fixture
-async def app(database: Database) -> AsyncGenerator[Studio]:
-    async with studio(database, check_s=1) as app:
+async def app(database: Database) -> AsyncGenerator[ServiceHarness]:
+    async with harness(database, check_s=1) as app:
         yield app
 
 
@@ -52,14 +52,14 @@ def config(provider: FakeProvider, *, model: str = "good", key: str | None = CAN
     return ModelConfig(Dialect.OPENAI, model, provider.base_url, SecretStr(key) if key else None)
 
 
-async def check(app: Studio, actor: Principal, row: ChatModel) -> Data:
+async def check(app: ServiceHarness, actor: Principal, row: ChatModel) -> Data:
     payload = await app.mutate(actor, "checkModel", CHECK, id=global_id("Model", row.id))
     assert payload["__typename"] == "CheckModelPayload", payload
     assert payload["model"]["lastCheck"] == payload["check"]
     return payload["check"]
 
 
-async def test_a_model_that_answers_is_ok(app: Studio, dev: Principal, provider: FakeProvider) -> None:
+async def test_a_model_that_answers_is_ok(app: ServiceHarness, dev: Principal, provider: FakeProvider) -> None:
     row = await app.models.register(dev, "M", config(provider))
     outcome = await check(app, dev, row)
     assert outcome == {"ok": True, "code": None, "advice": None, "latencyMs": outcome["latencyMs"]}
@@ -69,12 +69,12 @@ async def test_a_model_that_answers_is_ok(app: Studio, dev: Principal, provider:
     assert (row.last_check_ok, row.last_check_latency_ms) == (True, outcome["latencyMs"])
 
 
-async def test_the_offline_model_is_ok(app: Studio, dev: Principal) -> None:
+async def test_the_offline_model_is_ok(app: ServiceHarness, dev: Principal) -> None:
     row = await app.models.register(dev, "M", ModelConfig(Dialect.OFFLINE, "offline"))
     assert (await check(app, dev, row))["ok"] is True
 
 
-async def test_each_failure_has_a_code_and_advice(app: Studio, dev: Principal, provider: FakeProvider) -> None:
+async def test_each_failure_has_a_code_and_advice(app: ServiceHarness, dev: Principal, provider: FakeProvider) -> None:
     base = provider.base_url
     cases = {
         "MODEL_KEY_REFUSED": {"providerModel": "good", "baseUrl": base, "apiKey": "sk-wrong"},
@@ -95,7 +95,7 @@ async def test_each_failure_has_a_code_and_advice(app: Studio, dev: Principal, p
     assert await app.models.count(dev) == 0
 
 
-async def test_a_failure_is_kept_with_the_model(app: Studio, dev: Principal, provider: FakeProvider) -> None:
+async def test_a_failure_is_kept_with_the_model(app: ServiceHarness, dev: Principal, provider: FakeProvider) -> None:
     row = await app.models.register(dev, "M", config(provider, key="sk-wrong-0123456789"))
     assert (await check(app, dev, row))["code"] == "MODEL_KEY_REFUSED"
     await app.models.update(dev, row.id, ModelPatch(name="Renamed"))
@@ -105,7 +105,9 @@ async def test_a_failure_is_kept_with_the_model(app: Studio, dev: Principal, pro
     assert (await check(app, dev, row))["ok"] is True
 
 
-async def test_an_outcome_of_other_settings_is_not_kept(app: Studio, dev: Principal, provider: FakeProvider) -> None:
+async def test_an_outcome_of_other_settings_is_not_kept(
+    app: ServiceHarness, dev: Principal, provider: FakeProvider
+) -> None:
     row = await app.models.register(dev, "M", config(provider, model="silent"))
     fields = "{ check { code } model { lastCheck { ok } } }"
     async with asyncio.TaskGroup() as tasks:
@@ -117,7 +119,7 @@ async def test_an_outcome_of_other_settings_is_not_kept(app: Studio, dev: Princi
 
 
 async def test_no_field_refusal_or_log_holds_a_key(
-    app: Studio,
+    app: ServiceHarness,
     dev: Principal,
     provider: FakeProvider,
     caplog: pytest.LogCaptureFixture,
@@ -156,7 +158,7 @@ async def test_no_field_refusal_or_log_holds_a_key(
 
 
 async def test_a_key_is_stored_sealed_and_opens_only_in_its_place(
-    app: Studio, dev: Principal, provider: FakeProvider, make: Factory
+    app: ServiceHarness, dev: Principal, provider: FakeProvider, make: Factory
 ) -> None:
     eve = await make.principal()
     row = await app.models.register(dev, "M", config(provider))
@@ -173,7 +175,7 @@ async def test_a_key_is_stored_sealed_and_opens_only_in_its_place(
 
 
 async def test_an_endpoint_is_found_for_runs(
-    app: Studio, dev: Principal, provider: FakeProvider, make: Factory
+    app: ServiceHarness, dev: Principal, provider: FakeProvider, make: Factory
 ) -> None:
     with pytest.raises(NoDefaultModelError):
         await app.endpoint(dev.tenant_id, None)

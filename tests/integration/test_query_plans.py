@@ -12,7 +12,7 @@ from nexent_gql.services import Services
 from tests.support.chat import Chat, id_of, open_chat
 from tests.support.direct_graphql import DirectGraphQL, schema
 from tests.support.factory import Factory
-from tests.support.studio import studio
+from tests.support.service_harness import harness
 
 AGENT = "id name description instructions kind maxSteps toolNames version createdAt updatedAt deletedAt definition"
 MODEL = "__typename id name baseUrl dialect hasApiKey apiKeyHint lastCheck { ok latencyMs } createdAt"
@@ -42,7 +42,7 @@ async def graphql(database: Database, redis_url: str, make: Factory, ada: Princi
     model = await make.model(ada, is_default=True)
     await make.model(ada)
     agents = [await make.agent(ada, name="Grace", model=model), await make.agent(ada, name="Edsger")]
-    async with open_chat(database, redis_url) as chat, studio(database) as shop:
+    async with open_chat(database, redis_url) as chat, harness(database) as shop:
         await _talk(chat, ada, *(id_of("Agent", agent) for agent in agents))
         yield DirectGraphQL(cast("Services", SimpleNamespace(**vars(chat.services), models=shop.models)))
 

@@ -31,8 +31,8 @@ from nexent_gql.ports.tools import Tool, ToolCallContext, ToolDefinition, ToolPr
 from tests.support.factory import Factory
 from tests.support.model_tools import ModelTools
 from tests.support.scripted_models import Call, ScriptedModels
+from tests.support.service_harness import harness
 from tests.support.statements import statements
-from tests.support.studio import studio
 from tests.support.tool_worker import execute, note
 from tests.support.toolbox import tool_service
 from tests.support.waiting import eventually
@@ -41,7 +41,7 @@ GONE = "The tool Helper does not exist any more; go on without it."
 
 
 @dataclass
-class Stage:
+class Scenario:
     """Two tenants; the first has a model "Helper", of which there is a tool, and an agent with it."""
 
     database: Database
@@ -79,27 +79,27 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(database: Database, redis_url: str, make: Factory) -> Stage:
+async def scenario(database: Database, redis_url: str, make: Factory) -> Scenario:
     actor, stranger = await make.principal(), await make.principal()
     model = await make.model(actor, name="Helper", is_default=True)
     agent = await make.agent(actor, tools=["Helper"])
-    return Stage(database, redis_url, actor, stranger, model, agent)
+    return Scenario(database, redis_url, actor, stranger, model, agent)
 
 
 async def test_a_killed_call_is_made_again_as_it_was(
-    stage: Stage, database_url: str, system_database_url: str, tmp_path: Path
+    scenario: Scenario, database_url: str, system_database_url: str, tmp_path: Path
 ) -> None:
-    asked = await stage.ask()
+    asked = await scenario.ask()
     file = tmp_path / "call"
-    urls = (database_url, system_database_url, stage.redis_url)
+    urls = (database_url, system_database_url, scenario.redis_url)
     child = await create_subprocess_exec(
         sys.executable, "-m", "tests.support.tool_worker", *urls, str(asked.run.job_id), str(file)
     )
     await eventually(file.exists, 30)
     child.send_signal(signal.SIGKILL)
     await child.wait()
-    await stage.change(model_name="something else", name="Other name")
-    await stage.lose_lease(asked)
+    await scenario.change(model_name="something else", name="Other name")
+    await scenario.lose_lease(asked)
 
     calls: list[str] = []
 
@@ -107,7 +107,7 @@ async def test_a_killed_call_is_made_again_as_it_was(
         calls.append(note(context, definition))
 
     models = ScriptedModels([Call("Helper")], ["Done."])
-    (output,) = await stage.execute(asked, models, ModelTools(stage.database, on_call))
+    (output,) = await scenario.execute(asked, models, ModelTools(scenario.database, on_call))
     assert calls == [file.read_text()]
     assert calls[0].endswith('"offline"]'), "bound by the definition that the run was given"
     assert output["output"] == "Other name is something else"
@@ -117,92 +117,94 @@ async def test_a_killed_call_is_made_again_as_it_was(
     ]
 
 
-async def test_each_call_has_an_idempotency_key_of_its_own(stage: Stage) -> None:
+async def test_each_call_has_an_idempotency_key_of_its_own(scenario: Scenario) -> None:
     keys: list[str] = []
 
     async def on_call(context: ToolCallContext, _definition: ToolDefinition) -> None:
         keys.append(context.idempotency_key)
-        assert context.agent_id == stage.agent.id
-        assert context.user_id == stage.actor.user_id
+        assert context.agent_id == scenario.agent.id
+        assert context.user_id == scenario.actor.user_id
 
-    provider = ModelTools(stage.database, on_call)
+    provider = ModelTools(scenario.database, on_call)
     for _ in range(2):
         models = ScriptedModels([Call("Helper"), Call("Helper", id="b")], [Call("Helper")], ["Done."])
-        assert len(await stage.execute(await stage.ask(), models, provider)) == 3
+        assert len(await scenario.execute(await scenario.ask(), models, provider)) == 3
     assert len(set(keys)) == 6
 
 
-async def test_a_tool_that_vanished_says_so_and_the_run_goes_on(stage: Stage, make: Factory) -> None:
-    asked = await stage.ask()
-    await make.model(stage.actor, name="Another")
-    async with stage.database.transaction(stage.actor.tenant_id) as session:
-        await session.execute(text("UPDATE chat_model SET is_default = (id <> :id)"), {"id": stage.model.id})
-        await session.execute(text("DELETE FROM chat_model WHERE id = :id"), {"id": stage.model.id})
+async def test_a_tool_that_vanished_says_so_and_the_run_goes_on(scenario: Scenario, make: Factory) -> None:
+    asked = await scenario.ask()
+    await make.model(scenario.actor, name="Another")
+    async with scenario.database.transaction(scenario.actor.tenant_id) as session:
+        await session.execute(text("UPDATE chat_model SET is_default = (id <> :id)"), {"id": scenario.model.id})
+        await session.execute(text("DELETE FROM chat_model WHERE id = :id"), {"id": scenario.model.id})
     models = ScriptedModels([Call("Helper")], ["Without it."])
-    (output,) = await stage.execute(asked, models, ModelTools(stage.database))
+    (output,) = await scenario.execute(asked, models, ModelTools(scenario.database))
     assert output["is_error"] is True
     assert output["output"] == GONE
 
 
-async def test_a_provider_that_vanished_is_no_crash(stage: Stage) -> None:
-    (output,) = await stage.execute(await stage.ask(), ScriptedModels([Call("Helper")], ["Without it."]))
+async def test_a_provider_that_vanished_is_no_crash(scenario: Scenario) -> None:
+    (output,) = await scenario.execute(await scenario.ask(), ScriptedModels([Call("Helper")], ["Without it."]))
     assert output["output"] == GONE
 
 
-async def test_another_tenant_never_sees_the_tool(stage: Stage, make: Factory) -> None:
-    await make.model(stage.stranger, name="Own", is_default=True)
-    async with studio(stage.database, providers=[ModelTools(stage.database)]) as app:
-        listed = await app.ask(stage.stranger, "{ tools { edges { node { name provider } } } }")
+async def test_another_tenant_never_sees_the_tool(scenario: Scenario, make: Factory) -> None:
+    await make.model(scenario.stranger, name="Own", is_default=True)
+    async with harness(scenario.database, providers=[ModelTools(scenario.database)]) as app:
+        listed = await app.ask(scenario.stranger, "{ tools { edges { node { name provider } } } }")
         assert listed.nodes == [{"name": "Own", "provider": "models"}]
         node = "query ($id: ID!) { node(id: $id) { id } }"
-        assert (await app.ask(stage.stranger, node, id=global_id("Tool", tool_id("Helper")))).data == {"node": None}
-        refusal = await app.mutate(stage.stranger, "createAgent", "{ agent { id } }", name="A", toolNames=["Helper"])
+        assert (await app.ask(scenario.stranger, node, id=global_id("Tool", tool_id("Helper")))).data == {"node": None}
+        refusal = await app.mutate(scenario.stranger, "createAgent", "{ agent { id } }", name="A", toolNames=["Helper"])
         assert refusal["code"] == "UNKNOWN_TOOL"
 
 
-async def test_a_frozen_tool_of_another_tenant_is_not_called(stage: Stage, make: Factory) -> None:
-    own = await stage.ask()
-    await make.model(stage.stranger, name="Own", is_default=True)
-    foreign_agent = await make.agent(stage.stranger, tools=["Own"])
-    other = Stage(stage.database, stage.redis_url, stage.stranger, stage.actor, stage.model, foreign_agent)
+async def test_a_frozen_tool_of_another_tenant_is_not_called(scenario: Scenario, make: Factory) -> None:
+    own = await scenario.ask()
+    await make.model(scenario.stranger, name="Own", is_default=True)
+    foreign_agent = await make.agent(scenario.stranger, tools=["Own"])
+    other = Scenario(
+        scenario.database, scenario.redis_url, scenario.stranger, scenario.actor, scenario.model, foreign_agent
+    )
     asked = await other.ask()
-    async with stage.database.transaction(stage.stranger.tenant_id) as session:
+    async with scenario.database.transaction(scenario.stranger.tenant_id) as session:
         row = await session.get_one(Run, asked.run.id)
         row.spec = {**row.spec, "tools": own.run.spec["tools"]}
-    (output,) = await other.execute(asked, ScriptedModels([Call("Helper")], ["."]), ModelTools(stage.database))
+    (output,) = await other.execute(asked, ScriptedModels([Call("Helper")], ["."]), ModelTools(scenario.database))
     assert output["output"] == GONE
 
 
-async def test_a_run_of_an_earlier_release_has_names_only(stage: Stage) -> None:
-    asked = await stage.ask()
-    async with stage.database.transaction(stage.actor.tenant_id) as session:
+async def test_a_run_of_an_earlier_release_has_names_only(scenario: Scenario) -> None:
+    asked = await scenario.ask()
+    async with scenario.database.transaction(scenario.actor.tenant_id) as session:
         row = await session.get_one(Run, asked.run.id)
         spec: JsonObject = {name: value for name, value in row.spec.items() if name != "tools"}
         row.spec = {**spec, "tool_names": ["calculator", "gone"]}
     models = ScriptedModels([Call("calculator", {"expression": "6 * 7"})], ["42."])
-    (output,) = await stage.execute(asked, models)
+    (output,) = await scenario.execute(asked, models)
     assert output["output"] == "42"
     assert [tool.name for tool in models.requests[0].tools] == ["calculator"]
 
 
-async def test_tools_of_many_agents_cost_one_query_of_the_provider(stage: Stage, make: Factory) -> None:
+async def test_tools_of_many_agents_cost_one_query_of_the_provider(scenario: Scenario, make: Factory) -> None:
     for number in range(20):
-        await make.model(stage.actor, name=f"m{number}")
-        await make.agent(stage.actor, tools=["Helper", f"m{number}", "gone"])
-    async with studio(stage.database, providers=[ModelTools(stage.database)]) as app:
+        await make.model(scenario.actor, name=f"m{number}")
+        await make.agent(scenario.actor, tools=["Helper", f"m{number}", "gone"])
+    async with harness(scenario.database, providers=[ModelTools(scenario.database)]) as app:
         query = "{ agents(first: 20) { edges { node { name tools { name timeoutMs isReadOnly } } } } }"
         with statements(app.database) as sent:
-            answer = await app.ask(stage.actor, query)
+            answer = await app.ask(scenario.actor, query)
         assert [len(agent["tools"]) for agent in answer.nodes] == [2] * 20
         assert answer.nodes[0]["tools"][0] == {"name": "Helper", "timeoutMs": 60_000, "isReadOnly": True}
         assert len(sent) == 2
 
 
-async def test_asking_needs_one_connection_at_a_time(stage: Stage, database_url: str) -> None:
+async def test_asking_needs_one_connection_at_a_time(scenario: Scenario, database_url: str) -> None:
     """Providers open transactions of their own: never inside that of the request, or all would wait for each other."""
     pool = create_engine(database_url, pool_size=1)
     try:
-        asked = await stage.ask(database=Database(pool))
+        asked = await scenario.ask(database=Database(pool))
     finally:
         await pool.dispose()
     assert [tool["name"] for tool in _tools_of(asked)] == ["Helper"]
@@ -211,10 +213,10 @@ async def test_asking_needs_one_connection_at_a_time(stage: Stage, database_url:
 class Changing(ModelTools):
     """Changes the agent while its tools are listed, `times` often."""
 
-    def __init__(self, stage: Stage, times: int) -> None:
-        super().__init__(stage.database)
+    def __init__(self, scenario: Scenario, times: int) -> None:
+        super().__init__(scenario.database)
         self.times = times
-        self._stage = stage
+        self._stage = scenario
 
     async def tools(self, actor: Principal, agent_id: UUID | None = None) -> Sequence[Tool]:
         if self.times:
@@ -225,13 +227,13 @@ class Changing(ModelTools):
         return await super().tools(actor, agent_id)
 
 
-async def test_a_run_has_the_tools_of_the_agent_that_answers(stage: Stage) -> None:
-    assert _tools_of(await stage.ask(Changing(stage, 1))) == []
-    async with stage.database.read(stage.actor.tenant_id) as session:
+async def test_a_run_has_the_tools_of_the_agent_that_answers(scenario: Scenario) -> None:
+    assert _tools_of(await scenario.ask(Changing(scenario, 1))) == []
+    async with scenario.database.read(scenario.actor.tenant_id) as session:
         before = len((await session.scalars(select(Run))).all())
     with pytest.raises(AgentKeepsChangingError):
-        await stage.ask(Changing(stage, 5))
-    async with stage.database.read(stage.actor.tenant_id) as session:
+        await scenario.ask(Changing(scenario, 5))
+    async with scenario.database.read(scenario.actor.tenant_id) as session:
         assert len((await session.scalars(select(Run))).all()) == before
 
 

@@ -8,8 +8,8 @@ from nexent_gql.api.schema.relay import global_id
 from nexent_gql.db.session import Database
 from nexent_gql.domains.tools.service import tool_id
 from tests.support.factory import Factory
+from tests.support.service_harness import ServiceHarness, harness
 from tests.support.statements import statements
-from tests.support.studio import Studio, studio
 
 TOOLS = """
 query ($first: Int, $after: String, $last: Int, $before: String) {
@@ -23,12 +23,12 @@ query ($first: Int, $after: String, $last: Int, $before: String) {
 
 
 @pytest.fixture
-async def app(database: Database) -> AsyncGenerator[Studio]:
-    async with studio(database) as app:
+async def app(database: Database) -> AsyncGenerator[ServiceHarness]:
+    async with harness(database) as app:
         yield app
 
 
-async def test_lists_the_tools_of_the_installation_without_asking_postgres(app: Studio, make: Factory) -> None:
+async def test_lists_the_tools_of_the_installation_without_asking_postgres(app: ServiceHarness, make: Factory) -> None:
     member = await make.principal()
     with statements(app.database) as sent:
         answer = await app.ask(member, TOOLS)
@@ -43,7 +43,7 @@ async def test_lists_the_tools_of_the_installation_without_asking_postgres(app: 
     assert sent == []
 
 
-async def test_pages_in_both_directions(app: Studio, make: Factory) -> None:
+async def test_pages_in_both_directions(app: ServiceHarness, make: Factory) -> None:
     member = await make.principal()
     front = await app.ask(member, TOOLS, first=2)
     assert [tool["name"] for tool in front.nodes] == ["current_time", "calculator"]
@@ -56,7 +56,7 @@ async def test_pages_in_both_directions(app: Studio, make: Factory) -> None:
     assert back.one["pageInfo"]["hasPreviousPage"] is True
 
 
-async def test_a_cursor_of_a_tool_that_went_is_refused(app: Studio, make: Factory) -> None:
+async def test_a_cursor_of_a_tool_that_went_is_refused(app: ServiceHarness, make: Factory) -> None:
     member = await make.principal()
     cursor = (await app.ask(member, TOOLS, first=1)).one["pageInfo"]["endCursor"]
     app.toolbox.names.remove("current_time")
@@ -64,12 +64,12 @@ async def test_a_cursor_of_a_tool_that_went_is_refused(app: Studio, make: Factor
     assert answer.code == "INVALID_CURSOR"
 
 
-async def test_a_tool_is_a_node(app: Studio, make: Factory) -> None:
+async def test_a_tool_is_a_node(app: ServiceHarness, make: Factory) -> None:
     member = await make.principal()
     ids = [global_id("Tool", tool_id(name)) for name in ("wait", "teleport")]
     answer = await app.ask(member, "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Tool { name } } }", ids=ids)
     assert answer.data == {"nodes": [{"name": "wait"}, None]}
 
 
-async def test_strangers_see_no_tools(app: Studio) -> None:
+async def test_strangers_see_no_tools(app: ServiceHarness) -> None:
     assert (await app.ask(None, TOOLS)).code == "UNAUTHENTICATED"

@@ -43,11 +43,11 @@ class Gauges:
     redis_url: str
 
     @classmethod
-    def of(cls, house: Installation, metrics_port: int, tenant_id: UUID) -> "Gauges":
+    def of(cls, installation: Installation, metrics_port: int, tenant_id: UUID) -> "Gauges":
         """Find the engines of a running installation."""
-        facts = cast("dict[str, str]", json.loads((house.state_dir / "connection.json").read_text()))
+        facts = cast("dict[str, str]", json.loads((installation.state_dir / "connection.json").read_text()))
         urls = (facts[name] for name in ("database_url", "system_database_url", "redis_url"))
-        return cls(_processes(house), metrics_port, tenant_id, *urls)
+        return cls(_processes(installation), metrics_port, tenant_id, *urls)
 
     async def read(self) -> Sample:
         """Read everything once."""
@@ -83,10 +83,10 @@ def free_ports(count: int) -> int:
             return first
 
 
-def _processes(house: Installation) -> Mapping[str, psutil.Process]:
+def _processes(installation: Installation) -> Mapping[str, psutil.Process]:
     """Return our processes in the order of their ports."""
-    (api,) = house.processes(r"cli serve")
-    workers = sorted(house.processes(r"-m workers"), key=_port)
+    (api,) = installation.processes(r"cli serve")
+    workers = sorted(installation.processes(r"-m workers"), key=_port)
     return {"API": api, **{f"worker {number}": worker for number, worker in enumerate(workers, 1)}}
 
 

@@ -16,7 +16,7 @@ from nexent_gql.db.session import Database
 from nexent_gql.kernel.clock import utc_now
 from tests.soak.gauges import Gauges
 from tests.support.engines import redis_command
-from tests.support.wellness import topics_heard
+from tests.support.health_checks import topics_heard
 
 KEEP_S = 60
 """How long jobs, sessions and events are kept in a soak; the least that settings allow."""

@@ -17,9 +17,9 @@ from tests.soak.verdict import growth_faults, remains_faults
 from tests.support.fake_provider_process import fake_provider_process
 from tests.support.fake_provider_steps import Text, Tool
 from tests.support.graphql_client import Client
+from tests.support.health_checks import blocked_loops, too_long
 from tests.support.installation import Installation, running
 from tests.support.trial import Say
-from tests.support.wellness import blocked_loops, too_long
 
 WORKERS = 2
 ASKERS = 6
@@ -69,18 +69,18 @@ async def soak(load_s: float, say: Say, *, askers: int = ASKERS) -> Outcome:
     metrics_port = free_ports(WORKERS + 1)
     environment = {**SETTINGS, "NEXENT_METRICS_PORT": str(metrics_port)}
     say(f"starting an installation in {folder}")
-    with running(Installation(folder / "state", environment=environment, workers=WORKERS)) as house:
-        return await _soak(house, metrics_port, load_s, askers, say)
+    with running(Installation(folder / "state", environment=environment, workers=WORKERS)) as installation:
+        return await _soak(installation, metrics_port, load_s, askers, say)
 
 
-async def _soak(house: Installation, metrics_port: int, load_s: float, askers: int, say: Say) -> Outcome:
+async def _soak(installation: Installation, metrics_port: int, load_s: float, askers: int, say: Say) -> Outcome:
     began_s = time.monotonic()
-    token = house.command("token", "--ttl-s", str(DAY_S)).stdout.strip()
-    async with fake_provider_process() as provider, Client(house.url, token) as client:
+    token = installation.command("token", "--ttl-s", str(DAY_S)).stdout.strip()
+    async with fake_provider_process() as provider, Client(installation.url, token) as client:
         await provider.script("soak", *_SCRIPT, turn_by="history")
         load = Load(client, await make_agent(client, provider.base_url, "soak"), askers, asyncio.Event())
         tenant = (await client.execute("{ viewer { tenant { id } } }"))["viewer"]["tenant"]
-        gauges = Gauges.of(house, metrics_port, node_id(tenant["id"], "Tenant"))
+        gauges = Gauges.of(installation, metrics_port, node_id(tenant["id"], "Tenant"))
         await asyncio.sleep(REST_S)
         before = await gauges.read()
         say(f"load for {load_s:.0f} s")
@@ -89,9 +89,9 @@ async def _soak(house: Installation, metrics_port: int, load_s: float, askers: i
         left = await settle(gauges)
         await asyncio.sleep(REST_S)
         after, old, found = await gauges.read(), await ages(gauges), await keys(gauges)
-    blocked = [f"a loop was blocked: {line}" for line in too_long(blocked_loops(house.state_dir))]
+    blocked = [f"a loop was blocked: {line}" for line in too_long(blocked_loops(installation.state_dir))]
     troubles, took_s = [*load.troubles, *blocked], time.monotonic() - began_s
-    return Outcome(took_s, load.done, troubles, before, samples, after, left, old, found, house.state_dir.parent)
+    return Outcome(took_s, load.done, troubles, before, samples, after, left, old, found, installation.state_dir.parent)
 
 
 async def _work(load: Load, gauges: Gauges, load_s: float) -> Sequence[Sample]:

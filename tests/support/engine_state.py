@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from nexent_gql.embedded import EngineSet
-from nexent_gql.embedded.account import Account
+from nexent_gql.embedded.system_account import SystemAccount
 
 
 def initialised_state(folder: Path) -> Path:
@@ -18,7 +18,7 @@ def initialised_state(folder: Path) -> Path:
     return state
 
 
-def run_as(account: Account | None, *command: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
+def run_as(account: SystemAccount | None, *command: str, cwd: Path | None = None) -> subprocess.Popen[bytes]:
     """Start a program as the engines' user; None is this process's own."""
     return subprocess.Popen(
         command,

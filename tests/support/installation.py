@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.wellness import assert_well
+from tests.support.health_checks import assert_healthy
 
 READY_S = 60.0
 STOP_S = 25.0
@@ -138,14 +138,14 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def running(house: Installation) -> Generator[Installation]:
+def running(installation: Installation) -> Generator[Installation]:
     """Start an installation, and leave nothing of it behind; whether it is well is for the caller to judge."""
-    house.start()
+    installation.start()
     try:
-        yield house
+        yield installation
     finally:
-        if house.is_running:
-            house.stop(signal.SIGTERM)
+        if installation.is_running:
+            installation.stop(signal.SIGTERM)
 
 
 @contextmanager
@@ -153,9 +153,9 @@ def installed(
     state_dir: Path, *, environment: Mapping[str, str] | None = None, workers: int = 1
 ) -> Generator[Installation]:
     """Run an installation until the block ends; it has to be well then, unless the block has failed."""
-    with running(Installation(state_dir, environment=environment or {}, workers=workers)) as house:
-        yield house
-        assert_well(state_dir, is_running=house.is_running)
+    with running(Installation(state_dir, environment=environment or {}, workers=workers)) as installation:
+        yield installation
+        assert_healthy(state_dir, is_running=installation.is_running)
 
 
 def gone(processes: list[psutil.Process], within_s: float) -> list[psutil.Process]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nexent_gql.embedded import keeper
+from nexent_gql.embedded import shim
 from nexent_gql.embedded.binaries import find_binaries
 from nexent_gql.embedded.errors import EngineError
 
@@ -23,13 +23,13 @@ START_TIMEOUT_S = 10.0
 class ValkeyUnderTest:
     """A server with append-only persistence in `folder`; its port stays the same across restarts.
 
-    It runs under the keeper of the embedded engines, and so never outlives the tests. Methods block for
+    It runs under the shim of the embedded engines, and so never outlives the tests. Methods block for
     some 10 ms.
     """
 
     def __init__(self, binary: Path, folder: Path) -> None:
         self._folder = folder
-        self._keeper: subprocess.Popen[bytes] | None = None
+        self._shim: subprocess.Popen[bytes] | None = None
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--loglevel", "warning"]
@@ -42,14 +42,14 @@ class ValkeyUnderTest:
                 "-I",
                 "-S",
                 "-B",
-                keeper.__file__,
+                shim.__file__,
                 "-1",
                 "-1",
                 self._folder,
                 str(pid.fileno()),
                 "9:5",
             ]
-            self._keeper = subprocess.Popen(
+            self._shim = subprocess.Popen(
                 [*keep, *self._command], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=(pid.fileno(),)
             )
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -59,12 +59,12 @@ class ValkeyUnderTest:
 
     def kill(self) -> None:
         """End it as a crash would."""
-        if self._keeper is not None and self._keeper.stdin is not None:
+        if self._shim is not None and self._shim.stdin is not None:
             with suppress(ProcessLookupError):
                 os.kill(int((self._folder / "pid").read_text()), signal.SIGKILL)
-            self._keeper.wait(START_TIMEOUT_S)
-            self._keeper.stdin.close()
-            self._keeper = None
+            self._shim.wait(START_TIMEOUT_S)
+            self._shim.stdin.close()
+            self._shim = None
 
     def lose_data(self) -> None:
         """Forget what is on disk; for a server that is not running."""

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from nexent_gql.domains.agents.policy import AgentDraft, AgentPatch, merged, write
+from nexent_gql.domains.agents.policy import AgentDraft, AgentPatch, apply_draft, merge_patch
 from nexent_gql.domains.agents.tables import Agent
 from nexent_gql.domains.tools.errors import UnknownToolError
 from nexent_gql.domains.tools.service import check_choice, page_tools, tool_id
@@ -32,7 +32,7 @@ def agent() -> Agent:
 
 
 def test_an_empty_patch_changes_nothing() -> None:
-    assert merged(agent(), AgentPatch()) == AgentDraft(
+    assert merge_patch(agent(), AgentPatch()) == AgentDraft(
         name="Helper",
         description="Good",
         instructions="Be brief.",
@@ -45,7 +45,7 @@ def test_an_empty_patch_changes_nothing() -> None:
 
 def test_none_clears_or_brings_the_default_back() -> None:
     patch = AgentPatch(description=None, instructions=None, model_id=None, max_steps=None, tool_names=None)
-    assert merged(agent(), patch) == AgentDraft(name="Helper", kind=AgentKind.CODE)
+    assert merge_patch(agent(), patch) == AgentDraft(name="Helper", kind=AgentKind.CODE)
 
 
 def test_either_keeps_none_and_falsy_values() -> None:
@@ -57,14 +57,14 @@ def test_either_keeps_none_and_falsy_values() -> None:
 def test_a_refused_draft_writes_no_tools() -> None:
     row = agent()
     with pytest.raises(UnknownToolError) as refusal:
-        write(row, AgentDraft(name="Helper", tool_names=("wait", "fly")), {"wait"})
+        apply_draft(row, AgentDraft(name="Helper", tool_names=("wait", "fly")), {"wait"})
     assert refusal.value.path == ("toolNames", "1")
     assert row.tool_names == ["wait"]
 
 
 def test_a_tool_that_the_agent_has_may_be_gone() -> None:
     row = agent()
-    write(row, merged(row, AgentPatch(name="Renamed")), ())
+    apply_draft(row, merge_patch(row, AgentPatch(name="Renamed")), ())
     assert (row.name, row.tool_names) == ("Renamed", ["wait"])
 
 

@@ -88,7 +88,7 @@ class Agent(relay.Node):
             max_steps=self.max_steps,
             tool_names=tuple(self.tool_names),
         )
-        return cast("JSON", definition.shown())
+        return cast("JSON", definition.to_json())
 
     @classmethod
     def of(cls, row: tables.Agent) -> Self:

@@ -1,4 +1,4 @@
-"""An agent as a file: what it is, without what belongs to a tenant alone, such as its model."""
+"""The file format of agents, which leaves out what belongs to one tenant, such as the model."""
 
 from typing import Literal, Self
 
@@ -14,7 +14,7 @@ MAX_FILE_BYTES = 256 * 1024
 
 
 class AgentDefinition(BaseModel):
-    """What a file says, form 1; `AgentDraft` has the rules for what it may say."""
+    """The content of a file, format 1; `AgentDraft` is validated later."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
@@ -31,21 +31,21 @@ class AgentDefinition(BaseModel):
         """Read a file.
 
         Raises:
-            NotAnAgentFileError: It is something else; the message says where.
+            NotAnAgentFileError: The content is invalid; the message names the field.
         """
         try:
             return cls.model_validate_json(content, by_alias=True, by_name=False)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, first["loc"])) or "the file"
-            raise NotAnAgentFileError(f"This is no agent's file: {place}: {first['msg']}.", path=("file",)) from None
+            raise NotAnAgentFileError(f"This is not an agent file: {place}: {first['msg']}.", path=("file",)) from None
 
-    def shown(self) -> JsonObject:
-        """Return what a file holds, as JSON."""
+    def to_json(self) -> JsonObject:
+        """Return the content of the file."""
         return self.model_dump(mode="json", by_alias=True)
 
     def draft(self, name: str | None, tool_names: tuple[str, ...]) -> AgentDraft:
-        """Return what to make of it, under another name if one is given, with those of its tools that there are."""
+        """Return a draft with these tools, named `name` unless that is None."""
         return AgentDraft(
             name=self.name if name is None else name,
             description=self.description,

@@ -1,4 +1,4 @@
-"""What can be wrong about an agent."""
+"""Errors of the domain."""
 
 from uuid import UUID
 
@@ -12,7 +12,6 @@ class AgentNotFoundError(NotFoundError):
     code = "NOT_FOUND"
 
     def __init__(self, agent_id: UUID) -> None:
-        """Name it."""
         super().__init__("Your tenant has no such agent; it may have been deleted.", id=str(agent_id))
 
 
@@ -22,17 +21,15 @@ class AgentNameTakenError(ConflictError):
     code = "AGENT_NAME_TAKEN"
 
     def __init__(self, name: str) -> None:
-        """Name it."""
         super().__init__("Another agent has this name; choose a different one.", name=name)
 
 
 class AgentChangedError(ConflictError):
-    """Somebody else changed the agent since the version that the caller knows."""
+    """The agent has another version than the caller expects."""
 
     code = "AGENT_CHANGED"
 
     def __init__(self, agent_id: UUID, *, expected: int, current: int) -> None:
-        """Tell both versions."""
         super().__init__(
             "The agent was changed since you read it; read it again and repeat what you want to change.",
             agent_id=str(agent_id),
@@ -42,6 +39,6 @@ class AgentChangedError(ConflictError):
 
 
 class NotAnAgentFileError(InvalidInputError):
-    """A file that was given as an agent's is not one."""
+    """The content is not an agent file."""
 
     code = "NOT_AN_AGENT_FILE"

@@ -1,4 +1,4 @@
-"""What an agent may be: texts, bounds and choices that make sense."""
+"""Validation of agents."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -45,24 +45,24 @@ class AgentPatch:
     tool_names: tuple[str, ...] | Unset | None = UNSET
 
 
-def write(row: Agent, draft: AgentDraft, available_tools: Collection[str]) -> None:
-    """Check `draft` and write it to a row; tools that the row has already may stay when they are gone.
+def apply_draft(row: Agent, draft: AgentDraft, available_tools: Collection[str]) -> None:
+    """Validate `draft` and copy it to a row; tools that the row already has may stay although they no longer exist.
 
     Raises:
         InvalidInputError: A field breaks a rule; the error names it.
-        UnknownToolError: A tool is neither available nor the row's already.
+        UnknownToolError: A tool is neither available nor already on the row.
     """
     description = optional_text(draft.description, "description", max_chars=MAX_DESCRIPTION_CHARS)
     instructions = optional_text(draft.instructions, "instructions", max_chars=MAX_INSTRUCTIONS_CHARS)
     row.name = single_line(draft.name, "name", max_chars=MAX_NAME_CHARS)
     row.description, row.instructions = description or "", instructions or ""
     row.model_id, row.kind = draft.model_id, draft.kind
-    row.max_steps = _checked_steps(draft.max_steps)
+    row.max_steps = _check_steps(draft.max_steps)
     row.tool_names = check_choice(draft.tool_names, {*available_tools, *row.tool_names}, "toolNames")
 
 
-def merged(row: Agent, patch: AgentPatch) -> AgentDraft:
-    """Return the agent as it is with `patch` over it, unchecked."""
+def merge_patch(row: Agent, patch: AgentPatch) -> AgentDraft:
+    """Return the agent with `patch` applied, not validated."""
     steps, tools = set_or(patch.max_steps, row.max_steps), set_or(patch.tool_names, tuple(row.tool_names))
     return AgentDraft(
         name=set_or(patch.name, row.name),
@@ -75,7 +75,7 @@ def merged(row: Agent, patch: AgentPatch) -> AgentDraft:
     )
 
 
-def _checked_steps(steps: int) -> int:
+def _check_steps(steps: int) -> int:
     if not MIN_STEPS <= steps <= MAX_STEPS:
         message = f"Steps must be {MIN_STEPS} to {MAX_STEPS}."
         raise InvalidInputError(message, path=("maxSteps",), minimum=MIN_STEPS, limit=MAX_STEPS)

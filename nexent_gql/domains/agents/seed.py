@@ -1,4 +1,4 @@
-"""What a new installation shows: a model that works, and an agent of each kind."""
+"""Demo data of a new installation: a working model, and an agent of each kind."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from nexent_gql.ports.engine import AgentKind
 from nexent_gql.ports.llm import Dialect
 
 OFFLINE_MODEL_NAME = "Offline (built in)"
-GIVEN_MODEL_NAME = "From the environment"
+ENVIRONMENT_MODEL_NAME = "From the environment"
 _OFFLINE = ModelConfig(dialect=Dialect.OFFLINE, model_name="offline")
 _AGENTS = (
     AgentDraft(
@@ -33,25 +33,25 @@ _AGENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Seeds the demo tenant; as often as one likes."""
+    """Seeds the demo tenant. Idempotent."""
 
     models: ModelService
     agents: AgentService
 
-    async def ensure(self, actor: Principal, given: ModelConfig | None = None) -> None:
-        """See that there is a model and, unless somebody deleted them, the two demo agents.
+    async def ensure(self, actor: Principal, configured: ModelConfig | None = None) -> None:
+        """Create a model and the two demo agents where they are missing; deleted agents stay deleted.
 
-        `given` is what the environment names; it is registered, or brought up to date, under a name of its own.
+        `configured` is the model of the environment; it is registered or updated under a fixed name.
         Without it, a tenant that has no model gets the offline one. The newest agent comes first in lists.
 
         Raises:
-            InvalidInputError: `given` breaks a rule; the error names the field.
+            InvalidInputError: `configured` breaks a rule; the error names the field.
         """
-        if given is not None:
-            await self.models.ensure(actor, GIVEN_MODEL_NAME, given)
+        if configured is not None:
+            await self.models.ensure(actor, ENVIRONMENT_MODEL_NAME, configured)
         elif await self.models.count(actor) == 0:
             await self.models.ensure(actor, OFFLINE_MODEL_NAME, _OFFLINE)
-        known = await self.agents.used_names(actor, [draft.name for draft in _AGENTS])
+        names = await self.agents.used_names(actor, [draft.name for draft in _AGENTS])
         for draft in _AGENTS:
-            if draft.name not in known:
+            if draft.name not in names:
                 await self.agents.create(actor, draft)

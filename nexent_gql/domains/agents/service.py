@@ -1,4 +1,4 @@
-"""Use cases around agents: everybody of a tenant may see and use them, developers may change them."""
+"""Use cases of agents: all users of a tenant may read and use them, developers may change them."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -6,10 +6,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
-from nexent_gql.db.violations import translated
+from nexent_gql.db.violations import translate_violations
 from nexent_gql.domains.agents.definition import AgentDefinition
 from nexent_gql.domains.agents.errors import AgentChangedError, AgentNameTakenError, AgentNotFoundError
-from nexent_gql.domains.agents.policy import AgentDraft, AgentPatch, merged, write
+from nexent_gql.domains.agents.policy import AgentDraft, AgentPatch, apply_draft, merge_patch
 from nexent_gql.domains.agents.repository import AgentRepository
 from nexent_gql.domains.agents.tables import Agent
 from nexent_gql.domains.models.errors import ChatModelNotFoundError
@@ -23,11 +23,11 @@ from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.kernel.text import search_text
 from nexent_gql.ports.tools import OfferedTool
 
-_MAX_USERS_SHOWN = 20
+_MAX_AGENTS_OF_MODEL = 20
 
 
 class AgentService:
-    """What callers can do with agents."""
+    """The use cases of agents."""
 
     def __init__(self, db: Database, tools: ToolService, clock: Clock) -> None:
         self._db = db
@@ -35,7 +35,7 @@ class AgentService:
         self._clock = clock
 
     async def create(self, actor: Principal, draft: AgentDraft) -> Agent:
-        """Make an agent.
+        """Create an agent.
 
         Raises:
             ForbiddenError: The caller is no developer.
@@ -57,14 +57,14 @@ class AgentService:
             created_at=now,
             updated_at=now,
         )
-        write(row, draft, available_tools)
-        with translated(_violations(row.name, row.model_id)):
+        apply_draft(row, draft, available_tools)
+        with translate_violations(_violations(row.name, row.model_id)):
             async with self._db.transaction(actor.tenant_id) as session:
                 AgentRepository(session, actor.tenant_id).add(row)
         return row
 
     async def import_file(self, actor: Principal, content: bytes, *, name: str | None) -> tuple[Agent, list[str]]:
-        """Make an agent of a file, under another name if one is given; also returns its tools that are not here.
+        """Create an agent from a file, named `name` if that is not None; also return the names of missing tools.
 
         Raises:
             NotAnAgentFileError: The content is no agent's file.
@@ -75,14 +75,14 @@ class AgentService:
         definition = AgentDefinition.parse(content)
         actor.require(Role.DEVELOPER)
         available = await self._tools.get_by_name(actor, definition.tool_names)
-        chosen = tuple(name for name in definition.tool_names if name in available)
-        row = await self._create(actor, definition.draft(name, chosen), available)
+        tool_names = tuple(name for name in definition.tool_names if name in available)
+        row = await self._create(actor, definition.draft(name, tool_names), available)
         return row, [name for name in definition.tool_names if name not in available]
 
     async def update(
         self, actor: Principal, agent_id: UUID, patch: AgentPatch, *, expected_version: int | None = None
     ) -> Agent:
-        """Change what `patch` names; runs that were asked for before go on with what was.
+        """Change the fields that `patch` sets; runs that have started keep the earlier values.
 
         Raises:
             ForbiddenError: The caller is no developer.
@@ -95,17 +95,17 @@ class AgentService:
         """
         actor.require(Role.DEVELOPER)
         names = () if isinstance(patch.tool_names, Unset) else patch.tool_names or ()
-        available = await self._tools.get_by_name(actor, names)  # ahead of the transaction: providers open their own
-        with translated(_violations(patch.name, patch.model_id)):
+        available = await self._tools.get_by_name(actor, names)  # before the transaction: providers open their own
+        with translate_violations(_violations(patch.name, patch.model_id)):
             async with self._db.transaction(actor.tenant_id) as session:
-                row = await self._locked(session, actor, agent_id, expected_version)
-                write(row, merged(row, patch), available)
+                row = await self._lock(session, actor, agent_id, expected_version)
+                apply_draft(row, merge_patch(row, patch), available)
                 row.version += 1
                 row.updated_at = self._clock()
         return row
 
     async def delete(self, actor: Principal, agent_id: UUID, *, expected_version: int | None = None) -> Agent:
-        """Delete an agent: nobody can ask it any more, and its name and model are free again.
+        """Delete an agent. It accepts no more messages; its name and model are released.
 
         Raises:
             ForbiddenError: The caller is no developer.
@@ -114,13 +114,13 @@ class AgentService:
         """
         actor.require(Role.DEVELOPER)
         async with self._db.transaction(actor.tenant_id) as session:
-            row = await self._locked(session, actor, agent_id, expected_version)
+            row = await self._lock(session, actor, agent_id, expected_version)
             row.model_id, row.deleted_at = None, self._clock()
             row.version += 1
         return row
 
     async def get(self, actor: Principal, agent_id: UUID) -> Agent:
-        """Return an agent that can be asked.
+        """Return an agent that is not deleted.
 
         Raises:
             AgentNotFoundError: The tenant has no such agent, or it is deleted.
@@ -129,7 +129,7 @@ class AgentService:
             return await self.get_within(session, actor, agent_id)
 
     async def get_within(self, session: AsyncSession, actor: Principal, agent_id: UUID) -> Agent:
-        """Return an agent that can be asked, by the connection of a transaction that is under way.
+        """Return an agent that is not deleted, within an open transaction.
 
         Raises:
             AgentNotFoundError: The tenant has no such agent, or it is deleted.
@@ -155,10 +155,10 @@ class AgentService:
             return await AgentRepository(session, actor.tenant_id).page(page, part)
 
     async def count(self, actor: Principal, *, search: str | None = None) -> int:
-        """Count what `page` would go through.
+        """Count the agents that `page` goes through.
 
         Raises:
-            InvalidInputError: As there.
+            InvalidInputError: As for `page`.
         """
         part = search_text(search)
         async with self._db.read(actor.tenant_id) as session:
@@ -167,7 +167,7 @@ class AgentService:
     async def using_model(self, actor: Principal, model_id: UUID) -> Sequence[Agent]:
         """Return agents with this model, by name, the first 20."""
         async with self._db.read(actor.tenant_id) as session:
-            return await AgentRepository(session, actor.tenant_id).using_model(model_id, _MAX_USERS_SHOWN)
+            return await AgentRepository(session, actor.tenant_id).using_model(model_id, _MAX_AGENTS_OF_MODEL)
 
     async def used_names(self, actor: Principal, names: Sequence[str]) -> set[str]:
         """Return those of `names` that an agent of the tenant has, or a deleted one had."""
@@ -179,7 +179,7 @@ class AgentService:
         return self._tools.builtin(agent.tool_names)
 
     async def offered_tools(self, actor: Principal, agent: Agent) -> tuple[OfferedTool, ...]:
-        """Return an agent's tools as a run is given them, without those that are gone.
+        """Return the tools that a run of the agent receives, without those that no longer exist.
 
         Call it outside of transactions: providers of tools open their own.
 
@@ -188,7 +188,7 @@ class AgentService:
         """
         return await self._tools.offer(actor, agent.id, agent.tool_names)
 
-    async def _locked(
+    async def _lock(
         self, session: AsyncSession, actor: Principal, agent_id: UUID, expected_version: int | None
     ) -> Agent:
         row = await AgentRepository(session, actor.tenant_id).get(agent_id, lock=True)

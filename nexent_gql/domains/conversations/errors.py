@@ -1,4 +1,4 @@
-"""What can be wrong about a conversation."""
+"""Errors of the domain."""
 
 from uuid import UUID
 
@@ -11,7 +11,6 @@ class ConversationNotFoundError(NotFoundError):
     object_type = "Conversation"
 
     def __init__(self, conversation_id: UUID) -> None:
-        """Name it."""
         super().__init__("You have no such conversation; it may have been deleted.", id=str(conversation_id))
 
 
@@ -21,7 +20,6 @@ class MessageNotFoundError(NotFoundError):
     object_type = "Message"
 
     def __init__(self, message_id: UUID) -> None:
-        """Name it."""
         super().__init__("You have no such message; it may have been deleted.", id=str(message_id))
 
 

@@ -1,4 +1,4 @@
-"""What a second tab needs to know; bodies hold ids, readers load the present state."""
+"""Events of conversations, for other tabs. Bodies hold ids; readers load the current state."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -16,17 +16,17 @@ CONVERSATION_DELETED = "ConversationDeleted"
 
 
 def topic(tenant_id: UUID, conversation_id: UUID) -> str:
-    """Name the topic that readers of a conversation listen to."""
+    """Return the topic of a conversation's events."""
     return f"{tenant_id}/conversation/{conversation_id}"
 
 
 def run_topic(tenant_id: UUID, run_id: UUID) -> str:
-    """Name the topic of the events of a run: its readers have to hear of a deletion too."""
+    """Return the topic of a run's events; a deletion of the conversation erases it."""
     return f"{tenant_id}/run/{run_id}"
 
 
 def lane(conversation_id: UUID) -> str:
-    """Name the lane of a conversation's runs: one at a time."""
+    """Return the lane of a conversation's runs, which run one at a time."""
     return f"conversation:{conversation_id}"
 
 
@@ -36,10 +36,10 @@ def entries(rows: Sequence[ConversationEvent]) -> list[Entry]:
 
 
 def deleted(seq: int, at_ms: int) -> Entry:
-    """Make the last entry of a conversation that is gone."""
+    """Return the last entry of a deleted conversation."""
     return Entry(seq=seq, attempt=1, at_ms=at_ms, body={"kind": CONVERSATION_DELETED})
 
 
 def body(kind: str, **ids: str) -> JsonObject:
-    """Make a body."""
+    """Return the body of an event."""
     return {"kind": kind, **ids}

@@ -1,4 +1,4 @@
-"""What a message of a user may contain."""
+"""Validation of user messages."""
 
 import binascii
 import ipaddress
@@ -41,8 +41,7 @@ def message_content(text: str | None, drafts: Sequence[PartDraft]) -> tuple[Cont
     """Return the content of a user's message: the text, then the parts.
 
     Raises:
-        InvalidInputError: Nothing to see, too much of it, or a part that is not what it claims to be; the error names
-            the field.
+        InvalidInputError: The message is empty or too large, or a part is invalid; the error names the field.
     """
     if not drafts:
         return (TextPart(_text(text or "", MAX_MESSAGE_CHARS, "text")),)
@@ -71,7 +70,7 @@ def _text(text: str, max_chars: int, *path: str) -> str:
 
 
 def _image(url: str, max_bytes: int, path: Path) -> tuple[ImagePart, int]:
-    """Return the image, and how many bytes of it are stored with the message."""
+    """Return the image, and the number of its bytes that are stored with the message."""
     if url[:5].lower() != "data:":
         return ImagePart("image/*", url=_address(url, path)), 0
     match = _DATA_URI.match(url)

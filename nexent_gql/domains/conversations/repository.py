@@ -79,7 +79,7 @@ class ConversationRepository(OwnerRepository[Conversation], table=Conversation, 
     """The conversations of one owner and their messages; every query names the tenant and the owner."""
 
     def index(self, message: Message) -> None:
-        """Let searches find a new message, on flush."""
+        """Add a new message to the search index, on flush."""
         if vector := search_vector(self._owner_id, message.text):
             self._session.add(
                 MessageSearch(
@@ -111,7 +111,7 @@ class ConversationRepository(OwnerRepository[Conversation], table=Conversation, 
         return [run_id for run_id in (await self._session.scalars(query)).all() if run_id is not None]
 
     async def delete(self, conversation_id: UUID) -> None:
-        """Delete a conversation with all that hangs on it."""
+        """Delete a conversation with its messages, events and runs."""
         await self._session.execute(
             delete(Conversation).where(
                 col(Conversation.tenant_id) == self._tenant_id,
@@ -127,7 +127,7 @@ class ConversationRepository(OwnerRepository[Conversation], table=Conversation, 
     async def close_message(
         self, message_id: UUID, content: tuple[ContentPart, ...], status: MessageStatus, at: datetime
     ) -> bool:
-        """Set the final content and status of a message, and index it; False: it is gone."""
+        """Set the final content and status of a message, and index it; False when it does not exist."""
         parts = stored_parts(content)
         values = {
             "tenant": self._tenant_id,
@@ -162,7 +162,7 @@ class ConversationRepository(OwnerRepository[Conversation], table=Conversation, 
         rows: dict[UUID, list[Message]] = {id_: [] for id_ in conversation_ids}
         for row in (await self._session.scalars(query)).all():
             rows[row.conversation_id].append(row)
-        return {id_: page_of(found, page, _cursor) for id_, found in rows.items()}
+        return {id_: page_of(messages, page, _cursor) for id_, messages in rows.items()}
 
     async def message_counts(self, conversation_ids: Sequence[UUID]) -> dict[UUID, int]:
         """Count the messages of all branches; conversations without any are left out."""
@@ -208,7 +208,7 @@ class ConversationRepository(OwnerRepository[Conversation], table=Conversation, 
         return list((await self._session.scalars(query.order_by(col(Message.created_at), col(Message.id)))).all())
 
     async def events_after(self, conversation_id: UUID, seq: int, most: int) -> list[ConversationEvent]:
-        """Return events behind `seq`, in order, at most `most`."""
+        """Return at most `most` events after `seq`, in order."""
         query = (
             select(ConversationEvent)
             .where(
@@ -229,9 +229,9 @@ class ConversationRepository(OwnerRepository[Conversation], table=Conversation, 
         set_committed_value(conversation, "updated_at", at)
 
     async def append_events(self, conversation_id: UUID, at: datetime, bodies: Sequence[JsonObject]) -> int | None:
-        """Number events and push them after the commit; return the last number.
+        """Append events and notify readers after the commit; return the number of the last event.
 
-        The conversation is held until then. None: it is gone.
+        The conversation stays locked until then. None when it does not exist.
         """
         values = {
             "tenant": self._tenant_id,

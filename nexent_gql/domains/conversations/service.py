@@ -1,4 +1,4 @@
-"""Use cases around conversations, for their owner alone."""
+"""Use cases of conversations. Only their owner may call them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -32,14 +32,14 @@ MAX_COMMENT_CHARS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class MessageMatch:
-    """A message that a search found, and where."""
+    """A message that matches a search, with the matching passage."""
 
     message: Message
     snippet: Snippet
 
 
 class ConversationService:
-    """What an owner can do with conversations."""
+    """The use cases of conversations."""
 
     def __init__(self, db: Database, agents: AgentService, clock: Clock) -> None:
         self._db = db
@@ -47,7 +47,7 @@ class ConversationService:
         self._clock = clock
 
     async def create(self, actor: Principal, *, agent_id: UUID, title: str | None = None) -> Conversation:
-        """Begin an empty conversation with an agent.
+        """Create an empty conversation with an agent.
 
         Raises:
             AgentNotFoundError: The tenant has no such agent.
@@ -98,17 +98,17 @@ class ConversationService:
             return await repository.page(page, part, ascending=ascending)
 
     async def count_own(self, actor: Principal, *, search: str | None = None) -> int:
-        """Count what `list_own` would go through.
+        """Count the conversations that `list_own` goes through.
 
         Raises:
-            InvalidInputError: As there.
+            InvalidInputError: As for `list_own`.
         """
         part = search_text(search)
         async with self._db.read(actor.tenant_id) as session:
             return await ConversationRepository(session, actor.tenant_id, actor.user_id).count(part)
 
     async def rename(self, actor: Principal, conversation_id: UUID, title: str) -> Conversation:
-        """Give a conversation a title that no model replaces.
+        """Set the title; a model no longer replaces it.
 
         Raises:
             ConversationNotFoundError: The caller owns no such conversation.
@@ -125,7 +125,7 @@ class ConversationService:
     async def delete(self, actor: Principal, conversation_id: UUID) -> None:
         """Delete a conversation, its messages and its runs, also from the event log.
 
-        Runs in progress are stopped, and their readers are told.
+        Runs in progress are stopped, and their subscriptions end.
 
         Raises:
             ConversationNotFoundError: The caller owns no such conversation.
@@ -152,42 +152,42 @@ class ConversationService:
             return await repository.pages_of_messages(conversation_ids, page)
 
     async def message_counts(self, actor: Principal, conversation_ids: Sequence[UUID]) -> dict[UUID, int]:
-        """Count the messages of all branches of conversations that the caller was shown; none is left out."""
+        """Count the messages of all branches of conversations."""
         async with self._db.read(actor.tenant_id) as session:
             return await ConversationRepository(session, actor.tenant_id, actor.user_id).message_counts(
                 conversation_ids
             )
 
     async def branches(self, actor: Principal, leaf_ids: Sequence[UUID], most: int) -> dict[UUID, list[Message]]:
-        """Return the last `most` messages that lead to each message that the caller was shown, it included, in order.
+        """Return the last `most` messages that lead to each message, it included, in order.
 
-        What does not exist is left out.
+        Messages that do not exist are left out.
         """
         async with self._db.read(actor.tenant_id) as session:
             return await ConversationRepository(session, actor.tenant_id, actor.user_id).branches(leaf_ids, most)
 
     async def messages_by_id(self, actor: Principal, ids: Sequence[UUID]) -> list[Message]:
-        """Return those of `ids` that the caller may read, in any order."""
+        """Return those of `ids` that the caller owns, in any order."""
         async with self._db.read(actor.tenant_id) as session:
             return await ConversationRepository(session, actor.tenant_id, actor.user_id).messages(ids)
 
     async def children(self, actor: Principal, parent_ids: Sequence[UUID]) -> list[Message]:
-        """Return the children of messages that the caller was shown, oldest first."""
+        """Return the children of messages, oldest first."""
         async with self._db.read(actor.tenant_id) as session:
             return await ConversationRepository(session, actor.tenant_id, actor.user_id).children(parent_ids)
 
     async def roots(self, actor: Principal, conversation_ids: Sequence[UUID]) -> list[Message]:
-        """Return the first messages of conversations that the caller was shown, oldest first."""
+        """Return the first messages of conversations, oldest first."""
         async with self._db.read(actor.tenant_id) as session:
             return await ConversationRepository(session, actor.tenant_id, actor.user_id).roots(conversation_ids)
 
     async def search_messages(self, actor: Principal, query: str, page: PageRequest) -> Page[MessageMatch]:
         """Page through the caller's messages that have all words of `query`, newest first.
 
-        A page may be shorter than asked for when messages are deleted meanwhile.
+        A page may be shorter than requested when messages are deleted meanwhile.
 
         Raises:
-            InvalidInputError: `query` is too long, or there is nothing to search for in it.
+            InvalidInputError: `query` is too long, or has no letter, digit or symbol.
         """
         terms = _terms(query)
         async with self._db.system() as session:
@@ -200,17 +200,17 @@ class ConversationService:
         return Page(matches, cursors, has_next=found.has_next, has_previous=found.has_previous)
 
     async def count_matches(self, actor: Principal, query: str) -> int:
-        """Count what `search_messages` would go through.
+        """Count the messages that `search_messages` goes through.
 
         Raises:
-            InvalidInputError: As there.
+            InvalidInputError: As for `search_messages`.
         """
         terms = _terms(query)
         async with self._db.system() as session:
             return await MessageIndex(session, actor.tenant_id, actor.user_id).count(terms)
 
     async def select_branch(self, actor: Principal, message_id: UUID) -> Conversation:
-        """Show the branch that a message stands on, down to its newest leaf.
+        """Make the branch of a message the active one, down to its newest leaf.
 
         Raises:
             MessageNotFoundError: The caller owns no such message.
@@ -226,12 +226,12 @@ class ConversationService:
         return conversation
 
     async def rate(self, actor: Principal, message_id: UUID, rating: Rating | None, comment: str | None) -> Message:
-        """Keep what the reader thinks of an answer; None takes it back.
+        """Rate an answer; None removes the rating.
 
         Raises:
             MessageNotFoundError: The caller owns no such message.
             WrongMessageError: The message is not an answer.
-            InvalidInputError: The comment is too long, or stands without a rating.
+            InvalidInputError: The comment is too long, or has no rating.
         """
         words = optional_text(comment, "comment", max_chars=MAX_COMMENT_CHARS)
         if words and rating is None:
@@ -248,7 +248,7 @@ class ConversationService:
         return message
 
     async def stored_events(self, actor: Principal, conversation_id: UUID, after: int) -> StoredEntries:
-        """Return the events behind a position; a conversation that is gone is forgotten."""
+        """Return the events after a position; FORGOTTEN when the conversation does not exist."""
         async with self._db.read(actor.tenant_id) as session:
             repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
             conversation = await repository.get(conversation_id)
@@ -268,7 +268,7 @@ class ConversationService:
     async def _own_message(
         self, repository: ConversationRepository, actor: Principal, message_id: UUID, *, lock: bool = False
     ) -> tuple[Message, Conversation]:
-        """Return a message and its conversation, which `lock` holds; both are as of after the lock."""
+        """Return a message and its conversation; `lock` locks the conversation before it is read."""
         message = await repository.message(message_id)
         if message is None:
             raise MessageNotFoundError(message_id)

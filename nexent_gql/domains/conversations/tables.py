@@ -1,4 +1,4 @@
-"""Conversations, messages, and what happened to them."""
+"""Conversations, messages and events."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -15,14 +15,14 @@ from nexent_gql.ports.content import ContentPart, decode_parts, encode_parts, jo
 
 
 class MessageRole(StrEnum):
-    """Who speaks."""
+    """The author of a message."""
 
     USER = "USER"
     ASSISTANT = "ASSISTANT"
 
 
 class MessageStatus(StrEnum):
-    """STREAMING while its run goes on; what a user sends is COMPLETE."""
+    """STREAMING while its run is unfinished; user messages are COMPLETE."""
 
     STREAMING = "STREAMING"
     COMPLETE = "COMPLETE"
@@ -31,7 +31,7 @@ class MessageStatus(StrEnum):
 
 
 class TitleSource(StrEnum):
-    """Where the title came from; a model never replaces what a person wrote."""
+    """Where the title came from; a model never replaces the title of a user."""
 
     NONE = "NONE"
     MODEL = "MODEL"
@@ -39,14 +39,14 @@ class TitleSource(StrEnum):
 
 
 class Rating(StrEnum):
-    """What a reader thinks of an answer."""
+    """A user's rating of an answer."""
 
     GOOD = "GOOD"
     BAD = "BAD"
 
 
 def within_conversation() -> ForeignKeyConstraint:
-    """Return the key of what goes with its conversation; checked at the commit, so both may be written in any order."""
+    """Return a foreign key to the conversation that cascades; it is checked at the commit, so row order is free."""
     return ForeignKeyConstraint(
         ["tenant_id", "conversation_id"],
         ["conversation.tenant_id", "conversation.id"],
@@ -139,7 +139,7 @@ class MessageSearch(Table, table=True):
 
 
 class ConversationEvent(Table, table=True):
-    """Something that happened to a conversation; `seq` counts from 1 without gaps."""
+    """An event of a conversation; `seq` counts from 1 without gaps."""
 
     __table_args__ = (within_conversation(),)
 

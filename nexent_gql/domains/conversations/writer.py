@@ -1,4 +1,4 @@
-"""What runs write into a conversation, inside their own transactions."""
+"""Writes messages and events of conversations within the transactions of runs."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -33,15 +33,15 @@ class ConversationWriter:
         self._events: list[JsonObject] = []
 
     async def lock(self, conversation_id: UUID) -> Conversation | None:
-        """Hold a conversation until the transaction ends: whoever writes to it stands in this line."""
+        """Lock a conversation until the transaction ends; all writers take this lock."""
         return await self._repository.get(conversation_id, lock=True)
 
     async def get(self, conversation_id: UUID) -> Conversation | None:
-        """Return a conversation as it is."""
+        """Return a conversation without locking it."""
         return await self._repository.get(conversation_id)
 
     def begin(self, *, agent_id: UUID, now: datetime) -> Conversation:
-        """Insert a conversation; nobody else sees it before the commit, so it counts as locked."""
+        """Insert a conversation; it needs no lock, because no other transaction sees it."""
         conversation = Conversation(
             tenant_id=self._tenant_id, owner_id=self._owner_id, agent_id=agent_id, created_at=now, updated_at=now
         )
@@ -55,7 +55,7 @@ class ConversationWriter:
     def add_question(
         self, conversation: Conversation, parent_id: UUID | None, content: tuple[ContentPart, ...], now: datetime
     ) -> Message:
-        """Add what the user says behind `parent_id`, None for a new beginning; `record_events` writes it."""
+        """Add a user message after `parent_id`, None for a new root; `record_events` writes it."""
         message = Message(
             tenant_id=self._tenant_id,
             conversation_id=conversation.id,
@@ -72,7 +72,7 @@ class ConversationWriter:
         return message
 
     def open_answer(self, conversation: Conversation, question: Message, run_id: UUID, now: datetime) -> Message:
-        """Add an answer that its run will fill, and show its branch; `record_events` writes it."""
+        """Add an empty answer and make its branch active; `record_events` writes it."""
         message = Message(
             tenant_id=self._tenant_id,
             conversation_id=conversation.id,
@@ -95,12 +95,12 @@ class ConversationWriter:
         status: MessageStatus,
         now: datetime,
     ) -> None:
-        """Set the final content and status of an answer; `record_events` says so."""
+        """Set the final content and status of an answer; `record_events` writes the event."""
         if await self._repository.close_message(message_id, content, status, now):
             self._events.append(events.body(events.MESSAGE_UPDATED, message_id=str(message_id)))
 
     async def set_model_title(self, conversation: Conversation, title: str, now: datetime) -> None:
-        """Give a conversation a model's title, unless it has one."""
+        """Set a title that a model wrote, unless the conversation has one."""
         if conversation.title_source == TitleSource.NONE:
             conversation.title, conversation.title_source = title, TitleSource.MODEL
             await self.record_events(conversation, now, events.body(events.TITLE_CHANGED))
@@ -110,12 +110,12 @@ class ConversationWriter:
         return await self._repository.branch(message_id, MAX_HISTORY_MESSAGES)
 
     async def record_events(self, conversation: Conversation, now: datetime, *bodies: JsonObject) -> None:
-        """Write all that was added, number what happened to the locked conversation, and push it after the commit."""
+        """Write added messages, append the events of the locked conversation, and notify readers after the commit."""
         await self._repository.record_events(conversation, now, [*self._events, *bodies])
         self._events.clear()
 
     async def append_events(self, conversation_id: UUID, now: datetime, *bodies: JsonObject) -> bool:
-        """Number and push what happened to a conversation that was not read; False: it is gone."""
+        """Append events to a conversation that was not loaded; False when it does not exist."""
         return await self._repository.append_events(conversation_id, now, bodies) is not None
 
     def _add(self, message: Message) -> None:

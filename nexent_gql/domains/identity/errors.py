@@ -1,4 +1,4 @@
-"""What can go wrong with accounts and credentials."""
+"""Errors of the domain."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,14 +15,14 @@ from nexent_gql.kernel.principal import Role
 
 
 class InvalidTokenError(UnauthenticatedError):
-    """An access token or API key that is wrong, expired or revoked; which of these is not told."""
+    """An access token or API key that is wrong, expired or revoked; the error does not say which."""
 
     def __init__(self) -> None:
-        super().__init__("This credential is not valid, or not any more: sign in again.")
+        super().__init__("This credential is invalid or expired: sign in again.")
 
 
 class InvalidCredentialsError(UnauthenticatedError):
-    """No active user has this e-mail address with this password; which of both is wrong is not told."""
+    """No active user has this e-mail address with this password; the error does not say which is wrong."""
 
     code = "INVALID_CREDENTIALS"
 
@@ -31,7 +31,7 @@ class InvalidCredentialsError(UnauthenticatedError):
 
 
 class InvalidRefreshTokenError(UnauthenticatedError):
-    """A refresh token that is wrong, used, expired or revoked; which of these is not told."""
+    """A refresh token that is wrong, used, expired or revoked; the error does not say which."""
 
     code = "INVALID_REFRESH_TOKEN"
 
@@ -48,12 +48,12 @@ class TooManyAttemptsError(QuotaExceededError):
 
 
 class SignUpClosedError(ForbiddenError):
-    """This installation takes no strangers: an administrator has to make the account."""
+    """Sign-up is disabled: an administrator has to create the account."""
 
     code = "SIGN_UP_CLOSED"
 
     def __init__(self) -> None:
-        super().__init__("Nobody can sign up here: ask an administrator for an account.")
+        super().__init__("Sign-up is disabled here: ask an administrator for an account.")
 
 
 class EmailTakenError(ConflictError):
@@ -62,7 +62,7 @@ class EmailTakenError(ConflictError):
     code = "EMAIL_TAKEN"
 
     def __init__(self) -> None:
-        super().__init__("There is an account with this e-mail address: sign in, or take another address.")
+        super().__init__("An account with this e-mail address exists: sign in, or use another address.")
 
 
 class InvalidEmailError(InvalidInputError):
@@ -71,7 +71,7 @@ class InvalidEmailError(InvalidInputError):
     code = "INVALID_EMAIL"
 
     def __init__(self, *path: str) -> None:
-        super().__init__("This is not an e-mail address; it has the form name@example.com.", path=path)
+        super().__init__("This is not an e-mail address: use the form name@example.com.", path=path)
 
 
 class WeakPasswordError(InvalidInputError):
@@ -81,25 +81,25 @@ class WeakPasswordError(InvalidInputError):
 
 
 class WrongPasswordError(InvalidInputError):
-    """The caller's present password is another one."""
+    """The caller's current password is a different one."""
 
     code = "WRONG_PASSWORD"
 
     def __init__(self, *path: str) -> None:
-        super().__init__("This is not your present password.", path=path)
+        super().__init__("This is not your current password.", path=path)
 
 
 class PasswordChangeRequiredError(ForbiddenError):
-    """The password is right but temporary: signing in with it takes a new one along."""
+    """The password is correct but temporary; signing in with it requires a new one."""
 
     code = "PASSWORD_CHANGE_REQUIRED"
 
     def __init__(self) -> None:
-        super().__init__("This password is temporary: choose a new one and send it along as newPassword.")
+        super().__init__("This password is temporary: sign in again with a new one in newPassword.")
 
 
 class OwnPasswordError(ForbiddenError):
-    """Administrators reset the passwords of others; their own they change."""
+    """An administrator tries to reset their own password instead of changing it."""
 
     code = "OWN_PASSWORD"
 
@@ -122,12 +122,12 @@ class UserNotFoundError(NotFoundError):
 
 
 class RoleTooHighError(ForbiddenError):
-    """Somebody gives a role above their own, or changes a user whose role is above their own."""
+    """The actor grants a role above their own, or changes a user with one."""
 
     code = "ROLE_TOO_HIGH"
 
     def __init__(self, role: Role) -> None:
-        super().__init__(f"The role {role} is above yours: ask somebody who has it.", role=role.value)
+        super().__init__(f"The role {role} is above yours: ask somebody who has that role.", role=role.value)
 
 
 class LastOwnerError(ConflictError):
@@ -136,7 +136,7 @@ class LastOwnerError(ConflictError):
     code = "LAST_OWNER"
 
     def __init__(self) -> None:
-        super().__init__("This is the last owner: make somebody else an owner first.")
+        super().__init__("This is the last owner: give another user the OWNER role first.")
 
 
 class ApiKeyNotFoundError(NotFoundError):
@@ -147,12 +147,12 @@ class ApiKeyNotFoundError(NotFoundError):
 
 
 class TooManyApiKeysError(ConflictError):
-    """The user has as many valid API keys as one may."""
+    """The user has the maximum number of valid API keys."""
 
     code = "TOO_MANY_API_KEYS"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"You have {limit} API keys: revoke one first.", limit=limit)
+        super().__init__(f"You have {limit} valid API keys, the maximum: revoke one first.", limit=limit)
 
 
 class InvalidExpiryError(InvalidInputError):
@@ -161,14 +161,14 @@ class InvalidExpiryError(InvalidInputError):
     code = "INVALID_EXPIRY"
 
     def __init__(self, *path: str, latest: datetime) -> None:
-        message = f"The expiry must lie ahead, and not behind {latest:%Y-%m-%d}."
+        message = f"The expiry must be in the future, and not after {latest:%Y-%m-%d}."
         super().__init__(message, path=path, latest=latest.isoformat())
 
 
 class SessionRequiredError(ForbiddenError):
-    """Only a signed-in person may do this, not a program with an API key."""
+    """The operation requires a session and the caller uses an API key."""
 
     code = "SESSION_REQUIRED"
 
     def __init__(self) -> None:
-        super().__init__("An API key can't do this: sign in.")
+        super().__init__("API keys cannot do this: sign in and use the session instead.")

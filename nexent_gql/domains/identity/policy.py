@@ -27,10 +27,10 @@ _WORDS = re.compile(r"\w+")
 
 
 def email_address(text: str, *path: str) -> str:
-    """Return an address as it is shown.
+    """Validate an e-mail address.
 
     Raises:
-        InvalidInputError: It is none; the error names `path`.
+        InvalidInputError: The address is invalid; the error names `path`.
     """
     email = single_line(text, *path, max_chars=MAX_EMAIL_CHARS)
     name, at, host = email.rpartition("@")
@@ -40,17 +40,17 @@ def email_address(text: str, *path: str) -> str:
 
 
 def email_key(text: str) -> str:
-    """Return an address as it is compared: neither letter case nor its spelling in Unicode makes another one."""
+    """Return an address in the form that is compared: case and Unicode spelling do not matter."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.strip()).casefold())
 
 
-def normal(password: SecretStr) -> SecretStr:
-    """Return a password as it is hashed: the same one, on whatever keyboard it was typed."""
+def normalize(password: SecretStr) -> SecretStr:
+    """Return a password in the form that is hashed, the same on every keyboard."""
     return SecretStr(unicodedata.normalize("NFKC", password.get_secret_value()))
 
 
 def is_hashable(password: SecretStr) -> bool:
-    """Whether it can be anybody's password at all, so that hashing it is worth the work."""
+    """Whether the text can be a password, so that hashing it makes sense."""
     text = password.get_secret_value()
     return 0 < len(text) <= MAX_PASSWORD_CHARS and not any("\ud800" <= char <= "\udfff" for char in text)
 
@@ -62,11 +62,9 @@ def require_hashable(password: SecretStr, *path: str) -> None:
         WeakPasswordError: It is too short or too long; the message says which.
     """
     if len(password.get_secret_value()) < MIN_PASSWORD_CHARS:
-        raise WeakPasswordError(
-            f"Take at least {MIN_PASSWORD_CHARS} characters.", path=path, minimum=MIN_PASSWORD_CHARS
-        )
+        raise WeakPasswordError(f"Use at least {MIN_PASSWORD_CHARS} characters.", path=path, minimum=MIN_PASSWORD_CHARS)
     if not is_hashable(password):
-        raise WeakPasswordError(f"Take at most {MAX_PASSWORD_CHARS} ordinary characters.", path=path)
+        raise WeakPasswordError(f"Use at most {MAX_PASSWORD_CHARS} ordinary characters.", path=path)
 
 
 def personal_words(*texts: str) -> list[str]:

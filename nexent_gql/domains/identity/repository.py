@@ -14,8 +14,8 @@ from nexent_gql.domains.identity.tables import ApiKey, AuthSession, SignInThrott
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Role
 
-_PURGED_AT_ONCE = 100
-_ASKED_AT_ONCE = 5_000
+_PURGE_BATCH = 100
+_LOOKUP_BATCH = 5_000
 
 
 class IdentityRepository:
@@ -121,11 +121,11 @@ class IdentityRepository:
         query = self._live_sessions(user_id, now).where(col(AuthSession.id).in_(ids))
         return list((await self._session.scalars(query)).all())
 
-    async def forget_sessions(self, user_id: UUID, now: datetime) -> None:
+    async def delete_expired_sessions(self, user_id: UUID, now: datetime) -> None:
         """Delete some sessions of a user that are past their end, none that somebody holds."""
         mine = col(AuthSession.tenant_id) == self._tenant_id, col(AuthSession.user_id) == user_id
         past = select(col(AuthSession.id)).where(*mine, col(AuthSession.expires_at) <= now)
-        past = past.limit(_PURGED_AT_ONCE).with_for_update(skip_locked=True)
+        past = past.limit(_PURGE_BATCH).with_for_update(skip_locked=True)
         await self._session.execute(delete(AuthSession).where(col(AuthSession.id).in_(past)))
 
     async def api_key(self, api_key_id: UUID, owner_id: UUID | None) -> ApiKey | None:
@@ -218,8 +218,8 @@ class CredentialLookup:
     async def roles(self, credentials: Collection[UUID], now: datetime) -> dict[UUID, Role]:
         """Return the users' roles by sessions and API keys; credentials that are not valid are left out."""
         ids, found = list(credentials), dict[UUID, Role]()
-        for start in range(0, len(ids), _ASKED_AT_ONCE):
-            some = ids[start : start + _ASKED_AT_ONCE]
+        for start in range(0, len(ids), _LOOKUP_BATCH):
+            some = ids[start : start + _LOOKUP_BATCH]
             for query in (_live_sessions(some, now), _live_api_keys(some, now)):
                 found |= {id_: Role(role) for id_, role in (await self._session.execute(query)).all()}
         return found
@@ -272,14 +272,14 @@ class CredentialLookup:
         query = select(col(AuthSession.client_ip)).distinct().where(col(AuthSession.tenant_id) == tenant_id)
         query = query.where(col(AuthSession.user_id) == user_id, col(AuthSession.revoked_at).is_(None))
         query = query.where(col(AuthSession.expires_at) > now, col(AuthSession.client_ip).is_not(None))
-        return list((await self._session.scalars(query.limit(_PURGED_AT_ONCE))).all())
+        return list((await self._session.scalars(query.limit(_PURGE_BATCH))).all())
 
     async def forget_attempts(self, key: bytes) -> None:
-        """Begin anew."""
+        """Delete the attempts of a key."""
         await self._session.execute(delete(SignInThrottle).where(col(SignInThrottle.key) == key))
 
     async def purge_attempts(self, now: datetime) -> None:
         """Delete some windows that are over, none that somebody is counting in."""
         past = select(col(SignInThrottle.key)).where(col(SignInThrottle.reset_at) <= now)
-        past = past.limit(_PURGED_AT_ONCE).with_for_update(skip_locked=True)
+        past = past.limit(_PURGE_BATCH).with_for_update(skip_locked=True)
         await self._session.execute(delete(SignInThrottle).where(col(SignInThrottle.key).in_(past)))

@@ -23,8 +23,8 @@ ISSUER = "nexent-gql"
 AUDIENCE = "nexent-gql/api"
 TYPE = "at+jwt"
 LEEWAY_S = 5
-_MAX_KNOWN = 10_000
-_UNREADABLE = (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, OSError, RecursionError)
+_MAX_CACHED = 10_000
+_INVALID_CLAIMS = (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, OSError, RecursionError)
 """What odd claims raise, in PyJWT or here: numbers that are no time, text that is no id, lists where text belongs."""
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub", "tid", "sid", "jti"]
 
@@ -56,7 +56,7 @@ class AccessTokens:
     def __init__(self, secret_key: SecretStr, clock: Clock) -> None:
         self._key = derive_key(secret_key, "identity/access-token")
         self._clock = clock
-        self._known: OrderedDict[bytes, Claims] = OrderedDict()
+        self._cache: OrderedDict[bytes, Claims] = OrderedDict()
 
     def issue(self, tenant_id: UUID, user_id: UUID, session_id: UUID, *, ttl_s: int) -> AccessToken:
         """Make a token for a session."""
@@ -82,13 +82,13 @@ class AccessTokens:
             InvalidTokenError: It is not ours, not an access token, incomplete, or expired.
         """
         digest = sha256(text.encode(errors="surrogatepass")).digest()
-        if (known := self._known.get(digest)) is not None:
-            if known.expires_at <= self._clock() - timedelta(seconds=LEEWAY_S):
+        if (cached := self._cache.get(digest)) is not None:
+            if cached.expires_at <= self._clock() - timedelta(seconds=LEEWAY_S):
                 raise InvalidTokenError
-            return known
-        claims = self._known[digest] = self._read(text)
-        if len(self._known) > _MAX_KNOWN:
-            self._known.popitem(last=False)
+            return cached
+        claims = self._cache[digest] = self._read(text)
+        if len(self._cache) > _MAX_CACHED:
+            self._cache.popitem(last=False)
         return claims
 
     def _read(self, text: str) -> Claims:
@@ -105,7 +105,7 @@ class AccessTokens:
             if token["header"].get("typ") != TYPE:
                 raise InvalidTokenError
             return _claims(token["payload"])
-        except _UNREADABLE as error:
+        except _INVALID_CLAIMS as error:
             raise InvalidTokenError from error
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
-from nexent_gql.db.violations import STILL_REFERENCED, translated
+from nexent_gql.db.violations import STILL_REFERENCED, translate_violations
 from nexent_gql.domains.models.errors import (
     ChatModelNotFoundError,
     DefaultModelError,
@@ -74,7 +74,7 @@ class ModelService:
         """
         actor.require(Role.DEVELOPER)
         row = self._new(actor, checked_name(name), checked(config))
-        with translated({_NAME: ModelNameTakenError(row.name)}):
+        with translate_violations({_NAME: ModelNameTakenError(row.name)}):
             async with self._db.transaction(actor.tenant_id) as session:
                 models = ModelRepository(session, actor.tenant_id)
                 await models.lock_default()
@@ -93,7 +93,7 @@ class ModelService:
         """
         actor.require(Role.DEVELOPER)
         name = UNSET if patch.name is UNSET else checked_name(patch.name)
-        with translated({_NAME: ModelNameTakenError(str(name))}):
+        with translate_violations({_NAME: ModelNameTakenError(str(name))}):
             async with self._db.transaction(actor.tenant_id) as session:
                 row = await _existing(ModelRepository(session, actor.tenant_id), model_id, lock=True)
                 config, before = merged(row, patch), _tried(row)
@@ -130,7 +130,7 @@ class ModelService:
             ModelInUseError: Agents use it.
         """
         actor.require(Role.DEVELOPER)
-        with translated({STILL_REFERENCED: ModelInUseError(model_id)}):
+        with translate_violations({STILL_REFERENCED: ModelInUseError(model_id)}):
             async with self._db.transaction(actor.tenant_id) as session:
                 models = ModelRepository(session, actor.tenant_id)
                 await models.lock_default()

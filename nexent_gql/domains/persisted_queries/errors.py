@@ -1,4 +1,4 @@
-"""What can go wrong with persisted documents."""
+"""Errors of the domain."""
 
 from nexent_gql.kernel.errors import ConflictError
 
@@ -9,5 +9,5 @@ class DocumentChangedError(ConflictError):
     code = "PERSISTED_DOCUMENT_CHANGED"
 
     def __init__(self, ids: list[str]) -> None:
-        message = f"These ids have another text already: {', '.join(ids[:3])}. Remove them first, by --prune."
+        message = f"These ids are registered with another text: {', '.join(ids[:3])}. Remove them first with --prune."
         super().__init__(message, ids=ids[:100])

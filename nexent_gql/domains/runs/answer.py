@@ -1,4 +1,4 @@
-"""The answer that a run's events make."""
+"""Builds the answer from the events of a run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ MAX_ATTACHED_PARTS = 100
 
 @dataclass(slots=True)
 class _Piece:
-    """What one model call or tool call of one attempt gave in a row; `work` names the call."""
+    """Consecutive output of one model call or tool call in one attempt; `work` identifies the call."""
 
     kind: str
     work: object

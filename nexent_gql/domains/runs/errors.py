@@ -1,4 +1,4 @@
-"""What can be wrong about asking for a run."""
+"""Errors of the domain."""
 
 from uuid import UUID
 
@@ -12,28 +12,25 @@ class RunNotFoundError(NotFoundError):
     object_type = "Run"
 
     def __init__(self, run_id: UUID) -> None:
-        """Name it."""
         super().__init__("You have no such run; its conversation may have been deleted.", id=str(run_id))
 
 
 class TooManyRunsError(QuotaExceededError):
-    """The tenant has as many unfinished runs as one may."""
+    """The tenant has the maximum number of unfinished runs."""
 
     code = "TOO_MANY_RUNS"
 
     def __init__(self, limit: int) -> None:
-        """Tell the limit."""
-        super().__init__(f"{limit} answers are under way already; wait for some, or stop them.", limit=limit)
+        super().__init__(f"{limit} runs are unfinished, the maximum: wait for one, or stop one.", limit=limit)
 
 
 class RunBusyError(ConflictError):
-    """The conversation is being answered, and the caller did not want to wait."""
+    """The conversation has an unfinished run, and `on_busy` is REJECT."""
 
     code = "RUN_BUSY"
     retryable = True
 
     def __init__(self, run_id: UUID) -> None:
-        """Name the run that is in the way."""
         super().__init__(
             "The conversation is being answered; wait for it, or send with onBusy QUEUE or INTERRUPT.",
             run_id=str(run_id),
@@ -46,7 +43,6 @@ class ClientIdReusedError(ConflictError):
     code = "CLIENT_ID_REUSED"
 
     def __init__(self, client_id: str, run_id: UUID) -> None:
-        """Name the run that the id belongs to."""
         super().__init__(
             "This clientId was used for another message; use a new one for each message.",
             client_id=client_id,
@@ -61,18 +57,16 @@ class AgentKeepsChangingError(ConflictError):
     retryable = True
 
     def __init__(self) -> None:
-        """Say what to do."""
         super().__init__("The agent is being changed at this moment; try again.")
 
 
 class RunNotFinishedError(ConflictError):
-    """Only a run that has ended can be done again."""
+    """Only a finished run can be retried."""
 
     code = "RUN_NOT_FINISHED"
 
     def __init__(self, run_id: UUID) -> None:
-        """Name it."""
-        super().__init__("This run has not ended; stop it first, or wait.", run_id=str(run_id))
+        super().__init__("This run is not finished: wait for it, or stop it first.", run_id=str(run_id))
 
 
 class InvalidRequestError(InvalidInputError):
@@ -80,14 +74,14 @@ class InvalidRequestError(InvalidInputError):
 
 
 class RunDeadlineError(RunFailedError):
-    """The run took longer than runs may."""
+    """The run exceeded its deadline."""
 
     code = "RUN_DEADLINE"
     retryable = True
 
 
 class WorkerLostError(RunFailedError):
-    """Every worker that took the run up died over it."""
+    """Every worker that executed the run died."""
 
     code = "WORKER_LOST"
     retryable = True

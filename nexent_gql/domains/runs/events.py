@@ -18,12 +18,12 @@ _CURSOR = re.compile(r"([0-9a-f]{8})-(0|[1-9][0-9]{0,8})", re.ASCII)
 
 
 def topic(tenant_id: UUID, run_id: UUID) -> str:
-    """Name the topic of a run's events."""
+    """Return the topic of a run's events."""
     return run_topic(tenant_id, run_id)
 
 
 def cursor(of: UUID, seq: int) -> str:
-    """Make the cursor behind event `seq` of the run or conversation `of`."""
+    """Return the cursor after event `seq` of the run or conversation `of`."""
     return f"{cursor_prefix(of)}{seq}"
 
 
@@ -33,10 +33,10 @@ def cursor_prefix(of: UUID) -> str:
 
 
 def parse_cursor(of: UUID, text: str | None, field: str) -> int:
-    """Return the seq that a cursor stands behind; none is the beginning.
+    """Return the `seq` of a cursor; 0 without one.
 
     Raises:
-        InvalidCursorError: `text` is no cursor, or one of something else.
+        InvalidCursorError: `text` is not a cursor of this run or conversation.
     """
     if text is None:
         return 0
@@ -52,7 +52,7 @@ def invalid_cursor(field: str) -> InvalidCursorError:
 
 
 def last_usage(entries: Sequence[Entry]) -> Usage:
-    """Return the tokens of the run as last told."""
+    """Return the token usage of the last usage event."""
     for entry in reversed(entries):
         if entry.body["kind"] == UsageUpdated.kind:
             return cast("UsageUpdated", decode_body(entry.body)).usage

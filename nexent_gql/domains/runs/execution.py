@@ -1,4 +1,4 @@
-"""One attempt at a run, as the engine sees it: a journal of finished effects, and a log of events."""
+"""The engine's view of one attempt: a journal of finished effects, and a sink for events."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,8 +21,8 @@ class Execution:
     The events of an effect are in the log before its result is stored, with the position they reached: if the
     log loses them later, the next attempt knows what readers may have seen.
 
-    What must not be mistaken for a failed tool (a lost lease, a database that is away, a run that is too
-    long) cancels the attempt from outside and is kept in `failure`.
+    Failures that are not those of a tool (a lost lease, an unavailable database, a run that is too long) cancel
+    the attempt and are stored in `failure`.
     """
 
     def __init__(self, lease: Lease, stored: Mapping[str, JsonObject]) -> None:
@@ -54,7 +54,7 @@ class Execution:
         if key in self.journal:
             return self.journal[key]
         result = await effect()
-        seq = await self._events_are_kept()
+        seq = await self._flush_events()
         try:
             await self._lease.record(key, {"seq": seq, "result": result})
         except Exception as error:
@@ -63,8 +63,8 @@ class Execution:
         self.journal[key] = result
         return result
 
-    async def _events_are_kept(self) -> int:
-        """Let the log have what was said about an effect before it counts as done, unless the log is away."""
+    async def _flush_events(self) -> int:
+        """Flush the events of an effect before it counts as done, unless the log is unavailable."""
         if self.sink is None:
             return 0
         with suppress(UnavailableError, StaleAttemptError):  # the sink goes on trying, or has ended this attempt
@@ -72,16 +72,16 @@ class Execution:
         return self.sink.last_seq
 
     def abort(self, failure: Exception) -> None:
-        """End the attempt because of something the agent can do nothing about."""
+        """Cancel the attempt because of a failure outside the agent."""
         if self.failure is None:
             self.failure = failure
             self._task.cancel()
 
     def take_cancellation(self) -> None:
-        """Answer for the cancellation of this task: what follows is not cancelled by it."""
+        """Clear the cancellation of this task, so that what follows is not cancelled."""
         self._task.uncancel()
 
     def on_stale(self) -> None:
-        """End the attempt because a newer one writes the log."""
+        """Cancel the attempt because a newer one writes to the log."""
         self._lease.cancelled = self._lease.cancelled or CancelReason.LEASE_LOST
         self._task.cancel()

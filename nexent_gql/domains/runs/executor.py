@@ -1,4 +1,4 @@
-"""Doing a run: a worker's side. The engine answers, this keeps the books."""
+"""Executes runs in workers: prepares the engine, writes the events and ends the run."""
 
 import asyncio
 import time
@@ -50,8 +50,8 @@ class ExecutorSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
-    """A run as it was before this attempt, and what the engine is told; or how it ends without the engine."""
+class _Attempt:
+    """A run before this attempt, with the specification for the engine, or how it ends without the engine."""
 
     run: Run
     plan: RunSpec | RunFinished
@@ -78,23 +78,25 @@ class RunExecutor:
 
     @property
     def handler(self) -> JobHandler[ExecuteRun]:
-        """What the job registry needs."""
+        """The registration of this handler."""
         return JobHandler(ExecuteRun, self.run, self.abandon)
 
     async def run(self, lease: Lease, work: ExecuteRun) -> None:
-        """Answer, going on where an earlier attempt stopped; ends the run unless the worker is to stop."""
+        """Execute a run, continuing where an earlier attempt stopped; ends the run unless the worker shuts down."""
         await self._attempt(lease, work, None)
 
     async def abandon(self, lease: Lease, work: ExecuteRun) -> None:
         """End a run as FAILED without trying it again."""
-        await self._attempt(lease, work, WorkerLostError("The workers that tried to answer died; try again later."))
+        await self._attempt(
+            lease, work, WorkerLostError("The workers that executed this run died; retry the run later.")
+        )
 
     async def _attempt(self, lease: Lease, work: ExecuteRun, verdict: DomainError | None) -> None:
         execution = Execution(lease, await lease.steps())
-        begun = await self._begin(lease, work, verdict)
-        if begun is None:
+        attempt = await self._begin(lease, work, verdict)
+        if attempt is None:
             return
-        run = begun.run
+        run = attempt.run
         topic = events.topic(lease.tenant_id, run.id)
         try:
             async with open_sink(
@@ -105,17 +107,17 @@ class RunExecutor:
                 floor_seq=execution.floor_seq if run.attempt else None,
                 settings=self._settings.sink,
                 on_stale=execution.on_stale,
-                confirm=lambda: _still_held(lease),
+                confirm=lambda: _check_lease(lease),
             ) as sink:
                 execution.sink = sink
                 sink.emit(AttemptStarted(attempt=lease.fence, text=self._engine.recorded_text(execution.journal)))
-                ending = await self._carry_out(lease, begun.plan, execution)
+                ending = await self._execute(lease, attempt.plan, execution)
                 await self._end(lease, run, sink, ending)
         except StaleAttemptError as error:
             raise LeaseLostError(error.message) from error
 
-    async def _begin(self, lease: Lease, work: ExecuteRun, verdict: DomainError | None) -> _Begun | None:
-        """Say that the run is under way, and read what it needs; None when there is nothing to do any more."""
+    async def _begin(self, lease: Lease, work: ExecuteRun, verdict: DomainError | None) -> _Attempt | None:
+        """Mark the run as started and read what it needs; None when it is finished or gone."""
         run_id, conversation_id = work.run_id, work.conversation_id
         async with lease.transaction() as session:
             repository = TenantRunRepository(session, lease.tenant_id)
@@ -125,16 +127,17 @@ class RunExecutor:
             writer = ConversationWriter(session, lease.tenant_id, run.owner_id)
             now = self._clock()
             event = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
-            is_first = run.started_at is None
-            if not await (
-                writer.append_events(conversation_id, now, event) if is_first else writer.lock(conversation_id)
-            ):
+            if run.started_at is None:
+                exists = await writer.append_events(conversation_id, now, event)
+            else:
+                exists = await writer.lock(conversation_id) is not None
+            if not exists:
                 return None
             if not await repository.begin(run_id, lease.fence, now):
                 return None
             if verdict is not None:
-                return _Begun(run, _failed(verdict))
-            return _Begun(run, await self._plan(lease, session, writer, run))
+                return _Attempt(run, _failed(verdict))
+            return _Attempt(run, await self._plan(lease, session, writer, run))
 
     async def _plan(
         self, lease: Lease, session: AsyncSession, writer: ConversationWriter, run: Run
@@ -146,7 +149,7 @@ class RunExecutor:
         except DomainError as error:
             return _failed(error)
 
-    async def _carry_out(self, lease: Lease, plan: RunSpec | RunFinished, execution: Execution) -> RunFinished:
+    async def _execute(self, lease: Lease, plan: RunSpec | RunFinished, execution: Execution) -> RunFinished:
         if isinstance(plan, RunFinished):
             return plan
         if _is_stopped(lease):
@@ -154,7 +157,7 @@ class RunExecutor:
         return await self._answer(lease, plan, execution)
 
     async def _answer(self, lease: Lease, spec: RunSpec, execution: Execution) -> RunFinished:
-        """Let the engine answer and say how it ended; cancellation for any other reason than a stop goes on."""
+        """Run the engine and return how it ended; a cancellation for another reason than a stop is raised again."""
         deadline = asyncio.timeout(self._settings.deadline_s)
         try:
             async with deadline:
@@ -174,15 +177,17 @@ class RunExecutor:
                 raise
             limit = f"{self._settings.deadline_s:.0f}"
             _log.info("run.deadline", run_id=str(spec.context.run_id), error=str(error))
-            return _failed(RunDeadlineError(f"The answer took longer than {limit} seconds; ask for less at once."))
+            return _failed(
+                RunDeadlineError(f"The answer took longer than {limit} seconds; split the request into smaller ones.")
+            )
         except DatabaseUnavailableError:
-            raise  # the run waits for the database; it does not fail by it
+            raise  # the run is retried when the database is back; it does not fail
         except DomainError as error:
             return _failed(error)
         return RunFinished(status=RunStatus.SUCCEEDED)
 
     async def _hand_over(self, execution: Execution) -> None:
-        """Leave what was said in the log, for the next attempt and its readers."""
+        """Flush the events, for the next attempt and its readers."""
         if execution.sink is not None:
             try:
                 await execution.sink.flush(1)
@@ -190,7 +195,7 @@ class RunExecutor:
                 _log.info("run.log_unavailable", error=error.code)
 
     async def _end(self, lease: Lease, run: Run, sink: RunSink, ending: RunFinished) -> None:
-        """Make the end durable, then tell it; a reader never hears of an end that a crash takes back."""
+        """Commit the end, then publish it: readers never see an end that a crash could undo."""
         usage = events.last_usage(sink.history())
         ending = replace(ending, usage=usage)
         sink.emit(ending, hold=True)
@@ -253,7 +258,7 @@ def _failed(error: DomainError) -> RunFinished:
     )
 
 
-async def _still_held(lease: Lease) -> None:
+async def _check_lease(lease: Lease) -> None:
     try:
         async with lease.transaction():
             pass

@@ -1,20 +1,20 @@
-"""The conversation ahead of a question, as the engine reads it."""
+"""Maps messages to the turns that the engine reads."""
 
 from nexent_gql.domains.conversations.tables import Message, MessageRole, MessageStatus
 from nexent_gql.ports.content import TextPart
 from nexent_gql.ports.engine import Turn
 
-_WITHOUT_A_WORD = {
+_NOTES_FOR_EMPTY = {
     MessageStatus.STOPPED: "(No answer: it was stopped before the first word.)",
     MessageStatus.FAILED: "(No answer: it failed before the first word.)",
 }
 
 
 def turn_of(message: Message) -> Turn:
-    """Return a message as a turn. An answer without text says why, so that the model does not answer it belatedly."""
+    """Return a message as a turn. An answer without text says why, so that the model does not answer it later."""
     if message.role == MessageRole.USER:
         return Turn("user", message.content)
-    note = _WITHOUT_A_WORD.get(MessageStatus(message.status))
+    note = _NOTES_FOR_EMPTY.get(MessageStatus(message.status))
     if note is not None and not message.text.strip():
         return Turn("assistant", (*message.content, TextPart(note)))
     return Turn("assistant", message.content)

@@ -1,4 +1,4 @@
-"""The work that runs ask for."""
+"""Jobs of runs."""
 
 from typing import ClassVar
 from uuid import UUID
@@ -7,12 +7,12 @@ from nexent_gql.jobs.work import Priority, RetryPolicy, Work
 
 
 class ExecuteRun(Work):
-    """Let the agent answer; runs of one conversation wait for each other."""
+    """Execute a run; runs of one conversation execute one after the other."""
 
     name: ClassVar[str] = "execute_run"
     queue: ClassVar[str] = "runs"
     retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=3)
-    can_rerun: ClassVar[bool] = False  # giving the job up ended the run; its user asks again by `retryRun`
+    can_rerun: ClassVar[bool] = False  # abandoning the job ended the run; its user calls `retryRun`
     run_id: UUID
     conversation_id: UUID
 
@@ -28,7 +28,7 @@ class ExecuteRun(Work):
 
 
 class GenerateTitle(Work):
-    """Let a model name a conversation after its first answer."""
+    """Generate the title of a conversation after its first answer."""
 
     name: ClassVar[str] = "generate_title"
     queue: ClassVar[str] = "light"

@@ -1,4 +1,4 @@
-"""What comes with every request for a run, so that it can be repeated."""
+"""The common part of all requests that start a run, which makes them idempotent."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ class RunRequest:
 
     Attributes:
         client_id: The client's own id of the request.
-        facts: What must be the same when the client id comes again.
+        facts: What must be equal when the client id is used again.
         time_zone: The user's time zone for this run; None: the one of their account.
-        offers: The tools that providers offer, as far as they were asked.
+        offers: The tools of providers that have been loaded.
     """
 
     client_id: str | None
@@ -36,7 +36,7 @@ class RunRequest:
 
 
 async def run_request(client_id: str | None, time_zone: str | None, *facts: str) -> RunRequest:
-    """Check what comes with every request for a run.
+    """Validate the common part of a request.
 
     Raises:
         InvalidInputError: The client id is not one line of 1 to 128 characters, or there is no such time zone.
@@ -47,6 +47,6 @@ async def run_request(client_id: str | None, time_zone: str | None, *facts: str)
 
 
 def content_facts(content: tuple[ContentPart, ...]) -> tuple[str, ...]:
-    """Return what a repeated request must have in common; a text alone as releases without parts write it."""
+    """Return what a repeated request must have in common; text alone has the format of releases without parts."""
     text = join_text(content)
     return (text,) if content == text_parts(text) else (text, dumps(encode_parts(content)).decode())

@@ -1,4 +1,4 @@
-"""Use cases around runs, for their owner alone."""
+"""Use cases of runs. Only their owner may call them."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -26,7 +26,7 @@ _MAX_SEQ = 100 * SEQ_MARGIN  # of a run whose log was lost
 
 
 class RunService:
-    """What an owner can do with runs; `start` begins them."""
+    """The use cases of runs; `start` starts them."""
 
     def __init__(
         self, db: Database, log: EventLog, start: RunStarter, conversations: ConversationService, clock: Clock
@@ -70,7 +70,7 @@ class RunService:
             return await RunRepository(session, actor.tenant_id, actor.user_id).latest(conversation_ids)
 
     async def stop(self, actor: Principal, run_id: UUID) -> Run:
-        """Stop a run from anywhere; one that has ended stays as it ended.
+        """Stop a run, on whichever worker it executes. A finished run is returned unchanged.
 
         Raises:
             RunNotFoundError: The caller owns no such run.
@@ -91,11 +91,11 @@ class RunService:
         return run
 
     async def follow(self, actor: Principal, run_id: UUID, *, after: str | None) -> EventStream[Entry]:
-        """Return a run's events behind a cursor, each once and in order, until it has ended.
+        """Return the events of a run after a cursor, each once and in order, until it finishes.
 
         Raises:
             RunNotFoundError: The caller owns no such run.
-            InvalidCursorError: `after` is not a cursor of this run, or beyond all that its events can have reached.
+            InvalidCursorError: `after` is not a cursor of this run, or is beyond its last possible event.
         """
         run = await self.get(actor, run_id)
         seq = events.parse_cursor(run.id, after, "after")
@@ -111,7 +111,7 @@ class RunService:
     async def follow_conversation(
         self, actor: Principal, conversation_id: UUID, *, after: str | None
     ) -> EventStream[Entry]:
-        """Return what happens to a conversation behind a cursor, until it is deleted; no cursor: from now on.
+        """Return the events of a conversation after a cursor, or from now on, until it is deleted.
 
         Raises:
             ConversationNotFoundError: The caller owns no such conversation.
@@ -134,7 +134,7 @@ class RunService:
         return follow(push, seq, read=read, last_kind=conversation_events.CONVERSATION_DELETED)
 
     async def _check_reachable(self, topic: str, seq: int) -> None:
-        """Refuse a position that the run cannot have reached.
+        """Reject a position that the run cannot have reached.
 
         Attempts leave a margin when the log was lost (ADR 35), so a position may be ahead of what is stored.
 
@@ -146,7 +146,7 @@ class RunService:
             raise events.invalid_cursor("after")
 
     async def _archived(self, actor: Principal, run_id: UUID, position: int) -> StoredEntries | None:
-        """Return the archived events; of a run that was deleted with its conversation, that it has ended."""
+        """Return the archived events; for a deleted run, an event that it has stopped."""
         async with self._db.read(actor.tenant_id) as session:
             repository = RunRepository(session, actor.tenant_id, actor.user_id)
             archive = await repository.archive(run_id)

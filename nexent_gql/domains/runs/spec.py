@@ -1,4 +1,4 @@
-"""What a run keeps of its agent when it is asked for, so that every attempt at it does the same."""
+"""The snapshot of an agent that a run stores when it starts, so that all its attempts behave alike."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,16 +14,15 @@ from nexent_gql.ports.tools import OfferedTool
 
 
 class ToolsNotListedError(Exception):
-    """Ends a transaction in which an agent's tools turn out to be unknown; `ToolOffers.load` has to come first."""
+    """The tools of an agent are not loaded; end the transaction and call `ToolOffers.load`."""
 
     def __init__(self, agent: Agent) -> None:
-        """Name the agent."""
         super().__init__()
         self.agent = agent
 
 
 class ToolOffers:
-    """The tools of the agents that one request meets.
+    """The tools of the agents that one request uses.
 
     Providers of tools open transactions of their own, so they must not be asked inside another one: a request that
     holds one connection and waits for a second could block all others. Which agent answers is known only inside the
@@ -31,14 +30,13 @@ class ToolOffers:
     """
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._loaded: dict[tuple[UUID, int], tuple[OfferedTool, ...]] = {}
 
     def get(self, agents: AgentService, agent: Agent) -> tuple[OfferedTool, ...]:
         """Return an agent's tools.
 
         Raises:
-            ToolsNotListedError: Providers have to be asked for this version of the agent.
+            ToolsNotListedError: The tools of this version of the agent are not loaded.
         """
         tools = agents.builtin_tools(agent)
         if tools is None:
@@ -48,7 +46,7 @@ class ToolOffers:
         return tools
 
     async def load(self, agents: AgentService, actor: Principal, agent: Agent) -> None:
-        """Ask the providers, outside of transactions.
+        """Load the tools from the providers, outside of transactions.
 
         Raises:
             UnavailableError: A provider does not answer.
@@ -57,7 +55,7 @@ class ToolOffers:
 
 
 def freeze_spec(agent: Agent, tools: Sequence[OfferedTool], now: datetime, time_zone: str) -> JsonObject:
-    """Return what decides the answer; the model's key is looked up when it is used."""
+    """Return the snapshot of an agent; it never holds the model's key."""
     return {
         "agent_name": agent.name,
         "kind": agent.kind,
@@ -72,7 +70,7 @@ def freeze_spec(agent: Agent, tools: Sequence[OfferedTool], now: datetime, time_
 
 
 def frozen_tools(spec: JsonObject, tools: ToolService) -> tuple[OfferedTool, ...]:
-    """Return the tools that a run was given; runs of an earlier release have only names, of built-in tools."""
+    """Return the tools of a run; runs of earlier releases store only names, of built-in tools."""
     if "tools" in spec:
         return tuple(map(OfferedTool.from_json, cast("list[JsonObject]", spec["tools"])))
     return tools.builtin_only(cast("list[str]", spec["tool_names"]))

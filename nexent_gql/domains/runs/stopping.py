@@ -1,4 +1,4 @@
-"""Ending runs: by the user's wish, and with the same last words whoever ends them."""
+"""Stop and close runs."""
 
 from datetime import datetime
 
@@ -25,7 +25,7 @@ _MESSAGE_STATUS = {
 
 
 async def stop_run(session: AsyncSession, conversation: Conversation, run: Run, now: datetime) -> None:
-    """Stop a run that has not ended: at once when no worker ever had it, else by whoever works on it.
+    """Stop an unfinished run: at once if no worker has claimed it, else through its worker.
 
     The conversation is locked by the caller.
     """
@@ -45,7 +45,7 @@ async def close_run(
     ending: RunFinished,
     now: datetime,
 ) -> None:
-    """Write the truth about a run that ends: its state, its answer and all of its events.
+    """Write the end of a run: its state, its answer and its archived events.
 
     The conversation is locked by the caller; `entries` end with `ending`, which is published after the commit
     even if this process dies.

@@ -14,7 +14,7 @@ from nexent_gql.kernel.json import JsonObject
 
 
 class RunStatus(StrEnum):
-    """QUEUED and RUNNING go on; the others are final."""
+    """QUEUED and RUNNING are unfinished; the others are final."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -27,7 +27,7 @@ FINAL = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.STOPPED})
 
 
 class Run(TenantRow, table=True):
-    """An agent answering one message.
+    """The production of one answer by an agent.
 
     `spec` is the snapshot that decides the answer (agent, model, tools; never a key). `request_hash` is what
     was asked for under `client_id`. `attempt` counts the workers that took it up. Tokens are of all

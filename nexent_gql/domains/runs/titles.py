@@ -1,4 +1,4 @@
-"""Names a conversation after its first answer, by the model that gave it."""
+"""Generates the title of a conversation after its first answer, with the same model."""
 
 import asyncio
 from contextlib import aclosing

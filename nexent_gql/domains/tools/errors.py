@@ -1,4 +1,4 @@
-"""What can be wrong about a choice of tools."""
+"""Errors of the domain."""
 
 from nexent_gql.kernel.errors import InvalidInputError, UnavailableError
 
@@ -20,6 +20,5 @@ class ToolsUnavailableError(UnavailableError):
     code = "TOOLS_UNAVAILABLE"
 
     def __init__(self, provider: str) -> None:
-        """Name the provider."""
         message = f"The tools of {provider!a} cannot be listed at present; try again in a moment."
         super().__init__(message, provider=provider)

@@ -20,7 +20,7 @@ from tests.support.api_server import listening
 from tests.support.databases import make_settings
 from tests.support.factory import Factory
 from tests.support.provider_cases.outcome import Outcome
-from tests.support.provider_cases.play import Player, Stage
+from tests.support.provider_cases.play import Player, Scenario
 from tests.support.provider_cases.provider import case_provider
 
 FILE = Path(__file__).parents[2] / "cases" / "provider-cases.json"
@@ -65,11 +65,11 @@ def campaign(owner_url: str, redis_url: str, cases: Sequence[Case]) -> Generator
 
 async def _play_all(settings: Settings, cases: Sequence[Case], outcomes: dict[str, Future[Outcome]]) -> None:
     try:
-        async with _open_stage(settings) as (stage, factory):
+        async with _open_stage(settings) as (scenario, factory):
             places = asyncio.Semaphore(AT_ONCE)
-            await _play(stage, factory, WARM_UP, Future(), places)
+            await _play(scenario, factory, WARM_UP, Future(), places)
             for_cases = [
-                _play(stage, factory, case, outcomes[case["id"]], places)
+                _play(scenario, factory, case, outcomes[case["id"]], places)
                 for case in sorted(cases, key=scripted_s, reverse=True)
             ]
             await asyncio.gather(*for_cases)
@@ -81,7 +81,7 @@ async def _play_all(settings: Settings, cases: Sequence[Case], outcomes: dict[st
 
 
 async def _play(
-    stage: Stage, factory: Factory, case: Case, outcome: Future[Outcome], places: asyncio.Semaphore
+    scenario: Scenario, factory: Factory, case: Case, outcome: Future[Outcome], places: asyncio.Semaphore
 ) -> None:
     async with places:
         if not outcome.set_running_or_notify_cancel():
@@ -89,13 +89,13 @@ async def _play(
         try:
             async with asyncio.timeout(scripted_s(case) + 120), case_provider(case["replies"]) as provider:
                 actor = await factory.principal()
-                outcome.set_result(await Player(stage, actor, provider, case).play())
+                outcome.set_result(await Player(scenario, actor, provider, case).play())
         except Exception as error:  # noqa: BLE001 - carried to the test of the case
             outcome.set_exception(error)
 
 
 @asynccontextmanager
-async def _open_stage(settings: Settings) -> AsyncGenerator[tuple[Stage, Factory]]:
+async def _open_stage(settings: Settings) -> AsyncGenerator[tuple[Scenario, Factory]]:
     """Run an API server on this loop, and a worker process beside it."""
     async with open_runtime(settings) as runtime:
         services = Services.build(runtime)
@@ -105,7 +105,7 @@ async def _open_stage(settings: Settings) -> AsyncGenerator[tuple[Stage, Factory
             yield Backend(services, runtime.check)
 
         async with _worker(settings), listening(create_app(settings.api, backend), settings.api) as url:
-            yield Stage(services, url), Factory(runtime.db)
+            yield Scenario(services, url), Factory(runtime.db)
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ def fields_of(type_name: str) -> str:
 
 
 @dataclass
-class Stage:
+class Scenario:
     """The server's parts, and its address for sockets."""
 
     services: Services
@@ -40,12 +40,12 @@ class Stage:
 class Player:
     """One case: a tenant of its own, a model at the case's provider, and an agent."""
 
-    def __init__(self, stage: Stage, actor: Principal, provider: CaseProvider, case: Data) -> None:
-        self._stage = stage
+    def __init__(self, scenario: Scenario, actor: Principal, provider: CaseProvider, case: Data) -> None:
+        self._stage = scenario
         self._actor = actor
         self._provider = provider
         self._case = case
-        self._graphql = DirectGraphQL(stage.services)
+        self._graphql = DirectGraphQL(scenario.services)
         self._conversation_id: str | None = None
         self._agent_id = ""
         self._model_id = ""

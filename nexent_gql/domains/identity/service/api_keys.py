@@ -37,7 +37,7 @@ class ApiKeyService:
     async def create(
         self, actor: Principal, *, name: str, scopes: Iterable[Scope], expires_at: datetime | None
     ) -> NewApiKey:
-        """Make a key for the caller; its text is given here and never again. WRITE includes READ.
+        """Create a key for the caller; its text is returned only here. WRITE includes READ.
 
         Raises:
             SessionRequiredError: The caller uses an API key itself.
@@ -52,7 +52,7 @@ class ApiKeyService:
             name=single_line(name, "name", max_chars=policy.MAX_NAME_CHARS),
             key_id=text.key_id,
             secret_hash=text.digest(self._digests),
-            scopes=_whole(scopes),
+            scopes=_expand_scopes(scopes),
             expires_at=_expiry(expires_at, now),
             created_at=now,
         )
@@ -101,10 +101,10 @@ def _owner(actor: Principal) -> UUID | None:
     return None if actor.is_at_least(Role.ADMIN) else actor.user_id
 
 
-def _whole(scopes: Iterable[Scope]) -> list[str]:
+def _expand_scopes(scopes: Iterable[Scope]) -> list[str]:
     wanted = set(scopes)
     if not wanted:
-        raise InvalidInputError("Give the key at least one scope.", path=("scopes",))
+        raise InvalidInputError("Select at least one scope.", path=("scopes",))
     return sorted(scope.value for scope in (wanted | {Scope.READ} if Scope.WRITE in wanted else wanted))
 
 

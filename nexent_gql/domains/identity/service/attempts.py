@@ -1,4 +1,4 @@
-"""How often somebody may try to sign in or up."""
+"""Limits attempts to sign in or up."""
 
 from datetime import datetime, timedelta
 
@@ -38,7 +38,7 @@ class AttemptLimiter:
         """Count an attempt to give the password of an account, and return the account if there is one.
 
         Raises:
-            TooManyAttemptsError: It must not be judged.
+            TooManyAttemptsError: The limit is reached; do not check the password.
         """
         now, address = self._clock(), limiter_key(client.ip)
         async with self._db.system() as session:
@@ -54,17 +54,17 @@ class AttemptLimiter:
         return user
 
     async def forget(self, email_key: str, client: Client) -> None:
-        """Begin the counts of an account anew: the password was right."""
+        """Reset the counts of an account after a correct password."""
         async with self._db.system() as session:
             lookup = CredentialLookup(session)
             for text in (f"{email_key}\0{limiter_key(client.ip)}", f"{email_key}\0"):
                 await lookup.forget_attempts(self._key(text))
 
     async def count_sign_up(self, client: Client, limit: int) -> None:
-        """Count an attempt to found a tenant.
+        """Count an attempt to create a tenant.
 
         Raises:
-            TooManyAttemptsError: The address has founded `limit` in this hour.
+            TooManyAttemptsError: The address has created `limit` tenants in this hour.
         """
         async with self._db.system() as session:
             lookup = CredentialLookup(session)

@@ -25,12 +25,12 @@ class IdentityCache:
         return entry[1] if entry is not None and entry[0] > monotonic() else None
 
     def put(self, key: object, principal: Principal) -> None:
-        """Remember; the oldest is forgotten when there are too many."""
+        """Store a principal; evicts the oldest when the cache is full."""
         self._entries.pop(key, None)
         self._entries[key] = (monotonic() + self._ttl_s, principal)
         if len(self._entries) > _MAX_ENTRIES:
             self._entries.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget everything: somebody's rights changed in this process, and it shall show at once."""
+        """Remove all entries, after a change of rights in this process."""
         self._entries.clear()

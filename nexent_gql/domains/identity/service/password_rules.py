@@ -1,4 +1,4 @@
-"""What a new password must be, whoever sets it."""
+"""Rules for new passwords."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ TEMPORARY_LIFE = timedelta(days=7)
 
 
 class PasswordRules:
-    """What a new password must be: long enough, and not among those that are guessed first."""
+    """Rules for new passwords: a minimum length, and not easy to guess."""
 
     def __init__(self, passwords: Passwords) -> None:
         self._passwords = passwords
@@ -27,6 +27,6 @@ class PasswordRules:
         policy.require_hashable(password, *path)
         words = policy.personal_words(*about)
         policy.require_own(password, words, *path)
-        if await self._passwords.is_guessable(policy.normal(password), words):
-            message = "This password is easy to guess: take a longer one, for example several unrelated words."
+        if await self._passwords.is_guessable(policy.normalize(password), words):
+            message = "This password is easy to guess: use a longer one, for example several unrelated words."
             raise WeakPasswordError(message, path=path)

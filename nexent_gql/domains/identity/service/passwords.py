@@ -56,18 +56,18 @@ class PasswordService:
 
         Raises:
             SessionRequiredError: The caller uses an API key.
-            WrongPasswordError: `current` is not the present password.
+            WrongPasswordError: `current` is not the current password.
             WeakPasswordError: The new one is easy to guess, or the same.
-            TooManyAttemptsError: That was tried too often.
+            TooManyAttemptsError: Too many attempts.
             PasswordsBusyError: Too many passwords wait to be hashed.
         """
         session_id = policy.require_person(actor)
         user = await self._user(actor)
         await self._require_current(user, current, client)
-        if policy.normal(new).get_secret_value() == policy.normal(current).get_secret_value():
-            raise WeakPasswordError("This is your present password: take another one.", path=("newPassword",))
+        if policy.normalize(new).get_secret_value() == policy.normalize(current).get_secret_value():
+            raise WeakPasswordError("This is your current password: choose a different one.", path=("newPassword",))
         await self._rules.require(new, "newPassword", about=(user.email, user.display_name))
-        hashed, now = await self._passwords.hash(policy.normal(new)), self._clock()
+        hashed, now = await self._passwords.hash(policy.normalize(new)), self._clock()
         async with self._db.transaction(actor.tenant_id) as session:
             repository = IdentityRepository(session, actor.tenant_id)
             changed = await repository.replace_password(user.id, hashed, user.password_hash, now)
@@ -105,7 +105,7 @@ class PasswordService:
         return TemporaryPassword(user, text)
 
     async def _require_current(self, user: UserAccount, current: SecretStr, client: Client) -> None:
-        """Check the present password, counted like an attempt to sign in."""
+        """Check the current password; counts as an attempt to sign in."""
         try:
             await self._attempts.admit(user.email_key, client)
         except TooManyAttemptsError:
@@ -113,7 +113,7 @@ class PasswordService:
             raise
         if not policy.is_hashable(current):
             raise WrongPasswordError("currentPassword")
-        if not await self._passwords.verify(policy.normal(current), user.password_hash):
+        if not await self._passwords.verify(policy.normalize(current), user.password_hash):
             raise WrongPasswordError("currentPassword")
         await self._attempts.forget(user.email_key, client)
 

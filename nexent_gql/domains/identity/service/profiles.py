@@ -1,4 +1,4 @@
-"""What people say of themselves."""
+"""Users' own profiles."""
 
 import asyncio
 from dataclasses import dataclass

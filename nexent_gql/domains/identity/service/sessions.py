@@ -1,4 +1,4 @@
-"""Going on with a session, and ending it."""
+"""Refresh and end sessions."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ _log = structlog.get_logger()
 
 
 class SessionService:
-    """Sessions of people; what a session may do is what its user may do."""
+    """The sessions of users; a session has the rights of its user."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class SessionService:
         return answer
 
     async def sign_out(self, actor: Principal, *, everywhere: bool = False) -> None:
-        """End the caller's session, or all sessions of the caller; API keys go on.
+        """End the caller's session, or all their sessions; API keys stay valid.
 
         Raises:
             SessionRequiredError: The caller uses an API key.
@@ -84,7 +84,7 @@ class SessionService:
         await self._connections.notify_change()
 
     async def page(self, actor: Principal, page: PageRequest) -> Page[AuthSession]:
-        """Page through the caller's sessions that go on, newest first.
+        """Page through the caller's active sessions, newest first.
 
         Raises:
             SessionRequiredError: The caller uses an API key.
@@ -96,19 +96,19 @@ class SessionService:
             )
 
     async def count(self, actor: Principal) -> int:
-        """Count the caller's sessions that go on."""
+        """Count the caller's active sessions."""
         async with self._db.read(actor.tenant_id) as session:
             return await IdentityRepository(session, actor.tenant_id).count_sessions(actor.user_id, self._clock())
 
     async def get_many(self, actor: Principal, ids: Sequence[UUID]) -> list[AuthSession]:
-        """Return those of `ids` that are sessions of the caller and go on, in any order; none for an API key."""
+        """Return those of `ids` that are active sessions of the caller, in any order; none for an API key."""
         if actor.session_id is None:
             return []
         async with self._db.read(actor.tenant_id) as session:
             return await IdentityRepository(session, actor.tenant_id).sessions(actor.user_id, ids, self._clock())
 
     async def end(self, actor: Principal, session_id: UUID) -> AuthSession:
-        """End one of the caller's sessions, which may be the present one. Twice is fine.
+        """End one of the caller's sessions, which may be the present one. Idempotent.
 
         Raises:
             SessionRequiredError: The caller uses an API key.
@@ -212,7 +212,7 @@ class SessionService:
 
 async def _replace_ended(repository: IdentityRepository, row: AuthSession) -> None:
     """Keep a new session in place of those of its user that are past their end: nothing else would delete them."""
-    await repository.forget_sessions(row.user_id, row.created_at)
+    await repository.delete_expired_sessions(row.user_id, row.created_at)
     repository.add(row)
 
 

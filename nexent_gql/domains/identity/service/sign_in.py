@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from nexent_gql.db.session import Database
-from nexent_gql.db.violations import translated
+from nexent_gql.db.violations import translate_violations
 from nexent_gql.domains.identity import policy
 from nexent_gql.domains.identity.errors import (
     EmailTakenError,
@@ -30,12 +30,12 @@ from nexent_gql.kernel.text import single_line
 from nexent_gql.ports.passwords import Passwords, PasswordsBusyError
 
 _NEW_PASSWORD = ("newPassword",)
-_AT_ONCE = 4
-_MOST_QUEUED = 54
+_CONCURRENCY = 4
+_MAX_QUEUED = 54
 
 
 class SignInService:
-    """How somebody who is not known yet becomes known."""
+    """Sign-up and sign-in with passwords."""
 
     def __init__(
         self,
@@ -54,20 +54,20 @@ class SignInService:
         self._sessions = sessions
         self._attempts = attempts
         self._password_rules = password_rules
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_CONCURRENCY)
         self._queued = 0
 
     async def sign_up(
         self, *, email: str, password: SecretStr, display_name: str, tenant_name: str, client: Client
     ) -> SignedIn:
-        """Found a tenant, become its owner, and be signed in.
+        """Create a tenant with its owner, and sign the owner in.
 
         Raises:
-            SignUpClosedError: This installation takes no strangers.
+            SignUpClosedError: Sign-up is disabled.
             EmailTakenError: Somebody has an account with this address.
             InvalidInputError: The address, the password or a name breaks a rule; `path` says which.
             TooManyAttemptsError: Too many tenants were founded from this address.
-            PasswordsBusyError: Too many people come in at this moment.
+            PasswordsBusyError: Too many sign-ins wait.
         """
         if not self._rules.sign_up:
             raise SignUpClosedError
@@ -75,12 +75,12 @@ class SignInService:
         tenant = Tenant(name=single_line(tenant_name, "tenantName", max_chars=policy.MAX_NAME_CHARS))
         name = single_line(display_name, "displayName", max_chars=policy.MAX_NAME_CHARS)
         user = self._new_user(tenant.id, address, name)
-        async with self._turn():
+        async with self._slot():
             await self._attempts.count_sign_up(client, self._rules.sign_ups_per_hour)
             about = (address, name, tenant.name)
             await self._password_rules.require(password, "password", about=about)
-            user.password_hash = await self._passwords.hash(policy.normal(password))
-            with translated({UNIQUE_EMAIL: EmailTakenError()}):
+            user.password_hash = await self._passwords.hash(policy.normalize(password))
+            with translate_violations({UNIQUE_EMAIL: EmailTakenError()}):
                 async with self._db.transaction(tenant.id) as session:
                     await self._insert(IdentityRepository(session, tenant.id), tenant, user)
                     return await self._sessions.begin(session, user, tenant, client)
@@ -91,22 +91,22 @@ class SignInService:
         """Begin a session; takes as long for an unknown address as for a wrong password.
 
         A temporary password is good for one sign-in, which replaces it by `new_password`; with a password that is not
-        temporary, `new_password` is ignored. How often one may try is the affair of `AttemptLimiter`.
+        temporary, `new_password` is ignored. `AttemptLimiter` limits the attempts.
 
         Raises:
             InvalidCredentialsError: No active user has this address with this password.
             PasswordChangeRequiredError: The password is temporary, and there is no `new_password`.
             WeakPasswordError: `new_password` is easy to guess, or the temporary one.
-            TooManyAttemptsError: That was tried too often.
-            PasswordsBusyError: Too many people come in at this moment.
+            TooManyAttemptsError: Too many attempts.
+            PasswordsBusyError: Too many sign-ins wait.
         """
-        async with self._turn():
+        async with self._slot():
             key = policy.email_key(email)
             user = await self._attempts.admit(key, client)
             hashed = user.password_hash if user is not None and self._may_enter(user) else None
             if not policy.is_hashable(password):
                 raise InvalidCredentialsError
-            if not await self._passwords.verify(policy.normal(password), hashed) or user is None or hashed is None:
+            if not await self._passwords.verify(policy.normalize(password), hashed) or user is None or hashed is None:
                 raise InvalidCredentialsError
             fresh_hash = await self._fresh_hash(user, hashed, password, new_password)
             answer = await self._begin(user, hashed, fresh_hash, client)
@@ -127,17 +127,17 @@ class SignInService:
             except EmailTakenError:
                 user = await self._find(key)
         if user is None or user.password_hash is not None or user.deactivated_at is not None:
-            raise ForbiddenError(f"{email} is not the demo user: choose another address for the demo.")
+            raise ForbiddenError(f"{email} belongs to another user: choose a different address for the demo.")
         return Principal(user.tenant_id, user.id, Role(user.role))
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncGenerator[None]:
-        """Wait for one of a few places, so that a burst of sign-ins leaves the database to signed-in users."""
-        if self._queued >= _MOST_QUEUED:
+    async def _slot(self) -> AsyncGenerator[None]:
+        """Hold one of a few slots, so that a burst of sign-ins does not take all database connections."""
+        if self._queued >= _MAX_QUEUED:
             raise PasswordsBusyError
         self._queued += 1
         try:
-            async with self._turns:
+            async with self._slots:
                 yield
         finally:
             self._queued -= 1
@@ -153,12 +153,12 @@ class SignInService:
         if user.temporary_until is not None:
             if new_password is None:
                 raise PasswordChangeRequiredError
-            if policy.normal(new_password).get_secret_value() == policy.normal(password).get_secret_value():
-                raise WeakPasswordError("This is the temporary password: choose another one.", path=_NEW_PASSWORD)
+            if policy.normalize(new_password).get_secret_value() == policy.normalize(password).get_secret_value():
+                raise WeakPasswordError("This is the temporary password: choose a different one.", path=_NEW_PASSWORD)
             about = (user.email, user.display_name)
             await self._password_rules.require(new_password, *_NEW_PASSWORD, about=about)
-            return await self._passwords.hash(policy.normal(new_password))
-        return await self._passwords.hash(policy.normal(password)) if self._passwords.is_outdated(hashed) else None
+            return await self._passwords.hash(policy.normalize(new_password))
+        return await self._passwords.hash(policy.normalize(password)) if self._passwords.is_outdated(hashed) else None
 
     async def _begin(self, user: UserAccount, hashed: str, fresh_hash: str | None, client: Client) -> SignedIn:
         async with self._db.transaction(user.tenant_id) as session:
@@ -181,7 +181,7 @@ class SignInService:
     async def _create_demo(self, email: str) -> UserAccount:
         tenant = Tenant(name="Demo")
         user = self._new_user(tenant.id, email, "Demo user")
-        with translated({UNIQUE_EMAIL: EmailTakenError()}):
+        with translate_violations({UNIQUE_EMAIL: EmailTakenError()}):
             async with self._db.transaction(tenant.id) as session:
                 await self._insert(IdentityRepository(session, tenant.id), tenant, user)
         return user

@@ -1,4 +1,4 @@
-"""The people of a tenant."""
+"""The users of a tenant."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from nexent_gql.db.session import Database
-from nexent_gql.db.violations import translated
+from nexent_gql.db.violations import translate_violations
 from nexent_gql.domains.identity import policy
 from nexent_gql.domains.identity.errors import EmailTakenError, LastOwnerError, UserNotFoundError
 from nexent_gql.domains.identity.repository import IdentityRepository
@@ -21,7 +21,7 @@ from nexent_gql.ports.passwords import Passwords
 
 
 class UserService:
-    """Everybody of a tenant sees its users; administrators change them, up to their own role."""
+    """All users of a tenant may read its users; administrators may change those up to their own role."""
 
     def __init__(
         self, db: Database, passwords: Passwords, clock: Clock, rules: PasswordRules, connections: CredentialWatch
@@ -79,25 +79,25 @@ class UserService:
             email_key=policy.email_key(address),
             display_name=name,
             role=role,
-            password_hash=await self._passwords.hash(policy.normal(password)),
+            password_hash=await self._passwords.hash(policy.normalize(password)),
             temporary_until=self._clock() + TEMPORARY_LIFE if is_temporary else None,
             created_at=self._clock(),
             updated_at=self._clock(),
         )
-        with translated({UNIQUE_EMAIL: EmailTakenError()}):
+        with translate_violations({UNIQUE_EMAIL: EmailTakenError()}):
             async with self._db.transaction(actor.tenant_id) as session:
                 IdentityRepository(session, actor.tenant_id).add(user)
         return user
 
     async def set_role(self, actor: Principal, user_id: UUID, role: Role) -> UserAccount:
-        """Give a user another role; it counts for what they do from now on, within seconds.
+        """Change the role of a user, in every process within seconds.
 
         Raises:
             ForbiddenError: The actor is no administrator.
             SessionRequiredError: The actor uses an API key.
             RoleTooHighError: The user's role, or the new one, is above the actor's.
             UserNotFoundError: The tenant has no such user.
-            LastOwnerError: Nobody would be owner any more.
+            LastOwnerError: The tenant would have no owner.
         """
         self.require_administrator(actor, role)
         async with self._db.transaction(actor.tenant_id) as session:
@@ -109,14 +109,14 @@ class UserService:
         return user
 
     async def deactivate(self, actor: Principal, user_id: UUID) -> UserAccount:
-        """Lock a user out: sessions and API keys end within seconds, what they made stays. Twice is fine.
+        """Deactivate a user: sessions and API keys end within seconds, their data stays. Idempotent.
 
         Raises:
             ForbiddenError: The actor is no administrator.
             SessionRequiredError: The actor uses an API key.
             RoleTooHighError: The user's role is above the actor's.
             UserNotFoundError: The tenant has no such user.
-            LastOwnerError: Nobody would be owner any more.
+            LastOwnerError: The tenant would have no owner.
         """
         self.require_administrator(actor)
         now = self._clock()
@@ -131,7 +131,7 @@ class UserService:
         return user
 
     async def activate(self, actor: Principal, user_id: UUID) -> UserAccount:
-        """Let a deactivated user sign in again, with their password; sessions and API keys stay ended. Twice is fine.
+        """Let a deactivated user sign in again, with their password; sessions and API keys stay ended. Idempotent.
 
         Raises:
             ForbiddenError: The actor is no administrator.

@@ -1,4 +1,4 @@
-"""Lasting connections, and telling them when their credential is worth nothing any more."""
+"""Ends long-lived connections when their credential is revoked."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping
@@ -34,7 +34,7 @@ class _Watcher:
 
 
 class CredentialWatch:
-    """Knows the lasting connections of this process and looks after them while `running`.
+    """Checks the credentials of long-lived connections of this process while `running`.
 
     A change of rights notifies a topic of the event log, and every process then checks all its connections in one
     query. It also checks every five seconds, so a lost notification costs seconds, not safety.
@@ -63,7 +63,7 @@ class CredentialWatch:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Look after the connections until the block ends."""
+        """Check the connections until the block ends."""
         task = asyncio.create_task(self._run(), name="credential-watch")
         try:
             yield
@@ -73,9 +73,9 @@ class CredentialWatch:
                 await task
 
     async def notify_change(self) -> None:
-        """Let every process look at once: somebody's rights have changed, and that is committed.
+        """Make every process check at once, after a change of rights is committed.
 
-        Connections of this process are told before this returns.
+        Connections of this process are checked before this returns.
         """
         await self.check()
         try:
@@ -85,7 +85,7 @@ class CredentialWatch:
             _log.warning("identity.notification_lost", error=type(error).__name__)
 
     async def check(self) -> None:
-        """Ask the database about all connections, and tell those that have to end."""
+        """Check the credentials of all connections in one query, and end the invalid ones."""
         self._cache.clear()
         watchers = list(self._watchers)
         if not watchers:
@@ -93,7 +93,7 @@ class CredentialWatch:
         try:
             roles = await self._roles({watcher.credential for watcher in watchers})
         except (SQLAlchemyError, OSError, UnavailableError) as error:
-            _log.warning("identity.watch_blind", error=type(error).__name__)
+            _log.warning("identity.watch_failed", error=type(error).__name__)
             return
         for watcher in watchers:
             if watcher in self._watchers and roles.get(watcher.credential) != watcher.actor.role:

@@ -8,15 +8,17 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from nexent_gql.embedded.account import Account
 from nexent_gql.embedded.binaries import Binaries
 from nexent_gql.embedded.errors import EngineError, clear_errors
+from nexent_gql.embedded.system_account import SystemAccount
 
 _OPEN = 0o755
 _BASES = (Path("/var/cache/nexent-gql"), Path(tempfile.gettempdir()) / "nexent-gql-programs")
 
 
-def reachable_binaries(binaries: Binaries, account: Account | None, bases: tuple[Path, ...] = _BASES) -> Binaries:
+def accessible_binaries(
+    binaries: Binaries, account: SystemAccount | None, bases: tuple[Path, ...] = _BASES
+) -> Binaries:
     """Return the programs themselves where the user can run them, else a copy (27 MB, made once).
 
     The copy belongs to root and is never in a folder that another user may change; no folder of the
@@ -33,10 +35,10 @@ def reachable_binaries(binaries: Binaries, account: Account | None, bases: tuple
     if account is None:
         return binaries
     programs = (binaries.program("postgres"), binaries.program("initdb"), binaries.valkey)
-    if all(account.can_reach(program) for program in programs):
+    if all(account.can_access(program) for program in programs):
         return binaries
     for base in bases:
-        if _is_roots_own(base) and account.can_reach(base):
+        if _is_roots_own(base) and account.can_access(base):
             with clear_errors(base):
                 return _copied(binaries, base)
     raise EngineError(

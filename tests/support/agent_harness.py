@@ -8,7 +8,7 @@ from tests.support.agent_runs import MemoryRun, NotedTools, spec_of
 from tests.support.scripted_models import Answer, ScriptedModels
 
 
-class Stage:
+class AgentHarness:
     """Runs agents on `sandbox`; `port` has what came of them, `models` what they were asked."""
 
     def __init__(self, sandbox: CodeSandbox) -> None:
@@ -24,8 +24,8 @@ class Stage:
         assert engine.stuck_threads == 0
         return self.port
 
-    def another(self) -> "Stage":
-        return Stage(self._sandbox)
+    def another(self) -> "AgentHarness":
+        return AgentHarness(self._sandbox)
 
     @property
     def last_messages(self) -> tuple[ChatMessage, ...]:

@@ -16,18 +16,18 @@ _CANDIDATES = ("nexent", "postgres", "nobody")
 
 
 @dataclass(frozen=True)
-class Account:
+class SystemAccount:
     """A user of this system that the engines are given to."""
 
     name: str
     uid: int
     gid: int
 
-    def take(self, path: Path) -> None:
+    def chown(self, path: Path) -> None:
         """Give a file or folder, without what is in it, to this user."""
         os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
-    def can_reach(self, path: Path) -> bool:
+    def can_access(self, path: Path) -> bool:
         """Whether this user can execute (or, a folder, enter) `path` and enter every folder above it."""
         real = path.resolve()
         return all(self.can_enter(place) for place in (real, *real.parents))
@@ -40,7 +40,7 @@ class Account:
         return bool(found.st_mode & (stat.S_IXGRP if found.st_gid == self.gid else stat.S_IXOTH))
 
 
-def engine_account(data: Path) -> Account | None:
+def engine_account(data: Path) -> SystemAccount | None:
     """Choose the user for the engines; None means this process's own, because it is not root.
 
     An existing data folder keeps its owner, whatever accounts were added since.
@@ -58,7 +58,7 @@ def engine_account(data: Path) -> Account | None:
         else next((users[name] for name in _CANDIDATES if name in users), None)
     )
     if chosen is not None:
-        return Account(chosen.pw_name, chosen.pw_uid, chosen.pw_gid)
+        return SystemAccount(chosen.pw_name, chosen.pw_uid, chosen.pw_gid)
     if owner:
         raise EngineError(f"{data} belongs to user id {owner}, which this system does not know: chown it.")
     raise EngineError(

@@ -12,7 +12,7 @@ from nexent_gql.telemetry.loop import LIMIT_MS
 from tests.support.engines import redis_command
 
 
-def assert_well(state_dir: Path, *, is_running: bool) -> None:
+def assert_healthy(state_dir: Path, *, is_running: bool) -> None:
     """Fail when a loop was blocked since an installation began, or somebody still listens while it runs."""
     assert too_long(blocked_loops(state_dir)) == []
     if is_running:

@@ -1,14 +1,14 @@
-"""Stands between the supervisor and one engine, so that the engine never outlives the supervisor.
+"""Runs one engine as the child of this small process, so that the engine never outlives the supervisor.
 
-Run as a script: `python -I -S keeper.py UID GID FOLDER PID_FD STOPS COMMAND...`; standard library only, because
+Run as a script: `python -I -S shim.py UID GID FOLDER PID_FD STOPS COMMAND...`; standard library only, because
 it must start in milliseconds and without the package.
 
 Its standard input is the lifeline: a pipe whose other end only the supervisor holds. When that end
 closes, on purpose or because the supervisor was killed, the engine is stopped; also within a second when the
 supervisor is gone, but a fork of it still holds the pipe. When the engine ends
-by itself, the keeper reaps it and ends with the same status, so the supervisor notices, and no zombie
+by itself, the shim reaps it and ends with the same status, so the supervisor notices, and no zombie
 is left that PostgreSQL would take for a running server. It has one thread, therefore Linux can also be
-told to stop the engine when the keeper itself is killed.
+told to stop the engine when the shim itself is killed.
 
 STOPS is the way down, e.g. `2:20,3:5,9:5`: signal number and seconds to wait for its effect.
 """
@@ -36,20 +36,20 @@ def main(arguments: list[str]) -> int:
     """Run COMMAND until it ends or must end; return its exit status as a shell would."""
     uid, gid, folder, pid_fd, stops, *command = arguments
     steps = [(int(number), float(wait_s)) for number, wait_s in (step.split(":") for step in stops.split(","))]
-    keeper, parent, wake = os.getpid(), os.getppid(), _wake_on_signals()
+    shim, parent, wake = os.getpid(), os.getppid(), _wake_on_signals()
     signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)  # what is sent to the child meanwhile must not be lost
     pid = os.fork()
     if pid == 0:
         try:
             os.pwrite(int(pid_fd), str(os.getpid()).encode(), 0)
             _become(int(uid), int(gid), folder)
-            _die_with(keeper, steps[0][0])
+            _die_with(shim, steps[0][0])
             os.execve(command[0], command, CLEAN_ENVIRONMENT)  # noqa: S606 # our own command; no shell is wanted
         except OSError as error:
             os.write(2, f"{command[0]}: {error.strerror}\n".encode())
         os._exit(_NOT_STARTED)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
-    os.close(int(pid_fd))  # its lock tells whether the engine lives, not whether the keeper does
+    os.close(int(pid_fd))  # its lock tells whether the engine lives, not whether the shim does
     status = _watch(pid, wake, parent)
     if status is None:
         status = _stop(pid, wake, steps)
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _wake_on_signals() -> int:
-    """Return a descriptor on which the number of every signal arrives; none of them ends the keeper."""
+    """Return a descriptor on which the number of every signal arrives; none of them ends the shim."""
     wake, write = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(write, False)
@@ -85,11 +85,11 @@ def _become(uid: int, gid: int, folder: str) -> None:
         os.setuid(uid)
 
 
-def _die_with(keeper: int, number: int) -> None:
-    """Have Linux send a signal when the keeper dies; after the change of user, which would undo it."""
+def _die_with(shim: int, number: int) -> None:
+    """Have Linux send a signal when the shim dies; after the change of user, which would undo it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
-        if os.getppid() != keeper:
+        if os.getppid() != shim:
             os._exit(_NOT_STARTED)
 
 

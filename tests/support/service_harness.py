@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Studio:
+class ServiceHarness:
     """The services, and GraphQL over them."""
 
     database: Database
@@ -63,16 +63,16 @@ class Studio:
 
 
 @asynccontextmanager
-async def studio(
+async def harness(
     database: Database, *, check_s: float = 15, providers: Sequence[ToolProvider] | None = None
-) -> AsyncGenerator[Studio]:
-    """Open the services on a database; `providers` have tools instead of `Studio.toolbox`."""
+) -> AsyncGenerator[ServiceHarness]:
+    """Open the services on a database; `providers` have tools instead of `ServiceHarness.toolbox`."""
     toolbox = NamedTools("current_time", "calculator", "wait")
     secrets = AesGcmSecretBox([SecretStr("a secret key of this installation, for tests")])
     async with outbound_client("any") as client:
         llm = LanguageModelGateway(open_dialects(client), check_s=check_s)
         tools = tool_service(*([toolbox] if providers is None else providers))
-        yield Studio(
+        yield ServiceHarness(
             database=database,
             toolbox=toolbox,
             models=ModelService(database, llm, secrets, utc_now),

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from nexent_gql.embedded.errors import EngineError
 
-Stops = tuple[tuple[signal.Signals, float], ...]
+StopSequence = tuple[tuple[signal.Signals, float], ...]
 """The way down of a process: signals in order, each with the seconds it is given to work."""
 
 _POLL_S = 0.004
 
 
 @contextmanager
-def claimed(pid_file: Path, stops: Stops) -> Generator[int]:
+def pid_lock(pid_file: Path, stops: StopSequence) -> Generator[int]:
     """Hold the pid file's lock, after ending the orphan of an earlier run if there is one.
 
     Every process of an engine inherits the locked descriptor, so the kernel tells exactly whether one
@@ -39,7 +39,7 @@ def claimed(pid_file: Path, stops: Stops) -> Generator[int]:
         os.close(fd)
 
 
-def _end_earlier(fd: int, stops: Stops) -> bool:
+def _end_earlier(fd: int, stops: StopSequence) -> bool:
     for number, wait_s in stops:
         _signal(_pid_in(fd), number)
         if _locked(fd, wait_s):
