@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-fast test-plain test-lowest fuzz check check-commits check-format check-lint check-types check-imports check-schema check-migrations \
-	bench chaos soak schema conformance migration node-packages assets lock fmt clean moved
+	bench chaos soak codegen-matrix schema conformance migration node-packages assets lock fmt clean moved
 
 help: ## List what `make` can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -86,6 +86,9 @@ chaos: .venv/.dev ## Inject faults by seed and check the guarantees: SEED=1 RUNS
 
 soak: .venv/.dev ## Run a steady load and report what grows: MINUTES=10
 	@exec $(BIN)/python -m tests.soak --minutes $(MINUTES)
+
+codegen-matrix: .venv/.dev ## Generate, compile and run clients in other languages (slow): ARGS=genqlient
+	@exec $(BIN)/python -m tests.codegen $(ARGS)
 
 schema: .venv/.dev ## Write schema.graphql, its introspection JSON and the generated pages of docs/
 	@$(BIN)/nexent-gql schema
