@@ -101,6 +101,10 @@ migration: .venv/.dev ## Write a migration from the difference between code and 
 	@if [ -z "$(NAME)" ]; then echo 'make: say what changes: make migration NAME="add a column"' >&2; exit 2; fi
 	@exec $(BIN)/python -m nexent_gql.migrations "$(NAME)"
 
+domain: .venv/.dev ## Write a working domain with migration and tests: NAME=notes
+	@if [ -z "$(NAME)" ]; then echo 'make: name the domain in the plural: make domain NAME=notes' >&2; exit 2; fi
+	@exec $(BIN)/python scripts/new_domain.py $(NAME)
+
 node-packages: $(addsuffix /$(PACKAGES),tests/foreign clients/typescript benchmarks/peers) ## Install the npm packages of foreign clients and benchmarks
 
 assets: ## Fetch GraphiQL's files from the npm registry instead of a CDN

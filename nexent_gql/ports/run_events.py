@@ -6,7 +6,7 @@ text before it: an attempt that takes over from a dead worker says which text is
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import ClassVar, cast
+from typing import ClassVar, cast, get_args
 
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.llm import Usage
@@ -142,22 +142,7 @@ RunEventBody = (
     | StreamGap
 )
 
-_KINDS: dict[str, type[RunEventBody]] = {
-    cls.kind: cls
-    for cls in (
-        AttemptStarted,
-        TextDelta,
-        ReasoningDelta,
-        CodeDelta,
-        ToolCallStarted,
-        ToolOutput,
-        PartsAdded,
-        StepFinished,
-        UsageUpdated,
-        RunFinished,
-        StreamGap,
-    )
-}
+_KINDS = {cls.kind: cls for cls in cast("tuple[type[RunEventBody], ...]", get_args(RunEventBody))}
 
 
 def encode_body(body: RunEventBody) -> JsonObject:

@@ -4,12 +4,11 @@ from uuid import UUID
 
 import strawberry
 
-from nexent_gql.api.agents.types import AgentKind
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.api.schema.uploads import UploadedFile
 from nexent_gql.domains.agents.policy import DEFAULT_STEPS, AgentDraft, AgentPatch
 from nexent_gql.kernel.patch import UNSET
-from nexent_gql.ports import engine
+from nexent_gql.ports.engine import AgentKind
 
 _NAME = "Display name. One line of 1 to 100 characters, unique among the tenant's agents."
 _DESCRIPTION = "What the agent is for, shown to users. At most 2,000 characters. Null means empty."
@@ -46,7 +45,7 @@ class CreateAgentInput:
             description=self.description,
             instructions=self.instructions,
             model_id=None if self.model_id is None else _model_id(self.model_id),
-            kind=_kind(self.kind),
+            kind=self.kind,
             max_steps=DEFAULT_STEPS if self.max_steps is None else self.max_steps,
             tool_names=tuple(self.tool_names or ()),
         )
@@ -83,7 +82,7 @@ class UpdateAgentInput:
             description=self.description.value if self.description else UNSET,
             instructions=self.instructions.value if self.instructions else UNSET,
             model_id=(None if model_id is None else _model_id(model_id)) if self.model_id else UNSET,
-            kind=_kind(self.kind.value) if self.kind else UNSET,
+            kind=(self.kind.value or AgentKind.TOOL_CALLING) if self.kind else UNSET,
             max_steps=self.max_steps.value if self.max_steps else UNSET,
             tool_names=tuple(tools or ()) if self.tool_names else UNSET,
         )
@@ -103,10 +102,6 @@ class DeleteAgentInput:
         description="The `version` that you read. If the agent has changed since, AgentChangedError is returned "
         "and it is not deleted. Null skips the check.",
     )
-
-
-def _kind(kind: AgentKind | None) -> engine.AgentKind:
-    return engine.AgentKind((kind or AgentKind.TOOL_CALLING).value)
 
 
 def _model_id(text: str) -> UUID:

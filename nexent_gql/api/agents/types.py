@@ -1,7 +1,6 @@
 """Agents as the schema shows them."""
 
 from datetime import datetime
-from enum import Enum
 from typing import Self, cast
 from uuid import UUID
 
@@ -13,21 +12,21 @@ from nexent_gql.api.context import Info
 from nexent_gql.api.models.loaders import default_model_of_tenant, model_by_id
 from nexent_gql.api.models.types import Model
 from nexent_gql.api.related import related
+from nexent_gql.api.schema.enums import described
 from nexent_gql.api.tools.loaders import tool_by_name
 from nexent_gql.api.tools.types import Tool
 from nexent_gql.domains.agents import tables
 from nexent_gql.domains.agents.definition import AgentDefinition
-from nexent_gql.ports import engine
+from nexent_gql.ports.engine import AgentKind
 
-
-@strawberry.enum(description="How an agent acts.")
-class AgentKind(Enum):
-    TOOL_CALLING = strawberry.enum_value(
-        engine.AgentKind.TOOL_CALLING, description="The model requests tool calls, step by step."
-    )
-    CODE = strawberry.enum_value(
-        engine.AgentKind.CODE, description="The model writes code that calls tools and runs in a sandbox."
-    )
+described(
+    AgentKind,
+    "How an agent acts.",
+    {
+        AgentKind.TOOL_CALLING: "The model requests tool calls, step by step.",
+        AgentKind.CODE: "The model writes code that calls tools and runs in a sandbox.",
+    },
+)
 
 
 @strawberry.type(description="A model with instructions and tools that answers messages.")
@@ -84,7 +83,7 @@ class Agent(relay.Node):
             name=self.name,
             description=self.description,
             instructions=self.instructions,
-            kind=engine.AgentKind(self.kind.value),
+            kind=self.kind,
             max_steps=self.max_steps,
             tool_names=tuple(self.tool_names),
         )

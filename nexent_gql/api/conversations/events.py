@@ -11,7 +11,6 @@ from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.types import Conversation, Message, Run
 from nexent_gql.api.schema.relay import global_id
 from nexent_gql.api.selections.plain import ToldByClass
-from nexent_gql.domains.conversations import events
 from nexent_gql.domains.runs.events import cursor
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.events import Entry
@@ -36,43 +35,37 @@ class ConversationEvent(ToldByClass):
     at: datetime = strawberry.field(description="When the event happened.")
 
 
-@strawberry.type(description="A message was sent or an answer was started.")
-class MessageAdded(ConversationEvent):
+@strawberry.type
+class _MessageEvent(ConversationEvent):
     message_id: strawberry.Private[UUID]
-
-    @strawberry.field(description=f"The message {_PRESENT}")
-    async def message(self, info: Info) -> Message | None:
-        return await Message.find(info, self.message_id)
 
     @classmethod
     def of(cls, place: Place, _: UUID, body: JsonObject) -> Self:
         return cls(**place, message_id=UUID(str(body["message_id"])))
+
+
+@strawberry.type
+class _MessageChange(_MessageEvent):
+    @strawberry.field(description=f"The message {_PRESENT}")
+    async def message(self, info: Info) -> Message | None:
+        return await Message.find(info, self.message_id)
+
+
+@strawberry.type(description="A message was sent or an answer was started.")
+class MessageAdded(_MessageChange):
+    pass
 
 
 @strawberry.type(description="The text, status or rating of a message changed.")
-class MessageUpdated(ConversationEvent):
-    message_id: strawberry.Private[UUID]
-
-    @strawberry.field(description=f"The message {_PRESENT}")
-    async def message(self, info: Info) -> Message | None:
-        return await Message.find(info, self.message_id)
-
-    @classmethod
-    def of(cls, place: Place, _: UUID, body: JsonObject) -> Self:
-        return cls(**place, message_id=UUID(str(body["message_id"])))
+class MessageUpdated(_MessageChange):
+    pass
 
 
 @strawberry.type(description="The active branch changed.")
-class ActiveBranchChanged(ConversationEvent):
-    message_id: strawberry.Private[UUID]
-
-    @strawberry.field(description=f"The last message of the branch, {_PRESENT}")
+class ActiveBranchChanged(_MessageEvent):
+    @strawberry.field(description=f"The last message of the branch {_PRESENT}")
     async def active_message(self, info: Info) -> Message | None:
         return await Message.find(info, self.message_id)
-
-    @classmethod
-    def of(cls, place: Place, _: UUID, body: JsonObject) -> Self:
-        return cls(**place, message_id=UUID(str(body["message_id"])))
 
 
 @strawberry.type(description="The title changed.")
@@ -110,20 +103,16 @@ class ConversationDeleted(ConversationEvent):
         return cls(**place, conversation_id=global_id("Conversation", conversation_id))
 
 
-_MAKERS: dict[str, Callable[[Place, UUID, JsonObject], ConversationEvent]] = {
-    events.MESSAGE_ADDED: MessageAdded.of,
-    events.MESSAGE_UPDATED: MessageUpdated.of,
-    events.ACTIVE_BRANCH_CHANGED: ActiveBranchChanged.of,
-    events.TITLE_CHANGED: TitleChanged.of,
-    events.RUN_STATE_CHANGED: RunStateChanged.of,
-    events.CONVERSATION_DELETED: ConversationDeleted.of,
-}
 EVENT_TYPES = (MessageAdded, MessageUpdated, ActiveBranchChanged, TitleChanged, RunStateChanged, ConversationDeleted)
+_FACTORIES: dict[str, Callable[[Place, UUID, JsonObject], ConversationEvent]] = {
+    cls.__name__: cls.of for cls in EVENT_TYPES
+}
+"""A type is named as the kind in `domains.conversations.events`."""
 
 
 def conversation_event(conversation_id: UUID, entry: Entry) -> ConversationEvent | None:
     """Map an entry of a conversation's topic; None: a newer server wrote a kind that this one does not know."""
-    make = _MAKERS.get(str(entry.body["kind"]))
+    make = _FACTORIES.get(str(entry.body["kind"]))
     if make is None:
         return None
     place = Place(
