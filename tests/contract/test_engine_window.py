@@ -1,12 +1,15 @@
 """Runs whose conversation does not fit the model: shortened, remembered for later steps, and replayed alike."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import pytest
 
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
+from nexent_gql.adapters.llm_metering import MeteredModels
 from nexent_gql.adapters.llm_tokens import estimate_tokens
 from nexent_gql.adapters.sandbox_monty import MontySandbox
+from nexent_gql.kernel.clock import utc_now
 from nexent_gql.ports.content import text_parts
 from nexent_gql.ports.engine import Turn
 from nexent_gql.ports.llm import (
@@ -17,9 +20,12 @@ from nexent_gql.ports.llm import (
     ModelCheck,
     ModelContextTooLongError,
     ModelEndpoint,
+    ModelProfile,
+    RemoteModel,
     TextChunk,
     ToolCallChunk,
 )
+from nexent_gql.ports.llm_usage import ModelCallRecord
 from nexent_gql.ports.sandbox import CodeSandbox
 from tests.support.agent_runs import CrashError, MemoryRun, NotedTools, spec_of
 
@@ -54,6 +60,22 @@ class SmallModels:
         """See `LanguageModels`."""
         del endpoint
         return ModelCheck(ok=True, latency_ms=0)
+
+    async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
+        """See `ModelDirectory`."""
+        del endpoint
+        return ()
+
+
+class CallList:
+    """Implements `ModelCallLog` in memory."""
+
+    def __init__(self) -> None:
+        self.calls: list[ModelCallRecord] = []
+
+    async def record(self, call: ModelCallRecord) -> None:
+        """See `ModelCallLog`."""
+        self.calls.append(call)
 
 
 @pytest.fixture
@@ -96,3 +118,25 @@ async def test_what_cannot_be_cut_further_is_said(sandbox: CodeSandbox) -> None:
     with pytest.raises(ModelContextTooLongError):
         await MemoryRun().attempt(SmolagentsEngine(models, NotedTools(), sandbox), spec_of(history=HISTORY))
     assert models.refused < 10
+
+
+async def test_a_context_window_that_is_known_is_never_exceeded(sandbox: CodeSandbox) -> None:
+    models, port = SmallModels(1_200), MemoryRun()
+    spec = spec_of(history=HISTORY)
+    spec = replace(spec, model=replace(spec.model, profile=ModelProfile(context_window_tokens=1_200)))
+    await port.attempt(SmolagentsEngine(models, NotedTools(), sandbox), spec)
+    assert port.text == "It is 3."
+    assert models.refused == 0
+
+
+async def test_each_call_of_a_run_is_on_its_account_and_replay_makes_none(sandbox: CodeSandbox) -> None:
+    call_log, port, spec = CallList(), MemoryRun(), spec_of(history=HISTORY)
+    metered = MeteredModels(SmallModels(1_200), call_log, utc_now)
+    for _ in "12":
+        await port.attempt(SmolagentsEngine(metered, NotedTools(), sandbox), spec)
+    codes = [(call.attribution.step, call.error_code) for call in call_log.calls]
+    assert codes == [(1, "MODEL_CONTEXT_TOO_LONG"), (1, None), (2, None)]
+    for call in call_log.calls:
+        assert call.attribution.run_id == spec.context.run_id
+        assert call.attribution.user_id == spec.context.user_id
+        assert call.attribution.tenant_id == spec.context.tenant_id

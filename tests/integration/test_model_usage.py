@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -234,3 +235,16 @@ def test_every_price_of_this_release_is_of_a_provider_that_exists() -> None:
     table = PriceTable.load()
     assert table.prices
     assert {price.provider for price in table.prices} <= {*PROVIDERS}
+
+
+def test_a_file_of_prices_replaces_those_of_the_release_and_must_be_of_their_form(tmp_path: Path) -> None:
+    file = tmp_path / "prices.json"
+    file.write_text('[{"provider": "OPENAI", "model": "gpt-4o", "since": "2020-01-01", "input": "1", "output": "1"}]')
+    table = PriceTable.load(file)
+    usage = Tokens(1_000_000, 0)
+    assert table.cost("OPENAI", "gpt-4o", date(2026, 1, 1), usage) == 1
+    assert table.cost("OPENAI", "gpt-4o-mini", date(2026, 1, 1), usage) == Decimal("0.15")
+    for text in ("", "{}", '[{"provider": "OPENAI"}]', file.read_text().replace('"1"', '"-1"')):
+        file.write_text(text)
+        with pytest.raises(ValueError, match="validation error"):
+            PriceTable.load(file)
