@@ -90,14 +90,8 @@ class TenantRepository(Generic[T]):
 class OwnerRepository(TenantRepository[T]):
     """Reads and writes rows of one user, by the table's `owner_id`; every query names the tenant and the owner."""
 
-    def __init_subclass__(
-        cls,
-        *,
-        table: type[TenantRow] | None = None,
-        where: tuple[ColumnElement[bool], ...] = (),
-        search_key: str | None = None,
-    ) -> None:
-        super().__init_subclass__(table=table, where=where, search_key=search_key)
+    def __init_subclass__(cls, *, table: type[TenantRow] | None = None, **options: Any) -> None:  # noqa: ANN401
+        super().__init_subclass__(table=table, **options)
         if table is not None:
             cls._get = cls._get.where(_owner_of(table) == bindparam("owner"))
 
