@@ -50,7 +50,8 @@ class TcpFaultProxy:
         for writer in self._writers:
             raw = writer.get_extra_info("socket")
             if isinstance(raw, socket.socket) or hasattr(raw, "setsockopt"):
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                with suppress(OSError):  # closed already, and not yet discarded
+                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
     @asynccontextmanager

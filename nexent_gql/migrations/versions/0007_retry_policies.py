@@ -21,7 +21,7 @@ def upgrade() -> None:
         "job",
         sa.Column("enqueued_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
     )
-    op.execute("UPDATE job SET queue = 'runs' WHERE queue = 'agents'")
+    _rename_queue("agents", "runs")
     op.create_index(
         "ix_job_queued",
         "job",
@@ -33,9 +33,16 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go down to the level before."""
     op.drop_index("ix_job_queued", table_name="job")
-    op.execute("UPDATE job SET queue = 'agents' WHERE queue = 'runs'")
+    _rename_queue("runs", "agents")
     op.drop_column("job", "enqueued_at")
     op.drop_column("job", "priority")
     op.drop_column("job", "user_id")
     op.drop_column("job", "failures")
     op.add_column("job", sa.Column("crashes", sa.Integer(), server_default=sa.text("0"), nullable=False))
+
+
+def _rename_queue(old: str, new: str) -> None:
+    """Rename a queue; the owner of the tables sees rows only while row-level security is not forced."""
+    op.execute("ALTER TABLE job NO FORCE ROW LEVEL SECURITY")
+    op.execute(f"UPDATE job SET queue = '{new}' WHERE queue = '{old}'")  # noqa: S608 - constants
+    op.execute("ALTER TABLE job FORCE ROW LEVEL SECURITY")
