@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from nexent_gql.adapters.budgets_local_credit import LocalCreditBudgets
 from nexent_gql.adapters.budgets_redis import RedisBudgets
+from nexent_gql.adapters.document_store_redis import RedisDocumentStore
+from nexent_gql.adapters.document_store_two_level import TwoLevelDocumentStore
 from nexent_gql.adapters.events_redis import RedisEventLog
 from nexent_gql.adapters.llm_dialects import open_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
@@ -25,8 +27,6 @@ from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
 from nexent_gql.adapters.process_pool import ChildProcessPool
 from nexent_gql.adapters.redis_client import RedisClient, open_redis
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
-from nexent_gql.adapters.texts_near import NearTexts
-from nexent_gql.adapters.texts_redis import RedisTexts
 from nexent_gql.adapters.tools_builtin import builtin_tools
 from nexent_gql.adapters.wakeups_arq import ArqWakeups
 from nexent_gql.db.logins import SYSTEM_ROLE, UnsafeLoginError
@@ -39,11 +39,11 @@ from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.urls import Target
 from nexent_gql.ports.budgets import Budgets
+from nexent_gql.ports.document_store import DocumentStore
 from nexent_gql.ports.events import EventLog
 from nexent_gql.ports.llm import ModelDirectory
 from nexent_gql.ports.passwords import Passwords
 from nexent_gql.ports.secrets import SecretBox
-from nexent_gql.ports.texts import Texts
 from nexent_gql.ports.tools import Tool
 from nexent_gql.ports.wakeups import Wakeups
 from nexent_gql.settings import OutboundSettings, SeedSettings, Settings, SettingsError
@@ -80,7 +80,7 @@ class Runtime:
     log: EventLog
     wakeups: Wakeups
     budgets: Budgets
-    texts: Texts
+    texts: DocumentStore
     llm: ModelDirectory
     secrets: SecretBox
     passwords: Passwords
@@ -224,10 +224,10 @@ async def _require_safe_login(name: str, pool: AsyncEngine) -> None:
         _log.warning("runtime.login_not_checked", setting=name, error=type(error).__name__)
 
 
-def _texts(redis: RedisClient, settings: Settings) -> Texts:
+def _texts(redis: RedisClient, settings: Settings) -> DocumentStore:
     kept = settings.api.documents
-    far = RedisTexts(redis.commands, max_bytes=kept.automatic_bytes, ttl_s=kept.automatic_ttl_s)
-    return NearTexts(far, kept.process_bytes)
+    far = RedisDocumentStore(redis.commands, max_bytes=kept.automatic_bytes, ttl_s=kept.automatic_ttl_s)
+    return TwoLevelDocumentStore(far, kept.process_bytes)
 
 
 async def _check(name: str, asked: Awaitable[None], *, is_required: bool = True) -> Check:

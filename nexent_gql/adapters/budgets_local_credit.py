@@ -60,7 +60,7 @@ class LocalCreditBudgets:
             async with asyncio.timeout(ANSWER_S):
                 return await self._charge_store(key, points, credit.points if credit else 0.0, budget)
         except (UnavailableError, TimeoutError) as error:
-            _log.warning("budgets.store_away", error=type(error).__name__)
+            _log.warning("rate_limits.store_unavailable", error=type(error).__name__)
             self._away_until = self._now() + PAUSE_S
             return await self._fallback.charge(key, points, budget.scaled(FALLBACK_SHARE))
 

@@ -1,4 +1,4 @@
-"""Budgets in this process's memory: what a process falls back on, and for tests."""
+"""Token buckets in this process's memory: a fallback, and for tests."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -10,11 +10,11 @@ MAX_KEYS = 50_000
 
 
 class MemoryBudgets:
-    """Keeps for each key the moment at which its bucket is full again; see `Budgets`.
+    """Implements `Budgets`: stores for each key when its bucket is full again.
 
     Args:
-        max_keys: How many buckets are kept; the longest untouched ones are forgotten first, and so are full again.
-        now: Seconds of a clock that never goes back.
+        max_keys: Number of buckets kept; the least recently used are dropped first, and so are full again.
+        now: A monotonic clock in seconds.
     """
 
     def __init__(self, *, max_keys: int = MAX_KEYS, now: Callable[[], float] = monotonic) -> None:

@@ -1,6 +1,6 @@
-"""Budgets that all processes share: one key of Redis for each bucket, one script for each charge.
+"""Token buckets that all processes share: one Redis key for each bucket, one script for each charge.
 
-A key holds the moment at which its bucket is full again, by the clock of Redis, and expires then.
+A key holds the time at which its bucket is full again, by the clock of Redis, and expires then.
 """
 
 from typing import cast
@@ -31,7 +31,7 @@ return {after, 0}
 
 
 class RedisBudgets:
-    """One key for each bucket; see `Budgets`."""
+    """Implements `Budgets` with one key for each bucket."""
 
     def __init__(self, commands: RedisCommands) -> None:
         """Use the process's connection for commands."""

@@ -70,7 +70,7 @@ class Loaders:
         loader = self._loaders.get(batch)
         if loader is None:
             load = partial(_load_batch, self._context, batch)
-            loader = self._loaders[batch] = Loader(load, keeps=self.caching)
+            loader = self._loaders[batch] = Loader(load, caches=self.caching)
         return cast("Loader[K, V]", loader)
 
     def forget(self) -> None:

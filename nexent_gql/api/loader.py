@@ -1,4 +1,4 @@
-"""Loads many objects at once for those who each ask for one."""
+"""Loads many objects in one query for resolvers that each ask for one."""
 
 from asyncio import Future, Task, gather, get_running_loop
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
@@ -9,33 +9,33 @@ V = TypeVar("V")
 
 MAX_BATCH = 500
 Load = Callable[[Sequence[K]], Awaitable[Mapping[K, V]]]
-"""Loads different keys, at most `MAX_BATCH`; gives a value for each."""
+"""Loads distinct keys, at most `MAX_BATCH`; returns a value for each."""
 
 
 class Loader(Generic[K, V]):
-    """Collects the keys that are asked for until the loop comes round, and loads them together.
+    """Collects the keys that are requested in one turn of the event loop, and loads them together.
 
-    Each who asks has a future of their own: graphql-core cancels the siblings of a field that failed, and what one of
-    them gives up must not be lost for others that wait for the same key.
+    Each request has its own future: graphql-core cancels the siblings of a failed field, and that must not cancel other
+    requests for the same key.
     """
 
-    def __init__(self, load: Load[K, V], *, keeps: bool) -> None:
-        """Begin with nothing.
+    def __init__(self, load: Load[K, V], *, caches: bool) -> None:
+        """Start empty.
 
         Args:
             load: Called in a task of its own for each batch.
-            keeps: Whether a key is loaded once only; what fails is kept as well.
+            caches: Whether each key is loaded only once; errors are cached too.
         """
         self._load = load
-        self._keeps = keeps
-        self._asked: dict[K, list[Future[V]]] = {}  # since the last batch began
+        self._caches = caches
+        self._requested: dict[K, list[Future[V]]] = {}  # since the last batch began
         self._loading: dict[K, list[Future[V]]] = {}
         self._values: dict[K, V] = {}
         self._errors: dict[K, Exception] = {}
         self._tasks: set[Task[None]] = set()
 
     def load(self, key: K) -> "Future[V]":
-        """Load the value of a key with those that others ask for now."""
+        """Load the value of a key, in one batch with other keys requested now."""
         loop = get_running_loop()
         future: Future[V] = loop.create_future()
         if key in self._values:
@@ -45,9 +45,9 @@ class Loader(Generic[K, V]):
         elif key in self._loading:
             self._loading[key].append(future)
         else:
-            if not self._asked:
+            if not self._requested:
                 loop.call_soon(self._begin)
-            self._asked.setdefault(key, []).append(future)
+            self._requested.setdefault(key, []).append(future)
         return future
 
     def load_many(self, keys: Iterable[K]) -> "Future[list[V]]":
@@ -57,9 +57,9 @@ class Loader(Generic[K, V]):
     async def load_all(self, keys: Sequence[K | None]) -> Sequence[V | None]:
         """Load the values of keys that may be repeated, in their order; None gives None."""
         wanted = [key for key in dict.fromkeys(keys) if key is not None]
-        found: dict[K | None, V | None] = {None: None}
-        found.update(zip(wanted, await self.load_many(wanted), strict=True))
-        return [found[key] for key in keys]
+        values: dict[K | None, V | None] = {None: None}
+        values.update(zip(wanted, await self.load_many(wanted), strict=True))
+        return [values[key] for key in keys]
 
     def _begin(self) -> None:
         task = get_running_loop().create_task(self._dispatch())
@@ -67,35 +67,35 @@ class Loader(Generic[K, V]):
         task.add_done_callback(self._tasks.discard)
 
     async def _dispatch(self) -> None:
-        """Load what somebody still waits for."""
-        asked, self._asked = self._asked, {}
-        waited = [key for key, futures in asked.items() if not all(future.done() for future in futures)]
+        """Load the keys that are still waited for."""
+        requested, self._requested = self._requested, {}
+        waited = [key for key, futures in requested.items() if not all(future.done() for future in futures)]
         batches = [waited[start : start + MAX_BATCH] for start in range(0, len(waited), MAX_BATCH)]
-        if self._keeps:
-            self._loading.update((key, asked[key]) for key in waited)
-        await gather(*(self._settle({key: asked[key] for key in keys}) for keys in batches))
+        if self._caches:
+            self._loading.update((key, requested[key]) for key in waited)
+        await gather(*(self._settle({key: requested[key] for key in keys}) for keys in batches))
 
     async def _settle(self, futures: Mapping[K, list["Future[V]"]]) -> None:
         try:
-            found = await self._load(list(futures))
+            values = await self._load(list(futures))
             for key, waiting in futures.items():
-                self._tell(key, waiting, found[key])
-        except Exception as error:  # noqa: BLE001 - told to whoever waits
+                self._resolve(key, waiting, values[key])
+        except Exception as error:  # noqa: BLE001 - passed to the waiters
             for key, waiting in futures.items():
                 self._fail(key, waiting, error)
         finally:
-            for key in futures if self._keeps else ():
+            for key in futures if self._caches else ():
                 self._loading.pop(key, None)
 
-    def _tell(self, key: K, waiting: Iterable["Future[V]"], value: V) -> None:
-        if self._keeps:
+    def _resolve(self, key: K, waiting: Iterable["Future[V]"], value: V) -> None:
+        if self._caches:
             self._values[key] = value
         for future in waiting:
             if not future.done():
                 future.set_result(value)
 
     def _fail(self, key: K, waiting: Iterable["Future[V]"], error: Exception) -> None:
-        if self._keeps:
+        if self._caches:
             self._errors[key] = error
         for future in waiting:
             if not future.done():

@@ -1,4 +1,4 @@
-"""Points that a caller may spend: a bucket that fills up again at a steady rate."""
+"""Token buckets: points that a caller may spend, restored at a steady rate up to a capacity."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -6,22 +6,22 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a caller may spend: `capacity` points at once, of which `restore_per_s` come back each second."""
+    """The size of a token bucket: `capacity` points, of which `restore_per_s` are restored each second."""
 
     capacity: float
     restore_per_s: float
 
     def scaled(self, factor: float) -> "Budget":
-        """Return a smaller or larger one of the same shape."""
+        """Return a budget with capacity and rate multiplied by `factor`."""
         return Budget(self.capacity * factor, self.restore_per_s * factor)
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What became of a charge.
+    """The result of a charge.
 
-    `wait_s` is 0 when it was taken; else nothing was, and after so many seconds it would be. A charge above the
-    capacity never fits: its `wait_s` is the time in which an empty bucket fills.
+    `wait_s` is 0 if the points were taken; else none were, and the charge would succeed after that many seconds. A
+    charge above the capacity never succeeds: its `wait_s` is the time in which an empty bucket fills.
     """
 
     remaining: float
@@ -34,12 +34,12 @@ class Balance:
 
 
 class Budgets(Protocol):
-    """Keeps one bucket for each key; a bucket that nobody has touched is full."""
+    """One token bucket per key; an unused bucket is full."""
 
     async def charge(self, key: str, points: float, budget: Budget) -> Balance:
-        """Take points, or nothing when there are fewer; negative points are given back, up to a full bucket.
+        """Take points if the bucket has enough; negative points are a refund, up to the capacity.
 
         Raises:
-            UnavailableError: The store does not answer; the points may be taken.
+            UnavailableError: The store does not answer; the points may have been taken.
         """
         ...

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from nexent_gql.adapters.budgets_memory import MemoryBudgets
-from nexent_gql.adapters.texts_memory import MemoryTexts
+from nexent_gql.adapters.document_store_memory import MemoryDocumentStore
 from nexent_gql.api.settings import ApiSettings, CostSettings, PersistedSettings
 from nexent_gql.cli import cli
 from nexent_gql.db.session import Database
@@ -38,7 +38,7 @@ def by_hash(text: str, version: int = 1) -> dict[str, object]:
 
 @pytest.fixture
 def persisted(database: Database) -> PersistedQueryService:
-    return PersistedQueryService(database, MemoryTexts(100_000), utc_now)
+    return PersistedQueryService(database, MemoryDocumentStore(100_000), utc_now)
 
 
 @dataclass
@@ -182,7 +182,7 @@ async def test_a_manifest_is_registered_once_and_never_changes_a_text(persisted:
 
 
 async def test_another_process_finds_what_was_registered(database: Database, persisted: PersistedQueryService) -> None:
-    elsewhere = PersistedQueryService(database, MemoryTexts(1_000), utc_now)
+    elsewhere = PersistedQueryService(database, MemoryDocumentStore(1_000), utc_now)
     await persisted.sync({"a": "{ a }"})
     assert await elsewhere.trusted("a") == "{ a }"
     assert await elsewhere.is_trusted("{ a }")

@@ -36,7 +36,7 @@ async def listen(api: Api) -> list[object]:
 def compiled(api: Api) -> list[bool]:
     """Tell whether the query, and whether the subscription, was compiled."""
     prepared = [api.schema.documents.prepare(text).operations[0] for text in (QUERY, TICKS)]
-    return [bool(prepared[0].plans.made), bool(prepared[1].selections.compiled)]
+    return [bool(prepared[0].plans.compiled), bool(prepared[1].selections.compiled)]
 
 
 async def test_answers_and_events_are_the_same_without_fast_paths() -> None:

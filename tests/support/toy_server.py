@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from nexent_gql.adapters.budgets_memory import MemoryBudgets
-from nexent_gql.adapters.texts_memory import MemoryTexts
+from nexent_gql.adapters.document_store_memory import MemoryDocumentStore
 from nexent_gql.api.settings import ApiLimits, ApiSettings, SocketLimits
 from nexent_gql.telemetry import configure_logging
 from tests.support.api_server import serve
@@ -54,7 +54,7 @@ def toy_server() -> Generator[ToyServer]:
 
 async def _main() -> None:
     configure_logging("json", "ERROR")
-    async with serve(SETTINGS, budgets=MemoryBudgets(), persisted_queries=MemoryTexts(100_000)) as api:
+    async with serve(SETTINGS, budgets=MemoryBudgets(), persisted_queries=MemoryDocumentStore(100_000)) as api:
         sys.stdout.write(f"{api.port}\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)

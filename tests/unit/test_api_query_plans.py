@@ -214,7 +214,7 @@ def test_relations_of_a_level_load_in_one_batch() -> None:
     )
     assert b"errors" not in made
     assert BATCHES == [[4, 5, 6], [4, 5, 6]]
-    assert all(plans.made.values())
+    assert all(plans.compiled.values())
 
 
 @pytest.mark.parametrize(("start", "calls"), [(1, [1, 2, 3]), (3, [3, 4, 5, 3, 4, 5])])

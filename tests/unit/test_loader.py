@@ -26,7 +26,7 @@ class Store:
 
 async def test_keys_are_loaded_together_and_once() -> None:
     store = Store()
-    loader = Loader(store.load, keeps=True)
+    loader = Loader(store.load, caches=True)
     assert await asyncio.gather(loader.load(1), loader.load(2), loader.load(1)) == [10, 20, 10]
     assert await loader.load_many([2, 3]) == [20, 30]
     assert await loader.load_all([3, None, 4, 3]) == [30, None, 40, 30]
@@ -35,7 +35,7 @@ async def test_keys_are_loaded_together_and_once() -> None:
 
 async def test_who_keeps_nothing_asks_again() -> None:
     store = Store()
-    loader = Loader(store.load, keeps=False)
+    loader = Loader(store.load, caches=False)
     for _ in range(2):
         assert await asyncio.gather(loader.load(1), loader.load(1)) == [10, 10]
     assert store.asked == [[1], [1]]
@@ -43,7 +43,7 @@ async def test_who_keeps_nothing_asks_again() -> None:
 
 async def test_who_comes_while_a_key_is_loaded_waits_for_it() -> None:
     store = Store()
-    loader = Loader(store.load, keeps=True)
+    loader = Loader(store.load, caches=True)
     first = loader.load(1)
     await store.begun.wait()
     assert await asyncio.gather(first, loader.load(1)) == [10, 10]
@@ -52,7 +52,7 @@ async def test_who_comes_while_a_key_is_loaded_waits_for_it() -> None:
 
 async def test_what_fails_fails_for_all_of_its_batch_and_stays_failed() -> None:
     store = Store()
-    loader = Loader(store.load, keeps=True)
+    loader = Loader(store.load, caches=True)
     told = await asyncio.gather(loader.load(-1), loader.load(1), return_exceptions=True)
     assert [type(error) for error in told] == [ValueError, ValueError]
     with pytest.raises(ValueError, match="no such key"):
@@ -62,7 +62,7 @@ async def test_what_fails_fails_for_all_of_its_batch_and_stays_failed() -> None:
 
 async def test_what_nobody_waits_for_any_more_is_not_loaded() -> None:
     store = Store()
-    loader = Loader(store.load, keeps=True)
+    loader = Loader(store.load, caches=True)
     loader.load(1).cancel()
     given_up, kept = loader.load(2), loader.load(2)
     given_up.cancel()
@@ -73,5 +73,5 @@ async def test_what_nobody_waits_for_any_more_is_not_loaded() -> None:
 async def test_batches_are_bounded() -> None:
     store = Store()
     keys = list(range(MAX_BATCH + 1))
-    assert await Loader(store.load, keeps=True).load_many(keys) == [key * 10 for key in keys]
+    assert await Loader(store.load, caches=True).load_many(keys) == [key * 10 for key in keys]
     assert sorted(map(len, store.asked)) == [1, MAX_BATCH]

@@ -10,7 +10,7 @@ import strawberry
 from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.types import Conversation, Message, Run
 from nexent_gql.api.schema.relay import global_id
-from nexent_gql.api.selections.plain import ToldByClass
+from nexent_gql.api.selections.plain import ResolvedByClass
 from nexent_gql.domains.runs.events import cursor
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.events import Entry
@@ -27,7 +27,7 @@ class Place(TypedDict):
 
 
 @strawberry.interface(description="A change of a conversation. More kinds may be added.")
-class ConversationEvent(ToldByClass):
+class ConversationEvent(ResolvedByClass):
     seq: int = strawberry.field(description="Sequence number of the event in the conversation, from 1.")
     cursor: str = strawberry.field(
         description="Position of the event. Pass it as `after` to receive the events that follow."

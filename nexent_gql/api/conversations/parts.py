@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import strawberry
 
-from nexent_gql.api.selections.plain import ToldByClass
+from nexent_gql.api.selections.plain import ResolvedByClass
 from nexent_gql.domains.conversations.policy import (
     IMAGE_SIGNATURES,
     MAX_IMAGE_BYTES,
@@ -17,7 +17,7 @@ from nexent_gql.ports.content import CitationPart, ContentPart, FilePart, ImageP
 
 
 @strawberry.interface(description="A part of a message. More kinds may be added.")
-class MessagePart(ToldByClass):
+class MessagePart(ResolvedByClass):
     index: int = strawberry.field(description="Position among the parts of the message, from 0.")
 
 

@@ -16,7 +16,7 @@ from nexent_gql.api.conversations.parts import MessagePart, message_parts
 from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.runs.values import Counts, RunFailure, RunStatus, TokenUsage
 from nexent_gql.api.selections.events import SharedEvent, no_renderings
-from nexent_gql.api.selections.plain import ToldByClass
+from nexent_gql.api.selections.plain import ResolvedByClass
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.content import decode_parts
 from nexent_gql.ports.events import Entry
@@ -49,7 +49,7 @@ def _moment(at_ms: int) -> datetime:
 
 
 @strawberry.interface(description="An event of a run. More kinds may be added.")
-class RunEvent(ToldByClass, SharedEvent, _Timed):
+class RunEvent(ResolvedByClass, SharedEvent, _Timed):
     seq: int = strawberry.field(description="Sequence number of the event in the run, from 1, without gaps.")
     cursor: str = strawberry.field(
         description="Position of the event. Pass it as `after` to receive the events that follow."

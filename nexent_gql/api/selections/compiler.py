@@ -16,18 +16,25 @@ from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet, 
 from nexent_gql.api.selections.core import Execution
 from nexent_gql.api.selections.leaves import (
     Complete,
-    OddValueError,
-    Unresolveds,
+    PendingFields,
+    UnexpectedValueError,
     exact_class,
     id_of,
     leaf,
     list_of,
     nullable,
 )
-from nexent_gql.api.selections.plain import NotCoveredError, attribute_of, class_of, classes_of, node_id_of, related_of
-from nexent_gql.api.selections.relations import Relation
+from nexent_gql.api.selections.plain import (
+    NotCompilableError,
+    attribute_of,
+    class_of,
+    classes_of,
+    node_id_of,
+    related_of,
+)
+from nexent_gql.api.selections.relations import PendingField, Relation
 
-Fill = Callable[[object, Unresolveds], dict[str, object]]
+Fill = Callable[[object, PendingFields], dict[str, object]]
 """Turns an object of a known class into its selected fields; see `Complete`."""
 
 Step = tuple[str, str, type | None, Complete]
@@ -66,7 +73,7 @@ class Compiler:
         """Compile a selection on a field of `type_`.
 
         Raises:
-            NotCoveredError: Something in it has to be executed by graphql-core.
+            NotCompilableError: Something in it has to be executed by graphql-core.
         """
         if isinstance(type_, GraphQLNonNull):
             return self._present(cast("_Wrapper", type_).of_type, selected)
@@ -90,7 +97,7 @@ class Compiler:
         members = classes_of(type_, list(self._schema.get_possible_types(type_)))
         fills: dict[type, Fill] = {}
 
-        def complete(value: object, unresolved: Unresolveds) -> object:
+        def complete(value: object, unresolved: PendingFields) -> object:
             cls = type(value)
             fill = fills.get(cls)
             if fill is None:
@@ -104,13 +111,13 @@ class Compiler:
             return _refuse
         try:
             return self._fields(type_, selected, class_of(type_))
-        except NotCoveredError:
+        except NotCompilableError:
             return _refuse
 
     def _fields(self, type_: GraphQLObjectType, selected: FieldDetailsList, cls: type) -> Fill:
         collected = collect_subfields(self._schema, self._fragments, self._variables, self._operation, type_, selected)
         if collected.new_defer_usages:
-            raise NotCoveredError
+            raise NotCompilableError
         template: dict[str, object] = {}
         steps: list[Step] = []
         relations: list[Relation] = []
@@ -129,18 +136,18 @@ class Compiler:
             elif self._covers_resolvers:
                 relations.append(Relation(key, field, type_, details, complete, related_of(field)))
             else:
-                raise NotCoveredError
+                raise NotCompilableError
         fill = _filler(cls, template, steps)
-        return _noting(fill, relations) if relations else fill
+        return _with_relations(fill, relations) if relations else fill
 
 
 def _filler(cls: type, template: dict[str, object], steps: list[Step]) -> Fill:
     """The template has all keys in their order, and the type's name where that is asked for."""
     fixed = tuple(steps)
 
-    def fill(value: object, unresolved: Unresolveds) -> dict[str, object]:
+    def fill(value: object, unresolved: PendingFields) -> dict[str, object]:
         if type(value) is not cls:
-            raise OddValueError
+            raise UnexpectedValueError
         filled = template.copy()
         for key, attribute, exact, complete in fixed:
             item = getattr(value, attribute)
@@ -150,17 +157,17 @@ def _filler(cls: type, template: dict[str, object], steps: list[Step]) -> Fill:
     return fill
 
 
-def _noting(fill: Fill, relations: list[Relation]) -> Fill:
+def _with_relations(fill: Fill, relations: list[Relation]) -> Fill:
     """Note for each object that its relations are still to be resolved."""
     fixed = tuple(relations)
 
-    def fill_and_note(value: object, unresolved: Unresolveds) -> dict[str, object]:
+    def fill_and_defer(value: object, unresolved: PendingFields) -> dict[str, object]:
         filled = fill(value, unresolved)
-        unresolved += [(relation, filled, value) for relation in fixed]
+        unresolved += [PendingField(relation, filled, value) for relation in fixed]
         return filled
 
-    return fill_and_note
+    return fill_and_defer
 
 
-def _refuse(_value: object, _unresolved: Unresolveds) -> dict[str, object]:
-    raise OddValueError
+def _refuse(_value: object, _unresolved: PendingFields) -> dict[str, object]:
+    raise UnexpectedValueError

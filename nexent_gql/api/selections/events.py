@@ -9,7 +9,7 @@ from graphql import DocumentNode, GraphQLObjectType, VariableNode, Visitor, visi
 from nexent_gql.api.encoding import Rendered, render
 from nexent_gql.api.selections.compiler import Compiler
 from nexent_gql.api.selections.core import Execution
-from nexent_gql.api.selections.plain import NotCoveredError
+from nexent_gql.api.selections.plain import NotCompilableError
 
 Render = Callable[[object], Rendered | None]
 """Renders an event; None leaves it to graphql-core."""
@@ -83,7 +83,7 @@ def compile_event(execution: Execution) -> Render:
     try:
         ((key, selected),) = compiler.root(root).items()
         complete = compiler.complete(root.fields[selected[0].node.name.value].type, selected)
-    except (NotCoveredError, ValueError):
+    except (NotCompilableError, ValueError):
         return leave_to_core
     identity = object()
 

@@ -7,12 +7,12 @@ from graphql import GraphQLBoolean, GraphQLInt, GraphQLLeafType, GraphQLString, 
 from strawberry.relay.utils import to_base64
 
 if TYPE_CHECKING:
-    from nexent_gql.api.selections.relations import Unresolved
+    from nexent_gql.api.selections.relations import PendingField
 
-Unresolveds = list["Unresolved"]
+PendingFields = list["PendingField"]
 """The fields with resolvers that were met, of one request."""
 
-Complete = Callable[[object, Unresolveds], object]
+Complete = Callable[[object, PendingFields], object]
 """Turns a Python value into what JSON can hold, and appends the fields that are still to be resolved.
 
 Raises any exception for a value that graphql-core has to judge. Functions of this kind are shared by all requests, so
@@ -22,14 +22,14 @@ they keep nothing themselves.
 _MAX_INT = 2**31
 
 
-class OddValueError(Exception):
+class UnexpectedValueError(Exception):
     """A value that is not what the schema says, or may not be: graphql-core knows what to make of it."""
 
 
 def nullable(complete: Complete) -> Complete:
     """Let null pass."""
 
-    def complete_or_null(value: object, unresolved: Unresolveds) -> object:
+    def complete_or_null(value: object, unresolved: PendingFields) -> object:
         return None if value is None else complete(value, unresolved)
 
     return complete_or_null
@@ -38,9 +38,9 @@ def nullable(complete: Complete) -> Complete:
 def list_of(complete: Complete) -> Complete:
     """Complete each item."""
 
-    def complete_list(value: object, unresolved: Unresolveds) -> object:
+    def complete_list(value: object, unresolved: PendingFields) -> object:
         if type(value) is not list and type(value) is not tuple:
-            raise OddValueError
+            raise UnexpectedValueError
         return [complete(item, unresolved) for item in cast("list[object]", value)]
 
     return complete_list
@@ -67,10 +67,10 @@ def leaf(type_: GraphQLLeafType) -> Complete:
         return _boolean
     coerce = cast("Callable[[object], object]", type_.coerce_output_value)
 
-    def complete(value: object, _unresolved: Unresolveds) -> object:
+    def complete(value: object, _unresolved: PendingFields) -> object:
         coerced = None if value is None else coerce(value)
         if coerced is None or coerced is Undefined:
-            raise OddValueError
+            raise UnexpectedValueError
         return coerced
 
     return complete
@@ -79,27 +79,27 @@ def leaf(type_: GraphQLLeafType) -> Complete:
 def id_of(type_name: str) -> Complete:
     """Return how the key of a `Node` becomes its global id."""
 
-    def complete(value: object, _unresolved: Unresolveds) -> object:
+    def complete(value: object, _unresolved: PendingFields) -> object:
         if value is None:
-            raise OddValueError
+            raise UnexpectedValueError
         return to_base64(type_name, str(value))
 
     return complete
 
 
-def _text(value: object, _unresolved: Unresolveds) -> object:
+def _text(value: object, _unresolved: PendingFields) -> object:
     if type(value) is str:
         return value
-    raise OddValueError
+    raise UnexpectedValueError
 
 
-def _integer(value: object, _unresolved: Unresolveds) -> object:
+def _integer(value: object, _unresolved: PendingFields) -> object:
     if type(value) is int and -_MAX_INT <= value < _MAX_INT:
         return value
-    raise OddValueError
+    raise UnexpectedValueError
 
 
-def _boolean(value: object, _unresolved: Unresolveds) -> object:
+def _boolean(value: object, _unresolved: PendingFields) -> object:
     if value is True or value is False:
         return value
-    raise OddValueError
+    raise UnexpectedValueError

@@ -13,11 +13,11 @@ from nexent_gql.api.related import RELATED, Related
 _DEFINITION = "strawberry-definition"
 
 
-class NotCoveredError(Exception):
+class NotCompilableError(Exception):
     """A selection that graphql-core has to execute."""
 
 
-class ToldByClass:
+class ResolvedByClass:
     """An interface whose implementations are told by the class of an object.
 
     Strawberry finds that out by itself too, at several times the price.
@@ -71,11 +71,11 @@ def class_of(type_: GraphQLObjectType) -> type:
     """Return the class whose instances are shown as `type_`; objects of a generic class do not tell of what it is.
 
     Raises:
-        NotCoveredError: The type decides by itself what is an instance of it.
+        NotCompilableError: The type decides by itself what is an instance of it.
     """
     definition = type_.extensions.get(_DEFINITION)
-    if not isinstance(definition, StrawberryObjectDefinition) or _has_own_mind(definition, "is_type_of"):
-        raise NotCoveredError
+    if not isinstance(definition, StrawberryObjectDefinition) or _overrides(definition, "is_type_of"):
+        raise NotCompilableError
     return (definition.concrete_of or definition).origin
 
 
@@ -83,11 +83,11 @@ def classes_of(abstract: GraphQLAbstractType, members: list[GraphQLObjectType]) 
     """Return the members of an interface or a union that an object's class tells.
 
     Raises:
-        NotCoveredError: The interface decides by itself what an object is.
+        NotCompilableError: The interface decides by itself what an object is.
     """
     definition = abstract.extensions.get(_DEFINITION)
-    if isinstance(abstract, GraphQLInterfaceType) and _has_own_mind(definition, "resolve_type"):
-        raise NotCoveredError
+    if isinstance(abstract, GraphQLInterfaceType) and _overrides(definition, "resolve_type"):
+        raise NotCompilableError
     found: dict[type, GraphQLObjectType] = {}
     for member in members:
         definition = member.extensions.get(_DEFINITION)
@@ -96,6 +96,6 @@ def classes_of(abstract: GraphQLAbstractType, members: list[GraphQLObjectType]) 
     return found
 
 
-def _has_own_mind(definition: object, method: str) -> bool:
+def _overrides(definition: object, method: str) -> bool:
     function = getattr(getattr(definition, method, None), "__func__", getattr(definition, method, None))
-    return function is not None and function is not getattr(getattr(ToldByClass, method), "__func__", None)
+    return function is not None and function is not getattr(getattr(ResolvedByClass, method), "__func__", None)

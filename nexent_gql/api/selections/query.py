@@ -15,8 +15,8 @@ from nexent_gql.api.context import Context
 from nexent_gql.api.selections.compiler import Compiler
 from nexent_gql.api.selections.core import AcyclicExecutor, Execution
 from nexent_gql.api.selections.leaves import Complete
-from nexent_gql.api.selections.plain import NotCoveredError
-from nexent_gql.api.selections.relations import Unresolved, complete_level, is_outage, resolve_level
+from nexent_gql.api.selections.plain import NotCompilableError
+from nexent_gql.api.selections.relations import PendingField, complete_level, is_outage, resolve_level
 
 _MAX_PLANS = 64
 
@@ -28,24 +28,24 @@ class Plan:
         """Compile it.
 
         Raises:
-            NotCoveredError: graphql-core has to execute it.
+            NotCompilableError: graphql-core has to execute it.
         """
         self._complete: Complete = Compiler(execution, covers_resolvers=True).complete(type_, selected)
 
-    def begin(self, value: object) -> tuple[object, list[Unresolved]] | None:
+    def begin(self, value: object) -> tuple[object, list[PendingField]] | None:
         """Complete a value as far as attributes go; return it with what is to be resolved, None when it is odd."""
-        unresolved: list[Unresolved] = []
+        unresolved: list[PendingField] = []
         try:
             return self._complete(value, unresolved), unresolved
         except Exception:  # noqa: BLE001 - whatever is odd about it, graphql-core makes it an error of a field
             return None
 
 
-async def deepen(execution: Execution, unresolved: Sequence[Unresolved]) -> list[Unresolved]:
+async def deepen(execution: Execution, unresolved: Sequence[PendingField]) -> list[PendingField]:
     """Resolve and complete relations; return what is to be resolved in turn.
 
     Raises:
-        OddValueError: As `resolve_level`.
+        UnexpectedValueError: As `resolve_level`.
     """
     return complete_level(await resolve_level(execution, unresolved))
 
@@ -55,23 +55,23 @@ class Plans:
     """The plans of one operation: one for each root field and each way its variables switch fields on and off."""
 
     switches: tuple[str, ...]
-    made: dict[tuple[object, ...], Plan | None] = field(default_factory=dict[tuple[object, ...], Plan | None])
+    compiled: dict[tuple[object, ...], Plan | None] = field(default_factory=dict[tuple[object, ...], Plan | None])
 
     def plan(self, execution: Execution, key: str | int, type_: object, selected: FieldDetailsList) -> Plan | None:
         """Return the plan of the root field that is answered as `key`; None where graphql-core has to execute it."""
         values = execution.variable_values.coerced
         variant = (key, *(values.get(name) for name in self.switches))
-        if variant not in self.made:
-            if len(self.made) >= _MAX_PLANS:
-                self.made.clear()
-            self.made[variant] = _plan(execution, type_, selected)
-        return self.made[variant]
+        if variant not in self.compiled:
+            if len(self.compiled) >= _MAX_PLANS:
+                self.compiled.clear()
+            self.compiled[variant] = _plan(execution, type_, selected)
+        return self.compiled[variant]
 
 
 def _plan(execution: Execution, type_: object, selected: FieldDetailsList) -> Plan | None:
     try:
         return Plan(execution, type_, selected)
-    except NotCoveredError:
+    except NotCompilableError:
         return None
 
 
@@ -100,17 +100,17 @@ class QueryExecutor(AcyclicExecutor):
         if path.prev is not None or self.plans is None or is_leaf_type(return_type):
             return by_core()
         plan = self.plans.plan(cast("Execution", self), path.key, cast("object", return_type), field_details_list)
-        begun = plan and plan.begin(result)
-        if plan is None or begun is None:
+        started = plan and plan.begin(result)
+        if plan is None or started is None:
             return by_core()
-        completed, found = begun
-        return self._resolve(completed, found, by_core) if found else completed
+        completed, pending = started
+        return self._resolve(completed, pending, by_core) if pending else completed
 
-    async def _resolve(self, completed: object, found: list[Unresolved], by_core: Callable[[], object]) -> object:
+    async def _resolve(self, completed: object, pending: list[PendingField], by_core: Callable[[], object]) -> object:
         """Resolve relations level by level, so that each level loads in one batch."""
         try:
-            while found:
-                found = await deepen(cast("Execution", self), found)
+            while pending:
+                pending = await deepen(cast("Execution", self), pending)
         except Exception as error:  # noqa: BLE001 - as in `Plan.begin`
             if not is_outage(error):
                 cast("Context", cast("Execution", self).context_value).loaders.forget()

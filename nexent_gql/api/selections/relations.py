@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from graphql import FieldNode, GraphQLField, GraphQLObjectType
 from graphql.execution.collect_fields import FieldDetailsList
@@ -15,11 +15,11 @@ from graphql.pyutils import Path
 from nexent_gql.api.context import Context
 from nexent_gql.api.related import Related
 from nexent_gql.api.selections.core import Execution
-from nexent_gql.api.selections.leaves import Complete, OddValueError
+from nexent_gql.api.selections.leaves import UnexpectedValueError
 from nexent_gql.kernel.errors import UnavailableError
 
 
-class _Told(Protocol):
+class _ResolvingExecution(Protocol):
     context_value: Context
 
     def build_resolve_info(
@@ -35,34 +35,34 @@ class Relation:
     field: GraphQLField
     parent: GraphQLObjectType
     details: FieldDetailsList
-    complete: Complete
+    complete: "Callable[[object, list[PendingField]], object]"
     related: Related[Hashable, object] | None
 
     async def resolve(self, execution: Execution, sources: Sequence[object]) -> Sequence[object]:
         """Return what the field gives for each object, in order.
 
         Raises:
-            OddValueError: It failed for one of them; all have ended.
+            UnexpectedValueError: It failed for one of them; all have ended.
         """
         if self.related is not None:
-            loader = cast("_Told", execution).context_value.loaders[self.related.batch]
+            loader = cast("_ResolvingExecution", execution).context_value.loaders[self.related.batch]
             return await loader.load_all([getattr(source, self.related.key) for source in sources])
         resolve = self._bound(execution)
-        given = [_call(resolve, source) for source in sources]
-        waiting = [number for number, value in enumerate(given) if isawaitable(value)]
+        values = [_call(resolve, source) for source in sources]
+        waiting = [number for number, value in enumerate(values) if isawaitable(value)]
         awaited = await gather(
-            *(cast("Awaitable[object]", given[number]) for number in waiting), return_exceptions=True
+            *(cast("Awaitable[object]", values[number]) for number in waiting), return_exceptions=True
         )
         for number, value in zip(waiting, awaited, strict=True):
-            given[number] = value
-        _raise_first(given)
-        return given
+            values[number] = value
+        _raise_first(values)
+        return values
 
     def _bound(self, execution: Execution) -> Callable[[object], object]:
         """Return the resolver with this operation's arguments; its `info.path` does not tell which object it is."""
         node = self.details[0].node
         nodes, path = [detail.node for detail in self.details], Path(None, self.key, self.parent.name)
-        info = cast("_Told", execution).build_resolve_info(self.field, nodes, self.parent, path)
+        info = cast("_ResolvingExecution", execution).build_resolve_info(self.field, nodes, self.parent, path)
         arguments: Mapping[str, object] = (
             get_argument_values(self.field, node, execution.variable_values) if self.field.args else {}
         )
@@ -81,24 +81,32 @@ def _call(resolve: Callable[[object], object], source: object) -> object:
         return error
 
 
-Unresolved = tuple[Relation, dict[str, object], object]
-"""A relation, what is filled of the object that has it, and the object."""
+class PendingField(NamedTuple):
+    """A relation that is still to be resolved for one object."""
+
+    relation: Relation
+    completed: dict[str, object]
+    source: object
 
 
-Resolved = tuple[Relation, list[dict[str, object]], Sequence[object]]
-"""A relation, what is filled of the objects that have it, and what it gives for each."""
+class ResolvedField(NamedTuple):
+    """The values of a relation for all objects of a level, in the order of `completed`."""
+
+    relation: Relation
+    completed: list[dict[str, object]]
+    values: Sequence[object]
 
 
-async def resolve_level(execution: Execution, found: Sequence[Unresolved]) -> list[Resolved]:
+async def resolve_level(execution: Execution, pending: Sequence[PendingField]) -> list[ResolvedField]:
     """Resolve the relations of a level together.
 
     Raises:
-        OddValueError: One of them failed; all have ended.
+        UnexpectedValueError: One of them failed; all have ended.
     """
     grouped: dict[Relation, tuple[list[dict[str, object]], list[object]]] = {}
-    for relation, filled, source in found:
+    for relation, completed, source in pending:
         group = grouped.get(relation) or grouped.setdefault(relation, ([], []))
-        group[0].append(filled)
+        group[0].append(completed)
         group[1].append(source)
     resolving = [relation.resolve(execution, sources) for relation, (_, sources) in grouped.items()]
     if len(resolving) == 1:
@@ -106,17 +114,17 @@ async def resolve_level(execution: Execution, found: Sequence[Unresolved]) -> li
     else:
         results = await gather(*resolving, return_exceptions=True)
         _raise_first(results)
-    given: list[Resolved] = []
-    for (relation, (filled, _)), values in zip(grouped.items(), results, strict=True):
-        given.append((relation, filled, cast("Sequence[object]", values)))
-    return given
+    resolved: list[ResolvedField] = []
+    for (relation, (completed, _)), values in zip(grouped.items(), results, strict=True):
+        resolved.append(ResolvedField(relation, completed, cast("Sequence[object]", values)))
+    return resolved
 
 
 def _raise_first(outcomes: Sequence[object]) -> None:
-    """Raise OddValueError if there are errors; its cause is an outage if one of them is."""
+    """Raise UnexpectedValueError if there are errors; its cause is an outage if one of them is."""
     errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     if errors:
-        raise OddValueError from next(filter(is_outage, errors), errors[0])
+        raise UnexpectedValueError from next(filter(is_outage, errors), errors[0])
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -124,11 +132,11 @@ def is_outage(error: BaseException | None) -> bool:
     return error is not None and (isinstance(error, UnavailableError) or is_outage(error.__cause__))
 
 
-def complete_level(level: Sequence[Resolved]) -> list[Unresolved]:
+def complete_level(level: Sequence[ResolvedField]) -> list[PendingField]:
     """Complete what a level's relations gave, without waiting; return what is to be resolved in turn."""
-    unresolved: list[Unresolved] = []
-    for relation, filled, values in level:
+    unresolved: list[PendingField] = []
+    for relation, completed, values in level:
         key, complete = relation.key, relation.complete
-        for each, value in zip(filled, values, strict=True):
+        for each, value in zip(completed, values, strict=True):
             each[key] = complete(value, unresolved)
     return unresolved

@@ -11,7 +11,7 @@ from nexent_gql.domains.persisted_queries.errors import DocumentChangedError
 from nexent_gql.domains.persisted_queries.repository import PersistedQueryRepository
 from nexent_gql.domains.persisted_queries.tables import PersistedDocument
 from nexent_gql.kernel.clock import Clock
-from nexent_gql.ports.texts import Texts
+from nexent_gql.ports.document_store import DocumentStore
 
 RELOAD_S = 2.0
 
@@ -48,7 +48,7 @@ class PersistedQueryService:
         clock: Tells when a document was registered.
     """
 
-    def __init__(self, db: Database, texts: Texts, clock: Clock) -> None:
+    def __init__(self, db: Database, texts: DocumentStore, clock: Clock) -> None:
         self._db = db
         self._texts = texts
         self._clock = clock

@@ -1,10 +1,10 @@
-"""Texts in this process's memory: in front of a shared store, and for tests."""
+"""A document store in this process's memory: in front of a shared store, and for tests."""
 
 from collections import OrderedDict
 
 
-class MemoryTexts:
-    """Keeps what was used last; see `Texts`.
+class MemoryDocumentStore:
+    """Implements `DocumentStore`.
 
     Args:
         max_bytes: Size of all texts together, in UTF-8; a larger one is not kept.
@@ -16,15 +16,15 @@ class MemoryTexts:
         self._bytes = 0
 
     async def find(self, digest: str) -> str | None:
-        """Return the text; see `Texts.find`."""
-        found = self._texts.get(digest)
-        if found is None:
+        """Return the text; see `DocumentStore.find`."""
+        entry = self._texts.get(digest)
+        if entry is None:
             return None
         self._texts.move_to_end(digest)
-        return found[0]
+        return entry[0]
 
     async def keep(self, digest: str, text: str) -> None:
-        """Remember it; see `Texts.keep`."""
+        """Store the text; see `DocumentStore.keep`."""
         if digest in self._texts:
             self._texts.move_to_end(digest)
             return

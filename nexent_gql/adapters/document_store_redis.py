@@ -1,4 +1,4 @@
-"""Texts that all processes share: a hash of texts, and a sorted set of when each was used."""
+"""A document store that all processes share: a hash of texts, and a sorted set of their last uses."""
 
 from typing import cast
 
@@ -51,13 +51,13 @@ return #forgotten
 )
 
 
-class RedisTexts:
-    """Texts, each for `ttl_s` seconds after it was used last; see `Texts`.
+class RedisDocumentStore:
+    """Implements `DocumentStore`; texts expire `ttl_s` seconds after their last use.
 
     Args:
         commands: The process's connection.
         max_bytes: Size of all texts together, in UTF-8.
-        ttl_s: Seconds a text is kept that nobody uses.
+        ttl_s: Seconds that an unused text is kept.
     """
 
     def __init__(self, commands: RedisCommands, *, max_bytes: int, ttl_s: float) -> None:
@@ -66,10 +66,10 @@ class RedisTexts:
         self._ttl_ms = round(ttl_s * 1_000)
 
     async def find(self, digest: str) -> str | None:
-        """Return the text; see `Texts.find`."""
-        found = cast("bytes | None", await self._commands.run(_FIND, KEY, digest, self._ttl_ms))
-        return None if found is None else found.decode()
+        """Return the text; see `DocumentStore.find`."""
+        text = cast("bytes | None", await self._commands.run(_FIND, KEY, digest, self._ttl_ms))
+        return None if text is None else text.decode()
 
     async def keep(self, digest: str, text: str) -> None:
-        """Remember it; see `Texts.keep`."""
+        """Store the text; see `DocumentStore.keep`."""
         await self._commands.run(_KEEP, KEY, digest, self._ttl_ms, self._max_bytes, text)
