@@ -36,7 +36,7 @@ type event = RunEventsRunEventsRunEvent
 func readEvents(ctx context.Context, url, token, runID, after string, limit int) ([]event, error) {
 	client := graphql.NewClientUsingWebSocket(
 		strings.Replace(url, "http", "ws", 1),
-		dialer{&websocket.Dialer{Subprotocols: []string{"graphql-transport-ws"}}},
+		dialer{websocket.DefaultDialer},
 		graphql.WithConnectionParams(map[string]interface{}{"Authorization": "Bearer " + token}),
 	)
 	failures, err := client.Start(ctx)
