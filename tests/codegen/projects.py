@@ -135,5 +135,5 @@ PROJECTS = (
         compile=(("javac", "-proc:none", "-Werror", "-d", "out", "-cp", "@cp.txt", "@**.java"),),
         run=("java", "-cp", "out:@cp.txt", "Run"),
     ),
-    Project("Kotlin", "Apollo Kotlin", "kotlin", ("", ""), missing="needs Gradle"),
+    Project("Kotlin", "Apollo Kotlin", "kotlin", ("", ""), missing="needs a project here"),
 )
