@@ -120,8 +120,8 @@ PROJECTS = (
         "rust",
         ("rust/Cargo.toml", r'graphql_client = "=(.+)"'),
         needs=("cargo",),
-        install=(("cargo", "fetch", "--locked"),),
-        compile=(("cargo", "build", "--locked", "--quiet", "-j", "1"),),
+        install=(("cargo", "fetch"),),
+        compile=(("cargo", "build", "--quiet", "-j", "1"),),
         run=("target/debug/codegen-matrix",),
     ),
     Project(

@@ -46,7 +46,13 @@ def test_an_address_that_is_none_is_refused(given: str) -> None:
 
 
 def test_the_offline_dialect_needs_only_a_name() -> None:
-    assert checked(ModelConfig(Dialect.OFFLINE, " offline ", "", None)) == ModelConfig(Dialect.OFFLINE, "offline", "")
+    config = checked(ModelConfig(Dialect.OFFLINE, " offline ", "", None))
+    assert (config.dialect, config.model_name, config.base_url, config.api_key) == (
+        Dialect.OFFLINE,
+        "offline",
+        "",
+        None,
+    )
 
 
 @pytest.mark.parametrize(("key", "hint"), [("sk-456789012", "9012"), ("sk-45678901", None), ("", None)])

@@ -38,7 +38,10 @@ def snippet(text: str, terms: Sequence[QueryTerm]) -> Snippet:
     folded, positions = _folded(text)
     whole, parts = _patterns(terms)
     pattern = whole if whole.search(folded) else parts
-    spans = [(positions[m.start()], positions[m.end() - 1] + 1) for m in islice(pattern.finditer(folded), 200)]
+    spans = [
+        (positions[m.start()], _end_of_cluster(text, positions[m.end() - 1]))
+        for m in islice(pattern.finditer(folded), 200)
+    ]
     first = spans[0][0] if spans else 0
     start = _boundary(text, max(0, first - _LEAD_CHARS))
     head = "…" if start else ""
@@ -75,9 +78,14 @@ def _folded(text: str) -> tuple[str, Sequence[int]]:
         parts.append(part)
         last = match.end() - 1
         positions += [min(match.start() + offset, last) for offset in range(len(part))]
-        if part:
+        if len(part) > 1:
             positions[-1] = last
     return "".join(parts), positions
+
+
+def _end_of_cluster(text: str, position: int) -> int:
+    match = _CLUSTER.match(text, position)
+    return match.end() if match else position + 1
 
 
 def _is_same(char: str, folded: str) -> bool:
