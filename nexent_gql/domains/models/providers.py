@@ -42,7 +42,6 @@ class Provider:
         needs_key: Whether it refuses calls without a key.
         unsupported: Request parameters that it refuses, by their name in the request.
         hosts: Hosts, or ends of hosts, by which a base URL is recognised as this provider's.
-        lists_models: Whether it has a list of its models.
     """
 
     name: ModelProviderName
@@ -53,7 +52,6 @@ class Provider:
     auth: AuthStyle = AuthStyle.DIALECT
     unsupported: frozenset[str] = frozenset()
     hosts: tuple[str, ...] = ()
-    lists_models: bool = True
 
 
 _OPENAI_DIALECTS = (Dialect.OPENAI, Dialect.RESPONSES)
