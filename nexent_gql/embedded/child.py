@@ -83,6 +83,8 @@ class Child:
         deadline = time.monotonic() + timeout_s
         while not ready():
             if not self.running:
+                if ready():  # it ended well between the two looks
+                    return
                 raise failure(self._command.program, self.log_tail(), self._command.folder)
             if time.monotonic() > deadline:
                 name = self._command.program.name

@@ -304,3 +304,12 @@ def test_logs_are_kept_apart_and_do_not_grow_for_ever(state: Path) -> None:
     assert "Ready to accept connections" in (state / "log" / "valkey.log").read_text()
     assert "database system is ready" in (state / "log" / "postgres.log").read_text()
     assert not (state / "log" / "postgres.log.1").exists()
+
+
+def test_a_program_that_ends_well_between_two_looks_is_no_failure(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.prepare()
+    child = Child(Command("ended", Path("/bin/true"), (), tmp_path, ()), layout, None)
+    looks = iter([False, True])
+    child.wait_until(lambda: next(looks), 1)
+    assert next(looks, None) is None
