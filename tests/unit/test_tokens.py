@@ -121,7 +121,7 @@ def test_refuses_every_token_that_is_not_ours_and_whole(token: str) -> None:
         TOKENS.verify(token)
     assert (caught.value.code, caught.value.message, caught.value.details) == (
         "UNAUTHENTICATED",
-        "This credential is not valid, or not any more: sign in again.",
+        "This credential is invalid or expired: sign in again.",
         {},
     )
 

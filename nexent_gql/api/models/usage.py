@@ -119,9 +119,12 @@ class ModelMetrics:
         )
 
 
-_Since = Annotated[datetime | None, strawberry.argument(description="From then on; null: 30 days before `before`.")]
+_Since = Annotated[
+    datetime | None, strawberry.argument(description="Start of the range. Null means 30 days before `before`.")
+]
 _Before = Annotated[
-    datetime | None, strawberry.argument(description="Until then, at most 366 days after `since`; null: now.")
+    datetime | None,
+    strawberry.argument(description="End of the range, at most 366 days after `since`. Null means now."),
 ]
 
 
@@ -137,9 +140,11 @@ class UsageQueries:
     async def usage(
         self,
         info: Info,
-        which: Annotated[UsageFilter | None, strawberry.argument(name="filter", description="Null: all calls.")] = None,
+        which: Annotated[
+            UsageFilter | None, strawberry.argument(name="filter", description="Null means all calls.")
+        ] = None,
         group_by: Annotated[
-            list[UsageDimension] | None, strawberry.argument(description="Null or empty: one row for all.")
+            list[UsageDimension] | None, strawberry.argument(description="Null or empty gives one row for all.")
         ] = None,
         since: _Since = None,
         before: _Before = None,
