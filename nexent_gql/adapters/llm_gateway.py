@@ -144,7 +144,7 @@ class LanguageModelGateway:
                 return
             await self._sleep(wait_s)
 
-    async def check(self, endpoint: ModelEndpoint) -> ModelCheck:
+    async def check(self, endpoint: ModelEndpoint, *, with_profile: bool = False) -> ModelCheck:
         """See `LanguageModels`; the latency is that of the first token of the first call."""
         began = time.monotonic()
         try:
@@ -168,7 +168,8 @@ class LanguageModelGateway:
                 advice=f"The model did not answer within {self._check_s:g} seconds. Is it still being loaded?",
                 details={"cause": "CHECK", "limit_s": self._check_s},
             )
-        return ModelCheck(ok=True, latency_ms=latency_ms, profile=await self._probe(endpoint))
+        profile = await self._probe(endpoint) if with_profile else ModelProfile()
+        return ModelCheck(ok=True, latency_ms=latency_ms, profile=profile)
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
         """See `ModelDirectory`."""

@@ -116,9 +116,9 @@ class MeteredModels:
                     )
                 )
 
-    async def check(self, endpoint: ModelEndpoint) -> ModelCheck:
+    async def check(self, endpoint: ModelEndpoint, *, with_profile: bool = False) -> ModelCheck:
         """See `LanguageModels`."""
-        return await self._models.check(endpoint)
+        return await self._models.check(endpoint, with_profile=with_profile)
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
         """See `ModelDirectory`."""

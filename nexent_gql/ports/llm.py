@@ -373,8 +373,11 @@ class LanguageModels(Protocol):
         """
         ...
 
-    async def check(self, endpoint: ModelEndpoint) -> ModelCheck:
-        """Make small real calls (streamed text, a tool call) and report the outcome; never raises ModelError."""
+    async def check(self, endpoint: ModelEndpoint, *, with_profile: bool = False) -> ModelCheck:
+        """Make the smallest real call and report the outcome; never raises ModelError.
+
+        `with_profile` also tries a tool call and reads the provider's list, at most two requests more.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.campaign import campaign
 from tests.chaos.rolling import failures, roll
 
-SEED, RUNS = 5, 12
+SEED, RUNS = 5, 20
 ROLLING_RUNS = 18
 
 

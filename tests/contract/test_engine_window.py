@@ -56,9 +56,9 @@ class SmallModels:
             yield ToolCallChunk(0, "c", "add", '{"a": 1, "b": 2}')
             yield Finished("tool_calls")
 
-    async def check(self, endpoint: ModelEndpoint) -> ModelCheck:
+    async def check(self, endpoint: ModelEndpoint, *, with_profile: bool = False) -> ModelCheck:
         """See `LanguageModels`."""
-        del endpoint
+        del endpoint, with_profile
         return ModelCheck(ok=True, latency_ms=0)
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:

@@ -36,10 +36,11 @@ async def tokens(installation: Installation) -> dict[str, str]:
     """The owner of a tenant of its own, and a user of it who may sign out."""
     owner = {"email": "owner@fuzz.example", "displayName": "Owner", "password": PASSWORD, "tenantName": "Fuzz"}
     leaver = {"email": "leaver@fuzz.example", "displayName": "Leaver", "password": PASSWORD}
+    leaver_account = {**leaver, "mustChangePassword": False}
     async with Client(installation.url) as stranger:
         token = (await stranger.one(SIGN_UP, input=owner))["accessToken"]
         async with Client(installation.url, token) as client:
-            await client.one(CREATE_USER, input=leaver)
+            await client.one(CREATE_USER, input=leaver_account)
         signed_in = await stranger.one(SIGN_IN, input={"email": leaver["email"], "password": PASSWORD})
     return {"FUZZ_OWNER_TOKEN": token, "FUZZ_LEAVER_TOKEN": signed_in["accessToken"]}
 

@@ -112,7 +112,7 @@ async def test_azure_gets_its_header_its_version_and_the_path_of_the_deployment(
             None, "talks", root, SecretStr(KEY), provider=ModelProviderName.AZURE_OPENAI, api_version=version
         )
         row = await app.models.register(dev, f"Azure {version}", config)
-        _, check = await app.models.check(dev, row.id)
+        _, check = await app.models.check(dev, row.id, with_profile=True)
         assert check.outcome.ok, check
     first, _, second, _ = provider.state.records
     assert first.path == "/openai/v1/chat/completions"
@@ -170,7 +170,7 @@ async def test_a_check_learns_what_people_may_correct(
     place = {"provider": "VLLM", "baseUrl": provider.base_url, "apiKey": KEY}
     model = await register(app, dev, name="M", providerModel="calls", **place)
     assert model["profile"] == {"contextWindowTokens": None, "maxOutputTokens": None, "tools": None, "vision": None}
-    payload = await app.mutate(dev, "checkModel", f"{{ model {{ {MODEL} }} }}", id=model["id"])
+    payload = await app.mutate(dev, "checkModel", f"{{ model {{ {MODEL} }} }}", id=model["id"], withProfile=True)
     learned = payload["model"]["profile"]
     assert (learned["contextWindowTokens"], learned["tools"]) == (32_768, True)
     payload = await app.mutate(
@@ -190,7 +190,7 @@ async def test_a_model_that_refuses_tools_is_learned_as_one_without(
     provider.script("plain", [Text("Yes")])
     provider.script("refuses", [Refuse("tools")], user_contains="weather")
     row = await app.models.register(dev, "M", ModelConfig(Dialect.OPENAI, "plain", provider.base_url, SecretStr(KEY)))
-    row, _ = await app.models.check(dev, row.id)
+    row, _ = await app.models.check(dev, row.id, with_profile=True)
     assert effective_profile(row, row.updated_at).has_tools is False
 
 

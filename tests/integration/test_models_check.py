@@ -64,7 +64,7 @@ async def test_a_model_that_answers_is_ok(app: ServiceHarness, dev: Principal, p
     outcome = await check(app, dev, row)
     assert outcome == {"ok": True, "code": None, "advice": None, "latencyMs": outcome["latencyMs"]}
     assert 0 <= outcome["latencyMs"] < 1_000
-    assert [bool(request.body.get("tools")) for request in provider.requests] == [False, True]
+    assert [bool(request.body.get("tools")) for request in provider.requests] == [False]
     row = await app.models.get(dev, row.id)
     assert (row.last_check_ok, row.last_check_latency_ms) == (True, outcome["latencyMs"])
 

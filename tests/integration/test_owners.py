@@ -26,7 +26,7 @@ from tests.support.factory import Factory
 
 SERVICES = (ConversationService, RunService, RunStarter)
 REPOSITORIES = (ConversationRepository, RunRepository)
-WRITES_A_ROW_THAT_WAS_READ = {"add", "index", "tell"}
+WRITES_A_ROW_THAT_WAS_READ = {"add", "index", "record_events"}
 COUNTS_THE_TENANT = {"count_active"}
 
 
@@ -72,9 +72,14 @@ class Private:
             "at": utc_now(),
             "content": text_parts("mine"),
             "status": MessageStatus.COMPLETE,
-            "news": [{"kind": "TitleChanged"}],
+            "bodies": [{"kind": "TitleChanged"}],
         }
         return values[name]
+
+    def row_id(self, cls: type, method: Callable[..., object]) -> dict[str, object]:
+        """Return the id of the private row of a repository, for methods that take one."""
+        row_id = self.run_id if cls is RunRepository else self.conversation_id
+        return {"id_": row_id} if "id_" in inspect.signature(method).parameters else {}
 
     def arguments(self, method: Callable[..., object]) -> dict[str, object]:
         """Return arguments for all parameters without defaults but the caller's."""
@@ -82,7 +87,7 @@ class Private:
         return {
             each.name: None if (each.name, method.__name__) in CURSORS else self.value(each.name)
             for each in parameters
-            if each.default is inspect.Parameter.empty and each.name not in ("self", "actor")
+            if each.default is inspect.Parameter.empty and each.name not in ("self", "actor", "id_")
         }
 
 
@@ -132,7 +137,7 @@ async def as_service(private: Private, cls: type, name: str, actor: Principal) -
 async def as_repository(private: Private, cls: type, name: str, actor: Principal) -> object:
     async with private.chat.database.transaction(actor.tenant_id) as session:
         method = getattr(cls(session, actor.tenant_id, actor.user_id), name)
-        return await method(**private.arguments(method))
+        return await method(**{**private.arguments(method), **private.row_id(cls, method)})
 
 
 def is_empty(result: object) -> bool:

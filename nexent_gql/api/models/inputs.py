@@ -225,3 +225,8 @@ class DeleteModelInput:
 @strawberry.input(description="Input of `checkModel`.")
 class CheckModelInput:
     id: strawberry.ID = strawberry.field(description="ID of the Model.")
+    with_profile: bool = strawberry.field(
+        default=False,
+        description="Whether to also try a tool call and read the provider's list, and to store what that shows in "
+        "`Model.profile`. Default false.",
+    )

@@ -96,13 +96,12 @@ class ModelMutations:
         return input.id
 
     @_mutation(
-        "Tests a model with streamed text and a tool call. Stores the outcome as `lastCheck` and what it learned in "
-        "`profile`. Requires the DEVELOPER role.",
+        "Tests a model with a small streamed call. Stores the outcome as `lastCheck`. Requires the DEVELOPER role.",
         errors=(ValidationError, ForbiddenError, NotFoundError),
     )
     async def check_model(self, info: Info, input: CheckModelInput) -> CheckModelPayload:
         key = node_id(input.id, "Model", "id")
-        row, check = await info.context.services.models.check(info.context.actor, key)
+        row, check = await info.context.services.models.check(info.context.actor, key, with_profile=input.with_profile)
         return CheckModelPayload(model=Model.of(row), check=ModelCheck.of(check))
 
     @_mutation(

@@ -16,7 +16,7 @@ from graphql import (
 from graphql.utilities.print_schema import print_directive, print_type
 
 T = TypeVar("T")
-_FIRST = ("id", "label")
+_FIRST = ("id",)
 _LAST = ("createdAt", "updatedAt")
 
 
@@ -29,7 +29,8 @@ def sorted_sdl(sdl: str) -> str:
     schema = lexicographic_sort_schema(build_schema(sdl))
     own = [item for item in schema.directives if not is_specified_directive(item)]
     for directive in own:
-        _arrange(directive.args)
+        if "label" in directive.args:  # Apollo Kotlin expects it first in `@defer`
+            directive.args = {"label": directive.args["label"], **directive.args}
     printed = {item.name: print_directive(item) for item in own}
     for type_ in schema.type_map.values():
         if is_introspection_type(type_) or is_specified_scalar_type(type_):

@@ -168,8 +168,10 @@ class ModelService:
         async with self._db.read(actor.tenant_id) as session:
             return await ModelRepository(session, actor.tenant_id).default()
 
-    async def check(self, actor: Principal, model_id: UUID) -> tuple[ChatModel, Checked]:
+    async def check(self, actor: Principal, model_id: UUID, *, with_profile: bool = False) -> tuple[ChatModel, Checked]:
         """Make the smallest real call and keep its outcome with the model, if that has not changed meanwhile.
+
+        `with_profile` also learns what the model can do; without it, what was learned before stays.
 
         Raises:
             ForbiddenError: The caller is no developer; a call may cost money.
@@ -177,11 +179,11 @@ class ModelService:
         """
         actor.require(Role.DEVELOPER)
         tried = await self.get(actor, model_id)
-        check = Checked(await self._try(tried), self._clock())
+        check = Checked(await self._try(tried, with_profile=with_profile), self._clock())
         async with self._db.transaction(actor.tenant_id) as session:
             row = await _existing(ModelRepository(session, actor.tenant_id), model_id, lock=True)
             if _tried(row) == _tried(tried):
-                _note_check(row, check)
+                _note_check(row, check, keeps_profile=not with_profile)
         return row, check
 
     async def check_config(self, actor: Principal, config: ModelConfig) -> Checked:
@@ -276,12 +278,12 @@ class ModelService:
         self._configure(row, config)
         return row
 
-    async def _try(self, row: ChatModel) -> ModelCheck:
+    async def _try(self, row: ChatModel, *, with_profile: bool) -> ModelCheck:
         try:
             endpoint = self._endpoint(row)
         except SecretUnreadableError as error:
             return ModelCheck(ok=False, latency_ms=0, code=error.code, advice=error.message)
-        return await self._llm.check(endpoint)
+        return await self._llm.check(endpoint, with_profile=with_profile)
 
     def _endpoint(self, row: ChatModel) -> ModelEndpoint:
         sealed = row.api_key_sealed
@@ -352,9 +354,10 @@ def _tried(row: ChatModel) -> tuple[str, str, bytes | None, str | None]:
     return row.base_url, row.model_name, row.api_key_sealed, row.api_version
 
 
-def _note_check(row: ChatModel, check: Checked | None) -> None:
+def _note_check(row: ChatModel, check: Checked | None, *, keeps_profile: bool = False) -> None:
     outcome = check.outcome if check else None
-    row.learned_profile = to_json(outcome.profile) if outcome else {}
+    if not keeps_profile:
+        row.learned_profile = to_json(outcome.profile) if outcome else {}
     row.last_check_at = check.at if check else None
     row.last_check_ok = outcome.ok if outcome else None
     row.last_check_code = outcome.code if outcome else None
