@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.campaign import campaign
 from tests.chaos.rolling import failures, roll
 
-SEED, RUNS = 5, 20
+SEED, RUNS = 40, 20  # faults of this seed begin after two seconds, while the runs are going on
 ROLLING_RUNS = 18
 
 

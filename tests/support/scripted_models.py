@@ -106,8 +106,9 @@ class ScriptedModels:
             if not whole:
                 self.closed_at.append(time.monotonic())
 
-    async def check(self, endpoint: ModelEndpoint) -> ModelCheck:
+    async def check(self, endpoint: ModelEndpoint, *, with_profile: bool = False) -> ModelCheck:
         """See `LanguageModels`."""
+        del with_profile
         return ModelCheck(ok=endpoint == ENDPOINT, latency_ms=0)
 
 
