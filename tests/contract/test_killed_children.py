@@ -25,15 +25,24 @@ SLEEP = Task("tests.support.process_tasks", "sleep")
 ECHO = Task("tests.support.process_tasks", "echo")
 
 
-async def kill_at_random(seed: int) -> None:
-    """Kill a child of this process now and then, whichever it is: a guard of orphans too."""
+async def kill_at_random(seed: int, spared: set[int]) -> None:
+    """Kill a child of this process now and then, whichever it is: a guard of orphans too.
+
+    Args:
+        seed: Makes the choices repeatable.
+        spared: Children that other tests of this session use: engines, an installation.
+    """
     choice = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
     while True:
         await asyncio.sleep(choice.uniform(0.02, 0.15))
-        children = await asyncio.to_thread(psutil.Process().children)
-        if children:
+        targets = await asyncio.to_thread(child_pids) - spared
+        if targets:
             with suppress(ProcessLookupError):
-                os.kill(choice.choice(children).pid, signal.SIGKILL)
+                os.kill(choice.choice(sorted(targets)), signal.SIGKILL)
+
+
+def child_pids() -> set[int]:
+    return {child.pid for child in psutil.Process().children()}
 
 
 def owner(number: int) -> Owner:
@@ -43,6 +52,7 @@ def owner(number: int) -> Owner:
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_a_pool_of_processes(seed: int) -> None:
     ends: Counter[str] = Counter()
+    spared = child_pids()
 
     async def work(number: int) -> None:
         try:
@@ -52,7 +62,7 @@ async def test_a_pool_of_processes(seed: int) -> None:
             ends[error.code] += 1
 
     async with ChildProcessPool(size=2) as pool:
-        killer = asyncio.create_task(kill_at_random(seed))
+        killer = asyncio.create_task(kill_at_random(seed, spared))
         await asyncio.gather(*(work(number) for number in range(TASKS)))
         killer.cancel()
         assert ends.total() == TASKS
@@ -65,6 +75,7 @@ async def test_a_pool_of_processes(seed: int) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_the_sandbox(seed: int) -> None:
     ends: Counter[str] = Counter()
+    spared = child_pids()
 
     async def work(number: int) -> None:
         try:
@@ -75,7 +86,7 @@ async def test_the_sandbox(seed: int) -> None:
             ends[error.code] += 1
 
     async with MontySandbox(max_busy=2, max_sessions=8) as sandbox:
-        killer = asyncio.create_task(kill_at_random(seed))
+        killer = asyncio.create_task(kill_at_random(seed, spared))
         await asyncio.gather(*(work(number) for number in range(TASKS)))
         killer.cancel()
         assert ends.total() == TASKS
