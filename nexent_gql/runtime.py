@@ -230,12 +230,12 @@ def _texts(redis: RedisClient, settings: Settings) -> DocumentStore:
     return TwoLevelDocumentStore(far, kept.process_bytes)
 
 
-async def _check(name: str, asked: Awaitable[None], *, is_required: bool = True) -> Check:
+async def _check(name: str, probe: Awaitable[None], *, is_required: bool = True) -> Check:
     began = time.monotonic()
     error: str | None = None
     try:
         async with asyncio.timeout(_CHECK_TIMEOUT_S):
-            await asked
+            await probe
     except TimeoutError:
         error = f"no answer within {_CHECK_TIMEOUT_S:.0f} s"
     except QueuesUnservedError as failure:

@@ -217,14 +217,14 @@ class SettingsError(Exception):
     """A setting is missing or invalid; the message names each variable."""
 
 
-def read_settings(**known: object) -> Settings:
-    """Read the environment; `known` values win over it.
+def read_settings(**overrides: object) -> Settings:
+    """Read the environment; `overrides` win over it.
 
     Raises:
         SettingsError: With a line for each variable that is missing or wrong, without its value.
     """
     try:
-        return Settings(**known)  # pyright: ignore[reportArgumentType]
+        return Settings(**overrides)  # pyright: ignore[reportArgumentType]
     except ValidationError as error:
         problems = [f"NEXENT_{'__'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
         raise SettingsError("\n".join(problems)) from None

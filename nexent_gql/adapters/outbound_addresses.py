@@ -98,16 +98,16 @@ def is_public(ip: IPv4Address | IPv6Address) -> bool:
 def embedded(ip: IPv6Address) -> list[IPv4Address]:
     """Return the IPv4 addresses that an IPv6 address may lead to, in every form of embedding."""
     number = int(ip)
-    found: list[int] = []
+    numbers: list[int] = []
     if among(ip, V4_AT_THE_END) or (number >> 32) & LOW_32_BITS in ISATAP:
-        found.append(number)
+        numbers.append(number)
     if ip in LOCAL_NAT64:  # RFC 6052 with a prefix of 48 bits: the address lies around bits 64 to 71
-        found.append((number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF)
+        numbers.append((number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF)
     if ip in SIX_TO_FOUR:
-        found.append(number >> 80)
+        numbers.append(number >> 80)
     if ip in TEREDO:
-        found += [number >> 64, number ^ LOW_32_BITS]
-    return [IPv4Address(value & LOW_32_BITS) for value in found]
+        numbers += [number >> 64, number ^ LOW_32_BITS]
+    return [IPv4Address(value & LOW_32_BITS) for value in numbers]
 
 
 def among(ip: IPv4Address | IPv6Address, networks: Iterable[IPv4Network | IPv6Network]) -> bool:

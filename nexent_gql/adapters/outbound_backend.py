@@ -40,8 +40,8 @@ class OutboundRefusedError(httpx2.TransportError):
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """Ask the system's resolver, in a thread."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+    results = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in results))
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):

@@ -200,6 +200,6 @@ class NetworkStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
 
     def _has_come(self) -> bool:
         """Ask the kernel for what the event loop has not looked at yet."""
-        asked = poll()
-        asked.register(self._transport.get_extra_info("socket").fileno(), POLLIN)
-        return bool(asked.poll(0))
+        poller = poll()
+        poller.register(self._transport.get_extra_info("socket").fileno(), POLLIN)
+        return bool(poller.poll(0))

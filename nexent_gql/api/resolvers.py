@@ -79,8 +79,8 @@ def _direct(field: GraphQLField) -> _Resolve | None:
     call = _renaming(_caller(definition, resolver), names)
     if not permissions:
         return call
-    asked = [_renaming(each.has_permission, names) for each in permissions]
-    return _guarded(definition, call, asked, cast("_Resolve", field.resolve))
+    checks = [_renaming(each.has_permission, names) for each in permissions]
+    return _guarded(definition, call, checks, cast("_Resolve", field.resolve))
 
 
 def _permissions(field: StrawberryField) -> Sequence[BasePermission] | None:
@@ -88,8 +88,10 @@ def _permissions(field: StrawberryField) -> Sequence[BasePermission] | None:
     extensions = field.extensions
     if any(type(extension) is not PermissionExtension for extension in extensions):
         return None
-    found = [each for extension in cast("Sequence[PermissionExtension]", extensions) for each in extension.permissions]
-    return None if any(iscoroutinefunction(each.has_permission) for each in found) else found
+    permissions = [
+        each for extension in cast("Sequence[PermissionExtension]", extensions) for each in extension.permissions
+    ]
+    return None if any(iscoroutinefunction(each.has_permission) for each in permissions) else permissions
 
 
 def _is_taken_as_it_is(argument: StrawberryArgument) -> bool:
@@ -131,9 +133,9 @@ def _guarded(
     """Ask the permissions first; what to do about one that does not say True is Strawberry's to know."""
 
     def resolve(source: object, info: _RawInfo, **arguments: object) -> object:
-        known = _Info(_raw_info=info, _field=field)
+        strawberry_info = _Info(_raw_info=info, _field=field)
         for has_permission in permissions:
-            if has_permission(source, known, **arguments) is not True:
+            if has_permission(source, strawberry_info, **arguments) is not True:
                 return by_strawberry(source, info, **arguments)
         return call(source, info, **arguments)
 

@@ -59,21 +59,21 @@ def find_settings(state_dir: Path) -> Settings:
     Raises:
         SettingsError: Neither says where the engines are, or the environment is wrong.
     """
-    known: dict[str, object] = {"state_dir": state_dir}
+    values: dict[str, object] = {"state_dir": state_dir}
     path = state_dir / _CONNECTION
     if path.exists():
         facts = cast("dict[str, str]", json.loads(path.read_text()))
         reach = facts.pop(_REACH, None)
         if reach and not os.environ.get("NEXENT_OUTBOUND__REACH"):
-            known["outbound"] = {"reach": reach}
-        known |= {name: url for name, url in facts.items() if f"NEXENT_{name.upper()}" not in os.environ}
-        known["secret_key"] = secret_key(state_dir)
+            values["outbound"] = {"reach": reach}
+        values |= {name: url for name, url in facts.items() if f"NEXENT_{name.upper()}" not in os.environ}
+        values["secret_key"] = secret_key(state_dir)
     elif "NEXENT_DATABASE_URL" not in os.environ:
         raise SettingsError(
             f"Nothing has been started over {state_dir}: run `nexent-gql up --state-dir {state_dir}`, "
             "or set NEXENT_DATABASE_URL, NEXENT_SYSTEM_DATABASE_URL, NEXENT_REDIS_URL and NEXENT_SECRET_KEY."
         )
-    return read_settings(**known)
+    return read_settings(**values)
 
 
 def _write_private(path: Path, text: str) -> None:

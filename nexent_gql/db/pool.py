@@ -77,8 +77,8 @@ class _Liveness:
         event.listen(engine, "checkout", self._checkout)
         event.listen(engine, "checkin", self._checkin)
 
-    def _checkout(self, connection: DBAPIConnection, entry: ConnectionPoolEntry, given: PoolProxiedConnection) -> None:
-        del given
+    def _checkout(self, connection: DBAPIConnection, entry: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
+        del proxy
         used_at = cast("float | None", entry.info.get(_USED_AT))
         if used_at is None:
             return  # it is new

@@ -82,8 +82,8 @@ def _claim(folder: Path, account: SystemAccount | None) -> bool:
     owners = {os.geteuid()} if account is None else {os.geteuid(), account.uid}
     try:
         folder.mkdir(mode=stat.S_IRWXU, exist_ok=True)
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners or stat.S_IMODE(found.st_mode) & 0o067:
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in owners or stat.S_IMODE(status.st_mode) & 0o067:
             return False
         if account is not None:
             account.chown(folder)

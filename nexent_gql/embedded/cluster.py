@@ -102,10 +102,10 @@ class Cluster:
             EngineError: It is one of these.
         """
         data = self.layout.postgres
-        found = (data / "PG_VERSION").read_text().strip()
-        if found != str(POSTGRES_MAJOR):
+        version = (data / "PG_VERSION").read_text().strip()
+        if version != str(POSTGRES_MAJOR):
             raise EngineError(
-                f"{data} was written by PostgreSQL {found}, but {POSTGRES_MAJOR} is installed: "
+                f"{data} was written by PostgreSQL {version}, but {POSTGRES_MAJOR} is installed: "
                 f"dump it with the old version and load it into a new state folder."
             )
         if (pid := self._foreign_server()) is not None:

@@ -78,9 +78,9 @@ class Layout:
         """
         path = self.root / "secrets.json"
         if not path.exists():
-            made = Secrets(*(secrets.token_urlsafe(24) for _ in range(3)))
-            write_private(path, json.dumps(asdict(made)))
-            return made
+            passwords = Secrets(*(secrets.token_urlsafe(24) for _ in range(3)))
+            write_private(path, json.dumps(asdict(passwords)))
+            return passwords
         try:
             return Secrets(**cast("dict[str, str]", json.loads(path.read_text())))
         except (ValueError, TypeError) as error:

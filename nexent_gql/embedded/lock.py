@@ -26,7 +26,7 @@ class StateLock:
         self._fd: int | None = None
 
     @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         """Whether this object holds the folder."""
         return self._fd is not None
 

@@ -51,8 +51,8 @@ def _is_roots_own(folder: Path) -> bool:
     """Make the folder if need be; False where that fails, or where another user was first."""
     try:
         folder.mkdir(exist_ok=True)
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             return False
         folder.chmod(_OPEN)
     except OSError:

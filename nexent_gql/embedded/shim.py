@@ -97,8 +97,8 @@ def _watch(pid: int, wake: int, parent: int) -> int | None:
     """Wait until the engine ends; None when it must be ended, because the lifeline or a signal says so."""
     while (status := _ended(pid)) is None:
         ready, _, _ = select.select([_LIFELINE, wake], [], [], _CHECK_PARENT_EVERY_S)
-        asked = wake in ready and set(os.read(wake, 4096)) != {signal.SIGCHLD}
-        if asked or _LIFELINE in ready or os.getppid() != parent:
+        is_signalled = wake in ready and set(os.read(wake, 4096)) != {signal.SIGCHLD}
+        if is_signalled or _LIFELINE in ready or os.getppid() != parent:
             return None
     return status
 

@@ -34,10 +34,10 @@ class SystemAccount:
 
     def can_enter(self, path: Path) -> bool:
         """Whether this user can execute (or, a folder, enter) `path`, whatever stands above it."""
-        found = path.stat()
-        if found.st_uid == self.uid:
-            return bool(found.st_mode & stat.S_IXUSR)
-        return bool(found.st_mode & (stat.S_IXGRP if found.st_gid == self.gid else stat.S_IXOTH))
+        status = path.stat()
+        if status.st_uid == self.uid:
+            return bool(status.st_mode & stat.S_IXUSR)
+        return bool(status.st_mode & (stat.S_IXGRP if status.st_gid == self.gid else stat.S_IXOTH))
 
 
 def engine_account(data: Path) -> SystemAccount | None:

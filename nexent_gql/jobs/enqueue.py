@@ -39,7 +39,7 @@ _FINISH = text("""
     WITH ended AS (
         UPDATE job SET state = :state, error = :error, lease_owner = NULL, lease_until = NULL,
                finished_at = clock_timestamp()
-         WHERE id = :id AND fence = :fence AND state = :held RETURNING id, lane
+         WHERE id = :id AND fence = :fence AND state = :current_state RETURNING id, lane
     ), forgotten AS (
         DELETE FROM job_step USING ended WHERE job_step.job_id = ended.id AND CAST(:state AS text) <> 'DEAD'
     ), woken AS (
@@ -90,8 +90,8 @@ async def enqueue(
         job_id = (await session.execute(_ENQUEUE, values)).scalar_one_or_none()
     if job_id is not None:
         return job_id
-    known = select(col(Job.id)).where(col(Job.tenant_id) == tenant_id, col(Job.key) == key)
-    return (await session.execute(known)).scalar_one()
+    query = select(col(Job.id)).where(col(Job.tenant_id) == tenant_id, col(Job.key) == key)
+    return (await session.execute(query)).scalar_one()
 
 
 async def notify_readers(session: AsyncSession, tenant_id: UUID, topic: str) -> None:
@@ -143,11 +143,17 @@ async def cancel_lane(session: AsyncSession, lane: str) -> None:
 
 
 async def finish_job(
-    session: AsyncSession, job_id: UUID, fence: int, held: JobState, state: JobState, *, error: str | None = None
+    session: AsyncSession,
+    job_id: UUID,
+    fence: int,
+    current_state: JobState,
+    state: JobState,
+    *,
+    error: str | None = None,
 ) -> bool:
-    """Make a job final and wake the next one of its lane; False when it is not `held` any more.
+    """Make a job final and wake the next one of its lane; False when its state is no longer `current_state`.
 
     Its steps are deleted, except those of a dead job: an operator may run it again.
     """
-    values = {"id": job_id, "fence": fence, "held": held, "state": state, "error": error}
+    values = {"id": job_id, "fence": fence, "current_state": current_state, "state": state, "error": error}
     return (await session.execute(_FINISH, values)).first() is not None

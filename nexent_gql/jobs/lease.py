@@ -16,7 +16,7 @@ from nexent_gql.jobs.tables import JobState, JobStep
 from nexent_gql.kernel.errors import ConflictError
 from nexent_gql.kernel.json import JsonObject, dumps, loads_object
 
-_HELD = text("SELECT id FROM job WHERE id = :id AND fence = :fence AND state = 'RUNNING' FOR SHARE")
+_LOCK_JOB = text("SELECT id FROM job WHERE id = :id AND fence = :fence AND state = 'RUNNING' FOR SHARE")
 _RECORD = text("""
     INSERT INTO job_step (job_id, name, tenant_id, fence, result)
     SELECT id, CAST(:name AS text), tenant_id, fence, CAST(:result AS bytea)
@@ -74,8 +74,8 @@ class Lease:
         """
         async with self.db.transaction(self.tenant_id) as session:
             yield session
-            held = await session.execute(_HELD, {"id": self.job_id, "fence": self.fence})
-            if held.first() is None:
+            row = await session.execute(_LOCK_JOB, {"id": self.job_id, "fence": self.fence})
+            if row.first() is None:
                 raise _lost()
 
     @asynccontextmanager

@@ -32,7 +32,7 @@ class PoolOverloadedError(UnavailableError):
 class _Usage:
     """What a tenant holds and waits for, by user; `served` numbers the last grant of each user."""
 
-    held: Counter[UUID | None] = field(default_factory=Counter[UUID | None])
+    slots: Counter[UUID | None] = field(default_factory=Counter[UUID | None])
     waiting: dict[UUID | None, deque[asyncio.Future[None]]] = field(
         default_factory=dict[UUID | None, deque[asyncio.Future[None]]]
     )
@@ -65,7 +65,7 @@ class FairSemaphore:
         self._tenants: dict[UUID | None, _Usage] = {}
 
     @property
-    def held(self) -> int:
+    def used_slots(self) -> int:
         """How many slots are in use, those of the reserve included."""
         return self._total
 
@@ -77,7 +77,7 @@ class FairSemaphore:
     def held_by(self, tenant_id: UUID | None) -> int:
         """Return how many slots a tenant holds."""
         usage = self._tenants.get(tenant_id)
-        return usage.held.total() if usage is not None else 0
+        return usage.slots.total() if usage is not None else 0
 
     @asynccontextmanager
     async def slot(self, owner: Owner) -> AsyncGenerator[None]:
@@ -112,7 +112,7 @@ class FairSemaphore:
 
     def _release(self, owner: Owner) -> None:
         usage = self._tenants[owner.tenant_id]
-        usage.held[owner.user_id] -= 1
+        usage.slots[owner.user_id] -= 1
         self._total -= 1
         self._forget_idle(owner)
         self._grant()
@@ -132,7 +132,7 @@ class FairSemaphore:
             if request.cancelled():  # its task has yet to notice
                 self._forget_idle(owner)
                 continue
-            usage.held[owner.user_id] += 1
+            usage.slots[owner.user_id] += 1
             self._total += 1
             self._grants += 1
             usage.served[owner.user_id] = usage.last_served = self._grants
@@ -144,27 +144,27 @@ class FairSemaphore:
         if self._total >= self._slots + self._reserve:
             return
         waiting = [(tenant_id, usage) for tenant_id, usage in self._tenants.items() if usage.waiting]
-        for tenant_id, usage in sorted(waiting, key=lambda item: (item[1].held.total(), item[1].last_served)):
-            for user_id in sorted(usage.waiting, key=lambda id_: (usage.held[id_], usage.served.get(id_, 0))):
+        for tenant_id, usage in sorted(waiting, key=lambda item: (item[1].slots.total(), item[1].last_served)):
+            for user_id in sorted(usage.waiting, key=lambda id_: (usage.slots[id_], usage.served.get(id_, 0))):
                 if self._may_enter(usage, user_id):
                     yield Owner(tenant_id, user_id)
 
     def _may_enter(self, usage: _Usage, user_id: UUID | None) -> bool:
-        if self._total < self._slots or not usage.held.total():
+        if self._total < self._slots or not usage.slots.total():
             return True
         used = self._total - self._slots
-        return not usage.held[user_id] and used < self._reserve // 2
+        return not usage.slots[user_id] and used < self._reserve // 2
 
     def _forget_idle(self, owner: Owner) -> None:
         """Keep nothing of users and tenants who neither hold nor wait."""
         usage = self._tenants[owner.tenant_id]
         if owner.user_id in usage.waiting and not usage.waiting[owner.user_id]:
             del usage.waiting[owner.user_id]
-        if not usage.held[owner.user_id]:
-            del usage.held[owner.user_id]
+        if not usage.slots[owner.user_id]:
+            del usage.slots[owner.user_id]
             if owner.user_id not in usage.waiting:
                 usage.served.pop(owner.user_id, None)
-        if not usage.held and not usage.waiting:
+        if not usage.slots and not usage.waiting:
             del self._tenants[owner.tenant_id]
 
 

@@ -57,8 +57,8 @@ def index_tokens(text: str) -> Iterator[str]:
 
 def query_terms(query: str) -> list[QueryTerm]:
     """Return the different parts of a query, all of which a text must have."""
-    found = {match[0]: match["word"] is not None for match in _TOKEN.finditer(fold_characters(query))}
-    return [QueryTerm(text, is_word) for text, is_word in found.items()]
+    tokens = {match[0]: match["word"] is not None for match in _TOKEN.finditer(fold_characters(query))}
+    return [QueryTerm(text, is_word) for text, is_word in tokens.items()]
 
 
 def pairs(run: str) -> list[str]:

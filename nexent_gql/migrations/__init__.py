@@ -113,8 +113,8 @@ def _level(connection: Connection) -> str | None:
 
 
 def _require_known(level: str | None) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions()}
-    if level is not None and level not in known:
+    revisions = {script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions()}
+    if level is not None and level not in revisions:
         message = f"The database is at level {level}, which this version does not know: start a newer version on it."
         raise UnknownLevelError(message)
 

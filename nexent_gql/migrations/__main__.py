@@ -39,8 +39,8 @@ def _forget(script: Script | None) -> str:
 
 def _write(connection: Connection, config: Config, words: str, number: int) -> Path:
     config.attributes["connection"] = connection
-    made = command.revision(config, words, autogenerate=True, rev_id=f"{number:04d}")
-    return Path(cast("Script", made).path)
+    script = command.revision(config, words, autogenerate=True, rev_id=f"{number:04d}")
+    return Path(cast("Script", script).path)
 
 
 async def _revise(database_url: str, words: str) -> Path:

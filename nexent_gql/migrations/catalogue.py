@@ -26,8 +26,8 @@ def protections(connection: Connection) -> Mapping[str, Protection]:
     """Return the protection of every table of the schema `public`, by the table's name."""
     policies: dict[str, set[Policy]] = {}
     for row in connection.execute(_POLICIES):
-        found = Policy(name=row.name, role=row.role, command=row.command, using=row.using, check=row.check)
-        policies.setdefault(row.table, set()).add(found)
+        policy = Policy(name=row.name, role=row.role, command=row.command, using=row.using, check=row.check)
+        policies.setdefault(row.table, set()).add(policy)
     grants: dict[str, set[tuple[str, str]]] = {}
     for row in connection.execute(_GRANTS):
         grants.setdefault(row.table, set()).add((row.role, row.command))

@@ -28,10 +28,10 @@ class StaticFile:
 
     def answer(self, request: Request, headers: dict[str, str] | None = None) -> Response:
         """Send the file, or say that the browser's copy is current."""
-        told = {"ETag": self.etag, "Cache-Control": "no-cache", **(headers or {})}
+        all_headers = {"ETag": self.etag, "Cache-Control": "no-cache", **(headers or {})}
         if request.headers.get("if-none-match") == self.etag:
-            return Response(status_code=304, headers=told)
-        return Response(self.body, media_type=self.media_type, headers=told)
+            return Response(status_code=304, headers=all_headers)
+        return Response(self.body, media_type=self.media_type, headers=all_headers)
 
 
 def read_folder(folder: Path) -> dict[str, StaticFile]:

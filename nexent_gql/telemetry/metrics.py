@@ -55,13 +55,13 @@ class CardinalityLimit:
     def __init__(self, limit: int, max_chars: int = 200) -> None:
         self._limit = limit
         self._max_chars = max_chars
-        self._known: set[str] = set()
+        self._values: set[str] = set()
 
     def __call__(self, value: str) -> str:
         """Return the value, or "other"."""
-        if value in self._known:
+        if value in self._values:
             return value
-        if len(self._known) >= self._limit or len(value) > self._max_chars:
+        if len(self._values) >= self._limit or len(value) > self._max_chars:
             return OTHERS
-        self._known.add(value)
+        self._values.add(value)
         return value

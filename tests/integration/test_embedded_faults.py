@@ -87,7 +87,7 @@ def test_a_set_does_not_free_the_lock_of_its_caller(state: Path) -> None:
     with StateLock(state) as lock:
         with EngineSet(state, durable=False, lock=lock) as engines:
             engines.start()
-        assert lock.held
+        assert lock.is_held
         with pytest.raises(AlreadyRunningError):
             StateLock(state).acquire()
 

@@ -64,10 +64,10 @@ async def test_a_tenant_may_use_every_idle_slot() -> None:
     semaphore = FairSemaphore(3)
     work = await start(semaphore, [Owner(A, user(1))] * 4)
     assert [one.has_slot for one in work] == [True, True, True, False]
-    assert (semaphore.held, semaphore.waiting) == (3, 1)
+    assert (semaphore.used_slots, semaphore.waiting) == (3, 1)
     for one in work:
         await one.end()
-    assert (semaphore.held, semaphore.waiting) == (0, 0)
+    assert (semaphore.used_slots, semaphore.waiting) == (0, 0)
 
 
 async def test_the_next_slot_goes_to_the_tenant_that_holds_least() -> None:
@@ -110,7 +110,7 @@ async def test_the_reserve_is_for_those_who_hold_nothing() -> None:
     assert late.has_slot, "a tenant without a slot comes before one with two"
     for one in [colleague, second, stranger, late, *greedy]:
         await one.cancel()
-    assert semaphore.held == 0
+    assert semaphore.used_slots == 0
 
 
 async def test_a_tenant_can_not_fill_the_queue_of_others() -> None:
@@ -122,7 +122,7 @@ async def test_a_tenant_can_not_fill_the_queue_of_others() -> None:
     (other,) = await start(semaphore, [Owner(B, user(1))])
     for one in [*work, other]:
         await one.cancel()
-    assert (semaphore.held, semaphore.waiting) == (0, 0)
+    assert (semaphore.used_slots, semaphore.waiting) == (0, 0)
 
 
 async def test_a_slot_granted_in_the_moment_of_a_cancellation_is_given_back() -> None:
@@ -164,7 +164,7 @@ async def _play(steps: list[tuple[str, int, int]], slots: int, reserve: int) -> 
         _judge(semaphore, work, slots, reserve)
     for one in work:
         await one.cancel()
-    assert (semaphore.held, semaphore.waiting) == (0, 0)
+    assert (semaphore.used_slots, semaphore.waiting) == (0, 0)
     everything = await start(semaphore, [Owner(A, user(1))] * slots)
     assert all(one.has_slot for one in everything)
     for one in everything:
@@ -174,7 +174,7 @@ async def _play(steps: list[tuple[str, int, int]], slots: int, reserve: int) -> 
 def _judge(semaphore: FairSemaphore, work: list[Work], slots: int, reserve: int) -> None:
     held = Counter(one.owner.tenant_id for one in work if one.has_slot)
     waiting = Counter(one.owner.tenant_id for one in work if not one.has_slot)
-    assert semaphore.held == held.total() <= slots + reserve
+    assert semaphore.used_slots == held.total() <= slots + reserve
     assert semaphore.waiting == waiting.total()
     assert all(semaphore.held_by(tenant) == held[tenant] for tenant in TENANTS)
     if waiting:

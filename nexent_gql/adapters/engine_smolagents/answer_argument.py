@@ -21,7 +21,7 @@ class AnswerArgument:
         self._name = name
         self._fragments: list[str] = []
         self._out: list[str] = []
-        self._found = False
+        self._is_found = False
         self._machine = self._read()
         next(self._machine)
 
@@ -34,7 +34,7 @@ class AnswerArgument:
 
     def finish(self) -> str:
         """Return what is left: the whole value where it did not arrive as text."""
-        if self._found:
+        if self._is_found:
             return ""
         source = "".join(self._fragments)
         try:
@@ -59,7 +59,7 @@ class AnswerArgument:
             key = yield from self._key()
             char = yield from self._skip_space()
             if key == self._name and char == '"':
-                self._found = True
+                self._is_found = True
                 yield from self._string(self._out)
                 yield from _ignore()
             yield from self._skip_value(char)

@@ -21,24 +21,24 @@ class TextualCalls:
 
     def __init__(self) -> None:
         self.calls: list[ToolCall] = []
-        self._held = ""
+        self._buffer = ""
         self._last = "\n"
 
     def feed(self, text: str) -> str:
         """Return the text that is certainly none of a call."""
-        self._held += text
+        self._buffer += text
         free: list[str] = []
-        while self._held:
-            at = self._held.find(_OPEN)
+        while self._buffer:
+            at = self._buffer.find(_OPEN)
             if at < 0:
-                keep = next((n for n in range(len(_OPEN) - 1, 0, -1) if self._held.endswith(_OPEN[:n])), 0)
-                free.append(self._take(len(self._held) - keep))
+                keep = next((n for n in range(len(_OPEN) - 1, 0, -1) if self._buffer.endswith(_OPEN[:n])), 0)
+                free.append(self._take(len(self._buffer) - keep))
                 break
             free.append(self._take(at))
             if self._last == "`":
                 free.append(self._take(len(_OPEN)))
                 continue
-            end = self._held.find(_CLOSE)
+            end = self._buffer.find(_CLOSE)
             if end < 0:
                 break
             free.append(self._read(end))
@@ -46,15 +46,15 @@ class TextualCalls:
 
     def finish(self) -> str:
         """Return what was held back for nothing; a call without its closing mark is a call."""
-        held, self._held = self._held, ""
-        if not held.startswith(_OPEN):
-            return held
-        calls = list(calls_in(held[len(_OPEN) :]))
+        text, self._buffer = self._buffer, ""
+        if not text.startswith(_OPEN):
+            return text
+        calls = list(calls_in(text[len(_OPEN) :]))
         self.calls += calls
-        return "" if calls else held
+        return "" if calls else text
 
     def _take(self, size: int) -> str:
-        taken, self._held = self._held[:size], self._held[size:]
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
         self._last = taken[-1:] or self._last
         return taken
 
@@ -85,8 +85,8 @@ def code_of_call(call: ToolCall) -> str:
         sources = [arguments[name] for name in _SOURCES if isinstance(arguments.get(name), str)]
         sources += [value for value in arguments.values() if isinstance(value, str)]
         return str(sources[0]) if sources else call.arguments
-    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items() if name.isidentifier())
-    called = f"{call.name}({given})"
+    keywords = ", ".join(f"{name}={value!r}" for name, value in arguments.items() if name.isidentifier())
+    called = f"{call.name}({keywords})"
     return called if call.name == "final_answer" else f"print({called})"
 
 

@@ -59,8 +59,8 @@ class MessageDecoder(EventDecoder):
                 self._blocks[index] = dict(block)
                 return self.think(block.get("thinking"))
             case "tool_use":
-                given = block.get("input")
-                arguments = dumps(given).decode() if isinstance(given, dict) and given else ""
+                input_ = block.get("input")
+                arguments = dumps(input_).decode() if isinstance(input_, dict) and input_ else ""
                 self._calls[index], chunks = self.begin_call(block.get("id"), block.get("name"), arguments)
                 return chunks
             case _:

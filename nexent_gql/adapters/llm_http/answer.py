@@ -145,9 +145,9 @@ class Answer:
     def _flush(self) -> Iterator[ChatChunk]:
         """Yield what was held back for nothing."""
         yield from self._stopped(self._thinking.finish())
-        held = self._stop.finish() if self._stop is not None else ""
-        if held:
-            yield TextChunk(held)
+        text = self._stop.finish() if self._stop is not None else ""
+        if text:
+            yield TextChunk(text)
 
     def _cut(self, chunks: Iterable[ChatChunk]) -> Iterator[ChatChunk]:
         """Take thinking and everything behind a stop sequence out of the text."""

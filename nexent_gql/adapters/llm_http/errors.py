@@ -164,8 +164,8 @@ WORDS_DECIDE: dict[int, tuple[type[ModelError], ...]] = {
 
 def error_of_status(status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
     """Translate an answer that is not 200."""
-    told = loaded(body)
-    reason = reason_of(told) or plain_words(body)
+    answer = loaded(body)
+    reason = reason_of(answer) or plain_words(body)
     if status < HTTPStatus.BAD_REQUEST:
         return ModelProtocolError(REDIRECTED, cause="REDIRECT", status=status)
     details: dict[str, Detail] = {"status": status}
@@ -173,7 +173,7 @@ def error_of_status(status: int, headers: Mapping[str, str], body: bytes) -> Mod
         details["reason"] = reason
     if (retry_after_s := retry_after_of(headers)) is not None:
         details["retry_after_s"] = retry_after_s
-    words = words_of(told) if told is not None else reason
+    words = words_of(answer) if answer is not None else reason
     if status in {400, 401, 403, 451} and REGION_WORDS.search(words):
         return ModelRequestRefusedError(REGION, cause="REGION", **details)
     if status == HTTPStatus.FORBIDDEN and is_web_page(body):
@@ -186,11 +186,11 @@ def error_of_status(status: int, headers: Mapping[str, str], body: bytes) -> Mod
     return kind(SENTENCES[kind], **details)
 
 
-def error_in_stream(told: Json) -> ModelError:
+def error_in_stream(error: Json) -> ModelError:
     """Translate an error that came as a frame, after a status of 200."""
-    reason, code = reason_of({"error": told}), code_of({"error": told})
+    reason, code = reason_of({"error": error}), code_of({"error": error})
     details: dict[str, Detail] = {"reason": reason} if reason else {}
-    words = words_of({"error": told})
+    words = words_of({"error": error})
     if REGION_WORDS.search(words):
         return ModelRequestRefusedError(REGION, cause="REGION", **details)
     kind = by_words(words) or (kind_of_status(int(code)) if is_status(code) else ModelStreamBrokenError)
@@ -243,38 +243,38 @@ REASONS = ("error", "errors", "message", "detail", "details", "msg", "error_msg"
 REASONS_OF_PARTS = ("title", "reason", "status_msg")
 
 
-def reason_of(told: Json) -> str:
+def reason_of(error: Json) -> str:
     """Return the provider's own words; vendors differ in where they put them."""
-    if isinstance(told, list):  # Gemini wraps the error into a list, validators give one for each field
-        return "; ".join(filter(None, [reason_of(each) for each in told[:3]]))
-    if isinstance(told, dict):
-        inner = next((told[name] for name in (*REASONS, *REASONS_OF_PARTS) if told.get(name)), "")
+    if isinstance(error, list):  # Gemini wraps the error into a list, validators give one for each field
+        return "; ".join(filter(None, [reason_of(each) for each in error[:3]]))
+    if isinstance(error, dict):
+        inner = next((error[name] for name in (*REASONS, *REASONS_OF_PARTS) if error.get(name)), "")
         return reason_of(inner)
-    return " ".join(str(told).split()) if told and told is not True else ""
+    return " ".join(str(error).split()) if error and error is not True else ""
 
 
-def code_of(told: Json) -> str:
+def code_of(error: Json) -> str:
     """Return the provider's error code, or its error type."""
-    if isinstance(told, list):
-        return code_of(told[0]) if told else ""
-    if not isinstance(told, dict):
+    if isinstance(error, list):
+        return code_of(error[0]) if error else ""
+    if not isinstance(error, dict):
         return ""
-    inner = told.get("error") or told.get("errors")
+    inner = error.get("error") or error.get("errors")
     if isinstance(inner, dict | list):
         return code_of(inner)
-    return str(told.get("code") or told.get("type") or told.get("status") or "")
+    return str(error.get("code") or error.get("type") or error.get("status") or "")
 
 
-def words_of(told: Json) -> str:
+def words_of(error: Json) -> str:
     """Return all that says what kind of error it is: code, type and the provider's own words."""
-    inner = told
+    inner = error
     while isinstance(inner, list | dict):
         outer = inner
         inner = (inner[0] if inner else None) if isinstance(inner, list) else inner.get("error") or inner.get("errors")
         if not isinstance(inner, list | dict):
             type_ = outer.get("type") if isinstance(outer, dict) else ""
-            return f"{code_of(told)} {type_ or ''} {reason_of(told)}"
-    return reason_of(told)
+            return f"{code_of(error)} {type_ or ''} {reason_of(error)}"
+    return reason_of(error)
 
 
 def retry_after_of(headers: Mapping[str, str]) -> float | None:

@@ -93,9 +93,9 @@ class HttpModels:
                 if response.status_code == HTTPStatus.OK:
                     timer.answered = True
                     return response
-                told = await self._refusal(response)
-            error = error_of_status(response.status_code, response.headers, told)
-            quirk = refused_parameter(response.status_code, told, body, self._dialect.refusable)
+                body_bytes = await self._refusal(response)
+            error = error_of_status(response.status_code, response.headers, body_bytes)
+            quirk = refused_parameter(response.status_code, body_bytes, body, self._dialect.refusable)
             if quirk is None and self._is_about_opaque(endpoint, request, response.status_code, error):
                 quirk = STRIPPED
             if quirk is None:
@@ -112,18 +112,18 @@ class HttpModels:
 
     async def _refusal(self, response: httpx2.Response) -> bytes:
         """Read what a provider says about its refusal, as far as it is worth reading."""
-        told = bytearray()
+        body = bytearray()
         try:
             async with asyncio.timeout(self._limits.refusal_s), aclosing(response.aiter_raw()) as parts:
                 async for part in parts:
-                    told += part[: self._limits.max_error_bytes - len(told)]
-                    if len(told) >= self._limits.max_error_bytes:
+                    body += part[: self._limits.max_error_bytes - len(body)]
+                    if len(body) >= self._limits.max_error_bytes:
                         break
         except (TimeoutError, httpx2.TransportError):  # the status alone says enough
-            return bytes(told)
+            return bytes(body)
         finally:
             await response.aclose()
-        return bytes(told)
+        return bytes(body)
 
 
 @contextmanager

@@ -74,17 +74,17 @@ def refused_parameter(status: int, body: bytes, sent: Collection[str], refusable
     """Return the parameter that a refusal is about, if it was sent and one can do without it."""
     if status not in STATUSES:
         return None
-    told = loaded(body)
-    reason = reason_of(told)
+    answer = loaded(body)
+    reason = reason_of(answer)
     if not REFUSAL.search(reason):
         return None
-    named = parameter_of(told)
+    named = parameter_of(answer)
     return next((name for name in refusable if name in sent and (name == named or mentions(reason, name))), None)
 
 
-def parameter_of(told: Json) -> str:
+def parameter_of(answer: Json) -> str:
     """Return the parameter that OpenAI's form of error names."""
-    error = told.get("error") if isinstance(told, dict) else None
+    error = answer.get("error") if isinstance(answer, dict) else None
     return str(error.get("param")) if isinstance(error, dict) else ""
 
 

@@ -22,7 +22,7 @@ class ReplyReader:
         self._events = SseDecoder(max_line_bytes=max_line_bytes)
         self._max_body_bytes = max_body_bytes
         self._body: bytearray | None = None
-        self._known = False
+        self._is_detected = False
         self.has_events = False
 
     @property
@@ -41,7 +41,7 @@ class ReplyReader:
         Raises:
             ModelProtocolError: The reply is a web page, or too large.
         """
-        if not self._known:
+        if not self._is_detected:
             part = part.lstrip()
             if not part:
                 return []
@@ -60,7 +60,7 @@ class ReplyReader:
         return self._events.finish() if self._body is None else [bytes(self._body)]
 
     def _look(self, part: bytes) -> None:
-        self._known = True
+        self._is_detected = True
         if part.startswith(b"<"):
             raise web_page()
         if part.startswith((b"{", b"[")):

@@ -8,27 +8,27 @@ class StopCutter:
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = tuple(stop for stop in stops if stop)
-        self._held: str = ""
+        self._buffer: str = ""
         self.hit = False
 
     def feed(self, text: str) -> str:
         """Return what can be shown; after the first stop sequence that is nothing, and `hit` is set."""
         if self.hit:
             return ""
-        text = self._held + text
-        found: list[int] = [at for at in (text.find(stop) for stop in self._stops) if at >= 0]
-        if found:
+        text = self._buffer + text
+        positions: list[int] = [at for at in (text.find(stop) for stop in self._stops) if at >= 0]
+        if positions:
             self.hit = True
-            self._held = ""
-            return text[: min(found)]
+            self._buffer = ""
+            return text[: min(positions)]
         keep = max((overlap(text, stop) for stop in self._stops), default=0)
-        self._held = text[len(text) - keep :]
+        self._buffer = text[len(text) - keep :]
         return text[: len(text) - keep]
 
     def finish(self) -> str:
         """Return what was held back for nothing."""
-        held, self._held = self._held, ""
-        return held
+        text, self._buffer = self._buffer, ""
+        return text
 
 
 def overlap(text: str, stop: str) -> int:

@@ -39,7 +39,7 @@ class ThinkingSplitter:
     """
 
     def __init__(self) -> None:
-        self._held: str = ""
+        self._buffer: str = ""
         self._closing: str = ""
         self._may_open = True
         self._skips_space = False
@@ -49,7 +49,7 @@ class ThinkingSplitter:
 
     def feed(self, text: str) -> list[ThinkingChunk]:
         """Return what is certain."""
-        self._held += text
+        self._buffer += text
         return list(self._read(is_end=False))
 
     def finish(self) -> list[ThinkingChunk]:
@@ -57,90 +57,90 @@ class ThinkingSplitter:
         return list(self._read(is_end=True))
 
     def _read(self, *, is_end: bool) -> Iterator[ThinkingChunk]:
-        while self._held:
-            before = len(self._held), self._closing, self._may_open
+        while self._buffer:
+            before = len(self._buffer), self._closing, self._may_open
             if self._closing:
                 yield from self._read_thinking(is_end=is_end)
             elif self._may_open:
                 self._read_opening(is_end=is_end)
             else:
                 yield from self._read_text(is_end=is_end)
-            if (len(self._held), self._closing, self._may_open) == before:
+            if (len(self._buffer), self._closing, self._may_open) == before:
                 return
 
     def _read_opening(self, *, is_end: bool) -> None:
         """Decide whether thinking begins here."""
-        stripped = self._held.lstrip()
+        stripped = self._buffer.lstrip()
         lowered = stripped.lower()
         opening = next((mark for mark in PAIRS if lowered.startswith(mark)), None)
         if opening is not None:
-            self._closing, self._held, self._has_thought = PAIRS[opening], stripped[len(opening) :], True
+            self._closing, self._buffer, self._has_thought = PAIRS[opening], stripped[len(opening) :], True
             return
         for mark in (*DROPPED, *LONE_CLOSINGS):
             if lowered.startswith(mark):
-                self._held, self._skips_space = stripped[len(mark) :], True
+                self._buffer, self._skips_space = stripped[len(mark) :], True
                 return
         marks = (*PAIRS, *DROPPED, *LONE_CLOSINGS)
         if not is_end and (not stripped or any(mark.startswith(lowered) for mark in marks)):
             return
-        self._held = stripped if self._skips_space else self._held
+        self._buffer = stripped if self._skips_space else self._buffer
         self._may_open = self._skips_space = False
 
     def _read_thinking(self, *, is_end: bool) -> Iterator[ThinkingChunk]:
-        at = self._held.lower().find(self._closing)
+        at = self._buffer.lower().find(self._closing)
         if at >= 0:
-            thought, self._held = self._held[:at], self._held[at + len(self._closing) :]
+            thought, self._buffer = self._buffer[:at], self._buffer[at + len(self._closing) :]
             self._closing, self._may_open, self._skips_space = "", True, True
         else:
-            keep = 0 if is_end else min(len(self._held), self._kept_chars())
-            thought, self._held = self._held[: len(self._held) - keep], self._held[len(self._held) - keep :]
+            keep = 0 if is_end else min(len(self._buffer), self._kept_chars())
+            thought, self._buffer = self._buffer[: len(self._buffer) - keep], self._buffer[len(self._buffer) - keep :]
         thought = TURN_MARKS.sub("", thought)
         if thought:
             yield ReasoningChunk(thought)
 
     def _kept_chars(self) -> int:
         """Return how many characters may be the beginning of the closing mark, or of marks ahead of it."""
-        first = self._held.find("<|", max(0, len(self._held) - MAX_MARK_CHARS)) if "<|" in self._closing else -1
-        return len(self._held) - first if first >= 0 else overlap_of(self._held.lower(), (self._closing,))
+        first = self._buffer.find("<|", max(0, len(self._buffer) - MAX_MARK_CHARS)) if "<|" in self._closing else -1
+        return len(self._buffer) - first if first >= 0 else overlap_of(self._buffer.lower(), (self._closing,))
 
     def _read_text(self, *, is_end: bool) -> Iterator[ThinkingChunk]:
-        if not any(first in self._held for first in FIRST_CHARS) and not self._held.endswith("\n"):
-            yield from self._say(len(self._held))
+        if not any(first in self._buffer for first in FIRST_CHARS) and not self._buffer.endswith("\n"):
+            yield from self._say(len(self._buffer))
         elif self._has_thought:
             yield from self._read_behind_thinking(is_end=is_end)
         else:
             yield from self._read_ahead_of_closing(is_end=is_end)
 
     def _read_behind_thinking(self, *, is_end: bool) -> Iterator[ThinkingChunk]:
-        lowered = self._held.lower()
-        found = [at for mark in REOPENINGS if (at := lowered.find(mark)) >= 0]
-        if found:
-            yield from self._say(min(found) + 1)
+        lowered = self._buffer.lower()
+        positions = [at for mark in REOPENINGS if (at := lowered.find(mark)) >= 0]
+        if positions:
+            yield from self._say(min(positions) + 1)
             self._may_open = True
         else:
-            yield from self._say(len(self._held) - (0 if is_end else overlap_of(lowered, REOPENINGS)))
+            yield from self._say(len(self._buffer) - (0 if is_end else overlap_of(lowered, REOPENINGS)))
 
     def _read_ahead_of_closing(self, *, is_end: bool) -> Iterator[ThinkingChunk]:
-        lowered = self._held.lower()
-        found = [(at, mark) for mark in LONE_CLOSINGS if (at := lowered.find(mark)) >= 0]
-        if not found:
-            yield from self._say(len(self._held) - (0 if is_end else overlap_of(lowered, LONE_CLOSINGS)))
+        lowered = self._buffer.lower()
+        marks = [(at, mark) for mark in LONE_CLOSINGS if (at := lowered.find(mark)) >= 0]
+        if not marks:
+            yield from self._say(len(self._buffer) - (0 if is_end else overlap_of(lowered, LONE_CLOSINGS)))
             return
-        at, mark = min(found)
+        at, mark = min(marks)
         yield from self._say(at)
-        behind = self._held[len(mark) : len(mark) + 1]
+        behind = self._buffer[len(mark) : len(mark) + 1]
         if not behind and not is_end:
             return
         before = self._said[-1:]
         if self._has_opening or (before and before in QUOTES) or (behind and behind in QUOTES):
             yield from self._say(len(mark))
             return
-        self._held = self._held[len(mark) :]
+        self._buffer = self._buffer[len(mark) :]
         self._has_thought = self._may_open = self._skips_space = True
         yield TextWasReasoning()
 
     def _say(self, size: int) -> Iterator[ThinkingChunk]:
-        text, self._held = self._held[:size], self._held[size:]
+        text, self._buffer = self._buffer[:size], self._buffer[size:]
         if text:
             self._said = (self._said + text)[-MAX_MARK_CHARS - len(text) :]
             self._has_opening = self._has_opening or any(mark in self._said.lower() for mark in PAIRS)

@@ -85,16 +85,16 @@ class CallAssembler:
         return [ToolCallChunk(call.index, arguments="{}") for call in self.calls if not call.arguments]
 
     def _call(self, index: int | None, id_: str, name: str, arguments: str) -> OpenCall:
-        found = self._find(index, id_)
-        if found is None and self.calls and self._continues_last(index, id_, name):
-            found = self.calls[-1]
-            found.wire_index = index if found.wire_index is None else found.wire_index
-        if found is None or self._begins_anew(found, id_, name, arguments):
+        call = self._find(index, id_)
+        if call is None and self.calls and self._continues_last(index, id_, name):
+            call = self.calls[-1]
+            call.wire_index = index if call.wire_index is None else call.wire_index
+        if call is None or self._begins_anew(call, id_, name, arguments):
             if len(self.calls) == MAX_CALLS:
                 raise ModelProtocolError("The model called too many tools at once. Try again.", limit=MAX_CALLS)
-            found = OpenCall(len(self.calls), self._free_id(id_), id_, index)
-            self.calls.append(found)
-        return found
+            call = OpenCall(len(self.calls), self._free_id(id_), id_, index)
+            self.calls.append(call)
+        return call
 
     def _continues_last(self, index: int | None, id_: str, name: str) -> bool:
         """Tell whether a fragment that points at no call belongs to the last one."""
@@ -114,15 +114,15 @@ class CallAssembler:
         taken = {call.id for call in self.calls}
         return id_ if id_ and id_ not in taken else f"call_{uuid4().hex[:16]}"
 
-    def _begins_anew(self, found: OpenCall, id_: str, name: str, arguments: str) -> bool:
-        """Tell whether a fragment that points at `found` is in truth the first one of another call."""
-        if not name or not found.name:
+    def _begins_anew(self, call: OpenCall, id_: str, name: str, arguments: str) -> bool:
+        """Tell whether a fragment that points at `call` is in truth the first one of another call."""
+        if not name or not call.name:
             return False
-        if id_ not in {"", found.wire_id}:
-            return not (found.name + name in self._tool_names and not found.arguments)
-        if found.complete:
+        if id_ not in {"", call.wire_id}:
+            return not (call.name + name in self._tool_names and not call.arguments)
+        if call.complete:
             return bool(arguments) or name in self._tool_names
-        return not found.arguments and name != found.name and {found.name, name} <= {*self._tool_names}
+        return not call.arguments and name != call.name and {call.name, name} <= {*self._tool_names}
 
 
 def nameless() -> ModelProtocolError:

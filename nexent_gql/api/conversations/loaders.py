@@ -47,14 +47,14 @@ async def roots_of(context: Context, conversation_ids: Sequence[UUID]) -> Mappin
 @one
 async def message_page(context: Context, keys: Sequence[PageKey]) -> Mapping[PageKey, Page[Message]]:
     """Load pages of conversations' messages: one statement for all that ask for the same part."""
-    asked: defaultdict[PageRequest, list[UUID]] = defaultdict(list)
+    ids_by_request: defaultdict[PageRequest, list[UUID]] = defaultdict(list)
     for conversation_id, request in keys:
-        asked[request].append(conversation_id)
-    found: dict[PageKey, Page[Message]] = {}
-    for request, ids in asked.items():
+        ids_by_request[request].append(conversation_id)
+    pages_by_key: dict[PageKey, Page[Message]] = {}
+    for request, ids in ids_by_request.items():
         pages = await context.services.conversations.message_pages(context.actor, ids, request)
-        found.update({(id_, request): page for id_, page in pages.items()})
-    return found
+        pages_by_key.update({(id_, request): page for id_, page in pages.items()})
+    return pages_by_key
 
 
 @one
@@ -66,11 +66,11 @@ async def message_count(context: Context, conversation_ids: Sequence[UUID]) -> M
 @many
 async def branch_to(context: Context, keys: Sequence[BranchKey]) -> Mapping[BranchKey, Sequence[Message]]:
     """Load the messages that lead to others, oldest first: one statement for all that ask for as many."""
-    asked: defaultdict[int, list[UUID]] = defaultdict(list)
+    leaf_ids_by_limit: defaultdict[int, list[UUID]] = defaultdict(list)
     for leaf_id, most in keys:
-        asked[most].append(leaf_id)
-    found: dict[BranchKey, Sequence[Message]] = {}
-    for most, leaf_ids in asked.items():
+        leaf_ids_by_limit[most].append(leaf_id)
+    branches_by_key: dict[BranchKey, Sequence[Message]] = {}
+    for most, leaf_ids in leaf_ids_by_limit.items():
         branches = await context.services.conversations.branches(context.actor, leaf_ids, most)
-        found.update({(leaf_id, most): rows for leaf_id, rows in branches.items()})
-    return found
+        branches_by_key.update({(leaf_id, most): rows for leaf_id, rows in branches.items()})
+    return branches_by_key

@@ -150,8 +150,8 @@ class Message(relay.Node):
     @strawberry.field(description="The message and its alternatives, oldest first.")
     async def siblings(self, info: Info) -> "list[Message]":
         loaders = info.context.loaders
-        found = loaders[children_of].load(self.parent_id) if self.parent_id else None
-        rows = await (found or loaders[roots_of].load(self.conversation_id))
+        replies = loaders[children_of].load(self.parent_id) if self.parent_id else None
+        rows = await (replies or loaders[roots_of].load(self.conversation_id))
         return [Message.of(row) for row in rows]
 
     @strawberry.field(description="Messages from the root of the conversation to this one, oldest first.")

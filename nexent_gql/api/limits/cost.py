@@ -79,8 +79,8 @@ class FieldTable:
 
     def find(self, parent: str, name: str) -> _Field | None:
         """Return a field that gives objects; None for values and for what does not exist."""
-        found = self._types.get(parent, {}).get(name)
-        return found if found and found.type_name in self._types else None
+        field = self._types.get(parent, {}).get(name)
+        return field if field and field.type_name in self._types else None
 
     def is_connection(self, name: str) -> bool:
         """Tell whether a type is a page of a list."""
@@ -93,7 +93,7 @@ class _Counting:
     fragments: Mapping[str, FragmentDefinitionNode]
     variables: Sizes
     list_size: int
-    known: dict[str, int] = field(default_factory=dict[str, int])
+    counts_by_fragment: dict[str, int] = field(default_factory=dict[str, int])
 
     def selections(self, node: SelectionSetNode | None, parent: str) -> int:
         """Count below one object of `parent`."""
@@ -110,27 +110,27 @@ class _Counting:
 
     def spread(self, name: str) -> int:
         """Count a fragment once; the document is valid, so it exists and has no cycle."""
-        if name not in self.known:
+        if name not in self.counts_by_fragment:
             fragment = self.fragments[name]
-            self.known[name] = self.selections(fragment.selection_set, fragment.type_condition.name.value)
-        return self.known[name]
+            self.counts_by_fragment[name] = self.selections(fragment.selection_set, fragment.type_condition.name.value)
+        return self.counts_by_fragment[name]
 
     def field(self, node: FieldNode, parent: str) -> int:
         """Count a field: how many objects it gives, times one and what each of them holds."""
-        found = self.table.find(parent, node.name.value)
-        if found is None:
+        definition = self.table.find(parent, node.name.value)
+        if definition is None:
             return 0
         in_page = self.table.is_connection(parent)
-        is_paging = self.table.is_connection(found.type_name) or (in_page and node.name.value != "nodes")
-        each = (0 if is_paging else 1) + self.selections(node.selection_set, found.type_name)
-        return each if in_page else each * self.size(node.arguments or (), found)
+        is_paging = self.table.is_connection(definition.type_name) or (in_page and node.name.value != "nodes")
+        each = (0 if is_paging else 1) + self.selections(node.selection_set, definition.type_name)
+        return each if in_page else each * self.size(node.arguments or (), definition)
 
-    def size(self, arguments: Iterable[ArgumentNode], found: _Field) -> int:
+    def size(self, arguments: Iterable[ArgumentNode], definition: _Field) -> int:
         """Return how many objects a field gives at most."""
-        if found.default_size is None:
-            return self.list_size if found.many else 1
+        if definition.default_size is None:
+            return self.list_size if definition.many else 1
         sizes = [self.value(argument.value) for argument in arguments if argument.name.value in _SIZES]
-        return max((size for size in sizes if size is not None), default=found.default_size)
+        return max((size for size in sizes if size is not None), default=definition.default_size)
 
     def value(self, node: ValueNode) -> int | None:
         """Return the size that an argument says; None when it says null or nothing."""
@@ -173,11 +173,11 @@ def _defaults(operation: OperationDefinitionNode) -> Iterator[tuple[str, int]]:
             yield node.variable.name.value, size
 
 
-def read_sizes(operation: OperationDefinitionNode, names: frozenset[str], given: Mapping[str, object]) -> Sizes:
+def read_sizes(operation: OperationDefinitionNode, names: frozenset[str], variables: Mapping[str, object]) -> Sizes:
     """Return what the request says about `names`; nonsense counts as the largest page."""
-    sizes = {name: size for name, size in _defaults(operation) if name in names and name not in given}
-    for name in names & given.keys():
-        value = given[name]
+    sizes = {name: size for name, size in _defaults(operation) if name in names and name not in variables}
+    for name in names & variables.keys():
+        value = variables[name]
         if value is not None:
             sizes[name] = len(value) if isinstance(value, Sized) and not isinstance(value, str) else _bounded(value)
     return sizes

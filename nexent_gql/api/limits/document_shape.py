@@ -69,7 +69,7 @@ class Shape:
 @dataclass(slots=True)
 class _Measuring:
     fragments: Mapping[str, FragmentDefinitionNode]
-    known: dict[str, Shape] = field(default_factory=dict[str, Shape])
+    shapes_by_fragment: dict[str, Shape] = field(default_factory=dict[str, Shape])
     open: set[str] = field(default_factory=set[str])
     nesting: int = 0
 
@@ -104,12 +104,12 @@ class _Measuring:
         fragment = self.fragments.get(name)
         if fragment is None or name in self.open:
             return Shape()
-        if name not in self.known:
+        if name not in self.shapes_by_fragment:
             self.open.add(name)
             inner = self.selections(fragment.selection_set)
-            self.known[name] = inner.beside(Shape(directives=len(fragment.directives or ())))
+            self.shapes_by_fragment[name] = inner.beside(Shape(directives=len(fragment.directives or ())))
             self.open.remove(name)
-        return self.known[name]
+        return self.shapes_by_fragment[name]
 
 
 def _repeated(selections: Iterable[SelectionNode]) -> int:
@@ -145,7 +145,7 @@ def check(operation: OperationDefinitionNode, shape: Shape, limits: ApiLimits) -
     """
     variables = operation.variable_definitions or ()
     directives = len(operation.directives or ()) + sum(len(node.directives or ()) for node in variables)
-    found = (
+    measurements = (
         ("depth", shape.depth, limits.depth),
         ("introspection depth", shape.meta_depth, limits.introspection_depth),
         ("fields", shape.all_fields, limits.fields),
@@ -153,7 +153,7 @@ def check(operation: OperationDefinitionNode, shape: Shape, limits: ApiLimits) -
         ("aliases and repeated fields", shape.aliases, limits.aliases),
         ("directives", shape.directives + directives, limits.directives),
     )
-    for name, value, allowed in found:
+    for name, value, allowed in measurements:
         if value > allowed:
             raise _too_complex(name, allowed)
     if shape.depth and shape.meta_depth:

@@ -53,12 +53,12 @@ _core = cast("_Functions", execution)
 class _Remover(Visitor):
     """Takes the directive out."""
 
-    found = False
+    is_changed = False
 
     def enter_directive(self, node: DirectiveNode, *_: object) -> VisitorAction:
         if node.name.value != GraphQLDeferDirective.name:
             return None
-        self.found = True
+        self.is_changed = True
         return REMOVE
 
 
@@ -66,7 +66,7 @@ def without_defer(document: DocumentNode) -> DocumentNode | None:
     """Return a copy of the document without the directive; None when it has none."""
     remover = _Remover()
     copy = cast("DocumentNode", visit(document, remover))
-    return copy if remover.found else None
+    return copy if remover.is_changed else None
 
 
 async def run_deferred(
@@ -185,8 +185,8 @@ def _parts(pending: Pending, increment: Increment) -> Iterator[Increment]:
     for part in cast("list[dict[str, object]]", increment.get("incremental", [])):
         id_ = cast("str", part["id"])
         below = cast("list[str | int]", part.get("subPath", []))
-        known = {name: part[name] for name in ("data", "errors", "extensions") if name in part}
-        yield {**known, "path": [*pending.paths[id_], *below], **_label(pending, id_)}
+        members = {name: part[name] for name in ("data", "errors", "extensions") if name in part}
+        yield {**members, "path": [*pending.paths[id_], *below], **_label(pending, id_)}
     for part in cast("list[dict[str, object]]", increment.get("completed", [])):
         id_ = cast("str", part["id"])
         if "errors" in part:

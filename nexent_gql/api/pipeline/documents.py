@@ -77,10 +77,10 @@ class PreparedDocument:
 class _NulFinder(Visitor):
     """Finds text that no database takes."""
 
-    found = False
+    is_found = False
 
     def enter_string_value(self, node: StringValueNode, *_: object) -> None:
-        self.found = self.found or "\0" in node.value
+        self.is_found = self.is_found or "\0" in node.value
 
 
 class Documents:
@@ -152,7 +152,7 @@ class Documents:
             return PreparedDocument(document, shown)
         nul = _NulFinder()
         visit(document, nul)
-        if nul.found:
+        if nul.is_found:
             return PreparedDocument(
                 document, [refusal(ValidationFailedError("Text must not hold the character U+0000."))]
             )

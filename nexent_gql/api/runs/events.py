@@ -105,13 +105,13 @@ class ToolCallStarted(RunEvent):
     step: int = strawberry.field(description=_STEP)
 
     @classmethod
-    def of(cls, place: Place, given: _Call) -> Self:
+    def of(cls, place: Place, body: _Call) -> Self:
         return cls(
             **place,
-            call_id=given["call_id"],
-            name=given["name"],
-            arguments=given["arguments"],
-            step=given["step"],
+            call_id=body["call_id"],
+            name=body["name"],
+            arguments=body["arguments"],
+            step=body["step"],
         )
 
 
@@ -134,15 +134,15 @@ class ToolOutput(RunEvent):
     step: int = strawberry.field(description=_STEP)
 
     @classmethod
-    def of(cls, place: Place, given: _Output) -> Self:
+    def of(cls, place: Place, body: _Output) -> Self:
         return cls(
             **place,
-            call_id=given["call_id"],
-            name=given["name"],
-            output=given["output"],
-            is_error=given["is_error"],
-            duration_ms=given["duration_ms"],
-            step=given["step"],
+            call_id=body["call_id"],
+            name=body["name"],
+            output=body["output"],
+            is_error=body["is_error"],
+            duration_ms=body["duration_ms"],
+            step=body["step"],
         )
 
 
@@ -164,9 +164,9 @@ class PartsAdded(RunEvent):
     step: int = strawberry.field(description=_STEP)
 
     @classmethod
-    def of(cls, place: Place, given: _Parts) -> Self:
-        parts = message_parts(decode_parts(given["parts"]))
-        return cls(**place, call_id=given["call_id"], parts=parts, step=given["step"])
+    def of(cls, place: Place, body: _Parts) -> Self:
+        parts = message_parts(decode_parts(body["parts"]))
+        return cls(**place, call_id=body["call_id"], parts=parts, step=body["step"])
 
 
 class _Step(TypedDict):
@@ -184,8 +184,8 @@ class StepFinished(RunEvent):
     )
 
     @classmethod
-    def of(cls, place: Place, given: _Step) -> Self:
-        return cls(**place, step=given["step"], duration_ms=given["duration_ms"], error_message=given["error"])
+    def of(cls, place: Place, body: _Step) -> Self:
+        return cls(**place, step=body["step"], duration_ms=body["duration_ms"], error_message=body["error"])
 
 
 class _Usage(TypedDict):
@@ -197,8 +197,8 @@ class UsageUpdated(RunEvent):
     usage: TokenUsage = strawberry.field(description="Token usage of the whole run so far.")
 
     @classmethod
-    def of(cls, place: Place, given: _Usage) -> Self:
-        return cls(**place, usage=TokenUsage.of(given["usage"]))
+    def of(cls, place: Place, body: _Usage) -> Self:
+        return cls(**place, usage=TokenUsage.of(body["usage"]))
 
 
 class _Attempt(TypedDict):
@@ -212,8 +212,8 @@ class AttemptStarted(RunEvent):
     text: str = strawberry.field(description="Text that replaces all text of the answer before this event.")
 
     @classmethod
-    def of(cls, place: Place, given: _Attempt) -> Self:
-        return cls(**place, attempt=given["attempt"], text=given["text"])
+    def of(cls, place: Place, body: _Attempt) -> Self:
+        return cls(**place, attempt=body["attempt"], text=body["text"])
 
 
 class _Ending(TypedDict):
@@ -233,18 +233,18 @@ class RunFinished(RunEvent):
     usage: TokenUsage = strawberry.field(description="Token usage of the whole run.")
 
     @classmethod
-    def of(cls, place: Place, given: _Ending) -> Self:
+    def of(cls, place: Place, body: _Ending) -> Self:
         return cls(
             **place,
-            status=RunStatus(given["status"]),
+            status=RunStatus(body["status"]),
             error=RunFailure.of(
-                given["error_code"],
-                given["error_message"],
-                retryable=given["retryable"],
-                provider_message=given.get("provider_message"),
-                retry_after_s=given.get("retry_after_s"),
+                body["error_code"],
+                body["error_message"],
+                retryable=body["retryable"],
+                provider_message=body.get("provider_message"),
+                retry_after_s=body.get("retry_after_s"),
             ),
-            usage=TokenUsage.of(given["usage"]),
+            usage=TokenUsage.of(body["usage"]),
         )
 
 
@@ -264,8 +264,8 @@ class StreamGap(RunEvent):
     )
 
     @classmethod
-    def of(cls, place: Place, given: _Gap) -> Self:
-        return cls(**place, from_seq=given["from_seq"], to_seq=given["to_seq"])
+    def of(cls, place: Place, body: _Gap) -> Self:
+        return cls(**place, from_seq=body["from_seq"], to_seq=body["to_seq"])
 
 
 _DELTAS = cast("dict[str, type[TextDelta]]", {cls.__name__: cls for cls in (TextDelta, ReasoningDelta, CodeDelta)})
@@ -301,14 +301,14 @@ class _Words(TypedDict):
 
 def _delta(cls: type[TextDelta], cursor_prefix: str, entry: Entry) -> RunEvent:
     """Make an event without its constructor, which costs twice as much: nearly all events are deltas."""
-    given: _Words = entry.body  # pyright: ignore[reportAssignmentType] - as `EventBody` says
+    body: _Words = entry.body  # pyright: ignore[reportAssignmentType] - as `EventBody` says
     event = cls.__new__(cls)
     event.seq = seq = entry.seq
     event.cursor = f"{cursor_prefix}{seq}"
     event.at_ms = entry.at_ms
-    event.agent_path = given["agent_path"]
-    event.text = given["text"]
-    event.step = given["step"]
+    event.agent_path = body["agent_path"]
+    event.text = body["text"]
+    event.step = body["step"]
     event.renderings = {}
     return event
 

@@ -83,5 +83,5 @@ class ErrorCode(Enum):
 
 def error_code(error: DomainError) -> ErrorCode:
     """Return the code of an error, or of its nearest ancestor whose code is in the catalogue."""
-    known = (base.code for base in type(error).__mro__ if issubclass(base, DomainError) and base.code in CATALOGUE)
-    return ErrorCode(next(known))
+    codes = (base.code for base in type(error).__mro__ if issubclass(base, DomainError) and base.code in CATALOGUE)
+    return ErrorCode(next(codes))

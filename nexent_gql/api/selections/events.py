@@ -43,12 +43,12 @@ class Selections:
         """Return how the operation's events are rendered; compiled once for all callers."""
         values = execution.variable_values.coerced
         key = tuple(values.get(name) for name in self.switches)
-        found = self.compiled.get(key)
-        if found is None:
+        renderer = self.compiled.get(key)
+        if renderer is None:
             if len(self.compiled) >= MAX_VARIANTS:
                 self.compiled.clear()
-            found = self.compiled[key] = compile_event(execution)
-        return found
+            renderer = self.compiled[key] = compile_event(execution)
+        return renderer
 
 
 def find_switches(document: DocumentNode) -> tuple[str, ...]:

@@ -88,12 +88,12 @@ def classes_of(abstract: GraphQLAbstractType, members: list[GraphQLObjectType]) 
     definition = abstract.extensions.get(_DEFINITION)
     if isinstance(abstract, GraphQLInterfaceType) and _overrides(definition, "resolve_type"):
         raise NotCompilableError
-    found: dict[type, GraphQLObjectType] = {}
+    types_by_class: dict[type, GraphQLObjectType] = {}
     for member in members:
         definition = member.extensions.get(_DEFINITION)
         if isinstance(definition, StrawberryObjectDefinition) and definition.concrete_of is None:
-            found[class_of(member)] = member
-    return found
+            types_by_class[class_of(member)] = member
+    return types_by_class
 
 
 def _overrides(definition: object, method: str) -> bool:

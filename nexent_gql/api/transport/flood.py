@@ -27,7 +27,7 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin with nothing held back."""
-        self._held = bytearray()
+        self._buffer = bytearray()
         self.on_closed: Callable[[], None] | None = None
         self._farewell_bytes = _FAREWELL_BYTES
         self._lull: TimerHandle | None = None
@@ -42,7 +42,7 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what was read."""
-        self._held += data
+        self._buffer += data
         self._hand_on()
 
     async def receive(self) -> ASGIReceiveEvent:
@@ -52,12 +52,12 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
         return message
 
     def _hand_on(self) -> None:
-        while self._held and not self.read_paused and not self.transport.is_closing():
+        while self._buffer and not self.read_paused and not self.transport.is_closing():
             if self._farewell_bytes <= 0:
                 self._drop()
                 return
-            part = bytes(self._held[:_SLICE_BYTES])
-            del self._held[:_SLICE_BYTES]
+            part = bytes(self._buffer[:_SLICE_BYTES])
+            del self._buffer[:_SLICE_BYTES]
             if self.close_sent:
                 self._farewell_bytes -= len(part)
             super().data_received(part)
@@ -67,12 +67,12 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
     def _refuse_handshake(self) -> None:
         """Answer a handshake that can't be read; uvicorn would leave it open, and fail over it when it shuts down."""
         self.handshake_complete = self.close_sent = True
-        self._held.clear()
+        self._buffer.clear()
         self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_REQUEST)
         self.transport.close()
 
     def _drop(self) -> None:
-        self._held.clear()
+        self._buffer.clear()
         self.transport.pause_reading()
         if self._lull is not None:
             self._lull.cancel()

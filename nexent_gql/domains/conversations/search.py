@@ -69,9 +69,9 @@ class MessageIndex:
         if page.after is not None:
             query = query.where(tuple_(at, id_) < (page.after.at, page.after.id))
         places = [Cursor(at=at_, id=message_id) for message_id, at_ in await self._session.execute(query)]
-        found = page_of(places, page, lambda place: place)
-        ids = [place.id for place in found.rows]
-        return Page(ids, found.cursors, has_next=found.has_next, has_previous=found.has_previous)
+        matches = page_of(places, page, lambda place: place)
+        ids = [place.id for place in matches.rows]
+        return Page(ids, matches.cursors, has_next=matches.has_next, has_previous=matches.has_previous)
 
     async def count(self, terms: Sequence[QueryTerm]) -> int:
         """Count what `page` goes through."""

@@ -191,13 +191,13 @@ class ConversationService:
         """
         terms = _terms(query)
         async with self._db.system() as session:
-            found = await MessageIndex(session, actor.tenant_id, actor.user_id).page(terms, page)
-        rows = {row.id: row for row in await self.messages_by_id(actor, found.rows)}
-        places = [(rows[id_], cursor) for id_, cursor in zip(found.rows, found.cursors, strict=True) if id_ in rows]
+            hits = await MessageIndex(session, actor.tenant_id, actor.user_id).page(terms, page)
+        rows = {row.id: row for row in await self.messages_by_id(actor, hits.rows)}
+        places = [(rows[id_], cursor) for id_, cursor in zip(hits.rows, hits.cursors, strict=True) if id_ in rows]
         snippets = await asyncio.to_thread(lambda: [snippet(row.text, terms) for row, _ in places])
         matches = [MessageMatch(row, shown) for (row, _), shown in zip(places, snippets, strict=True)]
         cursors = [cursor for _, cursor in places]
-        return Page(matches, cursors, has_next=found.has_next, has_previous=found.has_previous)
+        return Page(matches, cursors, has_next=hits.has_next, has_previous=hits.has_previous)
 
     async def count_matches(self, actor: Principal, query: str) -> int:
         """Count the messages that `search_messages` goes through.

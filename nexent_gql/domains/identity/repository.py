@@ -217,12 +217,12 @@ class CredentialLookup:
 
     async def roles(self, credentials: Collection[UUID], now: datetime) -> dict[UUID, Role]:
         """Return the users' roles by sessions and API keys; credentials that are not valid are left out."""
-        ids, found = list(credentials), dict[UUID, Role]()
+        ids, roles = list(credentials), dict[UUID, Role]()
         for start in range(0, len(ids), _LOOKUP_BATCH):
             some = ids[start : start + _LOOKUP_BATCH]
             for query in (_live_sessions(some, now), _live_api_keys(some, now)):
-                found |= {id_: Role(role) for id_, role in (await self._session.execute(query)).all()}
-        return found
+                roles |= {id_: Role(role) for id_, role in (await self._session.execute(query)).all()}
+        return roles
 
     async def count_attempt(self, key: bytes, now: datetime, window_s: int) -> tuple[int, datetime]:
         """Add an attempt; return how many there are in this window, and when it ends."""

@@ -256,11 +256,11 @@ class ModelService:
             InvalidInputError: A field breaks a rule; the error names it.
         """
         async with self._db.read(actor.tenant_id) as session:
-            known = await ModelRepository(session, actor.tenant_id).by_name(checked_name(name))
-        if known is None:
+            model = await ModelRepository(session, actor.tenant_id).by_name(checked_name(name))
+        if model is None:
             return await self.make_default(actor, (await self.register(actor, name, config)).id)
         patch = ModelPatch(model_name=config.model_name, base_url=config.base_url, api_key=config.api_key)
-        return await self.update(actor, known.id, patch)
+        return await self.update(actor, model.id, patch)
 
     def _new(self, actor: Principal, name: str, config: CheckedConfig) -> ChatModel:
         now = self._clock()

@@ -86,15 +86,15 @@ class PersistedQueryService:
         """
         async with self._db.system() as session:
             repository = PersistedQueryRepository(session)
-            known = {row.id: row.text for row in await repository.all()}
-            changed = [id_ for id_, text in manifest.items() if known.get(id_, text) != text]
-            gone = known.keys() - manifest.keys() if prune else frozenset[str]()
+            texts_by_id = {row.id: row.text for row in await repository.all()}
+            changed = [id_ for id_, text in manifest.items() if texts_by_id.get(id_, text) != text]
+            obsolete_ids = texts_by_id.keys() - manifest.keys() if prune else frozenset[str]()
             if changed and not prune:
                 raise DocumentChangedError(changed)
-            await repository.remove([*gone, *changed])
-            fresh = [id_ for id_ in manifest if id_ not in known or id_ in changed]
-            await repository.add([self._row(id_, manifest[id_]) for id_ in fresh])
-        return Synced(added=len(fresh), kept=len(manifest) - len(fresh), removed=len(gone) + len(changed))
+            await repository.remove([*obsolete_ids, *changed])
+            new_ids = [id_ for id_ in manifest if id_ not in texts_by_id or id_ in changed]
+            await repository.add([self._row(id_, manifest[id_]) for id_ in new_ids])
+        return Synced(added=len(new_ids), kept=len(manifest) - len(new_ids), removed=len(obsolete_ids) + len(changed))
 
     def _row(self, id_: str, text: str) -> PersistedDocument:
         return PersistedDocument(id=id_, digest=digest_of(text), text=text, created_at=self._clock())
