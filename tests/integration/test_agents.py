@@ -251,6 +251,14 @@ async def test_a_deleted_agent_is_gone_for_whoever_asks_but_not_for_what_refers_
     assert (row.name, row.deleted_at is not None) == ("Helper", True)
 
 
+async def test_only_the_name_of_a_deleted_agent_is_kept(app: ServiceHarness, dev: Principal) -> None:
+    agent = await create(app, dev, description="Private", instructions="Private", toolNames=["wait"])
+    await app.mutate(dev, "deleteAgent", "{ deletedId }", id=agent["id"])
+    (row,) = await app.agents.get_many(dev, [key(agent)])
+    assert (row.name, row.description, row.instructions, row.tool_names) == ("Helper", "", "", [])
+    assert (row.model_id, row.version) == (None, 2)
+
+
 async def test_members_only_read(app: ServiceHarness, dev: Principal, make: Factory) -> None:
     member = await make.principal(Role.MEMBER, beside=dev)
     agent = await create(app, dev)

@@ -48,6 +48,14 @@ MORE_MESSAGES = text("""
       FROM message CROSS JOIN generate_series(1, :count) AS n WHERE id = :message
 """)
 
+DELETED_AGENT = text("""
+    INSERT INTO agent (id, tenant_id, name, description, instructions, kind, max_steps, tool_names, version,
+                       created_by, created_at, updated_at, deleted_at)
+    SELECT gen_random_uuid(), tenant_id, 'Deleted', 'Private', 'Private', kind, max_steps, '{wait}', version,
+           created_by, created_at, updated_at, now()
+      FROM agent WHERE id = :agent
+""")
+
 
 @pytest.fixture
 def url(engines: Engines) -> Generator[str]:
@@ -113,7 +121,8 @@ async def check_rows(database: Database, tenant_id: UUID, rows: Rows) -> None:
     owner_id = rows["conversation"]["owner_id"]
     assert isinstance(owner_id, UUID)
     async with database.read(tenant_id) as session:
-        (agent,) = (await session.scalars(select(Agent))).all()
+        deleted, agent = (await session.scalars(select(Agent).order_by(col(Agent.deleted_at)))).all()
+        assert (deleted.name, deleted.description, deleted.instructions, deleted.tool_names) == ("Deleted", "", "", [])
         assert agent.name_key == fold(NAME)
         titles = (await session.execute(select(col(Conversation.title), col(Conversation.title_key)))).all()
         assert len(titles) == FURTHER + 1
@@ -145,7 +154,9 @@ async def test_rows_of_the_first_level_go_up_and_down_and_up_again(url: str) -> 
                     "count": FURTHER,
                     "conversation": rows["conversation"]["id"],
                     "message": rows["message"]["id"],
+                    "agent": rows["agent"]["id"],
                 }
+                await session.execute(DELETED_AGENT, values)
                 await session.execute(MORE_CONVERSATIONS, values)
                 await session.execute(MORE_MESSAGES, values)
     await migrations.upgrade(url)

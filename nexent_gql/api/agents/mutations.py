@@ -59,8 +59,8 @@ class AgentMutations:
         return Agent.of(await service.update(info.context.actor, key, input.patch(), expected_version=expected))
 
     @_mutation(
-        "Deletes an agent and frees its name. Its conversations stay readable but accept no more messages. Requires "
-        "the DEVELOPER role.",
+        "Deletes an agent with its instructions and frees its name. Its conversations stay readable but accept no more "
+        "messages. Requires the DEVELOPER role.",
         payload={"deleted_id": "ID of the deleted agent."},
         errors=(ValidationError, ForbiddenError, NotFoundError, AgentChangedError),
     )

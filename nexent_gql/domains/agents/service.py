@@ -105,7 +105,7 @@ class AgentService:
         return row
 
     async def delete(self, actor: Principal, agent_id: UUID, *, expected_version: int | None = None) -> Agent:
-        """Delete an agent. It accepts no more messages; its name and model are released.
+        """Delete an agent: only its name stays, for conversations that refer to it; another agent may take the name.
 
         Raises:
             ForbiddenError: The caller is no developer.
@@ -115,8 +115,7 @@ class AgentService:
         actor.require(Role.DEVELOPER)
         async with self._db.transaction(actor.tenant_id) as session:
             row = await self._lock(session, actor, agent_id, expected_version)
-            row.model_id, row.deleted_at = None, self._clock()
-            row.version += 1
+            row.erase(self._clock())
         return row
 
     async def get(self, actor: Principal, agent_id: UUID) -> Agent:

@@ -15,9 +15,8 @@ from nexent_gql.ports.engine import AgentKind
 class Agent(TenantRow, table=True):
     """An agent; `model_id` None means the tenant's default model at the time of a run.
 
-    `version` counts changes, from 1, so that two editors notice each other. A deleted agent keeps its row,
-    because conversations show its name, but lets go of its name and of its model. `name_key` is the name as searches
-    compare it.
+    `version` counts changes, from 1, so that two editors notice each other. `name_key` is the name as searches
+    compare it. A deleted agent keeps its row, see `erase`.
     """
 
     __table_args__ = (
@@ -41,6 +40,14 @@ class Agent(TenantRow, table=True):
     created_by: UUID
     updated_at: datetime = timestamp(default_now=True)
     deleted_at: datetime | None = timestamp()
+
+    def erase(self, at: datetime) -> None:
+        """Delete the agent but for its name, which its conversations show."""
+        self.description = self.instructions = ""
+        self.tool_names = []
+        self.model_id = None
+        self.deleted_at = self.updated_at = at
+        self.version += 1
 
 
 keep_folded(Agent, "name", "name_key")
