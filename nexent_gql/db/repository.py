@@ -100,6 +100,16 @@ class OwnerRepository(TenantRepository[T]):
         self._owner_id = owner_id
         self._parameters["owner"] = owner_id
 
+    def add(self, row: Table) -> None:
+        """Insert or update on flush.
+
+        Raises:
+            ValueError: The row belongs to another user.
+        """
+        if getattr(row, "owner_id", self._owner_id) != self._owner_id:
+            raise ValueError("the row belongs to another user")
+        super().add(row)
+
     def _scope(self) -> Select[T]:
         return super()._scope().where(_owner_of(self._table) == self._owner_id)
 

@@ -1,18 +1,24 @@
-"""A colleague of the same tenant reads nothing private, by any method that takes ids: also by tomorrow's."""
+"""A colleague of the same tenant reads and changes nothing private, by any method of services and repositories."""
 
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
+from sqlalchemy import delete
 from sqlalchemy.exc import NoResultFound
 
+from nexent_gql.db.repository import OwnerRepository
 from nexent_gql.db.session import Database
+from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.conversations.errors import ConversationNotFoundError
 from nexent_gql.domains.conversations.repository import ConversationRepository
 from nexent_gql.domains.conversations.service import ConversationService
-from nexent_gql.domains.conversations.tables import MessageStatus, Rating
+from nexent_gql.domains.conversations.tables import Message, MessageSearch, MessageStatus, Rating
+from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.runs.repository import RunFilter, RunRepository
 from nexent_gql.domains.runs.service import RunService
 from nexent_gql.domains.runs.starter import NewMessage, OnBusy, RunStarter
@@ -25,26 +31,38 @@ from tests.support.chat import Chat, id_of, key, open_chat
 from tests.support.factory import Factory
 
 SERVICES = (ConversationService, RunService, RunStarter)
-REPOSITORIES = (ConversationRepository, RunRepository)
-WRITES_A_ROW_THAT_WAS_READ = {"add", "index", "record_events"}
-COUNTS_THE_TENANT = {"count_active"}
+REPOSITORIES = (ConversationRepository, ConversationWriter, RunRepository)
+TAKES_A_ROW = {"add", "index", "record_events", "set_model_title"}
+"""Methods that take a row instead of an id; each has a test of its own below, as `create` has."""
+RETURNS_NOTHING = {"delete", "close_answer"}
+TEXT = "a canary"
 
 
 @dataclass(frozen=True)
 class Private:
-    """What Ada has."""
+    """What Ada has: a conversation whose answer was stopped, and one whose answer is still being written."""
 
     chat: Chat
     owner: Principal
     colleague: Principal
+    agent: Agent
     conversation_id: UUID
     question_id: UUID
     answer_id: UUID
     run_id: UUID
+    busy_conversation_id: UUID
 
-    def value(self, name: str) -> object:
-        """Return an argument by its parameter's name; one that is not known here has to be added."""
+    def value(self, cls: type, method: str, name: str) -> object:
+        """Return an argument by its parameter's name; a name that is missing here has to be added."""
+        special: dict[tuple[str, str], object] = {
+            ("follow", "after"): None,
+            ("follow_conversation", "after"): None,
+            ("edit", "message_id"): self.question_id,
+            ("active", "conversation_id"): self.busy_conversation_id,
+            ("by_client_id", "client_id"): "canary",
+        }
         values: dict[str, object] = {
+            "id_": self.run_id if cls is RunRepository else self.conversation_id,
             "conversation_id": self.conversation_id,
             "conversation_ids": [self.conversation_id],
             "message_id": self.answer_id,
@@ -60,51 +78,76 @@ class Private:
             "which": RunFilter(),
             "search": None,
             "query": "canary",
-            "title": "Mine",
-            "text": "Mine",
-            "new": NewMessage(text="Mine", conversation_id=self.conversation_id),
+            "title": "Changed",
+            "text": "Changed",
+            "new": NewMessage(text="Changed", conversation_id=self.conversation_id),
             "rating": Rating.GOOD,
             "comment": None,
-            "client_id": "canary",
+            "client_id": "another",
             "on_busy": OnBusy.INTERRUPT,
-            "attempt": 1,
             "now": utc_now(),
             "at": utc_now(),
-            "content": text_parts("mine"),
+            "content": text_parts("Changed"),
             "status": MessageStatus.COMPLETE,
             "bodies": [{"kind": "TitleChanged"}],
         }
-        return values[name]
+        return special[method, name] if (method, name) in special else values[name]
 
-    def row_id(self, cls: type, method: Callable[..., object]) -> dict[str, object]:
-        """Return the id of the private row of a repository, for methods that take one."""
-        row_id = self.run_id if cls is RunRepository else self.conversation_id
-        return {"id_": row_id} if "id_" in inspect.signature(method).parameters else {}
-
-    def arguments(self, method: Callable[..., object]) -> dict[str, object]:
+    def arguments(self, cls: type, method: Callable[..., object]) -> dict[str, object]:
         """Return arguments for all parameters without defaults but the caller's."""
-        parameters = inspect.signature(method).parameters.values()
         return {
-            each.name: None if (each.name, method.__name__) in CURSORS else self.value(each.name)
-            for each in parameters
-            if each.default is inspect.Parameter.empty and each.name not in ("self", "actor", "id_")
+            each.name: self.value(cls, method.__name__, each.name)
+            for each in inspect.signature(method).parameters.values()
+            if each.default is inspect.Parameter.empty
+            and each.kind is not inspect.Parameter.VAR_POSITIONAL
+            and each.name not in ("self", "actor")
         }
 
+    async def call(self, cls: type, name: str, actor: Principal) -> object:
+        """Call a method as a user, and consume what it returns."""
+        if cls in SERVICES:
+            services = self.chat.services
+            by_class: dict[type, object] = {
+                ConversationService: services.conversations,
+                RunService: services.runs,
+                RunStarter: services.runs.start,
+            }
+            method = getattr(by_class[cls], name)
+            return await method(actor, **self.arguments(cls, method))
+        async with self.chat.database.transaction(actor.tenant_id) as session:
+            method = getattr(cls(session, actor.tenant_id, actor.user_id), name)
+            return await method(**self.arguments(cls, method))
 
-CURSORS = {("after", "follow"), ("after", "follow_conversation")}
+    async def contents(self) -> object:
+        """Return what the owner has, as far as anybody can change it."""
+        services, page = self.chat.services, PageRequest()
+        conversations = (await services.conversations.list_own(self.owner, page)).rows
+        pages = await services.conversations.message_pages(self.owner, [row.id for row in conversations], page)
+        runs = (await services.runs.list_own(self.owner, page, RunFilter())).rows
+        return (
+            [(row.id, row.title, row.event_seq, row.active_message_id) for row in conversations],
+            [(row.id, row.text, row.status, row.rating) for messages in pages.values() for row in messages.rows],
+            [(row.id, row.status, row.stop_requested) for row in runs],
+        )
 
 
 def methods(*classes: type) -> Iterator[tuple[type, str]]:
-    """Yield every public method that reaches private rows."""
+    """Yield every public asynchronous method that takes ids or lists what a user has."""
     for cls in classes:
         for name, method in inspect.getmembers(cls, inspect.iscoroutinefunction):
-            parameters = inspect.signature(method).parameters
-            if name.startswith("_") or name in COUNTS_THE_TENANT | WRITES_A_ROW_THAT_WAS_READ:
+            if name.startswith("_") or name in TAKES_A_ROW or name == "create":
                 continue
             if cls in SERVICES:
+                parameters = inspect.signature(method).parameters
                 assert parameters["actor"].annotation is Principal, f"{cls.__name__}.{name}: on whose behalf?"
-            if name != "create":
-                yield cls, name
+            yield cls, name
+
+
+def is_empty(result: object) -> bool:
+    """Return whether nothing private is in a result: no rows, or nothing for each id."""
+    if isinstance(result, dict):
+        return all(map(is_empty, cast("dict[object, object]", result).values()))
+    return not getattr(result, "rows", getattr(result, "entries", result))
 
 
 @pytest.fixture
@@ -113,66 +156,84 @@ async def private(database: Database, redis_url: str, make: Factory) -> AsyncGen
     colleague = await make.principal(owner.role, beside=owner)
     agent = await make.agent(owner)
     async with open_chat(database, redis_url) as chat:
-        asked = await chat.exchange(owner, agentId=id_of("Agent", agent), text="a canary", clientId="canary")
+        ended = await chat.exchange(owner, agentId=id_of("Agent", agent), text=TEXT, clientId="canary")
+        busy = await chat.start(owner, agentId=id_of("Agent", agent), text="another question")
         yield Private(
             chat,
             owner,
             colleague,
-            key("Conversation", asked["conversation"]["id"]),
-            key("Message", asked["userMessage"]["id"]),
-            key("Message", asked["assistantMessage"]["id"]),
-            key("Run", asked["run"]["id"]),
+            agent,
+            key("Conversation", ended["conversation"]["id"]),
+            key("Message", ended["userMessage"]["id"]),
+            key("Message", ended["assistantMessage"]["id"]),
+            key("Run", ended["run"]["id"]),
+            key("Conversation", busy["conversation"]["id"]),
         )
 
 
-async def as_service(private: Private, cls: type, name: str, actor: Principal) -> object:
-    services = private.chat.services
-    service = {ConversationService: services.conversations, RunService: services.runs, RunStarter: services.runs.start}[
-        cls
-    ]
-    method = getattr(service, name)
-    return await method(actor, **private.arguments(method))
-
-
-async def as_repository(private: Private, cls: type, name: str, actor: Principal) -> object:
-    async with private.chat.database.transaction(actor.tenant_id) as session:
-        method = getattr(cls(session, actor.tenant_id, actor.user_id), name)
-        return await method(**{**private.arguments(method), **private.row_id(cls, method)})
-
-
-def is_empty(result: object) -> bool:
-    """Return whether nothing private is in a result: no rows, or an empty place for each id."""
-    if isinstance(result, dict):
-        return all(map(is_empty, cast("dict[object, object]", result).values()))
-    return not getattr(result, "rows", result)
-
-
-async def finds_nothing(call: Awaitable[object]) -> bool:
-    try:
-        result = await call
-    except NotFoundError:
-        return True
-    return is_empty(getattr(result, "entries", result))
-
-
-@pytest.mark.parametrize(("cls", "name"), [*methods(*SERVICES)], ids=lambda value: getattr(value, "__name__", value))
-async def test_a_colleague_gets_nothing_by_a_service(private: Private, cls: type, name: str) -> None:
-    assert await finds_nothing(as_service(private, cls, name, private.colleague))
-
-
 @pytest.mark.parametrize(
-    ("cls", "name"), [*methods(*REPOSITORIES)], ids=lambda value: getattr(value, "__name__", value)
+    ("cls", "name"), [*methods(*SERVICES, *REPOSITORIES)], ids=lambda value: getattr(value, "__name__", value)
 )
-async def test_a_colleague_gets_nothing_by_a_repository(private: Private, cls: type, name: str) -> None:
-    before = await private.chat.services.conversations.get(private.owner, private.conversation_id)
-    await as_repository_or_nothing(private, cls, name)
-    after = await private.chat.services.conversations.get(private.owner, private.conversation_id)
-    assert (after.event_seq, after.title) == (before.event_seq, before.title)
+async def test_a_colleague_finds_and_changes_nothing_where_the_owner_does(
+    private: Private, cls: type, name: str
+) -> None:
+    before = await private.contents()
+    with suppress(NotFoundError, NoResultFound):
+        assert is_empty(await private.call(cls, name, private.colleague))
+    assert await private.contents() == before
+    result = await private.call(cls, name, private.owner)
+    if name in RETURNS_NOTHING:
+        assert await private.contents() != before
+    else:
+        assert not is_empty(result)
 
 
-async def as_repository_or_nothing(private: Private, cls: type, name: str) -> None:
-    try:
-        result = await as_repository(private, cls, name, private.colleague)
-    except NoResultFound:
-        return
-    assert is_empty(result)
+async def test_what_a_user_creates_is_theirs(private: Private) -> None:
+    before = await private.contents()
+    conversations = private.chat.services.conversations
+    row = await conversations.create(private.colleague, agent_id=private.agent.id, title="Mine")
+    assert await private.contents() == before
+    assert (await conversations.get(private.colleague, row.id)).title == "Mine"
+    with pytest.raises(ConversationNotFoundError):
+        await conversations.get(private.owner, row.id)
+
+
+@pytest.mark.parametrize("cls", [each for each in REPOSITORIES if issubclass(each, OwnerRepository)])
+async def test_a_repository_adds_rows_of_its_owner_only(private: Private, cls: type[OwnerRepository[Any]]) -> None:
+    async with private.chat.database.transaction(private.owner.tenant_id) as session:
+        private_id = private.run_id if cls is RunRepository else private.conversation_id
+        row = await cls(session, private.owner.tenant_id, private.owner.user_id).get(private_id)
+        assert row is not None
+        cls(session, private.owner.tenant_id, private.owner.user_id).add(row)
+        with pytest.raises(ValueError, match="another user"):
+            cls(session, private.colleague.tenant_id, private.colleague.user_id).add(row)
+
+
+@pytest.mark.parametrize("name", ["record_events", "set_model_title"])
+async def test_a_colleague_writes_to_no_conversation_whose_row_they_have(private: Private, name: str) -> None:
+    before = await private.contents()
+    row = await private.chat.services.conversations.get(private.owner, private.conversation_id)
+
+    async def write(actor: Principal) -> None:
+        async with private.chat.database.transaction(actor.tenant_id) as session:
+            conversation = await session.merge(row)
+            writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
+            writer.add_question(conversation, private.answer_id, text_parts("Changed"), utc_now())
+            title = ["Changed"] if name == "set_model_title" else []
+            await getattr(writer, name)(conversation, *title, utc_now())
+
+    with pytest.raises(ConversationNotFoundError):
+        await write(private.colleague)
+    assert await private.contents() == before
+    await write(private.owner)
+    assert await private.contents() != before
+
+
+async def test_an_index_entry_shows_a_colleague_no_message(private: Private) -> None:
+    conversations, tenant_id = private.chat.services.conversations, private.owner.tenant_id
+    for indexed_by, rows in ((private.colleague, 0), (private.owner, 1)):
+        async with private.chat.database.transaction(tenant_id) as session:
+            await session.execute(delete(MessageSearch))
+            message = await session.get_one(Message, private.question_id)
+            ConversationRepository(session, tenant_id, indexed_by.user_id).index(message)
+        assert len((await conversations.search_messages(indexed_by, "canary", PageRequest())).rows) == rows

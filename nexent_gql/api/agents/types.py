@@ -52,8 +52,8 @@ class Agent(relay.Node):
     created_at: datetime = strawberry.field(description="When the agent was created.")
     updated_at: datetime = strawberry.field(description="When the agent was last changed.")
     deleted_at: datetime | None = strawberry.field(
-        description="When the agent was deleted; null if it is not. Conversations still refer to deleted agents, of which "
-        "only the name is kept."
+        description="When the agent was deleted; null if it is not. Conversations still refer to deleted agents, of "
+        "which only the name is kept."
     )
     tenant_id: strawberry.Private[UUID]
     model_id: strawberry.Private[UUID | None]

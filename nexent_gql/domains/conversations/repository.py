@@ -13,6 +13,7 @@ from sqlmodel import col
 from nexent_gql.db.paging import keyset_page
 from nexent_gql.db.repository import OwnerRepository
 from nexent_gql.domains.conversations import events
+from nexent_gql.domains.conversations.errors import ConversationNotFoundError
 from nexent_gql.domains.conversations.search import search_vector
 from nexent_gql.domains.conversations.tables import (
     Conversation,
@@ -223,8 +224,14 @@ class ConversationRepository(OwnerRepository[Conversation], table=Conversation, 
         return list((await self._session.scalars(query)).all())
 
     async def record_events(self, conversation: Conversation, at: datetime, bodies: Sequence[JsonObject]) -> None:
-        """Append events and update `conversation` in memory; pending rows are flushed first."""
+        """Append events and update `conversation` in memory; pending rows are flushed first.
+
+        Raises:
+            ConversationNotFoundError: The owner has no such conversation; nothing that is pending may be committed.
+        """
         seq = await self.append_events(conversation.id, at, bodies)
+        if seq is None:
+            raise ConversationNotFoundError(conversation.id)
         set_committed_value(conversation, "event_seq", seq)
         set_committed_value(conversation, "updated_at", at)
 

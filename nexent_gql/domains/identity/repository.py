@@ -69,11 +69,13 @@ class IdentityRepository:
         query = self._users().where(*others, col(UserAccount.deactivated_at).is_(None)).limit(1)
         return (await self._session.scalars(query)).first() is not None
 
-    async def auth_session(self, session_id: UUID) -> AuthSession | None:
-        """Return a session and hold it until the transaction ends."""
+    async def auth_session(self, session_id: UUID, user_id: UUID | None) -> AuthSession | None:
+        """Return a session, of `user_id` unless that is None, and lock it until the transaction ends."""
         query = select(AuthSession).where(
             col(AuthSession.tenant_id) == self._tenant_id, col(AuthSession.id) == session_id
         )
+        if user_id is not None:
+            query = query.where(col(AuthSession.user_id) == user_id)
         return (await self._session.scalars(query.with_for_update())).one_or_none()
 
     async def signed_in_user(self, session_id: UUID, user_id: UUID, now: datetime) -> UserAccount | None:

@@ -34,12 +34,16 @@ class RunFilter:
 
 
 class TenantRunRepository(TenantRepository[Run], table=Run):
-    """The runs of all owners, for workers: they know a run by its job, not by its owner."""
+    """The runs of all owners: for workers, which know a run by its job, and for limits of a tenant."""
 
     async def begin(self, run_id: UUID, attempt: int, now: datetime) -> bool:
         """Record that an attempt began; False when the run is finished or gone."""
         values = {"tenant": self._tenant_id, "run": run_id, "attempt": attempt, "now": now}
         return (await self._session.execute(_BEGIN, values)).first() is not None
+
+    async def count_active(self) -> int:
+        """Count the tenant's runs that have not ended."""
+        return (await self._session.execute(_COUNT_ACTIVE, {"tenant": self._tenant_id})).scalar_one()
 
 
 class RunRepository(OwnerRepository[Run], table=Run):
@@ -54,10 +58,6 @@ class RunRepository(OwnerRepository[Run], table=Run):
         """Return the conversation's runs that have not ended, oldest first."""
         query = self._scope().where(col(Run.conversation_id) == conversation_id, col(Run.finished_at).is_(None))
         return list((await self._session.scalars(query.order_by(col(Run.created_at), col(Run.id)))).all())
-
-    async def count_active(self) -> int:
-        """Count the tenant's runs that have not ended."""
-        return (await self._session.execute(_COUNT_ACTIVE, {"tenant": self._tenant_id})).scalar_one()
 
     async def latest(self, conversation_ids: Sequence[UUID]) -> list[Run]:
         """Return the newest run of each conversation that has one."""

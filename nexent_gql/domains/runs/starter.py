@@ -31,7 +31,7 @@ from nexent_gql.domains.runs.errors import (
     TooManyRunsError,
 )
 from nexent_gql.domains.runs.jobs import ExecuteRun
-from nexent_gql.domains.runs.repository import RunRepository
+from nexent_gql.domains.runs.repository import RunRepository, TenantRunRepository
 from nexent_gql.domains.runs.request import RunRequest, content_facts, run_request
 from nexent_gql.domains.runs.spec import ToolsNotListedError, freeze_spec
 from nexent_gql.domains.runs.stopping import stop_run
@@ -252,7 +252,7 @@ class RunStarter:
 
     async def _insert(self, actor: Principal, start: _Start) -> StartedRun:
         async with self._db.transaction(actor.tenant_id) as session:
-            if await RunRepository(session, actor.tenant_id, actor.user_id).count_active() >= self._max_active:
+            if await TenantRunRepository(session, actor.tenant_id).count_active() >= self._max_active:
                 raise TooManyRunsError(self._max_active)
             return await start(session)
 

@@ -78,7 +78,7 @@ class SessionService:
             repository = IdentityRepository(session, actor.tenant_id)
             if everywhere:
                 await repository.revoke_sessions(actor.user_id, now, "SIGNED_OUT")
-            elif (row := await repository.auth_session(session_id)) is not None and row.revoked_at is None:
+            elif (row := await repository.auth_session(session_id, actor.user_id)) and row.revoked_at is None:
                 row.revoked_at, row.revoked_reason = now, "SIGNED_OUT"
                 repository.add(row)
         await self._connections.notify_change()
@@ -117,8 +117,8 @@ class SessionService:
         require_person(actor)
         async with self._db.transaction(actor.tenant_id) as session:
             repository = IdentityRepository(session, actor.tenant_id)
-            row = await repository.auth_session(session_id)
-            if row is None or row.user_id != actor.user_id:
+            row = await repository.auth_session(session_id, actor.user_id)
+            if row is None:
                 raise SessionNotFoundError(session_id)
             if row.revoked_at is None:
                 row.revoked_at, row.revoked_reason = self._clock(), "ENDED"
@@ -186,7 +186,7 @@ class SessionService:
 
     async def _exchange(self, repository: IdentityRepository, presented: RefreshToken) -> SignedIn | None:
         """Move the session on, or end it when it was stolen; None when there is nothing to give."""
-        now, row = self._clock(), await repository.auth_session(presented.session_id)
+        now, row = self._clock(), await repository.auth_session(presented.session_id, None)
         if row is None or row.revoked_at is not None or row.expires_at <= now:
             return None
         user, tenant = await repository.user(row.user_id), await repository.tenant()
