@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import Select, desc, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +14,7 @@ from nexent_gql.db.base import TenantRow
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, page_of
 
 Row = TypeVar("Row", bound=TenantRow)
+SelectT = TypeVar("SelectT", bound=Select[*tuple[Any, ...]])
 
 
 async def count_rows(session: AsyncSession, query: Select[Row]) -> int:
@@ -46,7 +48,15 @@ async def keyset_page(
         time_of: Reads that column of a row.
         ascending: Whether the earliest comes first.
     """
-    id_ = col(table.id)
+    query = keyset(query, page, at, col(table.id), ascending=ascending)
+    rows = (await session.scalars(query)).all()
+    return page_of(rows, page, lambda row: Cursor(at=time_of(row), id=row.id, order=page.order))
+
+
+def keyset(
+    query: SelectT, page: PageRequest, at: Mapped[datetime], id_: Mapped[UUID], *, ascending: bool = False
+) -> SelectT:
+    """Narrow `query` to a page of its rows by (at, id), in reading direction and with one row more than requested."""
     position = tuple_(at, id_)
     order = (at, id_) if page.backward != ascending else (desc(at), desc(id_))
     query = query.order_by(*order).limit(page.size + 1)
@@ -56,5 +66,4 @@ async def keyset_page(
     if page.before is not None:
         edge = (page.before.at, page.before.id)
         query = query.where(position < edge if ascending else position > edge)
-    rows = (await session.scalars(query)).all()
-    return page_of(rows, page, lambda row: Cursor(at=time_of(row), id=row.id, order=page.order))
+    return query

@@ -22,8 +22,9 @@ from tests.support.engines import run_sql
 from tests.support.factory import Factory
 from tests.support.statements import statements
 
-SEARCH = """query ($words: String!, $first: Int, $after: String) {
-    searchMessages(query: $words, first: $first, after: $after) { totalCount pageInfo { hasNextPage endCursor }
+SEARCH = """query ($words: String!, $first: Int, $after: String, $last: Int, $before: String) {
+    searchMessages(query: $words, first: $first, after: $after, last: $last, before: $before) { totalCount
+        pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
         edges { cursor node { message { id text } conversation { id }
             snippet { text highlights { start end } } } } } }"""
 
@@ -133,6 +134,19 @@ async def test_pages_have_each_match_once_while_others_are_sent(chat: Chat, ada:
         await chat.exchange(ada, agentId=id_of("Agent", agent), text="canary new")
         page = await search(chat, ada, "canary", first=2, after=page["pageInfo"]["endCursor"])
     assert seen == [f"canary {number}" for number in (4, 3, 2, 1, 0)]
+
+
+async def test_pages_go_back_from_the_end(chat: Chat, ada: Principal, agent: Agent) -> None:
+    for number in range(5):
+        await chat.exchange(ada, agentId=id_of("Agent", agent), text=f"canary {number}")
+    page = await search(chat, ada, "canary", last=2)
+    pages = [texts(page)]
+    while page["pageInfo"]["hasPreviousPage"]:
+        page = await search(chat, ada, "canary", last=2, before=page["pageInfo"]["startCursor"])
+        pages.append(texts(page))
+    assert pages == [["canary 1", "canary 0"], ["canary 3", "canary 2"], ["canary 4"]]
+    refused = await chat.ask(ada, SEARCH, words="canary", first=1, last=1)
+    assert refused.errors[0]["extensions"]["path"] == ["last"]
 
 
 async def test_a_page_costs_the_same_however_long_it_is(chat: Chat, ada: Principal, agent: Agent) -> None:

@@ -9,7 +9,7 @@ from strawberry import relay
 from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.types import Conversation, Message
 from nexent_gql.api.schema.permissions import SignedIn
-from nexent_gql.api.schema.relay import After, First, page_request
+from nexent_gql.api.schema.relay import After, Before, First, Last, page_request
 from nexent_gql.domains.conversations import service
 from nexent_gql.domains.conversations.snippets import MAX_SNIPPET_CHARS, Snippet
 from nexent_gql.kernel.page import Page
@@ -99,8 +99,14 @@ class MessageSearchQueries:
         permission_classes=[SignedIn],
     )
     async def search_messages(
-        self, info: Info, query: Query, first: First = None, after: After = None
+        self,
+        info: Info,
+        query: Query,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> MessageMatchConnection:
         actor, conversations = info.context.actor, info.context.services.conversations
-        page = await conversations.search_messages(actor, query, page_request(first, after, None, None))
+        page = await conversations.search_messages(actor, query, page_request(first, after, last, before))
         return MessageMatchConnection.of(page, lambda: conversations.count_matches(actor, query))

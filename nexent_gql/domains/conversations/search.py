@@ -8,11 +8,12 @@ themselves are then read as the tenant.
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, cast, desc, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from nexent_gql.db.paging import keyset
 from nexent_gql.domains.conversations.tables import MessageSearch
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, page_of
 from nexent_gql.kernel.search import MAX_WORD_CHARS, QueryTerm, index_tokens, pairs
@@ -65,9 +66,7 @@ class MessageIndex:
     async def page(self, terms: Sequence[QueryTerm], page: PageRequest) -> Page[UUID]:
         """Return the ids of messages that have all terms, newest first."""
         at, id_ = col(MessageSearch.created_at), col(MessageSearch.message_id)
-        query = select(id_, at).where(*self._matching(terms)).order_by(desc(at), desc(id_)).limit(page.size + 1)
-        if page.after is not None:
-            query = query.where(tuple_(at, id_) < (page.after.at, page.after.id))
+        query = keyset(select(id_, at).where(*self._matching(terms)), page, at, id_)
         places = [Cursor(at=at_, id=message_id) for message_id, at_ in await self._session.execute(query)]
         matches = page_of(places, page, lambda place: place)
         ids = [place.id for place in matches.rows]
