@@ -30,13 +30,13 @@ class ChildProcess:
     """A process by its id; a context manager. Where the system has handles, never another process of the same id."""
 
     def __init__(self, pid: int) -> None:
-        self._pid = pid
+        self.pid = pid
         self._handle: int | None = None
 
     def __enter__(self) -> Self:
         if hasattr(os, "pidfd_open"):
             with suppress(OSError):
-                self._handle = os.pidfd_open(self._pid)
+                self._handle = os.pidfd_open(self.pid)
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -47,14 +47,14 @@ class ChildProcess:
         """End it at once; nothing happens when it has ended."""
         with suppress(ProcessLookupError):
             if self._handle is None:
-                os.kill(self._pid, signal.SIGKILL)
+                os.kill(self.pid, signal.SIGKILL)
             else:
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
 
     def lower_priority(self, niceness: int) -> None:
         """Set the niceness, from 0 to 19; it can't be taken back."""
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self._pid, niceness)
+            os.setpriority(os.PRIO_PROCESS, self.pid, niceness)
 
     def limit(self, *, memory_bytes: int) -> None:
         """Limit the address space, and forbid core dumps and writing to files; on Linux only."""
@@ -62,7 +62,7 @@ class ChildProcess:
             limits = ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0))
             for kind, value in limits:
                 with suppress(OSError, ValueError):  # it has ended, or has a lower limit already
-                    resource.prlimit(self._pid, kind, (value, value))
+                    resource.prlimit(self.pid, kind, (value, value))
 
 
 class OrphanGuard:

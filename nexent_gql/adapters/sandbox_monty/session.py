@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import cast
 
+import structlog
 from pydantic_monty import (
     AsyncFunctionSnapshot,
     AsyncFutureSnapshot,
@@ -34,12 +35,14 @@ _FILE = re.compile(r"<python-input-\d+>")  # counts what the session ran, which 
 _LONG_S = 0.5  # what computes longer gives way to what has just begun
 _LONG_NICENESS = 19
 _END: ExternalResult = {"exc_type": "SystemExit"}
+_log = structlog.get_logger()
 
 
 class MontyCodeSession:
     """Implements `CodeSession`; `process` is the worker's, `slot` is held for each stretch in which it computes."""
 
     def __init__(self, worker: AsyncMontySession, process: ChildProcess, limits: CodeLimits, slot: OpenSlot) -> None:
+        self.worker_pid = process.pid
         self._worker = worker
         self._process = process
         self._limits = limits
@@ -114,6 +117,7 @@ class MontyCodeSession:
     def _stop(self) -> None:
         self._stopped = True
         self._process.kill()
+        _log.info("sandbox.worker_killed", pid=self.worker_pid)
 
 
 class _TooManyCallsError(Exception):
