@@ -11,6 +11,7 @@ import strawberry
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from strawberry import relay
+from structlog.testing import capture_logs
 
 from nexent_gql.api.context import Context, Info, many, one
 from nexent_gql.api.encoding import encode
@@ -33,6 +34,8 @@ NO_SERVICES = cast("Services", None)
 CALLS: list[int] = []
 BATCHES: list[list[int]] = []
 COUNTS: list[int] = []
+PLANTED: list[int] = []
+BUGS: list[Exception] = []
 
 
 @strawberry.type(description="A leaf of the tree.")
@@ -72,6 +75,12 @@ class Branch:
         await asyncio.sleep(0)
         CALLS.append(self.key)
         return fragile(self.key)
+
+    @strawberry.field(description="Fails once for each bug.")
+    async def flaky(self) -> str:
+        if BUGS:
+            raise BUGS.pop()
+        return "well"
 
     @strawberry.field(description="Fails on every fifth, and takes its branch with it.")
     def brittle(self) -> str:
@@ -157,13 +166,22 @@ class Forest:
         return made
 
 
+@strawberry.type
+class Planting:
+    @strawberry.mutation(description="Adds a branch.", permission_classes=[Public])
+    async def plant(self, key: int) -> Branch:
+        PLANTED.append(key)
+        return branch(key)
+
+
 def trunk(key: int) -> Trunk:
     return Trunk(id=key, first=branch(key))
 
 
 @cache
 def forest() -> ApiSchema:
-    return ApiSchema.of([SchemaModule(queries=(Forest,), types=(Leaf, Thicket))], ApiLimits(depth=30, aliases=50))
+    module = SchemaModule(queries=(Forest,), mutations=(Planting,), types=(Leaf, Thicket))
+    return ApiSchema.of([module], ApiLimits(depth=30, aliases=50))
 
 
 async def _run(document: str, *, planned: bool, variables: Mapping[str, object]) -> tuple[bytes, Plans]:
@@ -224,6 +242,27 @@ def test_resolvers_run_again_only_where_something_failed(start: int, calls: list
     planned = answer(document, {}, planned=True)
     assert calls == CALLS
     assert planned == answer(document, {}, planned=False)
+
+
+@pytest.mark.parametrize("start", [1, 5])
+def test_a_mutation_and_what_it_returns_run_once(start: int) -> None:
+    CALLS.clear()
+    PLANTED.clear()
+    document = f"mutation {{ plant(key: {start}) {{ weak brittle branches {{ weak }} }} }}"
+    planned, plans = asyncio.run(_run(document, planned=True, variables={}))
+    assert (PLANTED, plans.compiled) == ([start], {})
+    assert len(CALLS) == len(set(CALLS))
+    assert planned == answer(document, {}, planned=False)
+
+
+def test_a_bug_of_the_first_run_is_logged() -> None:
+    BUGS.append(RuntimeError("a bug that does not show itself again"))
+    with capture_logs() as logs:
+        answered = answer("{ all(start: 1, count: 1) { flaky } }", {}, planned=True)
+    assert (answered, BUGS) == (b'{"data":{"all":[{"flaky":"well"}]}}', [])
+    assert [(entry["event"], str(entry["exc_info"])) for entry in logs] == [
+        ("graphql.repeated", "a bug that does not show itself again")
+    ]
 
 
 @pytest.mark.usefixtures("collected")

@@ -6,6 +6,7 @@ from functools import partial
 from inspect import isawaitable
 from typing import cast
 
+import structlog
 from graphql import GraphQLError, GraphQLOutputType, GraphQLResolveInfo, OperationType, is_leaf_type
 from graphql.execution.collect_fields import FieldDetailsList
 from graphql.pyutils import Path
@@ -17,8 +18,10 @@ from nexent_gql.api.selections.core import AcyclicExecutor, Execution
 from nexent_gql.api.selections.leaves import Complete
 from nexent_gql.api.selections.plain import NotCompilableError
 from nexent_gql.api.selections.relations import PendingField, complete_level, is_outage, resolve_level
+from nexent_gql.kernel.errors import DomainError
 
 _MAX_PLANS = 64
+_log = cast("structlog.typing.FilteringBoundLogger", structlog.get_logger(__name__))
 
 
 class Plan:
@@ -80,7 +83,8 @@ class QueryExecutor(AcyclicExecutor):
 
     A plan gives all or nothing. Where it gives nothing, graphql-core completes the same value of the root field:
     resolvers below it then run a second time, with new loaders, so that errors come in graphql-core's order. After an
-    `UnavailableError` loaders keep values and errors, so that no store that does not answer is asked twice.
+    `UnavailableError` loaders keep values and errors, so that no store that does not answer is asked twice. A bug that
+    shows itself in the first run only would be lost with it, so bugs are logged.
     """
 
     plans: Plans | None = None
@@ -114,6 +118,8 @@ class QueryExecutor(AcyclicExecutor):
         except Exception as error:  # noqa: BLE001 - as in `Plan.begin`
             if not is_outage(error):
                 cast("Context", cast("Execution", self).context_value).loaders.forget()
+            if error.__cause__ is not None and not isinstance(error.__cause__, DomainError):
+                _log.warning("graphql.repeated", exc_info=error.__cause__)
             again = by_core()
             return await again if isawaitable(again) else again
         return completed
@@ -122,7 +128,7 @@ class QueryExecutor(AcyclicExecutor):
 def begin_query(
     execution: Execution | list[GraphQLError], plans: Plans | None
 ) -> Awaitable[ExecutionResult] | ExecutionResult:
-    """Run a query or a mutation up to its first wait; plans serve queries only, whose resolvers may run twice."""
+    """Run a query or a mutation up to its first wait; plans serve queries only, as resolvers may run twice."""
     if isinstance(execution, list):
         return ExecutionResult(data=None, errors=execution)
     if isinstance(execution, QueryExecutor) and execution.operation.operation is OperationType.QUERY:
