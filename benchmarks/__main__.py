@@ -61,8 +61,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure, and write RESULTS.md.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all without one")
     parser.add_argument("--short", action="store_true", help="only see that each runs")
-    given = parser.parse_args()
-    if unknown := set(given.names) - set(BENCHMARKS):
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(BENCHMARKS):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     pin(os.getpid(), cores()[1])
-    sys.exit(uvloop.run(main(given.names or list(BENCHMARKS), is_short=given.short)))
+    sys.exit(uvloop.run(main(arguments.names or list(BENCHMARKS), is_short=arguments.short)))

@@ -50,9 +50,9 @@ class ScriptedAgent:
         """Ask in a new conversation."""
         return await self.house.services.runs.start.send(self.house.actor, self.question)
 
-    async def events(self, asked: StartedRun) -> AsyncGenerator[Entry]:
+    async def events(self, exchange: StartedRun) -> AsyncGenerator[Entry]:
         """Follow a run until it has ended."""
-        stream = await self.house.services.runs.follow(self.house.actor, asked.run.id, after=None)
+        stream = await self.house.services.runs.follow(self.house.actor, exchange.run.id, after=None)
         async for entry in stream:
             yield entry
 
@@ -62,17 +62,17 @@ class ScriptedAgent:
         Raises:
             RuntimeError: The run did not succeed.
         """
-        asked = await self.ask()
+        exchange = await self.ask()
         async with asyncio.timeout(_ANSWER_S):
-            seen = [entry async for entry in self.events(asked)]
+            seen = [entry async for entry in self.events(exchange)]
         if seen[-1].body.get("status") != RunStatus.SUCCEEDED:
             raise RuntimeError(f"the run ended as {seen[-1].body}")
         return answer_text(seen)
 
 
-def run_id(asked: StartedRun) -> str:
+def run_id(exchange: StartedRun) -> str:
     """Return the global id of a run."""
-    return global_id("Run", asked.run.id)
+    return global_id("Run", exchange.run.id)
 
 
 @asynccontextmanager

@@ -56,12 +56,12 @@ class Reader:
         """Check one event."""
         if b'"type":"next"' not in message:
             return
-        found = _EVENT.search(message)
-        if found is None or int(found[1]) != self.seq + 1:
+        event = _EVENT.search(message)
+        if event is None or int(event[1]) != self.seq + 1:
             self.wrong += 1
             return
         self.seq += 1
-        self.lags_ms.append((time.monotonic_ns() - int(found[2])) / 1e6)
+        self.lags_ms.append((time.monotonic_ns() - int(event[2])) / 1e6)
 
     async def behave(self, stop: asyncio.Event) -> None:
         """Do what its manner is, until `stop`; ends with a socket that is open."""

@@ -70,10 +70,13 @@ async def contenders(bench: Bench) -> AsyncGenerator[Mapping[str, Contender]]:
         ours, floor, *peers = await asyncio.gather(*map(stack.enter_async_context, starts))
         runs = await house.make_runs(max(load.runs for load in LOADS))
         log = LogSource(house, runs, RedisEventLog(link, ttl_s=_TTL_S), [global_id("Run", run) for run in runs])
-        made = {OURS: Contender(ours, log), FLOOR: Contender(floor, PushSource(log, commands, "floor", ready_frame))}
+        contenders_by_name = {
+            OURS: Contender(ours, log),
+            FLOOR: Contender(floor, PushSource(log, commands, "floor", ready_frame)),
+        }
         for name, peer in zip(bench.peers, peers, strict=True):
-            made[name] = Contender(peer, PushSource(log, commands, name, peer_event))
-        yield made
+            contenders_by_name[name] = Contender(peer, PushSource(log, commands, name, peer_event))
+        yield contenders_by_name
 
 
 @asynccontextmanager

@@ -110,15 +110,15 @@ async def _statements(
     house: House, actor: Principal, places: Mapping[str, Mapping[str, object]]
 ) -> Mapping[str, Sequence[str]]:
     """Return what each page sends to Postgres, and a page of one."""
-    found: dict[str, Sequence[str]] = {}
+    statements_by_name: dict[str, Sequence[str]] = {}
     for name, variables in {"a page of one": {"first": 1}, **places}.items():
         with statements(house.runtime.db) as sent:
             answer = await DirectGraphQL(house.services)(actor, _PAGE, **variables)
         nodes = answer.nodes
         if len(nodes) != variables["first"] or not all(node["agent"] and node["activeMessage"] for node in nodes):
             raise RuntimeError(f"the page has {len(nodes)} conversations")
-        found[name] = sent
-    return found
+        statements_by_name[name] = sent
+    return statements_by_name
 
 
 async def _measure(
@@ -158,7 +158,7 @@ def _tell(
     bare = f"{short(quantile(floor, 0.5))}, {short(quantile(floor, 0.99))}"
     report.table(head, [*rows, ("floor: the rows by three statements", 3, bare, "", "")])
     report.say("Per core: of the API's CPU; Postgres runs on the other core.")
-    counts = {name: len(found) for name, found in sent.items()}
+    counts = {name: len(statements) for name, statements in sent.items()}
     report.verdict("the number of statements is constant", str(counts), holds=len(set(counts.values())) == 1)
     first, last = alone.values()
     ratio = median([b.p50_ms / a.p50_ms for a, b in zip(first, last, strict=True)])

@@ -39,8 +39,8 @@ class Watched:
             lags = lags_of(message.decode())
             self.lags_ms += lags
             self.tokens += len(lags)
-        elif (found := _STATUS.search(message)) is not None:
-            self.finished.append(found[1].decode())
+        elif (status := _STATUS.search(message)) is not None:
+            self.finished.append(status[1].decode())
             self.changed.set()
 
 
@@ -93,8 +93,8 @@ async def _round(agent: ScriptedAgent, served: Served, runs: int) -> Watched:
 
 
 async def _ask(agent: ScriptedAgent, socket: Socket) -> None:
-    asked = await agent.ask()
-    socket.subscribe(DOCUMENT, run=run_id(asked), after=None)
+    exchange = await agent.ask()
+    socket.subscribe(DOCUMENT, run=run_id(exchange), after=None)
 
 
 def _check(watched: Watched, runs: int, tokens: int) -> None:

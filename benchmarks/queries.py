@@ -45,14 +45,14 @@ async def run(bench: Bench) -> Report:
     rounds, seconds = (1, 0.15) if bench.short else (5, 2.0)
     async with contenders(bench) as servers:
         for document in DOCUMENTS:
-            found: dict[str, list[Answered]] = {name: [] for name in servers}
+            answers_by_server: dict[str, list[Answered]] = {name: [] for name in servers}
             for _ in range(rounds):
                 for name, served in servers.items():
                     request = post(served, document.text)
                     await offer(served, request, seconds / 5)
-                    found[name].append(await offer(served, request, seconds))
-            _compare(found)
-            _tell(report, document, found)
+                    answers_by_server[name].append(await offer(served, request, seconds))
+            _compare(answers_by_server)
+            _tell(report, document, answers_by_server)
     report.say(
         "Ours checks a bearer token, measures depth, aliases and cost, masks errors and sets deadlines and headers;",
         "the limits of aliases and of root fields are raised to 50 for the second document. Ratios: medians of the",
@@ -71,8 +71,8 @@ async def contenders(bench: Bench) -> AsyncGenerator[Mapping[str, Served]]:
             **{name: node.node_peer(bench.house, name) for name in bench.peers},
         }
         served = await asyncio.gather(*map(stack.enter_async_context, starts.values()))
-        made = dict(zip(starts, served, strict=True))
-        yield made | {OURS: replace(made[OURS], token=bench.house.token)}
+        contenders_by_name = dict(zip(starts, served, strict=True))
+        yield contenders_by_name | {OURS: replace(contenders_by_name[OURS], token=bench.house.token)}
 
 
 @asynccontextmanager
@@ -82,18 +82,18 @@ async def _python(name: str, environment: Mapping[str, str]) -> AsyncGenerator[S
         yield Served(port, process)
 
 
-def _compare(found: Mapping[str, Sequence[Answered]]) -> None:
+def _compare(answers_by_server: Mapping[str, Sequence[Answered]]) -> None:
     """See that all servers say the same."""
-    first, *others = (answers[0].data for answers in found.values())
+    first, *others = (answers[0].data for answers in answers_by_server.values())
     if any(other != first for other in others):
         raise ValueError("the servers answer differently")
 
 
-def _tell(report: Report, document: Document, found: Mapping[str, Sequence[Answered]]) -> None:
+def _tell(report: Report, document: Document, answers_by_server: Mapping[str, Sequence[Answered]]) -> None:
     report.say(f"**{document.name}**")
     head = ("server", "rate / plain Strawberry's", "req/s per core", "req/s", "p50, p99 ms")
-    report.table(head, [_row(name, answers, found[PLAIN]) for name, answers in found.items()])
-    ratio = _ratio(found[OURS], found[PLAIN])
+    report.table(head, [_row(name, answers, answers_by_server[PLAIN]) for name, answers in answers_by_server.items()])
+    ratio = _ratio(answers_by_server[OURS], answers_by_server[PLAIN])
     target = f"at least {document.target:g} times plain Strawberry's rate"
     report.verdict(target, f"{short(ratio)} times", holds=ratio >= document.target)
 

@@ -75,9 +75,11 @@ async def run(bench: Bench) -> Report:
                 alone.append(await _measure(bench.house, ours, load, mixed=False))
                 mixed.append(await _measure(bench.house, ours, load, mixed=True))
             _tell(report, load, alone, mixed)
-        held = {name: await _idle(contender, idle, 0.1 if bench.short else 2) for name, contender in servers.items()}
+        memory_kib = {
+            name: await _idle(contender, idle, 0.1 if bench.short else 2) for name, contender in servers.items()
+        }
     report.say(f"**{idle:,} idle subscriptions, a socket each**")
-    report.table(("server", "KiB each"), [(name, short(kib)) for name, kib in held.items()])
+    report.table(("server", "KiB each"), [(name, short(kib)) for name, kib in memory_kib.items()])
     return report
 
 

@@ -34,10 +34,10 @@ class Report:
         lines = [head, ["---"] * len(head), *rows]
         self.parts.append("\n".join(f"| {' | '.join(map(str, line))} |" for line in lines))
 
-    def verdict(self, target: str, found: str, *, holds: bool) -> None:
+    def verdict(self, target: str, measured: str, *, holds: bool) -> None:
         """Add whether a target is met."""
         self.missed += not holds
-        self.parts.append(f"- {'met' if holds else '**MISSED**'}: {target}: {found}")
+        self.parts.append(f"- {'met' if holds else '**MISSED**'}: {target}: {measured}")
 
     def markdown(self, circumstances: str) -> str:
         """Return the section."""
@@ -48,8 +48,8 @@ class Report:
 def write(name: str, section: str, order: Sequence[str]) -> None:
     """Replace a section of RESULTS.md; the others stay."""
     text = RESULTS.read_text() if RESULTS.exists() else ""
-    known = {match[1]: match[0].rstrip() + "\n" for match in _SECTION.finditer(text)} | {name: section}
-    RESULTS.write_text("\n".join([_HEAD, *(known[each] for each in order if each in known)]))
+    sections = {match[1]: match[0].rstrip() + "\n" for match in _SECTION.finditer(text)} | {name: section}
+    RESULTS.write_text("\n".join([_HEAD, *(sections[each] for each in order if each in sections)]))
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -112,10 +112,10 @@ async def offer(served: Served, request: bytes, seconds: float, connections: int
     load, loop = Load(request), asyncio.get_running_loop()
     began, cpu_s = time.perf_counter(), served.process.cpu_s()
     load.ends_at = began + seconds
-    made = [
+    protocols = [
         await loop.create_connection(lambda: Connection(load), "127.0.0.1", served.port) for _ in range(connections)
     ]
-    await asyncio.gather(*(connection.done for _, connection in made))
+    await asyncio.gather(*(connection.done for _, connection in protocols))
     took_s, cpu_s = time.perf_counter() - began, served.process.cpu_s() - cpu_s
     answer = loads_object(load.first.partition(b"\r\n\r\n")[2])
     if answer.get("errors"):

@@ -20,18 +20,18 @@ async def run(bench: Bench) -> Report:
     """Start and stop installations on all cores, turn by turn with the bare engines."""
     report = Report("startup", "`nexent-gql up` to its line `ready`, environment installed, on all cores.")
     rounds = 1 if bench.short else 5
-    found: dict[str, list[float]] = {"first": [], "second": [], "engines first": [], "engines second": []}
+    times: dict[str, list[float]] = {"first": [], "second": [], "engines first": [], "engines second": []}
     with everywhere():
         for _ in range(rounds):
-            await asyncio.to_thread(_round, found, 1 if bench.short else 2)
-    first, second = median(found["first"]), median(found["second"])
-    floors = median(found["engines first"]), median(found["engines second"])
+            await asyncio.to_thread(_round, times, 1 if bench.short else 2)
+    first, second = median(times["first"]), median(times["second"])
+    floors = median(times["engines first"]), median(times["engines second"])
     head = ("", "empty state folder: median (all) s", "second start: median (all) s")
     report.table(
         head,
         [
-            ("`nexent-gql up`", _all(found["first"]), _all(found["second"])),
-            ("floor: PostgreSQL and Valkey alone", _all(found["engines first"]), _all(found["engines second"])),
+            ("`nexent-gql up`", _all(times["first"]), _all(times["second"])),
+            ("floor: PostgreSQL and Valkey alone", _all(times["engines first"]), _all(times["engines second"])),
             ("ratio", short(first / floors[0]), short(second / max(floors[1], 1e-9))),
         ],
     )
@@ -40,20 +40,20 @@ async def run(bench: Bench) -> Report:
     return report
 
 
-def _round(found: dict[str, list[float]], starts: int) -> None:
+def _round(times: dict[str, list[float]], starts: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="nexent-bench-"))
     try:
         for name in ("first", "second")[:starts]:
             installation = Installation(folder / "state")
             began = time.monotonic()
             installation.start()
-            found[name].append(time.monotonic() - began)
+            times[name].append(time.monotonic() - began)
             installation.stop(signal.SIGTERM)
         for name in ("engines first", "engines second")[:starts]:
             with EngineSet(folder / "engines") as engines:
                 began = time.monotonic()
                 engines.start()
-                found[name].append(time.monotonic() - began)
+                times[name].append(time.monotonic() - began)
     finally:
         shutil.rmtree(folder)
 

@@ -55,7 +55,7 @@ async def run(bench: Bench) -> Report:
         "stop", "From sending `stopRun` until the provider sees its connection close, and until RunFinished."
     )
     rounds = 1 if bench.short else 30
-    found = {situation.name: Times() for situation in SITUATIONS}
+    times_by_name = {situation.name: Times() for situation in SITUATIONS}
     floor: list[float] = []
     async with (
         open_stage(bench.house) as scenario,
@@ -66,39 +66,39 @@ async def run(bench: Bench) -> Report:
         agents = [await scenario.agent(each.script, tools=("wait",)) for each in SITUATIONS]
         for _ in range(rounds):
             for situation, agent in zip(SITUATIONS, agents, strict=True):
-                await _stop(situation, agent, scenario, client, found[situation.name])
+                await _stop(situation, agent, scenario, client, times_by_name[situation.name])
             floor.append(await _bare_close(scenario, agents[0]))
-    _tell(report, found, floor)
+    _tell(report, times_by_name, floor)
     return report
 
 
 async def _stop(situation: Situation, agent: ScriptedAgent, scenario: Scenario, client: Client, times: Times) -> None:
     first = await agent.ask()
     record = await _begun(situation, agent, scenario, client, first)
-    asked = await _behind(agent, first) if situation.name == _QUEUED else first
-    waiting = asyncio.create_task(_ended_at(client, asked))
+    exchange = await _behind(agent, first) if situation.name == _QUEUED else first
+    waiting = asyncio.create_task(_ended_at(client, exchange))
     await asyncio.sleep(0.05)  # its subscription is not what is measured
     began_at = time.time()
-    answer = await client.one(_STOP, input={"runId": run_id(asked)})
+    answer = await client.one(_STOP, input={"runId": run_id(exchange)})
     if answer["run"]["status"] == "STOPPED":
         times.stopped.append((time.time() - began_at) * 1e3)
     async with asyncio.timeout(_WAIT_S):
         times.ended.append((await waiting - began_at) * 1e3)
         if situation.name in {_MID_TOKEN, _SILENT}:
             times.stopped.append((await _closed_at(record) - began_at) * 1e3)
-    if asked is not first:
+    if exchange is not first:
         await client.one(_STOP, input={"runId": run_id(first)})
         await client.whole(run_id(first))
 
 
 async def _begun(
-    situation: Situation, agent: ScriptedAgent, scenario: Scenario, client: Client, asked: StartedRun
+    situation: Situation, agent: ScriptedAgent, scenario: Scenario, client: Client, exchange: StartedRun
 ) -> Record:
     """Wait until the run is where it should be; return the provider's record of its request."""
     count = len(scenario.provider.requests)
     if situation.until is None:
         return await scenario.provider.wait_for(count + 1)
-    async with aclosing(client.events(run_id(asked))) as stream, asyncio.timeout(_WAIT_S):
+    async with aclosing(client.events(run_id(exchange))) as stream, asyncio.timeout(_WAIT_S):
         async for event in stream:
             if event["__typename"] == situation.until:
                 break
@@ -112,8 +112,8 @@ async def _behind(agent: ScriptedAgent, first: StartedRun) -> StartedRun:
     return await ask.send(agent.house.actor, queued)
 
 
-async def _ended_at(client: Client, asked: StartedRun) -> float:
-    events = await client.whole(run_id(asked))
+async def _ended_at(client: Client, exchange: StartedRun) -> float:
+    events = await client.whole(run_id(exchange))
     if events[-1]["status"] != "STOPPED":
         raise RuntimeError(f"the run ended as {events[-1]}")
     return time.time()
@@ -135,16 +135,16 @@ async def _bare_close(scenario: Scenario, agent: ScriptedAgent) -> float:
         return (await _closed_at(record) - began_at) * 1e3
 
 
-def _tell(report: Report, found: dict[str, Times], floor: list[float]) -> None:
+def _tell(report: Report, times_by_name: dict[str, Times], floor: list[float]) -> None:
     head = ("situation", "stopped p50, p95 ms", "RunFinished at the subscriber p50, p95 ms")
-    rows = [(name, _pair(times.stopped), _pair(times.ended)) for name, times in found.items()]
+    rows = [(name, _pair(times.stopped), _pair(times.ended)) for name, times in times_by_name.items()]
     report.table(head, [*rows, ("floor: a bare client closes its stream", _pair(floor), "")])
     report.say(
         "From before the HTTP request of the mutation: its authentication, transaction and the relay are part of it.",
         "Stopped is when the provider sees its connection close; in the queue, where there is none, when the mutation",
         "answers STOPPED; inside a tool, which has none either, only RunFinished can be seen from outside.",
     )
-    for name, times in found.items():
+    for name, times in times_by_name.items():
         found_ms = quantile(times.stopped or times.ended, 0.95)
         target = f"{name}: within {MAX_CLOSED_MS} ms (p95)"
         report.verdict(target, f"{short(found_ms)} ms", holds=found_ms < MAX_CLOSED_MS)

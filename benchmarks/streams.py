@@ -46,12 +46,12 @@ class Readers:
         self.counts.append(0)
 
         def on_message(message: bytes) -> None:
-            found = _STAMP.search(message)
-            if found is None:
+            stamp = _STAMP.search(message)
+            if stamp is None:
                 if b'"errors"' in message or b'"error"' in message:
                     raise AssertionError(message)
                 return
-            self.lags_ns.append(time.monotonic_ns() - int(found[1]))
+            self.lags_ns.append(time.monotonic_ns() - int(stamp[1]))
             self.counts[index] += 1
             self.delivered += 1
             self.arrived.set()

@@ -93,17 +93,17 @@ async def _kill(crew: Crew, scenario: Scenario, number: int) -> float:
     """Return the seconds from the kill until the provider is asked again."""
     await crew.hire()
     agent = await scenario.agent([_SPEAKING])
-    asked = await agent.ask()
-    async with asyncio.timeout(_WAIT_S), aclosing(agent.events(asked)) as events:
+    exchange = await agent.ask()
+    async with asyncio.timeout(_WAIT_S), aclosing(agent.events(exchange)) as events:
         async for entry in events:
             if entry.body["kind"] == "TextDelta":
                 break
         await asyncio.sleep(number * _BEATS_S)  # the lease of a kill is of any age
         async with crew.house.runtime.db.system() as session:
-            owner = (await session.execute(_OWNER, {"id": asked.run.job_id})).scalar_one()
+            owner = (await session.execute(_OWNER, {"id": exchange.run.job_id})).scalar_one()
         killed_at = crew.kill(int(owner))
         again_at = (await _requests(scenario, agent, 2))[1]
-        await crew.house.services.runs.stop(crew.house.actor, asked.run.id)
+        await crew.house.services.runs.stop(crew.house.actor, exchange.run.id)
         async for _ in events:
             pass
     return again_at - killed_at
@@ -114,7 +114,7 @@ async def _wipe(crew: Crew, scenario: Scenario) -> float:
     await crew.hire()
     agent = await scenario.agent([_SPEAKING])
     crew.signal(signal.SIGSTOP)
-    asked = [await agent.ask() for _ in range(QUEUED)]
+    exchanges = [await agent.ask() for _ in range(QUEUED)]
     runtime = crew.house.runtime
     while await Relay(runtime.db, runtime.wakeups, runtime.log).relay():
         pass
@@ -122,9 +122,9 @@ async def _wipe(crew: Crew, scenario: Scenario) -> float:
     wiped_at = time.time()
     crew.signal(signal.SIGCONT)
     last_at = (await _requests(scenario, agent, QUEUED))[QUEUED - 1]
-    for each in asked:
+    for each in exchanges:
         await crew.house.services.runs.stop(crew.house.actor, each.run.id)
-    for each in asked:
+    for each in exchanges:
         async for _ in agent.events(each):
             pass
     return last_at - wiped_at
@@ -134,9 +134,9 @@ async def _requests(scenario: Scenario, agent: ScriptedAgent, count: int) -> Seq
     """Wait until the provider was asked so often by an agent; returns when, in Unix time."""
     async with asyncio.timeout(_WAIT_S):
         while True:
-            found = [each.opened_at for each in scenario.provider.requests if each.script == agent.model]
-            if len(found) >= count:
-                return found
+            opened_at = [each.opened_at for each in scenario.provider.requests if each.script == agent.model]
+            if len(opened_at) >= count:
+                return opened_at
             await asyncio.sleep(0.005)
 
 

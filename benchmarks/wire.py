@@ -48,10 +48,10 @@ class Socket(asyncio.Protocol):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         await loop.sock_connect(raw, ("127.0.0.1", port))
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _, made = await loop.create_connection(lambda: cls(on_message, greeting), sock=raw)
+        _, protocol = await loop.create_connection(lambda: cls(on_message, greeting), sock=raw)
         async with asyncio.timeout(_TIMEOUT_S):
-            await made.ready
-        return made
+            await protocol.ready
+        return protocol
 
     def subscribe(self, query: str, **variables: object) -> None:
         """Start the operation."""

@@ -67,8 +67,8 @@ def check_platform() -> None:
     if system == "Linux":
         version = glibc()
         if version is None or version < OLDEST_GLIBC:
-            found = "musl or another C library" if version is None else "glibc {}.{}".format(*version)
-            stop("the embedded engines need glibc 2.28 or newer, this system has " + found + ": " + WITHOUT_ENGINES)
+            library = "musl or another C library" if version is None else "glibc {}.{}".format(*version)
+            stop("the embedded engines need glibc 2.28 or newer, this system has " + library + ": " + WITHOUT_ENGINES)
 
 
 def attempt(command: List[str], environment: Optional[Dict[str, str]] = None) -> Optional[str]:

@@ -33,16 +33,16 @@ IMPERATIVES = {
 def problems(subject: str) -> list[str]:
     """Return what is wrong with a subject, in words."""
     first = re.split(r"[\s:,]", subject, maxsplit=1)[0]
-    found: list[str] = []
+    messages: list[str] = []
     if len(subject) > MAX_CHARS:
-        found.append(f"has {len(subject)} characters, {MAX_CHARS} are allowed")
+        messages.append(f"has {len(subject)} characters, {MAX_CHARS} are allowed")
     if subject.endswith("."):
-        found.append("ends with a full stop")
+        messages.append("ends with a full stop")
     if not first[:1].isupper():
-        found.append("does not begin with a capital letter")
+        messages.append("does not begin with a capital letter")
     if first in NOUNS_AND_PRONOUNS or (first not in IMPERATIVES and re.search(r"(ed|ing|[^s]s)$", first)):
-        found.append(f"begins with “{first}”, which is no imperative")
-    return found
+        messages.append(f"begins with “{first}”, which is no imperative")
+    return messages
 
 
 def main() -> int:

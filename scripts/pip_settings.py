@@ -30,27 +30,27 @@ GLUE = {"extra-index-url": " ", "find-links": ",", "trusted-host": " "}
 
 def parse(listing: str) -> Dict[str, str]:
     """Read the output of `pip config list`; a command's own section wins over `global`, the environment over both."""
-    found: Dict[str, str] = {}
+    values: Dict[str, str] = {}
     for section in ("global", "install", ":env:"):
         for line in listing.splitlines():
             name, _, value = line.partition("=")
             if name.startswith(section + "."):
-                found[name[len(section) + 1 :]] = str(literal_eval(value))
-    return found
+                values[name[len(section) + 1 :]] = str(literal_eval(value))
+    return values
 
 
 def translate(settings: Dict[str, str]) -> Dict[str, str]:
     """Name pip's settings as uv does."""
-    found: Dict[str, str] = {}
+    variables: Dict[str, str] = {}
     for name, value in settings.items():
         if name in NAMES:
-            found[NAMES[name]] = GLUE[name].join(value.split()) if name in GLUE else value
-    if "UV_INDEX" in found:
+            variables[NAMES[name]] = GLUE[name].join(value.split()) if name in GLUE else value
+    if "UV_INDEX" in variables:
         # pip takes the best version of all indexes. Every package is pinned by hash, so that is safe for uv too.
-        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+        variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"
     if settings.get("no-index", "").lower() in {"1", "true", "yes", "on"}:
-        found["UV_OFFLINE"] = "1"
-    return found
+        variables["UV_OFFLINE"] = "1"
+    return variables
 
 
 @lru_cache(maxsize=None)

@@ -49,9 +49,9 @@ def engines() -> Generator[Engines]:
 @pytest.fixture(scope="session")
 def databases(engines: Engines) -> Generator[Databases]:
     """The template database, to be cloned."""
-    made = Databases(engines.database_url)
-    yield made
-    made.close()
+    template = Databases(engines.database_url)
+    yield template
+    template.close()
 
 
 @pytest.fixture
@@ -101,9 +101,9 @@ def make(database: Database) -> Factory:
 @pytest.fixture(scope="session")
 def passwords() -> Generator[Argon2Passwords]:
     """Argon2id with the weakest parameters: 0.1 ms."""
-    made = Argon2Passwords(memory_kib=8, passes=1)
-    yield made
-    made.close()
+    hasher = Argon2Passwords(memory_kib=8, passes=1)
+    yield hasher
+    hasher.close()
 
 
 @pytest.fixture

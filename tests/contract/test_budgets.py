@@ -107,10 +107,10 @@ async def test_memory_forgets_who_was_not_there_for_longest() -> None:
 
 @dataclass
 class Store:
-    """Counts what it is asked, and is away when told so."""
+    """Counts the charges; unavailable while `is_away`."""
 
     time_s: float = 1_000.0
-    asked: int = 0
+    charge_count: int = 0
     is_away: bool = False
     inner: MemoryBudgets = field(init=False)
 
@@ -121,7 +121,7 @@ class Store:
         return self.time_s
 
     async def charge(self, key: str, points: float, budget: Budget) -> Balance:
-        self.asked += 1
+        self.charge_count += 1
         if self.is_away:
             raise UnavailableError("gone")
         return await self.inner.charge(key, points, budget)
@@ -135,7 +135,7 @@ async def test_small_charges_share_a_round_trip() -> None:
     budgets = LocalCreditBudgets(store, now=store.now)
     for spent in range(1, 101):
         assert (await budgets.charge("a", 1, LARGE)).remaining == NEARLY(10_000 - spent)
-    assert store.asked == 1
+    assert store.charge_count == 1
 
 
 async def test_a_purse_costs_nothing_in_the_long_run() -> None:
@@ -161,10 +161,10 @@ async def test_spends_half_alone_while_the_store_is_away_and_asks_once_a_second(
     store = Store(is_away=True)
     budgets = LocalCreditBudgets(store, now=store.now)
     taken = [(await budgets.charge("a", 1_000, LARGE)).taken for _ in range(10)]
-    assert (taken.count(True), store.asked) == (5, 1)
+    assert (taken.count(True), store.charge_count) == (5, 1)
     store.time_s += PAUSE_S * 5
     assert [(await budgets.charge("a", 1_000, LARGE)).taken for _ in range(2)] == [True, False]
-    assert store.asked == 2
+    assert store.charge_count == 2
     store.is_away = False
     store.time_s += PAUSE_S
     assert (await budgets.charge("a", 9_000, LARGE)).taken

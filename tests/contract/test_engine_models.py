@@ -142,11 +142,11 @@ async def test_the_offline_model_talks(world: World, kind: AgentKind) -> None:
 
 
 async def test_no_executor_of_the_library_is_ever_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[str] = []
+    executors: list[str] = []
 
     def note(name: str) -> object:
         def called(*_args: object, **_named: object) -> None:
-            made.append(name)
+            executors.append(name)
 
         return called
 
@@ -161,6 +161,6 @@ async def test_no_executor_of_the_library_is_ever_made(world: World, monkeypatch
     answers = [Text("<code>\nx = 6 * 7\nprint(x)\n</code>")], [Text("<code>\nfinal_answer(x)\n</code>")]
     assert (await world.run(world.spec(*answers, kind=CODE))).text == "42"
     assert (await world.run(world.spec([Text("Hi.")]))).text == "Hi."
-    assert made == []
+    assert executors == []
     CodeAgent(tools=[], model=Model())
-    assert made == ["__init__"]
+    assert executors == ["__init__"]

@@ -114,9 +114,9 @@ async def test_a_crash_at_every_effect(sandbox: CodeSandbox, name: str, when: st
         finished = [event.step for event in port.of(StepFinished)]
         assert [*dict.fromkeys(finished)] == [event.step for event in whole.of(StepFinished)]
         assert len(finished) - len(set(finished)) <= 1
-        told = {event.call_id: event.output for event in port.of(ToolOutput)}
-        assert told == {event.call_id: event.output for event in whole.of(ToolOutput)}
-        assert {event.call_id for event in port.of(ToolCallStarted)} == set(told)
+        outputs = {event.call_id: event.output for event in port.of(ToolOutput)}
+        assert outputs == {event.call_id: event.output for event in whole.of(ToolOutput)}
+        assert {event.call_id for event in port.of(ToolCallStarted)} == set(outputs)
 
 
 def comparable(port: MemoryRun) -> dict[str, object]:
@@ -152,10 +152,10 @@ async def test_a_finished_run_replays_in_silence(sandbox: CodeSandbox, name: str
     case = CASES[name]
     port, _ = await uninterrupted(sandbox, case)
     text = port.text
-    told = len(port.events)
+    event_count = len(port.events)
     second = Worker(sandbox, case)
     await second.attempt(port)
-    assert [event.kind for event in port.events[told:]] == ["AttemptStarted"]
+    assert [event.kind for event in port.events[event_count:]] == ["AttemptStarted"]
     assert port.text == text
     assert second.models.requests == []
     assert second.tools.calls == []

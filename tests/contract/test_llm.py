@@ -92,13 +92,13 @@ async def test_a_tool_call_names_itself_in_its_first_piece(subject: Subject) -> 
 
 
 async def test_the_answer_uses_a_tools_result(subject: Subject) -> None:
-    asked = ask(SUM, tools=(CALCULATOR,))
-    calls = tuple((await subject.hear(asked)).calls)
+    request = ask(SUM, tools=(CALCULATOR,))
+    calls = tuple((await subject.hear(request)).calls)
     done = (
         ChatMessage.from_text("assistant", "", calls),
         ChatMessage.from_text("tool", "42", tool_call_id=calls[0].id),
     )
-    heard = await subject.hear(replace(asked, messages=(*asked.messages, *done)))
+    heard = await subject.hear(replace(request, messages=(*request.messages, *done)))
     assert heard.text == "6 * 7 = 42"
     assert heard.calls == []
 

@@ -16,16 +16,16 @@ PASSWORD = SecretStr("correct horse battery")
 
 @pytest.fixture
 def quick() -> Generator[Argon2Passwords]:
-    made = Argon2Passwords(memory_kib=8, passes=1)
-    yield made
-    made.close()
+    hasher = Argon2Passwords(memory_kib=8, passes=1)
+    yield hasher
+    hasher.close()
 
 
 @pytest.fixture
 def real() -> Generator[Argon2Passwords]:
-    made = Argon2Passwords()
-    yield made
-    made.close()
+    hasher = Argon2Passwords()
+    yield hasher
+    hasher.close()
 
 
 async def test_knows_a_password_by_its_hash(quick: Passwords) -> None:

@@ -208,8 +208,8 @@ async def test_a_reader_may_be_closed_late() -> None:
                 yield
 
         async def read() -> None:
-            async with aclosing(hold()) as held:
-                async for _ in held:
+            async with aclosing(hold()) as reader:
+                async for _ in reader:
                     pass
 
         tasks = [asyncio.create_task(read()) for _ in range(5)]

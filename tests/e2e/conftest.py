@@ -37,8 +37,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Generator[Installa
     """A running installation with two workers."""
     state_dir = Path(tmp_path_factory.mktemp("installation")) / "state"
     environment = {"NEXENT_AUTH__SIGN_UP": "true", "NEXENT_OUTBOUND__REACH": "any"}
-    with running(Installation(state_dir, environment=environment, workers=2)) as made:
-        yield made
+    with running(Installation(state_dir, environment=environment, workers=2)) as instance:
+        yield instance
 
 
 @pytest.fixture(scope="session")
@@ -63,15 +63,15 @@ async def well(request: pytest.FixtureRequest) -> AsyncGenerator[None]:
 @pytest.fixture
 async def client(installation: Installation, token: str) -> AsyncGenerator[Client]:
     """The demo user."""
-    async with Client(installation.url, token) as made:
-        yield made
+    async with Client(installation.url, token) as api_client:
+        yield api_client
 
 
 @pytest.fixture
 async def provider() -> AsyncGenerator[FakeProvider]:
     """A model provider that answers by script."""
-    async with fake_provider() as made:
-        yield made
+    async with fake_provider() as fake:
+        yield fake
 
 
 @dataclass(frozen=True)

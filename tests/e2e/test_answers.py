@@ -207,8 +207,8 @@ async def test_an_agent_goes_into_a_file_and_comes_out_of_it(client: Client, tok
         return answer.json()["data"]["importAgent"]
 
     name = f"Imported {uuid4().hex}"
-    made = await imported(orjson.dumps(definition), name)
-    assert made == {"agent": {"name": name, **exported}, "missingToolNames": ["gone_elsewhere"]}
+    payload = await imported(orjson.dumps(definition), name)
+    assert payload == {"agent": {"name": name, **exported}, "missingToolNames": ["gone_elsewhere"]}
     refused = await imported(b'{"format": "nexent-agent/2", "name": "x"}', name)
     assert (refused["code"], refused["path"]) == ("NOT_AN_AGENT_FILE", ["input", "file"])
     assert "format" in refused["message"]

@@ -48,9 +48,9 @@ def assert_its_manifest_serves(manifest: Path, installation: Installation, token
     synced = installation.command("documents", "sync", str(manifest))
     assert synced.returncode == 0, synced.stderr
     documents: dict[str, str] = json.loads(manifest.read_text())
-    (found,) = [name for name, text in documents.items() if "FindAgent" in text]
-    asked = {"documentId": found, "variables": {"name": "Assistant"}}
-    answer = httpx2.post(installation.url, json=asked, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    (document_id,) = [name for name, text in documents.items() if "FindAgent" in text]
+    body = {"documentId": document_id, "variables": {"name": "Assistant"}}
+    answer = httpx2.post(installation.url, json=body, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
     assert answer.json()["data"]["agents"]["edges"] != []
 
 

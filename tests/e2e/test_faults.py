@@ -68,13 +68,13 @@ async def test_a_killed_worker_loses_nothing(scenario: Scenario, installation: I
     assert restarted["text"].startswith("First.")
     calls = [event for event in events if event["__typename"] == "ToolCallStarted"]
     assert len(calls) == 1
-    asked = [record for record in scenario.provider.requests if record.script == scenario.script]
-    assert [record.turn for record in asked] == [0, 1, 1]
-    assert (asked[2].opened_at - asked[1].opened_at) < 20
+    requests = [record for record in scenario.provider.requests if record.script == scenario.script]
+    assert [record.turn for record in requests] == [0, 1, 1]
+    assert (requests[2].opened_at - requests[1].opened_at) < 20
     run = await scenario.client.run(run_id)
     assert (run["status"], run["attempt"], run["message"]["text"]) == ("SUCCEEDED", 2, text_of(events))
     assert run["message"]["text"].count("First.") == 1
-    taken_over_s = asked[2].opened_at - (time.time() - (time.monotonic() - killed_at))
+    taken_over_s = requests[2].opened_at - (time.time() - (time.monotonic() - killed_at))
     assert taken_over_s < 10
 
 
@@ -151,8 +151,8 @@ async def test_the_same_client_id_is_one_run(scenario: Scenario) -> None:
         "CLIENT_ID_REUSED",
         answers[0]["run"]["id"],
     )
-    asked = [record for record in scenario.provider.requests if record.script == scenario.script]
-    assert len(asked) == 1
+    requests = [record for record in scenario.provider.requests if record.script == scenario.script]
+    assert len(requests) == 1
 
 
 async def test_a_busy_conversation(scenario: Scenario) -> None:

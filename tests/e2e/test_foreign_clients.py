@@ -17,7 +17,7 @@ BAD_CURSOR = ["INVALID_CURSOR"]
 
 
 @pytest.fixture
-def given(installation: Installation, token: str) -> Data:
+def connection(installation: Installation, token: str) -> Data:
     """Where the server is, and who asks."""
     require_packages(FOREIGN)
     return {"url": installation.url, "token": token}
@@ -44,14 +44,14 @@ async def tool_names(client: Client) -> list[str]:
     return [edge["node"]["name"] for edge in (await client.one("{ tools { edges { node { name } } } }"))["edges"]]
 
 
-def test_graphql_http_finds_nothing_to_complain_about(given: Data) -> None:
-    audits = observed("graphql_http.mjs", **given)
+def test_graphql_http_finds_nothing_to_complain_about(connection: Data) -> None:
+    audits = observed("graphql_http.mjs", **connection)
     assert len(audits) == 61
     assert [audit for audit in audits if audit[1] != "ok"] == []
 
 
-def test_graphql_ws(given: Data, run: Data) -> None:
-    seen = observed("graphql_ws.mjs", **given, run=run)
+def test_graphql_ws(connection: Data, run: Data) -> None:
+    seen = observed("graphql_ws.mjs", **connection, run=run)
     closings = seen.pop("closings")
     assert seen == {
         "viewer": [VIEWER],
@@ -71,8 +71,8 @@ def test_graphql_ws(given: Data, run: Data) -> None:
     }
 
 
-def test_graphql_sse(given: Data, run: Data) -> None:
-    assert observed("graphql_sse.mjs", **given, run=run) == {
+def test_graphql_sse(connection: Data, run: Data) -> None:
+    assert observed("graphql_sse.mjs", **connection, run=run) == {
         "viewer": [VIEWER],
         "wrong": INVALID,
         "badCursor": BAD_CURSOR,
@@ -81,18 +81,18 @@ def test_graphql_sse(given: Data, run: Data) -> None:
     }
 
 
-def test_an_event_source_goes_on_behind_the_last_event_it_saw(given: Data, run: Data) -> None:
-    seen = observed("eventsource.mjs", **given, run=run)
+def test_an_event_source_goes_on_behind_the_last_event_it_saw(connection: Data, run: Data) -> None:
+    seen = observed("eventsource.mjs", **connection, run=run)
     assert seen == {"whole": run["events"], "streams": 2, "resumedBehindTheLast": True}
 
 
-async def test_apollo_client(given: Data, run: Data, client: Client) -> None:
+async def test_apollo_client(connection: Data, run: Data, client: Client) -> None:
     named = {"viewer": {"__typename": "Viewer", "user": {"__typename": "User", "displayName": "Demo user"}}}
     deferred = [
         {"dataState": "streaming", "role": "OWNER"},
         {"dataState": "complete", "role": "OWNER", "name": "Demo user"},
     ]
-    assert observed("apollo.mjs", **given, run=run, unique=uuid4().hex) == {
+    assert observed("apollo.mjs", **connection, run=run, unique=uuid4().hex) == {
         "viewer": named,
         "wrong": INVALID,
         "badCursor": BAD_CURSOR,
@@ -106,8 +106,8 @@ async def test_apollo_client(given: Data, run: Data, client: Client) -> None:
     }
 
 
-def test_urql_with_event_streams(given: Data, run: Data) -> None:
-    assert observed("urql.mjs", **given, run=run) == {
+def test_urql_with_event_streams(connection: Data, run: Data) -> None:
+    assert observed("urql.mjs", **connection, run=run) == {
         "viewer": VIEWER,
         "viewerByGet": VIEWER,
         "wrong": INVALID,
@@ -119,14 +119,14 @@ def test_urql_with_event_streams(given: Data, run: Data) -> None:
     }
 
 
-async def test_relay(given: Data, run: Data, client: Client, tmp_path: Path) -> None:
+async def test_relay(connection: Data, run: Data, client: Client, tmp_path: Path) -> None:
     folder = copied(FOREIGN, tmp_path)
     compiled = node(folder, "node_modules/relay-compiler/cli.js", "relay.config.json")
     assert compiled.returncode == 0, compiled.stdout + compiled.stderr
-    assert observed("relay/paging.mjs", folder=folder, **given, run=run) == {
+    assert observed("relay/paging.mjs", folder=folder, **connection, run=run) == {
         "tools": {"pages": 2, "nodes": await tool_names(client)},
         "messages": {"pages": 2, "nodes": ["USER", "ASSISTANT"]},
         "whole": run["events"],
     }
     deferred = [{"role": "OWNER", "name": None}, {"role": "OWNER", "name": "Demo user"}]
-    assert observed("relay/deferring.mjs", folder=folder, **given) == deferred
+    assert observed("relay/deferring.mjs", folder=folder, **connection) == deferred

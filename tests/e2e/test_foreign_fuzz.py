@@ -60,14 +60,14 @@ def test_schemathesis_finds_no_server_error(installation: Installation, tokens: 
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    selected, known, tested, generated = (int(number) for number in _numbers(done.stdout))
-    assert selected == known == tested
-    assert generated >= EXAMPLES * known
+    selected, operations, tested, generated = (int(number) for number in _numbers(done.stdout))
+    assert selected == operations == tested
+    assert generated >= EXAMPLES * operations
     assert "401 Unauthorized" not in done.stdout, "most of it was not heard"
 
 
 def _numbers(report: str) -> tuple[str, ...]:
     """Return how many operations were selected, there are, and were tested, and how many cases were made."""
-    found = re.search(r"Selected: (\d+)/(\d+)\s+Tested: (\d+)[\s\S]*?(\d+) generated", report)
-    assert found, report
-    return found.groups()
+    match = re.search(r"Selected: (\d+)/(\d+)\s+Tested: (\d+)[\s\S]*?(\d+) generated", report)
+    assert match, report
+    return match.groups()

@@ -35,7 +35,7 @@ async def stop(scenario: Scenario, sent: Data) -> Data:
     return (await scenario.client.whole(sent["run"]["id"]))[-1]
 
 
-def asked(scenario: Scenario) -> list[Record]:
+def provider_requests(scenario: Scenario) -> list[Record]:
     """Return the requests of runs, without those for titles."""
     return [
         record for record in scenario.provider.requests if record.model == scenario.script and "tools" in record.body
@@ -43,7 +43,7 @@ def asked(scenario: Scenario) -> list[Record]:
 
 
 def roles(scenario: Scenario) -> list[str]:
-    return [str(message["role"]) for message in asked(scenario)[-1].messages]
+    return [str(message["role"]) for message in provider_requests(scenario)[-1].messages]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ async def test_an_image_reaches_the_model_and_stays_in_the_history(scenario: Sce
     first = await scenario.send("What is this?", parts=[{"image": {"url": image}}])
     assert await answered(scenario, first) == "A cat."
     assert await answered(scenario, await ask(scenario, "Which one?", first)) == "A black one."
-    for record in asked(scenario):
+    for record in provider_requests(scenario):
         question = record.messages[1]["content"]
         assert isinstance(question, list)
         assert {"type": "image_url", "image_url": {"url": image}} in question
@@ -112,7 +112,7 @@ async def test_a_model_that_cannot_see_reads_that_there_was_an_image(scenario: S
     scenario.provider.script(scenario.script, [blind, Text("I see nothing.")])
     sent = await scenario.send("What is this?", parts=[{"image": {"url": "https://example.com/cat.png"}}])
     assert await answered(scenario, sent) == "I see nothing."
-    assert "an image here, which you cannot see" in str(asked(scenario)[-1].messages[1]["content"])
+    assert "an image here, which you cannot see" in str(provider_requests(scenario)[-1].messages[1]["content"])
 
 
 async def test_a_conversation_that_has_outgrown_the_model_goes_on_with_its_newest_turns(scenario: Scenario) -> None:
@@ -126,7 +126,7 @@ async def test_a_conversation_that_has_outgrown_the_model_goes_on_with_its_newes
     )
     last = await ask(scenario, "third", first)
     assert await answered(scenario, last) == "three"
-    cut = asked(scenario)[-1].messages
+    cut = provider_requests(scenario)[-1].messages
     assert "first" not in str(cut)
     assert "Earlier messages of this conversation are left out" in str(cut[1]["content"])
     assert [message["role"] for message in cut] == ["system", "user", "assistant", "user", "assistant", "tool"]

@@ -34,7 +34,7 @@ async def ask(installation: Installation, text: str) -> tuple[str, str]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_stop_leaves_nothing_and_the_next_start_has_everything(state_dir: Path, number: int) -> None:
     with installed(state_dir) as installation:
-        assert installation.told == f"ready: http://127.0.0.1:{installation.port}/graphql"
+        assert installation.ready_line == f"ready: http://127.0.0.1:{installation.port}/graphql"
         run_id, answer = await ask(installation, "What is 12 * 34?")
         family = installation.family()
         assert len(family) >= 4

@@ -78,10 +78,10 @@ def _pause_and_resume_a_schedule(installation: Installation) -> None:
 async def test_the_doctor_names_what_is_wrong(state_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        found = run_command("doctor", "--state-dir", str(state_dir), "--port", str(port))
-        assert found.returncode == 1
-        assert f"FAIL  port: Port {port} on 127.0.0.1 is taken" in found.stdout
-        assert "Nothing has been started" in found.stdout
+        result = run_command("doctor", "--state-dir", str(state_dir), "--port", str(port))
+        assert result.returncode == 1
+        assert f"FAIL  port: Port {port} on 127.0.0.1 is taken" in result.stdout
+        assert "Nothing has been started" in result.stdout
     async with fake_provider() as provider:
         environment = {"OPENAI_BASE_URL": provider.base_url, "NEXENT_CHAT_MODEL": "m"}
         provider.script("m", [Text("Hi.")])
@@ -131,17 +131,17 @@ def test_an_unwritable_state_folder_is_named(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     for arguments in (("up",), ("doctor",)):
-        found = run_command(*arguments, "--state-dir", str(blocked / "state"), "--port", "65000")
-        assert found.returncode == 1
-        assert str(blocked) in found.stdout + found.stderr
-        assert "Traceback" not in found.stdout + found.stderr
+        result = run_command(*arguments, "--state-dir", str(blocked / "state"), "--port", "65000")
+        assert result.returncode == 1
+        assert str(blocked) in result.stdout + result.stderr
+        assert "Traceback" not in result.stdout + result.stderr
 
 
 def test_commands_without_an_installation_say_so(tmp_path: Path) -> None:
     for name in ("token", "seed", "migrate"):
-        found = run_command(name, "--state-dir", str(tmp_path / "none"))
-        assert found.returncode == 1
-        assert "nexent-gql up --state-dir" in found.stderr
+        result = run_command(name, "--state-dir", str(tmp_path / "none"))
+        assert result.returncode == 1
+        assert "nexent-gql up --state-dir" in result.stderr
 
 
 def test_nonsense_settings_are_named() -> None:
@@ -151,14 +151,14 @@ def test_nonsense_settings_are_named() -> None:
         "NEXENT_SECRET_KEY": "short",
         "NEXENT_JOBS__LEASE_S": "soon",
     }
-    found = run_command("serve", environment=environment)
-    assert found.returncode == 1
-    assert "NEXENT_SECRET_KEY" in found.stderr
-    assert "NEXENT_JOBS__LEASE_S" in found.stderr
-    assert "short" not in found.stderr.replace("shorter", "")
-    assert "Traceback" not in found.stderr
-    found = run_command("serve")
-    assert "NEXENT_DATABASE_URL" in found.stderr
+    result = run_command("serve", environment=environment)
+    assert result.returncode == 1
+    assert "NEXENT_SECRET_KEY" in result.stderr
+    assert "NEXENT_JOBS__LEASE_S" in result.stderr
+    assert "short" not in result.stderr.replace("shorter", "")
+    assert "Traceback" not in result.stderr
+    result = run_command("serve")
+    assert "NEXENT_DATABASE_URL" in result.stderr
 
 
 def test_help_lists_the_commands() -> None:

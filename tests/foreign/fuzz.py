@@ -62,14 +62,14 @@ class _ProvidersOnThisMachine(graphql.Visitor):
 
     def leave_object_value(self, node: graphql.ObjectValueNode, *_: object) -> graphql.ObjectValueNode | None:
         """Set `baseUrl`."""
-        given = [field for field in node.fields if not _is_default(field)]
+        fields = [field for field in node.fields if not _is_default(field)]
         names = {field.name.value for field in node.fields}
-        if not names & {"dialect", "baseUrl"} or any(field.name.value == "baseUrl" for field in given):
+        if not names & {"dialect", "baseUrl"} or any(field.name.value == "baseUrl" for field in fields):
             return None
         address = graphql.ObjectFieldNode(
             name=graphql.NameNode(value="baseUrl"), value=graphql.StringValueNode(value=NOBODY_LISTENS)
         )
-        return graphql.ObjectValueNode(fields=(*given, address))
+        return graphql.ObjectValueNode(fields=(*fields, address))
 
 
 def _is_default(field: graphql.ObjectFieldNode) -> bool:

@@ -55,9 +55,9 @@ async def names(app: ServiceHarness, actor: Principal, **arguments: object) -> l
 
 
 def key(agent: Data) -> UUID:
-    found = parse_id(agent["id"], "Agent")
-    assert found is not None
-    return found
+    node_id = parse_id(agent["id"], "Agent")
+    assert node_id is not None
+    return node_id
 
 
 @pytest.mark.parametrize("unset", [{}, {"kind": None, "maxSteps": None, "description": None, "modelId": None}])
@@ -229,8 +229,10 @@ async def test_a_name_is_taken_once_per_tenant_among_the_living(
 
 
 async def test_of_many_with_one_name_one_is_made(app: ServiceHarness, dev: Principal) -> None:
-    made = await asyncio.gather(*(app.mutate(dev, "createAgent", "{ agent { id } }", name="Same") for _ in range(8)))
-    assert sorted(payload["__typename"] for payload in made) == ["ConflictError"] * 7 + ["CreateAgentPayload"]
+    payloads = await asyncio.gather(
+        *(app.mutate(dev, "createAgent", "{ agent { id } }", name="Same") for _ in range(8))
+    )
+    assert sorted(payload["__typename"] for payload in payloads) == ["ConflictError"] * 7 + ["CreateAgentPayload"]
     assert await names(app, dev) == ["Same"]
 
 

@@ -53,13 +53,13 @@ async def ada(identity: IdentityService, make: Factory) -> Principal:
 
 
 @pytest.mark.parametrize(
-    ("asked", "given"), [((Scope.READ,), {Scope.READ}), ((Scope.WRITE,), set(BOTH)), (BOTH, set(BOTH))]
+    ("requested", "granted"), [((Scope.READ,), {Scope.READ}), ((Scope.WRITE,), set(BOTH)), (BOTH, set(BOTH))]
 )
 async def test_a_key_acts_as_its_user_within_its_scopes(
-    identity: IdentityService, ada: Principal, asked: Sequence[Scope], given: set[Scope]
+    identity: IdentityService, ada: Principal, requested: Sequence[Scope], granted: set[Scope]
 ) -> None:
-    key = await create(identity, ada, asked)
-    expected = Principal(ada.tenant_id, ada.user_id, Role.DEVELOPER, scopes=frozenset(given), api_key_id=key.row.id)
+    key = await create(identity, ada, requested)
+    expected = Principal(ada.tenant_id, ada.user_id, Role.DEVELOPER, scopes=frozenset(granted), api_key_id=key.row.id)
     assert await use(identity, key) == expected
 
 
@@ -205,9 +205,9 @@ async def test_members_see_and_revoke_their_own_keys_administrators_all(
 
 
 async def test_keys_are_listed_newest_first(identity: IdentityService, ada: Principal) -> None:
-    made = [(await create(identity, ada)).row.id for _ in range(5)]
+    ids = [(await create(identity, ada)).row.id for _ in range(5)]
     first = await identity.api_keys.page(ada, PageRequest(size=2))
     second = await identity.api_keys.page(ada, PageRequest(size=2, after=first.cursors[-1]))
     back = await identity.api_keys.page(ada, PageRequest(size=2, before=second.cursors[0], backward=True))
-    assert [row.id for row in (*first.rows, *second.rows)] == made[:0:-1]
+    assert [row.id for row in (*first.rows, *second.rows)] == ids[:0:-1]
     assert [row.id for row in back.rows] == [row.id for row in first.rows]

@@ -74,15 +74,15 @@ async def test_says_which_dependencies_answer(installation: Installation) -> Non
 
 @pytest.mark.parametrize("oddity", ODDITIES, ids=str)
 async def test_odd_input_gets_its_code_and_never_a_bug(installation: Installation, oddity: Oddity) -> None:
-    found: dict[str, set[str]] = {}
+    codes_by_field: dict[str, set[str]] = {}
     for root in ("Query", "Mutation"):
         for field in SCHEMA.fields(root):
             if field.name.value not in ENDING:
                 document, variables = SCHEMA.document(root, field), SCHEMA.variables(field, oddity)
-                found[field.name.value] = codes(await installation.ask(document, **variables))
-    bugs = {name for name, shown in found.items() if "INTERNAL_SERVER_ERROR" in shown}
+                codes_by_field[field.name.value] = codes(await installation.ask(document, **variables))
+    bugs = {name for name, shown in codes_by_field.items() if "INTERNAL_SERVER_ERROR" in shown}
     assert bugs == set()
-    assert set().union(*found.values()) <= CATALOGUE.keys()
+    assert set().union(*codes_by_field.values()) <= CATALOGUE.keys()
 
 
 def codes(answer: Data) -> set[str]:

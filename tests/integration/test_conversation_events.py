@@ -51,12 +51,12 @@ async def test_a_second_tab_hears_of_everything(chat: Chat, ada: Principal, agen
         ada, "createConversation", "conversation { id eventsCursor }", agentId=id_of("Agent", agent)
     )
     conversation_id, cursor = created["conversation"]["id"], created["conversation"]["eventsCursor"]
-    asked = await chat.start(ada, conversationId=conversation_id, text="Hello?")
-    await chat.stop(ada, asked["run"]["id"])
+    payload = await chat.start(ada, conversationId=conversation_id, text="Hello?")
+    await chat.stop(ada, payload["run"]["id"])
     await chat.mutate(
         ada, "renameConversation", "conversation { id }", conversationId=conversation_id, title="Greetings"
     )
-    answer = asked["assistantMessage"]["id"]
+    answer = payload["assistantMessage"]["id"]
     await chat.mutate(ada, "rateMessage", "ratedMessage { id }", messageId=answer, rating="GOOD")
     again = await chat.exchange(ada, "regenerateMessage", messageId=answer)
     await chat.mutate(ada, "selectBranch", "conversation { id }", messageId=answer)
@@ -101,8 +101,8 @@ async def test_events_show_what_is_true_when_they_are_delivered(chat: Chat, ada:
 
 
 async def test_a_reconnect_goes_on_behind_its_cursor(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
-    conversation_id = asked["conversation"]["id"]
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
+    conversation_id = payload["conversation"]["id"]
     start = f"{key('Conversation', conversation_id).hex[-8:]}-0"
     async with aclosing(chat.subscribe(ada, KINDS, id=conversation_id, after=start)) as stream:
         seen = await take(stream, 3)
@@ -112,8 +112,8 @@ async def test_a_reconnect_goes_on_behind_its_cursor(chat: Chat, ada: Principal,
 
 
 async def test_a_deletion_is_the_last_event(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
-    conversation_id = asked["conversation"]["id"]
+    payload = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
+    conversation_id = payload["conversation"]["id"]
     stream = chat.subscribe(ada, EVENTS, id=conversation_id)
     waiting = asyncio.create_task(the_first(stream))
     await chat.until_listening()
@@ -125,11 +125,11 @@ async def test_a_deletion_is_the_last_event(chat: Chat, ada: Principal, agent: A
 
 
 async def test_a_cursor_of_something_else_is_refused(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
-    conversation_id = asked["conversation"]["id"]
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
+    conversation_id = payload["conversation"]["id"]
     own = key("Conversation", conversation_id).hex[-8:]
     odd = ("", "x", f"{own}-", f"{own}--1", f"{own}-01", f"{own}-9999999999", f"{own}-１", f"{own}-999999999")
-    for after in (*odd, asked["cursor"]):
+    for after in (*odd, payload["cursor"]):
         refused = await the_first(chat.subscribe(ada, KINDS, id=conversation_id, after=after))
         assert (refused.data, refused.code) == (None, "INVALID_CURSOR")
         assert refused.errors[0]["extensions"]["path"] == ["after"]
@@ -169,12 +169,12 @@ async def test_nobody_else_reaches_a_conversation(
     chat: Chat, ada: Principal, agent: Agent, make: Factory, *, colleague: bool
 ) -> None:
     eve = await make.principal(beside=ada if colleague else None)
-    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="A secret")
+    payload = await chat.start(ada, agentId=id_of("Agent", agent), text="A secret")
     ids = {
-        "conversation": asked["conversation"]["id"],
-        "run": asked["run"]["id"],
-        "question": asked["userMessage"]["id"],
-        "answer": asked["assistantMessage"]["id"],
+        "conversation": payload["conversation"]["id"],
+        "run": payload["run"]["id"],
+        "question": payload["userMessage"]["id"],
+        "answer": payload["assistantMessage"]["id"],
     }
     whole = """query ($id: ID!) { conversation(id: $id) { id title updatedAt eventsCursor activeMessage { id }
         messages { edges { node { id text status rating } } } latestRun { status stopRequested } } }"""

@@ -39,9 +39,9 @@ async def agent(make: Factory, ada: Principal) -> Agent:
 
 
 async def begin(chat: Chat, actor: Principal, agent: Agent, **fields: object) -> Data:
-    made = await chat.mutate(actor, "createConversation", CONVERSATION, agentId=id_of("Agent", agent), **fields)
-    assert made["__typename"] == "CreateConversationPayload", made
-    return made["conversation"]
+    payload = await chat.mutate(actor, "createConversation", CONVERSATION, agentId=id_of("Agent", agent), **fields)
+    assert payload["__typename"] == "CreateConversationPayload", payload
+    return payload["conversation"]
 
 
 async def branch(chat: Chat, actor: Principal, conversation_id: object, last: int = 50) -> list[str]:
@@ -87,8 +87,8 @@ async def test_a_title_that_nobody_could_read_is_refused(chat: Chat, ada: Princi
             ["input", "title"],
         )
     assert await chat.count(ada, Conversation) == 1
-    found = await chat.ask(ada, "query ($id: ID!) { conversation(id: $id) { title } }", id=conversation["id"])
-    assert found.one == {"title": "Before"}
+    answer = await chat.ask(ada, "query ($id: ID!) { conversation(id: $id) { title } }", id=conversation["id"])
+    assert answer.one == {"title": "Before"}
 
 
 async def test_edits_and_new_answers_stand_beside_what_was(chat: Chat, ada: Principal, agent: Agent) -> None:
@@ -107,7 +107,7 @@ async def test_edits_and_new_answers_stand_beside_what_was(chat: Chat, ada: Prin
     query = """query ($id: ID!) { conversation(id: $id) { messages { totalCount edges { node {
         id children { id } siblings { id } branch { id } } } } } }"""
     tree = (await chat.ask(ada, query, id=conversation_id)).one["messages"]
-    ids = [asked[side]["id"] for asked in (first, second, edited) for side in ("userMessage", "assistantMessage")]
+    ids = [payload[side]["id"] for payload in (first, second, edited) for side in ("userMessage", "assistantMessage")]
     ids += [again["assistantMessage"]["id"], other_start["userMessage"]["id"], other_start["assistantMessage"]["id"]]
     q1, a1, q2, a2, q3, a3, a3b, q1b, a1b = ids
     assert tree["totalCount"] == 9
@@ -155,8 +155,8 @@ async def test_the_newest_branch_is_shown_until_another_is_selected(chat: Chat, 
 
 
 async def test_a_branch_can_be_paged_upwards(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="0")
-    conversation_id = asked["conversation"]["id"]
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text="0")
+    conversation_id = payload["conversation"]["id"]
     for number in range(1, 4):
         await chat.exchange(ada, conversationId=conversation_id, text=str(number))
     shown = (await chat.ask(ada, BRANCH, id=conversation_id, last=3)).one["activeBranch"]
@@ -170,8 +170,8 @@ async def test_a_branch_can_be_paged_upwards(chat: Chat, ada: Principal, agent: 
 
 
 async def test_an_answer_can_be_rated_and_the_rating_taken_back(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
-    answer, fields = asked["assistantMessage"]["id"], "ratedMessage { id rating ratingComment }"
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
+    answer, fields = payload["assistantMessage"]["id"], "ratedMessage { id rating ratingComment }"
     rated = await chat.mutate(ada, "rateMessage", fields, messageId=answer, rating="GOOD", comment=" It helped.\n")
     assert rated["ratedMessage"] == {"id": answer, "rating": "GOOD", "ratingComment": "It helped."}
     again = await chat.mutate(ada, "rateMessage", fields, messageId=answer, rating="BAD")
@@ -200,8 +200,8 @@ async def test_a_conversation_says_when_something_last_happened(chat: Chat, ada:
 
 
 async def test_what_cannot_be_rated_is_refused(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
-    question, answer = asked["userMessage"]["id"], asked["assistantMessage"]["id"]
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
+    question, answer = payload["userMessage"]["id"], payload["assistantMessage"]["id"]
     for input_, code, path in (
         ({"messageId": question, "rating": "GOOD"}, "WRONG_MESSAGE", "messageId"),
         ({"messageId": answer, "comment": "No rating"}, "WRONG_MESSAGE", "comment"),
@@ -212,7 +212,7 @@ async def test_what_cannot_be_rated_is_refused(chat: Chat, ada: Principal, agent
         ),
         ({"messageId": answer, "rating": "BAD", "comment": "nul\0"}, "BAD_USER_INPUT", "comment"),
         ({"messageId": "x", "rating": "BAD"}, "INVALID_ID", "messageId"),
-        ({"messageId": asked["run"]["id"], "rating": "BAD"}, "INVALID_ID", "messageId"),
+        ({"messageId": payload["run"]["id"], "rating": "BAD"}, "INVALID_ID", "messageId"),
     ):
         refused = await chat.mutate(ada, "rateMessage", "ratedMessage { id }", **input_)
         assert (refused["__typename"], refused["code"], refused["path"]) == ("ValidationError", code, ["input", path])
@@ -225,12 +225,12 @@ async def test_what_cannot_be_rated_is_refused(chat: Chat, ada: Principal, agent
 
 async def test_a_deleted_conversation_takes_everything_with_it(chat: Chat, ada: Principal, agent: Agent) -> None:
     kept = await begin(chat, ada, agent, title="Kept")
-    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="Are you there?")
-    conversation_id = asked["conversation"]["id"]
+    payload = await chat.start(ada, agentId=id_of("Agent", agent), text="Are you there?")
+    conversation_id = payload["conversation"]["id"]
     gone = await chat.mutate(ada, "deleteConversation", "deletedId", conversationId=conversation_id)
     assert gone == {"__typename": "DeleteConversationPayload", "deletedId": conversation_id}
     query = """query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"""
-    ids = [conversation_id, asked["run"]["id"], asked["userMessage"]["id"], asked["assistantMessage"]["id"]]
+    ids = [conversation_id, payload["run"]["id"], payload["userMessage"]["id"], payload["assistantMessage"]["id"]]
     left = await chat.ask(ada, query, ids=[*ids, kept["id"]])
     assert left.data == {"nodes": [None, None, None, None, {"id": kept["id"]}]}
     assert [await chat.count(ada, table) for table in (Conversation, Message, Run)] == [1, 0, 0]
@@ -240,7 +240,7 @@ async def test_a_deleted_conversation_takes_everything_with_it(chat: Chat, ada: 
 
 
 @pytest.mark.parametrize(
-    ("search", "found"),
+    ("search", "titles"),
     [
         ("QUANTUM", ["Quantum physics", "quantum leap"]),
         ("100%", ["100% sure"]),
@@ -253,14 +253,14 @@ async def test_a_deleted_conversation_takes_everything_with_it(chat: Chat, ada: 
     ],
 )
 async def test_titles_are_searched_as_they_are_written(
-    chat: Chat, ada: Principal, agent: Agent, make: Factory, search: str, found: list[str]
+    chat: Chat, ada: Principal, agent: Agent, make: Factory, search: str, titles: list[str]
 ) -> None:
     for title in ("Quantum physics", "quantum leap", "100% sure", "snake_case", "back\\slash", "量子物理"):
         await make.conversation(ada, agent, title=title)
     query = "query ($search: String) { conversations(search: $search) { totalCount edges { node { title } } } }"
     answer = await chat.ask(ada, query, search=search)
-    assert [node["title"] for node in answer.nodes] == found[::-1]
-    assert answer.one["totalCount"] == len(found)
+    assert [node["title"] for node in answer.nodes] == titles[::-1]
+    assert answer.one["totalCount"] == len(titles)
 
 
 @pytest.mark.parametrize(
@@ -289,8 +289,8 @@ async def test_what_looks_the_same_is_found(
     assert (await chat.ask(ada, query, search=search)).nodes == []
     await chat.mutate(ada, "renameConversation", CONVERSATION, conversationId=conversation["id"], title=title)
     other = await begin(chat, ada, agent, title=title)
-    found = (await chat.ask(ada, query, search=search)).nodes
-    assert [node["id"] for node in found] == [other["id"], conversation["id"]]
+    nodes = (await chat.ask(ada, query, search=search)).nodes
+    assert [node["id"] for node in nodes] == [other["id"], conversation["id"]]
     await make.agent(ada, name=title)
     agents = (
         await chat.ask(ada, "query ($search: String) { agents(search: $search) { totalCount } }", search=search)
@@ -408,11 +408,11 @@ async def test_messages_are_paged_both_ways(chat: Chat, ada: Principal, agent: A
 
     async def page(**arguments: object) -> tuple[list[str], list[str], bool, bool]:
         answer = await chat.ask(ada, query, id=id_of("Conversation", conversation), **arguments)
-        found = answer.one["messages"]
-        assert found["totalCount"] == 5
-        cursors = [edge["cursor"] for edge in found["edges"]]
-        texts = [edge["node"]["text"] for edge in found["edges"]]
-        return texts, cursors, found["pageInfo"]["hasNextPage"], found["pageInfo"]["hasPreviousPage"]
+        connection = answer.one["messages"]
+        assert connection["totalCount"] == 5
+        cursors = [edge["cursor"] for edge in connection["edges"]]
+        texts = [edge["node"]["text"] for edge in connection["edges"]]
+        return texts, cursors, connection["pageInfo"]["hasNextPage"], connection["pageInfo"]["hasPreviousPage"]
 
     texts, cursors, more, _ = await page(first=2)
     assert (texts, more) == (ordered[:2], True)
@@ -456,9 +456,9 @@ LIST = """{ conversations(first: 50) { edges { node {
 
 async def test_a_list_takes_as_many_statements_as_one(chat: Chat, ada: Principal, agent: Agent) -> None:
     async def grow() -> None:
-        asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
-        await chat.exchange(ada, conversationId=asked["conversation"]["id"], text="two")
-        await chat.exchange(ada, "editMessage", messageId=asked["userMessage"]["id"], text="ONE")
+        payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
+        await chat.exchange(ada, conversationId=payload["conversation"]["id"], text="two")
+        await chat.exchange(ada, "editMessage", messageId=payload["userMessage"]["id"], text="ONE")
 
     await grow()
     with statements(chat.database) as of_one:

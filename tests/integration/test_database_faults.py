@@ -65,14 +65,14 @@ async def test_postgres_is_asked_after_an_idle_connection_alone(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = pool.create_engine(database_url, pool_size=1)
-    asked: list[object] = []
-    monkeypatch.setattr(engine.sync_engine.dialect, "do_ping", asked.append)
+    pings: list[object] = []
+    monkeypatch.setattr(engine.sync_engine.dialect, "do_ping", pings.append)
     for trusted_s, expected in ((60.0, 0), (0.0, 2), (60.0, 2)):
         monkeypatch.setattr(pool, "_TRUSTED_S", trusted_s)
         for _ in range(2):
             async with Database(engine).read(uuid4()) as session:
                 await session.execute(PID)
-        assert len(asked) == expected
+        assert len(pings) == expected
     await engine.dispose()
 
 

@@ -17,7 +17,7 @@ from nexent_gql.ports.llm import Dialect
 from tests.support.factory import Factory
 from tests.support.service_harness import ServiceHarness, harness
 
-GIVEN = ModelConfig(Dialect.OPENAI, "gpt-4o-mini", "https://llm.example/v1", SecretStr("sk-0123456789-first"))
+CONFIG = ModelConfig(Dialect.OPENAI, "gpt-4o-mini", "https://llm.example/v1", SecretStr("sk-0123456789-first"))
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def test_a_provider_that_comes_later_becomes_the_default_and_is_kept_up_to
 ) -> None:
     seed = Demo(app.models, app.agents)
     await seed.ensure(demo)
-    await seed.ensure(demo, GIVEN)
+    await seed.ensure(demo, CONFIG)
     named = [("From the environment", "OPENAI", True), ("Offline (built in)", "OFFLINE", False)]
     assert await models(app, demo) == named
     changed = ModelConfig(Dialect.OPENAI, "gpt-5", "https://other.example/v1", SecretStr("sk-0123456789-second"))
@@ -75,7 +75,7 @@ async def test_a_provider_that_comes_later_becomes_the_default_and_is_kept_up_to
 
 
 async def test_with_a_provider_from_the_start_there_is_no_offline_model(app: ServiceHarness, demo: Principal) -> None:
-    await Demo(app.models, app.agents).ensure(demo, GIVEN)
+    await Demo(app.models, app.agents).ensure(demo, CONFIG)
     assert await models(app, demo) == [("From the environment", "OPENAI", True)]
 
 

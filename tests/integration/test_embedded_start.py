@@ -183,14 +183,16 @@ async def test_engines_outlive_the_thread_that_started_them(tmp_path: Path) -> N
 
 @needs_root
 def test_root_runs_programs_and_data_that_the_engines_user_cannot_come_to(tmp_path: Path, open_folder: Path) -> None:
-    state, account, found = initialised_state(tmp_path), engine_account(tmp_path), find_binaries()
+    state, account, binaries = initialised_state(tmp_path), engine_account(tmp_path), find_binaries()
     assert account is not None
     closed = tmp_path / "environment"
     closed.mkdir(mode=0o700)
-    package = found.postgres.parent
-    for source in (package, package.with_name(f"{package.name}.libs"), found.valkey):
+    package = binaries.postgres.parent
+    for source in (package, package.with_name(f"{package.name}.libs"), binaries.valkey):
         subprocess.run(["cp", "-a", source, closed], check=True)  # noqa: S607
-    unreachable = type(found)(postgres=closed / package.name / found.postgres.name, valkey=closed / found.valkey.name)
+    unreachable = type(binaries)(
+        postgres=closed / package.name / binaries.postgres.name, valkey=closed / binaries.valkey.name
+    )
     assert not account.can_access(unreachable.valkey)
     assert not account.can_access(state)
     copy = accessible_binaries(unreachable, account, (open_folder / "programs",))

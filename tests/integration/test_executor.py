@@ -96,13 +96,13 @@ class Harness:
         return JobRunner(self.db, registry, owner="test", lease_s=30, max_attempts=max_attempts)
 
     async def send(
-        self, words: str = "Hello", asked: StartedRun | None = None, on_busy: OnBusy = OnBusy.REJECT
+        self, words: str = "Hello", exchange: StartedRun | None = None, on_busy: OnBusy = OnBusy.REJECT
     ) -> StartedRun:
         """Ask, in a new conversation or in the one of an earlier question."""
-        if asked is None:
+        if exchange is None:
             new = NewMessage(text=words, agent_id=self.agent_id, on_busy=on_busy)
         else:
-            new = NewMessage(text=words, conversation_id=asked.conversation.id, on_busy=on_busy)
+            new = NewMessage(text=words, conversation_id=exchange.conversation.id, on_busy=on_busy)
         return await self.runs.start.send(self.actor, new)
 
     async def relay(self) -> None:
@@ -110,11 +110,11 @@ class Harness:
         while await Relay(self.db, self.wakeups, self.log).relay():
             pass
 
-    async def lose_lease(self, asked: StartedRun) -> None:
+    async def lose_lease(self, exchange: StartedRun) -> None:
         """Let the worker that has the run count as dead."""
         async with self.db.system() as session:
             past = text("UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id")
-            await session.execute(past, {"id": asked.run.job_id})
+            await session.execute(past, {"id": exchange.run.job_id})
         await Reaper(self.db, interval_s=1, lease_s=1).look()
 
     async def somebody_waits_for_a_row(self) -> None:
@@ -128,24 +128,24 @@ class Harness:
                         return
                 await asyncio.sleep(0.01)
 
-    async def run(self, asked: StartedRun) -> Run:
+    async def run(self, exchange: StartedRun) -> Run:
         """Return the run as it is."""
-        return await self.runs.get(self.actor, asked.run.id)
+        return await self.runs.get(self.actor, exchange.run.id)
 
-    async def answer(self, asked: StartedRun) -> Message:
+    async def answer(self, exchange: StartedRun) -> Message:
         """Return the answer as it is."""
-        (message,) = await self.conversations.messages_by_id(self.actor, [asked.answer.id])
+        (message,) = await self.conversations.messages_by_id(self.actor, [exchange.answer.id])
         return message
 
-    async def events(self, asked: StartedRun, after: str | None = None) -> list[Entry]:
+    async def events(self, exchange: StartedRun, after: str | None = None) -> list[Entry]:
         """Return the run's events until its end."""
         async with asyncio.timeout(10):
-            return [entry async for entry in await self.runs.follow(self.actor, asked.run.id, after=after)]
+            return [entry async for entry in await self.runs.follow(self.actor, exchange.run.id, after=after)]
 
-    async def job_state(self, asked: StartedRun) -> str:
+    async def job_state(self, exchange: StartedRun) -> str:
         """Return the state of the run's job."""
         async with self.db.system() as session:
-            return (await session.scalars(select(col(Job.state)).where(col(Job.id) == asked.run.job_id))).one()
+            return (await session.scalars(select(col(Job.state)).where(col(Job.id) == exchange.run.job_id))).one()
 
 
 @pytest.fixture
@@ -176,27 +176,27 @@ async def answer_hello(_spec: RunSpec, port: RunPort) -> None:
 
 
 async def test_a_run_answers_and_says_so(harness: Harness) -> None:
-    asked = await harness.send("Hi there")
-    await harness.runner(answer_hello).run(asked.run.job_id)
-    run, message = await harness.run(asked), await harness.answer(asked)
+    exchange = await harness.send("Hi there")
+    await harness.runner(answer_hello).run(exchange.run.job_id)
+    run, message = await harness.run(exchange), await harness.answer(exchange)
     assert (run.status, run.attempt, run.error_code) == ("SUCCEEDED", 1, None)
     assert (message.status, message.text) == ("COMPLETE", "Hello")
-    entries = await harness.events(asked)
+    entries = await harness.events(exchange)
     assert_gapless(entries)
     assert kinds(entries) == ["AttemptStarted", "TextDelta", "TextDelta", "StepFinished", "RunFinished"]
     assert answer_text(entries) == "Hello"
 
 
 async def test_the_archive_serves_when_redis_has_forgotten(harness: Harness, redis_url: str) -> None:
-    asked = await harness.send()
-    await harness.runner(answer_hello).run(asked.run.job_id)
-    entries = await harness.events(asked)
+    exchange = await harness.send()
+    await harness.runner(answer_hello).run(exchange.run.job_id)
+    entries = await harness.events(exchange)
     async with open_redis(redis_url) as redis:
         await redis.commands.execute("FLUSHALL")
-    assert await harness.events(asked) == entries
-    middle = events.cursor(asked.run.id, 2)
-    assert [entry.seq for entry in await harness.events(asked, middle)] == [3, 4, 5]
-    assert await harness.events(asked, events.cursor(asked.run.id, 5)) == []
+    assert await harness.events(exchange) == entries
+    middle = events.cursor(exchange.run.id, 2)
+    assert [entry.seq for entry in await harness.events(exchange, middle)] == [3, 4, 5]
+    assert await harness.events(exchange, events.cursor(exchange.run.id, 5)) == []
 
 
 async def test_an_engine_that_fails_says_why(harness: Harness) -> None:
@@ -204,12 +204,12 @@ async def test_an_engine_that_fails_says_why(harness: Harness) -> None:
         port.emit(TextDelta(text="I will", step=1))
         raise MaxStepsError("The agent used all its steps; give it more, or ask for less.")
 
-    asked = await harness.send()
-    await harness.runner(fail).run(asked.run.job_id)
-    run, message = await harness.run(asked), await harness.answer(asked)
+    exchange = await harness.send()
+    await harness.runner(fail).run(exchange.run.job_id)
+    run, message = await harness.run(exchange), await harness.answer(exchange)
     assert (run.status, run.error_code, run.retryable) == ("FAILED", "MAX_STEPS_REACHED", False)
     assert (message.status, message.text) == ("FAILED", "I will")
-    last = (await harness.events(asked))[-1].body
+    last = (await harness.events(exchange))[-1].body
     assert (last["status"], last["error_code"]) == ("FAILED", "MAX_STEPS_REACHED")
 
 
@@ -217,9 +217,9 @@ async def test_a_run_that_takes_too_long_fails(harness: Harness) -> None:
     async def dawdle(_spec: RunSpec, _port: RunPort) -> None:
         await asyncio.sleep(30)
 
-    asked = await harness.send()
-    await harness.runner(dawdle, deadline_s=0.2).run(asked.run.job_id)
-    run = await harness.run(asked)
+    exchange = await harness.send()
+    await harness.runner(dawdle, deadline_s=0.2).run(exchange.run.job_id)
+    run = await harness.run(exchange)
     assert (run.status, run.error_code, run.retryable) == ("FAILED", "RUN_DEADLINE", True)
 
 
@@ -238,24 +238,24 @@ async def test_another_attempt_goes_on_where_the_first_died(harness: Harness) ->
         done.append("second")
         await say(port, 2, "Two.")
 
-    asked = await harness.send()
-    reading = asyncio.create_task(harness.events(asked))
-    zombie = asyncio.create_task(harness.runner(two_steps).run(asked.run.job_id))
+    exchange = await harness.send()
+    reading = asyncio.create_task(harness.events(exchange))
+    zombie = asyncio.create_task(harness.runner(two_steps).run(exchange.run.job_id))
     await stuck.wait()
     await asyncio.sleep(0.1)
-    await harness.lose_lease(asked)
-    await harness.runner(two_steps).run(asked.run.job_id)
+    await harness.lose_lease(exchange)
+    await harness.runner(two_steps).run(exchange.run.job_id)
     entries = await reading
     zombie.cancel()
     await asyncio.wait([zombie])
-    run, message = await harness.run(asked), await harness.answer(asked)
+    run, message = await harness.run(exchange), await harness.answer(exchange)
     assert (done, run.status, run.attempt) == (["first", "second"], "SUCCEEDED", 2)
     assert message.text == "One. Two."
     assert_gapless(entries)
     assert answer_text(entries) == "One. Two."
     restarted = [entry.body["text"] for entry in entries if entry.body["kind"] == "AttemptStarted"]
     assert restarted == ["", "One. "]
-    assert await harness.events(asked) == entries
+    assert await harness.events(exchange) == entries
 
 
 async def test_a_worker_that_stops_hands_the_run_over(harness: Harness) -> None:
@@ -268,26 +268,26 @@ async def test_a_worker_that_stops_hands_the_run_over(harness: Harness) -> None:
             await asyncio.sleep(60)
         await say(port, 2, "Two.")
 
-    asked = await harness.send()
-    first = asyncio.create_task(harness.runner(interrupted).run(asked.run.job_id))
+    exchange = await harness.send()
+    first = asyncio.create_task(harness.runner(interrupted).run(exchange.run.job_id))
     await speaking.wait()
     first.cancel()
     await asyncio.wait([first])
-    assert (await harness.run(asked)).status == "RUNNING"
-    await harness.runner(interrupted).run(asked.run.job_id)
-    assert (await harness.run(asked)).status == "SUCCEEDED"
-    entries = await harness.events(asked)
+    assert (await harness.run(exchange)).status == "RUNNING"
+    await harness.runner(interrupted).run(exchange.run.job_id)
+    assert (await harness.run(exchange)).status == "SUCCEEDED"
+    entries = await harness.events(exchange)
     assert_gapless(entries)
-    assert (answer_text(entries), (await harness.answer(asked)).text) == ("One. Two.", "One. Two.")
+    assert (answer_text(entries), (await harness.answer(exchange)).text) == ("One. Two.", "One. Two.")
 
 
 async def test_an_attempt_behind_one_that_never_began_has_lost_nothing(harness: Harness) -> None:
-    asked = await harness.send()
+    exchange = await harness.send()
     async with harness.db.system() as session:  # claimed, and given back before its handler did anything
-        await session.execute(text("UPDATE job SET fence = 1 WHERE id = :id"), {"id": asked.run.job_id})
-    await harness.runner(_two_words).run(asked.run.job_id)
-    assert (await harness.run(asked)).status == "SUCCEEDED"
-    entries = await harness.events(asked)
+        await session.execute(text("UPDATE job SET fence = 1 WHERE id = :id"), {"id": exchange.run.job_id})
+    await harness.runner(_two_words).run(exchange.run.job_id)
+    assert (await harness.run(exchange)).status == "SUCCEEDED"
+    entries = await harness.events(exchange)
     assert_gapless(entries)
     assert next(entry.body["kind"] for entry in entries) == "AttemptStarted"
 
@@ -302,11 +302,11 @@ async def test_a_run_waits_for_a_database_that_is_away(harness: Harness) -> None
         await say(port, 1, "One. ")
         raise DatabaseUnavailableError("The database does not answer.")
 
-    asked = await harness.send()
-    await harness.runner(cut_off).run(asked.run.job_id)
-    assert (await harness.run(asked)).status == "RUNNING"
+    exchange = await harness.send()
+    await harness.runner(cut_off).run(exchange.run.job_id)
+    assert (await harness.run(exchange)).status == "RUNNING"
     async with harness.db.system() as session:
-        job = await session.get_one(Job, asked.run.job_id)
+        job = await session.get_one(Job, exchange.run.job_id)
     assert (job.state, job.failures, job.error) == ("QUEUED", 0, "DATABASE_UNAVAILABLE")
 
 
@@ -319,29 +319,29 @@ async def test_stopping_keeps_what_was_said(harness: Harness) -> None:
         speaking.set()
         await asyncio.sleep(60)
 
-    asked = await harness.send()
+    exchange = await harness.send()
     runner = harness.runner(speak)
-    running = asyncio.create_task(runner.run(asked.run.job_id))
+    running = asyncio.create_task(runner.run(exchange.run.job_id))
     await speaking.wait()
-    stopped = await harness.runs.stop(harness.actor, asked.run.id)
+    stopped = await harness.runs.stop(harness.actor, exchange.run.id)
     assert (stopped.stop_requested, stopped.status) == (True, "RUNNING")
     await harness.relay()
-    runner.cancel(asked.run.job_id)
+    runner.cancel(exchange.run.job_id)
     await asyncio.wait_for(running, 5)
-    run, message = await harness.run(asked), await harness.answer(asked)
+    run, message = await harness.run(exchange), await harness.answer(exchange)
     assert (run.status, message.status, message.text) == ("STOPPED", "STOPPED", "Once upon a time")
-    assert await harness.job_state(asked) == "CANCELLED"
-    entries = await harness.events(asked)
+    assert await harness.job_state(exchange) == "CANCELLED"
+    entries = await harness.events(exchange)
     assert answer_text(entries) == "Once upon a time"
-    assert (await harness.runs.stop(harness.actor, asked.run.id)).status == "STOPPED"
+    assert (await harness.runs.stop(harness.actor, exchange.run.id)).status == "STOPPED"
 
 
 async def test_stopping_a_queued_run_is_immediate(harness: Harness) -> None:
-    asked = await harness.send()
-    run = await harness.runs.stop(harness.actor, asked.run.id)
+    exchange = await harness.send()
+    run = await harness.runs.stop(harness.actor, exchange.run.id)
     await harness.relay()
-    assert (run.status, (await harness.answer(asked)).status) == ("STOPPED", "STOPPED")
-    assert kinds(await harness.events(asked)) == ["RunFinished"]
+    assert (run.status, (await harness.answer(exchange)).status) == ("STOPPED", "STOPPED")
+    assert kinds(await harness.events(exchange)) == ["RunFinished"]
 
 
 async def test_a_bug_in_the_engine_is_tried_again_and_then_said(harness: Harness) -> None:
@@ -352,14 +352,14 @@ async def test_a_bug_in_the_engine_is_tried_again_and_then_said(harness: Harness
         port.emit(TextDelta(text="x", step=1))
         raise ZeroDivisionError
 
-    asked = await harness.send()
+    exchange = await harness.send()
     runner = harness.runner(broken, max_attempts=2)
     for _ in range(3):
-        await runner.run(asked.run.job_id)
+        await runner.run(exchange.run.job_id)
         await asyncio.sleep(1.05)
-    run = await harness.run(asked)
+    run = await harness.run(exchange)
     assert (len(tries), run.status, run.error_code, run.retryable) == (2, "FAILED", "WORKER_LOST", True)
-    assert_gapless(await harness.events(asked))
+    assert_gapless(await harness.events(exchange))
 
 
 @pytest.mark.parametrize(
@@ -371,18 +371,18 @@ async def test_a_bug_in_the_engine_is_tried_again_and_then_said(harness: Harness
 )
 async def test_a_run_that_nobody_can_read_is_ended_all_the_same(harness: Harness, change: str) -> None:
     given_up, stopped = await harness.send(), await harness.send()
-    for asked in (given_up, stopped):
+    for exchange in (given_up, stopped):
         async with harness.db.transaction(harness.actor.tenant_id) as session:
-            await session.execute(text(change), {"id": asked.run.id})
+            await session.execute(text(change), {"id": exchange.run.id})
     runner = harness.runner(answer_hello, max_attempts=2)
     await runner.run(stopped.run.job_id)
     await harness.runs.stop(harness.actor, stopped.run.id)
     for _ in range(2):
         await runner.run(given_up.run.job_id)
         await asyncio.sleep(1.05)
-    for asked in (given_up, stopped):
-        await runner.run(asked.run.job_id)
-    ends = [await harness.run(asked) for asked in (given_up, stopped)]
+    for exchange in (given_up, stopped):
+        await runner.run(exchange.run.job_id)
+    ends = [await harness.run(exchange) for exchange in (given_up, stopped)]
     assert [(run.status, run.error_code) for run in ends] == [("FAILED", "WORKER_LOST"), ("STOPPED", None)]
 
 
@@ -391,26 +391,26 @@ async def test_a_stop_does_not_wait_for_a_run_that_begins(harness: Harness, atte
     async def wait(_spec: RunSpec, _port: RunPort) -> None:
         await asyncio.Event().wait()
 
-    asked = await harness.send()
+    exchange = await harness.send()
     runner, earlier = harness.runner(wait), list[asyncio.Task[bool]]()
     if attempt == 2:
-        earlier.append(asyncio.create_task(harness.runner(wait).run(asked.run.job_id)))
-        while (await harness.run(asked)).started_at is None:  # noqa: ASYNC110 - nobody tells
+        earlier.append(asyncio.create_task(harness.runner(wait).run(exchange.run.job_id)))
+        while (await harness.run(exchange)).started_at is None:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
-        await harness.lose_lease(asked)
+        await harness.lose_lease(exchange)
     async with harness.db.transaction(harness.actor.tenant_id) as session:
         conversation = await ConversationWriter(session, harness.actor.tenant_id, harness.actor.user_id).lock(
-            asked.conversation.id
+            exchange.conversation.id
         )
         assert conversation is not None
-        running = asyncio.create_task(runner.run(asked.run.job_id))
+        running = asyncio.create_task(runner.run(exchange.run.job_id))
         await harness.somebody_waits_for_a_row()
-        await request_cancel(session, asked.run.job_id)
-    runner.cancel(asked.run.job_id)
+        await request_cancel(session, exchange.run.job_id)
+    runner.cancel(exchange.run.job_id)
     async with asyncio.timeout(5):
         await running
-        await runner.run(asked.run.job_id)
-    assert (await harness.run(asked)).status == "STOPPED"
+        await runner.run(exchange.run.job_id)
+    assert (await harness.run(exchange)).status == "STOPPED"
     for dead in earlier:
         dead.cancel()
         await asyncio.wait([dead])
@@ -423,10 +423,10 @@ async def test_a_wiped_redis_loses_nothing_of_a_living_run(harness: Harness, red
             await redis.commands.execute("FLUSHALL")
         await say(port, 2, "after")
 
-    asked = await harness.send()
-    reading = asyncio.create_task(harness.events(asked))
+    exchange = await harness.send()
+    reading = asyncio.create_task(harness.events(exchange))
     await asyncio.sleep(0.2)
-    await harness.runner(speak).run(asked.run.job_id)
+    await harness.runner(speak).run(exchange.run.job_id)
     entries = await reading
     assert_gapless(entries)
     assert answer_text(entries) == "before after"
@@ -439,17 +439,17 @@ async def test_a_deleted_conversation_ends_its_run(harness: Harness) -> None:
         speaking.set()
         await asyncio.sleep(60)
 
-    asked = await harness.send()
+    exchange = await harness.send()
     runner = harness.runner(speak)
-    running = asyncio.create_task(runner.run(asked.run.job_id))
+    running = asyncio.create_task(runner.run(exchange.run.job_id))
     await speaking.wait()
-    reading = await harness.runs.follow(harness.actor, asked.run.id, after=None)
-    await harness.conversations.delete(harness.actor, asked.conversation.id)
-    runner.cancel(asked.run.job_id)
+    reading = await harness.runs.follow(harness.actor, exchange.run.id, after=None)
+    await harness.conversations.delete(harness.actor, exchange.conversation.id)
+    runner.cancel(exchange.run.job_id)
     await asyncio.wait_for(running, 5)
     async with asyncio.timeout(10):
         assert kinds([entry async for entry in reading])[-1] == "RunFinished"
-    assert await harness.job_state(asked) == "CANCELLED"
+    assert await harness.job_state(exchange) == "CANCELLED"
 
 
 async def test_the_users_time_zone_is_frozen_into_the_run(harness: Harness) -> None:
@@ -461,9 +461,9 @@ async def test_the_users_time_zone_is_frozen_into_the_run(harness: Harness) -> N
 
     async def answer(time_zone: str | None = None) -> None:
         new = NewMessage(text="Hello", agent_id=harness.agent_id, time_zone=time_zone)
-        asked = await harness.runs.start.send(harness.actor, new)
+        exchange = await harness.runs.start.send(harness.actor, new)
         await profiles.update(harness.actor, ProfilePatch(time_zone="America/New_York"))
-        await harness.runner(note).run(asked.run.job_id)
+        await harness.runner(note).run(exchange.run.job_id)
 
     profiles = ProfileService(harness.db, utc_now)
     await answer()
@@ -476,10 +476,10 @@ async def test_the_users_time_zone_is_frozen_into_the_run(harness: Harness) -> N
 
 
 async def test_an_answer_is_found_when_it_has_ended(harness: Harness) -> None:
-    asked = await harness.send("Where is it?")
-    await harness.runner(answer_hello).run(asked.run.job_id)
+    exchange = await harness.send("Where is it?")
+    await harness.runner(answer_hello).run(exchange.run.job_id)
     page = await harness.conversations.search_messages(harness.actor, "hello", PageRequest())
-    assert [(match.message.id, match.snippet.text) for match in page.rows] == [(asked.answer.id, "Hello")]
+    assert [(match.message.id, match.snippet.text) for match in page.rows] == [(exchange.answer.id, "Hello")]
 
 
 async def texts_in_redis(redis_url: str) -> bytes:
@@ -496,7 +496,7 @@ async def test_a_deleted_conversation_leaves_no_text_in_redis(harness: Harness, 
     async def speak(_spec: RunSpec, port: RunPort) -> None:
         await say(port, 1, "canary one")
         if moment == "in mid-answer":
-            await harness.conversations.delete(harness.actor, asked.conversation.id)
+            await harness.conversations.delete(harness.actor, exchange.conversation.id)
             await harness.relay()
             is_deleted.set()
             with suppress(asyncio.CancelledError):  # an agent that does not notice, until its next step
@@ -504,12 +504,12 @@ async def test_a_deleted_conversation_leaves_no_text_in_redis(harness: Harness, 
             port.emit(TextDelta(text="canary two", step=2))
             await asyncio.sleep(0.5)
 
-    asked = await harness.send()
-    running = asyncio.create_task(harness.runner(speak).run(asked.run.job_id))
+    exchange = await harness.send()
+    running = asyncio.create_task(harness.runner(speak).run(exchange.run.job_id))
     if moment == "after the end":
         await running
         assert b"canary one" in await texts_in_redis(redis_url)
-        await harness.conversations.delete(harness.actor, asked.conversation.id)
+        await harness.conversations.delete(harness.actor, exchange.conversation.id)
         await harness.relay()
     else:
         await is_deleted.wait()
@@ -521,10 +521,10 @@ async def test_a_deleted_conversation_leaves_no_text_in_redis(harness: Harness, 
 async def test_a_deletion_reaches_redis_though_the_process_dies_after_the_commit(
     harness: Harness, redis_url: str
 ) -> None:
-    asked = await harness.send()
-    await harness.runner(answer_hello).run(asked.run.job_id)
+    exchange = await harness.send()
+    await harness.runner(answer_hello).run(exchange.run.job_id)
     await harness.relay()
-    await harness.conversations.delete(harness.actor, asked.conversation.id)
+    await harness.conversations.delete(harness.actor, exchange.conversation.id)
     assert b"Hel" in await texts_in_redis(redis_url)
     await harness.relay()  # in any other process, whenever it comes to it
     assert b"Hel" not in await texts_in_redis(redis_url)
@@ -552,25 +552,25 @@ async def test_an_answer_is_stored_with_its_reasoning_and_its_text(harness: Harn
         port.emit(ReasoningDelta(text="Which one?", step=1))
         await say(port, 1, "This one.")
 
-    asked = await harness.send()
-    await harness.runner(think).run(asked.run.job_id)
-    answer = await harness.answer(asked)
+    exchange = await harness.send()
+    await harness.runner(think).run(exchange.run.job_id)
+    answer = await harness.answer(exchange)
     assert (answer.text, answer.content) == ("This one.", (ReasoningPart("Which one?"), TextPart("This one.")))
 
 
 async def test_the_model_reads_that_an_answer_was_stopped_before_its_first_word(harness: Harness) -> None:
-    asked = await harness.send("one")
-    await harness.runs.stop(harness.actor, asked.run.id)
+    exchange = await harness.send("one")
+    await harness.runs.stop(harness.actor, exchange.run.id)
     seen: list[str] = []
 
     async def look(spec: RunSpec, port: RunPort) -> None:
         seen.extend(f"{turn.role}: {join_text(turn.parts)}" for turn in spec.history)
         await say(port, 1, "two")
 
-    following = await harness.send("go on", asked)
+    following = await harness.send("go on", exchange)
     await harness.runner(look).run(following.run.job_id)
     assert seen == ["user: one", "assistant: (No answer: it was stopped before the first word.)"]
-    assert (await harness.answer(asked)).content == ()
+    assert (await harness.answer(exchange)).content == ()
 
 
 class BreaksOff(OfflineModels):
@@ -617,30 +617,30 @@ class Titles(OfflineModels):
 async def test_the_first_answer_gives_the_conversation_a_title(
     harness: Harness, titles: OfflineModels, expected: str
 ) -> None:
-    asked = await harness.send("What is the capital of France?")
+    exchange = await harness.send("What is the capital of France?")
     runner = harness.runner(answer_hello, titles=titles, title_timeout_s=0.5)
-    await runner.run(asked.run.job_id)
+    await runner.run(exchange.run.job_id)
     async with harness.db.system() as session:
         title_job = (await session.scalars(select(col(Job.id)).where(col(Job.name) == "generate_title"))).one()
     await runner.run(title_job)
-    conversation = await harness.conversations.get(harness.actor, asked.conversation.id)
+    conversation = await harness.conversations.get(harness.actor, exchange.conversation.id)
     assert (conversation.title, conversation.title_source) == (expected, "MODEL")
 
 
 async def test_what_happens_is_told_to_a_second_tab(harness: Harness) -> None:
     seen: list[str] = []
-    asked = await harness.send()
+    exchange = await harness.send()
 
     async def watch() -> None:
-        start = events.cursor(asked.conversation.id, 0)
-        stream = await harness.runs.follow_conversation(harness.actor, asked.conversation.id, after=start)
+        start = events.cursor(exchange.conversation.id, 0)
+        stream = await harness.runs.follow_conversation(harness.actor, exchange.conversation.id, after=start)
         seen.extend([str(entry.body["kind"]) async for entry in stream])
 
     watching = asyncio.create_task(watch())
     await harness.relay()
-    await harness.runner(answer_hello).run(asked.run.job_id)
+    await harness.runner(answer_hello).run(exchange.run.job_id)
     await harness.relay()
-    await harness.conversations.delete(harness.actor, asked.conversation.id)
+    await harness.conversations.delete(harness.actor, exchange.conversation.id)
     await harness.relay()
     await asyncio.wait_for(watching, 5)
     assert seen == [

@@ -146,13 +146,13 @@ async def test_typed_errors_are_members_of_the_result(api: Api, http: httpx2.Asy
       }
     }"""
     toy = global_id("Toy", UUID(int=3))
-    found: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     for how in ("busy", "missing", "rule"):
         response = await post(http, api, query, variables={"input": {"id": toy, "how": how}})
-        found[how] = response.json()["data"]["breakToy"]
+        answers[how] = response.json()["data"]["breakToy"]
     bad_id = (await post(http, api, query, variables={"input": {"id": "x", "how": "ok"}})).json()["data"]["breakToy"]
     member = (await post(http, api, query, variables={"input": {"id": toy, "how": "ok"}}, token="member")).json()
-    assert found == {
+    assert answers == {
         "busy": {
             "__typename": "ToyBusyError",
             "message": "Ada plays with it.",

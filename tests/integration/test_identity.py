@@ -361,9 +361,9 @@ async def test_a_token_for_the_command_line_is_a_session_of_its_own(identity: Id
 
 
 async def test_the_demo_user_is_made_once(identity: IdentityService) -> None:
-    made = await asyncio.gather(*(identity.ensure_demo() for _ in range(5)))
-    assert len({(actor.tenant_id, actor.user_id) for actor in made}) == 1
-    assert made[0].role is Role.OWNER
+    actors = await asyncio.gather(*(identity.ensure_demo() for _ in range(5)))
+    assert len({(actor.tenant_id, actor.user_id) for actor in actors}) == 1
+    assert actors[0].role is Role.OWNER
     with pytest.raises(InvalidCredentialsError):
         await sign_in(identity, "", email="demo@localhost")
 

@@ -63,10 +63,10 @@ def outcome(answer: Data) -> tuple[str, str]:
 
 
 async def test_from_signing_up_to_signing_out(graphql: DirectGraphQL, identity: IdentityService) -> None:
-    made = await sign_up(graphql)
-    assert made["__typename"] == "SignUpPayload"
-    actor = await whoever(identity, made)
-    assert made["viewer"] == {
+    payload = await sign_up(graphql)
+    assert payload["__typename"] == "SignUpPayload"
+    actor = await whoever(identity, payload)
+    assert payload["viewer"] == {
         "user": {
             "id": global_id("User", actor.user_id),
             "email": "ada@example.com",
@@ -76,13 +76,13 @@ async def test_from_signing_up_to_signing_out(graphql: DirectGraphQL, identity: 
         "tenant": {"id": global_id("Tenant", actor.tenant_id), "name": "Engines"},
         "role": "OWNER",
         "scopes": ["READ", "WRITE"],
-        "expiresAt": made["expiresAt"],
+        "expiresAt": payload["expiresAt"],
     }
-    assert (await graphql(actor, f"{{ {VIEWER} }}")).one == made["viewer"]
+    assert (await graphql(actor, f"{{ {VIEWER} }}")).one == payload["viewer"]
     entered = await mutate(graphql, None, "signIn", CREDENTIALS, email="ada@example.com", password=PASSWORD)
-    assert entered["viewer"]["user"] == made["viewer"]["user"]
+    assert entered["viewer"]["user"] == payload["viewer"]["user"]
     following = await mutate(graphql, None, "refreshSession", CREDENTIALS, refreshToken=entered["refreshToken"])
-    assert following["viewer"]["user"] == made["viewer"]["user"]
+    assert following["viewer"]["user"] == payload["viewer"]["user"]
     assert following["refreshToken"] != entered["refreshToken"]
     out = await mutate(graphql, await whoever(identity, following), "signOut", "everywhere")
     assert out == {"__typename": "SignOutPayload", "everywhere": False}
@@ -132,16 +132,16 @@ async def test_addresses_show_to_their_owner_and_to_administrators(
 
 async def test_a_key_is_shown_once(graphql: DirectGraphQL, identity: IdentityService, owner: Principal) -> None:
     fields = "secret apiKey { id prefix name scopes user { id } }"
-    made = await mutate(graphql, owner, "createApiKey", fields, name="a program", scopes=["READ"])
-    assert made["secret"].startswith(made["apiKey"]["prefix"] + "_")
-    assert made["apiKey"]["user"] == {"id": global_id("User", owner.user_id)}
+    payload = await mutate(graphql, owner, "createApiKey", fields, name="a program", scopes=["READ"])
+    assert payload["secret"].startswith(payload["apiKey"]["prefix"] + "_")
+    assert payload["apiKey"]["user"] == {"id": global_id("User", owner.user_id)}
     listed = await graphql(owner, "{ apiKeys { edges { node { id prefix name scopes user { id } } } } }")
-    assert listed.nodes == [made["apiKey"]]
-    program = await identity.authenticate(made["secret"])
+    assert listed.nodes == [payload["apiKey"]]
+    program = await identity.authenticate(payload["secret"])
     viewer = await graphql(program, f"{{ {VIEWER} }}")
     assert (viewer.one["scopes"], viewer.one["expiresAt"]) == (["READ"], None)
-    gone = await mutate(graphql, owner, "revokeApiKey", "apiKey { id revokedAt }", id=made["apiKey"]["id"])
-    assert gone["apiKey"]["revokedAt"] is not None
+    revocation = await mutate(graphql, owner, "revokeApiKey", "apiKey { id revokedAt }", id=payload["apiKey"]["id"])
+    assert revocation["apiKey"]["revokedAt"] is not None
 
 
 @pytest.mark.parametrize(

@@ -47,14 +47,14 @@ async def adas(database: Database) -> Rows:
 
 async def leaks_of_tables(database: Database, *names: str) -> dict[str, list[str]]:
     """Return what Eve, and somebody bound to nobody, get at of Ada's; of all tables, or some."""
-    found: dict[str, list[str]] = {}
+    leaks_by_table: dict[str, list[str]] = {}
     for table in TENANT_TABLES:
         if not names or table.name in names:
             new = new_rows(ADA)[table.name]
             for mine in (EVE, None):
                 if leaks := await isolation_tables.leaks(database.engine, table, mine, ADA, new):
-                    found.setdefault(table.name, []).extend(leaks)
-    return found
+                    leaks_by_table.setdefault(table.name, []).extend(leaks)
+    return leaks_by_table
 
 
 async def leaks_of_queries(database: Database, repository: type, rows: Rows) -> list[str]:

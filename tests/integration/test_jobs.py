@@ -162,13 +162,13 @@ async def test_a_finished_step_is_kept_for_the_next_attempt_and_forgotten_at_the
 
 
 async def test_a_zombie_writes_nothing(harness: JobHarness) -> None:
-    held, go_on = asyncio.Event(), asyncio.Event()
+    has_claimed, go_on = asyncio.Event(), asyncio.Event()
     refused: list[str] = []
 
     async def do(lease: Lease) -> None:
         if lease.fence > 1:
             return
-        held.set()
+        has_claimed.set()
         await go_on.wait()
         for attempt in (lease.record("a", {}), _end(lease)):
             try:
@@ -178,7 +178,7 @@ async def test_a_zombie_writes_nothing(harness: JobHarness) -> None:
 
     job_id = await harness.add()
     zombie = asyncio.create_task(harness.worker(do).run(job_id))
-    await held.wait()
+    await has_claimed.wait()
     await harness.let_lease_run_out(job_id)
     assert await harness.reaper().look() == 1
     await harness.worker(do).run(job_id)
@@ -260,8 +260,8 @@ async def test_a_queued_job_is_cancelled_at_once(harness: JobHarness) -> None:
     assert (job.state, job.fence) == (JobState.CANCELLED, 0)
 
 
-@pytest.mark.parametrize("told", ["by message", "by beat"])
-async def test_a_running_job_is_cancelled(harness: JobHarness, told: str) -> None:
+@pytest.mark.parametrize("cancelled_by", ["by message", "by beat"])
+async def test_a_running_job_is_cancelled(harness: JobHarness, cancelled_by: str) -> None:
     started, reasons = asyncio.Event(), list[CancelReason | None]()
 
     async def do(lease: Lease) -> None:
@@ -278,7 +278,7 @@ async def test_a_running_job_is_cancelled(harness: JobHarness, told: str) -> Non
     running = asyncio.create_task(worker.run(job_id))
     await started.wait()
     assert await harness.cancel(job_id) is JobState.RUNNING
-    if told == "by message":
+    if cancelled_by == "by message":
         worker.cancel(job_id)
     await asyncio.wait_for(running, 2)
     assert reasons == [CancelReason.REQUESTED]

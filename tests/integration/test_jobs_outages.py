@@ -81,20 +81,20 @@ async def test_a_job_that_cannot_be_claimed_waits(nowhere: AsyncEngine) -> None:
 async def test_a_lease_that_ran_out_in_an_outage_may_be_renewed(
     database: Database, nowhere: AsyncEngine, job: Job
 ) -> None:
-    held, go_on = asyncio.Event(), asyncio.Event()
+    has_claimed, go_on = asyncio.Event(), asyncio.Event()
 
     async def do(_lease: Lease) -> None:
-        held.set()
+        has_claimed.set()
         await go_on.wait()
 
     running = asyncio.create_task(JobRunner(database, _registry(do), owner="test", lease_s=0.6).run(job.id))
-    await held.wait()
+    await has_claimed.wait()
     comes_back = Database(nowhere)
     reaper = Reaper(comes_back, interval_s=0.05, lease_s=0.6)
-    with capture_logs() as told:
+    with capture_logs() as logs:
         looking = asyncio.create_task(reaper.run())
         async with asyncio.timeout(5):
-            while not told:  # noqa: ASYNC110 - logs tell nobody
+            while not logs:  # noqa: ASYNC110 - logs tell nobody
                 await asyncio.sleep(0.01)
     async with database.system() as session:
         await session.execute(EXPIRE)
@@ -110,11 +110,11 @@ async def test_a_lease_that_ran_out_in_an_outage_may_be_renewed(
 async def test_a_worker_takes_a_job_over_from_itself(database: Database, job: Job) -> None:
     """The attempt that lost its lease ends, and neither its beat nor its end harms the one that has it."""
     reasons: dict[int, CancelReason | None] = {}
-    held = asyncio.Queue[int]()
+    fences = asyncio.Queue[int]()
     go_on = asyncio.Event()
 
     async def do(lease: Lease) -> None:
-        held.put_nowait(lease.fence)
+        fences.put_nowait(lease.fence)
         try:
             await go_on.wait()
         finally:
@@ -122,12 +122,12 @@ async def test_a_worker_takes_a_job_over_from_itself(database: Database, job: Jo
 
     runner = JobRunner(database, _registry(do), owner="test", lease_s=0.9)
     first = asyncio.create_task(runner.run(job.id))
-    assert await held.get() == 1
+    assert await fences.get() == 1
     async with database.system() as session:
         await session.execute(EXPIRE)
     await Reaper(database, interval_s=1, lease_s=1).look()
     second = asyncio.create_task(runner.run(job.id))
-    assert await held.get() == 2
+    assert await fences.get() == 2
     await first
     await asyncio.sleep(0.7)  # two beats of the second, and what would have been two of the first
     go_on.set()

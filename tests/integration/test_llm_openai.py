@@ -388,8 +388,8 @@ async def test_the_key_is_nowhere_in_what_goes_wrong(
         heard = await hear(models.stream(endpoint, ask()))
     if name == "dead port":
         heard = await hear(models.stream(endpoint, ask()))
-    told = "".join(traceback.format_exception(heard.failure))
-    for shown in (repr(heard.failure), heard.failure.message, repr(heard.failure.details), told, repr(endpoint)):
+    trace = "".join(traceback.format_exception(heard.failure))
+    for shown in (repr(heard.failure), heard.failure.message, repr(heard.failure.details), trace, repr(endpoint)):
         assert CANARY not in shown
     assert CANARY not in caplog.text
 

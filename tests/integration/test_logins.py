@@ -128,12 +128,14 @@ async def test_one_login_can_not_serve_both_purposes(cluster: Cluster) -> None:
     assert await ask(url, "SELECT pg_has_role('nexent_system', 'MEMBER')") == (False,)
 
 
-@pytest.mark.parametrize(("grant", "revoke", "told"), DANGERS.values(), ids=DANGERS.keys())
-async def test_a_login_with_dangerous_powers_is_not_used(cluster: Cluster, grant: str, revoke: str, told: str) -> None:
+@pytest.mark.parametrize(("grant", "revoke", "reason"), DANGERS.values(), ids=DANGERS.keys())
+async def test_a_login_with_dangerous_powers_is_not_used(
+    cluster: Cluster, grant: str, revoke: str, reason: str
+) -> None:
     engine = create_engine(cluster.urls.database_url)
     await run_sql(cluster.admin_url, grant.format(login=APP_LOGIN))
     try:
-        with pytest.raises(UnsafeLoginError, match=told):
+        with pytest.raises(UnsafeLoginError, match=reason):
             async with Database(engine).read(new_id()):
                 pass
         settings = Settings(
@@ -142,7 +144,7 @@ async def test_a_login_with_dangerous_powers_is_not_used(cluster: Cluster, grant
             redis_url=SecretStr(cluster.redis_url),
             secret_key=SecretStr("k" * 40),
         )
-        with pytest.raises(SettingsError, match=f"NEXENT_DATABASE_URL: .*{told}"):
+        with pytest.raises(SettingsError, match=f"NEXENT_DATABASE_URL: .*{reason}"):
             async with open_runtime(settings):
                 pass
     finally:

@@ -65,7 +65,7 @@ def marked(page: Data) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("said", "query", "found"),
+    ("said", "query", "marks"),
     [
         ("How do I deploy Kubernetes on a Raspberry Pi?", "kubernetes", ["Kubernetes"]),
         ("How do I deploy Kubernetes on a Raspberry Pi?", "PI kuber", ["Kuber", "Pi"]),
@@ -85,14 +85,14 @@ def marked(page: Data) -> list[str]:
     ],
 )
 async def test_words_are_found_in_what_was_said(
-    chat: Chat, ada: Principal, agent: Agent, said: str, query: str, found: list[str]
+    chat: Chat, ada: Principal, agent: Agent, said: str, query: str, marks: list[str]
 ) -> None:
     await chat.exchange(ada, agentId=id_of("Agent", agent), text="Something else entirely")
-    asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text=said)
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text=said)
     page = await search(chat, ada, query)
     assert (texts(page), page["totalCount"]) == ([said], 1)
-    assert page["edges"][0]["node"]["conversation"]["id"] == asked["conversation"]["id"]
-    assert marked(page) == found
+    assert page["edges"][0]["node"]["conversation"]["id"] == payload["conversation"]["id"]
+    assert marked(page) == marks
 
 
 @pytest.mark.parametrize("query", ["etes", "天预", "kubernetes docker", "e", "🎈"])
@@ -116,8 +116,8 @@ async def test_only_the_owner_finds_a_message(chat: Chat, ada: Principal, agent:
 
 
 async def test_a_deleted_conversation_is_not_found(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="canary")
-    await chat.mutate(ada, "deleteConversation", "deletedId", conversationId=asked["conversation"]["id"])
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text="canary")
+    await chat.mutate(ada, "deleteConversation", "deletedId", conversationId=payload["conversation"]["id"])
     page = await search(chat, ada, "canary")
     assert (page["edges"], page["totalCount"]) == ([], 0)
 

@@ -65,8 +65,8 @@ async def ask(url: str, query: str) -> list[tuple[object, ...]]:
 
 async def shape(url: str) -> Mapping[str, list[tuple[object, ...]]]:
     """Return all that a database consists of, as Postgres itself tells it."""
-    found = {name: await ask(url, query) for name, query in SHAPE.items()}
-    return {name: [row for row in rows if "alembic_version" not in str(row)] for name, rows in found.items()}
+    catalogue = {name: await ask(url, query) for name, query in SHAPE.items()}
+    return {name: [row for row in rows if "alembic_version" not in str(row)] for name, rows in catalogue.items()}
 
 
 @pytest.fixture
@@ -168,10 +168,10 @@ async def test_the_catalogue_has_no_table_without_protection(empty: str) -> None
     await migrations.upgrade(empty)
     engine = create_async_engine(empty, poolclass=NullPool)
     async with engine.connect() as connection:
-        found = dict(await connection.run_sync(protections))
-    assert found.pop("alembic_version") == UNPROTECTED
-    assert found == {table.name: protection(table) for table in metadata.sorted_tables}
-    assert all(one.forced and one.policies for one in found.values())
+        protection_by_table = dict(await connection.run_sync(protections))
+    assert protection_by_table.pop("alembic_version") == UNPROTECTED
+    assert protection_by_table == {table.name: protection(table) for table in metadata.sorted_tables}
+    assert all(one.forced and one.policies for one in protection_by_table.values())
     assert await ask(empty, BYPASSES) == []
 
 

@@ -69,11 +69,11 @@ async def test_each_provider_gives_its_models_dialect_and_address(app: ServiceHa
     rows = cast("list[Data]", (await app.ask(dev, f"{{ modelProviders {{ {fields} }} }}")).one)
     assert [row["name"] for row in rows] == list(PROVIDERS)
     for row in rows:
-        given = {} if row["baseUrl"] or row["name"] == "OFFLINE" else {"baseUrl": "https://llm.example/v1"}
-        model = await register(app, dev, name=row["name"], provider=row["name"], providerModel="m", **given)
+        address = {} if row["baseUrl"] or row["name"] == "OFFLINE" else {"baseUrl": "https://llm.example/v1"}
+        model = await register(app, dev, name=row["name"], provider=row["name"], providerModel="m", **address)
         assert model["provider"] == row["name"]
         assert model["dialect"] == row["dialects"][0]
-        assert model["baseUrl"] == (row["baseUrl"] or given.get("baseUrl"))
+        assert model["baseUrl"] == (row["baseUrl"] or address.get("baseUrl"))
 
 
 async def test_a_model_without_provider_is_recognised_by_its_address(app: ServiceHarness, dev: Principal) -> None:

@@ -100,8 +100,8 @@ BAD = {
 
 
 async def test_tidies_the_address(app: ServiceHarness, dev: Principal) -> None:
-    for number, (given, kept) in enumerate(ADDRESSES.items()):
-        assert (await register(app, dev, name=f"Model {number}", baseUrl=given))["baseUrl"] == kept
+    for number, (address, tidy_address) in enumerate(ADDRESSES.items()):
+        assert (await register(app, dev, name=f"Model {number}", baseUrl=address))["baseUrl"] == tidy_address
 
 
 async def test_refuses_a_bad_field_and_names_it(app: ServiceHarness, dev: Principal) -> None:
@@ -178,8 +178,8 @@ async def test_a_key_does_not_follow_the_address_to_another_server(app: ServiceH
     assert (await app.ask(dev, MODEL, id=model["id"])).one == model
     moved = (await update(app, dev, id=model["id"], baseUrl="https://llm.example/v2"))["model"]
     assert (moved["baseUrl"], moved["hasApiKey"]) == ("https://llm.example/v2", True)
-    given = await update(app, dev, id=model["id"], baseUrl="https://evil.example", apiKey="sk-other-key-1234")
-    assert given["model"]["apiKeyHint"] == "1234"
+    payload = await update(app, dev, id=model["id"], baseUrl="https://evil.example", apiKey="sk-other-key-1234")
+    assert payload["model"]["apiKeyHint"] == "1234"
 
 
 async def test_the_first_model_is_the_default_and_only_one_is(app: ServiceHarness, dev: Principal) -> None:

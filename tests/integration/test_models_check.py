@@ -150,10 +150,10 @@ async def test_no_field_refusal_or_log_holds_a_key(
         assert {error["extensions"]["code"] for error in answer.errors} == {"BAD_USER_INPUT"}
         seen.append(answer.errors)
     printed = capsys.readouterr()
-    told = json.dumps(seen, default=str) + caplog.text + printed.out + printed.err
-    assert "MODEL_KEY_REFUSED" in told
-    assert CANARY not in told
-    assert "canary" not in told
+    output = json.dumps(seen, default=str) + caplog.text + printed.out + printed.err
+    assert "MODEL_KEY_REFUSED" in output
+    assert CANARY not in output
+    assert "canary" not in output
     assert registered["model"]["apiKeyHint"] == CANARY[-4:]
 
 

@@ -47,12 +47,12 @@ async def ask(api: Api, query: str, **headers: str) -> httpx2.Response:
 
 
 def spans(exporter: InMemorySpanExporter) -> Sequence[ReadableSpan]:
-    found = exporter.get_finished_spans()
+    finished = exporter.get_finished_spans()
     exporter.clear()
-    return found
+    return finished
 
 
-def told(registry: CollectorRegistry) -> str:
+def metrics_text(registry: CollectorRegistry) -> str:
     return generate_latest(registry).decode()
 
 
@@ -83,15 +83,15 @@ async def test_errors_are_codes_in_spans_and_counts(
     assert not operation.status.is_ok
     assert sorted((operation.attributes or {})["graphql.error.codes"]) == ["INTERNAL_SERVER_ERROR", "NOT_FOUND"]  # pyright: ignore[reportArgumentType]
     assert "secret" not in operation.to_json()
-    assert 'nexent_graphql_operations_total{code="OK",kind="query",operation="Bad"}' not in told(registry)
-    assert 'kind="query",operation="Bad"} 1.0' in told(registry)
+    assert 'nexent_graphql_operations_total{code="OK",kind="query",operation="Bad"}' not in metrics_text(registry)
+    assert 'kind="query",operation="Bad"} 1.0' in metrics_text(registry)
 
 
 async def test_operations_are_counted_and_timed_by_name(api: Api, registry: CollectorRegistry) -> None:
     for _ in range(3):
         await ask(api, "query Hello { hello }")
-    assert 'nexent_graphql_operations_total{code="OK",kind="query",operation="Hello"} 3.0' in told(registry)
-    assert 'nexent_graphql_operation_seconds_count{kind="query",operation="Hello"} 3.0' in told(registry)
+    assert 'nexent_graphql_operations_total{code="OK",kind="query",operation="Hello"} 3.0' in metrics_text(registry)
+    assert 'nexent_graphql_operation_seconds_count{kind="query",operation="Hello"} 3.0' in metrics_text(registry)
 
 
 async def test_subscriptions_are_counted_while_they_last(api: Api, registry: CollectorRegistry) -> None:
@@ -101,9 +101,11 @@ async def test_subscriptions_are_counted_while_they_last(api: Api, registry: Col
         httpx2.AsyncClient(trust_env=False, timeout=10) as http,
         http.stream("POST", api.url, json=body, headers=headers),
     ):
-        await eventually(lambda: 'nexent_graphql_subscriptions{operation="Ticks"} 1.0' in told(registry))
-    await eventually(lambda: 'nexent_graphql_subscriptions{operation="Ticks"} 0.0' in told(registry))
-    assert 'nexent_graphql_operations_total{code="OK",kind="subscription",operation="Ticks"} 1.0' in told(registry)
+        await eventually(lambda: 'nexent_graphql_subscriptions{operation="Ticks"} 1.0' in metrics_text(registry))
+    await eventually(lambda: 'nexent_graphql_subscriptions{operation="Ticks"} 0.0' in metrics_text(registry))
+    assert 'nexent_graphql_operations_total{code="OK",kind="subscription",operation="Ticks"} 1.0' in metrics_text(
+        registry
+    )
 
 
 async def test_only_names_of_callers_who_signed_in_become_labels(api: Api, registry: CollectorRegistry) -> None:
@@ -111,7 +113,7 @@ async def test_only_names_of_callers_who_signed_in_become_labels(api: Api, regis
         await ask(api, f"query {name} {{ hello }}", Authorization="")
     await ask(api, f"query {'B' * 101} {{ hello }}")
     await ask(api, f"query {'C' * 100} {{ hello }}")
-    text = told(registry)
+    text = metrics_text(registry)
     assert "Anonymous1" not in text
     assert "AAAA" not in text
     assert "BBBB" not in text

@@ -206,16 +206,16 @@ PORTS = (22, 25, 110, 465, 1023, 1433, 2375, 2379, 3306, 5432, 5672, 6379, 9200,
 @pytest.mark.parametrize("reach", ["public", "any"])
 @pytest.mark.parametrize("port", PORTS)
 async def test_ports_of_other_services_are_refused_before_anything_is_asked(reach: Reach, port: int) -> None:
-    asked: list[str] = []
+    hosts: list[str] = []
 
     async def resolver(host: str, port: int) -> Sequence[str]:
         del port
-        asked.append(host)
+        hosts.append(host)
         return ["8.8.8.8"]
 
     async with client_for(reach, resolver) as client:
         assert await refused(client, f"http://example.com:{port}/") == f"Port {port} is not one of a web server."
-    assert asked == []
+    assert hosts == []
 
 
 async def test_open_closed_and_missing_servers_of_inner_networks_look_alike(listener: Listener) -> None:
@@ -262,16 +262,16 @@ async def test_a_name_that_changes_is_checked_again_for_each_connection(listener
 
 
 async def test_the_connection_goes_to_the_checked_address_and_keeps_the_name(listener: Listener) -> None:
-    asked: list[str] = []
+    hosts: list[str] = []
 
     async def once(host: str, port: int) -> Sequence[str]:
         del port
-        asked.append(host)
+        hosts.append(host)
         return ["127.0.0.1"]
 
     async with client_for("any", once) as client:
         await client.get(f"http://models.example.com:{listener.port}/")
-    assert asked == ["models.example.com"]
+    assert hosts == ["models.example.com"]
     assert f"Host: models.example.com:{listener.port}" in listener.heads[0]
 
 

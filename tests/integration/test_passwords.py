@@ -144,8 +144,8 @@ async def test_guessing_in_a_stolen_session_is_slow(identity: IdentityService) -
 
 async def test_programs_and_the_demo_user_change_no_password(identity: IdentityService, make: Factory) -> None:
     person = await who(identity, await sign_up(identity))
-    made = await identity.api_keys.create(person, name="p", scopes=[Scope.WRITE], expires_at=None)
-    program = await identity.authenticate(made.text.get_secret_value())
+    key = await identity.api_keys.create(person, name="p", scopes=[Scope.WRITE], expires_at=None)
+    program = await identity.authenticate(key.text.get_secret_value())
     with pytest.raises(SessionRequiredError):
         await change(identity, program, PASSWORD, NEXT)
     without = await identity.issue_token(await make.principal(Role.OWNER))
@@ -168,8 +168,8 @@ async def test_a_reset_password_is_good_for_one_sign_in_that_replaces_it(identit
     owner = await who(identity, await sign_up(identity))
     bob = await bob_of(identity, owner)
     before = await sign_in(identity, PASSWORD, email=bob.email)
-    made = await identity.passwords.reset(owner, bob.id)
-    temporary = made.text.get_secret_value()
+    credential = await identity.passwords.reset(owner, bob.id)
+    temporary = credential.text.get_secret_value()
     assert await has_ended(identity, before)
     with pytest.raises(InvalidCredentialsError):
         await sign_in(identity, PASSWORD, email=bob.email)
@@ -188,10 +188,10 @@ async def test_a_reset_password_is_good_for_one_sign_in_that_replaces_it(identit
 async def test_a_temporary_password_ends_after_seven_days(identity: IdentityService, clock: MovableClock) -> None:
     owner = await who(identity, await sign_up(identity))
     bob = await bob_of(identity, owner)
-    made = await identity.passwords.reset(owner, bob.id)
+    credential = await identity.passwords.reset(owner, bob.id)
     clock.pass_s(7 * 86_400 + 1)
     with pytest.raises(InvalidCredentialsError):
-        await sign_in(identity, made.text.get_secret_value(), NEXT, bob.email)
+        await sign_in(identity, credential.text.get_secret_value(), NEXT, bob.email)
 
 
 async def test_a_first_password_is_temporary(identity: IdentityService) -> None:

@@ -207,7 +207,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("{", "is not JSON"),
         ("[]", "must hold one JSON object"),
@@ -216,7 +216,7 @@ def run(*arguments: str) -> tuple[int, str]:
     ],
 )
 def test_a_manifest_that_is_none_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, message: str
 ) -> None:
     monkeypatch.setenv("NEXENT_DATABASE_URL", "postgresql://nobody@localhost/nothing")
     monkeypatch.setenv("NEXENT_SYSTEM_DATABASE_URL", "postgresql://nobody@localhost/nothing")
@@ -226,7 +226,7 @@ def test_a_manifest_that_is_none_is_refused(
     manifest.write_text(content)
     code, output = run(str(manifest))
     assert code == 1
-    assert told in output
+    assert message in output
 
 
 def test_sync_tells_what_it_did(

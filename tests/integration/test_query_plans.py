@@ -50,8 +50,8 @@ async def graphql(database: Database, redis_url: str, make: Factory, ada: Princi
 async def _talk(chat: Chat, actor: Principal, *agents: str) -> None:
     """Leave conversations of several branches, with and without messages."""
     for agent in agents:
-        asked = await chat.exchange(actor, agentId=agent, text="What is «this»?\n\u2028")
-        await chat.exchange(actor, "editMessage", messageId=asked["userMessage"]["id"], text="And that?")
+        payload = await chat.exchange(actor, agentId=agent, text="What is «this»?\n\u2028")
+        await chat.exchange(actor, "editMessage", messageId=payload["userMessage"]["id"], text="And that?")
         await chat.mutate(actor, "createConversation", "conversation { id }", agentId=agent)
 
 

@@ -31,12 +31,12 @@ class Connections:
         self._identity = identity
         self._open = ExitStack()
         self.ended: set[str] = set()
-        self.told = asyncio.Event()
+        self.has_ended = asyncio.Event()
 
     def open(self, name: str, actor: Principal) -> None:
         def end() -> None:
             self.ended.add(name)
-            self.told.set()
+            self.has_ended.set()
 
         self._open.enter_context(self._identity.connections.watch(actor, end))
 
@@ -104,7 +104,7 @@ async def test_other_processes_hear_of_it_in_moments(
     there.open("phone", await again(identity))
     await identity.sessions.sign_out(ada.viewer.actor)
     async with asyncio.timeout(2):
-        await there.told.wait()
+        await there.has_ended.wait()
     assert there.ended == {"tab"}
     there.close()
 
@@ -113,8 +113,8 @@ async def test_a_revoked_key_a_new_role_and_a_deactivated_user_end_connections(
     identity: IdentityService, ada: SignedIn
 ) -> None:
     owner, here = ada.viewer.actor, Connections(identity)
-    made = await identity.api_keys.create(owner, name="ci", scopes=[Scope.READ], expires_at=None)
-    here.open("program", await identity.authenticate(made.text.get_secret_value()))
+    key = await identity.api_keys.create(owner, name="ci", scopes=[Scope.READ], expires_at=None)
+    here.open("program", await identity.authenticate(key.text.get_secret_value()))
     users: dict[str, UserAccount] = {}
     for name in ("bob", "eve"):
         email = f"{name}@example.com"
@@ -123,7 +123,7 @@ async def test_a_revoked_key_a_new_role_and_a_deactivated_user_end_connections(
         )
         signed_in = await identity.sign_in.sign_in(email=email, password=PASSWORD, client=HOME)
         here.open(name, signed_in.viewer.actor)
-    await identity.api_keys.revoke(owner, made.row.id)
+    await identity.api_keys.revoke(owner, key.row.id)
     assert here.ended == {"program"}
     await identity.users.set_role(owner, users["bob"].id, Role.DEVELOPER)
     assert here.ended == {"program", "bob"}
@@ -155,7 +155,7 @@ async def test_without_pokes_the_database_is_asked_anyway(
     async with deaf.connections.running():
         await identity.sessions.sign_out(ada.viewer.actor)
         async with asyncio.timeout(8):
-            await there.told.wait()
+            await there.has_ended.wait()
     there.close()
 
 

@@ -82,10 +82,10 @@ async def give_to_worker(chat: Chat, actor: Principal) -> None:
 
 
 async def test_a_message_returns_all_that_a_client_shows(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="  What is\n\n1 + 1? ")
-    run, question, answer = (asked[part]["id"] for part in ("run", "userMessage", "assistantMessage"))
-    conversation = asked["conversation"]["id"]
-    assert asked == {
+    payload = await chat.start(ada, agentId=id_of("Agent", agent), text="  What is\n\n1 + 1? ")
+    run, question, answer = (payload[part]["id"] for part in ("run", "userMessage", "assistantMessage"))
+    conversation = payload["conversation"]["id"]
+    assert payload == {
         "__typename": "SendMessagePayload",
         "cursor": f"{key('Run', run).hex[-8:]}-0",
         "run": {
@@ -160,8 +160,8 @@ async def test_a_message_that_makes_no_sense_writes_nothing(
 
 
 async def test_either_a_conversation_or_an_agent_is_named(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
-    both = {"agentId": id_of("Agent", agent), "conversationId": asked["conversation"]["id"]}
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
+    both = {"agentId": id_of("Agent", agent), "conversationId": payload["conversation"]["id"]}
     refused = await chat.start(ada, text="two", **both)
     assert (refused["code"], refused["path"]) == ("BAD_USER_INPUT", ["input", "conversationId"])
 
@@ -177,13 +177,17 @@ async def test_an_input_that_does_not_fit_the_schema_is_refused(
 
 
 async def test_messages_of_the_wrong_kind_are_refused(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
-    question, answer = asked["userMessage"]["id"], asked["assistantMessage"]["id"]
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
+    question, answer = payload["userMessage"]["id"], payload["assistantMessage"]["id"]
     before = await rows(chat, ada)
     for name, fields, path in (
         ("editMessage", {"messageId": answer, "text": "x"}, "messageId"),
         ("regenerateMessage", {"messageId": question}, "messageId"),
-        ("sendMessage", {"conversationId": asked["conversation"]["id"], "parentId": question, "text": "x"}, "parentId"),
+        (
+            "sendMessage",
+            {"conversationId": payload["conversation"]["id"], "parentId": question, "text": "x"},
+            "parentId",
+        ),
     ):
         refused = await chat.start(ada, name, **fields)
         assert (refused["__typename"], refused["code"], refused["path"]) == (
@@ -219,7 +223,7 @@ async def test_a_queued_message_waits_behind_the_first(chat: Chat, ada: Principa
     second = await chat.start(ada, text="two", **fields)
     assert second["userMessage"]["parent"] == {"id": first["assistantMessage"]["id"]}
     runs = await chat.ask(ada, "{ runs { edges { node { id status } } } }")
-    assert runs.nodes == [{"id": asked["run"]["id"], "status": "QUEUED"} for asked in (second, first)]
+    assert runs.nodes == [{"id": payload["run"]["id"], "status": "QUEUED"} for payload in (second, first)]
     assert await chat.job_states(ada) == ["QUEUED", "QUEUED"]
 
 
@@ -297,8 +301,8 @@ async def test_a_repeated_request_is_answered_by_its_first_result(
 
 
 async def test_a_waiting_run_stops_at_once_and_says_so(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
-    run_id = asked["run"]["id"]
+    payload = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
+    run_id = payload["run"]["id"]
     async with aclosing(chat.subscribe(ada, RUN_EVENTS, run=run_id)) as stream:
         waiting = asyncio.create_task(whole(stream))
         await chat.until_listening()
@@ -309,7 +313,7 @@ async def test_a_waiting_run_stops_at_once_and_says_so(chat: Chat, ada: Principa
     assert event == {
         "__typename": "RunFinished",
         "seq": 1,
-        "cursor": asked["cursor"].removesuffix("0") + "1",
+        "cursor": payload["cursor"].removesuffix("0") + "1",
         "at": event["at"],
         "agentPath": "main",
         "status": "STOPPED",
@@ -322,34 +326,34 @@ async def test_a_waiting_run_stops_at_once_and_says_so(chat: Chat, ada: Principa
 
 
 async def test_a_run_that_a_worker_has_is_told_to_stop(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
+    payload = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
     await give_to_worker(chat, ada)
     for _ in range(2):
-        stopped = await chat.stop(ada, asked["run"]["id"])
-        assert stopped["run"] == {"id": asked["run"]["id"], "status": "RUNNING", "stopRequested": True}
+        stopped = await chat.stop(ada, payload["run"]["id"])
+        assert stopped["run"] == {"id": payload["run"]["id"], "status": "RUNNING", "stopRequested": True}
     async with chat.database.system() as session:
         kinds = (await session.scalars(text("SELECT kind FROM outbox"))).all()
     assert "cancel" in kinds
 
 
 async def test_a_run_that_has_ended_can_be_retried(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
-    refused = await chat.start(ada, "retryRun", runId=asked["run"]["id"])
+    payload = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
+    refused = await chat.start(ada, "retryRun", runId=payload["run"]["id"])
     assert refused == {
         "__typename": "RunNotFinishedError",
         "message": refused["message"],
         "code": "RUN_NOT_FINISHED",
-        "runId": asked["run"]["id"],
+        "runId": payload["run"]["id"],
     }
-    await chat.stop(ada, asked["run"]["id"])
-    again = await chat.start(ada, "retryRun", runId=asked["run"]["id"])
+    await chat.stop(ada, payload["run"]["id"])
+    again = await chat.start(ada, "retryRun", runId=payload["run"]["id"])
     assert again["__typename"] == "RetryRunPayload"
-    assert again["userMessage"] == asked["userMessage"]
-    assert again["run"]["id"] != asked["run"]["id"]
+    assert again["userMessage"] == payload["userMessage"]
+    assert again["run"]["id"] != payload["run"]["id"]
     query = "query ($id: ID!) { message(id: $id) { siblings { id } } }"
     siblings = (await chat.ask(ada, query, id=again["assistantMessage"]["id"])).one["siblings"]
-    assert [message["id"] for message in siblings] == [answer["assistantMessage"]["id"] for answer in (asked, again)]
-    busy = await chat.start(ada, "retryRun", runId=asked["run"]["id"])
+    assert [message["id"] for message in siblings] == [answer["assistantMessage"]["id"] for answer in (payload, again)]
+    busy = await chat.start(ada, "retryRun", runId=payload["run"]["id"])
     assert (busy["__typename"], busy["runId"]) == ("RunBusyError", again["run"]["id"])
 
 
@@ -362,22 +366,22 @@ async def test_runs_are_filtered_and_paged(chat: Chat, ada: Principal, agent: Ag
         runs(conversationId: $of, status: $status, first: $first, after: $after, last: $last, before: $before) {
             totalCount edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage } } }"""
 
-    async def found(**arguments: object) -> list[Data]:
+    async def list_runs(**arguments: object) -> list[Data]:
         answer = await chat.ask(ada, query, **arguments)
         if not arguments.keys() & {"first", "last"}:
             assert answer.one["totalCount"] == len(answer.nodes)
         return [node["id"] for node in answer.nodes]
 
-    one, two, three = (asked["run"]["id"] for asked in (first, second, other))
-    assert await found() == [three, two, one]
-    assert await found(of=conversation_id) == [two, one]
-    assert await found(status="STOPPED") == [one]
-    assert await found(of=conversation_id, status="QUEUED") == [two]
-    assert await found(of=other["conversation"]["id"], status="FAILED") == []
+    one, two, three = (payload["run"]["id"] for payload in (first, second, other))
+    assert await list_runs() == [three, two, one]
+    assert await list_runs(of=conversation_id) == [two, one]
+    assert await list_runs(status="STOPPED") == [one]
+    assert await list_runs(of=conversation_id, status="QUEUED") == [two]
+    assert await list_runs(of=other["conversation"]["id"], status="FAILED") == []
     page = (await chat.ask(ada, query, first=2)).one
     assert page["pageInfo"] == {"hasNextPage": True, "hasPreviousPage": False}
-    assert await found(first=2, after=page["edges"][1]["cursor"]) == [one]
-    assert await found(last=1, before=page["edges"][1]["cursor"]) == [three]
+    assert await list_runs(first=2, after=page["edges"][1]["cursor"]) == [one]
+    assert await list_runs(last=1, before=page["edges"][1]["cursor"]) == [three]
     refused = await chat.ask(ada, query, of=one)
     assert (refused.code, refused.errors[0]["extensions"]["path"]) == ("INVALID_ID", ["conversationId"])
 
@@ -396,7 +400,7 @@ async def test_a_list_of_runs_takes_as_many_statements_as_one(chat: Chat, ada: P
 
 
 USAGE = Usage(input_tokens=20, output_tokens=10, cached_tokens=5, reasoning_tokens=2)
-TOLD = {"inputTokens": 20, "outputTokens": 10, "cachedTokens": 5, "reasoningTokens": 2}
+USAGE_FIELDS = {"inputTokens": 20, "outputTokens": 10, "cachedTokens": 5, "reasoningTokens": 2}
 STORY: list[tuple[RunEventBody, Data]] = [
     (AttemptStarted(attempt=1), {"attempt": 1, "text": ""}),
     (ReasoningDelta(step=1, text="hm"), {"text": "hm", "step": 1}),
@@ -421,7 +425,7 @@ STORY: list[tuple[RunEventBody, Data]] = [
         StepFinished(step=1, duration_ms=9, error="The tool failed."),
         {"step": 1, "durationMs": 9, "errorMessage": "The tool failed."},
     ),
-    (UsageUpdated(usage=USAGE), {"usage": TOLD}),
+    (UsageUpdated(usage=USAGE), {"usage": USAGE_FIELDS}),
     (TextDelta(agent_path="main/helper", step=2, text="😀"), {"text": "😀", "step": 2, "agentPath": "main/helper"}),
     (
         RunFinished(
@@ -430,16 +434,16 @@ STORY: list[tuple[RunEventBody, Data]] = [
         {
             "status": "FAILED",
             "error": {"code": "MODEL_TIMEOUT", "message": "Try again.", "retryable": True},
-            "usage": TOLD,
+            "usage": USAGE_FIELDS,
         },
     ),
 ]
 
 
 async def test_every_kind_of_event_reaches_the_client(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
-    await chat.write(ada, asked, *(body for body, _ in STORY))
-    events = await whole(chat.subscribe(ada, ALL_FIELDS, run=asked["run"]["id"]))
+    payload = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
+    await chat.write(ada, payload, *(body for body, _ in STORY))
+    events = await whole(chat.subscribe(ada, ALL_FIELDS, run=payload["run"]["id"]))
     assert events == [
         {
             "__typename": type(body).__name__,
@@ -452,17 +456,17 @@ async def test_every_kind_of_event_reaches_the_client(chat: Chat, ada: Principal
 
 
 async def test_a_reader_that_comes_and_goes_gets_everything_once(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
-    run_id, pieces = asked["run"]["id"], [TextDelta(step=1, text=letter) for letter in "abcdefgh"]
-    await chat.write(ada, asked, AttemptStarted(attempt=1), *pieces[:3])
-    async with aclosing(chat.subscribe(ada, RUN_EVENTS, run=run_id, after=asked["cursor"])) as stream:
+    payload = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
+    run_id, pieces = payload["run"]["id"], [TextDelta(step=1, text=letter) for letter in "abcdefgh"]
+    await chat.write(ada, payload, AttemptStarted(attempt=1), *pieces[:3])
+    async with aclosing(chat.subscribe(ada, RUN_EVENTS, run=run_id, after=payload["cursor"])) as stream:
         seen = await take(stream, 3)
     await chat.until_listening(0)
-    await chat.write(ada, asked, *pieces[3:5], first=5)
+    await chat.write(ada, payload, *pieces[3:5], first=5)
     async with aclosing(chat.subscribe(ada, RUN_EVENTS, run=run_id, after=seen[-1]["cursor"])) as stream:
         seen += await take(stream, 3)
         await chat.until_listening()
-        await chat.write(ada, asked, *pieces[5:], RunFinished(status="SUCCEEDED"), first=7)
+        await chat.write(ada, payload, *pieces[5:], RunFinished(status="SUCCEEDED"), first=7)
         seen += await whole(stream)
     assert [event["seq"] for event in seen] == list(range(1, 11))
     assert (text_of(seen), seen[-1]["status"]) == ("abcdefgh", "SUCCEEDED")
@@ -471,12 +475,12 @@ async def test_a_reader_that_comes_and_goes_gets_everything_once(chat: Chat, ada
 
 
 async def test_two_readers_get_the_same(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
-    run_id = asked["run"]["id"]
+    payload = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
+    run_id = payload["run"]["id"]
     readers = [asyncio.create_task(whole(chat.subscribe(ada, RUN_EVENTS, run=run_id))) for _ in range(2)]
     await chat.until_listening()
-    await chat.write(ada, asked, AttemptStarted(attempt=1), TextDelta(step=1, text="Hi"))
-    await chat.write(ada, asked, RunFinished(status="SUCCEEDED"), first=3)
+    await chat.write(ada, payload, AttemptStarted(attempt=1), TextDelta(step=1, text="Hi"))
+    await chat.write(ada, payload, RunFinished(status="SUCCEEDED"), first=3)
     one, other = await asyncio.gather(*readers)
     assert one == other
     assert [event["__typename"] for event in one] == ["AttemptStarted", "TextDelta", "RunFinished"]
@@ -485,31 +489,31 @@ async def test_two_readers_get_the_same(chat: Chat, ada: Principal, agent: Agent
 async def test_events_come_from_the_archive_when_the_log_has_forgotten(
     chat: Chat, ada: Principal, agent: Agent
 ) -> None:
-    asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
     await chat.relay()
-    live = await whole(chat.subscribe(ada, RUN_EVENTS, run=asked["run"]["id"]))
+    live = await whole(chat.subscribe(ada, RUN_EVENTS, run=payload["run"]["id"]))
     await chat.redis.commands.execute("FLUSHALL")
-    archived = await whole(chat.subscribe(ada, RUN_EVENTS, run=asked["run"]["id"]))
+    archived = await whole(chat.subscribe(ada, RUN_EVENTS, run=payload["run"]["id"]))
     assert [event["__typename"] for event in archived] == ["RunFinished"]
     assert archived == live
 
 
 async def test_lost_events_are_told_as_a_gap(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
-    await chat.write(ada, asked, StreamGap(from_seq=1, to_seq=4), TextDelta(text="late"), first=4)
-    await chat.write(ada, asked, RunFinished(status="SUCCEEDED"), first=6)
-    events = await whole(chat.subscribe(ada, RUN_EVENTS, run=asked["run"]["id"], after=asked["cursor"][:-1] + "2"))
+    payload = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
+    await chat.write(ada, payload, StreamGap(from_seq=1, to_seq=4), TextDelta(text="late"), first=4)
+    await chat.write(ada, payload, RunFinished(status="SUCCEEDED"), first=6)
+    events = await whole(chat.subscribe(ada, RUN_EVENTS, run=payload["run"]["id"], after=payload["cursor"][:-1] + "2"))
     gap, late, _ = events
     assert (gap["__typename"], gap["fromSeq"], gap["toSeq"], gap["seq"]) == ("StreamGap", 3, 4, 4)
     assert (late["text"], late["seq"]) == ("late", 5)
 
 
 async def test_a_deletion_ends_the_readers_of_what_waited(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
-    run_id = asked["run"]["id"]
+    payload = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
+    run_id = payload["run"]["id"]
     waiting = asyncio.create_task(whole(chat.subscribe(ada, RUN_EVENTS, run=run_id)))
     await chat.until_listening()
-    await chat.mutate(ada, "deleteConversation", "deletedId", conversationId=asked["conversation"]["id"])
+    await chat.mutate(ada, "deleteConversation", "deletedId", conversationId=payload["conversation"]["id"])
     await chat.relay()
     (ending,) = await waiting
     assert (ending["__typename"], ending["status"]) == ("RunFinished", "STOPPED")
@@ -518,29 +522,29 @@ async def test_a_deletion_ends_the_readers_of_what_waited(chat: Chat, ada: Princ
 
 
 async def test_a_cursor_that_is_not_the_runs_own_is_refused(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text="one")
     other = await chat.exchange(ada, agentId=id_of("Agent", agent), text="two")
-    own = asked["cursor"].removesuffix("0")
+    own = payload["cursor"].removesuffix("0")
     for after in ("", "0", own, f"{own}-1", f"{own}1.0", f"{own}00", f"{own}9999999999", f" {own}1", other["cursor"]):
-        refused = await the_first(chat.subscribe(ada, KINDS, run=asked["run"]["id"], after=after))
+        refused = await the_first(chat.subscribe(ada, KINDS, run=payload["run"]["id"], after=after))
         assert (refused.data, refused.code) == (None, "INVALID_CURSOR")
         assert refused.errors[0]["extensions"]["path"] == ["after"]
     assert await chat.listeners() == 0
 
 
 async def test_a_cursor_beyond_all_that_a_run_can_reach_is_refused(chat: Chat, ada: Principal, agent: Agent) -> None:
-    asked = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
-    own = asked["cursor"].removesuffix("0")
+    payload = await chat.start(ada, agentId=id_of("Agent", agent), text="one")
+    own = payload["cursor"].removesuffix("0")
     for written in (False, True):
         if written:
-            await chat.write(ada, asked, AttemptStarted(attempt=1, text=""))
-        refused = await the_first(chat.subscribe(ada, KINDS, run=asked["run"]["id"], after=f"{own}99999999"))
+            await chat.write(ada, payload, AttemptStarted(attempt=1, text=""))
+        refused = await the_first(chat.subscribe(ada, KINDS, run=payload["run"]["id"], after=f"{own}99999999"))
         assert (refused.data, refused.code) == (None, "INVALID_CURSOR")
         assert "an event of the same run or conversation" in refused.errors[0]["message"]
     following = (
         "subscription ($id: ID!, $after: String) { conversationEvents(conversationId: $id, after: $after) { seq } }"
     )
-    conversation_id = asked["conversation"]["id"]
+    conversation_id = payload["conversation"]["id"]
     conversation = (
         await chat.ask(ada, "query ($id: ID!) { conversation(id: $id) { eventsCursor } }", id=conversation_id)
     ).one

@@ -17,8 +17,8 @@ async def test_runs_that_have_not_ended_count_and_those_of_others_do_not(databas
     ada, eve = await make.principal(), await make.principal()
 
     async def ask(actor: Principal, client_id: str | None = None) -> str:
-        asked = await starter.send(actor, NewMessage("Hello", agent_id=agents[actor].id, client_id=client_id))
-        return str(asked.run.id)
+        exchange = await starter.send(actor, NewMessage("Hello", agent_id=agents[actor].id, client_id=client_id))
+        return str(exchange.run.id)
 
     agents = {actor: await make.agent(actor) for actor in (ada, eve)}
     first, _ = await ask(ada, "a"), await ask(ada)

@@ -142,14 +142,14 @@ async def test_single_firings_end(calendar: Calendar) -> None:
 async def test_a_pause_lasts_until_it_is_resumed_and_nothing_is_made_up_for(calendar: Calendar) -> None:
     schedule = await calendar.put(every(60), missed=MissedFirings.FIRE_ALL)
     async with calendar.db.system() as session:
-        for found in await find_schedules(session, [str(schedule.id)]):
-            pause(found)
+        for schedule_row in await find_schedules(session, [str(schedule.id)]):
+            pause(schedule_row)
     await calendar.put(every(60))
     assert await calendar.after(600) == 0
     async with calendar.db.system() as session:
-        for found in await find_schedules(session, [schedule.name]):
-            resume(found, calendar.now)
-            resume(found, calendar.now)
+        for schedule_row in await find_schedules(session, [schedule.name]):
+            resume(schedule_row, calendar.now)
+            resume(schedule_row, calendar.now)
     assert await calendar.after(59) == 0
     assert await calendar.after(1) == 1
 

@@ -140,8 +140,8 @@ async def test_one_address_founds_few_tenants(
 ) -> None:
     rules = AuthSettings(sign_ups_per_hour=3)
     identity = IdentityService(database, passwords, clock, SecretStr("s" * 32), rules, MemoryEventLog())
-    made = [sign_up(identity, f"ada{number}@example.com", f"2001:db8::{number}") for number in range(10)]
-    results = await asyncio.gather(*made, return_exceptions=True)
+    attempts = [sign_up(identity, f"ada{number}@example.com", f"2001:db8::{number}") for number in range(10)]
+    results = await asyncio.gather(*attempts, return_exceptions=True)
     assert sorted(type(result).__name__ for result in results) == ["SignedIn"] * 3 + ["TooManyAttemptsError"] * 7
     assert await sign_up(identity, "eve@example.com", "203.0.113.9")
     clock.pass_s(3_601)

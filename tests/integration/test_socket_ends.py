@@ -53,10 +53,10 @@ async def test_a_revoked_session_ends_its_streams(api: Api, media: str) -> None:
     query = "subscription { ticks(upto: 2, everyS: 30) { cursor } }"
     headers = {"Authorization": "Bearer session-1", "accept": media}
     async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
-        asked = asyncio.create_task(http.post(api.url, json={"query": query}, headers=headers))
+        request = asyncio.create_task(http.post(api.url, json={"query": query}, headers=headers))
         await eventually(lambda: len(api.identity.connections.watchers) == 1)
         api.identity.connections.revoke(UUID(int=1))
-        assert f'"message":"{REVOKED}"' in (await asked).text
+        assert f'"message":"{REVOKED}"' in (await request).text
     await eventually(lambda: api.identity.connections.watchers == [])
 
 

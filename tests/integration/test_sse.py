@@ -105,13 +105,13 @@ async def test_a_stream_whose_client_does_not_read_ends_with_its_credential(api:
             stalls.set()
             await reads.wait()
 
-    asked = asyncio.create_task(ask_application(api, "subscription { ticks(upto: 100) { cursor } }", media, send))
+    request = asyncio.create_task(ask_application(api, "subscription { ticks(upto: 100) { cursor } }", media, send))
     await stalls.wait()
     api.identity.connections.revoke(UUID(int=1))
     await eventually(lambda: toy_schema.CANCELLED == ["ticks"])
     reads.set()
     async with asyncio.timeout(5):
-        await asked
+        await request
     assert b"SESSION_ENDED" in b"".join(message["body"] for message in sent[-3:])
     assert sent[-1]["more_body"] is False
 

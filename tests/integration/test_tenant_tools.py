@@ -57,11 +57,11 @@ class Scenario:
         agents = AgentService(database, tool_service(*providers or [ModelTools(database)]), utc_now)
         return await RunStarter(database, agents, utc_now).send(self.actor, NewMessage("Hi", agent_id=self.agent.id))
 
-    async def execute(self, asked: StartedRun, models: ScriptedModels, *providers: ToolProvider) -> list[JsonObject]:
+    async def execute(self, exchange: StartedRun, models: ScriptedModels, *providers: ToolProvider) -> list[JsonObject]:
         """Answer, and return the tools' outputs."""
-        await execute(self.database, self.redis_url, asked.run.job_id, providers, models)
+        await execute(self.database, self.redis_url, exchange.run.job_id, providers, models)
         async with self.database.read(self.actor.tenant_id) as session:
-            archive = (await session.scalars(select(RunArchive).where(col(RunArchive.run_id) == asked.run.id))).one()
+            archive = (await session.scalars(select(RunArchive).where(col(RunArchive.run_id) == exchange.run.id))).one()
         entries = await events.unpack(archive.events)
         return [entry.body for entry in entries if entry.body["kind"] == "ToolOutput"]
 
@@ -70,11 +70,11 @@ class Scenario:
         async with self.database.transaction(self.actor.tenant_id) as session:
             await session.execute(update(ChatModel).where(col(ChatModel.id) == self.model.id).values(**values))
 
-    async def lose_lease(self, asked: StartedRun) -> None:
+    async def lose_lease(self, exchange: StartedRun) -> None:
         """Let the worker that has the run count as dead."""
         async with self.database.system() as session:
             past = text("UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id")
-            await session.execute(past, {"id": asked.run.job_id})
+            await session.execute(past, {"id": exchange.run.job_id})
         await Reaper(self.database, interval_s=1, lease_s=1).look()
 
 
@@ -89,17 +89,17 @@ async def scenario(database: Database, redis_url: str, make: Factory) -> Scenari
 async def test_a_killed_call_is_made_again_as_it_was(
     scenario: Scenario, database_url: str, system_database_url: str, tmp_path: Path
 ) -> None:
-    asked = await scenario.ask()
+    exchange = await scenario.ask()
     file = tmp_path / "call"
     urls = (database_url, system_database_url, scenario.redis_url)
     child = await create_subprocess_exec(
-        sys.executable, "-m", "tests.support.tool_worker", *urls, str(asked.run.job_id), str(file)
+        sys.executable, "-m", "tests.support.tool_worker", *urls, str(exchange.run.job_id), str(file)
     )
     await eventually(file.exists, 30)
     child.send_signal(signal.SIGKILL)
     await child.wait()
     await scenario.change(model_name="something else", name="Other name")
-    await scenario.lose_lease(asked)
+    await scenario.lose_lease(exchange)
 
     calls: list[str] = []
 
@@ -107,7 +107,7 @@ async def test_a_killed_call_is_made_again_as_it_was(
         calls.append(note(context, definition))
 
     models = ScriptedModels([Call("Helper")], ["Done."])
-    (output,) = await scenario.execute(asked, models, ModelTools(scenario.database, on_call))
+    (output,) = await scenario.execute(exchange, models, ModelTools(scenario.database, on_call))
     assert calls == [file.read_text()]
     assert calls[0].endswith('"offline"]'), "bound by the definition that the run was given"
     assert output["output"] == "Other name is something else"
@@ -133,13 +133,13 @@ async def test_each_call_has_an_idempotency_key_of_its_own(scenario: Scenario) -
 
 
 async def test_a_tool_that_vanished_says_so_and_the_run_goes_on(scenario: Scenario, make: Factory) -> None:
-    asked = await scenario.ask()
+    exchange = await scenario.ask()
     await make.model(scenario.actor, name="Another")
     async with scenario.database.transaction(scenario.actor.tenant_id) as session:
         await session.execute(text("UPDATE chat_model SET is_default = (id <> :id)"), {"id": scenario.model.id})
         await session.execute(text("DELETE FROM chat_model WHERE id = :id"), {"id": scenario.model.id})
     models = ScriptedModels([Call("Helper")], ["Without it."])
-    (output,) = await scenario.execute(asked, models, ModelTools(scenario.database))
+    (output,) = await scenario.execute(exchange, models, ModelTools(scenario.database))
     assert output["is_error"] is True
     assert output["output"] == GONE
 
@@ -167,22 +167,22 @@ async def test_a_frozen_tool_of_another_tenant_is_not_called(scenario: Scenario,
     other = Scenario(
         scenario.database, scenario.redis_url, scenario.stranger, scenario.actor, scenario.model, foreign_agent
     )
-    asked = await other.ask()
+    exchange = await other.ask()
     async with scenario.database.transaction(scenario.stranger.tenant_id) as session:
-        row = await session.get_one(Run, asked.run.id)
+        row = await session.get_one(Run, exchange.run.id)
         row.spec = {**row.spec, "tools": own.run.spec["tools"]}
-    (output,) = await other.execute(asked, ScriptedModels([Call("Helper")], ["."]), ModelTools(scenario.database))
+    (output,) = await other.execute(exchange, ScriptedModels([Call("Helper")], ["."]), ModelTools(scenario.database))
     assert output["output"] == GONE
 
 
 async def test_a_run_of_an_earlier_release_has_names_only(scenario: Scenario) -> None:
-    asked = await scenario.ask()
+    exchange = await scenario.ask()
     async with scenario.database.transaction(scenario.actor.tenant_id) as session:
-        row = await session.get_one(Run, asked.run.id)
+        row = await session.get_one(Run, exchange.run.id)
         spec: JsonObject = {name: value for name, value in row.spec.items() if name != "tools"}
         row.spec = {**spec, "tool_names": ["calculator", "gone"]}
     models = ScriptedModels([Call("calculator", {"expression": "6 * 7"})], ["42."])
-    (output,) = await scenario.execute(asked, models)
+    (output,) = await scenario.execute(exchange, models)
     assert output["output"] == "42"
     assert [tool.name for tool in models.requests[0].tools] == ["calculator"]
 
@@ -204,10 +204,10 @@ async def test_asking_needs_one_connection_at_a_time(scenario: Scenario, databas
     """Providers open transactions of their own: never inside that of the request, or all would wait for each other."""
     pool = create_engine(database_url, pool_size=1)
     try:
-        asked = await scenario.ask(database=Database(pool))
+        exchange = await scenario.ask(database=Database(pool))
     finally:
         await pool.dispose()
-    assert [tool["name"] for tool in _tools_of(asked)] == ["Helper"]
+    assert [tool["name"] for tool in _tools_of(exchange)] == ["Helper"]
 
 
 class Changing(ModelTools):
@@ -237,7 +237,7 @@ async def test_a_run_has_the_tools_of_the_agent_that_answers(scenario: Scenario)
         assert len((await session.scalars(select(Run))).all()) == before
 
 
-def _tools_of(asked: StartedRun) -> list[JsonObject]:
-    tools = asked.run.spec["tools"]
+def _tools_of(exchange: StartedRun) -> list[JsonObject]:
+    tools = exchange.run.spec["tools"]
     assert isinstance(tools, list)
     return [tool for tool in tools if isinstance(tool, dict)]

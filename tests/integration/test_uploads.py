@@ -104,8 +104,8 @@ async def test_too_much_is_refused(api: Api, http: httpx2.AsyncClient) -> None:
 )
 async def test_a_bogus_map_is_named(api: Api, http: httpx2.AsyncClient, map_: object) -> None:
     response = await send(http, api, {"0": ("a", b"1"), "1": ("b", b"2")}, map_=map_)
-    status, told, path = code(response)
-    assert (status, told) == (400, "BAD_REQUEST")
+    status, error_code, path = code(response)
+    assert (status, error_code) == (400, "BAD_REQUEST")
     assert path in (["map"], ["variables"])
 
 

@@ -63,22 +63,22 @@ async def test_an_administrator_makes_accounts_in_the_own_tenant(
 
 
 @pytest.mark.parametrize("role", RANK)
-@pytest.mark.parametrize("given", RANK)
+@pytest.mark.parametrize("new_role", RANK)
 async def test_nobody_gives_a_role_above_the_own(
-    identity: IdentityService, make: Factory, owner: Principal, role: Role, given: Role
+    identity: IdentityService, make: Factory, owner: Principal, role: Role, new_role: Role
 ) -> None:
     actor = await signed_in(identity, await make.principal(role, beside=owner))
     other = await make.principal(Role.MEMBER, beside=owner)
-    may = role in (Role.ADMIN, Role.OWNER) and RANK.index(given) <= RANK.index(role)
+    may = role in (Role.ADMIN, Role.OWNER) and RANK.index(new_role) <= RANK.index(role)
     error = ForbiddenError if role in (Role.MEMBER, Role.DEVELOPER) else RoleTooHighError
-    for attempt in (create(identity, actor, given), identity.users.set_role(actor, other.user_id, given)):
+    for attempt in (create(identity, actor, new_role), identity.users.set_role(actor, other.user_id, new_role)):
         if may:
-            assert (await attempt).role == given
+            assert (await attempt).role == new_role
         else:
             with pytest.raises(error):
                 await attempt
     assert await identity.users.count(owner) == (4 if may else 3)
-    assert await role_of(identity, other) == (given if may else Role.MEMBER)
+    assert await role_of(identity, other) == (new_role if may else Role.MEMBER)
 
 
 async def test_nobody_changes_somebody_whose_role_is_above(

@@ -126,11 +126,11 @@ async def test_the_id_of_an_event_is_its_cursor_whatever_is_selected(
 async def test_cors_lets_usual_headers_through_and_configured_ones(http: httpx2.AsyncClient) -> None:
     settings = ApiSettings(allowed_origins=("https://chat.example",))
     async with serve(settings) as api:
-        asked = "content-type, authorization, apollographql-client-name, traceparent, baggage, sentry-trace"
+        headers_list = "content-type, authorization, apollographql-client-name, traceparent, baggage, sentry-trace"
         preflight = {
             "Origin": "https://chat.example",
             "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": asked,
+            "Access-Control-Request-Headers": headers_list,
         }
         answer = await http.options(api.url, headers=preflight)
         assert answer.status_code == 200

@@ -12,8 +12,8 @@ def main() -> int:
     """Soak once; the exit status is 1 when something grew or stayed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
-    given = parser.parse_args()
-    return run_trial(lambda say: soak(given.minutes * 60, say), lines)
+    arguments = parser.parse_args()
+    return run_trial(lambda say: soak(arguments.minutes * 60, say), lines)
 
 
 if __name__ == "__main__":

@@ -97,6 +97,6 @@ def _port(worker: psutil.Process) -> int:
 async def _tasks(port: int) -> float:
     async with httpx2.AsyncClient(trust_env=False) as client:
         answer = await client.get(f"http://127.0.0.1:{port}/metrics")
-    found = _METRIC.search(answer.text)
-    assert found, answer.text[:500]
-    return float(found[1])
+    match = _METRIC.search(answer.text)
+    assert match, answer.text[:500]
+    return float(match[1])

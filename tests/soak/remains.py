@@ -81,22 +81,24 @@ async def settle(gauges: Gauges) -> Mapping[str, int]:
 
 async def keys(gauges: Gauges) -> Sequence[Keys]:
     """Return all keys of Redis by pattern: ids and names are left out of them."""
-    found: dict[str, list[float]] = {}
+    lifetimes: dict[str, list[float]] = {}
     for key in cast("list[str]", await redis_command(gauges.redis_url, "KEYS", "*")):
         left_ms = cast("int", await redis_command(gauges.redis_url, "PTTL", key))
         if left_ms != _GONE:
-            found.setdefault(_NAMES.sub("*", key), []).append(left_ms / 1_000)
-    return [Keys(pattern, len(left), max(left), sum(s < 0 for s in left)) for pattern, left in sorted(found.items())]
+            lifetimes.setdefault(_NAMES.sub("*", key), []).append(left_ms / 1_000)
+    return [
+        Keys(pattern, len(left), max(left), sum(s < 0 for s in left)) for pattern, left in sorted(lifetimes.items())
+    ]
 
 
 async def ages(gauges: Gauges) -> Sequence[Age]:
     """Return the oldest row of each kind that ends."""
-    now, found = utc_now(), list[Age]()
+    now, result = utc_now(), list[Age]()
     for name, (sql, limit_s) in _AGES.items():
         oldest = await _one(gauges, sql)
         if isinstance(oldest, datetime):
-            found.append(Age(name, (now - oldest).total_seconds(), limit_s))
-    return found
+            result.append(Age(name, (now - oldest).total_seconds(), limit_s))
+    return result
 
 
 async def _left(gauges: Gauges) -> Mapping[str, int]:

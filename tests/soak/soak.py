@@ -88,10 +88,12 @@ async def _soak(installation: Installation, metrics_port: int, load_s: float, as
         say("everybody has left; waiting for what ends by itself")
         left = await settle(gauges)
         await asyncio.sleep(REST_S)
-        after, old, found = await gauges.read(), await ages(gauges), await keys(gauges)
+        after, old, key_lifetimes = await gauges.read(), await ages(gauges), await keys(gauges)
     blocked = [f"a loop was blocked: {line}" for line in too_long(blocked_loops(installation.state_dir))]
     troubles, took_s = [*load.troubles, *blocked], time.monotonic() - began_s
-    return Outcome(took_s, load.done, troubles, before, samples, after, left, old, found, installation.state_dir.parent)
+    return Outcome(
+        took_s, load.done, troubles, before, samples, after, left, old, key_lifetimes, installation.state_dir.parent
+    )
 
 
 async def _work(load: Load, gauges: Gauges, load_s: float) -> Sequence[Sample]:

@@ -67,8 +67,8 @@ def lines(outcome: "Outcome") -> Generator[str]:
         most = max(each.values[name] for each in outcome.samples)
         last, rest = outcome.samples[-1].values[name], outcome.after.values[name]
         slope = slope_per_min(name, outcome.samples)
-        told = "" if slope is None else f"{slope:+.2f}"
-        yield f"{name:24}{value:9.1f}{most:9.1f}{last:9.1f}{rest:9.1f}{told:>10}"
+        trend = "" if slope is None else f"{slope:+.2f}"
+        yield f"{name:24}{value:9.1f}{most:9.1f}{last:9.1f}{rest:9.1f}{trend:>10}"
     for each in outcome.keys:
         yield f"Redis {each.pattern}: {each.count}, at most {each.longest_s:.0f} s left"
     for each in outcome.ages:

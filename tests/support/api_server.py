@@ -73,12 +73,12 @@ class ToyIdentity:
     """Tokens are what they say; `short` lives for `short_s` seconds, `session-2` is of session number 2."""
 
     short_s: float = 0.3
-    asked: list[str] = field(default_factory=list[str])
+    tokens: list[str] = field(default_factory=list[str])
     connections: ToyConnections = field(default_factory=ToyConnections)
 
     async def authenticate(self, token: str) -> Principal:
         """Return the principal of a known token."""
-        self.asked.append(token)
+        self.tokens.append(token)
         match token:
             case "developer" | "nxg_good" | "nxg_other":
                 return Principal(TENANT, USER, Role.DEVELOPER)

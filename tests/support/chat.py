@@ -34,7 +34,7 @@ from tests.support.toolbox import tool_service
 if TYPE_CHECKING:
     from nexent_gql.services import Services
 
-ASKED = """
+EXCHANGE_FIELDS = """
     cursor
     run { id status attempt stopRequested error { code } question { id } message { id } }
     conversation { id title activeMessage { id } }
@@ -59,8 +59,8 @@ class Chat:
     async def mutate(self, actor: Principal, name: str, fields: str, errors: str = "", /, **input: object) -> Data:
         """Run a mutation with one input object; returns the member of its union that came."""
         kind = f"{name[0].upper()}{name[1:]}"
-        known = f"... on Error {{ message code }} ... on ValidationError {{ path }} {errors}"
-        selection = f"{{ __typename {known} ... on {kind}Payload {{ {fields} }} }}"
+        error_fields = f"... on Error {{ message code }} ... on ValidationError {{ path }} {errors}"
+        selection = f"{{ __typename {error_fields} ... on {kind}Payload {{ {fields} }} }}"
         document = f"mutation ($input: {kind}Input!) {{ {name}(input: $input) {selection} }}"
         return (await self.ask(actor, document, input=input)).one
 
@@ -69,7 +69,7 @@ class Chat:
         errors = "... on RunBusyError { runId } ... on ClientIdReusedError { runId }"
         if name == "retryRun":
             errors += " ... on RunNotFinishedError { runId }"
-        return await self.mutate(actor, name, ASKED, errors, **input)
+        return await self.mutate(actor, name, EXCHANGE_FIELDS, errors, **input)
 
     async def stop(self, actor: Principal, run_id: object) -> Data:
         """Stop a run."""
@@ -77,10 +77,10 @@ class Chat:
 
     async def exchange(self, actor: Principal, name: str = "sendMessage", /, **input: object) -> Data:
         """Ask, and stop the answer at once, so that the conversation is free again."""
-        asked = await self.start(actor, name, **input)
-        assert asked["__typename"].endswith("Payload"), asked
-        await self.stop(actor, asked["run"]["id"])
-        return asked
+        payload = await self.start(actor, name, **input)
+        assert payload["__typename"].endswith("Payload"), payload
+        await self.stop(actor, payload["run"]["id"])
+        return payload
 
     async def subscribe(self, actor: Principal | None, query: str, **variables: object) -> AsyncGenerator[Answer]:
         """Run a subscription."""
@@ -88,10 +88,10 @@ class Chat:
             async for answer in answers:
                 yield answer
 
-    async def write(self, actor: Principal, asked: Data, *bodies: RunEventBody, first: int = 1) -> None:
+    async def write(self, actor: Principal, payload: Data, *bodies: RunEventBody, first: int = 1) -> None:
         """Write events of a run to the log, as its worker would; `first` is the seq of the first."""
         entries = [Entry(first + n, 1, 1_769_882_400_000 + n, encode_body(body)) for n, body in enumerate(bodies)]
-        await self.log.append(events.topic(actor.tenant_id, key("Run", asked["run"]["id"])), 1, entries)
+        await self.log.append(events.topic(actor.tenant_id, key("Run", payload["run"]["id"])), 1, entries)
 
     async def relay(self) -> None:
         """Hand the outbox on."""
@@ -141,9 +141,9 @@ async def the_first(stream: AsyncGenerator[Answer]) -> Answer:
 
 def key(kind: str, id: object) -> UUID:
     """Return the UUID in a global id."""
-    found = parse_id(str(id), kind)
-    assert found, id
-    return found
+    parsed_id = parse_id(str(id), kind)
+    assert parsed_id, id
+    return parsed_id
 
 
 def id_of(kind: str, row: TenantRow) -> str:

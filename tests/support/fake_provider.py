@@ -118,10 +118,10 @@ class FakeProvider:
                 await connection.json(404, {"detail": "Not Found"})
 
     async def _lets_in(self, request: HttpRequest, connection: Connection) -> bool:
-        given = request.headers.get("authorization", "")
-        if self.key is None or given == f"Bearer {self.key}" or request.headers.get("api-key") == self.key:
+        authorization = request.headers.get("authorization", "")
+        if self.key is None or authorization == f"Bearer {self.key}" or request.headers.get("api-key") == self.key:
             return True
-        error = {"message": f"Incorrect API key provided: {given}", "code": "invalid_api_key"}
+        error = {"message": f"Incorrect API key provided: {authorization}", "code": "invalid_api_key"}
         await connection.json(401, {"error": error})
         return False
 
@@ -184,7 +184,7 @@ class FakeProvider:
             case "GET", "/control/requests":
                 await connection.json(200, [asdict(record) for record in self.requests])
             case "GET", "/control/connections":
-                await connection.json(200, [_told(each) for each in self.connections])
+                await connection.json(200, [_summary(each) for each in self.connections])
             case _:
                 await connection.json(404, {"detail": "no such control"})
 
@@ -197,7 +197,7 @@ class FakeProvider:
             await connection.json(200, {})
 
 
-def _told(connection: Connection) -> JsonObject:
+def _summary(connection: Connection) -> JsonObject:
     return {
         "opened_at": connection.opened_at,
         "closed_at": connection.closed_at,
@@ -240,8 +240,8 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--key", default=None, help="the bearer key to demand")
-    given = parser.parse_args()
-    asyncio.run(serve(given.host, given.port, given.key))
+    arguments = parser.parse_args()
+    asyncio.run(serve(arguments.host, arguments.port, arguments.key))
 
 
 if __name__ == "__main__":

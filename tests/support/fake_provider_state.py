@@ -52,7 +52,7 @@ class State:
 
     def register(self, script: Script) -> None:
         """Add a script; one of the same name is replaced."""
-        self.scripts = [*(known for known in self.scripts if known.name != script.name), script]
+        self.scripts = [*(other for other in self.scripts if other.name != script.name), script]
 
     def record(self, request: HttpRequest, body: JsonObject, opened_at: float) -> Record:
         """Keep a request."""
@@ -108,12 +108,12 @@ def is_question(message: JsonObject) -> bool:
 
 def content_of(body: JsonObject, role: str) -> str:
     """Return the text of the last message of `role`; of the user, the last question."""
-    found = [
+    texts = [
         text_of(message.get("content"))
         for message in messages_of(body)
         if message.get("role") == role and (role != "user" or is_question(message))
     ]
-    return found[-1] if found else ""
+    return texts[-1] if texts else ""
 
 
 def turn_of(script: Script, body: JsonObject) -> int:

@@ -29,14 +29,14 @@ def free_port() -> int:
 
 @dataclass
 class Installation:
-    """One `up` over one state folder; `told` is what it said when it was ready."""
+    """One `up` over one state folder; `ready_line` is what it printed when it was ready."""
 
     state_dir: Path
     port: int = field(default_factory=free_port)
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     workers: int = 1
     process: subprocess.Popen[str] | None = None
-    told: str = ""
+    ready_line: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -73,7 +73,7 @@ class Installation:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.errors()
-        self.told = line.rstrip("\n")
+        self.ready_line = line.rstrip("\n")
 
     def errors(self) -> str:
         """Return what it told the terminal beside the ready line."""

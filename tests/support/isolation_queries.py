@@ -38,8 +38,8 @@ def repositories() -> list[type]:
     """Find every class that is bound to a tenant in a `repository` module of a domain."""
     packages = pkgutil.iter_modules(domains.__path__, f"{domains.__name__}.")
     names = [name for package in packages if importlib.util.find_spec(name := f"{package.name}.repository")]
-    found = [member for name in names for _, member in inspect.getmembers(importlib.import_module(name))]
-    classes = [cls for cls in found if inspect.isclass(cls) and cls.__module__ in names]
+    members = [member for name in names for _, member in inspect.getmembers(importlib.import_module(name))]
+    classes = [cls for cls in members if inspect.isclass(cls) and cls.__module__ in names]
     return [cls for cls in classes if "tenant_id" in inspect.signature(cls).parameters]
 
 
@@ -53,7 +53,7 @@ def queries(repository: type) -> dict[str, Query]:
 
 async def leaks(database: Database, repository: type, mine: UUID, rows: Rows) -> list[str]:
     """Call every query of a repository for `mine`, which has nothing; return what came back of others."""
-    found: list[str] = []
+    descriptions: list[str] = []
     bound_to = {"owner_id": rows["conversation"]["owner_id"]} if _is_of_owner(repository) else {}
     for name, query in queries(repository).items():
         async with database.transaction(mine) as session:
@@ -64,8 +64,8 @@ async def leaks(database: Database, repository: type, mine: UUID, rows: Rows) ->
                 except (DomainError, NoResultFound):
                     continue
                 if not _is_nothing(answer):
-                    found.append(f"{repository.__name__}.{name}({dict(arguments)}) gave {answer!r}")
-    return found
+                    descriptions.append(f"{repository.__name__}.{name}({dict(arguments)}) gave {answer!r}")
+    return descriptions
 
 
 def _is_of_owner(repository: type) -> bool:

@@ -27,11 +27,11 @@ async def bound(engine: AsyncEngine, tenant_id: UUID | None) -> AsyncGenerator[A
 async def leaks(engine: AsyncEngine, table: Table, mine: UUID | None, other: UUID, new: Row) -> list[str]:
     """Return what somebody bound to `mine` (None: to nobody) gets at; `new` is a row that `other` does not have yet."""
     column = tenant_column(table)
-    found: list[str] = []
+    commands: list[str] = []
     async with bound(engine, mine) as connection:
         foreign = select(func.count()).select_from(table).where(column.is_distinct_from(mine))
         if (await connection.execute(foreign)).scalar_one():
-            found.append("reads")
+            commands.append("reads")
     attempts: dict[str, UpdateBase] = {
         "changes": update(table).where(column == other).values({column.name: column}),
         "takes": update(table).where(column == other).values({column.name: mine or column}),
@@ -42,8 +42,8 @@ async def leaks(engine: AsyncEngine, table: Table, mine: UUID | None, other: UUI
     for name, statement in attempts.items():
         async with bound(engine, mine) as connection:
             if await _changes(connection, statement):
-                found.append(name)
-    return found
+                commands.append(name)
+    return commands
 
 
 async def _changes(connection: AsyncConnection, statement: UpdateBase) -> bool:

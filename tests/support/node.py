@@ -47,8 +47,8 @@ def copied(folder: Path, to: Path) -> Path:
     return copy
 
 
-def observed(script: str, *, folder: Path = FOREIGN, **given: object) -> Any:  # noqa: ANN401 - JSON, to be compared
+def observed(script: str, *, folder: Path = FOREIGN, **values: object) -> Any:  # noqa: ANN401 - JSON, to be compared
     """Run a script of `tests/foreign` with what it is given, and return the JSON that it prints."""
-    done = node(folder, script, environment={"GIVEN": json.dumps(given)})
+    done = node(folder, script, environment={"GIVEN": json.dumps(values)})
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -70,9 +70,9 @@ class Schema:
         """Return a document that calls `field` with a variable for each argument."""
         arguments = field.arguments or ()
         declared = ", ".join(f"${each.name.value}: {print_ast(each.type)}" for each in arguments)
-        given = ", ".join(f"{each.name.value}: ${each.name.value}" for each in arguments)
+        argument_text = ", ".join(f"{each.name.value}: ${each.name.value}" for each in arguments)
         head = f"{root.lower()} ({declared})" if declared else root.lower()
-        call = f"{field.name.value}({given})" if given else field.name.value
+        call = f"{field.name.value}({argument_text})" if argument_text else field.name.value
         return f"{head} {{ {call} {self._selection(field.type)} }}"
 
     def _selection(self, type_: TypeNode) -> str:

@@ -41,8 +41,8 @@ class ServiceHarness:
     @property
     def graphql(self) -> DirectGraphQL:
         """Operations on these services."""
-        found = SimpleNamespace(models=self.models, tools=self.tools, agents=self.agents)
-        return DirectGraphQL(cast("Services", found))
+        services = SimpleNamespace(models=self.models, tools=self.tools, agents=self.agents)
+        return DirectGraphQL(cast("Services", services))
 
     async def ask(self, actor: Principal | None, query: str, **variables: object) -> Answer:
         """Run an operation."""

@@ -45,11 +45,11 @@ async def write(connection: AsyncConnection, rows: Rows) -> None:
 
 async def dump(connection: AsyncConnection, tenant_id: UUID) -> Mapping[str, list[tuple[object, ...]]]:
     """Return all rows of a tenant, as this connection sees them."""
-    found: dict[str, list[tuple[object, ...]]] = {}
+    rows_by_table: dict[str, list[tuple[object, ...]]] = {}
     for table in TENANT_TABLES:
         query = select(table).where(tenant_column(table) == tenant_id)
-        found[table.name] = [tuple(row) for row in (await connection.execute(query)).all()]
-    return found
+        rows_by_table[table.name] = [tuple(row) for row in (await connection.execute(query)).all()]
+    return rows_by_table
 
 
 def _new_row(table: Table, tenant_id: UUID, rows: Rows) -> Row:

@@ -9,7 +9,7 @@ from nexent_gql.ports.llm import Dialect
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("address", "tidy_address"),
     [
         ("https://api.example/v1", "https://api.example/v1"),
         ("https://api.example/v1///", "https://api.example/v1"),
@@ -20,12 +20,12 @@ from nexent_gql.ports.llm import Dialect
         ("https://" + "a" * 1_992, "https://" + "a" * 1_992),
     ],
 )
-def test_an_address_is_tidied(given: str, kept: str) -> None:
-    assert checked_url(given) == kept
+def test_an_address_is_tidied(address: str, tidy_address: str) -> None:
+    assert checked_url(address) == tidy_address
 
 
 @pytest.mark.parametrize(
-    "given",
+    "address",
     [
         *("", "api.example", "//api.example/v1", "ws://api.example", "javascript:alert(1)", "http:api.example"),
         *("https://a:b@api.example", "https://@api.example", "https://api.example/?", "https://api.example/#"),
@@ -39,9 +39,9 @@ def test_an_address_is_tidied(given: str, kept: str) -> None:
         "https://" + "a" * 1_993,
     ],
 )
-def test_an_address_that_is_none_is_refused(given: str) -> None:
+def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        checked_url(given)
+        checked_url(address)
     assert refusal.value.path == ("baseUrl",)
 
 

@@ -51,13 +51,13 @@ def documents(draw: st.DrawFn) -> str:
 def expanded(text: str) -> tuple[int, int]:
     """Return depth and aliases by walking every spread anew."""
     document = parse(text)
-    known = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
 
     def walk(node: SelectionSetNode | None) -> tuple[int, int]:
         depth, aliases, seen = 0, 0, set[str]()
         for selection in node.selections if node else ():
             if isinstance(selection, FragmentSpreadNode):
-                below, more = walk(known[selection.name.value].selection_set)
+                below, more = walk(fragments[selection.name.value].selection_set)
             else:
                 below, more = walk(getattr(selection, "selection_set", None))
             if isinstance(selection, FieldNode):

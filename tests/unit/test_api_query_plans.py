@@ -150,9 +150,9 @@ class Forest:
             return 3
 
         page = Page((start, start + 1), (), has_next=True, has_previous=False)
-        made = connection(Page((), (), has_next=page.has_next, has_previous=False), trunk, count)
-        made.edges = [relay.Edge(cursor=f"c{key}", node=trunk(key)) for key in page.rows]
-        return made
+        page_of_trunks = connection(Page((), (), has_next=page.has_next, has_previous=False), trunk, count)
+        page_of_trunks.edges = [relay.Edge(cursor=f"c{key}", node=trunk(key)) for key in page.rows]
+        return page_of_trunks
 
     @strawberry.field(description="Thickets, which nobody can count.", permission_classes=[Public])
     def thickets(self) -> Connection[Thicket]:
@@ -161,9 +161,11 @@ class Forest:
             raise UnavailableError("The store is out of reach.")
 
         page = Page((1, 2), (), has_next=False, has_previous=False)
-        made = connection(Page((), (), has_next=False, has_previous=False), lambda key: Thicket(id=key), count)
-        made.edges = [relay.Edge(cursor=f"c{key}", node=Thicket(id=key)) for key in page.rows]
-        return made
+        page_of_thickets = connection(
+            Page((), (), has_next=False, has_previous=False), lambda key: Thicket(id=key), count
+        )
+        page_of_thickets.edges = [relay.Edge(cursor=f"c{key}", node=Thicket(id=key)) for key in page.rows]
+        return page_of_thickets
 
 
 @strawberry.type
@@ -227,10 +229,10 @@ def test_every_selection_gives_the_bytes_of_graphql_core(root: str, data: st.Dat
 
 def test_relations_of_a_level_load_in_one_batch() -> None:
     BATCHES.clear()
-    made, plans = asyncio.run(
+    response, plans = asyncio.run(
         _run("{ all(start: 4) { name branches { name parent { name } } } }", planned=True, variables={})
     )
-    assert b"errors" not in made
+    assert b"errors" not in response
     assert BATCHES == [[4, 5, 6], [4, 5, 6]]
     assert all(plans.compiled.values())
 

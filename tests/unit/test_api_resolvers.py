@@ -15,10 +15,10 @@ class _Seen(BasePermission):
     """Lets through who asks for no more than three, and keeps what it was given."""
 
     message = "too many"
-    given: ClassVar[dict[str, object]] = {}
+    arguments: ClassVar[dict[str, object]] = {}
 
     def has_permission(self, source: object, info: object, **kwargs: object) -> bool:  # noqa: ARG002 - the base names them
-        type(self).given = kwargs
+        type(self).arguments = kwargs
         return kwargs["page_size"] in (1, 2, 3)
 
 
@@ -74,7 +74,7 @@ async def test_arguments_come_by_their_names_in_python() -> None:
 async def test_a_permission_is_given_arguments_as_the_resolver_is() -> None:
     result = await _ask("{ guarded(pageSize: 3) }")
     assert (result.data, result.errors) == ({"guarded": 3}, None)
-    assert _Seen.given == {"page_size": 3}
+    assert _Seen.arguments == {"page_size": 3}
 
 
 @pytest.mark.parametrize(("field", "message"), [("guarded(pageSize: 4)", "too many"), ("slow", "not now")])

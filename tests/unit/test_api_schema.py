@@ -82,13 +82,13 @@ def test_mutations_take_one_input_and_say_what_can_go_wrong() -> None:
 
 
 def test_every_node_can_be_found_by_its_id() -> None:
-    found = {get_object_definition(cls, strict=True).name for module in MODULES for cls in module.nodes}
+    reachable = {get_object_definition(cls, strict=True).name for module in MODULES for cls in module.nodes}
     nodes = {
         name
         for name, node in OBJECTS.items()
         if "Node" in [interface.name.value for interface in node.interfaces or ()]
     }
-    assert found == nodes
+    assert reachable == nodes
 
 
 def test_custom_scalars_say_where_they_are_specified() -> None:

@@ -32,7 +32,7 @@ def work() -> Iterator[Work]:
     work.may_end.set()
 
 
-async def asked(aside: SingleFlightThread[str], *texts: str) -> list[asyncio.Task[str]]:
+async def start(aside: SingleFlightThread[str], *texts: str) -> list[asyncio.Task[str]]:
     """Ask for each, and let all begin."""
     tasks = [asyncio.create_task(aside(text)) for text in texts]
     await asyncio.sleep(0)
@@ -40,7 +40,7 @@ async def asked(aside: SingleFlightThread[str], *texts: str) -> list[asyncio.Tas
 
 
 async def test_what_many_ask_for_at_once_is_done_once(work: Work) -> None:
-    tasks = await asked(aside := SingleFlightThread("test", work), "a", "a", "b", "a")
+    tasks = await start(aside := SingleFlightThread("test", work), "a", "a", "b", "a")
     work.may_end.set()
     assert await asyncio.gather(*tasks) == ["A", "A", "B", "A"]
     assert work.done == ["a", "b"]
@@ -49,7 +49,7 @@ async def test_what_many_ask_for_at_once_is_done_once(work: Work) -> None:
 
 
 async def test_one_who_leaves_takes_nothing_from_the_others(work: Work) -> None:
-    first, second = await asked(SingleFlightThread("test", work), "a", "a")
+    first, second = await start(SingleFlightThread("test", work), "a", "a")
     first.cancel()
     await asyncio.wait([first])
     work.may_end.set()
@@ -59,7 +59,7 @@ async def test_one_who_leaves_takes_nothing_from_the_others(work: Work) -> None:
 
 async def test_what_nobody_waits_for_is_not_done(work: Work) -> None:
     aside = SingleFlightThread("test", work)
-    kept, left = await asked(aside, "a", "b")
+    kept, left = await start(aside, "a", "b")
     left.cancel()
     await asyncio.wait([left])
     work.may_end.set()
@@ -68,10 +68,10 @@ async def test_what_nobody_waits_for_is_not_done(work: Work) -> None:
 
 
 async def test_a_failure_is_told_to_all_and_not_kept(work: Work) -> None:
-    tasks = await asked(aside := SingleFlightThread("test", work), "bad", "bad")
+    tasks = await start(aside := SingleFlightThread("test", work), "bad", "bad")
     work.may_end.set()
-    told = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [str(each) for each in told] == ["bad", "bad"]
+    errors = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [str(each) for each in errors] == ["bad", "bad"]
     with pytest.raises(ValueError, match="bad"):
         await aside("bad")
     assert work.done == ["bad", "bad"]

@@ -90,8 +90,8 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 @every_page
 def test_every_command_that_is_written_about_exists(page: Path) -> None:
     text = page.read_text()
-    known = set(cli.list_commands(Context(cli)))
-    assert set(re.findall(r"nexent-gql ([a-z]+)\b", text)) - known == set()
+    commands = set(cli.list_commands(Context(cli)))
+    assert set(re.findall(r"nexent-gql ([a-z]+)\b", text)) - commands == set()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     code = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert set(re.findall(r"\bmake ([a-z][a-z-]*)\b", "\n".join(code))) - targets == set()
@@ -120,9 +120,9 @@ def test_every_code_file_that_is_named_exists(page: Path) -> None:
 
 def test_every_variable_that_is_written_about_is_a_setting() -> None:
     named = re.compile(r"\bNEXENT_[A-Z_]*[A-Z]\b")
-    known = set(named.findall((ROOT / "docs" / "configuration.md").read_text())) | {"NEXENT_TEST_REQUIRE"}
+    settings = set(named.findall((ROOT / "docs" / "configuration.md").read_text())) | {"NEXENT_TEST_REQUIRE"}
     texts = [*PAGES, *(path for path in files(ROOT / "deploy") if path.suffix != ".md")]
-    unknown = {relative(path): sorted(set(named.findall(path.read_text())) - known) for path in texts}
+    unknown = {relative(path): sorted(set(named.findall(path.read_text())) - settings) for path in texts}
     assert {path: names for path, names in unknown.items() if names} == {}
 
 

@@ -46,8 +46,8 @@ def split(pieces: list[str]) -> tuple[str, str, CodeText]:
 def test_splits_a_message_however_it_arrives(message: str, thought: str, code: str | None) -> None:
     for size in (1, 2, 3, 7, 1000):
         pieces = [message[at : at + size] for at in range(0, len(message), size)]
-        told, written, reader = split(pieces)
-        assert (told, reader.thought, reader.code) == (thought, thought, code)
+        thoughts, written, reader = split(pieces)
+        assert (thoughts, reader.thought, reader.code) == (thought, thought, code)
         assert written.strip("\n") == (code or "")
     assert code_in(message) == code
 

@@ -19,8 +19,8 @@ def messages_of(
 ) -> tuple[list[ChatMessage], int]:
     """Return a run's messages, and where the question is."""
     messages = [SYSTEM]
-    for asked, answered in history:
-        messages += [ChatMessage.from_text("user", asked), ChatMessage.from_text("assistant", answered)]
+    for earlier_question, reply in history:
+        messages += [ChatMessage.from_text("user", earlier_question), ChatMessage.from_text("assistant", reply)]
     messages.append(ChatMessage.from_text("user", question))
     for number, (arguments, output) in enumerate(steps):
         call = ToolCall(f"c{number}", "add", arguments)

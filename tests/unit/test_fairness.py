@@ -172,15 +172,15 @@ async def _play(steps: list[tuple[str, int, int]], slots: int, reserve: int) -> 
 
 
 def _judge(semaphore: FairSemaphore, work: list[Work], slots: int, reserve: int) -> None:
-    held = Counter(one.owner.tenant_id for one in work if one.has_slot)
+    slots_by_tenant = Counter(one.owner.tenant_id for one in work if one.has_slot)
     waiting = Counter(one.owner.tenant_id for one in work if not one.has_slot)
-    assert semaphore.used_slots == held.total() <= slots + reserve
+    assert semaphore.used_slots == slots_by_tenant.total() <= slots + reserve
     assert semaphore.waiting == waiting.total()
-    assert all(semaphore.held_by(tenant) == held[tenant] for tenant in TENANTS)
+    assert all(semaphore.held_by(tenant) == slots_by_tenant[tenant] for tenant in TENANTS)
     if waiting:
-        assert held.total() >= slots
-    if held.total() < slots + reserve:
-        assert all(held[tenant] for tenant in waiting)
+        assert slots_by_tenant.total() >= slots
+    if slots_by_tenant.total() < slots + reserve:
+        assert all(slots_by_tenant[tenant] for tenant in waiting)
 
 
 @settings(max_examples=50, deadline=None)

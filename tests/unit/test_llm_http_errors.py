@@ -30,7 +30,7 @@ def openai(message: str, code: str | None = None) -> Json:
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "kind"),
+    ("status", "body", "kind"),
     [
         (400, openai("maximum context length is 128000 tokens", "context_length_exceeded"), ModelContextTooLongError),
         (400, openai("prompt is too long: 210000 tokens > 200000 maximum"), ModelContextTooLongError),
@@ -71,8 +71,8 @@ def openai(message: str, code: str | None = None) -> Json:
         (307, None, ModelProtocolError),
     ],
 )
-def test_statuses_and_words(status: int, told: Json, kind: type[ModelError]) -> None:
-    error = error_of_status(status, {}, b"<html>" if told is None else dumps(told))
+def test_statuses_and_words(status: int, body: Json, kind: type[ModelError]) -> None:
+    error = error_of_status(status, {}, b"<html>" if body is None else dumps(body))
     assert type(error) is kind
     assert error.details["status"] == status
     assert error.message.endswith(".")
@@ -88,7 +88,7 @@ def test_an_unknown_path_is_told_from_an_unknown_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "reason"),
+    ("body", "reason"),
     [
         (openai("no  good\nat all"), "no good at all"),
         ({"message": "plain"}, "plain"),
@@ -97,8 +97,8 @@ def test_an_unknown_path_is_told_from_an_unknown_model() -> None:
         ([{"error": {"message": "listed"}}], "listed"),
     ],
 )
-def test_the_reason_is_found_wherever_vendors_put_it(told: Json, reason: str) -> None:
-    assert error_of_status(400, {}, dumps(told)).details["reason"] == reason
+def test_the_reason_is_found_wherever_vendors_put_it(body: Json, reason: str) -> None:
+    assert error_of_status(400, {}, dumps(body)).details["reason"] == reason
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_reason_is_shortened() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "sent", "refused"),
+    ("status", "body", "sent", "refused"),
     [
         (400, openai("Unrecognized request argument supplied: stream_options"), {"stream_options"}, "stream_options"),
         (
@@ -173,8 +173,8 @@ def test_a_reason_is_shortened() -> None:
         (400, None, {"stop"}, None),
     ],
 )
-def test_refused_parameters(status: int, told: Json, sent: set[str], refused: str | None) -> None:
-    assert refused_parameter(status, dumps(told), sent, REFUSABLE) == refused
+def test_refused_parameters(status: int, body: Json, sent: set[str], refused: str | None) -> None:
+    assert refused_parameter(status, dumps(body), sent, REFUSABLE) == refused
 
 
 def test_what_was_learned_expires() -> None:

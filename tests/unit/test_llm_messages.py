@@ -115,9 +115,9 @@ def test_a_history_that_begins_with_an_answer_gets_a_first_turn() -> None:
 
 
 def test_images_and_opaque_items_stay_with_their_turn() -> None:
-    asked = ChatMessage("user", (TextPart("Look: "), IMAGE, FILE))
+    question = ChatMessage("user", (TextPart("Look: "), IMAGE, FILE))
     answered = ChatMessage("assistant", (SIGNATURE, ReasoningPart("hm"), TextPart("A cat.")))
-    first, second = normalise_messages([asked, answered])
-    assert first.parts[:2] == asked.parts[:2]
+    first, second = normalise_messages([question, answered])
+    assert first.parts[:2] == question.parts[:2]
     assert "plan.pdf" in first.text
     assert second.parts == (SIGNATURE, TextPart("A cat."))

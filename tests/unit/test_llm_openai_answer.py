@@ -36,9 +36,9 @@ def piece(arguments: Json = None, name: str | None = None, **more: Json) -> Json
     return {**more, "function": function | ({} if arguments is None else {"arguments": arguments})}
 
 
-def decoded(*frames: bytes, told: bool = True) -> list[ChatChunk]:
+def decoded(*frames: bytes, ends_with_done: bool = True) -> list[ChatChunk]:
     decoder = AnswerDecoder()
-    ending = [b"[DONE]"] if told else []
+    ending = [b"[DONE]"] if ends_with_done else []
     return [*(chunk for each in [*frames, *ending] for chunk in decoder.read(each)), *decoder.finish()]
 
 
@@ -70,7 +70,7 @@ def test_content_in_parts() -> None:
 
 def test_a_whole_message_instead_of_deltas() -> None:
     whole = dumps({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3}})
-    assert decoded(whole, told=False) == [TextChunk("Hi"), Finished("stop", Usage(3))]
+    assert decoded(whole, ends_with_done=False) == [TextChunk("Hi"), Finished("stop", Usage(3))]
 
 
 def test_usage_in_a_frame_of_its_own_with_its_details() -> None:
@@ -91,7 +91,7 @@ def test_nonsense_in_usage_counts_as_nothing(usage: Json) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "finish"),
     [
         ("stop", "stop"),
         ("length", "length"),
@@ -100,8 +100,8 @@ def test_nonsense_in_usage_counts_as_nothing(usage: Json) -> None:
         ("something new", "other"),
     ],
 )
-def test_finish_reasons(reason: str, told: str) -> None:
-    assert decoded(frame({"content": "x"}, reason))[-1] == Finished(told)  # pyright: ignore[reportArgumentType]
+def test_finish_reasons(reason: str, finish: str) -> None:
+    assert decoded(frame({"content": "x"}, reason))[-1] == Finished(finish)  # pyright: ignore[reportArgumentType]
 
 
 def test_stop_behind_a_call_means_tool_calls() -> None:
@@ -113,15 +113,15 @@ def test_an_end_mark_without_a_reason_ends_an_answer_that_had_begun() -> None:
     assert decoded(frame({"content": "x"})) == [TextChunk("x"), Finished("stop")]
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_an_answer_that_never_began_is_broken(*, told: bool) -> None:
+@pytest.mark.parametrize("ends_with_done", [True, False])
+def test_an_answer_that_never_began_is_broken(*, ends_with_done: bool) -> None:
     with pytest.raises(ModelStreamBrokenError):
-        decoded(frame({"role": "assistant"}), told=told)
+        decoded(frame({"role": "assistant"}), ends_with_done=ends_with_done)
 
 
 def test_an_end_without_mark_and_reason_is_broken() -> None:
     with pytest.raises(ModelStreamBrokenError):
-        decoded(frame({"content": "x"}), told=False)
+        decoded(frame({"content": "x"}), ends_with_done=False)
 
 
 class TestToolCalls:

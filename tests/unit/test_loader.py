@@ -12,11 +12,11 @@ class Store:
     """Gives tenfold keys; fails where -1 is asked for."""
 
     def __init__(self) -> None:
-        self.asked: list[list[int]] = []
+        self.batches: list[list[int]] = []
         self.begun = asyncio.Event()
 
     async def load(self, keys: Sequence[int]) -> Mapping[int, int]:
-        self.asked.append(list(keys))
+        self.batches.append(list(keys))
         self.begun.set()
         await asyncio.sleep(0)
         if -1 in keys:
@@ -30,7 +30,7 @@ async def test_keys_are_loaded_together_and_once() -> None:
     assert await asyncio.gather(loader.load(1), loader.load(2), loader.load(1)) == [10, 20, 10]
     assert await loader.load_many([2, 3]) == [20, 30]
     assert await loader.load_all([3, None, 4, 3]) == [30, None, 40, 30]
-    assert store.asked == [[1, 2], [3], [4]]
+    assert store.batches == [[1, 2], [3], [4]]
 
 
 async def test_who_keeps_nothing_asks_again() -> None:
@@ -38,7 +38,7 @@ async def test_who_keeps_nothing_asks_again() -> None:
     loader = Loader(store.load, caches=False)
     for _ in range(2):
         assert await asyncio.gather(loader.load(1), loader.load(1)) == [10, 10]
-    assert store.asked == [[1], [1]]
+    assert store.batches == [[1], [1]]
 
 
 async def test_who_comes_while_a_key_is_loaded_waits_for_it() -> None:
@@ -47,17 +47,17 @@ async def test_who_comes_while_a_key_is_loaded_waits_for_it() -> None:
     first = loader.load(1)
     await store.begun.wait()
     assert await asyncio.gather(first, loader.load(1)) == [10, 10]
-    assert store.asked == [[1]]
+    assert store.batches == [[1]]
 
 
 async def test_what_fails_fails_for_all_of_its_batch_and_stays_failed() -> None:
     store = Store()
     loader = Loader(store.load, caches=True)
-    told = await asyncio.gather(loader.load(-1), loader.load(1), return_exceptions=True)
-    assert [type(error) for error in told] == [ValueError, ValueError]
+    errors = await asyncio.gather(loader.load(-1), loader.load(1), return_exceptions=True)
+    assert [type(error) for error in errors] == [ValueError, ValueError]
     with pytest.raises(ValueError, match="no such key"):
         await loader.load(1)
-    assert store.asked == [[-1, 1]]
+    assert store.batches == [[-1, 1]]
 
 
 async def test_what_nobody_waits_for_any_more_is_not_loaded() -> None:
@@ -67,11 +67,11 @@ async def test_what_nobody_waits_for_any_more_is_not_loaded() -> None:
     given_up, kept = loader.load(2), loader.load(2)
     given_up.cancel()
     assert await kept == 20
-    assert store.asked == [[2]]
+    assert store.batches == [[2]]
 
 
 async def test_batches_are_bounded() -> None:
     store = Store()
     keys = list(range(MAX_BATCH + 1))
     assert await Loader(store.load, caches=True).load_many(keys) == [key * 10 for key in keys]
-    assert sorted(map(len, store.asked)) == [1, MAX_BATCH]
+    assert sorted(map(len, store.batches)) == [1, MAX_BATCH]

@@ -14,19 +14,19 @@ from nexent_gql.telemetry.loop import watched_loop
 
 async def blocks(seconds: float, *, limit_ms: float = 200) -> list[dict[str, object]]:
     """Return what is told of a call that holds the loop for so long."""
-    with capture_logs() as told:
+    with capture_logs() as logs:
         async with watched_loop(limit_ms):
             await asyncio.sleep(0.1)
             time.sleep(seconds)  # noqa: ASYNC251 - the very mistake
             await asyncio.sleep(0.1)
-    return [dict(event) for event in told if event["event"] == "loop.blocked"]
+    return [dict(event) for event in logs if event["event"] == "loop.blocked"]
 
 
 async def test_a_blocking_call_is_told_with_its_length() -> None:
-    (told,) = await blocks(0.4)
-    assert told["log_level"] == "warning"
-    assert isinstance(told["ms"], int)
-    assert 300 < told["ms"] < 2_000
+    (event,) = await blocks(0.4)
+    assert event["log_level"] == "warning"
+    assert isinstance(event["ms"], int)
+    assert 300 < event["ms"] < 2_000
 
 
 async def test_a_short_one_is_not() -> None:
@@ -37,13 +37,13 @@ async def test_time_that_the_host_kept_is_not_blocking(tmp_path: Path, monkeypat
     counted = tmp_path / "stat"
     counted.write_text("cpu 1 1 1 1 1 1 1 7 0 0\ncpu0 1 1 1 1 1 1 1 7 0 0\nintr 1\n")
     monkeypatch.setattr(loop, "_CORES", str(counted))
-    with capture_logs() as told:
+    with capture_logs() as logs:
         async with watched_loop(200):
             await asyncio.sleep(0.1)
             time.sleep(0.4)  # noqa: ASYNC251 - what a host does looks like this
             counted.write_text("cpu 1 1 1 1 1 1 1 47 0 0\ncpu0 1 1 1 1 1 1 1 47 0 0\nintr 1\n")
             await asyncio.sleep(0.1)
-    assert told == []
+    assert logs == []
     assert await blocks(0.4)  # and the next one is the loop's own again
 
 
@@ -54,7 +54,7 @@ async def test_waiting_for_a_core_is_not_blocking() -> None:
         os.sched_setaffinity(burner.pid, {min(cores)})
     try:
         os.sched_setaffinity(0, {min(cores)})
-        with capture_logs() as told:
+        with capture_logs() as logs:
             async with watched_loop(60):
                 for _ in range(20):
                     _compute(0.01)
@@ -64,7 +64,7 @@ async def test_waiting_for_a_core_is_not_blocking() -> None:
         for burner in burners:
             burner.kill()
             await burner.wait()
-    assert [event for event in told if event["event"] == "loop.blocked"] == []
+    assert [event for event in logs if event["event"] == "loop.blocked"] == []
 
 
 def _compute(cpu_s: float) -> None:

@@ -246,9 +246,9 @@ async def test_a_later_attempt_does_not_start_blind(log: FaultyLog, stack: Async
 async def test_an_attempt_that_was_overtaken_is_told_once_and_writes_no_more(
     log: FaultyLog, stack: AsyncExitStack
 ) -> None:
-    told: list[str] = []
+    reports: list[str] = []
     old = await stack.enter_async_context(
-        open_sink(log, TOPIC, 1, clock=lambda: NOON, on_stale=lambda: told.append("stale"))
+        open_sink(log, TOPIC, 1, clock=lambda: NOON, on_stale=lambda: reports.append("stale"))
     )
     old.emit(TextDelta(text="old"))
     await old.flush()
@@ -260,7 +260,7 @@ async def test_an_attempt_that_was_overtaken_is_told_once_and_writes_no_more(
         await old.flush()
     new.emit(TextDelta(text="new"))
     await new.flush()
-    assert told == ["stale"]
+    assert reports == ["stale"]
     assert await stored(log) == [(1, TextDelta(text="old")), (2, TextDelta(text="new"))]
 
 
@@ -331,8 +331,8 @@ def test_refuses_limits_under_which_attempts_could_overlap() -> None:
 
 
 def test_history_begins_at_one_also_when_the_log_does_not() -> None:
-    known = Entry(9, 1, NOON_MS, {"kind": "TextDelta", "text": "x"})
-    start = resume(StoredEntries([known], 9, 9), 9, 2, NOON_MS)
+    entry = Entry(9, 1, NOON_MS, {"kind": "TextDelta", "text": "x"})
+    start = resume(StoredEntries([entry], 9, 9), 9, 2, NOON_MS)
     assert [(item.from_seq, item.seq) for item in start.entries] == [(1, 8), (9, 9)]
     assert start.written == 2
 

@@ -12,8 +12,8 @@ CHARS = "abAB \n.天气猫한ß\u0301éΣς👩\u200d🔬ＦＵ\u0e44"
 
 
 def shown(text: str, query: str) -> tuple[str, list[str]]:
-    found = snippet(text, query_terms(query))
-    return found.text, [found.text[at.start : at.end] for at in found.highlights]
+    result = snippet(text, query_terms(query))
+    return result.text, [result.text[at.start : at.end] for at in result.highlights]
 
 
 def test_the_place_is_cut_out_of_a_long_text() -> None:
@@ -51,15 +51,15 @@ def test_what_was_found_is_marked(text: str, query: str, marks: list[str]) -> No
 def test_a_snippet_shows_whole_clusters_and_marks_what_it_shows(text: str, query: str) -> None:
     if not (terms := query_terms(query)):
         return
-    found = snippet(text, terms)
-    assert len(found.text) <= MAX_SNIPPET_CHARS
-    core = found.text.removeprefix("…").removesuffix("…")
+    result = snippet(text, terms)
+    assert len(result.text) <= MAX_SNIPPET_CHARS
+    core = result.text.removeprefix("…").removesuffix("…")
     assert core in regex.sub(r"[\p{Cc}]", " ", text)
-    assert all(0 <= at.start < at.end <= len(found.text) for at in found.highlights)
-    for at in found.highlights:
-        part = fold(found.text[at.start : at.end])
+    assert all(0 <= at.start < at.end <= len(result.text) for at in result.highlights)
+    for at in result.highlights:
+        part = fold(result.text[at.start : at.end])
         assert part
-        if not found.text.endswith("…"):
+        if not result.text.endswith("…"):
             assert any(fold(term.text)[:1] in part for term in terms)
 
 
@@ -70,7 +70,7 @@ def test_every_word_of_a_text_finds_it(text: str, data: st.DataObject) -> None:
         return
     token = data.draw(st.sampled_from(sorted(tokens)))
     for term in query_terms(token):
-        assert any(known.startswith(term.text[:32]) for known in tokens)
+        assert any(each.startswith(term.text[:32]) for each in tokens)
 
 
 @pytest.mark.parametrize("char", ["a", "天", "a ", "a\u0301", "Ａ", "\u0301"])

@@ -22,7 +22,7 @@ UNSTORABLE = ["a\0b", "a\ud800", "\udc00b"]
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("text", "line"),
     [
         ("  Helper \n", "Helper"),
         ("助手", "助手"),
@@ -31,14 +31,14 @@ UNSTORABLE = ["a\0b", "a\ud800", "\udc00b"]
         ("x" * 10, "x" * 10),
     ],
 )
-def test_line_is_trimmed_and_composed(given: str, kept: str) -> None:
-    assert single_line(given, *PATH, max_chars=10) == kept
+def test_line_is_trimmed_and_composed(text: str, line: str) -> None:
+    assert single_line(text, *PATH, max_chars=10) == line
 
 
-@pytest.mark.parametrize("given", [*UNSEEN, *UNSTORABLE, "x" * 11, "a\nb", "a\tb", "a\x7fb", "a\u2028b", "a\u202eb"])
-def test_line_refuses_and_names_the_field(given: str) -> None:
+@pytest.mark.parametrize("text", [*UNSEEN, *UNSTORABLE, "x" * 11, "a\nb", "a\tb", "a\x7fb", "a\u2028b", "a\u202eb"])
+def test_line_refuses_and_names_the_field(text: str) -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        single_line(given, *PATH, max_chars=10)
+        single_line(text, *PATH, max_chars=10)
     assert refusal.value.path == PATH
     assert refusal.value.code == "BAD_USER_INPUT"
 
@@ -64,22 +64,22 @@ def test_required_text_keeps_space_where_it_matters() -> None:
 
 
 @pytest.mark.parametrize("trim", [True, False])
-@pytest.mark.parametrize("given", [*UNSEEN, *UNSTORABLE, "x" * 11])
-def test_required_text_refuses_and_names_the_field(given: str, trim: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("text", [*UNSEEN, *UNSTORABLE, "x" * 11])
+def test_required_text_refuses_and_names_the_field(text: str, trim: bool) -> None:  # noqa: FBT001
     with pytest.raises(InvalidInputError) as refusal:
-        required_text(given, *PATH, max_chars=10, trim=trim)
+        required_text(text, *PATH, max_chars=10, trim=trim)
     assert refusal.value.path == PATH
 
 
-@pytest.mark.parametrize(("given", "kept"), [(None, None), ("", None), (" \n ", None), (" a\nb ", "a\nb")])
-def test_optional_text_is_none_when_blank(given: str | None, kept: str | None) -> None:
-    assert optional_text(given, *PATH, max_chars=10) == kept
+@pytest.mark.parametrize(("text", "result"), [(None, None), ("", None), (" \n ", None), (" a\nb ", "a\nb")])
+def test_optional_text_is_none_when_blank(text: str | None, result: str | None) -> None:
+    assert optional_text(text, *PATH, max_chars=10) == result
 
 
-@pytest.mark.parametrize("given", [*UNSTORABLE, "x" * 11])
-def test_optional_text_refuses_and_names_the_field(given: str) -> None:
+@pytest.mark.parametrize("text", [*UNSTORABLE, "x" * 11])
+def test_optional_text_refuses_and_names_the_field(text: str) -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        optional_text(given, *PATH, max_chars=10)
+        optional_text(text, *PATH, max_chars=10)
     assert refusal.value.path == PATH
 
 
@@ -87,10 +87,10 @@ def test_secret_is_trimmed() -> None:
     assert secret(" sk-1~! \n", *PATH, max_chars=7) == "sk-1~!"
 
 
-@pytest.mark.parametrize("given", ["", " ", "canary key", "canary\0", "canaryé", "canary" * 20])
-def test_refused_secret_is_not_shown(given: str) -> None:
+@pytest.mark.parametrize("text", ["", " ", "canary key", "canary\0", "canaryé", "canary" * 20])
+def test_refused_secret_is_not_shown(text: str) -> None:
     with pytest.raises(InvalidInputError) as refusal:
-        secret(given, *PATH, max_chars=50)
+        secret(text, *PATH, max_chars=50)
     assert refusal.value.path == PATH
     assert "canary" not in repr((refusal.value, refusal.value.message, refusal.value.details))
 
@@ -99,7 +99,7 @@ FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("text", "line"),
     [
         ("We\0ather", "Weather"),
         ("We\x1b[31mather\u202e evil", "Weather evil"),
@@ -115,8 +115,8 @@ FAMILY = "👩\u200d👩\u200d👧\u200d👦"
         ("a" + "\u0300" * 40, ""),
     ],
 )
-def test_any_text_becomes_a_visible_line(given: str, kept: str) -> None:
-    assert visible_line(given, max_chars=30) == kept
+def test_any_text_becomes_a_visible_line(text: str, line: str) -> None:
+    assert visible_line(text, max_chars=30) == line
 
 
 @for_all(strategies.text(strategies.characters(), max_size=80))

@@ -22,10 +22,10 @@ class Source(StaticTools):
 
     def __init__(self, name: str, *names: str) -> None:
         super().__init__(name, [NamedTool(each) for each in names])
-        self.asked: list[UUID | None] = []
+        self.agent_ids: list[UUID | None] = []
 
     async def tools(self, actor: Principal, agent_id: UUID | None = None) -> Sequence[Tool]:
-        self.asked.append(agent_id)
+        self.agent_ids.append(agent_id)
         return await super().tools(actor, agent_id)
 
 
@@ -97,10 +97,10 @@ async def test_providers_are_asked_once_for_many_names_and_never_for_built_in_on
     source = Source("a", *map(str, "bcd"))
     service = tool_service(source)
     assert [*(await service.get_by_name(ACTOR, ["b", "x", "d"]))] == ["b", "d"]
-    assert source.asked == [None]
+    assert source.agent_ids == [None]
     agent_id = uuid4()
     assert [tool.name for tool in await service.offer(ACTOR, agent_id, ["d", "x", "b"])] == ["d", "b"]
-    assert source.asked == [None, agent_id]
+    assert source.agent_ids == [None, agent_id]
 
 
 class Silent(StaticTools):

@@ -21,10 +21,10 @@ def holds(request: JsonObject, conditions: Condition | Sequence[Condition]) -> b
 
 def values_at(value: Json, path: str) -> list[Json]:
     """Return all values that a path leads to; null counts as nothing."""
-    found = [value]
+    values = [value]
     for name, selector in _PART.findall(path):
-        found = [inner for each in found for inner in _step(each, name, selector)]
-    return [each for each in found if each is not None]
+        values = [inner for each in values for inner in _step(each, name, selector)]
+    return [each for each in values if each is not None]
 
 
 def _holds(request: JsonObject, condition: Condition) -> bool:

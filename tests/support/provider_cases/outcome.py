@@ -26,7 +26,7 @@ class Outcome:
     title: str | None = None
     title_source: str | None = None
     check: Data | None = None
-    found: bool | None = None
+    is_searchable: bool | None = None
     accepted: bool | None = None
     seconds: float = 0
     closed_after_s: float | None = None
@@ -41,8 +41,8 @@ class Outcome:
     @property
     def failure(self) -> Data:
         """The failure of the last run; empty when there is none."""
-        found = self.run["error"] if self.run else next((event["error"] for event in self.of("RunFinished")), None)
-        return cast("Data", found or {})
+        error = self.run["error"] if self.run else next((event["error"] for event in self.of("RunFinished")), None)
+        return cast("Data", error or {})
 
     @property
     def text(self) -> str:
@@ -73,7 +73,7 @@ class Outcome:
             "code": self.code,
             "title": self.title,
             "title_source": self.title_source,
-            "found": self.found,
+            "found": self.is_searchable,
             "accepted": self.accepted,
         }
 

@@ -23,9 +23,9 @@ Entry = str | Data | None
 
 def fields_of(type_name: str) -> str:
     """Return all plain fields of a type, also those that came later than this file."""
-    found = cast("GraphQLObjectType", schema().core.type_map[type_name])
+    object_type = cast("GraphQLObjectType", schema().core.type_map[type_name])
     return " ".join(
-        name for name, each in found.fields.items() if is_leaf_type(getattr(each.type, "of_type", each.type))
+        name for name, each in object_type.fields.items() if is_leaf_type(getattr(each.type, "of_type", each.type))
     )
 
 
@@ -86,7 +86,7 @@ class Player:
             case {"search": words}:
                 query = "query ($search: String) { conversations(search: $search) { edges { node { id } } } }"
                 answer = await self._graphql(self._actor, query, search=words)
-                self.outcome.found = bool(answer.nodes)
+                self.outcome.is_searchable = bool(answer.nodes)
             case {"socket_message": message}:
                 await self._send_by_socket(message["char"] * message["times"])
             case _:  # an action on the entry ahead of it, which has seen to it
@@ -194,11 +194,11 @@ class Player:
         query = "query ($id: ID!) { conversation(id: $id) { title titleSource } }"
         deadline = time.monotonic() + TITLE_S
         while True:
-            found = (await self._graphql(self._actor, query, id=self._conversation_id)).one
-            if found["titleSource"] != "NONE" or time.monotonic() > deadline:
+            conversation = (await self._graphql(self._actor, query, id=self._conversation_id)).one
+            if conversation["titleSource"] != "NONE" or time.monotonic() > deadline:
                 break
             await asyncio.sleep(0.05)
-        self.outcome.title, self.outcome.title_source = found["title"], found["titleSource"]
+        self.outcome.title, self.outcome.title_source = conversation["title"], conversation["titleSource"]
 
     async def _send_by_socket(self, text: str) -> None:
         token = await self._stage.services.identity.issue_token(self._actor)
