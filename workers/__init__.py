@@ -1,1 +1,1 @@
-"""Worker processes: thin entry points that hand jobs to services; `python -m workers` runs one."""
+"""Worker processes; `python -m workers` runs one."""

@@ -15,7 +15,7 @@ from workers.process import work
 
 
 async def main(settings: Settings) -> None:
-    """Work until a signal says stop."""
+    """Work until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""The kinds of jobs that workers do."""
+"""The kinds of jobs that workers run."""
 
 from nexent_gql.domains.conversations.retention import ConversationEventPurger
 from nexent_gql.domains.identity.retention import SessionPurger
@@ -15,7 +15,7 @@ from nexent_gql.streams.sink import SinkSettings
 
 
 def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, settings: Settings) -> JobRegistry:
-    """Build the handlers of all kinds of jobs; a new kind is one line here."""
+    """Build the registry of all kinds of jobs; add new kinds here."""
     runs = settings.runs
     bounds = ExecutorSettings(deadline_s=runs.deadline_s, sink=SinkSettings(window_ms=runs.coalesce_ms))
     return JobRegistry(

@@ -1,4 +1,4 @@
-"""Schedules of the installation itself."""
+"""Schedules of the installation, such as those that delete old rows."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _RETRY_S = 1.0
 
 
 async def run_schedules(db: Database, registry: JobRegistry, clock: Clock) -> None:
-    """Keep the schedules of the installation up to date once, then fire all schedules for as long as possible."""
+    """Update the schedules of the installation, then fire all schedules until cancelled."""
     while True:
         try:
             await ensure_system_schedules(db, clock)
@@ -36,7 +36,7 @@ async def run_schedules(db: Database, registry: JobRegistry, clock: Clock) -> No
 
 
 async def ensure_system_schedules(db: Database, clock: Clock) -> None:
-    """Create the schedules of the installation, or change them to what this release says; pauses are kept."""
+    """Create the schedules of the installation or update them to this release; pauses are kept."""
     for name, timing, work in SYSTEM_SCHEDULES:
         async with db.transaction(NO_TENANT) as session:
             await put_schedule(session, NO_TENANT, name, timing, work, now=clock())

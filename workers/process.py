@@ -1,4 +1,4 @@
-"""One worker process: takes wake-ups, runs jobs, relays the outbox, and takes over from the dead."""
+"""One worker process: takes wake-ups, runs jobs, relays the outbox, and takes over jobs of dead workers."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ _log = structlog.get_logger()
 
 
 async def work(settings: Settings, stop: asyncio.Event, metrics: JobMetrics) -> None:
-    """Work until `stop` is set; then give running jobs back and return."""
+    """Work until `stop` is set; then return running jobs to their queues."""
     async with open_runtime(settings) as runtime, open_worker(runtime, settings, metrics) as worker:
         concurrency = concurrency_by_queue(settings.jobs, worker.registry)
         loops = [
@@ -56,7 +56,7 @@ async def work(settings: Settings, stop: asyncio.Event, metrics: JobMetrics) -> 
 
 
 async def run_until(stop: asyncio.Event, loops: Sequence[Coroutine[None, None, None]]) -> None:
-    """Run endless loops until `stop` is set; one that ends by itself ends the process, with an error."""
+    """Run endless loops until `stop` is set; a loop that ends by itself ends the process with an error."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(_endless(loop)) for loop in loops]
         await stop.wait()
@@ -71,10 +71,10 @@ async def _endless(loop: Coroutine[None, None, None]) -> None:
 
 
 def concurrency_by_queue(settings: JobSettings, registry: JobRegistry) -> Mapping[str, int]:
-    """Return how many jobs of each queue that this process serves it runs at once.
+    """Return the concurrency limit of each queue that this process serves.
 
     Raises:
-        SettingsError: A queue is to be served that no kind of job uses.
+        SettingsError: `queues` names a queue that no kind of job uses.
     """
     if unknown := set(settings.queues) - set(registry.queues):
         raise SettingsError(
@@ -85,7 +85,7 @@ def concurrency_by_queue(settings: JobSettings, registry: JobRegistry) -> Mappin
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """What a worker process knows, and what runs it."""
+    """The handlers and the runner of a worker process."""
 
     registry: JobRegistry
     runner: JobRunner
@@ -93,7 +93,7 @@ class Worker:
 
 @asynccontextmanager
 async def open_worker(runtime: Runtime, settings: Settings, metrics: JobMetrics) -> AsyncGenerator[Worker]:
-    """Build a runner with all handlers, and the engine they need."""
+    """Build a runner with all handlers and the agent engine."""
     services = Services.build(runtime)
     limit = settings.jobs.slots_of("runs")
     async with open_lease_database(settings) as lease_db, MontySandbox(max_sessions=limit) as sandbox:
@@ -113,7 +113,7 @@ async def open_worker(runtime: Runtime, settings: Settings, metrics: JobMetrics)
 
 @asynccontextmanager
 async def open_lease_database(settings: Settings) -> AsyncGenerator[Database]:
-    """Open a connection for leases alone: work that waits for the pool must not cost the leases under it."""
+    """Open a separate connection for leases: jobs that wait for the pool must not lose their leases."""
     engine = create_engine(settings.system_database_url.get_secret_value(), role=SYSTEM_ROLE, pool_size=1)
     try:
         yield Database(engine)
@@ -122,7 +122,7 @@ async def open_lease_database(settings: Settings) -> AsyncGenerator[Database]:
 
 
 async def follow_cancellations(wakeups: Wakeups, runner: JobRunner) -> None:
-    """Cancel what is asked for, as long as this process lives."""
+    """Cancel jobs on request, until cancelled."""
     while True:
         try:
             async for job_id in wakeups.cancellations():
@@ -132,7 +132,7 @@ async def follow_cancellations(wakeups: Wakeups, runner: JobRunner) -> None:
 
 
 def owner() -> str:
-    """Name this process in leases."""
+    """Return the name of this process in leases."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 

@@ -1,5 +1,5 @@
-"""Durable jobs: Postgres owns the work, a carrier only wakes workers up.
+"""Durable jobs: Postgres stores the work; Redis only wakes workers up.
 
-A job is written in the transaction of the change that asks for it; a relay hands wake-ups on; a worker
-claims a job under a lease and a fence, and every write it makes is refused once another holds the fence.
+A job is written in the transaction of the change that needs it; a relay sends the wake-ups; a worker
+claims a job under a lease and a fence, and its writes are refused once another worker has claimed the job.
 """

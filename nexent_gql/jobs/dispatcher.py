@@ -1,4 +1,4 @@
-"""Starts the jobs of one queue in one worker process, as many at once as it has slots."""
+"""Starts the jobs of one queue in one worker process, up to its concurrency limit."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from nexent_gql.jobs.fairness import Candidate, FairShare
 from nexent_gql.jobs.runner import JobRunner
 
 POLL_S = 1.0
-"""Seconds between looks without a wake-up: for jobs whose pause is over, and for wake-ups that were lost."""
+"""Seconds between polls without a wake-up: for jobs whose delay is over, and for lost wake-ups."""
 _RETRY_S = 0.1
 _MAX_CANDIDATES = 1_000
 _CANDIDATES = text("""
@@ -39,22 +39,22 @@ _CANDIDATES = text("""
             ORDER BY run_after LIMIT :most) AS due
      ORDER BY waiting.priority, due.run_after
 """)
-"""Goes from one user to the next along the index `ix_job_queued`, and takes the first due jobs of each. Its cost
-depends on how many users wait, not on how many jobs.
+"""Walks the index `ix_job_queued` from user to user and takes the first due jobs of each. The cost
+depends on the number of users with queued jobs, not on the number of jobs.
 """
 
 _log = structlog.get_logger()
 
 
 class Dispatcher:
-    """A `Receiver` of wake-ups, which starts the jobs whose turn it is while it has a free slot.
+    """A `Receiver` of wake-ups that starts the next jobs of its queue while it has a free slot.
 
     Args:
-        db: Where jobs are.
-        runner: Runs them.
-        queue: Whose jobs.
+        db: The database of the jobs.
+        runner: Runs the jobs.
+        queue: The queue to serve.
         names: Kinds of jobs that may start here.
-        share: Whose turn it is.
+        share: Chooses the next jobs.
     """
 
     def __init__(self, db: Database, runner: JobRunner, queue: str, names: Sequence[str], share: FairShare) -> None:
@@ -77,7 +77,7 @@ class Dispatcher:
         self._woken.set()
 
     async def run(self) -> None:
-        """Start jobs until cancelled; then the running ones are cancelled, and give their jobs back."""
+        """Start jobs until cancelled; then cancel the running ones, which returns their jobs to the queue."""
         try:
             while True:
                 self._woken.clear()
@@ -102,7 +102,7 @@ class Dispatcher:
         for job in starting:
             self._started[job.job_id] = asyncio.create_task(self._run(job), name=f"job {job.job_id}")
         if starting and is_limited:
-            self.wake()  # there may be more than were asked for
+            self.wake()  # there may be more due jobs than the limit
 
     async def _candidates(self, most: int) -> list[Candidate]:
         """Return the first `most` due jobs of each user."""
@@ -115,14 +115,14 @@ class Dispatcher:
         is_claimed = False
         try:
             is_claimed = await self._runner.run(job.job_id)
-        except Exception:  # noqa: BLE001 - one job must not end the others
+        except Exception:  # noqa: BLE001 - one job must not stop the others
             _log.exception("job.escaped", job_id=str(job.job_id))
         finally:
             del self._started[job.job_id]
             self._share.finish(job)
             if is_claimed:
                 self.wake()
-            else:  # another worker was faster, or the database is away
+            else:  # another worker was faster, or the database is unavailable
                 asyncio.get_running_loop().call_later(uniform(0, _RETRY_S), self.wake)  # noqa: S311
 
     async def _wait(self) -> None:

@@ -14,13 +14,13 @@ from nexent_gql.kernel.json import JsonObject
 
 _TOPICS_AT_ONCE = 100
 CHANNEL = "nexent_outbox"
-"""Rung by a trigger of the outbox, for those who listen, when rows of it are committed."""
+"""The channel that a trigger of the outbox notifies when rows are committed."""
 
 NOTIFY_READERS = """
     INSERT INTO outbox (tenant_id, kind, payload)
     SELECT :tenant, 'notify_readers', jsonb_build_object('topic', CAST(:topic AS text))
 """
-"""What `notify_readers` writes, for a statement that does more; a FROM may follow."""
+"""The statement of `notify_readers`, for use within a larger statement; a FROM may follow."""
 
 _ENQUEUE = text("""
     WITH made AS (
@@ -62,15 +62,15 @@ async def enqueue(
     delay_s: float = 0,
     key: str | None = None,
 ) -> UUID:
-    """Write a job and its wake-up; the same key again returns the job that exists.
+    """Write a job and its wake-up, or return the existing job with the same key.
 
     Args:
         session: A transaction of the tenant; the job exists once it commits.
-        tenant_id: Whose job it is. Within a queue tenants take turns.
-        work: What is to be done.
-        user_id: On whose behalf. Within a tenant users take turns; None counts as a user of its own.
-        delay_s: Seconds until it may start.
-        key: What makes the job unique in its tenant; by default `work.key`.
+        tenant_id: The owner. Tenants of a queue take turns.
+        work: The kind of job and its payload.
+        user_id: The user that the job acts for. Users of a tenant take turns; None counts as a user of its own.
+        delay_s: Seconds until the job may start.
+        key: Unique within the tenant; by default `work.key`.
     """
     key = work.key if key is None else key
     values = {
@@ -86,7 +86,7 @@ async def enqueue(
         "payload": work.model_dump_json(),
         "delay_s": delay_s,
     }
-    with session.no_autoflush:  # what waits to be written has nothing to do with it
+    with session.no_autoflush:  # pending changes of the session are unrelated
         job_id = (await session.execute(_ENQUEUE, values)).scalar_one_or_none()
     if job_id is not None:
         return job_id
@@ -95,31 +95,31 @@ async def enqueue(
 
 
 async def notify_readers(session: AsyncSession, tenant_id: UUID, topic: str) -> None:
-    """Make a topic's live readers read again once this transaction is committed."""
+    """Tell a topic's live readers to read again after the commit of this transaction."""
     await send(session, tenant_id, "notify_readers", {"topic": topic})
 
 
 async def publish(session: AsyncSession, tenant_id: UUID, topic: str, entries: Sequence[JsonObject]) -> None:
-    """Append entries to a topic's log once this transaction is committed, whatever becomes of this process."""
+    """Append entries to a topic's log after the commit of this transaction, even if this process dies."""
     await send(session, tenant_id, "publish", {"topic": topic, "entries": list(entries)})
 
 
 async def erase_topics(session: AsyncSession, tenant_id: UUID, topics: Sequence[str]) -> None:
-    """Delete all entries of topics once this transaction is committed, and refuse who still writes them."""
+    """Delete all entries of topics after the commit of this transaction, and refuse later writes to them."""
     for start in range(0, len(topics), _TOPICS_AT_ONCE):
         await send(session, tenant_id, "erase", {"topics": list(topics[start : start + _TOPICS_AT_ONCE])})
 
 
 async def send(session: AsyncSession, tenant_id: UUID, kind: str, payload: JsonObject) -> None:
-    """Write a message to the outbox, which rings the relay's bell by itself."""
+    """Write a message to the outbox; a trigger notifies the relay on commit."""
     session.add(Outbox(tenant_id=tenant_id, kind=kind, payload=payload))
 
 
 async def request_cancel(session: AsyncSession, job_id: UUID) -> JobState | None:
     """Cancel a job and return the state it has now; None: no such job.
 
-    A job that never ran is CANCELLED after this. Another one is told: its worker, or the next one to claim
-    it, ends it within moments and says so itself.
+    A job that never ran is CANCELLED at once. Otherwise its worker, or the next one to claim it, is notified
+    and sets the final state.
     """
     query = select(Job).where(col(Job.id) == job_id).with_for_update()
     job = (await session.scalars(query)).one_or_none()

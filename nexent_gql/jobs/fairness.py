@@ -29,16 +29,16 @@ class Candidate:
 
 
 class FairShare:
-    """Knows what runs in the slots of one queue of one process, and whose turn it is.
+    """Counts the running jobs of one queue in one process, and chooses the next ones fairly.
 
-    Of the tenants with work, the one with the fewest running jobs is next, of equals the one that was served longest
-    ago; likewise its users. A tenant may use every idle slot. A running job is never interrupted, therefore a reserve
-    lets in tenants of whom nothing runs, and half of it users of whom nothing runs. `kernel.fairness` has the same rule
-    for tasks that wait within a process.
+    Of the tenants with due jobs, the one with the fewest running jobs is next; ties go to the one that was served
+    longest ago. The same rule applies to the users of a tenant. A tenant may use every idle slot. A running job is
+    never interrupted; therefore a reserve admits tenants without a running job, and half of it users without one.
+    `kernel.fairness` applies the same rule to tasks within a process.
 
     Args:
-        slots: How many jobs anybody may run.
-        reserve: Further slots for tenants and users of whom nothing runs.
+        slots: Slots that anybody may use.
+        reserve: Further slots for tenants and users without a running job.
     """
 
     def __init__(self, slots: int, reserve: int) -> None:
@@ -51,7 +51,7 @@ class FairShare:
 
     @property
     def free_slots(self) -> int:
-        """Slots in which nothing runs, those of the reserve included."""
+        """The number of free slots, including the reserve."""
         return self._slots + self._reserve - self._running_by_tenant.total()
 
     def start(self, job: Candidate) -> None:
@@ -66,12 +66,12 @@ class FairShare:
             self._last_turns.popitem(last=False)
 
     def finish(self, job: Candidate) -> None:
-        """Count a job as running no more."""
+        """Stop counting a job as running."""
         _decrement(self._running_by_tenant, job.tenant_id)
         _decrement(self._running_by_user, job.user)
 
     def start_next(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Start and return as many jobs as there are slots for; candidates of one user keep their order."""
+        """Start as many candidates as there are slots, and return them; candidates of one user keep their order."""
         waiting: dict[UUID, _Waiting] = defaultdict(lambda: _Waiting(self))
         for candidate in candidates:
             waiting[candidate.tenant_id].add(candidate)
@@ -97,7 +97,7 @@ class FairShare:
         return not self._running_by_user[user] and used < self._reserve // 2
 
     def user_rank(self, user: User) -> tuple[int, int]:
-        """Return where a user stands among those of its tenant; the lowest is next."""
+        """Return a user's rank within the tenant; the lowest is next."""
         return self._running_by_user[user], self._last_turns.get(user, 0)
 
     def _tenant_rank(self, tenant_id: UUID, jobs: "_Waiting") -> tuple[int, int, int]:
@@ -120,7 +120,7 @@ class _Waiting:
         self.users.setdefault(job.user, deque()).append(job)
 
     def take(self) -> Candidate | None:
-        """Remove and return the job that is next; None when no user may start one."""
+        """Remove and return the next job; None when no user may start one."""
         allowed = [user for user in self.users if self._share.may_start(user)]
         if not allowed:
             return None

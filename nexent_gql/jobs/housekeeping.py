@@ -1,4 +1,4 @@
-"""Housekeeping as jobs: what all of it shares, and the deletion of finished jobs."""
+"""Base of housekeeping jobs, and the deletion of finished jobs."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -11,7 +11,7 @@ from nexent_gql.jobs.registry import JobHandler
 from nexent_gql.jobs.work import Priority, RetryPolicy, Work
 
 BATCH = 500
-"""How many rows one transaction deletes: a lock is short, and a backlog takes many of them."""
+"""Rows deleted by one transaction, so that locks are short."""
 
 _PURGE = text("""
     DELETE FROM job WHERE id IN (SELECT id FROM job
@@ -22,7 +22,7 @@ _PURGE = text("""
 
 
 class Housekeeping(Work):
-    """A kind of job that a schedule of the installation enqueues; one that fails is due again at the next firing."""
+    """A kind of job that a schedule of the installation enqueues; after a failure, the next firing tries again."""
 
     queue: ClassVar[str] = "housekeeping"
     retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=3, base_delay_s=5, max_age_s=3_600)
@@ -30,7 +30,7 @@ class Housekeeping(Work):
 
     @property
     def key(self) -> str:
-        """Each firing is a job of its own; this one is for those that nothing scheduled."""
+        """Key of a job that no schedule enqueued; each firing has a key of its own."""
         return self.name
 
     @property
@@ -40,7 +40,7 @@ class Housekeeping(Work):
 
 
 class PurgeJobs(Housekeeping):
-    """Deletes finished jobs that are older than the retention; dead ones that can be run again stay."""
+    """Deletes finished jobs that are older than the retention, except dead jobs that can be retried."""
 
     name: ClassVar[str] = "purge_jobs"
 
@@ -53,16 +53,16 @@ class JobPurger:
 
     @property
     def handler(self) -> JobHandler[PurgeJobs]:
-        """What the job registry needs."""
+        """The handler for the job registry."""
         return JobHandler(PurgeJobs, self.run, abandon)
 
     async def run(self, lease: Lease, _work: PurgeJobs) -> None:
-        """Delete batch after batch, until none is left."""
+        """Delete in batches until nothing is left."""
         await delete_in_batches(lease.db, _PURGE, {"retention_s": float(self._retention_s)})
 
 
 async def delete_in_batches(db: Database, statement: TextClause, values: Mapping[str, object]) -> int:
-    """Repeat a statement that deletes at most `:batch` rows and returns them; returns how many went."""
+    """Repeat a statement that deletes at most `:batch` rows and returns them; returns the number of deleted rows."""
     count = 0
     while True:
         async with db.system() as session:

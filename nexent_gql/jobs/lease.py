@@ -1,4 +1,4 @@
-"""A claimed job: the right to write, for as long as nobody else holds a higher fence."""
+"""A claimed job: the right to write until another worker claims the job."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -26,7 +26,7 @@ _RECORD = text("""
 
 
 class LeaseLostError(ConflictError):
-    """Another worker has the job now; nothing more may be written for this attempt."""
+    """Another worker has claimed the job; this attempt must write nothing more."""
 
     code = "LEASE_LOST"
 
@@ -47,7 +47,7 @@ class Lease:
         fence: Counts claims; only the holder of the highest may write.
         failures: Failed attempts before this one.
         error: Why the last attempt failed.
-        is_exhausted: The retry policy allows no further attempt: the job is given up, and ends as DEAD.
+        is_exhausted: The retry policy allows no further attempt: the job is abandoned and becomes DEAD.
         cancelled: Why the handler's task was cancelled.
         settled: The job has ended under this lease.
     """
@@ -65,9 +65,9 @@ class Lease:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
-        """Open a transaction of the tenant that nobody can commit once the lease is lost.
+        """Open a transaction of the tenant that cannot commit once the lease is lost.
 
-        The job's row is locked last, so that whoever locks a conversation before its job cannot deadlock.
+        The job's row is locked last, so that code which locks a conversation before its job cannot deadlock.
 
         Raises:
             LeaseLostError: Another attempt holds the job, or it has ended.
@@ -80,9 +80,9 @@ class Lease:
 
     @asynccontextmanager
     async def final_transaction(self, state: JobState, *, error: str | None = None) -> AsyncGenerator[AsyncSession]:
-        """Open the transaction that ends the job: all of its effects and the end itself, or nothing.
+        """Open the transaction that ends the job: its effects and its final state are committed together.
 
-        The job's row is locked last here too. A job that is given up becomes DEAD, whatever `state` says.
+        The job's row is locked last here too. An exhausted job becomes DEAD, whatever `state` says.
 
         Raises:
             LeaseLostError: Another attempt holds the job, or it has ended.

@@ -1,4 +1,4 @@
-"""What operators do with jobs and with messages that could not be delivered."""
+"""Operators' commands for jobs and undeliverable outbox messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,24 +47,24 @@ class JobNotFoundError(NotFoundError):
 
 
 class JobNotDeadError(ConflictError):
-    """Only dead jobs are run again or dropped."""
+    """Only dead jobs can be retried or dropped."""
 
     def __init__(self, id_: UUID, state: str) -> None:
-        super().__init__(f"The job {id_} is {state}; only dead jobs can be run again or dropped.")
+        super().__init__(f"The job {id_} is {state}; only dead jobs can be retried or dropped.")
 
 
-class JobEndedForGoodError(ConflictError):
-    """Giving the job up ended what it was for."""
+class JobNotRetryableError(ConflictError):
+    """The job cannot be retried, because its run has ended."""
 
     def __init__(self, id_: UUID, name: str) -> None:
         super().__init__(
-            f"The job {id_} ({name}) cannot be run again: what it was for has ended as FAILED; its user can ask anew."
+            f"The job {id_} ({name}) cannot be retried: its result is final. The user can send the request again."
         )
 
 
 @dataclass(frozen=True, slots=True)
 class JobEntry:
-    """A job, or a message of the outbox: then `id` is a number and `queue` is empty."""
+    """A job or an outbox message; of a message, `id` is a number and `queue` is empty."""
 
     id: UUID | int
     tenant_id: UUID
@@ -77,7 +77,7 @@ class JobEntry:
 
 
 async def list_jobs(db: Database, *, dead: bool, limit: int) -> Sequence[JobEntry]:
-    """Return the newest jobs and messages that are dead, or else that have not ended or failed to be delivered."""
+    """Return the newest unfinished jobs and failed messages, or with `dead` the dead jobs and parked messages."""
     values = {"dead": dead, "most": limit}
     async with db.system() as session:
         jobs = (await session.execute(_JOBS, values)).all()
@@ -112,12 +112,12 @@ async def list_jobs(db: Database, *, dead: bool, limit: int) -> Sequence[JobEntr
 
 
 async def retry(db: Database, id_: UUID | int) -> None:
-    """Queue a dead job again, with all attempts of its policy; it goes on behind its last finished step.
+    """Queue a dead job again with all attempts of its policy; it continues after its last finished step.
 
     Raises:
         JobNotFoundError: No dead job or parked message has this id.
         JobNotDeadError: The job is in another state.
-        JobEndedForGoodError: The job's kind does not allow it.
+        JobNotRetryableError: The job's kind does not allow it.
     """
     async with db.system() as session:
         statement = _RETRY_JOB if isinstance(id_, UUID) else _RETRY_MESSAGE
@@ -149,4 +149,4 @@ async def _refuse(db: Database, id_: UUID | int) -> None:
         raise JobNotFoundError(id_)
     if row.state != "DEAD":
         raise JobNotDeadError(id_, row.state)
-    raise JobEndedForGoodError(id_, row.name)
+    raise JobNotRetryableError(id_, row.name)

@@ -1,4 +1,4 @@
-"""Which queues have jobs that could start, and which live workers serve them."""
+"""Status of queues: jobs that could start, and the live workers that serve them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from nexent_gql.telemetry.jobs import JobMetrics
 
 ANNOUNCE_S = 5.0
 ALIVE_S = 20.0
-"""Seconds since its last announcement after which a worker counts as gone."""
+"""Seconds after its last announcement until a worker counts as dead."""
 MAX_COUNT = 10_000
 _ANNOUNCE = text("""
     INSERT INTO job_worker (owner, queues, seen_at) VALUES (:owner, :queues, clock_timestamp())
@@ -49,12 +49,12 @@ class QueueStatus:
 
     @property
     def is_unserved(self) -> bool:
-        """Whether jobs wait for a worker that does not exist."""
+        """Whether jobs wait although no live worker serves the queue."""
         return self.waiting > 0 and self.workers == 0
 
 
 class QueuesUnservedError(UnavailableError):
-    """Jobs wait in queues that no live worker serves."""
+    """Queues have waiting jobs and no live worker."""
 
     code = "QUEUES_UNSERVED"
 
@@ -65,7 +65,7 @@ class QueuesUnservedError(UnavailableError):
 
 
 async def queue_status(db: Database) -> Sequence[QueueStatus]:
-    """Return the queues that have jobs which have not started.
+    """Return the queues with jobs that have not started.
 
     Raises:
         DatabaseUnavailableError: Postgres does not answer.
@@ -106,4 +106,4 @@ async def _leave(db: Database, owner: str) -> None:
         async with db.system() as session:
             await session.execute(_LEAVE, {"owner": owner})
     except DatabaseUnavailableError:
-        return  # it counts as gone a few seconds later
+        return  # the worker counts as dead a few seconds later

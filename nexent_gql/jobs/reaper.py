@@ -1,4 +1,4 @@
-"""Takes jobs from dead workers, and lets background jobs that waited for long come first."""
+"""Requeues jobs of dead workers, and promotes background jobs that have waited for long."""
 
 import asyncio
 
@@ -27,18 +27,18 @@ _PROMOTE = text("""
                   ORDER BY run_after LIMIT 200 FOR UPDATE SKIP LOCKED)
 """)
 PATIENCE_S = 600.0
-"""Seconds after which a background job counts as interactive: it waits, but not for ever."""
+"""Seconds after which a waiting background job counts as interactive, so that it cannot starve."""
 _log = structlog.get_logger()
 
 
 class Reaper:
-    """Looks every `interval_s`; any number may run, each row is taken by one.
+    """Looks every `interval_s`; several reapers may run, each row is handled by one.
 
-    A lease that ran out while the database was away says nothing about its holder: after an outage, all holders
-    get the time of one lease to renew theirs.
+    A lease that expired while the database was unavailable says nothing about its holder: after an outage, all
+    holders get the length of one lease to renew theirs.
 
     Args:
-        db: Where jobs are.
+        db: The database of the jobs.
         interval_s: Seconds between looks.
         lease_s: How long a lease lasts without renewal.
     """
@@ -49,7 +49,7 @@ class Reaper:
         self._interval_s = interval_s
 
     async def run(self) -> None:
-        """Look until cancelled, through every outage of the database."""
+        """Look until cancelled; continues after outages of the database."""
         while True:
             try:
                 await self.look()
@@ -59,7 +59,7 @@ class Reaper:
             await asyncio.sleep(self._interval_s)
 
     async def _until_back(self) -> None:
-        """Wait until the database answers, and then as long as a lease."""
+        """Wait until the database answers, and then for the length of a lease."""
         while True:
             await asyncio.sleep(self._interval_s)
             try:
@@ -71,7 +71,7 @@ class Reaper:
             return
 
     async def look(self) -> int:
-        """Requeue jobs of dead workers and promote jobs that waited for long; returns how many were requeued."""
+        """Requeue jobs of dead workers and promote old background jobs; returns the number of requeued jobs."""
         async with self._db.system() as session:
             lost = (await session.execute(_EXPIRED)).all()
             await session.execute(_PROMOTE, {"patience_s": PATIENCE_S})

@@ -1,4 +1,4 @@
-"""Which handler does which kind of job; a domain declares each kind once, as a `JobHandler`."""
+"""Handlers by kind of job; a domain declares each kind once, as a `JobHandler`."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ W = TypeVar("W", bound=Work)
 
 @dataclass(frozen=True, slots=True)
 class JobHandler(Generic[W]):
-    """What to do with jobs of one kind.
+    """Executes jobs of one kind.
 
     `run` does the work and ends the job by `Lease.final_transaction`, or leaves that to the runner. It is
-    cancelled when the job is, and looks at `Lease.cancelled` first: a job may be cancelled before it starts.
-    `abandon` is called instead when the retry policy is exhausted: it leaves what the job was for in a terminal
-    state. The job is DEAD afterwards.
+    cancelled with the job, and must check `Lease.cancelled` first: a job may be cancelled before it starts.
+    `abandon` is called instead when the retry policy is exhausted: it sets a terminal state on the object of the
+    job, such as its run. The job is DEAD afterwards.
     """
 
     work: type[W]
@@ -36,7 +36,7 @@ class JobHandler(Generic[W]):
 
 
 class JobRegistry:
-    """All kinds of jobs that a process can do, by name."""
+    """The handlers of a process by the name of their kind of job."""
 
     def __init__(self, handlers: Iterable[JobHandler[Any]]) -> None:
         self._handlers = {handler.work.name: handler for handler in handlers}

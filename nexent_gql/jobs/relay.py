@@ -1,4 +1,4 @@
-"""Delivers the outbox: what was committed reaches its carrier, at least once and soon."""
+"""Delivers committed outbox messages to their carriers, at least once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ from nexent_gql.telemetry.jobs import JobMetrics
 MAX_FAILURES = 10
 """Failed deliveries after which a message is parked."""
 _BATCH = 200
-_AT_ONCE = 8  # a wake-up is four round trips to its carrier, and each waits for its turn in a busy process
+_AT_ONCE = 8  # a wake-up takes four round trips to Redis, which are slow in a busy process
 _TAKE = text("""
     SELECT id, kind, payload FROM outbox
      WHERE kind = ANY(:kinds) AND parked_at IS NULL AND (retry_at IS NULL OR retry_at <= statement_timestamp())
@@ -42,7 +42,7 @@ _log = structlog.get_logger()
 
 
 class _Listener(Protocol):
-    """What we need of an asyncpg connection, which has no type information of its own."""
+    """The part of an asyncpg connection that is used here; asyncpg has no type information."""
 
     def add_termination_listener(self, callback: Callable[[object], None]) -> None: ...
 
@@ -51,7 +51,7 @@ class _Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """One call of a carrier, and the messages that it delivers."""
+    """One call of a carrier with the messages that it delivers."""
 
     ids: Sequence[int]
     deliver: Callable[[], Awaitable[None]]
@@ -59,7 +59,7 @@ class _Delivery:
 
 @dataclass(slots=True)
 class _Outcome:
-    """What became of a batch."""
+    """The result of a batch."""
 
     delivered: list[int] = field(default_factory=list[int])
     refused: list[tuple[Sequence[int], UnavailableError]] = field(
@@ -68,15 +68,15 @@ class _Outcome:
     failed: list[tuple[Sequence[int], Exception]] = field(default_factory=list[tuple[Sequence[int], Exception]])
 
     def failures(self) -> list[tuple[Sequence[int], Exception]]:
-        """Return what is charged to messages; that nothing can be delivered is charged to none."""
+        """Return the failures to count; an outage of the carrier counts for no message."""
         return [*self.failed, *self.refused] if self.delivered else [*self.failed]
 
 
 class Relay:
-    """Runs in every worker; each message is taken by one, and stays in the outbox until it is delivered.
+    """Runs in every worker; each message is locked by one of them, and stays in the outbox until it is delivered.
 
-    Kinds that this release does not know are left to the next one. A message that cannot be delivered waits, with
-    growing pauses, and is parked after `MAX_FAILURES`; it keeps no other message waiting.
+    Kinds that this release does not know are left to other workers. A message that cannot be delivered is retried
+    with growing delays and parked after `MAX_FAILURES`; it does not delay other messages.
     """
 
     def __init__(self, db: Database, wakeups: Wakeups, events: EventLog, metrics: JobMetrics | None = None) -> None:
@@ -94,7 +94,7 @@ class Relay:
         }
 
     async def run(self) -> None:
-        """Relay until cancelled: when Postgres notifies, and each second in case it was not heard."""
+        """Relay until cancelled: on each notification of Postgres, and every second in case one was lost."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(), name="listen to the outbox")
             while True:
@@ -111,10 +111,10 @@ class Relay:
                         await self._notified.wait()
 
     async def relay(self) -> int:
-        """Deliver what waits, in any order, and return how many messages were taken.
+        """Deliver waiting messages in any order, and return how many were taken.
 
         Raises:
-            UnavailableError: A carrier does not answer; what it refused stays.
+            UnavailableError: A carrier does not answer; its messages stay in the outbox.
         """
         async with self._db.system() as session:
             rows = (await session.execute(_TAKE, {"kinds": list(self._carriers), "most": _BATCH})).all()
@@ -135,7 +135,7 @@ class Relay:
         return outcome
 
     def _deliveries(self, rows: Sequence[Row[Any]]) -> Sequence[_Delivery]:
-        """Return one call for each message, but only one for all wake-ups of a queue."""
+        """Return one call per message, and a single one for all wake-ups of a queue."""
         deliveries: list[_Delivery] = []
         wakeups: dict[str, list[int]] = {}
         for row in rows:
@@ -146,14 +146,14 @@ class Relay:
         return [*(_Delivery(ids, _call(self._wake, {"queue": queue})) for queue, ids in wakeups.items()), *deliveries]
 
     async def _deliver_in_turn(self, waiting: Iterator[_Delivery], outcome: _Outcome) -> None:
-        """Take deliveries in turn with others who do so, until none is left or one is refused."""
+        """Take deliveries from the shared iterator until none is left or a carrier is unavailable."""
         for delivery in waiting:
             try:
                 await delivery.deliver()
             except UnavailableError as error:
                 outcome.refused.append((delivery.ids, error))
                 return
-            except Exception as error:  # noqa: BLE001 - a message that nobody can deliver must not stop the others
+            except Exception as error:  # noqa: BLE001 - an undeliverable message must not stop the others
                 outcome.failed.append((delivery.ids, error))
             else:
                 outcome.delivered += delivery.ids
@@ -181,7 +181,7 @@ class Relay:
             await self._events.erase(topic)
 
     async def _publish(self, payload: JsonObject) -> None:
-        """Append to a live topic; one that was taken over or forgotten is read from Postgres by its readers."""
+        """Append to a live topic. If its log is lost or has another writer, tell the readers to read from Postgres."""
         topic = str(payload["topic"])
         entries = [
             Entry(
@@ -198,13 +198,13 @@ class Relay:
             await self._events.notify_readers(topic)
 
     async def _listen(self) -> None:
-        """Hear each NOTIFY; a lost connection is made again while the poll goes on."""
+        """Listen for NOTIFY; reconnects while the poll continues."""
         while True:
             try:
                 async with self._db.engine.connect() as connection:
                     raw = await connection.get_raw_connection()
                     await self._until_closed(cast("_Listener", raw.driver_connection))
-            except Exception as error:  # noqa: BLE001 - asyncpg raises errors of its own, and none may end the listening
+            except Exception as error:  # noqa: BLE001 - asyncpg raises its own errors, and none may end the loop
                 _log.warning("relay.not_listening", error=repr(error)[:_MAX_ERROR_CHARS])
             await asyncio.sleep(_RETRY_S)
 

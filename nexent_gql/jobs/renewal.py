@@ -1,4 +1,4 @@
-"""Renews the leases of a process: one statement for all of them, however many jobs run."""
+"""Renews all leases of a process in one statement."""
 
 import asyncio
 from collections.abc import Callable, Generator
@@ -22,8 +22,8 @@ _RENEW = text("""
     SELECT held.id, held.fence, job.cancel_requested, job.fence = held.fence AND job.state <> 'QUEUED' AS is_held
       FROM held JOIN job ON job.id = held.id
 """)
-"""A row that is locked is being written by its own attempt and is left to the next renewal, so that nobody waits for
-it. Rows finished under the same fence are reported as held: the handler's own commit is in flight and must not be
+"""A locked row is being written by its own attempt and is left to the next renewal, so that the renewal does not wait
+for it. Rows finished under the same fence are reported as held: the handler's own commit is in flight and must not be
 cancelled.
 """
 
@@ -33,10 +33,10 @@ CancelAttempt = Callable[[CancelReason], None]
 
 
 class LeaseRenewal:
-    """Renews leases at a third of their length, and cancels attempts that lost theirs or are to be cancelled.
+    """Renews leases at a third of their length, and cancels attempts whose lease is lost or whose job is cancelled.
 
     Args:
-        db: Best a pool of its own: work that takes all connections must not cost the leases under it.
+        db: Preferably a separate pool: jobs that use all connections must not lose their leases.
         lease_s: How long a lease lasts without renewal.
     """
 
@@ -48,7 +48,7 @@ class LeaseRenewal:
 
     @contextmanager
     def renewing(self, lease: Lease, cancel: CancelAttempt) -> Generator[None]:
-        """Renew a lease for as long as the block lasts; `cancel` may be called more than once."""
+        """Renew a lease within the block; `cancel` may be called more than once."""
         key = lease.job_id, lease.fence
         self._leases[key] = lease, cancel
         if self._task is None:
@@ -68,7 +68,7 @@ class LeaseRenewal:
                 await self._renew()
             except (DatabaseUnavailableError, TimeoutError):
                 continue  # the next renewal tries again, until leases are lost
-            except Exception:  # noqa: BLE001 - without it, all that this process does would be done again by others
+            except Exception:  # noqa: BLE001 - without renewal, other workers would repeat all jobs of this process
                 _log.exception("leases.not_renewed")
 
     async def _renew(self) -> None:

@@ -54,12 +54,12 @@ class JobRunner:
     """Runs jobs of one worker process; a lease that is not renewed for `lease_s` passes to another worker.
 
     Args:
-        db: Where jobs are.
-        registry: All kinds of jobs that this process can do; others are never claimed.
-        owner: Names this process in `job.lease_owner`.
+        db: The database of the jobs.
+        registry: The kinds of jobs that this process can run; others are never claimed.
+        owner: The name of this process in `job.lease_owner`.
         lease_s: How long a lease lasts without renewal.
-        max_attempts: Replaces what every retry policy says; None leaves that to them.
-        lease_db: Renews leases; by default the pool that the work uses.
+        max_attempts: Overrides every retry policy; None applies the policies.
+        lease_db: The pool for renewals; by default `db`.
         metrics: Counts failed attempts and dead jobs.
     """
 
@@ -86,15 +86,17 @@ class JobRunner:
         self._early_cancellations: deque[UUID] = deque(maxlen=1_000)
 
     async def run(self, job_id: UUID) -> bool:
-        """Claim the job and see it through; False means that there was nothing to claim.
+        """Claim the job and run it to its end; returns False when there was nothing to claim.
 
-        Cancelling this gives the job back to the queue, uncounted.
+        Cancelling this returns the job to the queue without counting a failure.
         """
         started = await _whole(asyncio.ensure_future(self._start(job_id)))
         if started is None:
             return False
         lease, task = started
-        if (overtaken := self._running.get(job_id)) is not None:  # a lease ran out here, and came back here
+        if (
+            overtaken := self._running.get(job_id)
+        ) is not None:  # the lease expired, and this same process claimed the job again
             _cancel(*overtaken, CancelReason.LEASE_LOST)
         self._running[job_id] = (lease, task)
         try:
@@ -106,14 +108,14 @@ class JobRunner:
         return True
 
     def cancel(self, job_id: UUID) -> None:
-        """Cancel a job if this worker runs it, or is just claiming it; the first reason counts."""
+        """Cancel a job that this worker runs or is claiming; the first reason counts."""
         if job_id not in self._running:
             self._early_cancellations.append(job_id)
             return
         _cancel(*self._running[job_id], CancelReason.REQUESTED)
 
     async def _start(self, job_id: UUID) -> tuple[Lease, asyncio.Task[None]] | None:
-        """Claim a job and let its handler begin."""
+        """Claim a job and start its handler."""
         claimed = await self._claim(job_id)
         if claimed is None:
             return None
@@ -121,7 +123,7 @@ class JobRunner:
         if job_id in self._early_cancellations:
             lease.cancelled = lease.cancelled or CancelReason.REQUESTED
         task = asyncio.ensure_future(self._handle(lease, payload))
-        await asyncio.sleep(0)  # a task that is cancelled before its first step would never see it
+        await asyncio.sleep(0)  # a task that is cancelled before its first step would not run at all
         return lease, task
 
     async def _handle(self, lease: Lease, payload: JsonObject) -> None:
@@ -154,7 +156,7 @@ class JobRunner:
         return policy if self._max_attempts is None else replace(policy, max_attempts=self._max_attempts)
 
     async def _settle(self, lease: Lease, task: asyncio.Task[None]) -> None:
-        """Wait for the handler and leave the job in a state that tells the truth."""
+        """Wait for the handler and store the resulting state of the job."""
         try:
             await self._outcome(lease, task)
         except LeaseLostError:
@@ -162,7 +164,7 @@ class JobRunner:
         except asyncio.CancelledError:
             if lease.cancelled is None and not _is_to_end():
                 raise
-            if lease.cancelled is not CancelReason.LEASE_LOST:  # a handler that had no chance to end the job gets one
+            if lease.cancelled is not CancelReason.LEASE_LOST:  # the handler may not have had a chance to end the job
                 await self._release(lease)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises, its job must not be lost
             await self._fail(lease, error)
@@ -171,7 +173,7 @@ class JobRunner:
             _log.error("job.dead", job_id=str(lease.job_id), name=lease.name, error=lease.error)
 
     async def _fail(self, lease: Lease, error: Exception) -> None:
-        """Put the job back after an error, and charge it to the job unless our own Postgres or Redis is away."""
+        """Requeue the job after an error, and count a failure unless our own Postgres or Redis is unavailable."""
         facts = {"job_id": str(lease.job_id), "name": lease.name, "fence": lease.fence}
         if isinstance(error, UnavailableError) and not isinstance(error, ProviderUnavailableError):
             _log.warning("job.interrupted", **facts, code=error.code)
@@ -205,9 +207,9 @@ class JobRunner:
                 pass
 
     async def _release(self, lease: Lease, *, failures: int = 0, delay_s: float = 0, error: str | None = None) -> None:
-        """Put the job back and wake a worker; after a delay, workers find it by themselves.
+        """Requeue the job and wake a worker; after a delay, workers find it by polling.
 
-        While the database is away it is asked again, for as long as it would take a lease to run out.
+        While the database is unavailable, this retries for the length of a lease.
         """
         if lease.settled:
             return
@@ -228,7 +230,7 @@ class JobRunner:
 
 
 async def _whole(task: asyncio.Task[_T]) -> _T:
-    """Wait for a task that is not to be left half done; who is cancelled meanwhile is so at its next wait."""
+    """Wait for a task that must not be interrupted; a cancellation takes effect at the caller's next wait."""
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -239,7 +241,7 @@ async def _whole(task: asyncio.Task[_T]) -> _T:
 
 
 def _is_to_end() -> bool:
-    """Tell whether this task was cancelled, rather than what it waited for."""
+    """Return whether this task was cancelled, and not the one it waited for."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

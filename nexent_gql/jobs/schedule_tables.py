@@ -1,4 +1,4 @@
-"""Schedules: rows that become jobs again and again."""
+"""Schedules: rows from which jobs are enqueued repeatedly."""
 
 from datetime import datetime
 from uuid import UUID
@@ -19,7 +19,7 @@ NO_TENANT = UUID(int=0)
 class Schedule(TenantRow, table=True):
     """Enqueues a job of kind `work` with `payload` at each of its firings.
 
-    `name` is unique in its tenant, `user_id` is on whose behalf the jobs run. `next_at` is the next firing, None after
+    `name` is unique within the tenant; the jobs act for `user_id`. `next_at` is the next firing, None after
     the last one; `last_at` is the latest firing that became a job.
     """
 
@@ -44,5 +44,5 @@ class Schedule(TenantRow, table=True):
 
     @property
     def timing(self) -> Timing:
-        """When it fires."""
+        """The firing times."""
         return Timing(ScheduleKind(self.kind), self.cron, self.time_zone, self.interval_s, self.at)

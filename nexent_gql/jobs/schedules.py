@@ -38,17 +38,17 @@ async def put_schedule(
     user_id: UUID = NO_USER,
     missed: MissedFirings = MissedFirings.FIRE_ONCE,
 ) -> Schedule:
-    """Create or change the schedule of a name; a pause is kept, and so is the next firing while `timing` is the same.
+    """Create or change a schedule. A pause is kept, and so is the next firing if `timing` does not change.
 
     Args:
         session: A transaction of the tenant.
-        tenant_id: Whose schedule it is.
-        name: Unique in the tenant.
-        timing: When it fires.
-        work: What it enqueues.
-        now: The present moment.
-        user_id: On whose behalf the jobs run.
-        missed: What happens to firings that no worker was there for.
+        tenant_id: The owner.
+        name: Unique within the tenant.
+        timing: The firing times.
+        work: The job to enqueue.
+        now: The current time.
+        user_id: The user that the jobs act for.
+        missed: The policy for firings that were missed because no worker ran.
 
     Raises:
         InvalidScheduleError: `timing` is wrong, or never fires.
@@ -79,22 +79,22 @@ async def put_schedule(
 
 
 def pause(schedule: Schedule) -> None:
-    """Fire no more until it is resumed."""
+    """Stop firing until the schedule is resumed."""
     schedule.paused = True
 
 
 def resume(schedule: Schedule, now: datetime) -> None:
-    """Fire again from now on; firings during the pause are not made up for."""
+    """Fire again from now on; firings during the pause are skipped."""
     if schedule.paused:
         schedule.paused = False
         schedule.next_at = schedule.timing.next_after(now)
 
 
 class ScheduleDispatcher:
-    """Turns due firings into jobs, each exactly once however many dispatchers run.
+    """Turns due firings into jobs, each exactly once, however many dispatchers run.
 
-    A schedule's row is locked while its jobs are enqueued and its next firing is written, in one transaction.
-    Schedules of kinds of work that `registry` does not know are left to other workers.
+    One transaction locks the schedule, enqueues its jobs and writes its next firing. Schedules of kinds of work
+    that `registry` does not know are left to other workers.
     """
 
     def __init__(self, db: Database, registry: JobRegistry, clock: Clock, *, interval_s: float = 1.0) -> None:
@@ -104,7 +104,7 @@ class ScheduleDispatcher:
         self._interval_s = interval_s
 
     async def run(self) -> None:
-        """Dispatch for as long as the process lives, also through outages of the database."""
+        """Dispatch until cancelled; continues after outages of the database."""
         while True:
             try:
                 while await self.dispatch() == _BATCH:
@@ -114,7 +114,7 @@ class ScheduleDispatcher:
             await asyncio.sleep(self._interval_s)
 
     async def dispatch(self) -> int:
-        """Enqueue what is due; returns how many schedules were due."""
+        """Enqueue the jobs of due schedules; returns the number of due schedules."""
         now = self._clock()
         query = (
             select(Schedule)
@@ -134,7 +134,7 @@ class ScheduleDispatcher:
         if schedule.next_at is None:
             return
         if (work := self._work(schedule)) is not None:
-            for firing in _chosen(schedule, schedule.timing.due(schedule.next_at, now), now):
+            for firing in _firings_to_enqueue(schedule, schedule.timing.due(schedule.next_at, now), now):
                 key = f"schedule/{schedule.id}/{firing.isoformat()}"
                 await enqueue(session, schedule.tenant_id, work, user_id=schedule.user_id, key=key)
                 schedule.last_at = firing
@@ -149,7 +149,7 @@ class ScheduleDispatcher:
             return None
 
 
-def _chosen(schedule: Schedule, due: Sequence[datetime], now: datetime) -> Sequence[datetime]:
+def _firings_to_enqueue(schedule: Schedule, due: Sequence[datetime], now: datetime) -> Sequence[datetime]:
     """Return the firings that become jobs."""
     if schedule.missed == MissedFirings.FIRE_ALL:
         return due
@@ -158,7 +158,7 @@ def _chosen(schedule: Schedule, due: Sequence[datetime], now: datetime) -> Seque
 
 
 async def find_schedules(session: AsyncSession, names: Sequence[str] = ()) -> Sequence[Schedule]:
-    """Return the schedules of these names or ids, locked; without any, all of them; ordered by tenant and name."""
+    """Return and lock the schedules with these names or ids, or all if empty, ordered by tenant and name."""
     query = select(Schedule).order_by(col(Schedule.tenant_id), col(Schedule.name))
     if names:
         query = query.with_for_update()

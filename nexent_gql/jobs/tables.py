@@ -1,4 +1,4 @@
-"""Jobs, their finished steps, and the outbox."""
+"""Tables of jobs, their finished steps, workers and the outbox."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -27,11 +27,11 @@ from nexent_gql.jobs.work import Priority
 from nexent_gql.kernel.json import JsonObject
 
 NO_USER = UUID(int=0)
-"""The `user_id` of jobs that no user asked for."""
+"""The `user_id` of jobs without a user."""
 
 
 class JobState(StrEnum):
-    """QUEUED and RUNNING go on; the others are final. DEAD: the retry policy is exhausted."""
+    """QUEUED and RUNNING are unfinished; the others are final. DEAD: the retry policy is exhausted."""
 
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
@@ -41,12 +41,12 @@ class JobState(StrEnum):
 
 
 class Job(TenantRow, table=True):
-    """A piece of work; `fence` counts claims, and only the holder of the latest may write.
+    """A durable unit of work; `fence` counts claims, and only the holder of the latest may write.
 
-    Jobs of one `lane` run one after the other, in the order of `position`. `key` makes a job unique in
-    its tenant. `failures` counts attempts that failed since `enqueued_at`, which is when it was asked for or last
-    requeued by an operator. `user_id` is on whose behalf it runs, `can_rerun`
-    whether an operator may run it again when it is DEAD. Times are the database's.
+    Jobs of one `lane` run one after the other, in the order of `position`. `key` is unique
+    within the tenant. `failures` counts failed attempts since `enqueued_at`, the time of enqueueing or of the last
+    retry by an operator. The job acts for `user_id`. `can_rerun` tells whether an operator may retry it when it
+    is DEAD. Times are those of the database.
     """
 
     __table_args__ = (
@@ -105,9 +105,9 @@ class JobStep(Table, table=True):
 
 
 class Outbox(Table, table=True):
-    """A message to hand on after its transaction is committed; a relay deletes it once it is handed on.
+    """A message to deliver after the commit of its transaction; a relay deletes it after delivery.
 
-    One that failed waits until `retry_at`; one that failed too often is kept for an operator, since `parked_at`.
+    After a failure it waits until `retry_at`; after too many it is parked for an operator at `parked_at`.
     """
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))

@@ -1,4 +1,4 @@
-"""When a schedule fires."""
+"""Firing times of schedules."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from cronsim import CronSim, CronSimError
 from nexent_gql.kernel.errors import InvalidInputError
 
 MAX_FIRINGS = 100
-"""How many missed firings are made up for at most, the latest ones."""
+"""The most missed firings that are fired later; older ones are dropped."""
 
 _CRON_FIELDS = 5
 _MAX_STEPS = 5_000
 _DENSE = timedelta(days=3)
-"""Of an expression that fires more than `_MAX_STEPS` times since then, only this last part is looked at."""
+"""The period that is examined when an expression has more than `_MAX_STEPS` firings since the last one."""
 
 
 class ScheduleKind(StrEnum):
-    """CRON fires by an expression, INTERVAL every so many seconds, ONCE at one moment."""
+    """CRON fires by a cron expression, INTERVAL at a fixed interval, ONCE at one time."""
 
     CRON = "CRON"
     INTERVAL = "INTERVAL"
@@ -29,7 +29,7 @@ class ScheduleKind(StrEnum):
 
 
 class MissedFirings(StrEnum):
-    """What happens to firings whose time passed more than a minute ago, because no worker ran.
+    """Policy for firings that are more than a minute late because no worker ran.
 
     SKIP drops them, FIRE_ONCE fires once for all of them, FIRE_ALL fires for each of the latest 100.
     """
@@ -40,7 +40,7 @@ class MissedFirings(StrEnum):
 
 
 class InvalidScheduleError(InvalidInputError):
-    """The schedule's expression, time zone, interval or moment is wrong, or it would never fire."""
+    """The expression, time zone, interval or time is invalid, or the schedule would never fire."""
 
     code = "SCHEDULE_INVALID"
 
@@ -50,12 +50,12 @@ class Timing:
     """When to fire; use `cron`, `every` or `once`.
 
     Attributes:
-        kind: Which of the other fields counts.
+        kind: Decides which of the other fields applies.
         cron: Five fields: minute, hour, day of month, month, day of week.
         time_zone: IANA name of the zone in which `cron` is read. A time that the clocks skip fires right after the
             change, a time that they repeat fires once.
         interval_s: Seconds between firings.
-        at: The only firing.
+        at: The single firing.
     """
 
     kind: ScheduleKind
@@ -68,7 +68,7 @@ class Timing:
         """Return the first firing of a new schedule.
 
         Raises:
-            InvalidScheduleError: It is wrong, or never fires.
+            InvalidScheduleError: The timing is invalid, or never fires.
         """
         firing = self.next_after(now)
         if firing is None:
@@ -79,7 +79,7 @@ class Timing:
         """Return the first firing after `moment`; None when there is none.
 
         Raises:
-            InvalidScheduleError: It is wrong.
+            InvalidScheduleError: The timing is invalid.
         """
         return next(self._after(moment), None)
 
@@ -104,13 +104,13 @@ class Timing:
                 raise InvalidScheduleError("A cron expression has five fields: minute, hour, day, month, weekday.")
             return (firing.astimezone(UTC) for firing in CronSim(self.cron, local))
         except CronSimError as error:
-            raise InvalidScheduleError(f"The cron expression is wrong: {error}.") from None
+            raise InvalidScheduleError(f"The cron expression is invalid: {error}.") from None
         except (ValueError, OSError, LookupError):
             raise InvalidScheduleError(f"There is no time zone {self.time_zone!r}.") from None
 
     def _interval_after(self, moment: datetime) -> Iterator[datetime]:
         if self.interval_s is None or self.interval_s < 1:
-            raise InvalidScheduleError("An interval is one second or longer.")
+            raise InvalidScheduleError("The interval must be at least one second.")
         step = timedelta(seconds=self.interval_s)
         while True:
             moment += step

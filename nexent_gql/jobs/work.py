@@ -1,4 +1,4 @@
-"""Kinds of jobs: what a job is called, where it queues, and how often it is tried."""
+"""Kinds of jobs: their name, queue, priority and retry policy."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Priority(IntEnum):
-    """Which jobs of a queue start first; a background job that has waited for ten minutes counts as interactive."""
+    """Order of the jobs of a queue; a background job that has waited for ten minutes counts as interactive."""
 
     INTERACTIVE = 0
     BACKGROUND = 1
@@ -17,16 +17,16 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a job is tried before it is given up.
+    """Limits of the attempts at a job.
 
-    An attempt fails when its handler raises, when its worker dies, or when a service of somebody else does not
-    answer (`ProviderUnavailableError`). An outage of Postgres or Redis is no failure of the job.
+    An attempt fails when its handler raises, when its worker dies, or when an external service does not answer
+    (`ProviderUnavailableError`). An outage of Postgres or Redis does not count as a failure.
 
     Attributes:
         max_attempts: Failed attempts after which the job is abandoned.
-        base_delay_s: The pause after the first failure; it doubles with each further one.
-        max_delay_s: The longest pause.
-        max_age_s: Seconds since it was enqueued after which no further attempt is made; None means no limit.
+        base_delay_s: Delay after the first failure; it doubles with each further one.
+        max_delay_s: The longest delay.
+        max_age_s: Seconds since enqueueing after which no further attempt is made; None means no limit.
     """
 
     max_attempts: int = 5
@@ -35,12 +35,12 @@ class RetryPolicy:
     max_age_s: float | None = 86_400.0
 
     def delay_s(self, failures: int) -> float:
-        """Return the pause after `failures` failed attempts: exponential, of which a random half is taken off."""
+        """Return the delay after `failures` failed attempts: exponential, with up to half subtracted at random."""
         longest = min(self.max_delay_s, self.base_delay_s * 2.0 ** min(failures - 1, 30))
         return uniform(longest / 2, longest)  # noqa: S311 - spreads retries, protects nothing
 
     def is_exhausted(self, failures: int, age_s: float) -> bool:
-        """Return whether no further attempt is to be made."""
+        """Return whether no further attempt is allowed."""
         return failures >= self.max_attempts or (self.max_age_s is not None and age_s > self.max_age_s)
 
 
@@ -51,10 +51,10 @@ class Work(BaseModel):
 
     Attributes:
         name: Identifies the kind in the database. Workers leave names that they do not know alone.
-        queue: Whose slots it uses.
-        retry: How often it is tried.
-        priority: Where it stands within its queue.
-        can_rerun: Whether an operator can run a dead job again; False when giving it up ended what it was for.
+        queue: The queue whose slots it uses.
+        retry: The retry policy.
+        priority: The order within the queue.
+        can_rerun: Whether an operator can retry a dead job; False when abandoning it ended its object, such as a run.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,7 +67,7 @@ class Work(BaseModel):
 
     @property
     def key(self) -> str:
-        """What makes the job unique in its tenant."""
+        """The key that is unique within the tenant."""
         raise NotImplementedError
 
     @property

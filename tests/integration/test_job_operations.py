@@ -17,7 +17,7 @@ from nexent_gql.jobs import operations
 from nexent_gql.jobs.enqueue import enqueue, send
 from nexent_gql.jobs.housekeeping import JobPurger, PurgeJobs
 from nexent_gql.jobs.lease import Lease
-from nexent_gql.jobs.operations import JobEndedForGoodError, JobNotDeadError, JobNotFoundError
+from nexent_gql.jobs.operations import JobNotDeadError, JobNotFoundError, JobNotRetryableError
 from nexent_gql.jobs.queues import announce_queues, queue_status, report
 from nexent_gql.jobs.registry import JobHandler, JobRegistry
 from nexent_gql.jobs.relay import MAX_FAILURES, Relay
@@ -138,7 +138,7 @@ async def test_only_dead_jobs_are_retried_or_dropped_and_none_that_ended_for_goo
     for refused in (operations.retry(database, waiting), operations.drop(database, waiting)):
         with pytest.raises(JobNotDeadError):
             await refused
-    with pytest.raises(JobEndedForGoodError):
+    with pytest.raises(JobNotRetryableError):
         await operations.retry(database, last)
     for unknown in (new_id(), 4_711):
         with pytest.raises(JobNotFoundError):
