@@ -32,8 +32,8 @@ from nexent_gql.adapters.wakeups_arq import ArqWakeups
 from nexent_gql.db.logins import SYSTEM_ROLE, UnsafeLoginError
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
+from nexent_gql.domains.models.ledger import CallLedger
 from nexent_gql.domains.models.prices import PriceTable
-from nexent_gql.domains.models.usage import UsageRecorder
 from nexent_gql.jobs.queues import QueuesUnservedError, queue_status
 from nexent_gql.kernel.clock import Clock, utc_now
 from nexent_gql.kernel.errors import UnavailableError
@@ -151,9 +151,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             wakeups=ArqWakeups(redis),
             budgets=LocalCreditBudgets(RedisBudgets(redis.commands)),
             texts=_texts(redis, settings),
-            llm=MeteredModels(
-                LanguageModelGateway(open_dialects(client)), UsageRecorder(database, open_prices(settings)), utc_now
-            ),
+            llm=MeteredModels(LanguageModelGateway(open_dialects(client)), open_ledger(database, settings), utc_now),
             secrets=AesGcmSecretBox([settings.secret_key]),
             passwords=passwords,
             processes=processes,
@@ -173,6 +171,11 @@ def open_prices(settings: Settings) -> PriceTable:
         return PriceTable.load(settings.models.prices_file)
     except (OSError, ValueError) as error:
         raise SettingsError(f"NEXENT_MODELS__PRICES_FILE: {error}") from None
+
+
+def open_ledger(database: Database, settings: Settings) -> CallLedger:
+    """Return the accounts of model calls."""
+    return CallLedger(database, open_prices(settings), utc_now, lease_s=settings.models.call_lease_s)
 
 
 def allowed_targets(outbound: OutboundSettings, seed: SeedSettings) -> Sequence[Target]:

@@ -7,6 +7,7 @@ from typing import Self
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.identity.service import IdentityService
+from nexent_gql.domains.models.budgets import BudgetService
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.models.usage import UsageService
 from nexent_gql.domains.persisted_queries.service import PersistedQueryService
@@ -24,7 +25,7 @@ from nexent_gql.runtime import Runtime
 class Services:
     """Stateless, built once per process; what differs per call is an argument, the actor first.
 
-    `budgets` is no service: what callers may spend is the affair of the API that they call.
+    `budgets` is no service: it limits requests, and is the affair of the API; `model_budgets` limits model calls.
     """
 
     budgets: Budgets
@@ -32,6 +33,7 @@ class Services:
     persisted_queries: PersistedQueryService
     models: ModelService
     usage: UsageService
+    model_budgets: BudgetService
     tools: ToolService
     tool_dispatcher: ToolDispatcher
     agents: AgentService
@@ -56,6 +58,7 @@ class Services:
             persisted_queries=PersistedQueryService(db, runtime.texts, clock),
             models=models,
             usage=UsageService(db, clock),
+            model_budgets=BudgetService(db, clock),
             tools=tools,
             tool_dispatcher=ToolDispatcher(catalog),
             agents=agents,

@@ -122,6 +122,12 @@ class ModelSettings(_Section):
         default=None,
         description="A JSON file of prices, which go before those of this release; see docs/models.md.",
     )
+    call_lease_s: float = Field(
+        default=60,
+        ge=1,
+        description="Seconds for which what is reserved in budgets for a model call counts without being renewed. "
+        "After that, the process that made the call is treated as dead.",
+    )
 
 
 class ConversationSettings(_Section):

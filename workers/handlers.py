@@ -2,13 +2,14 @@
 
 from nexent_gql.domains.conversations.retention import ConversationEventPurger
 from nexent_gql.domains.identity.retention import SessionPurger
+from nexent_gql.domains.models.retention import LostCallSettler
 from nexent_gql.domains.runs.executor import ExecutorSettings, RunExecutor
 from nexent_gql.domains.runs.retention import RunArchiveTrimmer
 from nexent_gql.domains.runs.titles import TitleWriter
 from nexent_gql.jobs.housekeeping import JobPurger
 from nexent_gql.jobs.registry import JobRegistry
 from nexent_gql.ports.engine import AgentEngine
-from nexent_gql.runtime import Runtime
+from nexent_gql.runtime import Runtime, open_ledger
 from nexent_gql.services import Services
 from nexent_gql.settings import Settings
 from nexent_gql.streams.sink import SinkSettings
@@ -25,6 +26,7 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
             JobPurger(settings.jobs.retention_s).handler,
             SessionPurger(runtime.clock).handler,
             ConversationEventPurger(settings.conversations.events_retention_s, runtime.clock).handler,
+            LostCallSettler(open_ledger(runtime.db, settings)).handler,
             RunArchiveTrimmer(settings.runs.archive_retention_s, runtime.clock).handler,
         ]
     )

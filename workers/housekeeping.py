@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from nexent_gql.db.session import Database, DatabaseUnavailableError
 from nexent_gql.domains.conversations.retention import PurgeConversationEvents
 from nexent_gql.domains.identity.retention import PurgeSessions
+from nexent_gql.domains.models.retention import SettleLostCalls
 from nexent_gql.domains.runs.retention import TrimRunArchives
 from nexent_gql.jobs.housekeeping import PurgeJobs
 from nexent_gql.jobs.registry import JobRegistry
@@ -19,6 +20,7 @@ SYSTEM_SCHEDULES: Sequence[tuple[str, Timing, Work]] = (
     ("purge-jobs", every(300), PurgeJobs()),
     ("purge-sessions", cron("17 3 * * *"), PurgeSessions()),
     ("purge-conversation-events", cron("27 * * * *"), PurgeConversationEvents()),
+    ("settle-lost-calls", every(60), SettleLostCalls()),
     ("trim-run-archives", cron("37 * * * *"), TrimRunArchives()),
 )
 _RETRY_S = 1.0

@@ -7,7 +7,7 @@ from nexent_gql.ports.llm import ChatMessage
 
 _TOKENS_A_MESSAGE = 4
 _TOKENS_AN_IMAGE = 1_000
-_CHARS_A_TOKEN = 4
+CHARS_PER_TOKEN = 4
 
 
 def estimate_tokens(messages: Iterable[ChatMessage]) -> int:
@@ -19,10 +19,11 @@ def _estimate(message: ChatMessage) -> int:
     texts = [part.text for part in message.parts if isinstance(part, TextPart)]
     texts += [call.arguments for call in message.tool_calls]
     media = sum(isinstance(part, ImagePart | AudioPart) for part in message.parts)
-    return _TOKENS_A_MESSAGE + sum(map(_text_tokens, texts)) + _TOKENS_AN_IMAGE * media
+    return _TOKENS_A_MESSAGE + sum(map(estimate_text_tokens, texts)) + _TOKENS_AN_IMAGE * media
 
 
-def _text_tokens(text: str) -> int:
+def estimate_text_tokens(text: str) -> int:
+    """Estimate the tokens of a text."""
     chars = len(text)
     wide = (len(text.encode()) - chars) // 2  # a Chinese character has three bytes
-    return wide + (chars - wide) // _CHARS_A_TOKEN
+    return wide + (chars - wide) // CHARS_PER_TOKEN

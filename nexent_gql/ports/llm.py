@@ -1,9 +1,10 @@
 """Chat models behind one protocol: requests in, a stream of typed deltas out."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, cast
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -158,13 +159,17 @@ class ResponseSchema:
 
 @dataclass(frozen=True, slots=True)
 class CallAttribution:
-    """On whose account a call is; it is not sent to the provider. `step` counts from 1, 0 is outside of a run."""
+    """On whose account a call is; it is not sent to the provider.
+
+    `step` counts from 1, 0 is outside of a run. `api_key_id` is the API key of the request that caused the call.
+    """
 
     tenant_id: UUID
     user_id: UUID
     purpose: Literal["RUN", "TITLE"]
     run_id: UUID | None = None
     step: int = 0
+    api_key_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +188,17 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call; `cached_tokens` is part of input, `reasoning_tokens` part of output."""
+    """Tokens of one call.
+
+    `cached_tokens` (read from the provider's cache) and `cache_write_tokens` are part of the input,
+    `reasoning_tokens` of the output.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         """Add two calls."""
@@ -197,7 +207,24 @@ class Usage:
             self.output_tokens + other.output_tokens,
             self.cached_tokens + other.cached_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
         )
+
+    def to_json(self) -> JsonObject:
+        """Return the form in which events and journals store it.
+
+        Cache writes are left out where there are none: earlier releases do not know the field.
+        """
+        stored = cast("JsonObject", asdict(self))
+        if not self.cache_write_tokens:
+            del stored["cache_write_tokens"]
+        return stored
+
+    @classmethod
+    def from_json(cls, stored: JsonObject) -> "Usage":
+        """Read what `to_json` returned, also in an older or newer release: unknown fields are ignored."""
+        names = {each.name for each in fields(cls)}
+        return cls(**{name: cast("int", value) for name, value in stored.items() if name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,10 +266,14 @@ class ToolCallChunk:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last item of a whole answer: why it ended, and its tokens (None: the provider did not say)."""
+    """The last item of a whole answer: why it ended, and its tokens (None: the provider did not say).
+
+    `cost_usd` is added where calls are accounted for; None: no price is known, or nobody accounts for the call.
+    """
 
     reason: Literal["stop", "length", "tool_calls", "content_filter", "other"]
     usage: Usage | None = None
+    cost_usd: Decimal | None = None
 
 
 ChatChunk = TextChunk | ReasoningChunk | TextWasReasoning | OpaqueChunk | ToolCallChunk | Finished

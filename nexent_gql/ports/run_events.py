@@ -5,7 +5,7 @@ text before it: an attempt that takes over from a dead worker says which text is
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import ClassVar, cast, get_args
 
 from nexent_gql.kernel.json import JsonObject
@@ -96,10 +96,11 @@ class StepFinished(EventBody):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageUpdated(EventBody):
-    """Tokens of the whole run so far."""
+    """Tokens of the whole run so far, and what they cost in US dollars; None: no price is known."""
 
     kind = "UsageUpdated"
     usage: Usage
+    cost_usd: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,8 @@ class RunFinished(EventBody):
     """The last event; `status` is SUCCEEDED, FAILED or STOPPED, `error_*` are set when FAILED.
 
     `provider_message` is what the model's provider said about the failure, `retry_after_s` how long it asks to wait.
+    `cost_usd` is that of all calls, None when no price is known; `model_name` is the provider's name of the model that
+    answered last.
     """
 
     kind = "RunFinished"
@@ -117,6 +120,8 @@ class RunFinished(EventBody):
     provider_message: str | None = None
     retry_after_s: float | None = None
     usage: Usage = field(default_factory=Usage)
+    cost_usd: str | None = None
+    model_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,18 +152,23 @@ _KINDS = {cls.kind: cls for cls in cast("tuple[type[RunEventBody], ...]", get_ar
 
 def encode_body(body: RunEventBody) -> JsonObject:
     """Return the event as a JSON object with its `kind`."""
-    return {"kind": body.kind, **cast("JsonObject", asdict(body))}
+    encoded: JsonObject = {"kind": body.kind, **cast("JsonObject", asdict(body))}
+    if isinstance(body, UsageUpdated | RunFinished):
+        encoded["usage"] = body.usage.to_json()
+    return encoded
 
 
 def decode_body(value: JsonObject) -> RunEventBody:
-    """Read back what `encode_body` wrote.
+    """Read back what `encode_body` wrote, also in a newer release: unknown fields are ignored.
 
     Raises:
         KeyError: The kind is unknown.
-        TypeError: A field is missing or unknown.
+        TypeError: A field is missing.
     """
-    fields: dict[str, object] = {key: item for key, item in value.items() if key != "kind"}
-    if isinstance(usage := fields.get("usage"), dict):
-        fields["usage"] = Usage(**cast("dict[str, int]", usage))
-    make = cast("Callable[..., RunEventBody]", _KINDS[cast("str", value["kind"])])
-    return make(**fields)
+    cls = _KINDS[cast("str", value["kind"])]
+    names = {each.name for each in fields(cls)}
+    members: dict[str, object] = {name: item for name, item in value.items() if name in names}
+    if isinstance(usage := members.get("usage"), dict):
+        members["usage"] = Usage.from_json(cast("JsonObject", usage))
+    make = cast("Callable[..., RunEventBody]", cls)
+    return make(**members)

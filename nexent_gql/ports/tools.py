@@ -146,6 +146,7 @@ class RunContext:
         agent_id: The agent.
         deadline: The end of the attempt, in seconds of `time.monotonic`.
         time_zone: IANA name of the user's time zone, as frozen into the run.
+        api_key_id: The API key of the request that started the run; None: it came with a session.
     """
 
     tenant_id: UUID
@@ -154,6 +155,7 @@ class RunContext:
     agent_id: UUID | None = None
     deadline: float = math.inf
     time_zone: str = UTC_ZONE
+    api_key_id: UUID | None = None
 
 
 class Cancellation:

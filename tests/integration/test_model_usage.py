@@ -19,10 +19,11 @@ from nexent_gql.adapters.llm_metering import MeteredModels
 from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.api.schema.relay import global_id
 from nexent_gql.db.session import Database
+from nexent_gql.domains.models.ledger import CallLedger
 from nexent_gql.domains.models.prices import Price, PriceTable
 from nexent_gql.domains.models.providers import PROVIDERS
 from nexent_gql.domains.models.tables import ModelCall
-from nexent_gql.domains.models.usage import UsageRecorder, UsageService
+from nexent_gql.domains.models.usage import UsageService
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.principal import Principal, Role
@@ -77,7 +78,7 @@ async def provider() -> AsyncGenerator[FakeProvider]:
 async def metered(database: Database) -> AsyncGenerator[MeteredModels]:
     async with outbound_client("any") as client:
         gateway = LanguageModelGateway(open_dialects(client))
-        yield MeteredModels(gateway, UsageRecorder(database, PRICES), utc_now)
+        yield MeteredModels(gateway, CallLedger(database, PRICES, utc_now), utc_now)
 
 
 def request_of(actor: Principal, text: str = "Hello there, how are you?") -> ChatRequest:
@@ -153,16 +154,19 @@ async def test_a_record_that_is_written_twice_counts_once(database: Database, ma
     attribution = CallAttribution(actor.tenant_id, actor.user_id, "RUN")
     endpoint = ModelEndpoint(Dialect.OPENAI, "m", "https://llm.example/v1")
     call = ModelCallRecord(new_id(), attribution, endpoint, utc_now(), Tokens(10, 10), is_estimated=False, latency_ms=5)
-    recorder = UsageRecorder(database, PRICES)
+    ledger = CallLedger(database, PRICES, utc_now)
     for _ in "12":
-        await recorder.record(call)
+        await ledger.close(call)
     assert len(await rows_of(database, actor)) == 1
 
 
 async def test_usage_is_grouped_and_everybody_sees_their_own(database: Database, make: Factory) -> None:
     owner = await make.principal(Role.OWNER)
     member = replace(owner, user_id=new_id(), role=Role.MEMBER)
-    recorder, endpoint = UsageRecorder(database, PRICES), ModelEndpoint(Dialect.OPENAI, "m", "https://llm.example/v1")
+    ledger, endpoint = (
+        CallLedger(database, PRICES, utc_now),
+        ModelEndpoint(Dialect.OPENAI, "m", "https://llm.example/v1"),
+    )
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
     for actor, model, tokens in ((owner, "m", 1_000_000), (member, "m", 3_000_000_000 // 2), (member, "free", 7)):
         attribution = CallAttribution(actor.tenant_id, actor.user_id, "RUN", new_id())
@@ -175,7 +179,7 @@ async def test_usage_is_grouped_and_everybody_sees_their_own(database: Database,
             is_estimated=False,
             latency_ms=1,
         )
-        await recorder.record(call)
+        await ledger.close(call)
     within = {"since": "2026-03-01T00:00:00Z", "before": "2026-03-02T00:00:00Z"}
     by_model = await ask(database, owner, USAGE, groupBy=["MODEL", "DAY"], **within)
     assert [(row["providerModel"], row["day"], row["calls"], row["costUsd"]) for row in by_model] == [
@@ -195,11 +199,14 @@ async def test_usage_is_grouped_and_everybody_sees_their_own(database: Database,
 
 async def test_metrics_have_percentiles(database: Database, make: Factory) -> None:
     actor = await make.principal(Role.DEVELOPER)
-    recorder, endpoint = UsageRecorder(database, PRICES), ModelEndpoint(Dialect.OPENAI, "m", "https://llm.example/v1")
+    ledger, endpoint = (
+        CallLedger(database, PRICES, utc_now),
+        ModelEndpoint(Dialect.OPENAI, "m", "https://llm.example/v1"),
+    )
     attribution = CallAttribution(actor.tenant_id, actor.user_id, "RUN")
     for latency_ms in range(1, 102):
         error = "MODEL_TIMEOUT" if latency_ms == 101 else None
-        await recorder.record(
+        await ledger.close(
             ModelCallRecord(
                 new_id(),
                 attribution,
@@ -229,6 +236,19 @@ def test_the_newest_price_that_is_valid_counts_and_dated_models_cost_as_the_unda
     assert PRICES.cost("OPENAI", "m-2026-05-01", date(2026, 6, 1), usage) == 2
     assert PRICES.cost("OPENAI", "m", date(2024, 1, 1), usage) is None
     assert PRICES.cost("OPENAI", "other", date(2026, 1, 1), usage) is None
+
+
+def test_cache_writes_and_reasoning_have_prices_of_their_own_or_those_of_input_and_output() -> None:
+    million = 1_000_000
+    usage = Tokens(
+        10 * million, 10 * million, cached_tokens=million, reasoning_tokens=million, cache_write_tokens=million
+    )
+    day = date(2026, 1, 1)
+    plain = Price(provider="*", model="m", since=day, input=Decimal(2), output=Decimal(3))
+    assert plain.cost(usage) == 50
+    prices = {"cached_input": Decimal(1), "cache_write": Decimal(5), "reasoning": Decimal(10)}
+    assert plain.model_copy(update=prices).cost(usage) == 8 * 2 + 1 + 5 + 9 * 3 + 10
+    assert plain.cost(Tokens(5, 5, cached_tokens=9, reasoning_tokens=9, cache_write_tokens=9)) == Decimal(25) / million
 
 
 def test_every_price_of_this_release_is_of_a_provider_that_exists() -> None:

@@ -94,7 +94,7 @@ REASONING: JsonObject = {
 CALLED = (("calculator", '{"expression":"6*7"}'), ("current_time", "{}"))
 CALL: JsonObject = {"type": "function_call", "id": "fc_1", "call_id": "c1", "name": "calculator"}
 TIME: JsonObject = {"type": "function_call", "id": "fc_2", "call_id": "c2", "name": "current_time"}
-ANTHROPIC_USAGE = Usage(105, 7, 90)
+ANTHROPIC_USAGE = Usage(105, 7, 90, cache_write_tokens=5)
 RESPONSES_USAGE = Usage(105, 7, 90, 3)
 
 ANTHROPIC = [

@@ -111,6 +111,7 @@ class _LoopEffects:
                 purpose="RUN",
                 run_id=self._spec.context.run_id,
                 step=step,
+                api_key_id=self._spec.context.api_key_id,
             ),
         )
         reader = CodeReader if writes_code else ToolReader

@@ -13,7 +13,8 @@ without a result: the next attempt does the effect again, and emits events of th
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import cast
 
 from nexent_gql.kernel.json import JsonObject
@@ -32,7 +33,7 @@ class Generation:
 
     `shown` is the part that became answer text, separators included. `budget_tokens` is the size to which the messages
     were cut before the model accepted them; None: not cut. `opaque` are items that the provider wants back with the
-    message.
+    message. `cost_usd` is None where no price is known.
     """
 
     text: str
@@ -42,6 +43,7 @@ class Generation:
     shown: str
     budget_tokens: int | None = None
     opaque: tuple[OpaquePart, ...] = ()
+    cost_usd: Decimal | None = None
 
     def to_json(self) -> JsonObject:
         """Encode it for the journal; `shown` is omitted if it equals `text`."""
@@ -49,7 +51,9 @@ class Generation:
         if self.calls:
             stored["calls"] = [_encode_call(call) for call in self.calls]
         if self.usage is not None:
-            stored["usage"] = cast("JsonObject", asdict(self.usage))
+            stored["usage"] = self.usage.to_json()
+        if self.cost_usd is not None:
+            stored["cost_usd"] = str(self.cost_usd)
         if self.opaque:
             stored["opaque"] = [*encode_parts(self.opaque)]
         if self.shown != self.text:
@@ -62,13 +66,15 @@ class Generation:
     def of(cls, stored: JsonObject) -> "Generation":
         """Decode what `to_json` encoded."""
         calls = cast("list[JsonObject]", stored.get("calls", []))
-        usage = cast("dict[str, int] | None", stored.get("usage"))
+        usage = cast("JsonObject | None", stored.get("usage"))
+        cost_usd = cast("str | None", stored.get("cost_usd"))
         text = cast("str", stored["text"])
         return cls(
             text=text,
             calls=tuple(map(_decode_call, calls)),
             reason=cast("str", stored["reason"]),
-            usage=Usage(**usage) if usage is not None else None,
+            usage=Usage.from_json(usage) if usage is not None else None,
+            cost_usd=Decimal(cost_usd) if cost_usd is not None else None,
             shown=cast("str", stored.get("shown", text)),
             budget_tokens=cast("int | None", stored.get("budget_tokens")),
             opaque=_decode_opaque(stored),
@@ -106,6 +112,7 @@ class Journal:
     Attributes:
         path: The agent, as in events.
         usage: Tokens of all model calls so far.
+        cost_usd: What those of them cost whose price is known; None: none has a price.
         has_answer_text: Whether there is answer text already.
     """
 
@@ -113,7 +120,17 @@ class Journal:
         self.port = port
         self.path = path
         self.usage = Usage()
+        self.cost_usd: Decimal | None = None
         self.has_answer_text = False
+
+    def usage_with(self, usage: Usage, cost_usd: Decimal | None) -> tuple[Usage, Decimal | None]:
+        """Return the totals with another call."""
+        costs = [cost for cost in (self.cost_usd, cost_usd) if cost is not None]
+        return self.usage + usage, sum(costs, Decimal()) if costs else None
+
+    def add_usage(self, usage: Usage, cost_usd: Decimal | None) -> None:
+        """Count a call."""
+        self.usage, self.cost_usd = self.usage_with(usage, cost_usd)
 
     def key(self, step: int, *what: str) -> str:
         """Return the key of an effect."""

@@ -14,6 +14,7 @@ from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal
 from nexent_gql.adapters.engine_smolagents.textual_calls import TextualCalls, code_of_call
 from nexent_gql.adapters.engine_smolagents.window import ContextWindow
 from nexent_gql.kernel.json import JsonObject
+from nexent_gql.kernel.money import usd_text
 from nexent_gql.ports.content import OpaquePart
 from nexent_gql.ports.engine import AnswerCutError
 from nexent_gql.ports.llm import (
@@ -188,7 +189,7 @@ class ModelCalls:
         generation = Generation.of(await journal.once(key, lambda: self._fitted(step, request, reader)))
         self._window.budget_tokens = generation.budget_tokens or self._window.budget_tokens
         if generation.usage is not None:
-            journal.usage += generation.usage
+            journal.add_usage(generation.usage, generation.cost_usd)
         journal.has_answer_text = journal.has_answer_text or bool(generation.shown)
         _check_whole(generation)
         return replace(generation, calls=tuple(self._named(step, *call) for call in enumerate(generation.calls)))
@@ -233,15 +234,30 @@ class ModelCalls:
         text, calls = reader.finish()
         self._count(step, finished)
         calls = tuple([replace(call, opaque=_parts(opaque, index)) for index, call in enumerate(calls)])
-        return Generation(text, calls, finished.reason, finished.usage, writer.text, opaque=_parts(opaque, None))
+        return Generation(
+            text,
+            calls,
+            finished.reason,
+            finished.usage,
+            writer.text,
+            opaque=_parts(opaque, None),
+            cost_usd=finished.cost_usd,
+        )
 
     def _emit_reasoning(self, step: int, text: str) -> None:
         self._journal.port.emit(ReasoningDelta(text=text, step=step, agent_path=self._journal.path))
 
     def _count(self, step: int, finished: Finished) -> None:
         if finished.usage is not None:
-            usage = self._journal.usage + finished.usage
-            self._journal.port.emit(UsageUpdated(usage=usage, step=step, agent_path=self._journal.path))
+            usage, cost_usd = self._journal.usage_with(finished.usage, finished.cost_usd)
+            self._journal.port.emit(
+                UsageUpdated(
+                    usage=usage,
+                    cost_usd=None if cost_usd is None else usd_text(cost_usd),
+                    step=step,
+                    agent_path=self._journal.path,
+                )
+            )
 
     def _named(self, step: int, index: int, call: ToolCall) -> ToolCall:
         """Give a call a new id if the provider gave none, or one that is used."""

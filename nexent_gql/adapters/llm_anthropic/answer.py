@@ -101,13 +101,14 @@ class MessageDecoder(EventDecoder):
         """Note counts; those of the input stand in the first event, those of the output grow."""
         self._counts |= {name: value for name, value in object_of(counts).items() if value is not None}
         cached = count_of(self._counts, "cache_read_input_tokens")
-        uncached = count_of(self._counts, "input_tokens") + count_of(self._counts, "cache_creation_input_tokens")
+        cache_writes = count_of(self._counts, "cache_creation_input_tokens")
         details = self._counts.get("output_tokens_details")
         self.usage = Usage(
-            input_tokens=uncached + cached,
+            input_tokens=count_of(self._counts, "input_tokens") + cache_writes + cached,
             output_tokens=count_of(self._counts, "output_tokens"),
             cached_tokens=cached,
             reasoning_tokens=count_of(details, "thinking_tokens") or count_of(details, "reasoning_tokens"),
+            cache_write_tokens=cache_writes,
         )
 
     def _whole(self, message: JsonObject) -> list[ChatChunk]:

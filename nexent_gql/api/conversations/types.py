@@ -26,12 +26,13 @@ from nexent_gql.api.conversations.parts import MessagePart, message_parts
 from nexent_gql.api.conversations.values import MessageRole, MessageStatus, Rating, TitleSource
 from nexent_gql.api.related import related
 from nexent_gql.api.runs.loaders import latest_run_of, run_row
-from nexent_gql.api.runs.values import RunFailure, RunStatus, TokenUsage
+from nexent_gql.api.runs.values import COST_OF_RUN, RunFailure, RunStatus, TokenUsage
 from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, connection, page_request
 from nexent_gql.domains.conversations import tables
 from nexent_gql.domains.conversations.service import MAX_COMMENT_CHARS, MAX_TITLE_CHARS
 from nexent_gql.domains.runs import tables as run_tables
 from nexent_gql.domains.runs.events import cursor
+from nexent_gql.kernel.money import usd_text
 from nexent_gql.kernel.page import MAX_PAGE_SIZE, Page
 
 DEFAULT_BRANCH_MESSAGES = 50
@@ -197,6 +198,14 @@ class Run(relay.Node):
     )
     error: RunFailure | None = strawberry.field(description="Why the run failed; null unless its status is FAILED.")
     usage: TokenUsage = strawberry.field(description="Token usage. All zero until the run has finished.")
+    cost_usd: str | None = strawberry.field(
+        description=f"Cost of all model calls of the run, without its title. {COST_OF_RUN} Null until the run has "
+        "finished."
+    )
+    provider_model: str | None = strawberry.field(
+        description="The provider's name of the model that answered last; null until the run has finished, or if "
+        "none did."
+    )
     created_at: datetime = strawberry.field(description="When the run was created.")
     started_at: datetime | None = strawberry.field(
         description="When the first attempt started; null while the run is queued."
@@ -250,7 +259,10 @@ class Run(relay.Node):
                 output_tokens=row.output_tokens,
                 cached_tokens=row.cached_tokens,
                 reasoning_tokens=row.reasoning_tokens,
+                cache_write_tokens=row.cache_write_tokens,
             ),
+            cost_usd=None if row.cost_usd is None else usd_text(row.cost_usd),
+            provider_model=row.model_name,
             created_at=row.created_at,
             started_at=row.started_at,
             finished_at=row.finished_at,

@@ -11,6 +11,7 @@ from nexent_gql.api.schema.permissions import SignedIn, role_at_least
 from nexent_gql.api.schema.relay import global_id, node_id
 from nexent_gql.domains.models import usage
 from nexent_gql.domains.models.usage import UsageDimension
+from nexent_gql.kernel.money import usd_text
 from nexent_gql.kernel.principal import Role
 
 described(
@@ -22,6 +23,7 @@ described(
         UsageDimension.RUN: "By run; the title of a conversation belongs to its first run.",
         UsageDimension.DAY: "By day in UTC.",
         UsageDimension.PURPOSE: "By what the calls were for: RUN or TITLE.",
+        UsageDimension.API_KEY: "By the API key that started the run.",
     },
 )
 
@@ -35,6 +37,9 @@ class UsageFilter:
         default=None, description="Calls of this user's runs; you see other users' only as ADMIN."
     )
     run_id: strawberry.ID | None = strawberry.field(default=None, description="Calls of this run.")
+    api_key_id: strawberry.ID | None = strawberry.field(
+        default=None, description="Calls of runs that were started with this API key."
+    )
 
     def to_filter(self) -> usage.UsageFilter:
         """Return what the service takes."""
@@ -42,6 +47,7 @@ class UsageFilter:
             model_id=None if self.model_id is None else node_id(self.model_id, "Model", "filter", "modelId"),
             user_id=None if self.user_id is None else node_id(self.user_id, "User", "filter", "userId"),
             run_id=None if self.run_id is None else node_id(self.run_id, "Run", "filter", "runId"),
+            api_key_id=None if self.api_key_id is None else node_id(self.api_key_id, "ApiKey", "filter", "apiKeyId"),
         )
 
 
@@ -55,12 +61,18 @@ class UsageRow:
     run_id: strawberry.ID | None = strawberry.field(description="The run.")
     day: str | None = strawberry.field(description="The day in UTC, such as 2026-01-31.")
     purpose: str | None = strawberry.field(description="RUN or TITLE.")
+    api_key_id: strawberry.ID | None = strawberry.field(
+        description="The API key that started the runs; null also for runs that were started with a session."
+    )
     calls: int = strawberry.field(description="Calls that have ended.")
     failed_calls: int = strawberry.field(description="Calls without a whole answer, those that were left included.")
     estimated_calls: int = strawberry.field(description="Calls whose tokens were estimated; the provider gave none.")
     unpriced_calls: int = strawberry.field(description="Calls of models without a price; not in `costUsd`.")
     input_tokens: float = strawberry.field(description="Tokens sent, cached ones included.")
     cached_tokens: float = strawberry.field(description="Tokens sent that the provider had in its cache.")
+    cache_write_tokens: float = strawberry.field(
+        description="Tokens sent that the provider wrote to its cache; 0 for providers that do not report them."
+    )
     output_tokens: float = strawberry.field(description="Tokens received, reasoning included.")
     reasoning_tokens: float = strawberry.field(description="Tokens of reasoning.")
     cost_usd: str | None = strawberry.field(
@@ -77,15 +89,17 @@ class UsageRow:
             run_id=None if row.run_id is None else strawberry.ID(global_id("Run", row.run_id)),
             day=None if row.day is None else row.day.isoformat(),
             purpose=row.purpose,
+            api_key_id=None if row.api_key_id is None else strawberry.ID(global_id("ApiKey", row.api_key_id)),
             calls=row.calls,
             failed_calls=row.failed_calls,
             estimated_calls=row.estimated_calls,
             unpriced_calls=row.unpriced_calls,
             input_tokens=row.input_tokens,
             cached_tokens=row.cached_tokens,
+            cache_write_tokens=row.cache_write_tokens,
             output_tokens=row.output_tokens,
             reasoning_tokens=row.reasoning_tokens,
-            cost_usd=None if row.cost_usd is None else f"{row.cost_usd.normalize():f}",
+            cost_usd=None if row.cost_usd is None else usd_text(row.cost_usd),
         )
 
 

@@ -14,7 +14,7 @@ from strawberry.scalars import JSON
 
 from nexent_gql.api.conversations.parts import MessagePart, message_parts
 from nexent_gql.api.encoding import Rendered
-from nexent_gql.api.runs.values import Counts, RunFailure, RunStatus, TokenUsage
+from nexent_gql.api.runs.values import COST_OF_RUN, Counts, RunFailure, RunStatus, TokenUsage
 from nexent_gql.api.selections.events import SharedEvent, no_renderings
 from nexent_gql.api.selections.plain import ResolvedByClass
 from nexent_gql.kernel.json import JsonObject
@@ -190,15 +190,17 @@ class StepFinished(RunEvent):
 
 class _Usage(TypedDict):
     usage: Counts
+    cost_usd: NotRequired[str | None]
 
 
 @strawberry.type(description="The token usage of the run changed.")
 class UsageUpdated(RunEvent):
     usage: TokenUsage = strawberry.field(description="Token usage of the whole run so far.")
+    cost_usd: str | None = strawberry.field(default=None, description=f"Cost of the steps so far. {COST_OF_RUN}")
 
     @classmethod
     def of(cls, place: Place, body: _Usage) -> Self:
-        return cls(**place, usage=TokenUsage.of(body["usage"]))
+        return cls(**place, usage=TokenUsage.of(body["usage"]), cost_usd=body.get("cost_usd"))
 
 
 class _Attempt(TypedDict):
@@ -223,6 +225,8 @@ class _Ending(TypedDict):
     retryable: bool
     provider_message: NotRequired[str | None]  # events of earlier releases lack it
     retry_after_s: NotRequired[float | None]
+    cost_usd: NotRequired[str | None]
+    model_name: NotRequired[str | None]
     usage: Counts
 
 
@@ -231,6 +235,11 @@ class RunFinished(RunEvent):
     status: RunStatus = strawberry.field(description="Final status, which is SUCCEEDED, FAILED or STOPPED.")
     error: RunFailure | None = strawberry.field(description="Why the run failed; null unless its status is FAILED.")
     usage: TokenUsage = strawberry.field(description="Token usage of the whole run.")
+    cost_usd: str | None = strawberry.field(default=None, description=f"Cost of all attempts. {COST_OF_RUN}")
+    provider_model: str | None = strawberry.field(
+        default=None,
+        description="The provider's name of the model that answered last; null if none did.",
+    )
 
     @classmethod
     def of(cls, place: Place, body: _Ending) -> Self:
@@ -245,6 +254,8 @@ class RunFinished(RunEvent):
                 retry_after_s=body.get("retry_after_s"),
             ),
             usage=TokenUsage.of(body["usage"]),
+            cost_usd=body.get("cost_usd"),
+            provider_model=body.get("model_name"),
         )
 
 

@@ -8,6 +8,7 @@ import strawberry
 from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.parts import MessagePartInput
 from nexent_gql.api.conversations.types import Run
+from nexent_gql.api.models.budgets import BudgetExceededError
 from nexent_gql.api.runs.errors import ClientIdReusedError, RunBusyError, RunNotFinishedError
 from nexent_gql.api.runs.inputs import (
     EditMessageInput,
@@ -28,7 +29,7 @@ from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.conversations.policy import PartDraft
 from nexent_gql.domains.runs.starter import NewMessage
 
-_ERRORS = (RunBusyError, ClientIdReusedError, NotFoundError, ValidationError)
+_ERRORS = (RunBusyError, ClientIdReusedError, BudgetExceededError, NotFoundError, ValidationError)
 
 
 @strawberry.type

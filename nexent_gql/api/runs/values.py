@@ -1,6 +1,6 @@
 """What runs are made of in the schema: their states, tokens and failures."""
 
-from typing import Self, TypedDict
+from typing import NotRequired, Self, TypedDict
 
 import strawberry
 
@@ -8,7 +8,8 @@ from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.runs.starter import OnBusy
 from nexent_gql.domains.runs.tables import RunStatus
 
-__all__ = ["OnBusy", "RunFailure", "RunStatus", "TokenUsage"]
+COST_OF_RUN = "US dollars as a decimal number, such as 0.0123; null if no price is known."
+__all__ = ["COST_OF_RUN", "Counts", "OnBusy", "RunFailure", "RunStatus", "TokenUsage"]
 
 described(
     RunStatus,
@@ -39,6 +40,7 @@ class Counts(TypedDict):
     output_tokens: int
     cached_tokens: int
     reasoning_tokens: int
+    cache_write_tokens: NotRequired[int]  # events leave it out where it is 0
 
 
 @strawberry.type(description="Token usage of all attempts and sub-agents.")
@@ -47,6 +49,9 @@ class TokenUsage:
     output_tokens: int = strawberry.field(description="Output tokens, including `reasoningTokens`.")
     cached_tokens: int = strawberry.field(description="Input tokens that the provider read from its cache.")
     reasoning_tokens: int = strawberry.field(description="Output tokens of the model's reasoning.")
+    cache_write_tokens: int = strawberry.field(
+        default=0, description="Input tokens that the provider wrote to its cache; 0 if it does not report them."
+    )
 
     @classmethod
     def of(cls, counts: Counts) -> Self:
@@ -66,7 +71,8 @@ class RunFailure:
         "failure has another cause."
     )
     retry_after_seconds: float | None = strawberry.field(
-        description="Seconds to wait before the next request, as requested by the provider; null if it requests none."
+        description="Seconds to wait before the next request, as requested by the provider, or until a "
+        "budget is full again; null if there is no such time."
     )
 
     @classmethod

@@ -1,8 +1,9 @@
 """What can be wrong about a registered model."""
 
+from datetime import datetime
 from uuid import UUID
 
-from nexent_gql.kernel.errors import ConflictError, NotFoundError
+from nexent_gql.kernel.errors import ConflictError, NotFoundError, QuotaExceededError
 
 
 class ChatModelNotFoundError(NotFoundError):
@@ -54,3 +55,47 @@ class NoDefaultModelError(ConflictError):
     def __init__(self) -> None:
         """Say what to do."""
         super().__init__("No model is registered; a developer of your tenant can register one.")
+
+
+class BudgetNotFoundError(NotFoundError):
+    """The caller's tenant has no such budget."""
+
+    object_type = "Budget"
+    code = "NOT_FOUND"
+
+    def __init__(self, budget_id: UUID) -> None:
+        """Name it."""
+        super().__init__("Your tenant has no such budget; it may have been deleted.", id=str(budget_id))
+
+
+class BudgetSubjectNotFoundError(NotFoundError):
+    """The caller's tenant has no such user or API key."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self, subject_id: UUID) -> None:
+        """Name it."""
+        super().__init__("Your tenant has no such user or API key.", id=str(subject_id))
+
+
+class BudgetExceededError(QuotaExceededError):
+    """A budget for model calls has less left than the next call may cost; it is full again at `resetAt`."""
+
+    code = "BUDGET_EXCEEDED"
+
+    def __init__(
+        self, message: str, budget_id: UUID, reset_at: datetime | None = None, retry_after_s: float | None = None
+    ) -> None:
+        """Keep the facts; `retry_after_s` is the time until `reset_at` in seconds, None for a budget of all time."""
+        super().__init__(
+            message,
+            budget_id=str(budget_id),
+            reset_at=None if reset_at is None else reset_at.isoformat(),
+            retry_after_s=retry_after_s,
+        )
+
+
+class TotalBudgetExceededError(BudgetExceededError):
+    """A budget of all time is exceeded: waiting does not help, an administrator has to raise it."""
+
+    retryable = False

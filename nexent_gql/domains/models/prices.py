@@ -19,7 +19,11 @@ _Price = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 
 
 class Price(BaseModel):
-    """US dollars for a million tokens, from a day on; `provider` "*" is any."""
+    """US dollars for a million tokens, from a day on; `provider` "*" is any.
+
+    `cached_input` is the price of tokens read from the provider's cache, `cache_write` of those written to it; each is
+    that of the input where it is None. `reasoning` is that of the output where it is None.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,6 +33,22 @@ class Price(BaseModel):
     input: _Price
     output: _Price
     cached_input: _Price | None = None
+    cache_write: _Price | None = None
+    reasoning: _Price | None = None
+
+    def cost(self, usage: Usage) -> Decimal:
+        """Return what a call costs in US dollars; parts that exceed the whole are cut."""
+        cached = min(usage.cached_tokens, usage.input_tokens)
+        cache_writes = min(usage.cache_write_tokens, usage.input_tokens - cached)
+        reasoning = min(usage.reasoning_tokens, usage.output_tokens)
+        parts = (
+            (usage.input_tokens - cached - cache_writes, self.input),
+            (cached, _first(self.cached_input, self.input)),
+            (cache_writes, _first(self.cache_write, self.input)),
+            (usage.output_tokens - reasoning, self.output),
+            (reasoning, _first(self.reasoning, self.output)),
+        )
+        return sum((tokens * price for tokens, price in parts), Decimal()) / _MILLION
 
 
 _PRICES = TypeAdapter(list[Price])
@@ -63,12 +83,11 @@ class PriceTable:
     def cost(self, provider: str, model: str, day: date, usage: Usage) -> Decimal | None:
         """Return what a call costs in US dollars; None without a price."""
         price = self.find(provider, model, day)
-        if price is None:
-            return None
-        cached = min(usage.cached_tokens, usage.input_tokens)
-        cached_price = price.input if price.cached_input is None else price.cached_input
-        fresh = usage.input_tokens - cached
-        return (fresh * price.input + cached * cached_price + usage.output_tokens * price.output) / _MILLION
+        return None if price is None else price.cost(usage)
+
+
+def _first(price: Decimal | None, default: Decimal) -> Decimal:
+    return default if price is None else price
 
 
 def _keys(prices: Sequence[Price]) -> set[tuple[str, str]]:

@@ -1,11 +1,12 @@
-"""Registered chat models."""
+"""Registered models, their calls, and budgets."""
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Numeric, UniqueConstraint, text
+from sqlalchemy import BigInteger, Index, Numeric, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -58,12 +59,35 @@ class ChatModel(TenantRow, table=True):
     updated_at: datetime = timestamp(default_now=True)
 
 
+def money_column(default: str | None = None) -> Any:  # noqa: ANN401 - a SQLModel field
+    """Declare an amount in US dollars, exact to a ten-billionth; without a default it may be null."""
+    if default is None:
+        return Field(default=None, sa_type=Numeric(20, 10))  # type: ignore[call-overload]
+    return Field(
+        default=Decimal(default),
+        sa_type=Numeric(20, 10),  # type: ignore[call-overload]
+        sa_column_kwargs={"server_default": default},
+        nullable=False,
+    )
+
+
+def count_column() -> Any:  # noqa: ANN401 - a SQLModel field
+    """Declare a count that begins at 0 and may grow beyond 32 bits."""
+    return Field(
+        default=0,
+        sa_type=BigInteger,
+        sa_column_kwargs={"server_default": "0"},
+        nullable=False,
+    )
+
+
 class ModelCall(TenantRow, table=True):
     """A call of a model that has ended; `created_at` is when it began, `id` is its own.
 
-    The model may be gone since: `model_id` is no foreign key, `provider` and `model_name` stay. `cost_usd` is null
-    where the price table had no price at that time. `is_estimated`: the provider gave no token counts. `error_code` is
-    why there is no whole answer, "LEFT" when the caller went away.
+    The model may be gone since: `model_id` is no foreign key, `provider` and `model_name` stay; the same holds for
+    `api_key_id`, the API key of the request that caused the call. `cost_usd` is null where the price table had no price
+    at that time. `is_estimated`: the provider gave no token counts. `error_code` is why there is no whole answer,
+    "LEFT" when the caller went away, "WORKER_LOST" when the process that made the call died.
     """
 
     __table_args__ = (
@@ -76,15 +100,87 @@ class ModelCall(TenantRow, table=True):
     provider: str
     model_name: str
     user_id: UUID
+    api_key_id: UUID | None = None
     run_id: UUID | None = None
     step: int = 0
     purpose: str
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = Field(default=0, sa_column_kwargs={"server_default": "0"}, nullable=False)
     reasoning_tokens: int = 0
     is_estimated: bool = False
-    cost_usd: Decimal | None = Field(default=None, sa_type=Numeric(20, 10))  # type: ignore[call-overload]
+    cost_usd: Decimal | None = money_column()
     latency_ms: int
     first_token_ms: int | None = None
     error_code: str | None = None
+
+
+class OpenModelCall(TenantRow, table=True):
+    """A call of a model that is being made, with what is reserved for it; `id` is that of its later `ModelCall`.
+
+    The reservation counts until `lease_until`, which the process that makes the call renews. `input_tokens` and
+    `output_tokens` are estimates of what was sent and, at the last renewal, received. `reserved_usd` is null without a
+    price.
+    """
+
+    __table_args__ = (
+        Index("ix_open_model_call_tenant", "tenant_id"),
+        Index("ix_open_model_call_lease", "lease_until"),
+    )
+
+    model_id: UUID | None = None
+    provider: str
+    model_name: str
+    user_id: UUID
+    api_key_id: UUID | None = None
+    run_id: UUID | None = None
+    step: int = 0
+    purpose: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    reserved_tokens: int = count_column()
+    reserved_usd: Decimal | None = money_column()
+    lease_until: datetime = timestamp(default_now=True)
+
+
+class BudgetScope(StrEnum):
+    """Whose calls a budget limits."""
+
+    TENANT = "TENANT"
+    USER = "USER"
+    API_KEY = "API_KEY"
+
+
+class BudgetPeriod(StrEnum):
+    """When a budget is full again."""
+
+    DAY = "DAY"
+    MONTH = "MONTH"
+    TOTAL = "TOTAL"
+
+
+class Budget(TenantRow, table=True):
+    """What a tenant, a user or an API key may spend on model calls in a period.
+
+    `subject_id` is the id of the tenant, user or API key. `spent_usd` and `spent_tokens` are the sums of the subject's
+    calls since `period_start`, kept up to date by the transactions that write the calls; they are summed up again from
+    the calls when a period begins, or when `period_start` is null.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "scope", "subject_id", "period"),
+        Index("ix_budget_page", "tenant_id", "created_at", "id"),
+    )
+
+    scope: str
+    subject_id: UUID
+    period: str
+    time_zone: str
+    limit_usd: Decimal | None = money_column()
+    limit_tokens: int | None = Field(default=None, sa_type=BigInteger)
+    period_start: datetime | None = timestamp()
+    spent_usd: Decimal = money_column("0")
+    spent_tokens: int = count_column()
+    created_by: UUID
+    updated_at: datetime = timestamp(default_now=True)

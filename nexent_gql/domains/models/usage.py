@@ -1,4 +1,4 @@
-"""Calls of models: recorded with their cost, summed up, and measured."""
+"""Calls of models: summed up, and measured."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,18 +8,15 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, cast, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Date, cast, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from nexent_gql.db.session import Database
-from nexent_gql.domains.models.prices import PriceTable
-from nexent_gql.domains.models.providers import provider_of
 from nexent_gql.domains.models.tables import ModelCall
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.principal import Principal, Role
-from nexent_gql.ports.llm_usage import ModelCallRecord
 
 MAX_ROWS = 1_000
 MAX_RANGE = timedelta(days=366)
@@ -34,6 +31,7 @@ class UsageDimension(StrEnum):
     RUN = "RUN"
     DAY = "DAY"
     PURPOSE = "PURPOSE"
+    API_KEY = "API_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,7 @@ class UsageFilter:
     model_id: UUID | None = None
     user_id: UUID | None = None
     run_id: UUID | None = None
+    api_key_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,7 @@ class UsageRow:
     run_id: UUID | None = None
     day: date | None = None
     purpose: str | None = None
+    api_key_id: UUID | None = None
     calls: int
     failed_calls: int
     estimated_calls: int
@@ -70,6 +70,7 @@ class UsageRow:
     input_tokens: int
     output_tokens: int
     cached_tokens: int
+    cache_write_tokens: int
     reasoning_tokens: int
     cost_usd: Decimal | None
 
@@ -89,40 +90,28 @@ class ModelMetrics:
     output_tokens_per_s: float | None
 
 
-class UsageRecorder:
-    """Implements the `ModelCallLog` port."""
+@dataclass(frozen=True, slots=True)
+class RunAccount:
+    """What the calls of a run cost, without its title; `cost_usd` is of those that have a price.
 
-    def __init__(self, db: Database, prices: PriceTable) -> None:
-        self._db = db
-        self._prices = prices
+    `model_name` is the provider's name of the model that answered last; None when none did.
+    """
 
-    async def record(self, call: ModelCallRecord) -> None:
-        """See `ModelCallLog`; the price of the day is applied."""
-        endpoint, usage, attribution = call.endpoint, call.usage, call.attribution
-        provider = provider_of(endpoint.dialect, endpoint.base_url).name
-        values = {
-            "id": call.id,
-            "tenant_id": attribution.tenant_id,
-            "created_at": call.started_at,
-            "model_id": endpoint.model_id,
-            "provider": provider,
-            "model_name": endpoint.model,
-            "user_id": attribution.user_id,
-            "run_id": attribution.run_id,
-            "step": attribution.step,
-            "purpose": attribution.purpose,
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            "cached_tokens": usage.cached_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-            "is_estimated": call.is_estimated,
-            "cost_usd": self._prices.cost(provider, endpoint.model, call.started_at.date(), usage),
-            "latency_ms": call.latency_ms,
-            "first_token_ms": call.first_token_ms,
-            "error_code": call.error_code,
-        }
-        async with self._db.transaction(attribution.tenant_id) as session:
-            await session.execute(insert(ModelCall).values(values).on_conflict_do_nothing())
+    cost_usd: Decimal | None
+    model_name: str | None
+
+
+_RUN_ACCOUNT = text("""
+    SELECT sum(cost_usd) AS cost_usd,
+           (array_agg(model_name ORDER BY created_at DESC) FILTER (WHERE error_code IS NULL))[1] AS model_name
+      FROM model_call WHERE tenant_id = :tenant AND run_id = :run AND purpose = 'RUN'
+""")
+
+
+async def run_account(session: AsyncSession, tenant_id: UUID, run_id: UUID) -> RunAccount:
+    """Return what the calls of a run cost so far."""
+    row = (await session.execute(_RUN_ACCOUNT, {"tenant": tenant_id, "run": run_id})).one()
+    return RunAccount(row.cost_usd, row.model_name)
 
 
 class UsageService:
@@ -195,6 +184,7 @@ class UsageService:
             (col(ModelCall.model_id), which.model_id),
             (col(ModelCall.user_id), which.user_id),
             (col(ModelCall.run_id), which.run_id),
+            (col(ModelCall.api_key_id), which.api_key_id),
         ):
             if value is not None:
                 conditions.append(column == value)
@@ -212,6 +202,7 @@ _COUNTS = {
     "input_tokens": col(ModelCall.input_tokens),
     "output_tokens": col(ModelCall.output_tokens),
     "cached_tokens": col(ModelCall.cached_tokens),
+    "cache_write_tokens": col(ModelCall.cache_write_tokens),
     "reasoning_tokens": col(ModelCall.reasoning_tokens),
 }
 _GROUPS: dict[UsageDimension, tuple[Any, ...]] = {
@@ -220,4 +211,5 @@ _GROUPS: dict[UsageDimension, tuple[Any, ...]] = {
     UsageDimension.RUN: (col(ModelCall.run_id),),
     UsageDimension.DAY: (cast(func.timezone("UTC", ModelCall.created_at), Date).label("day"),),
     UsageDimension.PURPOSE: (col(ModelCall.purpose),),
+    UsageDimension.API_KEY: (col(ModelCall.api_key_id),),
 }

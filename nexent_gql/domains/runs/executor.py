@@ -15,6 +15,7 @@ from nexent_gql.domains.conversations import events as conversation_events
 from nexent_gql.domains.conversations.tables import TitleSource
 from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.models.service import ModelService
+from nexent_gql.domains.models.usage import run_account
 from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.errors import RunDeadlineError, WorkerLostError
 from nexent_gql.domains.runs.execution import Execution
@@ -31,6 +32,7 @@ from nexent_gql.jobs.registry import JobHandler
 from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError, UnavailableError
+from nexent_gql.kernel.money import usd_text
 from nexent_gql.ports.engine import AgentEngine, AgentKind, RunFailedError, RunSpec
 from nexent_gql.ports.events import EventLog, StaleAttemptError
 from nexent_gql.ports.llm import ModelError
@@ -196,8 +198,7 @@ class RunExecutor:
 
     async def _end(self, lease: Lease, run: Run, sink: RunSink, ending: RunFinished) -> None:
         """Commit the end, then publish it: readers never see an end that a crash could undo."""
-        usage = events.last_usage(sink.history())
-        ending = replace(ending, usage=usage)
+        ending = await self._with_totals(lease, run, sink, ending)
         sink.emit(ending, hold=True)
         state = JobState.CANCELLED if ending.status == RunStatus.STOPPED else JobState.DONE
         async with lease.final_transaction(state) as session:
@@ -215,6 +216,17 @@ class RunExecutor:
             await sink.flush()
         except UnavailableError:
             _log.info("run.end_left_to_relay", run_id=str(run.id))
+
+    async def _with_totals(self, lease: Lease, run: Run, sink: RunSink, ending: RunFinished) -> RunFinished:
+        """Add what the run used, and what all its calls cost, those that failed or were left included."""
+        async with lease.db.read(lease.tenant_id) as session:
+            account = await run_account(session, lease.tenant_id, run.id)
+        return replace(
+            ending,
+            usage=events.last_usage(sink.history()),
+            cost_usd=None if account.cost_usd is None else usd_text(account.cost_usd),
+            model_name=account.model_name,
+        )
 
     async def _spec(self, session: AsyncSession, writer: ConversationWriter, run: Run) -> RunSpec:
         spec = run.spec
@@ -238,6 +250,7 @@ class RunExecutor:
                 agent_id=run.agent_id,
                 deadline=time.monotonic() + self._settings.deadline_s,
                 time_zone=str(spec.get("time_zone") or UTC_ZONE),
+                api_key_id=run.api_key_id,
             ),
         )
 
@@ -247,14 +260,14 @@ def _is_stopped(lease: Lease) -> bool:
 
 
 def _failed(error: DomainError) -> RunFinished:
-    is_models = isinstance(error, ModelError)
+    retry_after_s = error.details.get("retry_after_s")
     return RunFinished(
         status=RunStatus.FAILED,
         error_code=error.code,
         error_message=error.message,
         retryable=error.retryable,
-        provider_message=error.provider_message if is_models else None,
-        retry_after_s=error.retry_after_s if is_models else None,
+        provider_message=error.provider_message if isinstance(error, ModelError) else None,
+        retry_after_s=float(retry_after_s) if isinstance(retry_after_s, int | float) else None,
     )
 
 

@@ -21,6 +21,7 @@ from nexent_gql.domains.conversations.policy import PartDraft, message_content
 from nexent_gql.domains.conversations.tables import Conversation, Message, MessageRole
 from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.identity.service.profiles import time_zone_of
+from nexent_gql.domains.models.budgets import BudgetService
 from nexent_gql.domains.runs.errors import (
     AgentKeepsChangingError,
     ClientIdReusedError,
@@ -102,6 +103,7 @@ class RunStarter:
         self._max_active = max_active
         self._agents = agents
         self._clock = clock
+        self._model_budgets = BudgetService(db, clock)
 
     async def send(self, actor: Principal, new: NewMessage) -> StartedRun:
         """Send a message and queue its answer, which arrives through the run's events.
@@ -126,7 +128,7 @@ class RunStarter:
             raise InvalidRequestError("A new conversation has no parent; leave parentId out.", path=("parentId",))
         target = str(new.conversation_id or new.agent_id)
         facts = ("send", target, str(new.parent_id), *content_facts(content))
-        request = await run_request(new.client_id, new.time_zone, *facts)
+        request = await run_request(actor, new.client_id, new.time_zone, *facts)
 
         async def start(session: AsyncSession) -> StartedRun:
             writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
@@ -162,7 +164,7 @@ class RunStarter:
             ClientIdReusedError: The client id came with another input before.
         """
         content = message_content(text, parts)
-        request = await run_request(client_id, time_zone, "edit", str(message_id), *content_facts(content))
+        request = await run_request(actor, client_id, time_zone, "edit", str(message_id), *content_facts(content))
 
         async def start(session: AsyncSession) -> StartedRun:
             writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
@@ -193,7 +195,7 @@ class RunStarter:
             RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
             ClientIdReusedError: The client id came with another input before.
         """
-        request = await run_request(client_id, time_zone, "regenerate", str(message_id))
+        request = await run_request(actor, client_id, time_zone, "regenerate", str(message_id))
 
         async def start(session: AsyncSession) -> StartedRun:
             writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
@@ -215,7 +217,7 @@ class RunStarter:
             RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
             ClientIdReusedError: The client id came with another input before.
         """
-        request = await run_request(client_id, time_zone, "retry", str(run_id))
+        request = await run_request(actor, client_id, time_zone, "retry", str(run_id))
 
         async def start(session: AsyncSession) -> StartedRun:
             writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
@@ -234,6 +236,7 @@ class RunStarter:
 
         Raises:
             TooManyRunsError: The tenant has `max_active` unfinished runs.
+            BudgetExceededError: A budget of the caller is used up.
             AgentKeepsChangingError: The agent was changed each time its tools had been listed.
             UnavailableError: A source of tools does not answer.
         """
@@ -254,6 +257,7 @@ class RunStarter:
         async with self._db.transaction(actor.tenant_id) as session:
             if await TenantRunRepository(session, actor.tenant_id).count_active() >= self._max_active:
                 raise TooManyRunsError(self._max_active)
+            await self._model_budgets.require_open(session, actor)
             return await start(session)
 
     async def _find_earlier(self, actor: Principal, request: RunRequest) -> StartedRun | None:
@@ -360,6 +364,7 @@ class RunStarter:
             owner_id=conversation.owner_id,
             agent_id=agent.id,
             job_id=await enqueue(session, conversation.tenant_id, work, user_id=conversation.owner_id),
+            api_key_id=request.api_key_id,
             client_id=request.client_id,
             request_hash=request.hash if request.client_id else None,
             spec=freeze_spec(agent, tools, now, zone or UTC_ZONE),

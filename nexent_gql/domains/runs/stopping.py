@@ -1,6 +1,7 @@
 """Stop and close runs."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -58,6 +59,8 @@ async def close_run(
     run.error_code, run.error_message, run.retryable = ending.error_code, ending.error_message, ending.retryable
     run.provider_message, run.retry_after_s = ending.provider_message, ending.retry_after_s
     _count(run, usage)
+    run.cost_usd = None if ending.cost_usd is None else Decimal(ending.cost_usd)
+    run.model_name = ending.model_name
     repository = RunRepository(session, run.tenant_id, run.owner_id)
     repository.add(run)
     archive = RunArchive(
@@ -75,4 +78,5 @@ async def close_run(
 
 def _count(run: Run, usage: Usage) -> None:
     run.input_tokens, run.output_tokens = usage.input_tokens, usage.output_tokens
-    run.cached_tokens, run.reasoning_tokens = usage.cached_tokens, usage.reasoning_tokens
+    run.cached_tokens, run.cache_write_tokens = usage.cached_tokens, usage.cache_write_tokens
+    run.reasoning_tokens = usage.reasoning_tokens

@@ -1,6 +1,7 @@
 """Runs and their archived events."""
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from sqlmodel import Field
 
 from nexent_gql.db.base import Table, TenantRow, timestamp
 from nexent_gql.domains.conversations.tables import within_conversation
+from nexent_gql.domains.models.tables import money_column
 from nexent_gql.kernel.json import JsonObject
 
 
@@ -31,7 +33,8 @@ class Run(TenantRow, table=True):
 
     `spec` is the snapshot that decides the answer (agent, model, tools; never a key). `request_hash` is what
     was asked for under `client_id`. `attempt` counts the workers that took it up. Tokens are of all
-    attempts. `stop_requested` is set before the run is STOPPED.
+    attempts, `cost_usd` is of all calls whose price is known; `model_name` is the provider's name of the model that
+    answered last. `stop_requested` is set before the run is STOPPED. `api_key_id` is the API key of the request.
     """
 
     __table_args__ = (
@@ -56,6 +59,7 @@ class Run(TenantRow, table=True):
     owner_id: UUID
     agent_id: UUID
     job_id: UUID
+    api_key_id: UUID | None = None
     client_id: str | None = None
     request_hash: str | None = None
     spec: JsonObject = Field(sa_column=Column(JSONB, nullable=False))
@@ -70,7 +74,10 @@ class Run(TenantRow, table=True):
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = Field(default=0, sa_column_kwargs={"server_default": "0"}, nullable=False)
     reasoning_tokens: int = 0
+    cost_usd: Decimal | None = money_column()
+    model_name: str | None = None
     started_at: datetime | None = timestamp()
     finished_at: datetime | None = timestamp()
 

@@ -51,6 +51,7 @@ class _FirstExchange:
     answer: str
     model_id: UUID | None
     run_id: UUID
+    api_key_id: UUID | None
 
 
 class TitleWriter:
@@ -106,7 +107,9 @@ class TitleWriter:
         """Return the model's title; "" when it fails, is too slow, or its answer is cut off: half a title is none."""
         excerpt = f"User: {exchange.question[:_EXCERPT_CHARS]}\n\nAssistant: {exchange.answer[:_EXCERPT_CHARS]}"
         messages = (ChatMessage.from_text("system", _INSTRUCTIONS), ChatMessage.from_text("user", excerpt))
-        attribution = CallAttribution(lease.tenant_id, exchange.owner_id, "TITLE", exchange.run_id)
+        attribution = CallAttribution(
+            lease.tenant_id, exchange.owner_id, "TITLE", exchange.run_id, api_key_id=exchange.api_key_id
+        )
         request = ChatRequest(messages, max_output_tokens=_MAX_OUTPUT_TOKENS, attribution=attribution)
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -155,7 +158,14 @@ async def _first_exchange(session: AsyncSession, tenant_id: UUID, work: Generate
     if not question or not answer:
         return None
     model_id = run.spec["model_id"]
-    return _FirstExchange(run.owner_id, question.text, answer.text, UUID(str(model_id)) if model_id else None, run.id)
+    return _FirstExchange(
+        owner_id=run.owner_id,
+        question=question.text,
+        answer=answer.text,
+        model_id=UUID(str(model_id)) if model_id else None,
+        run_id=run.id,
+        api_key_id=run.api_key_id,
+    )
 
 
 def _log_failure(lease: Lease, code: str) -> None:
