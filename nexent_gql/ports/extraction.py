@@ -1,0 +1,195 @@
+"""Text of files: the whole text of a document, with its pages, slides, sheets, headings and tables."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from nexent_gql.kernel.errors import DomainError
+from nexent_gql.kernel.fairness import Owner
+
+
+class UnitKind(StrEnum):
+    """What a document is divided into."""
+
+    PAGE = "PAGE"
+    SLIDE = "SLIDE"
+    SHEET = "SHEET"
+    ATTACHMENT = "ATTACHMENT"
+    """A file inside another one: attached to a mail, or a member of an archive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A page, slide, sheet or attachment.
+
+    Attributes:
+        kind: What it is.
+        number: Counts from 1 within the document or, inside an attachment, within the attachment.
+        name: Of a sheet or attachment.
+        start: Offset of its first character in the document's text.
+        end: Offset after its last character.
+    """
+
+    kind: UnitKind
+    number: int
+    name: str | None
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading: `text[start:end]` is its line, `level` 1 is the outermost."""
+
+    level: int
+    title: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with one line of the text for each row; `header_end` is the offset after its header, or `start`."""
+
+    start: int
+    header_end: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentMetadata:
+    """What a file says about itself; None and empty where it does not.
+
+    Attributes:
+        title: Title.
+        authors: Names.
+        created_at: ISO 8601, as the file gives it.
+        modified_at: ISO 8601, as the file gives it.
+        language: Two-letter code of the text's main language.
+        units: Number of pages, slides or sheets, hidden and empty ones included; None for files without.
+    """
+
+    title: str | None = None
+    authors: tuple[str, ...] = ()
+    created_at: str | None = None
+    modified_at: str | None = None
+    language: str | None = None
+    units: int | None = None
+
+
+class ExtractionCode(StrEnum):
+    """Why a document, or a part of it, has no text. Part of the public API."""
+
+    EMPTY_DOCUMENT = "EMPTY_DOCUMENT"
+    NEEDS_OCR = "NEEDS_OCR"
+    ENCRYPTED = "ENCRYPTED"
+    CORRUPT = "CORRUPT"
+    UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
+    TOO_LARGE = "TOO_LARGE"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+
+
+@dataclass(frozen=True, slots=True)
+class PartFailure:
+    """A part without text, such as "page 3" or "report.pdf"; `message` says what to do."""
+
+    part: str
+    code: ExtractionCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractedDocument:
+    """The text of a file. All offsets count characters of `text`.
+
+    Attributes:
+        media_type: Of the content, whatever the file's name says.
+        text: Everything, without control characters; lines end with line feeds. Headings begin with "#", rows of
+            tables with "|".
+        units: By `start`; an attachment comes before what is inside it.
+        headings: By `start`.
+        tables: By `start`.
+        metadata: What the file says about itself.
+        failures: Parts whose text is missing; the document is only partly searchable.
+    """
+
+    media_type: str
+    text: str
+    units: tuple[Unit, ...] = ()
+    headings: tuple[Heading, ...] = ()
+    tables: tuple[Table, ...] = ()
+    metadata: DocumentMetadata = field(default_factory=DocumentMetadata)
+    failures: tuple[PartFailure, ...] = ()
+
+
+class ExtractionError(DomainError):
+    """A file has no text that can be used; the message says what to do. Trying again has the same result."""
+
+    code: ClassVar[str] = ExtractionCode.CORRUPT
+
+
+class EmptyDocumentError(ExtractionError):
+    """The file has no text, and no picture that could hold some."""
+
+    code = ExtractionCode.EMPTY_DOCUMENT
+
+
+class NeedsOcrError(ExtractionError):
+    """The file is a picture, or consists of pictures of pages."""
+
+    code = ExtractionCode.NEEDS_OCR
+
+
+class EncryptedError(ExtractionError):
+    """The file can only be opened with a password."""
+
+    code = ExtractionCode.ENCRYPTED
+
+
+class CorruptError(ExtractionError):
+    """The file is damaged, or not what its name says."""
+
+    code = ExtractionCode.CORRUPT
+
+
+class UnsupportedTypeError(ExtractionError):
+    """No reader for this type of file exists."""
+
+    code = ExtractionCode.UNSUPPORTED_TYPE
+
+
+class TooLargeError(ExtractionError):
+    """The file, or its text, is larger than allowed."""
+
+    code = ExtractionCode.TOO_LARGE
+
+
+class ExtractionLimitError(ExtractionError):
+    """Reading the file takes more time or memory than allowed, or it expands like an archive bomb."""
+
+    code = ExtractionCode.LIMIT_EXCEEDED
+
+
+class Extractor(Protocol):
+    """Reads files of any type, in a process of its own."""
+
+    async def extract(self, path: Path, *, name: str, owner: Owner, media_type: str | None = None) -> ExtractedDocument:
+        """Return the text of the file at `path`.
+
+        The type is recognized by content; `name` and `media_type` decide between types of text. Cancelling ends the
+        process.
+
+        Args:
+            path: The file. The process reads it itself, so that its bytes are held once.
+            name: The file's name, as its user knows it.
+            owner: For whom; decides whose turn it is.
+            media_type: What the uploader says that it is.
+
+        Raises:
+            ExtractionError: The file has no usable text; one subclass for each reason.
+            PoolOverloadedError: Too much work of the tenant waits already.
+            ProcessCrashedError: The process ended for no reason of its own.
+            ProcessesUnavailableError: No process can be started.
+        """
+        ...
