@@ -3,7 +3,7 @@
 from time import monotonic
 from typing import cast
 
-from asyncpg import Connection, InterfaceError, PostgresError
+from asyncpg import Connection, InterfaceError, InternalClientError, PostgresError
 from sqlalchemy import Engine, event
 from sqlalchemy.engine.interfaces import AdaptedConnection, DBAPIConnection
 from sqlalchemy.exc import InvalidatePoolError
@@ -55,7 +55,7 @@ def _refuse_unsafe_logins(engine: Engine, role: str) -> None:
     async def judge(connection: Connection) -> None:
         try:
             await check_login(connection, role)
-        except (PostgresError, InterfaceError) as error:
+        except (PostgresError, InterfaceError, InternalClientError) as error:  # the last one follows a FATAL
             connection.terminate()
             raise ConnectionError(str(error)) from error
         except BaseException:

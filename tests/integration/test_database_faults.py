@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -94,6 +94,37 @@ async def test_a_server_that_is_not_there_is_told_the_same() -> None:
     with pytest.raises(DatabaseUnavailableError):
         async with Database(nobody).system():
             pass
+
+
+def _message(kind: bytes, body: bytes) -> bytes:
+    return kind + (len(body) + 4).to_bytes(4, "big") + body
+
+
+async def test_a_server_that_shuts_down_right_after_a_login_is_told_the_same(database_url: str) -> None:
+    greeting = _message(b"R", bytes(4)) + _message(b"S", b"server_version\x0018.0\x00") + _message(b"Z", b"I")
+    shutdown = _message(b"E", b"SFATAL\x00VFATAL\x00C57P01\x00Mshutting down\x00\x00")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(int.from_bytes(await reader.readexactly(4), "big") - 4)
+        writer.write(greeting + shutdown)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+
+        def go_there(_dialect: object, _entry: object, _arguments: object, parameters: dict[str, object]) -> None:
+            parameters.update(host="127.0.0.1", port=port, ssl=False)
+
+        engine = pool.create_engine(database_url)
+        async with Database(engine).read(uuid4()):
+            pass  # SQLAlchemy asks the first connection about the server
+        await engine.dispose()
+        event.listen(engine.sync_engine, "do_connect", go_there)
+        with pytest.raises(DatabaseUnavailableError):
+            async with Database(engine).read(uuid4()):
+                pass
+        await engine.dispose()
 
 
 async def test_a_statement_that_takes_too_long_is_told_the_same(database_url: str) -> None:
