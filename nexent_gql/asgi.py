@@ -1,7 +1,8 @@
 """The factory for ASGI servers: `uvicorn --factory nexent_gql.asgi:create`."""
 
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import cast
 
 from prometheus_client import CollectorRegistry
@@ -10,11 +11,14 @@ from starlette.requests import Request
 
 from nexent_gql.api.pipeline.observer import Observer
 from nexent_gql.app import Backend, OpenBackend, create_app
+from nexent_gql.jobs.queues import watch_queues
 from nexent_gql.pages import DemoToken, graphiql_page, page_routes
-from nexent_gql.runtime import open_metrics, open_runtime
+from nexent_gql.runtime import Runtime, open_metrics, open_runtime
 from nexent_gql.services import Services
 from nexent_gql.settings import Settings, read_settings
 from nexent_gql.telemetry import count_tasks
+from nexent_gql.telemetry.jobs import QueueMetrics
+from nexent_gql.telemetry.pools import watch_pools
 
 
 def open_backend(settings: Settings, registry: CollectorRegistry | None = None) -> OpenBackend:
@@ -22,14 +26,28 @@ def open_backend(settings: Settings, registry: CollectorRegistry | None = None) 
 
     @asynccontextmanager
     async def opened() -> AsyncGenerator[Backend]:
-        if registry is not None:
-            count_tasks(registry)
-        async with open_runtime(settings) as runtime:
+        async with open_runtime(settings) as runtime, AsyncExitStack() as stack:
             services = Services.build(runtime)
-            async with services.identity.connections.running():
-                yield Backend(services, runtime.check)
+            await stack.enter_async_context(services.identity.connections.running())
+            if registry is not None:
+                await stack.enter_async_context(_measured(runtime, registry))
+            yield Backend(services, runtime.check)
 
     return opened
+
+
+@asynccontextmanager
+async def _measured(runtime: Runtime, registry: CollectorRegistry) -> AsyncGenerator[None]:
+    """Keep metrics beside those of operations up to date: of queues too, because workers may all be gone."""
+    count_tasks(registry)
+    watch_pools(registry, {"processes": runtime.processes})
+    watch = asyncio.create_task(watch_queues(runtime.db, QueueMetrics(registry)), name="queue-watch")
+    try:
+        yield
+    finally:
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
 
 
 def create(*, is_local: bool = False) -> Starlette:

@@ -10,7 +10,6 @@ from nexent_gql.process import follow_supervisor, protect_memory, tune_collector
 from nexent_gql.runtime import open_metrics
 from nexent_gql.settings import Settings, SettingsError, read_settings
 from nexent_gql.telemetry import configure_logging, count_tasks
-from nexent_gql.telemetry.jobs import JobMetrics
 from workers.process import work
 
 
@@ -23,7 +22,7 @@ async def main(settings: Settings) -> None:
     registry = open_metrics(settings)
     count_tasks(registry)
     tune_collector()
-    await work(settings, stop, JobMetrics(registry))
+    await work(settings, stop, registry)
 
 
 if __name__ == "__main__":

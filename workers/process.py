@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
 from nexent_gql.adapters.sandbox_monty import MontySandbox
@@ -16,7 +17,7 @@ from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
 from nexent_gql.jobs.dispatcher import Dispatcher
 from nexent_gql.jobs.fairness import FairShare
-from nexent_gql.jobs.queues import announce_queues
+from nexent_gql.jobs.queues import announce_queues, watch_queues
 from nexent_gql.jobs.reaper import Reaper
 from nexent_gql.jobs.registry import JobRegistry
 from nexent_gql.jobs.relay import Relay
@@ -26,7 +27,8 @@ from nexent_gql.ports.wakeups import Wakeups
 from nexent_gql.runtime import Runtime, open_runtime
 from nexent_gql.services import Services
 from nexent_gql.settings import JobSettings, Settings, SettingsError
-from nexent_gql.telemetry.jobs import JobMetrics
+from nexent_gql.telemetry.jobs import JobMetrics, QueueMetrics
+from nexent_gql.telemetry.pools import watch_pools
 from workers.handlers import build_registry
 from workers.housekeeping import run_schedules
 
@@ -35,16 +37,19 @@ _RETRY_S = 0.5
 _log = structlog.get_logger()
 
 
-async def work(settings: Settings, stop: asyncio.Event, metrics: JobMetrics) -> None:
+async def work(settings: Settings, stop: asyncio.Event, metrics_registry: CollectorRegistry) -> None:
     """Work until `stop` is set; then return running jobs to their queues."""
+    metrics = JobMetrics(metrics_registry)
     async with open_runtime(settings) as runtime, open_worker(runtime, settings, metrics) as worker:
+        watch_pools(metrics_registry, {"processes": runtime.processes, "sandbox": worker.sandbox})
         concurrency = concurrency_by_queue(settings.jobs, worker.registry)
         loops = [
             Relay(runtime.db, runtime.wakeups, runtime.log, metrics).run(),
             _reaper(runtime, settings).run(),
             run_schedules(runtime.db, worker.registry, runtime.clock),
             follow_cancellations(runtime.wakeups, worker.runner),
-            announce_queues(runtime.db, owner(), list(concurrency), metrics),
+            announce_queues(runtime.db, owner(), list(concurrency)),
+            watch_queues(runtime.db, QueueMetrics(metrics_registry)),
         ]
         for queue, limit in concurrency.items():
             share = FairShare(limit, settings.jobs.reserve_of(queue))
@@ -85,10 +90,11 @@ def concurrency_by_queue(settings: JobSettings, registry: JobRegistry) -> Mappin
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """The handlers and the runner of a worker process."""
+    """The handlers, the runner and the sandbox of a worker process."""
 
     registry: JobRegistry
     runner: JobRunner
+    sandbox: MontySandbox
 
 
 @asynccontextmanager
@@ -108,7 +114,7 @@ async def open_worker(runtime: Runtime, settings: Settings, metrics: JobMetrics)
             lease_db=lease_db,
             metrics=metrics,
         )
-        yield Worker(registry, runner)
+        yield Worker(registry, runner, sandbox)
 
 
 @asynccontextmanager

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from nexent_gql.db.session import Database, DatabaseUnavailableError
 from nexent_gql.kernel.errors import UnavailableError
-from nexent_gql.telemetry.jobs import JobMetrics
+from nexent_gql.telemetry.jobs import QueueMetrics
 
 ANNOUNCE_S = 5.0
 ALIVE_S = 20.0
 """Seconds after its last announcement until a worker counts as dead."""
+REFRESH_S = 5.0
 MAX_COUNT = 10_000
 _ANNOUNCE = text("""
     INSERT INTO job_worker (owner, queues, seen_at) VALUES (:owner, :queues, clock_timestamp())
@@ -75,14 +77,13 @@ async def queue_status(db: Database) -> Sequence[QueueStatus]:
     return [QueueStatus(row.queue, row.waiting, row.workers) for row in rows]
 
 
-async def announce_queues(db: Database, owner: str, queues: Sequence[str], metrics: JobMetrics) -> None:
-    """Announce every few seconds, until cancelled, that a live worker serves `queues`, and refresh the metrics."""
+async def announce_queues(db: Database, owner: str, queues: Sequence[str]) -> None:
+    """Announce every few seconds, until cancelled, that a live worker serves `queues`."""
     try:
         while True:
             try:
                 async with db.system() as session:
                     await session.execute(_ANNOUNCE, {"owner": owner, "queues": list(queues)})
-                report(await queue_status(db), metrics)
             except DatabaseUnavailableError:
                 _log.info("queues.not_announced")
             await asyncio.sleep(ANNOUNCE_S)
@@ -90,7 +91,17 @@ async def announce_queues(db: Database, owner: str, queues: Sequence[str], metri
         await _leave(db, owner)
 
 
-def report(status: Sequence[QueueStatus], metrics: JobMetrics) -> None:
+async def watch_queues(db: Database, metrics: QueueMetrics) -> None:
+    """Refresh the metrics of all queues every few seconds, until cancelled."""
+    while True:
+        try:
+            report(await queue_status(db), metrics)
+        except (DatabaseUnavailableError, SQLAlchemyError) as error:  # a metric is worth no process
+            _log.warning("queues.not_refreshed", error=type(error).__name__)
+        await asyncio.sleep(REFRESH_S)
+
+
+def report(status: Sequence[QueueStatus], metrics: QueueMetrics) -> None:
     """Set the gauges of all queues."""
     for gauge in (metrics.waiting, metrics.unserved):
         gauge.clear()

@@ -61,6 +61,7 @@ class FairSemaphore:
         self._reserve = reserve
         self._max_waiting = max_waiting
         self._total = 0
+        self._waiting = 0
         self._grants = 0
         self._tenants: dict[UUID | None, _Usage] = {}
 
@@ -72,7 +73,7 @@ class FairSemaphore:
     @property
     def waiting(self) -> int:
         """How many requests wait."""
-        return sum(_count_waiting(usage) for usage in self._tenants.values())
+        return self._waiting
 
     def held_by(self, tenant_id: UUID | None) -> int:
         """Return how many slots a tenant holds."""
@@ -98,6 +99,7 @@ class FairSemaphore:
             raise PoolOverloadedError("Too much work of this tenant waits already; try again in a moment.")
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         usage.waiting.setdefault(owner.user_id, deque()).append(granted)
+        self._waiting += 1
         self._grant()
         if granted.done():
             return
@@ -122,6 +124,7 @@ class FairSemaphore:
         requests = usage.waiting.get(owner.user_id, ()) if usage is not None else ()
         if usage is not None and request in requests:
             usage.waiting[owner.user_id].remove(request)
+            self._waiting -= 1
             self._forget_idle(owner)
 
     def _grant(self) -> None:
@@ -129,6 +132,7 @@ class FairSemaphore:
         while (owner := next(self._entitled(), None)) is not None:
             usage = self._tenants[owner.tenant_id]
             request = usage.waiting[owner.user_id].popleft()
+            self._waiting -= 1
             if request.cancelled():  # its task has yet to notice
                 self._forget_idle(owner)
                 continue

@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class JobMetrics:
-    """Counts what operators have to look at; without a registry the figures stay in this object."""
+    """Counts what happens to jobs and messages in this process; without a registry only in this object."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         """Register all metrics."""
@@ -16,6 +16,13 @@ class JobMetrics:
         self.parked = Counter(
             "nexent_outbox_parked", "Messages that this process gave up handing on.", registry=registry
         )
+
+
+class QueueMetrics:
+    """What waits in the queues of the installation; every process that refreshes it sees all queues."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register both metrics."""
         self.waiting = Gauge("nexent_queue_waiting_jobs", "Jobs that could start now.", ["queue"], registry=registry)
         self.unserved = Gauge(
             "nexent_queue_unserved_jobs",

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import httpx2
 import pytest
+from prometheus_client import CollectorRegistry
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
@@ -14,9 +15,14 @@ from nexent_gql.api.schema.build import print_sdl
 from nexent_gql.api.schema.codes import CATALOGUE
 from nexent_gql.app import create_app
 from nexent_gql.asgi import open_backend
+from nexent_gql.db.session import Database
+from nexent_gql.jobs.enqueue import enqueue
+from nexent_gql.jobs.housekeeping import PurgeJobs
+from nexent_gql.kernel.ids import new_id
 from tests.support.api_server import listening
 from tests.support.databases import make_settings
 from tests.support.odd_values import ODDITIES, Oddity, Schema
+from tests.support.waiting import eventually
 
 SIGN_UP = """
 mutation ($input: SignUpInput!) {
@@ -63,6 +69,16 @@ async def test_a_token_works_over_http_and_over_a_socket(installation: Installat
         await socket.send(json.dumps(subscribe))
         answer = json.loads(await socket.recv())
     assert answer["payload"]["data"] == {"agents": {"totalCount": 0}}
+
+
+async def test_a_server_counts_jobs_that_no_worker_serves(owner_url: str, redis_url: str, database: Database) -> None:
+    settings, registry = make_settings(owner_url, redis_url), CollectorRegistry()
+    async with database.transaction(tenant_id := new_id()) as session:
+        await enqueue(session, tenant_id, PurgeJobs(), key="1")
+    labels = {"queue": PurgeJobs.queue}
+    async with open_backend(settings, registry)():
+        await eventually(lambda: registry.get_sample_value("nexent_queue_unserved_jobs", labels) == 1)
+        assert registry.get_sample_value("nexent_pool_busy_slots", {"pool": "processes"}) == 0
 
 
 async def test_says_which_dependencies_answer(installation: Installation) -> None:

@@ -26,7 +26,7 @@ from nexent_gql.jobs.tables import Job, JobState
 from nexent_gql.jobs.work import RetryPolicy, Work
 from nexent_gql.kernel.errors import ProviderUnavailableError
 from nexent_gql.kernel.ids import new_id
-from nexent_gql.telemetry.jobs import JobMetrics
+from nexent_gql.telemetry.jobs import QueueMetrics
 from tests.support.factory import Factory
 
 
@@ -170,7 +170,7 @@ async def test_a_queue_without_a_live_worker_is_reported_until_there_is_one(
     database: Database, tenant_id: UUID
 ) -> None:
     registry = CollectorRegistry()
-    metrics = JobMetrics(registry)
+    metrics = QueueMetrics(registry)
 
     async def look() -> tuple[bool, float | None]:
         (queue,) = await queue_status(database)
@@ -181,7 +181,7 @@ async def test_a_queue_without_a_live_worker_is_reported_until_there_is_one(
     await add(database, tenant_id, Export())
     assert await look() == (True, 1)
     others, worker = [
-        asyncio.create_task(announce_queues(database, name, queues, metrics))
+        asyncio.create_task(announce_queues(database, name, queues))
         for name, queues in (("others", ["runs"]), ("worker", ["light", "exports"]))
     ]
     async with asyncio.timeout(5):

@@ -35,6 +35,9 @@ class ChildProcessPool:
         size: Tasks at the same time, by default one for each processor; and how many children may be idle.
         reserve: Further ones for tenants and users of whom none runs.
         tasks_per_child: A child that has done so many is replaced, so that what libraries leak has an end.
+
+    Attributes:
+        killed: How many children were killed or died during a task or while idle.
     """
 
     def __init__(self, *, size: int | None = None, reserve: int = 2, tasks_per_child: int = 100) -> None:
@@ -47,6 +50,17 @@ class ChildProcessPool:
         self._ending: set[asyncio.Task[None]] = set()
         self._guard = OrphanGuard()
         self._is_closed = False
+        self.killed = 0
+
+    @property
+    def busy(self) -> int:
+        """How many tasks run."""
+        return self._slots.used_slots
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait for a slot."""
+        return self._slots.waiting
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,6 +102,7 @@ class ChildProcessPool:
             self._give_back(child)
             raise
         except BaseException:
+            self.killed += 1
             self._end(child)
             raise
         else:
@@ -107,6 +122,7 @@ class ChildProcessPool:
         for child in list(self._idle):
             if not child.is_running:
                 self._idle.remove(child)
+                self.killed += 1
                 self._end(child)
             elif child.tenant_id == tenant_id or child.tasks == 0:
                 self._idle.remove(child)

@@ -47,6 +47,9 @@ class MontySandbox:
             interrupted, a tenant or user of whom none computes gets a few further slots, see `FairSemaphore`.
         limits: Bounds of a snippet.
         binary_path: The `monty` program; by default the one that is installed with it.
+
+    Attributes:
+        killed: How many sessions ended with their process, by a limit, a cancellation or from outside.
     """
 
     def __init__(
@@ -66,6 +69,17 @@ class MontySandbox:
         self._stack = AsyncExitStack()
         self._pool: AsyncMonty | None = None
         self._problem = "the sandbox is not open"
+        self.killed = 0
+
+    @property
+    def busy(self) -> int:
+        """How many snippets compute."""
+        return self._slots.used_slots
+
+    @property
+    def waiting(self) -> int:
+        """How many snippets wait for a slot to compute in."""
+        return self._slots.waiting
 
     @property
     def guide(self) -> str:
@@ -105,7 +119,11 @@ class MontySandbox:
             process = stack.enter_context(ChildProcess(pid))
             process.lower_priority(_NICENESS)
             process.limit(memory_bytes=_ADDRESS_SPACE_FACTOR * self._limits.memory_bytes)
-            yield MontyCodeSession(worker, process, self._limits, lambda: self._slots.slot(owner))
+            session = MontyCodeSession(worker, process, self._limits, lambda: self._slots.slot(owner))
+            try:
+                yield session
+            finally:
+                self.killed += session.is_stopped
 
     def _checkout(self, pool: AsyncMonty, now: datetime, seed: str) -> AsyncMontySession:
         return pool.checkout(

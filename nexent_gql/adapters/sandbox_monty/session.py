@@ -49,6 +49,11 @@ class MontyCodeSession:
         self._slot = slot
         self._stopped = False
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the session ended with its process."""
+        return self._stopped
+
     async def is_alive(self) -> bool:
         """See `CodeSession`."""
         if not self._stopped:
