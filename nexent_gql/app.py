@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nexent_gql.api.files.http import file_routes
 from nexent_gql.api.pipeline.observer import Observer
 from nexent_gql.api.pipeline.pipeline import OperationPipeline
 from nexent_gql.api.schema.build import ApiSchema, build_schema
@@ -113,6 +114,7 @@ def create_app(
             WebSocketRoute(PATH, SocketView(pipeline)),
             Route("/healthz", _alive, methods=["GET"]),
             Route("/readyz", _ready, methods=["GET"]),
+            *file_routes(),
             *pages,
         ],
         middleware=[Middleware(SecurityHeaders), *_guards(settings, is_local=is_local), *_cors(settings)],
@@ -136,7 +138,7 @@ def _cors(settings: ApiSettings) -> Sequence[Middleware]:
         Middleware(
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
-            allow_methods=("GET", "HEAD", "POST"),
+            allow_methods=("GET", "HEAD", "POST", "PUT"),
             allow_headers=(*_CORS_HEADERS, *PREFLIGHT_HEADERS, *settings.allowed_headers),
             expose_headers=("RateLimit", "RateLimit-Policy", "Retry-After", REQUEST_ID),
             max_age=600,

@@ -5,11 +5,13 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
 from asyncpg import InterfaceError, PostgresError
 from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,6 +24,7 @@ from nexent_gql.adapters.events_redis import RedisEventLog
 from nexent_gql.adapters.llm_dialects import open_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_metering import MeteredModels
+from nexent_gql.adapters.object_store_folder import FolderObjectStore
 from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
 from nexent_gql.adapters.process_pool import ChildProcessPool
@@ -42,13 +45,17 @@ from nexent_gql.ports.budgets import Budgets
 from nexent_gql.ports.document_store import DocumentStore
 from nexent_gql.ports.events import EventLog
 from nexent_gql.ports.llm import ModelDirectory
+from nexent_gql.ports.object_store import ObjectStore
 from nexent_gql.ports.passwords import Passwords
 from nexent_gql.ports.secrets import SecretBox
 from nexent_gql.ports.tools import Tool
 from nexent_gql.ports.wakeups import Wakeups
-from nexent_gql.settings import OutboundSettings, SeedSettings, Settings, SettingsError
+from nexent_gql.settings import ObjectStoreSettings, OutboundSettings, SeedSettings, Settings, SettingsError
 from nexent_gql.telemetry import metrics_registry, serve_metrics
 from nexent_gql.telemetry.loop import watched_loop
+
+if TYPE_CHECKING:
+    from nexent_gql.adapters.object_store_s3 import S3ObjectStore
 
 _CHECK_TIMEOUT_S = 3.0
 _log = structlog.get_logger()
@@ -85,6 +92,7 @@ class Runtime:
     secrets: SecretBox
     passwords: Passwords
     processes: ChildProcessPool
+    objects: ObjectStore
     tools: Sequence[Tool]
     clock: Clock
     settings: Settings
@@ -95,6 +103,7 @@ class Runtime:
             _check("postgres", self._ask_postgres()),
             _check("redis", self._ask_redis()),
             _check("queues", self._ask_queues(), is_required=False),
+            _check("object storage", self.objects.check(), is_required=False),
         )
 
     async def _ask_postgres(self) -> None:
@@ -142,6 +151,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         processes = await stack.enter_async_context(
             ChildProcessPool(size=settings.processes.max_tasks, tasks_per_child=settings.processes.tasks_per_child)
         )
+        objects = await stack.enter_async_context(open_object_store(settings))
         passwords = Argon2Passwords()
         stack.callback(passwords.close)
         yield Runtime(
@@ -155,10 +165,52 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             secrets=AesGcmSecretBox([settings.secret_key]),
             passwords=passwords,
             processes=processes,
+            objects=objects,
             tools=builtin_tools(),
             clock=utc_now,
             settings=settings,
         )
+
+
+@asynccontextmanager
+async def open_object_store(settings: Settings) -> AsyncGenerator[ObjectStore]:
+    """Open the object storage; one that does not answer is reported, and looked for again with each request."""
+    configured = settings.objects
+    if configured.endpoint is None:
+        store = FolderObjectStore(configured.folder or settings.state_dir / "objects", durable=configured.durable)
+    else:
+        store = open_s3(configured, configured.endpoint)
+    try:
+        async with asyncio.timeout(_CHECK_TIMEOUT_S):
+            await store.check()
+            if isinstance(store, FolderObjectStore):
+                await store.remove_stale()
+    except (TimeoutError, UnavailableError) as error:
+        _log.warning("runtime.object_store_not_ready", error=type(error).__name__)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def open_s3(configured: ObjectStoreSettings, endpoint: str) -> "S3ObjectStore":
+    """Return the store of an S3 service; its SDK takes a moment to load, so that only those who need it wait."""
+    from nexent_gql.adapters.object_store_s3 import S3ObjectStore, S3Options  # noqa: PLC0415
+
+    return S3ObjectStore(
+        S3Options(
+            endpoint=endpoint,
+            public_endpoint=configured.public_endpoint,
+            bucket=configured.bucket,
+            region=configured.region,
+            access_key=configured.access_key or "",
+            secret_key=configured.secret_key or SecretStr(""),
+            is_path_style=configured.path_style,
+            ca_file=configured.ca_file,
+            threads=configured.connections,
+            timeout_s=configured.timeout_s,
+        )
+    )
 
 
 def open_prices(settings: Settings) -> PriceTable:

@@ -6,6 +6,10 @@ from typing import Self
 
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
+from nexent_gql.domains.files.links import LinkSigner
+from nexent_gql.domains.files.policy import FileLimits
+from nexent_gql.domains.files.service import FileService
+from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.domains.models.budgets import BudgetService
 from nexent_gql.domains.models.service import ModelService
@@ -30,6 +34,8 @@ class Services:
 
     budgets: Budgets
     identity: IdentityService
+    files: FileService
+    uploads: UploadService
     persisted_queries: PersistedQueryService
     models: ModelService
     usage: UsageService
@@ -44,6 +50,8 @@ class Services:
     def build(cls, runtime: Runtime) -> Self:
         """Wire the services to what `runtime` opened."""
         db, clock = runtime.db, runtime.clock
+        signer = LinkSigner(runtime.settings.secret_key, clock)
+        limits = FileLimits(**runtime.settings.files.model_dump())
         models = ModelService(db, runtime.llm, runtime.secrets, clock)
         catalog = ToolCatalog(runtime.tools, tool_providers(runtime))
         tools = ToolService(catalog)
@@ -55,6 +63,8 @@ class Services:
             identity=IdentityService(
                 db, runtime.passwords, clock, runtime.settings.secret_key, runtime.settings.auth, runtime.log
             ),
+            files=FileService(db, runtime.objects, signer, clock, limits),
+            uploads=UploadService(db, runtime.objects, signer, clock, limits),
             persisted_queries=PersistedQueryService(db, runtime.texts, clock),
             models=models,
             usage=UsageService(db, clock),

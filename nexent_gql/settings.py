@@ -5,9 +5,9 @@
 
 from math import ceil
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nexent_gql.api.settings import ApiSettings
@@ -140,6 +140,75 @@ class ConversationSettings(_Section):
     )
 
 
+class ObjectStoreSettings(_Section):
+    """Object storage: a folder, or a bucket of a service that speaks S3."""
+
+    endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s@]+$",
+        description="Address of an S3 service, such as `https://minio:9000`. Unset means that files are kept in "
+        "`folder`.",
+    )
+    public_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s@]+$",
+        description="Address of the same service for clients, which upload and download there. Unset means `endpoint`.",
+    )
+    bucket: str = Field(
+        default="nexent",
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        description="Bucket for all files. It is created if it does not exist.",
+    )
+    region: str = Field(default="us-east-1", description="Region of the bucket.")
+    access_key: str | None = Field(default=None, description="Access key. Required with `endpoint`.")
+    secret_key: SecretStr | None = Field(default=None, description="Secret key. Required with `endpoint`.")
+    path_style: bool = Field(
+        default=True,
+        description="Whether the bucket stands in the path of addresses, as for MinIO and Ceph, instead of their host.",
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="File with the certificates of authorities to trust, in PEM. Unset means those of the system.",
+    )
+    connections: int = Field(default=16, ge=1, description="Concurrent requests of a process to the service.")
+    timeout_s: float = Field(default=30, gt=0, description="Seconds that the service has for each part of an answer.")
+    folder: Path | None = Field(
+        default=None,
+        description="Folder for files, shared by all processes. Unset means `objects` in the state folder.",
+    )
+    durable: bool = Field(
+        default=True, description="Whether files in a folder are written to the disk before an upload is confirmed."
+    )
+
+    @model_validator(mode="after")
+    def _credentials(self) -> Self:
+        if self.endpoint is not None and not (self.access_key and self.secret_key):
+            raise ValueError("an S3 service needs access_key and secret_key")
+        return self
+
+
+_MIB = 1024 * 1024
+
+
+class FileSettings(_Section):
+    """Files of users."""
+
+    max_bytes: int = Field(
+        default=1024 * _MIB, ge=1, le=2**31 - 1, description="Bytes of a file. More gets FILE_TOO_LARGE."
+    )
+    tenant_bytes: int = Field(
+        default=10 * 1024 * _MIB,
+        ge=1,
+        description="Bytes of all files of a tenant. More gets FILE_QUOTA_EXCEEDED. The same content counts once.",
+    )
+    part_bytes: int = Field(
+        default=64 * _MIB, ge=5 * _MIB, description="Bytes of a part of an upload. Smaller files have one part."
+    )
+    upload_ttl_s: int = Field(
+        default=3_600, ge=60, le=7 * 86_400, description="Seconds within which an upload has to be completed."
+    )
+
+
 class OutboundSettings(_Section):
     """Addresses that tenants may configure, such as those of models."""
 
@@ -215,6 +284,8 @@ class Settings(BaseSettings):
     runs: RunSettings = RunSettings()
     models: ModelSettings = ModelSettings()
     conversations: ConversationSettings = ConversationSettings()
+    objects: ObjectStoreSettings = ObjectStoreSettings()
+    files: FileSettings = FileSettings()
     outbound: OutboundSettings = OutboundSettings()
     api: ApiSettings = ApiSettings()
 

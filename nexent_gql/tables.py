@@ -3,6 +3,7 @@
 from nexent_gql.db.base import metadata
 from nexent_gql.domains.agents import tables as agents
 from nexent_gql.domains.conversations import tables as conversations
+from nexent_gql.domains.files import tables as files
 from nexent_gql.domains.identity import tables as identity
 from nexent_gql.domains.models import tables as models
 from nexent_gql.domains.persisted_queries import tables as persisted_queries
@@ -13,6 +14,7 @@ from nexent_gql.jobs import tables as jobs
 __all__ = [
     "agents",
     "conversations",
+    "files",
     "identity",
     "jobs",
     "metadata",

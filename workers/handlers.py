@@ -1,6 +1,7 @@
 """The kinds of jobs that workers run."""
 
 from nexent_gql.domains.conversations.retention import ConversationEventPurger
+from nexent_gql.domains.files.reconciliation import ObjectDeleter, ObjectReconciler
 from nexent_gql.domains.identity.retention import SessionPurger
 from nexent_gql.domains.models.retention import LostCallSettler
 from nexent_gql.domains.runs.executor import ExecutorSettings, RunExecutor
@@ -27,6 +28,8 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
             SessionPurger(runtime.clock).handler,
             ConversationEventPurger(settings.conversations.events_retention_s, runtime.clock).handler,
             LostCallSettler(open_ledger(runtime.db, settings)).handler,
+            ObjectDeleter(runtime.objects).handler,
+            ObjectReconciler(runtime.db, runtime.objects, runtime.clock).handler,
             RunArchiveTrimmer(settings.runs.archive_retention_s, runtime.clock).handler,
         ]
     )

@@ -25,12 +25,14 @@ V_co = TypeVar("V_co", covariant=True)
 class RequestInfo:
     """Where a request came from: for logs, sessions and limits, never for authorisation.
 
+    `base_url` is the address of this server as the client sees it, such as `https://api.example.com`.
     `last_event_id` is the cursor that a browser's `EventSource` sends by itself when it connects again.
     """
 
     client_ip: str | None = None
     user_agent: str | None = None
     last_event_id: str | None = None
+    base_url: str = ""
 
 
 @dataclass(frozen=True, eq=False)

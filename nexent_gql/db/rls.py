@@ -49,6 +49,8 @@ SYSTEM_TABLES: Mapping[str, Commands] = {
     "run_archive": ("SELECT", "UPDATE"),
     "job_worker": _ALL,
     "open_model_call": _READ,
+    "file_upload": ("SELECT", "DELETE"),
+    "file_object": _READ,
 }
 """What system work may do, and why: whose an address or an API key is shows only when it is found (read only); so
 does who may keep their connections, which is asked for all of a process at once; documents that clients may name belong
@@ -56,7 +58,8 @@ to the installation; throttles of sign-in have no tenant; jobs are claimed, re-q
 schedule fires; the outbox is handed on (its row locks count as UPDATE), and re-driven jobs are written to it; a search
 reads the ids of one owner's messages (read only) by an index that Postgres does not use below a policy, see
 `conversations/search.py`; sessions that have ended and events past their retention are deleted;
-workers belong to the installation; calls whose worker died are found to be settled (read only)."""
+workers belong to the installation; calls whose worker died are found to be settled (read only); expired uploads are
+deleted, and stored content is compared with the object storage (read only)."""
 
 
 class UnsecuredTableError(Exception):

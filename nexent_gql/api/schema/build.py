@@ -15,6 +15,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from nexent_gql.api.agents import module as agents
 from nexent_gql.api.conversations import module as conversations
+from nexent_gql.api.files import module as files
 from nexent_gql.api.identity import module as identity
 from nexent_gql.api.models import module as models
 from nexent_gql.api.pipeline.documents import Documents
@@ -33,6 +34,7 @@ from nexent_gql.kernel.page import MAX_PAGE_SIZE
 # A new domain takes its place here.
 MODULES: tuple[SchemaModule, ...] = (
     identity.MODULE,
+    files.MODULE,
     models.MODULE,
     tools.MODULE,
     agents.MODULE,

@@ -27,8 +27,16 @@ def request_info(scope: Scope) -> RequestInfo:
     return RequestInfo(
         client_ip=client[0] if client else None,
         user_agent=agent[:_MAX_AGENT_CHARS] or None,
+        base_url=_base_url(scope, headers),
         last_event_id=headers.get(b"last-event-id", b"").decode("latin-1") or None,
     )
+
+
+def _base_url(scope: Scope, headers: dict[bytes, bytes]) -> str:
+    """Return what addresses of this server begin with; nothing for a client that names no host."""
+    host = headers.get(b"host", b"").decode("latin-1")
+    scheme = "https" if scope["scheme"] in {"https", "wss"} else "http"
+    return f"{scheme}://{host}" if host else ""
 
 
 def seconds_left(principal: Principal | None, now: datetime) -> float | None:

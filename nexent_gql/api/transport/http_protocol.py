@@ -14,6 +14,7 @@ from uvicorn.server import ServerState
 from nexent_gql.api.transport.connections import ConnectionRegistry
 from nexent_gql.api.transport.flood import BoundedSocketProtocol
 
+FILES_PATH = b"/files/"
 _LINGER_S = 2.0
 _UNREAD_BODY_S = 5.0
 _BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
@@ -120,7 +121,12 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Hand a part of the body on; after the answer it is dropped."""
+        """Hand a part of the body on; after the answer it is dropped.
+
+        The content of files may take long: its route has deadlines of its own, for each part and for all.
+        """
+        if self.url.startswith(FILES_PATH) and self._has_cycle and not self.cycle.response_complete:
+            self._set_deadline(self._registry.body_s, self.transport.close)
         if self._has_cycle:
             super().on_body(body)
 

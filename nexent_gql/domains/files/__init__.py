@@ -1,0 +1,4 @@
+"""Files of users: uploads, stored content, quotas, signed addresses, and the removal of what nobody refers to.
+
+A `File` is a name of one user for a `FileObject`, which is stored once in a tenant, whatever refers to it.
+"""
