@@ -21,9 +21,11 @@ from nexent_gql.adapters.budgets_redis import RedisBudgets
 from nexent_gql.adapters.document_store_redis import RedisDocumentStore
 from nexent_gql.adapters.document_store_two_level import TwoLevelDocumentStore
 from nexent_gql.adapters.events_redis import RedisEventLog
+from nexent_gql.adapters.llm_capacity import MemoryCapacity
 from nexent_gql.adapters.llm_dialects import open_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_metering import MeteredModels
+from nexent_gql.adapters.llm_router import ModelRouter
 from nexent_gql.adapters.object_store_folder import FolderObjectStore
 from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
@@ -45,6 +47,7 @@ from nexent_gql.ports.budgets import Budgets
 from nexent_gql.ports.document_store import DocumentStore
 from nexent_gql.ports.events import EventLog
 from nexent_gql.ports.llm import ModelDirectory
+from nexent_gql.ports.llm_routes import RoutedModels
 from nexent_gql.ports.object_store import ObjectStore
 from nexent_gql.ports.passwords import Passwords
 from nexent_gql.ports.secrets import SecretBox
@@ -89,6 +92,7 @@ class Runtime:
     budgets: Budgets
     texts: DocumentStore
     llm: ModelDirectory
+    routed_llm: RoutedModels
     secrets: SecretBox
     passwords: Passwords
     processes: ChildProcessPool
@@ -152,6 +156,9 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             ChildProcessPool(size=settings.processes.max_tasks, tasks_per_child=settings.processes.tasks_per_child)
         )
         objects = await stack.enter_async_context(open_object_store(settings))
+        llm = MeteredModels(LanguageModelGateway(open_dialects(client)), open_ledger(database, settings), utc_now)
+        router = ModelRouter(llm, MemoryCapacity())
+        stack.push_async_callback(router.aclose)
         passwords = Argon2Passwords()
         stack.callback(passwords.close)
         yield Runtime(
@@ -161,7 +168,8 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             wakeups=ArqWakeups(redis),
             budgets=LocalCreditBudgets(RedisBudgets(redis.commands)),
             texts=_texts(redis, settings),
-            llm=MeteredModels(LanguageModelGateway(open_dialects(client)), open_ledger(database, settings), utc_now),
+            llm=llm,
+            routed_llm=router,
             secrets=AesGcmSecretBox([settings.secret_key]),
             passwords=passwords,
             processes=processes,

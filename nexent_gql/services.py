@@ -12,6 +12,7 @@ from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.domains.models.budgets import BudgetService
+from nexent_gql.domains.models.routes import ModelRouteService
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.models.usage import UsageService
 from nexent_gql.domains.persisted_queries.service import PersistedQueryService
@@ -38,6 +39,7 @@ class Services:
     uploads: UploadService
     persisted_queries: PersistedQueryService
     models: ModelService
+    model_routes: ModelRouteService
     usage: UsageService
     model_budgets: BudgetService
     tools: ToolService
@@ -67,6 +69,7 @@ class Services:
             uploads=UploadService(db, runtime.objects, signer, clock, limits),
             persisted_queries=PersistedQueryService(db, runtime.texts, clock),
             models=models,
+            model_routes=ModelRouteService(db, clock),
             usage=UsageService(db, clock),
             model_budgets=BudgetService(db, clock),
             tools=tools,

@@ -23,7 +23,7 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
     return JobRegistry(
         [
             RunExecutor(runtime.log, engine, services.models, services.tools, runtime.clock, bounds).handler,
-            TitleWriter(runtime.llm, services.models, runtime.clock, timeout_s=runs.title_timeout_s).handler,
+            TitleWriter(runtime.routed_llm, services.models, runtime.clock, timeout_s=runs.title_timeout_s).handler,
             JobPurger(settings.jobs.retention_s).handler,
             SessionPurger(runtime.clock).handler,
             ConversationEventPurger(settings.conversations.events_retention_s, runtime.clock).handler,

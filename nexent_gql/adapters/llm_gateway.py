@@ -1,14 +1,11 @@
-"""The gateway to all chat models: picks the dialect, retries before the first token, checks endpoints."""
+"""The gateway to all chat models: picks the dialect, fits requests to the model, checks endpoints."""
 
 import asyncio
-import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
-
-import structlog
 
 from nexent_gql.adapters.llm_messages import has_images, normalise_messages, without_images
 from nexent_gql.adapters.llm_probe import probe_profile
@@ -22,30 +19,12 @@ from nexent_gql.ports.llm import (
     ModelCheck,
     ModelEndpoint,
     ModelError,
-    ModelOverloadedError,
     ModelProfile,
     ModelProtocolError,
-    ModelRateLimitedError,
     ModelRequestRefusedError,
-    ModelStreamBrokenError,
     ModelTimeoutError,
-    ModelUnreachableError,
     RemoteModel,
 )
-
-_log = structlog.get_logger()
-Sleep = Callable[[float], Awaitable[None]]
-
-TRIED_AGAIN = (
-    ModelRateLimitedError,
-    ModelOverloadedError,
-    ModelUnreachableError,
-    ModelStreamBrokenError,
-)
-"""What may be gone a moment later; only tried again while nothing of the answer has been handed out.
-
-A provider that did not begin to answer in time is not asked again: it may be loading the model, and would begin anew.
-"""
 
 CHECK = ChatRequest(messages=(ChatMessage.from_text("user", "Reply with the single word OK."),), max_output_tokens=16)
 
@@ -62,53 +41,17 @@ class DialectModels(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How often and how long to wait for a provider that is busy; times in seconds.
-
-    Attributes:
-        tries: Calls in all, the first included.
-        first_wait_s: The longest wait before the second call; it doubles with each call, and chance takes up to half.
-        longest_wait_s: The longest wait that a provider may ask for; more than that is left to the caller.
-    """
-
-    tries: int = 3
-    first_wait_s: float = 0.5
-    longest_wait_s: float = 20
-
-    def wait_s(self, error: ModelError, tried: int) -> float | None:
-        """Return how long to wait after the call number `tried` failed, or None to give up."""
-        if tried >= self.tries or not isinstance(error, TRIED_AGAIN):
-            return None
-        asked_s = error.details.get("retry_after_s")
-        if isinstance(asked_s, int | float):
-            return asked_s if asked_s <= self.longest_wait_s else None
-        wait_s = min(self.longest_wait_s, self.first_wait_s * 2 ** (tried - 1))
-        return wait_s * random.uniform(0.5, 1)  # noqa: S311 - spreads callers, keeps no secret
-
-
 class LanguageModelGateway:
     """Implements the `ModelDirectory` port over one adapter for each dialect.
 
     Args:
         dialects: The models of each dialect; they stay the caller's to close.
-        retry: How to wait for a busy provider.
         check_s: Time limit of the first call of `check`, and of what it tries behind it; in seconds.
-        sleep: How to wait, for tests.
     """
 
-    def __init__(
-        self,
-        dialects: Mapping[Dialect, DialectModels],
-        *,
-        retry: RetryPolicy | None = None,
-        check_s: float = 60,
-        sleep: Sleep = asyncio.sleep,
-    ) -> None:
+    def __init__(self, dialects: Mapping[Dialect, DialectModels], *, check_s: float = 60) -> None:
         self._dialects = dialects
-        self._retry = retry or RetryPolicy()
         self._check_s = check_s
-        self._sleep = sleep
 
     async def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
         """Stream one answer; the last item is `Finished`, and closing the generator closes the connection.
@@ -118,31 +61,25 @@ class LanguageModelGateway:
         the conversation.
 
         Raises:
-            ModelError: The answer did not come, or not whole; `details["tries"]` tells how often it was asked for.
+            ModelError: The answer did not come, or not whole; the call is not repeated.
         """
         models = self._models(endpoint)
         request = fitted(request, endpoint.profile)
-        tried = 0
-        while True:
-            tried += 1
-            begun = False
-            try:
-                async with aclosing(models.stream(endpoint, request)) as chunks:
-                    async for chunk in chunks:
-                        begun = True
-                        yield chunk
-            except ModelError as error:
-                if not begun and _may_be_about_images(error, request):
-                    request = replace(request, messages=without_images(request.messages))
-                    continue
-                wait_s = None if begun else self._retry.wait_s(error, tried)
-                if wait_s is None:
-                    error.details["tries"] = tried
-                    _log_failure(endpoint, error)
-                    raise
-            else:
-                return
-            await self._sleep(wait_s)
+        begun = False
+        try:
+            async with aclosing(models.stream(endpoint, request)) as chunks:
+                async for chunk in chunks:
+                    begun = True
+                    yield chunk
+        except ModelError as error:
+            if begun or not _may_be_about_images(error, request):
+                raise
+        else:
+            return
+        request = replace(request, messages=without_images(request.messages))
+        async with aclosing(models.stream(endpoint, request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def check(self, endpoint: ModelEndpoint, *, with_profile: bool = False) -> ModelCheck:
         """See `LanguageModels`; the latency is that of the first token of the first call."""
@@ -222,20 +159,6 @@ def _may_be_about_images(error: ModelError, request: ChatRequest) -> bool:
     """Tell whether a request was refused for any other reason than what it says."""
     is_refused = isinstance(error, ModelRequestRefusedError) and error.details.get("reason") != "content_filter"
     return is_refused and has_images(request.messages)
-
-
-def _log_failure(endpoint: ModelEndpoint, error: ModelError) -> None:
-    """Log why a model gave no whole answer; the provider's sentence holds no key."""
-    _log.warning(
-        "model.failed",
-        code=error.code,
-        model=endpoint.model,
-        base_url=endpoint.base_url,
-        tries=error.details.get("tries"),
-        cause=error.details.get("cause"),
-        provider_message=error.provider_message,
-        retry_after_s=error.retry_after_s,
-    )
 
 
 def since_ms(began: float) -> int:

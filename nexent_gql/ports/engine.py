@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.content import ContentPart
-from nexent_gql.ports.llm import ModelEndpoint
+from nexent_gql.ports.llm_routes import ModelRoute
 from nexent_gql.ports.run_events import RunEventBody
 from nexent_gql.ports.tools import OfferedTool, RunContext
 
@@ -37,7 +37,7 @@ class RunSpec:
     kind: AgentKind
     instructions: str
     max_steps: int
-    model: ModelEndpoint
+    route: ModelRoute
     tools: tuple[OfferedTool, ...]
     history: tuple[Turn, ...]
     question: tuple[ContentPart, ...]
@@ -50,6 +50,10 @@ class RunPort(Protocol):
 
     def emit(self, event: RunEventBody) -> None:
         """Append an event to the run's log; returns at once: the log coalesces and writes in the background."""
+        ...
+
+    def replace_text(self, text: str) -> None:
+        """Replace the answer text of all events so far: a model call began its answer anew."""
         ...
 
     def is_done(self, key: str) -> bool:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.content import ContentPart, OpaquePart, join_text, text_parts
+from nexent_gql.ports.llm_limits import NO_LIMITS, ModelLimits
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -83,6 +84,7 @@ class ModelEndpoint:
         query: Added to each URL, without the question mark.
         unsupported: Names of request parameters that the provider is known to refuse.
         model_id: The registered model; None for settings that are not stored.
+        display_name: What people call the registered model; "" for settings that are not stored.
     """
 
     dialect: Dialect
@@ -94,7 +96,9 @@ class ModelEndpoint:
     unsupported: frozenset[str] = frozenset()
     profile: ModelProfile = ModelProfile()
     deadlines: ModelDeadlines = ModelDeadlines()
+    limits: ModelLimits = NO_LIMITS
     model_id: UUID | None = None
+    display_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

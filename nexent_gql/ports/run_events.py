@@ -1,7 +1,8 @@
 """What happens in a run, as values: the vocabulary of engine, event log and API.
 
 A run's text is the concatenation of its `TextDelta`s, except that `AttemptStarted.text` replaces all
-text before it: an attempt that takes over from a dead worker says which text is still valid.
+text before it: an attempt that takes over from a dead worker says which text is still valid, and so does a model call
+that begins its answer anew.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,7 @@ class EventBody:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted(EventBody):
-    """A worker took the run over; `text` replaces whatever answer text came before."""
+    """A worker took the run over, or a model call began anew; `text` replaces all answer text that came before."""
 
     kind = "AttemptStarted"
     attempt: int
@@ -86,6 +87,28 @@ class PartsAdded(EventBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelQueued(EventBody):
+    """A model call waits, because all deployments are at their limits; `position` counts from 1."""
+
+    kind = "ModelQueued"
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSwitched(EventBody):
+    """A model failed within its answer, and another one goes on; `reason` is the code of the failure.
+
+    Where `keeps_answer` is false, the answer of the step begins anew: an `AttemptStarted` with the valid text follows.
+    """
+
+    kind = "ModelSwitched"
+    from_model: str
+    to_model: str
+    reason: str
+    keeps_answer: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepFinished(EventBody):
     """A step is complete and durable: it is never done again. `error` is what the model is told went wrong."""
 
@@ -141,6 +164,8 @@ RunEventBody = (
     | ToolCallStarted
     | ToolOutput
     | PartsAdded
+    | ModelQueued
+    | ModelSwitched
     | StepFinished
     | UsageUpdated
     | RunFinished

@@ -34,7 +34,8 @@ from nexent_gql.ports.run_events import (
 from nexent_gql.ports.sandbox import CodeLimits, CodeSandbox
 from tests.support.agent_harness import AgentHarness
 from tests.support.agent_runs import CITATION, TOOLS, MemoryRun, NotedTools, spec_of
-from tests.support.scripted_models import USAGE, Answer, Call, End, Pause, ScriptedModels, Think
+from tests.support.routing import routed
+from tests.support.scripted_models import ENDPOINT, USAGE, Answer, Call, End, Pause, ScriptedModels, Think
 from tests.support.waiting import eventually
 
 CODE = AgentKind.CODE
@@ -290,13 +291,12 @@ async def test_many_runs_at_once(sandbox: CodeSandbox) -> None:
         for n in range(50)
     }
     tools = NotedTools()
-    engine = SmolagentsEngine(ScriptedModels(scripts=scripts), tools, sandbox, max_runs=50)
+    engine = SmolagentsEngine(routed(ScriptedModels(scripts=scripts)), tools, sandbox, max_runs=50)
     ports = [MemoryRun() for _ in range(50)]
     before = threading.active_count()
 
     async def one(number: int) -> None:
-        model = type(spec_of().model)(spec_of().model.dialect, f"m{number}")
-        await engine.run(spec_of(model=model), ports[number])
+        await engine.run(spec_of(model=replace(ENDPOINT, model=f"m{number}")), ports[number])
 
     await asyncio.gather(*(one(number) for number in range(50)))
     answers = [f"<code>final_answer({n})</code>" if n % 2 else f"answer {n}" for n in range(50)]
@@ -307,7 +307,9 @@ async def test_many_runs_at_once(sandbox: CodeSandbox) -> None:
 
 async def test_no_more_runs_than_allowed(sandbox: CodeSandbox) -> None:
     tools = NotedTools()
-    engine = SmolagentsEngine(ScriptedModels([Call("slow", {"seconds": 0.05})], ["."]), tools, sandbox, max_runs=3)
+    engine = SmolagentsEngine(
+        routed(ScriptedModels([Call("slow", {"seconds": 0.05})], ["."])), tools, sandbox, max_runs=3
+    )
     await asyncio.gather(*(engine.run(spec_of(), MemoryRun()) for _ in range(10)))
     assert tools.most_running == 3
 

@@ -13,6 +13,7 @@ from nexent_gql.ports.run_events import CodeDelta, ReasoningDelta, StepFinished,
 from nexent_gql.ports.sandbox import CodeLimits, CodeSandbox
 from tests.support.agent_harness import AgentHarness
 from tests.support.agent_runs import spec_of
+from tests.support.routing import routed
 from tests.support.scripted_models import ScriptedModels
 
 CODE = AgentKind.CODE
@@ -128,7 +129,7 @@ async def test_code_agents_know_their_tools_and_their_python(harness: AgentHarne
 
 async def test_code_runs_nowhere_without_a_sandbox(harness: AgentHarness) -> None:
     models = ScriptedModels(["<code>1</code>"])
-    engine = SmolagentsEngine(models, harness.tools, MontySandbox(), max_runs=1)
+    engine = SmolagentsEngine(routed(models), harness.tools, MontySandbox(), max_runs=1)
     with pytest.raises(RunFailedError) as refused:
         await engine.run(spec_of(CODE), harness.port)
     assert refused.value.code == "SANDBOX_UNAVAILABLE"

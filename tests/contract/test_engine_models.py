@@ -10,7 +10,7 @@ from smolagents.agents import CodeAgent
 from smolagents.models import Model
 
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
-from nexent_gql.adapters.llm_gateway import LanguageModelGateway, RetryPolicy
+from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_offline import OfflineModels
 from nexent_gql.adapters.llm_openai import OpenAIModels
 from nexent_gql.adapters.sandbox_monty import MontySandbox
@@ -20,6 +20,7 @@ from nexent_gql.ports.run_events import ReasoningDelta, TextDelta, ToolCallStart
 from tests.support.agent_runs import MemoryRun, spec_of
 from tests.support.fake_provider import Drop, FakeProvider, Reasoning, Stall, Step, Text, Tool, fake_provider
 from tests.support.llm import endpoint_of, plain_client
+from tests.support.routing import routed
 from tests.support.toolbox import BuiltinTools
 from tests.support.waiting import eventually
 
@@ -50,8 +51,8 @@ class World:
 async def world() -> AsyncGenerator[World]:
     async with fake_provider() as provider, plain_client() as client, MontySandbox() as sandbox:
         dialects = {Dialect.OPENAI: OpenAIModels(client), Dialect.OFFLINE: OfflineModels(tokens_per_s=0)}
-        models = LanguageModelGateway(dialects, retry=RetryPolicy(tries=1))
-        yield World(provider, models, SmolagentsEngine(models, TOOLS.dispatcher, sandbox))
+        models = LanguageModelGateway(dialects)
+        yield World(provider, models, SmolagentsEngine(routed(models), TOOLS.dispatcher, sandbox))
 
 
 async def test_tools_over_http(world: World) -> None:
@@ -119,7 +120,7 @@ async def test_an_answer_that_breaks_off(world: World, kind: AgentKind) -> None:
 async def test_a_key_that_is_refused() -> None:
     async with fake_provider(key="right") as provider, plain_client() as client:
         models = LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)})
-        engine = SmolagentsEngine(models, TOOLS.dispatcher, MontySandbox())
+        engine = SmolagentsEngine(routed(models), TOOLS.dispatcher, MontySandbox())
         with pytest.raises(ModelKeyRefusedError):
             await engine.run(spec_of(model=endpoint_of(provider, key="wrong")), MemoryRun())
 

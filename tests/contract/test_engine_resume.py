@@ -14,6 +14,7 @@ from nexent_gql.ports.run_events import StepFinished, TextDelta, ToolCallStarted
 from nexent_gql.ports.sandbox import CodeLimits, CodeSandbox
 from tests.support.agent_runs import CrashError, MemoryRun, NotedTools, spec_of
 from tests.support.monty_workers import kill_workers
+from tests.support.routing import routed
 from tests.support.scripted_models import Answer, Call, End, Pause, ScriptedModels, Think
 from tests.support.waiting import eventually
 
@@ -70,7 +71,7 @@ class Worker:
     def __init__(self, sandbox: CodeSandbox, case: Case) -> None:
         self.models = ScriptedModels(*case.answers)
         self.tools = NotedTools()
-        self._engine = SmolagentsEngine(self.models, self.tools, sandbox, max_runs=1)
+        self._engine = SmolagentsEngine(routed(self.models), self.tools, sandbox, max_runs=1)
         self._spec = case.spec
 
     async def attempt(self, port: MemoryRun) -> None:

@@ -15,6 +15,7 @@ from nexent_gql.ports.run_events import StepFinished, TextDelta, ToolCallStarted
 from nexent_gql.ports.sandbox import CodeSandbox
 from tests.support.agent_runs import CrashError, MemoryRun, NotedTools, spec_of
 from tests.support.monty_workers import cpu_s, workers
+from tests.support.routing import routed
 from tests.support.scripted_models import Call, Pause, ScriptedModels
 from tests.support.waiting import eventually
 
@@ -38,7 +39,7 @@ class Stopped:
     async def stop(self, sandbox: CodeSandbox, when: Callable[[], bool], spec: RunSpec) -> float:
         """Return how long cancelling took, in seconds."""
         threads = threading.active_count()
-        engine = SmolagentsEngine(self.models, self.tools, sandbox, max_runs=1)
+        engine = SmolagentsEngine(routed(self.models), self.tools, sandbox, max_runs=1)
         task = asyncio.create_task(engine.run(spec, self.port))
         await eventually(when)
         began = time.monotonic()
@@ -97,7 +98,7 @@ async def test_in_code_that_computes(run: Stopped, sandbox: CodeSandbox) -> None
 
 async def test_while_it_waits_for_its_turn(sandbox: CodeSandbox) -> None:
     models = ScriptedModels([Pause()])
-    engine = SmolagentsEngine(models, NotedTools(), sandbox, max_runs=1)
+    engine = SmolagentsEngine(routed(models), NotedTools(), sandbox, max_runs=1)
     first, second = (asyncio.create_task(engine.run(spec_of(), MemoryRun())) for _ in range(2))
     await eventually(lambda: models.open == 1)
     second.cancel()
@@ -110,18 +111,20 @@ async def test_while_it_waits_for_its_turn(sandbox: CodeSandbox) -> None:
 
 
 async def test_a_place_is_free_again_after_a_stop(sandbox: CodeSandbox) -> None:
-    engine = SmolagentsEngine(ScriptedModels([Pause()]), NotedTools(), sandbox, max_runs=1)
+    engine = SmolagentsEngine(routed(ScriptedModels([Pause()])), NotedTools(), sandbox, max_runs=1)
     for _ in range(5):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.02):
                 await engine.run(spec_of(), MemoryRun())
-    engine = SmolagentsEngine(ScriptedModels([Call("slow", {"seconds": 0})], ["."]), NotedTools(), sandbox, max_runs=1)
+    engine = SmolagentsEngine(
+        routed(ScriptedModels([Call("slow", {"seconds": 0})], ["."])), NotedTools(), sandbox, max_runs=1
+    )
     await engine.run(spec_of(), MemoryRun())
 
 
 async def test_stopping_one_run_leaves_others_alone(sandbox: CodeSandbox) -> None:
     models = ScriptedModels(["One", Pause(0.2), " two"])
-    engine = SmolagentsEngine(models, NotedTools(), sandbox, max_runs=10)
+    engine = SmolagentsEngine(routed(models), NotedTools(), sandbox, max_runs=10)
     ports = [MemoryRun() for _ in range(6)]
     tasks = [asyncio.create_task(engine.run(spec_of(), port)) for port in ports]
     await eventually(lambda: all(port.text == "One" for port in ports))
@@ -144,7 +147,7 @@ async def test_a_journal_that_refuses_ends_the_run(sandbox: CodeSandbox) -> None
 
     port, models = Lost(), ScriptedModels([Call("slow", {"seconds": 0})], ["."])
     port.crash = port.lose
-    engine = SmolagentsEngine(models, NotedTools(), sandbox, max_runs=1)
+    engine = SmolagentsEngine(routed(models), NotedTools(), sandbox, max_runs=1)
     with pytest.raises(asyncio.CancelledError):
         await engine.run(spec_of(), port)
     assert len(models.requests) == 1
@@ -165,7 +168,7 @@ async def test_a_failing_journal_ends_the_run_and_its_other_tools(sandbox: CodeS
     tool_answer = [Call("slow", {"seconds": 300}), Call("fail")]
     code_answer = ["<code>\ntry: fail()\nexcept BaseException: slow(300)\n</code>"]
     models = ScriptedModels(code_answer if kind is CODE else tool_answer)
-    engine = SmolagentsEngine(models, tools, sandbox, max_runs=1)
+    engine = SmolagentsEngine(routed(models), tools, sandbox, max_runs=1)
     with pytest.raises(CrashError):
         await engine.run(spec_of(kind), port)
     assert tools.running == 0

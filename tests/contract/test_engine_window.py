@@ -25,9 +25,12 @@ from nexent_gql.ports.llm import (
     TextChunk,
     ToolCallChunk,
 )
+from nexent_gql.ports.llm_routes import ModelRoute
 from nexent_gql.ports.llm_usage import ModelCallRecord
 from nexent_gql.ports.sandbox import CodeSandbox
 from tests.support.agent_runs import CrashError, MemoryRun, NotedTools, spec_of
+from tests.support.routing import routed
+from tests.support.scripted_models import ENDPOINT
 
 HISTORY = tuple(
     Turn("user" if number % 2 == 0 else "assistant", text_parts(f"turn {number} {'x' * 400}")) for number in range(20)
@@ -86,7 +89,7 @@ async def sandbox() -> AsyncGenerator[CodeSandbox]:
 
 async def test_a_conversation_too_long_for_the_model_is_cut_once_and_for_all_steps(sandbox: CodeSandbox) -> None:
     models, port = SmallModels(1_200), MemoryRun()
-    await port.attempt(SmolagentsEngine(models, NotedTools(), sandbox), spec_of(history=HISTORY))
+    await port.attempt(SmolagentsEngine(routed(models), NotedTools(), sandbox), spec_of(history=HISTORY))
     assert port.text == "It is 3."
     assert models.refused == 1
     first, second = models.taken
@@ -97,7 +100,7 @@ async def test_a_conversation_too_long_for_the_model_is_cut_once_and_for_all_ste
 
 async def test_another_attempt_cuts_as_the_first_did(sandbox: CodeSandbox) -> None:
     spec, whole = spec_of(history=HISTORY), SmallModels(1_200)
-    await MemoryRun().attempt(SmolagentsEngine(whole, NotedTools(), sandbox), spec)
+    await MemoryRun().attempt(SmolagentsEngine(routed(whole), NotedTools(), sandbox), spec)
 
     def crash(number: int, when: str) -> None:
         if (number, when) == (1, "stored"):
@@ -106,9 +109,9 @@ async def test_another_attempt_cuts_as_the_first_did(sandbox: CodeSandbox) -> No
     port, again = MemoryRun(), SmallModels(1_200)
     port.crash = crash
     with pytest.raises(CrashError):
-        await port.attempt(SmolagentsEngine(SmallModels(1_200), NotedTools(), sandbox), spec)
+        await port.attempt(SmolagentsEngine(routed(SmallModels(1_200)), NotedTools(), sandbox), spec)
     port.crash = lambda _number, _when: None
-    await port.attempt(SmolagentsEngine(again, NotedTools(), sandbox), spec)
+    await port.attempt(SmolagentsEngine(routed(again), NotedTools(), sandbox), spec)
     assert (port.text, again.refused) == ("It is 3.", 0)
     assert again.taken == whole.taken[1:]
 
@@ -116,15 +119,16 @@ async def test_another_attempt_cuts_as_the_first_did(sandbox: CodeSandbox) -> No
 async def test_what_cannot_be_cut_further_is_said(sandbox: CodeSandbox) -> None:
     models = SmallModels(5)
     with pytest.raises(ModelContextTooLongError):
-        await MemoryRun().attempt(SmolagentsEngine(models, NotedTools(), sandbox), spec_of(history=HISTORY))
+        await MemoryRun().attempt(SmolagentsEngine(routed(models), NotedTools(), sandbox), spec_of(history=HISTORY))
     assert models.refused < 10
 
 
 async def test_a_context_window_that_is_known_is_never_exceeded(sandbox: CodeSandbox) -> None:
     models, port = SmallModels(1_200), MemoryRun()
     spec = spec_of(history=HISTORY)
-    spec = replace(spec, model=replace(spec.model, profile=ModelProfile(context_window_tokens=1_200)))
-    await port.attempt(SmolagentsEngine(models, NotedTools(), sandbox), spec)
+    endpoint = replace(ENDPOINT, profile=ModelProfile(context_window_tokens=1_200))
+    spec = replace(spec, route=ModelRoute.of(endpoint))
+    await port.attempt(SmolagentsEngine(routed(models), NotedTools(), sandbox), spec)
     assert port.text == "It is 3."
     assert models.refused == 0
 
@@ -133,7 +137,7 @@ async def test_each_call_of_a_run_is_on_its_account_and_replay_makes_none(sandbo
     call_log, port, spec = CallList(), MemoryRun(), spec_of(history=HISTORY)
     metered = MeteredModels(SmallModels(1_200), call_log, utc_now)
     for _ in "12":
-        await port.attempt(SmolagentsEngine(metered, NotedTools(), sandbox), spec)
+        await port.attempt(SmolagentsEngine(routed(metered), NotedTools(), sandbox), spec)
     codes = [(call.attribution.step, call.error_code) for call in call_log.calls]
     assert codes == [(1, "MODEL_CONTEXT_TOO_LONG"), (1, None), (2, None)]
     for call in call_log.calls:

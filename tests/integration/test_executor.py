@@ -59,6 +59,7 @@ from nexent_gql.ports.llm import (
 )
 from nexent_gql.ports.run_events import ReasoningDelta, TextDelta
 from tests.support.factory import Factory
+from tests.support.routing import routed
 from tests.support.scripted_engine import Script, ScriptedEngine, say
 from tests.support.toolbox import NamedTools, tool_service
 
@@ -90,7 +91,7 @@ class Harness:
         settings = ExecutorSettings(deadline_s=deadline_s)
         engine = ScriptedEngine(script)
         executor = RunExecutor(self.log, engine, self.models, self.tools, utc_now, settings)
-        llm = LanguageModelGateway({Dialect.OFFLINE: titles or OfflineModels(tokens_per_s=0)})
+        llm = routed(LanguageModelGateway({Dialect.OFFLINE: titles or OfflineModels(tokens_per_s=0)}))
         writer = TitleWriter(llm, self.models, utc_now, timeout_s=title_timeout_s)
         registry = JobRegistry([executor.handler, writer.handler])
         return JobRunner(self.db, registry, owner="test", lease_s=30, max_attempts=max_attempts)

@@ -3,15 +3,20 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import cast
 
 import pytest
 from pydantic import SecretStr
 
-from nexent_gql.adapters.llm_gateway import LanguageModelGateway, RetryPolicy
+from nexent_gql.adapters.llm_capacity import MemoryCapacity
+from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_http.limits import StreamLimits
 from nexent_gql.adapters.llm_offline import OfflineModels
 from nexent_gql.adapters.llm_openai import OpenAIModels
+from nexent_gql.adapters.llm_router import ModelRouter, RetryPolicy
 from nexent_gql.ports.llm import (
+    ChatChunk,
+    ChatRequest,
     Dialect,
     ModelCheck,
     ModelEndpoint,
@@ -25,6 +30,7 @@ from nexent_gql.ports.llm import (
     ModelUnreachableError,
     TextChunk,
 )
+from nexent_gql.ports.llm_routes import ModelRoute
 from tests.support import fake_provider as fake
 from tests.support.fake_provider import FakeProvider, Step, Text, fake_provider
 from tests.support.llm import ask, endpoint_of, hear, plain_client
@@ -33,11 +39,19 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 class Gate:
-    """A gateway that notes how long it waits instead of waiting."""
+    """A gateway behind a router that notes how long it waits instead of waiting."""
 
     def __init__(self, models: OpenAIModels, check_s: float = 15) -> None:
         self.waited_s: list[float] = []
-        self.gateway = LanguageModelGateway({Dialect.OPENAI: models}, sleep=self._sleep, check_s=check_s)
+        self.gateway = LanguageModelGateway({Dialect.OPENAI: models}, check_s=check_s)
+        self._router = ModelRouter(self.gateway, MemoryCapacity(clock=self._now), sleep=self._sleep)
+
+    def _now(self) -> float:
+        return time.monotonic() + sum(self.waited_s)
+
+    def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
+        """Call a single model, as a run does."""
+        return cast("AsyncGenerator[ChatChunk]", self._router.stream(ModelRoute.of(endpoint), request))
 
     async def _sleep(self, seconds: float) -> None:
         self.waited_s.append(seconds)
@@ -66,7 +80,7 @@ async def gate() -> AsyncGenerator[Gate]:
 )
 async def test_tries_again_before_the_first_token(step: Step, provider: FakeProvider, gate: Gate) -> None:
     provider.script("m", [step, Text("at last")])
-    heard = await hear(gate.gateway.stream(endpoint_of(provider), ask()))
+    heard = await hear(gate.stream(endpoint_of(provider), ask()))
     assert heard.error is None
     assert heard.text == "at last"
     first_s, second_s = gate.waited_s
@@ -87,7 +101,7 @@ async def test_gives_up_after_three_calls(
     step: Step, kind: type[ModelError], provider: FakeProvider, gate: Gate
 ) -> None:
     provider.script("m", [step])
-    heard = await hear(gate.gateway.stream(endpoint_of(provider), ask()))
+    heard = await hear(gate.stream(endpoint_of(provider), ask()))
     assert type(heard.failure) is kind
     assert heard.failure.details["tries"] == 3
     assert len(provider.requests) == 3
@@ -95,7 +109,7 @@ async def test_gives_up_after_three_calls(
 
 async def test_a_model_that_may_be_loading_is_not_asked_again(provider: FakeProvider, gate: Gate) -> None:
     provider.script("m", [fake.Stall()])
-    heard = await hear(gate.gateway.stream(endpoint_of(provider), ask()))
+    heard = await hear(gate.stream(endpoint_of(provider), ask()))
     assert type(heard.failure) is ModelTimeoutError
     assert len(provider.requests) == 1
 
@@ -106,7 +120,7 @@ async def test_a_model_that_may_be_loading_is_not_asked_again(provider: FakeProv
 )
 async def test_never_tries_again_after_the_first_token(steps: list[Step], provider: FakeProvider, gate: Gate) -> None:
     provider.script("m", steps)
-    heard = await hear(gate.gateway.stream(endpoint_of(provider), ask()))
+    heard = await hear(gate.stream(endpoint_of(provider), ask()))
     assert heard.failure.details["tries"] == 1
     assert len(provider.requests) == 1
 
@@ -114,19 +128,19 @@ async def test_never_tries_again_after_the_first_token(steps: list[Step], provid
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422])
 async def test_never_tries_again_what_will_not_change(status: int, provider: FakeProvider, gate: Gate) -> None:
     provider.script("m", [fake.Status(status)])
-    assert not (await hear(gate.gateway.stream(endpoint_of(provider), ask()))).failure.retryable
+    assert not (await hear(gate.stream(endpoint_of(provider), ask()))).failure.retryable
     assert len(provider.requests) == 1
 
 
 async def test_waits_as_long_as_the_provider_asks(provider: FakeProvider, gate: Gate) -> None:
     provider.script("m", [fake.Status(429, retry_after="20", times=1), Text("ok")])
-    assert (await hear(gate.gateway.stream(endpoint_of(provider), ask()))).text == "ok"
+    assert (await hear(gate.stream(endpoint_of(provider), ask()))).text == "ok"
     assert gate.waited_s == [20]
 
 
 async def test_does_not_wait_longer_than_is_bearable(provider: FakeProvider, gate: Gate) -> None:
     provider.script("m", [fake.Status(429, retry_after="21", times=1), Text("ok")])
-    heard = await hear(gate.gateway.stream(endpoint_of(provider), ask()))
+    heard = await hear(gate.stream(endpoint_of(provider), ask()))
     assert type(heard.failure) is ModelRateLimitedError
     assert heard.failure.details["retry_after_s"] == 21
     assert gate.waited_s == []
@@ -134,7 +148,7 @@ async def test_does_not_wait_longer_than_is_bearable(provider: FakeProvider, gat
 
 async def test_a_kept_connection_that_the_server_closed_is_no_error(provider: FakeProvider, gate: Gate) -> None:
     for _ in range(2):
-        assert (await hear(gate.gateway.stream(endpoint_of(provider), ask()))).error is None
+        assert (await hear(gate.stream(endpoint_of(provider), ask()))).error is None
         provider.connections[-1].close()
         await asyncio.sleep(0.02)
 
@@ -142,8 +156,9 @@ async def test_a_kept_connection_that_the_server_closed_is_no_error(provider: Fa
 async def test_closing_while_it_waits_ends_the_wait(provider: FakeProvider) -> None:
     provider.script("m", [fake.Status(429, retry_after="15")])
     async with plain_client() as client:
-        gateway = LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)})
-        reader = asyncio.create_task(hear(gateway.stream(endpoint_of(provider), ask())))
+        router = ModelRouter(LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)}), MemoryCapacity())
+        stream = router.stream(ModelRoute.of(endpoint_of(provider)), ask())
+        reader = asyncio.create_task(hear(cast("AsyncGenerator[ChatChunk]", stream)))
         await provider.wait_for()
         await asyncio.sleep(0.05)
         began = time.monotonic()
@@ -169,7 +184,7 @@ async def test_an_unknown_dialect_is_refused(provider: FakeProvider) -> None:
     ],
 )
 def test_the_waits_of_a_policy(tries: int, error: ModelError, tried: int, wait_s: float | None) -> None:
-    waited_s = RetryPolicy(tries=tries).wait_s(error, tried)
+    waited_s = RetryPolicy(rounds=tries).wait_s(error, tried)
     if wait_s == 20:
         assert waited_s is not None
         assert 10 <= waited_s <= 20

@@ -5,6 +5,7 @@ from nexent_gql.ports.engine import RunSpec
 from nexent_gql.ports.llm import ChatMessage
 from nexent_gql.ports.sandbox import CodeSandbox
 from tests.support.agent_runs import MemoryRun, NotedTools, spec_of
+from tests.support.routing import routed
 from tests.support.scripted_models import Answer, ScriptedModels
 
 
@@ -19,7 +20,7 @@ class AgentHarness:
 
     async def run(self, *answers: Answer, spec: RunSpec | None = None) -> MemoryRun:
         self.models = ScriptedModels(*answers)
-        engine = SmolagentsEngine(self.models, self.tools, self._sandbox, max_runs=2)
+        engine = SmolagentsEngine(routed(self.models), self.tools, self._sandbox, max_runs=2)
         await self.port.attempt(engine, spec or spec_of())
         assert engine.stuck_threads == 0
         return self.port

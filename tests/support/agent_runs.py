@@ -11,6 +11,7 @@ from nexent_gql.kernel.json import JsonObject, dumps, loads_object
 from nexent_gql.ports.content import CitationPart, ReasoningPart, TextPart, text_parts
 from nexent_gql.ports.engine import AgentEngine, AgentKind, RunSpec, Turn
 from nexent_gql.ports.llm import ModelEndpoint
+from nexent_gql.ports.llm_routes import ModelRoute
 from nexent_gql.ports.run_events import AttemptStarted, RunEventBody, TextDelta
 from nexent_gql.ports.tools import OfferedTool, RunContext, ToolCallContext, ToolDefinition, ToolErrorCode, ToolResult
 from tests.support.scripted_models import ENDPOINT
@@ -45,6 +46,10 @@ class MemoryRun:
     def emit(self, event: RunEventBody) -> None:
         """See `RunPort`."""
         self.events.append(event)
+
+    def replace_text(self, text: str) -> None:
+        """See `RunPort`."""
+        self.emit(AttemptStarted(attempt=max(1, len(self.of(AttemptStarted))), text=text))
 
     def is_done(self, key: str) -> bool:
         """See `RunPort`."""
@@ -159,7 +164,7 @@ def spec_of(
         kind=kind,
         instructions=instructions,
         max_steps=max_steps,
-        model=model,
+        route=ModelRoute.of(model),
         tools=tools,
         history=history,
         question=text_parts(task),

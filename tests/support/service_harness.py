@@ -15,6 +15,7 @@ from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
 from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.service import AgentService
+from nexent_gql.domains.models.routes import ModelRouteService
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.kernel.clock import utc_now
@@ -35,13 +36,16 @@ class ServiceHarness:
     database: Database
     toolbox: NamedTools
     models: ModelService
+    model_routes: ModelRouteService
     tools: ToolService
     agents: AgentService
 
     @property
     def graphql(self) -> DirectGraphQL:
         """Operations on these services."""
-        services = SimpleNamespace(models=self.models, tools=self.tools, agents=self.agents)
+        services = SimpleNamespace(
+            models=self.models, model_routes=self.model_routes, tools=self.tools, agents=self.agents
+        )
         return DirectGraphQL(cast("Services", services))
 
     async def ask(self, actor: Principal | None, query: str, **variables: object) -> Answer:
@@ -76,6 +80,7 @@ async def harness(
             database=database,
             toolbox=toolbox,
             models=ModelService(database, llm, secrets, utc_now),
+            model_routes=ModelRouteService(database, utc_now),
             tools=tools,
             agents=AgentService(database, tools, utc_now),
         )

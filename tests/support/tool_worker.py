@@ -33,6 +33,7 @@ from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.json import dumps
 from nexent_gql.ports.tools import ToolCallContext, ToolDefinition, ToolProvider
 from tests.support.model_tools import ModelTools
+from tests.support.routing import routed
 from tests.support.scripted_models import Call, ScriptedModels
 
 
@@ -43,7 +44,7 @@ async def execute(
     catalog = ToolCatalog(builtin_tools(), providers)
     endpoints = ModelService(database, LanguageModelGateway({}), AesGcmSecretBox([SecretStr("k" * 40)]), utc_now)
     async with open_redis(redis_url) as redis, MontySandbox(max_sessions=1) as sandbox:
-        engine = SmolagentsEngine(models, ToolDispatcher(catalog), sandbox, max_runs=1)
+        engine = SmolagentsEngine(routed(models), ToolDispatcher(catalog), sandbox, max_runs=1)
         log, settings = RedisEventLog(redis, ttl_s=60), ExecutorSettings(deadline_s=60)
         executor = RunExecutor(log, engine, endpoints, ToolService(catalog), utc_now, settings)
         runner = JobRunner(database, JobRegistry([executor.handler]), owner="test", lease_s=30, max_attempts=3)

@@ -52,7 +52,7 @@ def test_speech_says_what_it_remembers(steps: list[list[str | None]]) -> None:
             else:
                 writer.write(piece)
         said += writer.text
-        journal.has_answer_text = journal.has_answer_text or bool(writer.text)
+        journal.answer_text += writer.text
     assert port.text == said
     assert not said or not said[0].isspace()
     paragraphs = ["".join(piece for piece in pieces if piece is not None) for pieces in steps]

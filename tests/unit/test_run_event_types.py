@@ -24,6 +24,7 @@ from nexent_gql.api.conversations.parts import message_parts
 from nexent_gql.api.runs import events as api
 from nexent_gql.api.runs.values import RunFailure, RunStatus, TokenUsage
 from nexent_gql.api.schema.build import print_sdl
+from nexent_gql.api.schema.codes import ErrorCode
 from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.runs.events import cursor_prefix
 from nexent_gql.ports import run_events as port
@@ -71,6 +72,28 @@ BOTH: list[tuple[port.RunEventBody, api.RunEvent]] = [
     (
         port.PartsAdded(agent_path="main/helper", step=1, call_id="c1", parts=encode_parts([CITATION, TextPart("x")])),
         api.PartsAdded(**PLACE, step=1, call_id="c1", parts=message_parts([CITATION, TextPart("x")])),
+    ),
+    (
+        port.ModelQueued(agent_path="main/helper", step=1, position=3),
+        api.ModelQueued(**PLACE, step=1, position=3),
+    ),
+    (
+        port.ModelSwitched(
+            agent_path="main/helper",
+            step=1,
+            from_model="a",
+            to_model="b",
+            reason="MODEL_STREAM_BROKEN",
+            keeps_answer=True,
+        ),
+        api.ModelSwitched(
+            **PLACE,
+            step=1,
+            from_model="a",
+            to_model="b",
+            reason=ErrorCode("MODEL_STREAM_BROKEN"),
+            keeps_answer=True,
+        ),
     ),
     (
         port.StepFinished(agent_path="main/helper", step=1, duration_ms=9, error="bad call"),

@@ -13,7 +13,7 @@ class AnswerWriter:
         self._journal = journal
         self._step = step
         self._written: list[str] = []
-        self._is_apart = not journal.has_answer_text
+        self._is_apart = not journal.answer_text
         self._is_blank = True
 
     @property
@@ -37,6 +37,13 @@ class AnswerWriter:
         """Separate the next text from the text so far."""
         if not self._is_blank:
             self._is_blank, self._is_apart = True, False
+
+    def restart(self) -> None:
+        """Take back all text of the step."""
+        if self._written:
+            self._written.clear()
+            self._journal.port.replace_text(self._journal.answer_text)
+        self._is_blank, self._is_apart = True, not self._journal.answer_text
 
     def _emit(self, text: str) -> None:
         self._written.append(text)

@@ -14,7 +14,8 @@ from nexent_gql.adapters.engine_smolagents.tool_calls import ToolCalls
 from nexent_gql.adapters.engine_smolagents.window import ContextWindow, budget_of
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.engine import AgentKind, RunPort, RunSpec
-from nexent_gql.ports.llm import CallAttribution, ChatMessage, ChatRequest, LanguageModels, ToolCall
+from nexent_gql.ports.llm import CallAttribution, ChatMessage, ChatRequest, ToolCall
+from nexent_gql.ports.llm_routes import RoutedModels
 from nexent_gql.ports.run_events import StepFinished
 from nexent_gql.ports.sandbox import CodeSandbox
 from nexent_gql.ports.tools import ToolCaller, ToolResult
@@ -33,7 +34,7 @@ class SmolagentsEngine:
 
     def __init__(
         self,
-        models: LanguageModels,
+        models: RoutedModels,
         tools: ToolCaller,
         sandbox: CodeSandbox,
         *,
@@ -69,8 +70,8 @@ class SmolagentsEngine:
                 await stack.enter_async_context(snippets)
             control = RunControl()
             messages = opening(spec, self._sandbox.guide if is_code else "")
-            window = ContextWindow(len(messages) - 1, budget_of(spec.model.profile))
-            calls = ModelCalls(self._models, spec.model, journal, window)
+            window = ContextWindow(len(messages) - 1, budget_of(spec.route.profile))
+            calls = ModelCalls(self._models, spec.route, journal, window)
             effects = _LoopEffects(control, spec, journal, calls, tools, snippets)
             agent = CodeLoop if is_code else ToolLoop
             name = f"run-{spec.context.run_id}"

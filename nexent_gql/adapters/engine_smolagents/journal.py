@@ -113,7 +113,7 @@ class Journal:
         path: The agent, as in events.
         usage: Tokens of all model calls so far.
         cost_usd: What those of them cost whose price is known; None: none has a price.
-        has_answer_text: Whether there is answer text already.
+        answer_text: The answer text of finished effects.
     """
 
     def __init__(self, port: RunPort, path: str = MAIN) -> None:
@@ -121,7 +121,7 @@ class Journal:
         self.path = path
         self.usage = Usage()
         self.cost_usd: Decimal | None = None
-        self.has_answer_text = False
+        self.answer_text = ""
 
     def usage_with(self, usage: Usage, cost_usd: Decimal | None) -> tuple[Usage, Decimal | None]:
         """Return the totals with another call."""

@@ -20,9 +20,7 @@ from nexent_gql.ports.engine import AnswerCutError
 from nexent_gql.ports.llm import (
     ChatRequest,
     Finished,
-    LanguageModels,
     ModelContextTooLongError,
-    ModelEndpoint,
     ModelProtocolError,
     ModelRequestRefusedError,
     OpaqueChunk,
@@ -32,7 +30,15 @@ from nexent_gql.ports.llm import (
     ToolCall,
     ToolCallChunk,
 )
-from nexent_gql.ports.run_events import CodeDelta, ReasoningDelta, UsageUpdated
+from nexent_gql.ports.llm_routes import ModelRoute, ModelSwitch, QueuePosition, RouteChunk, RoutedModels
+from nexent_gql.ports.run_events import (
+    CodeDelta,
+    ModelQueued,
+    ModelSwitched,
+    ReasoningDelta,
+    RunEventBody,
+    UsageUpdated,
+)
 
 FINAL_ANSWER = "final_answer"
 _log = structlog.get_logger()
@@ -165,15 +171,68 @@ class CodeReader:
         self._journal.port.emit(CodeDelta(text=text, step=self._step, agent_path=self._journal.path))
 
 
+class _Assembly:
+    """Puts one answer together while it arrives; without `finished` it is not whole."""
+
+    def __init__(self, journal: Journal, step: int, reader_of: AnswerReaderFactory, writer: AnswerWriter) -> None:
+        self._journal = journal
+        self._step = step
+        self._reader_of = reader_of
+        self._writer = writer
+        self.reader = reader_of(journal, step, writer)
+        self.opaque: list[OpaqueChunk] = []
+        self.finished: Finished | None = None
+
+    def read(self, chunk: RouteChunk) -> None:
+        """Read the next piece."""
+        match chunk:
+            case TextChunk():
+                self.reader.text(chunk.text)
+            case ToolCallChunk():
+                self.reader.call(chunk)
+            case TextWasReasoning():
+                self.reader.treat_text_as_reasoning()
+            case OpaqueChunk():
+                self.opaque.append(chunk)
+            case Finished():
+                self.finished = chunk
+            case ReasoningChunk() | QueuePosition() | ModelSwitch():
+                self._journal.port.emit(self._event_of(chunk))
+        if isinstance(chunk, ModelSwitch):
+            self._switch(chunk)
+
+    def _event_of(self, chunk: ReasoningChunk | QueuePosition | ModelSwitch) -> RunEventBody:
+        step, path = self._step, self._journal.path
+        match chunk:
+            case ReasoningChunk():
+                return ReasoningDelta(text=chunk.text, step=step, agent_path=path)
+            case QueuePosition():
+                return ModelQueued(position=chunk.position, step=step, agent_path=path)
+            case ModelSwitch():
+                return ModelSwitched(
+                    from_model=chunk.from_model,
+                    to_model=chunk.to_model,
+                    reason=chunk.reason,
+                    keeps_answer=chunk.keeps_answer,
+                    step=step,
+                    agent_path=path,
+                )
+
+    def _switch(self, switch: ModelSwitch) -> None:
+        self.opaque.clear()  # they belong to a message of another model
+        if switch.keeps_answer:
+            return
+        self._writer.restart()
+        self.reader = self._reader_of(self._journal, self._step, self._writer)
+
+
 class ModelCalls:
     """The model calls of one agent, one at a time, counted as its steps."""
 
-    def __init__(
-        self, models: LanguageModels, endpoint: ModelEndpoint, journal: Journal, window: ContextWindow
-    ) -> None:
+    def __init__(self, models: RoutedModels, route: ModelRoute, journal: Journal, window: ContextWindow) -> None:
         self._window = window
         self._models = models
-        self._endpoint = endpoint
+        self._route = route
         self._journal = journal
         self._used_ids: set[str] = set()
 
@@ -190,7 +249,7 @@ class ModelCalls:
         self._window.budget_tokens = generation.budget_tokens or self._window.budget_tokens
         if generation.usage is not None:
             journal.add_usage(generation.usage, generation.cost_usd)
-        journal.has_answer_text = journal.has_answer_text or bool(generation.shown)
+        journal.answer_text += generation.shown
         _check_whole(generation)
         return replace(generation, calls=tuple(self._named(step, *call) for call in enumerate(generation.calls)))
 
@@ -211,28 +270,16 @@ class ModelCalls:
     async def _stream(
         self, step: int, request: ChatRequest, reader_of: AnswerReaderFactory, writer: AnswerWriter
     ) -> Generation:
-        reader = reader_of(self._journal, step, writer)
-        finished: Finished | None = None
-        opaque: list[OpaqueChunk] = []
-        async with aclosing(self._models.stream(self._endpoint, request)) as chunks:
+        assembly = _Assembly(self._journal, step, reader_of, writer)
+        async with aclosing(self._models.stream(self._route, request)) as chunks:
             async for chunk in chunks:
-                match chunk:
-                    case TextChunk():
-                        reader.text(chunk.text)
-                    case ToolCallChunk():
-                        reader.call(chunk)
-                    case ReasoningChunk():
-                        self._emit_reasoning(step, chunk.text)
-                    case TextWasReasoning():
-                        reader.treat_text_as_reasoning()
-                    case OpaqueChunk():
-                        opaque.append(chunk)
-                    case Finished():
-                        finished = chunk
+                assembly.read(chunk)
+        finished = assembly.finished
         if finished is None:
             raise ModelProtocolError("The model's answer has no end.")
-        text, calls = reader.finish()
+        text, calls = assembly.reader.finish()
         self._count(step, finished)
+        opaque = assembly.opaque
         calls = tuple([replace(call, opaque=_parts(opaque, index)) for index, call in enumerate(calls)])
         return Generation(
             text,
@@ -243,9 +290,6 @@ class ModelCalls:
             opaque=_parts(opaque, None),
             cost_usd=finished.cost_usd,
         )
-
-    def _emit_reasoning(self, step: int, text: str) -> None:
-        self._journal.port.emit(ReasoningDelta(text=text, step=step, agent_path=self._journal.path))
 
     def _count(self, step: int, finished: Finished) -> None:
         if finished.usage is not None:

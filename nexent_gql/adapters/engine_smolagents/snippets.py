@@ -67,7 +67,7 @@ class Snippets:
         """Run the code of a step; events show it as a tool named "python"."""
         stored = await self._journal.once(self._journal.key(step, PYTHON), lambda: self._do(step, code))
         shown = cast("str", stored["shown"])
-        self._journal.has_answer_text = self._journal.has_answer_text or bool(shown)
+        self._journal.answer_text += shown
         if not stored["lost"]:
             self._past.append(_PastSnippet(step, code))
         return SnippetResult(

@@ -13,7 +13,10 @@ from nexent_gql.ports.engine import AgentKind
 _NAME = "Display name. One line of 1 to 100 characters, unique among the tenant's agents."
 _DESCRIPTION = "What the agent is for, shown to users. At most 2,000 characters. Null means empty."
 _INSTRUCTIONS = "Instructions sent to the model with every conversation. At most 50,000 characters. Null means empty."
-_MODEL_ID = "ID of the Model to use. Null means the tenant's default model at the time of each run."
+_MODEL_ID = (
+    "ID of the Model to use. Without model and route, the tenant's default model at the time of each run is used."
+)
+_ROUTE_ID = "ID of the ModelRoute to use in place of a model. Not allowed together with `modelId`."
 _MAX_STEPS = f"Maximum number of steps per answer, 1 to 50. Default {DEFAULT_STEPS}, also for null."
 _TOOL_NAMES = (
     "Names of tools the agent can call, at most 50, without duplicates. `tools` lists the "
@@ -28,6 +31,7 @@ class CreateAgentInput:
     description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
     instructions: str | None = strawberry.field(default=None, description=_INSTRUCTIONS)
     model_id: strawberry.ID | None = strawberry.field(default=None, description=_MODEL_ID)
+    route_id: strawberry.ID | None = strawberry.field(default=None, description=_ROUTE_ID)
     kind: AgentKind = strawberry.field(
         default=AgentKind.TOOL_CALLING, description="How the agent acts. Default TOOL_CALLING."
     )
@@ -38,13 +42,14 @@ class CreateAgentInput:
         """Return what the service takes.
 
         Raises:
-            InvalidIdError: `modelId` is no id of a model.
+            InvalidIdError: `modelId` is no id of a model, or `routeId` none of a route.
         """
         return AgentDraft(
             name=self.name,
             description=self.description,
             instructions=self.instructions,
             model_id=None if self.model_id is None else _model_id(self.model_id),
+            route_id=None if self.route_id is None else _route_id(self.route_id),
             kind=self.kind,
             max_steps=DEFAULT_STEPS if self.max_steps is None else self.max_steps,
             tool_names=tuple(self.tool_names or ()),
@@ -62,7 +67,8 @@ class UpdateAgentInput:
     name: strawberry.Maybe[str | None] = strawberry.field(description=f"{_NAME} Cannot be null.")
     description: strawberry.Maybe[str | None] = strawberry.field(description=_DESCRIPTION)
     instructions: strawberry.Maybe[str | None] = strawberry.field(description=_INSTRUCTIONS)
-    model_id: strawberry.Maybe[strawberry.ID | None] = strawberry.field(description=_MODEL_ID)
+    model_id: strawberry.Maybe[strawberry.ID | None] = strawberry.field(description=f"{_MODEL_ID} Removes the route.")
+    route_id: strawberry.Maybe[strawberry.ID | None] = strawberry.field(description=f"{_ROUTE_ID} Removes the model.")
     kind: strawberry.Maybe[AgentKind | None] = strawberry.field(
         description="How the agent acts. Null means TOOL_CALLING."
     )
@@ -73,15 +79,17 @@ class UpdateAgentInput:
         """Return what the service takes.
 
         Raises:
-            InvalidIdError: `modelId` is no id of a model.
+            InvalidIdError: `modelId` is no id of a model, or `routeId` none of a route.
         """
         model_id = self.model_id.value if self.model_id else None
+        route_id = self.route_id.value if self.route_id else None
         tools = self.tool_names.value if self.tool_names else None
         return AgentPatch(
             name=(self.name.value or "") if self.name else UNSET,
             description=self.description.value if self.description else UNSET,
             instructions=self.instructions.value if self.instructions else UNSET,
             model_id=(None if model_id is None else _model_id(model_id)) if self.model_id else UNSET,
+            route_id=(None if route_id is None else _route_id(route_id)) if self.route_id else UNSET,
             kind=(self.kind.value or AgentKind.TOOL_CALLING) if self.kind else UNSET,
             max_steps=self.max_steps.value if self.max_steps else UNSET,
             tool_names=tuple(tools or ()) if self.tool_names else UNSET,
@@ -106,3 +114,7 @@ class DeleteAgentInput:
 
 def _model_id(text: str) -> UUID:
     return node_id(text, "Model", "modelId")
+
+
+def _route_id(text: str) -> UUID:
+    return node_id(text, "ModelRoute", "routeId")

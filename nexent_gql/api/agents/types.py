@@ -10,6 +10,8 @@ from strawberry.scalars import JSON
 
 from nexent_gql.api.context import Info
 from nexent_gql.api.models.loaders import default_model_of_tenant, model_by_id
+from nexent_gql.api.models.route_loaders import route_by_id
+from nexent_gql.api.models.route_types import ModelRoute
 from nexent_gql.api.models.types import Model
 from nexent_gql.api.related import related
 from nexent_gql.api.schema.enums import described
@@ -57,18 +59,24 @@ class Agent(relay.Node):
     )
     tenant_id: strawberry.Private[UUID]
     model_id: strawberry.Private[UUID | None]
+    route_id: strawberry.Private[UUID | None]
 
     model: Model | None = related(
-        model_by_id, "model_id", description="The agent's model; null if it uses the tenant's default model."
+        model_by_id, "model_id", description="The agent's model; null if it uses a route or the tenant's default model."
+    )
+    route: ModelRoute | None = related(
+        route_by_id, "route_id", description="The agent's route; null if it uses a single model."
     )
 
     @strawberry.field(
         description="The model that the next run would use, which is the agent's own or the tenant's default; "
-        "null if there is none."
+        "null if there is none, or if the agent uses a route."
     )
     async def effective_model(self, info: Info) -> Model | None:
         if self.model_id is not None:
             return await info.context.loaders[model_by_id].load(self.model_id)
+        if self.route_id is not None:
+            return None
         return await info.context.loaders[default_model_of_tenant].load(self.tenant_id)
 
     @strawberry.field(
@@ -106,4 +114,5 @@ class Agent(relay.Node):
             deleted_at=row.deleted_at,
             tenant_id=row.tenant_id,
             model_id=row.model_id,
+            route_id=row.route_id if row.model_id is None else None,
         )

@@ -7,12 +7,13 @@ import strawberry
 
 from nexent_gql.api.agents.types import Agent
 from nexent_gql.api.context import Info
+from nexent_gql.api.models.route_types import ModelRoute
 from nexent_gql.api.schema.errors import Error, common
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.ports.llm import ModelError
 
 
-@strawberry.type(description="Agents use the model, so it cannot be deleted. Give them another model first.")
+@strawberry.type(description="Agents or routes use the model, so it cannot be deleted. Give them another model first.")
 class ModelInUseError(Error):
     model_id: strawberry.Private[UUID]
 
@@ -21,6 +22,12 @@ class ModelInUseError(Error):
         """Load them now; the error was raised in a domain that does not know agents."""
         rows = await info.context.services.agents.using_model(info.context.actor, self.model_id)
         return [Agent.of(row) for row in rows]
+
+    @strawberry.field(description="The first 20 routes that use the model, by name.")
+    async def routes(self, info: Info) -> list[ModelRoute]:
+        """Load them now."""
+        rows = await info.context.services.model_routes.using_model(info.context.actor, self.model_id)
+        return [ModelRoute.of(row) for row in rows]
 
     @classmethod
     def of(cls, error: DomainError) -> Self:

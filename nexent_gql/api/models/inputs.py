@@ -11,6 +11,7 @@ from nexent_gql.domains.models.providers import ModelProviderName
 from nexent_gql.kernel.patch import UNSET
 from nexent_gql.ports import llm
 from nexent_gql.ports.llm import Dialect
+from nexent_gql.ports.llm_limits import NO_LIMITS, ModelLimits
 
 _NAME = "Display name. One line of 1 to 100 characters, unique in the tenant."
 _MODEL_NAME = "The provider's name of the model, 1 to 200 characters, for example `gpt-4o-mini`."
@@ -26,6 +27,7 @@ _API_VERSION = (
 )
 _PROFILE = "Capabilities of the model, which take precedence over what `checkModel` finds. Null means none are set."
 _DEADLINES = "Time limits of the model, for example for a slow local server. Null means those of the installation."
+_LIMITS = "What the whole installation may ask of the model. Calls above a limit wait. Null means no limits."
 _API_KEY = (
     "The provider's API key, at most 4,000 printable ASCII characters. It is stored encrypted and never returned."
 )
@@ -78,6 +80,26 @@ class ModelDeadlinesInput:
         )
 
 
+@strawberry.input(description="What the whole installation may ask of a model. Null means no limit.")
+class ModelLimitsInput:
+    requests_per_minute: int | None = strawberry.field(
+        default=None, description="Requests that begin within any minute, 1 to 1,000,000."
+    )
+    tokens_per_minute: int | None = strawberry.field(
+        default=None, description="Tokens of requests and answers within any minute, 1 to 100,000,000."
+    )
+    concurrent_requests: int | None = strawberry.field(
+        default=None, description="Requests at the same time, 1 to 1,000,000."
+    )
+
+    def to_limits(self) -> ModelLimits:
+        return ModelLimits(self.requests_per_minute, self.tokens_per_minute, self.concurrent_requests)
+
+
+def _limits_of(input_: ModelLimitsInput | None) -> ModelLimits:
+    return input_.to_limits() if input_ else NO_LIMITS
+
+
 def _profile_of(input_: ModelProfileInput | None) -> llm.ModelProfile:
     return input_.to_profile() if input_ else llm.ModelProfile()
 
@@ -98,6 +120,7 @@ class CheckModelConfigInput:
     api_version: str | None = strawberry.field(default=None, description=_API_VERSION)
     profile: ModelProfileInput | None = strawberry.field(default=None, description=_PROFILE)
     deadlines: ModelDeadlinesInput | None = strawberry.field(default=None, description=_DEADLINES)
+    limits: ModelLimitsInput | None = strawberry.field(default=None, description=_LIMITS)
     base_url: str | None = strawberry.field(default=None, description=_BASE_URL)
     api_key: str | None = strawberry.field(
         default=None,
@@ -112,6 +135,7 @@ class CheckModelConfigInput:
             api_version=self.api_version,
             profile=_profile_of(self.profile),
             deadlines=_deadlines_of(self.deadlines),
+            limits=_limits_of(self.limits),
             model_name=self.provider_model,
             base_url=self.base_url,
             api_key=None if self.api_key is None else SecretStr(self.api_key),
@@ -198,6 +222,9 @@ class UpdateModelInput:
     deadlines: strawberry.Maybe[ModelDeadlinesInput | None] = strawberry.field(
         description="Replaces all time limits of the model. Null removes them."
     )
+    limits: strawberry.Maybe[ModelLimitsInput | None] = strawberry.field(
+        description=f"Replaces all limits of the model. {_LIMITS}"
+    )
 
     def patch(self) -> ModelPatch:
         key = self.api_key.value if self.api_key else None
@@ -209,6 +236,7 @@ class UpdateModelInput:
             api_version=self.api_version.value if self.api_version else UNSET,
             profile=_profile_of(self.profile.value) if self.profile else UNSET,
             deadlines=_deadlines_of(self.deadlines.value) if self.deadlines else UNSET,
+            limits=_limits_of(self.limits.value) if self.limits else UNSET,
         )
 
 

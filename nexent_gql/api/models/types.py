@@ -10,12 +10,12 @@ from strawberry import relay
 
 from nexent_gql.api.schema.codes import CATALOGUE, ErrorCode
 from nexent_gql.api.schema.enums import described
-from nexent_gql.domains.models.policy import deadlines_from_json
+from nexent_gql.domains.models.policy import deadlines_from_json, limits_from_json
 from nexent_gql.domains.models.providers import PROVIDERS, ModelProviderName, Provider
 from nexent_gql.domains.models.service import Checked, effective_profile, provider_of_row
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.clock import utc_now
-from nexent_gql.ports import llm
+from nexent_gql.ports import llm, llm_limits
 from nexent_gql.ports.llm import Dialect, ModelError
 
 
@@ -126,6 +126,26 @@ class ModelDeadlines:
         )
 
 
+@strawberry.type(
+    description="What the whole installation may ask of a model. Calls above a limit wait; users take turns. Null "
+    "means no limit."
+)
+class ModelLimits:
+    requests_per_minute: int | None = strawberry.field(description="Requests that begin within any minute.")
+    tokens_per_minute: int | None = strawberry.field(
+        description="Tokens of requests and answers within any minute, estimated until the provider counts them."
+    )
+    concurrent_requests: int | None = strawberry.field(description="Requests at the same time.")
+
+    @classmethod
+    def of(cls, limits: llm_limits.ModelLimits) -> Self:
+        return cls(
+            requests_per_minute=limits.requests_per_minute,
+            tokens_per_minute=limits.tokens_per_minute,
+            concurrent_requests=limits.concurrent_requests,
+        )
+
+
 @strawberry.type(description="A model that a provider lists.")
 class RemoteModel:
     provider_model: str = strawberry.field(description="The provider's name of the model.")
@@ -178,6 +198,7 @@ class Model(relay.Node):
         description="Capabilities that were set, completed by those that a check found within the last 7 days."
     )
     deadlines: ModelDeadlines = strawberry.field(description="Time limits of the model.")
+    limits: ModelLimits = strawberry.field(description="What the whole installation may ask of the model.")
     provider_model: str = strawberry.field(description="The provider's name of the model, 1 to 200 characters.")
     has_api_key: bool = strawberry.field(description="Whether an API key is stored.")
     api_key_hint: str | None = strawberry.field(
@@ -204,6 +225,7 @@ class Model(relay.Node):
             api_version=row.api_version,
             profile=ModelProfile.of(effective_profile(row, utc_now())),
             deadlines=ModelDeadlines.of(deadlines_from_json(row.deadlines)),
+            limits=ModelLimits.of(limits_from_json(row.limits)),
             provider_model=row.model_name,
             has_api_key=row.api_key_sealed is not None,
             api_key_hint=row.api_key_hint,

@@ -15,11 +15,13 @@ from strawberry.scalars import JSON
 from nexent_gql.api.conversations.parts import MessagePart, message_parts
 from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.runs.values import COST_OF_RUN, Counts, RunFailure, RunStatus, TokenUsage
+from nexent_gql.api.schema.codes import CATALOGUE, ErrorCode
 from nexent_gql.api.selections.events import SharedEvent, no_renderings
 from nexent_gql.api.selections.plain import ResolvedByClass
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.content import decode_parts
 from nexent_gql.ports.events import Entry
+from nexent_gql.ports.llm import ModelError
 
 _STEP = "Step of the agent, from 1; 0 outside of steps."
 
@@ -169,6 +171,58 @@ class PartsAdded(RunEvent):
         return cls(**place, call_id=body["call_id"], parts=parts, step=body["step"])
 
 
+class _Queued(TypedDict):
+    position: int
+    step: int
+
+
+@strawberry.type(
+    description="A model call waits because its deployments are at their limits. Sent again when the position changes."
+)
+class ModelQueued(RunEvent):
+    position: int = strawberry.field(description="Position in the queue, from 1.")
+    step: int = strawberry.field(description=_STEP)
+
+    @classmethod
+    def of(cls, place: Place, body: _Queued) -> Self:
+        return cls(**place, position=body["position"], step=body["step"])
+
+
+class _Switched(TypedDict):
+    from_model: str
+    to_model: str
+    reason: str
+    keeps_answer: bool
+    step: int
+
+
+@strawberry.type(
+    description="A model failed within its answer and another one goes on. Only with a route. If `keepsAnswer` is "
+    "false and text of the step was streamed, an AttemptStarted with the valid text follows."
+)
+class ModelSwitched(RunEvent):
+    from_model: str = strawberry.field(description="Name of the Model that failed.")
+    to_model: str = strawberry.field(description="Name of the Model that goes on.")
+    reason: ErrorCode = strawberry.field(description="Error code of the failure.")
+    keeps_answer: bool = strawberry.field(
+        description="Whether the answer is continued. If not, the step begins anew: its text, reasoning and code are "
+        "replaced."
+    )
+    step: int = strawberry.field(description=_STEP)
+
+    @classmethod
+    def of(cls, place: Place, body: _Switched) -> Self:
+        reason = body["reason"]
+        return cls(
+            **place,
+            from_model=body["from_model"],
+            to_model=body["to_model"],
+            reason=ErrorCode(reason if reason in CATALOGUE else ModelError.code),
+            keeps_answer=body["keeps_answer"],
+            step=body["step"],
+        )
+
+
 class _Step(TypedDict):
     step: int
     duration_ms: int
@@ -208,7 +262,10 @@ class _Attempt(TypedDict):
     text: str
 
 
-@strawberry.type(description="An attempt started, either the first one or one after a failure of a worker.")
+@strawberry.type(
+    description="An attempt started: the first one, or one after a failure of a worker. Also sent with the number of "
+    "the current attempt when a model call begins its answer anew."
+)
 class AttemptStarted(RunEvent):
     attempt: int = strawberry.field(description="Number of the attempt, from 1.")
     text: str = strawberry.field(description="Text that replaces all text of the answer before this event.")
@@ -280,7 +337,18 @@ class StreamGap(RunEvent):
 
 
 _DELTAS = cast("dict[str, type[TextDelta]]", {cls.__name__: cls for cls in (TextDelta, ReasoningDelta, CodeDelta)})
-_OTHERS = (ToolCallStarted, ToolOutput, PartsAdded, StepFinished, UsageUpdated, AttemptStarted, RunFinished, StreamGap)
+_OTHERS = (
+    ToolCallStarted,
+    ToolOutput,
+    PartsAdded,
+    ModelQueued,
+    ModelSwitched,
+    StepFinished,
+    UsageUpdated,
+    AttemptStarted,
+    RunFinished,
+    StreamGap,
+)
 EVENT_TYPES = (*_DELTAS.values(), *_OTHERS)
 _MAKERS = cast("dict[object, Callable[[Place, JsonObject], RunEvent]]", {cls.__name__: cls.of for cls in _OTHERS})
 

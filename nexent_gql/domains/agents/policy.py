@@ -21,12 +21,13 @@ DEFAULT_STEPS = 15
 
 @dataclass(frozen=True, slots=True)
 class AgentDraft:
-    """A whole agent; without `model_id` it uses the tenant's default model, whichever that is at a run."""
+    """A whole agent; without model and route it uses the tenant's default model, whichever that is at a run."""
 
     name: str
     description: str | None = None
     instructions: str | None = None
     model_id: UUID | None = None
+    route_id: UUID | None = None
     kind: AgentKind = AgentKind.TOOL_CALLING
     max_steps: int = DEFAULT_STEPS
     tool_names: tuple[str, ...] = ()
@@ -34,12 +35,16 @@ class AgentDraft:
 
 @dataclass(frozen=True, slots=True)
 class AgentPatch:
-    """What to change; None clears what may be empty, and brings other fields back to their default."""
+    """What to change; None clears what may be empty, and brings other fields back to their default.
+
+    A model replaces the route, and a route the model.
+    """
 
     name: str | Unset = UNSET
     description: str | Unset | None = UNSET
     instructions: str | Unset | None = UNSET
     model_id: UUID | Unset | None = UNSET
+    route_id: UUID | Unset | None = UNSET
     kind: AgentKind | Unset = UNSET
     max_steps: int | Unset | None = UNSET
     tool_names: tuple[str, ...] | Unset | None = UNSET
@@ -56,19 +61,27 @@ def apply_draft(row: Agent, draft: AgentDraft, available_tools: Collection[str])
     instructions = optional_text(draft.instructions, "instructions", max_chars=MAX_INSTRUCTIONS_CHARS)
     row.name = single_line(draft.name, "name", max_chars=MAX_NAME_CHARS)
     row.description, row.instructions = description or "", instructions or ""
-    row.model_id, row.kind = draft.model_id, draft.kind
+    if draft.model_id is not None and draft.route_id is not None:
+        raise InvalidInputError("An agent has a model or a route, not both.", path=("routeId",))
+    row.model_id, row.route_id, row.kind = draft.model_id, draft.route_id, draft.kind
     row.max_steps = _check_steps(draft.max_steps)
     row.tool_names = check_choice(draft.tool_names, {*available_tools, *row.tool_names}, "toolNames")
 
 
 def merge_patch(row: Agent, patch: AgentPatch) -> AgentDraft:
     """Return the agent with `patch` applied, not validated."""
+    model_id, route_id = set_or(patch.model_id, row.model_id), set_or(patch.route_id, row.route_id)
+    if patch.route_id is UNSET and isinstance(patch.model_id, UUID):
+        route_id = None
+    elif patch.model_id is UNSET and isinstance(patch.route_id, UUID):
+        model_id = None
     steps, tools = set_or(patch.max_steps, row.max_steps), set_or(patch.tool_names, tuple(row.tool_names))
     return AgentDraft(
         name=set_or(patch.name, row.name),
         description=set_or(patch.description, row.description),
         instructions=set_or(patch.instructions, row.instructions),
-        model_id=set_or(patch.model_id, row.model_id),
+        model_id=model_id,
+        route_id=route_id,
         kind=set_or(patch.kind, AgentKind(row.kind)),
         max_steps=DEFAULT_STEPS if steps is None else steps,
         tool_names=() if tools is None else tools,

@@ -20,6 +20,11 @@ class AgentRepository(
         query = self._matching(None).where(col(Agent.model_id) == model_id)
         return (await self._session.scalars(query.order_by(col(Agent.name)).limit(limit))).all()
 
+    async def using_route(self, route_id: UUID, limit: int) -> Sequence[Agent]:
+        """Return the first `limit` agents with a route, by name."""
+        query = self._matching(None).where(col(Agent.route_id) == route_id)
+        return (await self._session.scalars(query.order_by(col(Agent.name)).limit(limit))).all()
+
     async def used_names(self, names: Sequence[str]) -> set[str]:
         """Return those of `names` that an agent has or a deleted one had."""
         query = select(col(Agent.name)).where(col(Agent.tenant_id) == self._tenant_id, col(Agent.name).in_(names))

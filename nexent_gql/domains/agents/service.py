@@ -12,7 +12,7 @@ from nexent_gql.domains.agents.errors import AgentChangedError, AgentNameTakenEr
 from nexent_gql.domains.agents.policy import AgentDraft, AgentPatch, apply_draft, merge_patch
 from nexent_gql.domains.agents.repository import AgentRepository
 from nexent_gql.domains.agents.tables import Agent
-from nexent_gql.domains.models.errors import ChatModelNotFoundError
+from nexent_gql.domains.models.errors import ChatModelNotFoundError, RouteNotFoundError
 from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError
@@ -42,6 +42,7 @@ class AgentService:
             InvalidInputError: A field breaks a rule; the error names it.
             UnknownToolError: There is no such tool.
             ChatModelNotFoundError: The tenant has no such model.
+            RouteNotFoundError: The tenant has no such route.
             AgentNameTakenError: Another agent has the name.
         """
         actor.require(Role.DEVELOPER)
@@ -58,7 +59,7 @@ class AgentService:
             updated_at=now,
         )
         apply_draft(row, draft, available_tools)
-        with translate_violations(_violations(row.name, row.model_id)):
+        with translate_violations(_violations(row.name, row.model_id, row.route_id)):
             async with self._db.transaction(actor.tenant_id) as session:
                 AgentRepository(session, actor.tenant_id).add(row)
         return row
@@ -91,12 +92,13 @@ class AgentService:
             InvalidInputError: A field breaks a rule; the error names it.
             UnknownToolError: There is no such tool.
             ChatModelNotFoundError: The tenant has no such model.
+            RouteNotFoundError: The tenant has no such route.
             AgentNameTakenError: Another agent has the name.
         """
         actor.require(Role.DEVELOPER)
         names = () if isinstance(patch.tool_names, Unset) else patch.tool_names or ()
         available = await self._tools.get_by_name(actor, names)  # before the transaction: providers open their own
-        with translate_violations(_violations(patch.name, patch.model_id)):
+        with translate_violations(_violations(patch.name, patch.model_id, patch.route_id)):
             async with self._db.transaction(actor.tenant_id) as session:
                 row = await self._lock(session, actor, agent_id, expected_version)
                 apply_draft(row, merge_patch(row, patch), available)
@@ -168,6 +170,11 @@ class AgentService:
         async with self._db.read(actor.tenant_id) as session:
             return await AgentRepository(session, actor.tenant_id).using_model(model_id, _MAX_AGENTS_OF_MODEL)
 
+    async def using_route(self, actor: Principal, route_id: UUID) -> Sequence[Agent]:
+        """Return agents with this route, by name, the first 20."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await AgentRepository(session, actor.tenant_id).using_route(route_id, _MAX_AGENTS_OF_MODEL)
+
     async def used_names(self, actor: Principal, names: Sequence[str]) -> set[str]:
         """Return those of `names` that an agent of the tenant has, or a deleted one had."""
         async with self._db.read(actor.tenant_id) as session:
@@ -198,8 +205,10 @@ class AgentService:
         return row
 
 
-def _violations(name: object, model_id: object) -> dict[str, DomainError]:
+def _violations(name: object, model_id: object, route_id: object) -> dict[str, DomainError]:
     errors: dict[str, DomainError] = {"uq_agent_name": AgentNameTakenError(str(name))}
     if isinstance(model_id, UUID):
         errors["fk_agent_tenant_id_model_id"] = ChatModelNotFoundError(model_id)
+    if isinstance(route_id, UUID):
+        errors["fk_agent_tenant_id_route_id"] = RouteNotFoundError(route_id)
     return errors

@@ -13,7 +13,9 @@ from nexent_gql.ports.engine import AgentKind
 
 
 class Agent(TenantRow, table=True):
-    """An agent; `model_id` None means the tenant's default model at the time of a run.
+    """An agent; without `model_id` and `route_id` it uses the tenant's default model at the time of a run.
+
+    It has only one of both; if a server of a release without routes sets `model_id`, that counts.
 
     `version` counts changes, from 1, so that two editors notice each other. `name_key` is the name as searches
     compare it. A deleted agent keeps its row, see `erase`.
@@ -21,11 +23,13 @@ class Agent(TenantRow, table=True):
 
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "model_id"], ["chat_model.tenant_id", "chat_model.id"]),
+        ForeignKeyConstraint(["tenant_id", "route_id"], ["model_route.tenant_id", "model_route.id"]),
         UniqueConstraint("tenant_id", "id"),
         CheckConstraint("max_steps BETWEEN 1 AND 50", name="max_steps"),
         Index("uq_agent_name", "tenant_id", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
         Index("ix_agent_page", "tenant_id", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
         Index("ix_agent_model", "tenant_id", "model_id", postgresql_where=text("model_id IS NOT NULL")),
+        Index("ix_agent_route", "tenant_id", "route_id", postgresql_where=text("route_id IS NOT NULL")),
     )
 
     name: str
@@ -33,6 +37,7 @@ class Agent(TenantRow, table=True):
     description: str = ""
     instructions: str = ""
     model_id: UUID | None = None
+    route_id: UUID | None = None
     kind: str = Field(default=AgentKind.TOOL_CALLING)
     max_steps: int = 15
     tool_names: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
@@ -45,7 +50,7 @@ class Agent(TenantRow, table=True):
         """Delete the agent but for its name, which its conversations show."""
         self.description = self.instructions = ""
         self.tool_names = []
-        self.model_id = None
+        self.model_id = self.route_id = None
         self.deleted_at = self.updated_at = at
         self.version += 1
 

@@ -1,4 +1,4 @@
-"""What can be wrong about a registered model."""
+"""What can be wrong about registered models and routes."""
 
 from datetime import datetime
 from uuid import UUID
@@ -28,13 +28,13 @@ class ModelNameTakenError(ConflictError):
 
 
 class ModelInUseError(ConflictError):
-    """Agents use the model, so it can't be deleted."""
+    """Agents or routes use the model, so it can't be deleted."""
 
     code = "MODEL_IN_USE"
 
     def __init__(self, model_id: UUID) -> None:
         """Name the model; the agents are another domain's to tell."""
-        super().__init__("Agents use this model; give them another one first.", model_id=str(model_id))
+        super().__init__("Agents or routes use this model; give them another one first.", model_id=str(model_id))
 
 
 class DefaultModelError(ConflictError):
@@ -99,3 +99,31 @@ class TotalBudgetExceededError(BudgetExceededError):
     """A budget of all time is exceeded: waiting does not help, an administrator has to raise it."""
 
     retryable = False
+
+
+class RouteNotFoundError(NotFoundError):
+    """The caller's tenant has no such route."""
+
+    object_type = "ModelRoute"
+    code = "NOT_FOUND"
+
+    def __init__(self, route_id: UUID) -> None:
+        super().__init__("Your tenant has no such route; it may have been deleted.", id=str(route_id))
+
+
+class RouteNameTakenError(ConflictError):
+    """Another route of the tenant has this name."""
+
+    code = "ROUTE_NAME_TAKEN"
+
+    def __init__(self, name: str) -> None:
+        super().__init__("Another route has this name; choose a different one.", name=name)
+
+
+class RouteInUseError(ConflictError):
+    """Agents use the route, so it can't be deleted."""
+
+    code = "ROUTE_IN_USE"
+
+    def __init__(self, route_id: UUID) -> None:
+        super().__init__("Agents use this route; give them another one first.", route_id=str(route_id))

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
+from pydantic.alias_generators import to_camel
 
 from nexent_gql.domains.models.providers import PROVIDERS, ModelProviderName, Provider, provider_of
 from nexent_gql.domains.models.tables import ChatModel
@@ -14,12 +15,14 @@ from nexent_gql.kernel.patch import UNSET, Unset
 from nexent_gql.kernel.text import Path, secret, single_line
 from nexent_gql.kernel.urls import web_url_problem
 from nexent_gql.ports.llm import Dialect, ModelDeadlines, ModelProfile
+from nexent_gql.ports.llm_limits import NO_LIMITS, ModelLimits
 
 MAX_NAME_CHARS = 100
 MAX_MODEL_NAME_CHARS = 200
 MAX_URL_CHARS = 2_000
 MAX_KEY_CHARS = 4_000
 MAX_TOKENS = 100_000_000
+MAX_REQUESTS = 1_000_000
 MAX_DEADLINE_S = 7_200.0
 _UNKNOWN = ModelProfile()
 _NO_DEADLINES = ModelDeadlines()
@@ -44,6 +47,7 @@ class ModelConfig:
     api_version: str | None = None
     profile: ModelProfile = _UNKNOWN
     deadlines: ModelDeadlines = _NO_DEADLINES
+    limits: ModelLimits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class CheckedConfig:
     api_version: str | None
     profile: ModelProfile
     deadlines: ModelDeadlines
+    limits: ModelLimits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class ModelPatch:
     api_version: str | Unset | None = UNSET
     profile: ModelProfile | Unset = UNSET
     deadlines: ModelDeadlines | Unset = UNSET
+    limits: ModelLimits | Unset = UNSET
 
 
 def checked_name(name: str) -> str:
@@ -107,6 +113,7 @@ def checked(config: ModelConfig) -> CheckedConfig:
         api_version=_checked_version(config.api_version, provider),
         profile=_checked_profile(config.profile),
         deadlines=_checked_deadlines(config.deadlines),
+        limits=_checked_limits(config.limits),
     )
 
 
@@ -170,7 +177,15 @@ def _checked_deadlines(deadlines: ModelDeadlines) -> ModelDeadlines:
     return deadlines
 
 
-def to_json(value: ModelProfile | ModelDeadlines) -> JsonObject:
+def _checked_limits(limits: ModelLimits) -> ModelLimits:
+    maxima = {"requests_per_minute": MAX_REQUESTS, "tokens_per_minute": MAX_TOKENS, "concurrent_requests": MAX_REQUESTS}
+    for name, limit in asdict(limits).items():
+        if limit is not None and not 1 <= limit <= maxima[name]:
+            raise InvalidInputError(f"It must be between 1 and {maxima[name]:,}.", path=("limits", to_camel(name)))
+    return limits
+
+
+def to_json(value: ModelProfile | ModelDeadlines | ModelLimits) -> JsonObject:
     """Return what is set, as it is stored."""
     return {name: each for name, each in asdict(value).items() if each is not None}
 
@@ -185,6 +200,12 @@ def deadlines_from_json(stored: JsonObject) -> ModelDeadlines:
     """Read back deadlines; what a later release added is ignored."""
     names = {field.name for field in fields(ModelDeadlines)}
     return ModelDeadlines(**{name: value for name, value in stored.items() if name in names})  # pyright: ignore[reportArgumentType]
+
+
+def limits_from_json(stored: JsonObject) -> ModelLimits:
+    """Read back limits; what a later release added is ignored."""
+    names = {field.name for field in fields(ModelLimits)}
+    return ModelLimits(**{name: value for name, value in stored.items() if name in names})  # pyright: ignore[reportArgumentType]
 
 
 def merged_profile(edited: ModelProfile, learned: ModelProfile) -> ModelProfile:
@@ -238,6 +259,7 @@ def merged(row: ChatModel, patch: ModelPatch) -> CheckedConfig:
             api_version=row.api_version if patch.api_version is UNSET else patch.api_version,
             profile=profile_from_json(row.profile) if patch.profile is UNSET else patch.profile,
             deadlines=deadlines_from_json(row.deadlines) if patch.deadlines is UNSET else patch.deadlines,
+            limits=limits_from_json(row.limits) if patch.limits is UNSET else patch.limits,
         )
     )
     stays = row.api_key_sealed is not None and patch.api_key is UNSET

@@ -1,12 +1,13 @@
-"""Reads and writes the models of one tenant."""
+"""Reads and writes the models and routes of one tenant."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
-from sqlalchemy import text, update
+from sqlalchemy import delete, select, text, update
 from sqlmodel import col
 
 from nexent_gql.db.repository import TenantRepository
-from nexent_gql.domains.models.tables import ChatModel
+from nexent_gql.domains.models.tables import ChatModel, ModelRoute, ModelRouteDeployment
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
 
@@ -38,3 +39,35 @@ class ModelRepository(TenantRepository[ChatModel], table=ChatModel):
     async def delete(self, row: ChatModel) -> None:
         """Delete on flush."""
         await self._session.delete(row)
+
+
+class RouteRepository(TenantRepository[ModelRoute], table=ModelRoute):
+    """The routes of one tenant."""
+
+    async def delete(self, row: ModelRoute) -> None:
+        """Delete on flush; its deployments go with it."""
+        await self._session.delete(row)
+
+    async def deployments(self, route_ids: Sequence[UUID]) -> Sequence[ModelRouteDeployment]:
+        """Return the deployments of routes in the order in which they serve."""
+        deployment = ModelRouteDeployment
+        query = select(deployment).where(
+            col(deployment.tenant_id) == self._tenant_id, col(deployment.route_id).in_(route_ids)
+        )
+        order = col(deployment.route_id), col(deployment.group_number), col(deployment.position)
+        return (await self._session.scalars(query.order_by(*order))).all()
+
+    async def clear_deployments(self, route_id: UUID) -> None:
+        """Remove all deployments of a route."""
+        deployment = ModelRouteDeployment
+        mine = col(deployment.tenant_id) == self._tenant_id, col(deployment.route_id) == route_id
+        await self._session.execute(delete(deployment).where(*mine))
+
+    async def using_model(self, model_id: UUID, limit: int) -> Sequence[ModelRoute]:
+        """Return the first `limit` routes with a model, by name."""
+        deployment = ModelRouteDeployment
+        routes = select(col(deployment.route_id)).where(
+            col(deployment.tenant_id) == self._tenant_id, col(deployment.model_id) == model_id
+        )
+        query = self._scope().where(col(ModelRoute.id).in_(routes)).order_by(col(ModelRoute.name)).limit(limit)
+        return (await self._session.scalars(query)).all()

@@ -1,10 +1,11 @@
 """Use cases around models: everybody may see them, developers may change them, nobody gets a key back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
@@ -24,6 +25,7 @@ from nexent_gql.domains.models.policy import (
     checked_name,
     deadlines_from_json,
     key_hint,
+    limits_from_json,
     merged,
     merged_profile,
     profile_from_json,
@@ -45,6 +47,7 @@ MAX_ENTRIES = 100
 LEARNED_FOR = timedelta(days=7)
 """How long what a check learned counts; a provider may change what a model can do."""
 _NAME = "uq_chat_model_tenant_id_name"
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +250,18 @@ class ModelService:
             raise NoDefaultModelError if model_id is None else ChatModelNotFoundError(model_id)
         return self._endpoint(row)
 
+    async def endpoints(
+        self, session: AsyncSession, tenant_id: UUID, model_ids: Sequence[UUID]
+    ) -> Mapping[UUID, ModelEndpoint]:
+        """Return how to reach those of the models that exist and whose keys can be opened; see `endpoint`."""
+        endpoints: dict[UUID, ModelEndpoint] = {}
+        for row in await ModelRepository(session, tenant_id).get_many(model_ids):
+            try:
+                endpoints[row.id] = self._endpoint(row)
+            except SecretUnreadableError as error:
+                _log.warning("model.key_unreadable", model_id=str(row.id), code=error.code)
+        return endpoints
+
     async def ensure(self, actor: Principal, name: str, config: ModelConfig) -> ChatModel:
         """Register a model under `name`, or give the one of that name this configuration; for seeds.
 
@@ -296,12 +311,14 @@ class ModelService:
             api_version=row.api_version,
             profile=effective_profile(row, self._clock()),
             deadlines=deadlines_from_json(row.deadlines),
+            limits=limits_from_json(row.limits),
         )
-        return replace(endpoint_of(config), model_id=row.id)
+        return replace(endpoint_of(config), model_id=row.id, display_name=row.name)
 
     def _configure(self, row: ChatModel, config: CheckedConfig, *, keep_key: bool = False) -> None:
         row.model_name, row.base_url, row.api_version = config.model_name, config.base_url, config.api_version
         row.profile, row.deadlines = to_json(config.profile), to_json(config.deadlines)
+        row.limits = to_json(config.limits)
         if not keep_key:
             key = config.api_key
             row.api_key_sealed = None if key is None else self._secrets.seal(key, _key_place(row))
@@ -321,6 +338,7 @@ def endpoint_of(config: CheckedConfig) -> ModelEndpoint:
         unsupported=provider.unsupported,
         profile=config.profile,
         deadlines=config.deadlines,
+        limits=config.limits,
     )
 
 

@@ -1,4 +1,4 @@
-"""Registered models, their calls, and budgets."""
+"""Registered models, their routes, their calls, and budgets."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -6,13 +6,14 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, Numeric, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Numeric, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from nexent_gql.db.base import TenantRow, timestamp
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.llm import Dialect
+from nexent_gql.ports.llm_routes import MidAnswerPolicy
 
 
 def json_column() -> Any:  # noqa: ANN401 - a SQLModel field
@@ -23,7 +24,7 @@ def json_column() -> Any:  # noqa: ANN401 - a SQLModel field
 class ChatModel(TenantRow, table=True):
     """A chat model by provider, dialect, address and name.
 
-    `provider` is null where it follows from dialect and address. `profile` and `deadlines` are what people
+    `provider` is null where it follows from dialect and address. `profile`, `deadlines` and `limits` are what people
     entered, `learned_profile` what the last check found out. `base_url` ends before the path of the dialect, such as
     `/chat/completions`, and is empty for the offline dialect. `api_key_sealed` can be opened only with this row's
     place; `api_key_hint` is its last four characters. The `last_check_*` columns describe the present settings: a
@@ -46,6 +47,7 @@ class ChatModel(TenantRow, table=True):
     profile: JsonObject = json_column()
     learned_profile: JsonObject = json_column()
     deadlines: JsonObject = json_column()
+    limits: JsonObject = json_column()
     api_key_sealed: bytes | None = None
     api_key_hint: str | None = None
     is_default: bool = False
@@ -79,6 +81,42 @@ def count_column() -> Any:  # noqa: ANN401 - a SQLModel field
         sa_column_kwargs={"server_default": "0"},
         nullable=False,
     )
+
+
+class ModelRoute(TenantRow, table=True):
+    """Deployments that stand in for each other, under a name; see `ModelRouteDeployment`."""
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "name"),
+        Index("ix_model_route_page", "tenant_id", "created_at", "id"),
+    )
+
+    name: str
+    mid_answer_policy: str = Field(default=MidAnswerPolicy.RESTART)
+    first_token_s: float | None = None
+    created_by: UUID
+    updated_at: datetime = timestamp(default_now=True)
+
+
+class ModelRouteDeployment(TenantRow, table=True):
+    """A model of a route; `group_number` and `position` count from 0. A later group serves when earlier ones cannot."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "route_id"], ["model_route.tenant_id", "model_route.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(["tenant_id", "model_id"], ["chat_model.tenant_id", "chat_model.id"]),
+        UniqueConstraint("tenant_id", "route_id", "model_id"),
+        CheckConstraint("weight BETWEEN 1 AND 1000", name="weight"),
+        Index("ix_model_route_deployment_model", "tenant_id", "model_id"),
+    )
+
+    route_id: UUID
+    model_id: UUID
+    group_number: int
+    position: int
+    weight: int = 1
 
 
 class ModelCall(TenantRow, table=True):

@@ -8,7 +8,7 @@ from typing import cast
 
 from nexent_gql.ports.content import AttachedPart, ContentPart, ReasoningPart, TextPart, decode_parts, join_text
 from nexent_gql.ports.events import Entry
-from nexent_gql.ports.run_events import AttemptStarted, PartsAdded, ReasoningDelta, TextDelta
+from nexent_gql.ports.run_events import AttemptStarted, ModelSwitched, PartsAdded, ReasoningDelta, TextDelta
 
 MAX_REASONING_CHARS = 20_000
 """Reasoning that is stored with an answer; the archive of the run has all of it."""
@@ -45,6 +45,8 @@ def answer_parts(entries: Iterable[Entry]) -> tuple[ContentPart, ...]:
             _extend(pieces, TextDelta.kind, None, entry).texts.append(cast("str", body["text"]))
         elif kind == ReasoningDelta.kind:
             _extend(pieces, ReasoningDelta.kind, body["step"], entry).texts.append(cast("str", body["text"]))
+        elif kind == ModelSwitched.kind and not body["keeps_answer"]:
+            pieces = [piece for piece in pieces if (piece.kind, piece.work) != (ReasoningDelta.kind, body["step"])]
         elif kind == PartsAdded.kind:
             parts = [part for part in decode_parts(body["parts"]) if isinstance(part, AttachedPart)]
             _extend(pieces, PartsAdded.kind, body["call_id"], entry).parts.extend(parts)

@@ -9,7 +9,7 @@ from nexent_gql.jobs.lease import CancelReason, Lease
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.events import StaleAttemptError
-from nexent_gql.ports.run_events import RunEventBody
+from nexent_gql.ports.run_events import AttemptStarted, RunEventBody
 from nexent_gql.streams.sink import RunSink, RunTooLongError
 
 _FLUSH_S = 0.5
@@ -44,6 +44,10 @@ class Execution:
             self.sink.emit(event)
         except RunTooLongError as error:
             self.abort(error)
+
+    def replace_text(self, text: str) -> None:
+        """See `RunPort`."""
+        self.emit(AttemptStarted(attempt=self._lease.fence, text=text))
 
     def is_done(self, key: str) -> bool:
         """See `RunPort`."""

@@ -5,7 +5,6 @@ import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
-from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,6 +18,7 @@ from nexent_gql.domains.models.usage import run_account
 from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.errors import RunDeadlineError, WorkerLostError
 from nexent_gql.domains.runs.execution import Execution
+from nexent_gql.domains.runs.frozen_route import open_route
 from nexent_gql.domains.runs.history import turn_of
 from nexent_gql.domains.runs.jobs import ExecuteRun, GenerateTitle
 from nexent_gql.domains.runs.repository import RunRepository, TenantRunRepository
@@ -230,15 +230,14 @@ class RunExecutor:
 
     async def _spec(self, session: AsyncSession, writer: ConversationWriter, run: Run) -> RunSpec:
         spec = run.spec
-        model_id = UUID(str(spec["model_id"])) if spec["model_id"] else None
         history = await writer.history(run.question_id)
-        model = await self._models.endpoint(session, run.tenant_id, model_id)
+        route = await open_route(session, run.tenant_id, self._models, spec, str(run.conversation_id))
         return RunSpec(
             agent_name=str(spec["agent_name"]),
             kind=AgentKind(str(spec["kind"])),
             instructions=str(spec["instructions"]),
             max_steps=cast("int", spec["max_steps"]),
-            model=model,
+            route=route,
             tools=frozen_tools(spec, self._tools),
             history=tuple(map(turn_of, history[:-1])),
             question=history[-1].content,

@@ -54,19 +54,28 @@ class ToolOffers:
         self._loaded[agent.id, agent.version] = await agents.offered_tools(actor, agent)
 
 
-def freeze_spec(agent: Agent, tools: Sequence[OfferedTool], now: datetime, time_zone: str) -> JsonObject:
-    """Return the snapshot of an agent; it never holds the model's key."""
+def freeze_spec(
+    agent: Agent, tools: Sequence[OfferedTool], now: datetime, time_zone: str, route: JsonObject | None = None
+) -> JsonObject:
+    """Return the snapshot of an agent and its route; it never holds a model's key."""
     return {
         "agent_name": agent.name,
         "kind": agent.kind,
         "instructions": agent.instructions,
         "max_steps": agent.max_steps,
-        "model_id": str(agent.model_id) if agent.model_id else None,
+        "model_id": str(agent.model_id) if agent.model_id else _first_model(route),
+        "route": route,
         "tool_names": list(agent.tool_names),  # for workers of a release that does not read `tools`
         "tools": [tool.to_json() for tool in tools],
         "asked_at": now.isoformat(),
         "time_zone": time_zone,
     }
+
+
+def _first_model(route: JsonObject | None) -> str | None:
+    """Return the model that workers of a release without routes use."""
+    groups = cast("list[list[JsonObject]]", route["groups"]) if route else []
+    return str(groups[0][0]["model_id"]) if groups else None
 
 
 def frozen_tools(spec: JsonObject, tools: ToolService) -> tuple[OfferedTool, ...]:

@@ -31,6 +31,7 @@ from nexent_gql.domains.runs.errors import (
     RunNotFoundError,
     TooManyRunsError,
 )
+from nexent_gql.domains.runs.frozen_route import freeze_route
 from nexent_gql.domains.runs.jobs import ExecuteRun
 from nexent_gql.domains.runs.repository import RunRepository, TenantRunRepository
 from nexent_gql.domains.runs.request import RunRequest, content_facts, run_request
@@ -367,7 +368,7 @@ class RunStarter:
             api_key_id=request.api_key_id,
             client_id=request.client_id,
             request_hash=request.hash if request.client_id else None,
-            spec=freeze_spec(agent, tools, now, zone or UTC_ZONE),
+            spec=freeze_spec(agent, tools, now, zone or UTC_ZONE, await freeze_route(session, agent)),
             created_at=now,
         )
         RunRepository(session, conversation.tenant_id, conversation.owner_id).add(run)

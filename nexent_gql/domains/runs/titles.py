@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexent_gql.domains.conversations.tables import TitleSource
 from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.models.service import ModelService
+from nexent_gql.domains.runs.frozen_route import open_route
 from nexent_gql.domains.runs.jobs import GenerateTitle
 from nexent_gql.domains.runs.repository import TenantRunRepository
 from nexent_gql.domains.runs.title_text import first_words, title_of
@@ -19,16 +20,9 @@ from nexent_gql.jobs.registry import JobHandler
 from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError
-from nexent_gql.ports.llm import (
-    CallAttribution,
-    ChatMessage,
-    ChatRequest,
-    Finished,
-    LanguageModels,
-    ModelEndpoint,
-    TextChunk,
-    TextWasReasoning,
-)
+from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.llm import CallAttribution, ChatMessage, ChatRequest, Finished, TextChunk, TextWasReasoning
+from nexent_gql.ports.llm_routes import ModelRoute, ModelSwitch, RoutedModels
 
 DEFAULT_TIMEOUT_S = 30.0
 _INSTRUCTIONS = (
@@ -44,12 +38,13 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _FirstExchange:
-    """The first question and answer of a conversation, and the model that answered."""
+    """The first question and answer of a conversation, and the run that answered."""
 
     owner_id: UUID
     question: str
     answer: str
-    model_id: UUID | None
+    conversation_id: UUID
+    spec: JsonObject
     run_id: UUID
     api_key_id: UUID | None
 
@@ -65,7 +60,7 @@ class TitleWriter:
     """
 
     def __init__(
-        self, llm: LanguageModels, models: ModelService, clock: Clock, *, timeout_s: float = DEFAULT_TIMEOUT_S
+        self, llm: RoutedModels, models: ModelService, clock: Clock, *, timeout_s: float = DEFAULT_TIMEOUT_S
     ) -> None:
         self._llm = llm
         self._models = models
@@ -83,10 +78,10 @@ class TitleWriter:
             return
         async with lease.db.read(lease.tenant_id) as session:
             exchange = await _first_exchange(session, lease.tenant_id, work)
-            endpoint = await self._endpoint(session, lease, exchange) if exchange else None
+            route = await self._route(session, lease, exchange) if exchange else None
         if exchange is None:
             return
-        title = await self._ask(lease, exchange, endpoint) if endpoint else ""
+        title = await self._ask(lease, exchange, route) if route else ""
         await self._set_title(lease, work, exchange.owner_id, title or first_words(exchange.question))
 
     async def abandon(self, lease: Lease, work: GenerateTitle) -> None:
@@ -96,14 +91,15 @@ class TitleWriter:
         if exchange is not None:
             await self._set_title(lease, work, exchange.owner_id, first_words(exchange.question))
 
-    async def _endpoint(self, session: AsyncSession, lease: Lease, exchange: _FirstExchange) -> ModelEndpoint | None:
+    async def _route(self, session: AsyncSession, lease: Lease, exchange: _FirstExchange) -> ModelRoute | None:
         try:
-            return await self._models.endpoint(session, lease.tenant_id, exchange.model_id)
+            affinity = str(exchange.conversation_id)
+            return await open_route(session, lease.tenant_id, self._models, exchange.spec, affinity)
         except DomainError as error:
             _log_failure(lease, error.code)
             return None
 
-    async def _ask(self, lease: Lease, exchange: _FirstExchange, endpoint: ModelEndpoint) -> str:
+    async def _ask(self, lease: Lease, exchange: _FirstExchange, route: ModelRoute) -> str:
         """Return the model's title; "" when it fails, is too slow, or its answer is cut off: half a title is none."""
         excerpt = f"User: {exchange.question[:_EXCERPT_CHARS]}\n\nAssistant: {exchange.answer[:_EXCERPT_CHARS]}"
         messages = (ChatMessage.from_text("system", _INSTRUCTIONS), ChatMessage.from_text("user", excerpt))
@@ -113,7 +109,7 @@ class TitleWriter:
         request = ChatRequest(messages, max_output_tokens=_MAX_OUTPUT_TOKENS, attribution=attribution)
         try:
             async with asyncio.timeout(self._timeout_s):
-                answer = await self._answer(endpoint, request)
+                answer = await self._answer(route, request)
         except TimeoutError:
             _log_failure(lease, "TITLE_TIMEOUT")
             return ""
@@ -122,16 +118,16 @@ class TitleWriter:
             return ""
         return title_of(answer)
 
-    async def _answer(self, endpoint: ModelEndpoint, request: ChatRequest) -> str:
+    async def _answer(self, route: ModelRoute, request: ChatRequest) -> str:
         """Return the whole answer; "" when it was cut off, or is too long to be a title."""
         parts: list[str] = []
         size_chars = 0
-        async with aclosing(self._llm.stream(endpoint, request)) as chunks:
+        async with aclosing(self._llm.stream(route, request)) as chunks:
             async for chunk in chunks:
                 if isinstance(chunk, TextChunk):
                     parts.append(chunk.text)
                     size_chars += len(chunk.text)
-                elif isinstance(chunk, TextWasReasoning):
+                elif isinstance(chunk, TextWasReasoning) or (isinstance(chunk, ModelSwitch) and not chunk.keeps_answer):
                     parts.clear()
                 if size_chars > _MAX_ANSWER_CHARS or (isinstance(chunk, Finished) and chunk.reason in _CUT_OFF):
                     return ""
@@ -157,12 +153,12 @@ async def _first_exchange(session: AsyncSession, tenant_id: UUID, work: Generate
     question, answer = await writer.message(run.question_id), await writer.message(run.message_id)
     if not question or not answer:
         return None
-    model_id = run.spec["model_id"]
     return _FirstExchange(
         owner_id=run.owner_id,
         question=question.text,
         answer=answer.text,
-        model_id=UUID(str(model_id)) if model_id else None,
+        conversation_id=conversation.id,
+        spec=run.spec,
         run_id=run.id,
         api_key_id=run.api_key_id,
     )

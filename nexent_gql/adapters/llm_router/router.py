@@ -1,0 +1,189 @@
+"""Calls of models through routes."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+import structlog
+
+from nexent_gql.adapters.llm_router.admission import Admissions, AdmissionSettings, CircuitListener, Lease
+from nexent_gql.adapters.llm_router.failures import may_pass, may_succeed_elsewhere, outcome_of
+from nexent_gql.adapters.llm_router.progress import Progress
+from nexent_gql.adapters.llm_router.retries import RetryBudgets, RetryPolicy
+from nexent_gql.ports.llm import ChatRequest, LanguageModels, ModelEndpoint, ModelError
+from nexent_gql.ports.llm_capacity import CallOutcome, Capacity
+from nexent_gql.ports.llm_routes import Deployment, MidAnswerPolicy, ModelRoute, ModelSwitch, QueuePosition, RouteChunk
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Call:
+    """One answer: what was tried for it, and how it failed.
+
+    `switched_from` is the deployment that failed within the answer, until another one goes on.
+    """
+
+    route: ModelRoute
+    progress: Progress
+    tenant_id: UUID | None
+    excluded: set[str] = field(default_factory=set[str])
+    passing: dict[str, ModelError] = field(default_factory=dict[str, ModelError])
+    calls: int = 0
+    round_number: int = 1
+    switched_from: tuple[Deployment, ModelError] | None = None
+    keeps_answer: bool = False
+
+    @property
+    def has_alternatives(self) -> bool:
+        """Whether another deployment could be called if the next one fails."""
+        return len(self.excluded) + 1 < len(self.route.deployments)
+
+    def endpoint(self, deployment: Deployment) -> ModelEndpoint:
+        """Return how to call a deployment: with less patience while others could answer."""
+        endpoint, limit_s = deployment.endpoint, self.route.first_token_s
+        if limit_s is None or not self.has_alternatives:
+            return endpoint
+        usual = endpoint.deadlines
+        first_byte_s = limit_s if usual.first_byte_s is None else min(limit_s, usual.first_byte_s)
+        first_content_s = limit_s if usual.first_content_s is None else min(limit_s, usual.first_content_s)
+        deadlines = replace(usual, first_byte_s=first_byte_s, first_content_s=first_content_s)
+        return replace(endpoint, deadlines=deadlines)
+
+    def take_switch(self, deployment: Deployment) -> ModelSwitch | None:
+        """Return the switch to a deployment that begins to answer, once."""
+        if self.switched_from is None:
+            return None
+        (failed, error), self.switched_from = self.switched_from, None
+        if not self.keeps_answer:
+            self.progress.restart()
+        return ModelSwitch(failed.name, deployment.name, error.code, self.keeps_answer)
+
+
+class ModelRouter:
+    """Implements the `RoutedModels` port over models and the capacity of their deployments.
+
+    Args:
+        models: Makes the calls, without trying again.
+        capacity: Leases, limits and circuit breakers.
+        retry: How much is tried again.
+        budgets: Limits what a tenant may try again.
+        on_circuit_change: Called in the background when a circuit opens or closes.
+        sleep: How to wait, for tests.
+    """
+
+    def __init__(
+        self,
+        models: LanguageModels,
+        capacity: Capacity,
+        *,
+        retry: RetryPolicy | None = None,
+        budgets: RetryBudgets | None = None,
+        on_circuit_change: CircuitListener | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._models = models
+        self._retry = retry or RetryPolicy()
+        self._budgets = budgets or RetryBudgets()
+        self._sleep = sleep
+        settings = AdmissionSettings(max_cooling_s=self._retry.longest_wait_s)
+        self._admissions = Admissions(capacity, settings, on_circuit_change=on_circuit_change, sleep=sleep)
+
+    async def aclose(self) -> None:
+        """Wait, for at most two seconds, until ended calls are reported."""
+        await self._admissions.aclose()
+
+    async def stream(self, route: ModelRoute, request: ChatRequest, /) -> AsyncGenerator[RouteChunk]:
+        """See `RoutedModels`.
+
+        Before the first piece of the answer, another deployment is tried without a sign to the caller. After it, the
+        policy of the route decides.
+        """
+        progress = Progress(request)
+        call = _Call(route, progress, request.attribution.tenant_id if request.attribution else None)
+        while True:
+            lease: Lease | None = None
+            async with aclosing(self._admissions.enter(route, request, call.excluded)) as steps:
+                async for step in steps:
+                    if isinstance(step, QueuePosition):
+                        yield step
+                    else:
+                        lease = step
+            if lease is None:
+                raise RuntimeError("an admission ends with a lease or an error")
+            call.calls += 1
+            deployment, failure, outcome = lease.deployment, None, CallOutcome.LEFT
+            chunks = self._models.stream(
+                call.endpoint(deployment), progress.begin(keeps_answer=bool(call.switched_from) and call.keeps_answer)
+            )
+            try:
+                async with aclosing(chunks):
+                    async for chunk in chunks:
+                        if call.switched_from is not None and (switch := call.take_switch(deployment)) is not None:
+                            yield switch
+                        for piece in progress.pieces(chunk):
+                            yield piece
+                outcome = CallOutcome.OK
+            except ModelError as error:
+                failure, outcome = error, outcome_of(error)
+            finally:
+                report = lease.end(outcome, failure, progress.tokens)
+            if failure is None:
+                self._budgets.give_back(call.tenant_id)
+                return
+            await asyncio.shield(report)  # the next admission has to know of the failure
+            await self._prepare_next(call, deployment, failure)
+
+    async def _prepare_next(self, call: _Call, failed: Deployment, error: ModelError) -> None:
+        """Decide what to try after a failure, and wait where that helps.
+
+        Raises:
+            ModelError: Nothing is tried any more.
+        """
+        call.excluded.add(failed.key)
+        if may_pass(error):
+            call.passing[failed.key] = error
+        if call.progress.has_begun:
+            self._note_failure_within_answer(call, failed, error)
+        if not may_succeed_elsewhere(error) or call.calls >= self._retry.max_calls:
+            raise self._final(call, failed, error)
+        wait_s = 0.0
+        if all(deployment.key in call.excluded for deployment in call.route.deployments):
+            error = call.passing.get(failed.key) or next(iter(call.passing.values()), error)
+            next_wait_s = self._retry.wait_s(error, call.round_number)
+            if next_wait_s is None:
+                raise self._final(call, failed, error)
+            wait_s = next_wait_s
+            call.round_number += 1
+            call.excluded -= call.passing.keys()
+            call.passing.clear()
+        if not self._budgets.take(call.tenant_id):
+            _log.warning("model.retry_budget_used_up", tenant_id=str(call.tenant_id))
+            raise self._final(call, failed, error)
+        _log.info("model.failed_over", model=failed.name, code=error.code, calls=call.calls)
+        if wait_s:
+            await self._sleep(wait_s)
+
+    def _note_failure_within_answer(self, call: _Call, failed: Deployment, error: ModelError) -> None:
+        policy = call.route.mid_answer_policy
+        if policy is MidAnswerPolicy.FAIL:
+            raise self._final(call, failed, error)
+        call.switched_from = call.switched_from or (failed, error)
+        call.keeps_answer = policy is MidAnswerPolicy.CONTINUE and call.progress.can_continue
+
+    def _final(self, call: _Call, failed: Deployment, error: ModelError) -> ModelError:
+        """Return the error to raise; the provider's sentence holds no key."""
+        error.details["tries"] = call.calls
+        _log.warning(
+            "model.failed",
+            code=error.code,
+            model=failed.endpoint.model,
+            base_url=failed.endpoint.base_url,
+            tries=call.calls,
+            cause=error.details.get("cause"),
+            provider_message=error.provider_message,
+            retry_after_s=error.retry_after_s,
+        )
+        return error
