@@ -1,8 +1,10 @@
 """One installation for all end-to-end tests of a session, and users of it."""
 
+import os
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkstemp
 from typing import cast
 from uuid import uuid4
 
@@ -36,9 +38,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Generator[Installation]:
     """A running installation with two workers."""
     state_dir = Path(tmp_path_factory.mktemp("installation")) / "state"
-    environment = {"NEXENT_AUTH__SIGN_UP": "true", "NEXENT_OUTBOUND__REACH": "any"}
+    handle, prices = mkstemp(suffix=".json")  # the folders of pytest are root's alone, and the API is not root
+    with os.fdopen(handle, "w") as file:
+        file.write('[{"provider": "*", "model": "priced", "since": "2025-01-01", "input": "1", "output": "10"}]')
+    Path(prices).chmod(0o644)
+    environment = {
+        "NEXENT_AUTH__SIGN_UP": "true",
+        "NEXENT_OUTBOUND__REACH": "any",
+        "NEXENT_MODELS__PRICES_FILE": prices,
+    }
     with running(Installation(state_dir, environment=environment, workers=2)) as instance:
         yield instance
+    Path(prices).unlink()
 
 
 @pytest.fixture(scope="session")

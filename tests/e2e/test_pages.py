@@ -10,6 +10,9 @@ import pytest
 from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
 
 from nexent_gql.pages.files import VENDOR
+from tests.e2e.conftest import CREATE_AGENT, REGISTER
+from tests.support.fake_provider import FakeProvider, Reasoning, Text, Usage
+from tests.support.graphql_client import Client
 from tests.support.installation import Installation
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -64,6 +67,7 @@ async def test_a_newcomer_asks_and_watches_the_answer_arrive(page: Page) -> None
     await expect(answer).to_have_attribute("data-status", "COMPLETE", timeout=PATIENCE_MS)
     await expect(answer.locator(".text")).to_contain_text("408")
     await expect(answer.locator(".tool summary")).to_contain_text("calculator")
+    await expect(answer.locator(".account")).to_have_text("offline")  # the built-in model has no price
     assert await page.locator("#events li").count() > 3
     await expect(page.locator("#events li").last).to_contain_text("RunFinished")
     await expect(page.locator("#conversations li").first).to_be_visible()
@@ -82,6 +86,31 @@ async def take_pictures(page: Page) -> None:
     await page.emulate_media(color_scheme="light")
     await page.set_viewport_size({"width": 390, "height": 780})
     await page.screenshot(path=IMAGES / "page-phone.png")
+
+
+async def test_reasoning_is_folded_and_model_and_cost_are_shown(
+    page: Page, client: Client, provider: FakeProvider
+) -> None:
+    provider.script("priced", [Reasoning("Let me think."), Text("Fine."), Usage(1_000, 200)])
+    model = await client.one(
+        REGISTER,
+        input={"name": "Priced", "dialect": "OPENAI", "baseUrl": provider.base_url, "providerModel": "priced"},
+    )
+    await client.one(CREATE_AGENT, input={"name": "Pricey", "modelId": model["model"]["id"]})
+    await page.goto("/")
+    await expect(page.locator("#agent")).to_be_enabled(timeout=PATIENCE_MS)
+    await page.locator("#agent").select_option(label="Pricey")
+    await page.locator("#text").fill("Hi")
+    await page.keyboard.press("Enter")
+    answer = page.locator(".message.ASSISTANT")
+    for _ in ("live", "reloaded"):
+        await expect(answer).to_have_attribute("data-status", "COMPLETE", timeout=PATIENCE_MS)
+        await expect(answer.locator(".account")).to_have_text("priced \u00b7 $0.003", timeout=PATIENCE_MS)
+        thinking = answer.locator("details", has_text="Thinking")
+        await expect(thinking.locator("pre")).to_be_hidden()
+        await thinking.locator("summary").click()
+        await expect(thinking.locator("pre")).to_have_text("Let me think.")
+        await page.reload()
 
 
 async def test_stop_keeps_what_was_said(page: Page) -> None:

@@ -250,8 +250,8 @@ async def test_administrators_set_budgets_and_users_see_their_own(bank: Bank, ma
     member = await make.principal(Role.MEMBER, beside=admin)
     member_id = global_id("User", member.user_id)
     month = {"period": "MONTH", "limitUsd": "12.50", "timeZone": "europe/berlin"}
-    made = (await ask(bank, admin, SET, input={"subject": {"userId": member_id}, **month}))["budget"]
-    assert (made["scope"], made["limitUsd"], made["timeZone"], made["spentUsd"], made["remainingUsd"]) == (
+    budget = (await ask(bank, admin, SET, input={"subject": {"userId": member_id}, **month}))["budget"]
+    assert (budget["scope"], budget["limitUsd"], budget["timeZone"], budget["spentUsd"], budget["remainingUsd"]) == (
         "USER",
         "12.5",
         "Europe/Berlin",
@@ -259,14 +259,18 @@ async def test_administrators_set_budgets_and_users_see_their_own(bank: Bank, ma
         "12.5",
     )
     again = await ask(bank, admin, SET, input={"subject": {"userId": member_id}, "period": "MONTH", "limitTokens": 5})
-    assert (again["budget"]["id"], again["budget"]["limitUsd"], again["budget"]["limitTokens"]) == (made["id"], None, 5)
+    assert (again["budget"]["id"], again["budget"]["limitUsd"], again["budget"]["limitTokens"]) == (
+        budget["id"],
+        None,
+        5,
+    )
     await ask(bank, admin, SET, input={"subject": {"tenant": True}, "period": "TOTAL", "limitUsd": "1"})
     assert [edge["node"]["scope"] for edge in (await ask(bank, admin, LIST))["edges"]] == ["TENANT", "USER"]
-    assert [edge["node"]["id"] for edge in (await ask(bank, member, LIST))["edges"]] == [made["id"]]
+    assert [edge["node"]["id"] for edge in (await ask(bank, member, LIST))["edges"]] == [budget["id"]]
     assert (await ask(bank, await make.principal(), LIST))["totalCount"] == 0
     stranger = await make.principal(Role.OWNER)
-    assert (await ask(bank, stranger, DELETE, input={"id": made["id"]}))["code"] == "NOT_FOUND"
-    assert (await ask(bank, admin, DELETE, input={"id": made["id"]}))["deletedId"] == made["id"]
+    assert (await ask(bank, stranger, DELETE, input={"id": budget["id"]}))["code"] == "NOT_FOUND"
+    assert (await ask(bank, admin, DELETE, input={"id": budget["id"]}))["deletedId"] == budget["id"]
     assert (await ask(bank, member, LIST))["totalCount"] == 0
 
 

@@ -33,8 +33,8 @@ class LostCallSettler:
 
     async def run(self, lease: Lease, _work: SettleLostCalls) -> None:
         """Settle batch after batch, until none is left."""
-        settled = BATCH
-        while settled == BATCH:
+        count = BATCH
+        while count == BATCH:
             async with lease.db.system() as session:
                 rows = (await session.execute(_LOST, {"batch": BATCH})).all()
-            settled = sum([await self._ledger.close_lost(row.tenant_id, row.id) for row in rows])
+            count = sum([await self._ledger.close_lost(row.tenant_id, row.id) for row in rows])

@@ -112,8 +112,15 @@ async function open(id) {
     const view = new MessageView(message);
     append(view);
     if (message.role !== "ASSISTANT") continue;
-    if (message.status === "STREAMING" && message.run) followRun(message.run.id, view, message.id);
-    else offerRegeneration(view, message.id);
+    if (message.status === "STREAMING" && message.run) {
+      followRun(message.run.id, view, message.id);
+      continue;
+    }
+    for (const part of message.parts) {
+      if (part.__typename === "ReasoningMessagePart") view.grow("Thinking", part.text);
+    }
+    if (message.run) view.account(message.run);
+    offerRegeneration(view, message.id);
     if (message.run?.error) view.note(message.run.error.message, true);
   }
   find("messages").scrollTop = find("messages").scrollHeight;

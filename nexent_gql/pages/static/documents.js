@@ -7,7 +7,11 @@ export const CONVERSATIONS = `query { conversations(first: 30) { edges { node { 
 export const CONVERSATION = `query ($id: ID!) {
   conversation(id: $id) {
     id title eventsCursor agent { id name }
-    activeBranch(last: 100) { id role status text run { id status error { message } } }
+    activeBranch(last: 100) {
+      id role status text
+      parts { __typename ... on ReasoningMessagePart { text } }
+      run { id status providerModel costUsd error { message } }
+    }
   }
 }`;
 
@@ -31,8 +35,8 @@ export const RUN_EVENTS = `subscription ($run: ID!, $after: String) {
     ... on ToolCallStarted { callId name arguments step }
     ... on ToolOutput { callId name output isError durationMs step }
     ... on StepFinished { step durationMs errorMessage }
-    ... on UsageUpdated { usage { inputTokens outputTokens } }
-    ... on RunFinished { status error { code message retryable } }
+    ... on UsageUpdated { usage { inputTokens outputTokens } costUsd }
+    ... on RunFinished { status providerModel costUsd error { code message retryable } }
     ... on StreamGap { fromSeq toSeq }
   }
 }`;

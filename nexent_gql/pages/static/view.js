@@ -55,10 +55,17 @@ export class MessageView {
         break;
       case "RunFinished":
         this.status = { SUCCEEDED: "COMPLETE" }[event.status] ?? event.status;
+        this.account(event);
         if (event.error) this.note(event.error.message, true);
         if (event.status === "STOPPED") this.note("Stopped.");
         break;
     }
+  }
+
+  // Shows which model answered, and what the run cost.
+  account({ providerModel, costUsd }) {
+    const facts = [providerModel, costUsd === null ? null : `$${costUsd}`].filter(Boolean);
+    if (facts.length) this.footer.append(element("span", { textContent: facts.join(" · "), className: "quiet account" }));
   }
 
   grow(label, text) {
