@@ -20,9 +20,11 @@ from nexent_gql.adapters.budgets_local_credit import LocalCreditBudgets
 from nexent_gql.adapters.budgets_redis import RedisBudgets
 from nexent_gql.adapters.document_store_redis import RedisDocumentStore
 from nexent_gql.adapters.document_store_two_level import TwoLevelDocumentStore
+from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
+from nexent_gql.adapters.embedding_metering import EmbeddingModels, MeteredEmbeddingModels
 from nexent_gql.adapters.events_redis import RedisEventLog
 from nexent_gql.adapters.llm_capacity import MemoryCapacity
-from nexent_gql.adapters.llm_dialects import open_dialects
+from nexent_gql.adapters.llm_dialects import open_dialects, open_vector_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_metering import MeteredModels
 from nexent_gql.adapters.llm_router import ModelRouter
@@ -93,6 +95,7 @@ class Runtime:
     texts: DocumentStore
     llm: ModelDirectory
     routed_llm: RoutedModels
+    embeddings: EmbeddingModels
     secrets: SecretBox
     passwords: Passwords
     processes: ChildProcessPool
@@ -156,7 +159,9 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             ChildProcessPool(size=settings.processes.max_tasks, tasks_per_child=settings.processes.tasks_per_child)
         )
         objects = await stack.enter_async_context(open_object_store(settings))
-        llm = MeteredModels(LanguageModelGateway(open_dialects(client)), open_ledger(database, settings), utc_now)
+        ledger = open_ledger(database, settings)
+        vectors = EmbeddingGateway(open_vector_dialects(client))
+        llm = MeteredModels(LanguageModelGateway(open_dialects(client), vectors=vectors), ledger, utc_now)
         router = ModelRouter(llm, MemoryCapacity())
         stack.push_async_callback(router.aclose)
         passwords = Argon2Passwords()
@@ -170,6 +175,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             texts=_texts(redis, settings),
             llm=llm,
             routed_llm=router,
+            embeddings=MeteredEmbeddingModels(vectors, ledger, utc_now),
             secrets=AesGcmSecretBox([settings.secret_key]),
             passwords=passwords,
             processes=processes,

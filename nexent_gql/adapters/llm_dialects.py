@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import httpx2
 
+from nexent_gql.adapters.embedding_gateway import VectorModels
+from nexent_gql.adapters.embeddings_http import HttpVectorModels
 from nexent_gql.adapters.llm_anthropic import AnthropicModels
 from nexent_gql.adapters.llm_gateway import DialectModels
 from nexent_gql.adapters.llm_offline import OfflineModels
@@ -13,10 +15,15 @@ from nexent_gql.ports.llm import Dialect
 
 
 def open_dialects(client: httpx2.AsyncClient) -> Mapping[Dialect, DialectModels]:
-    """Return the models of each dialect over one client, which stays the caller's to close."""
+    """Return the chat models of each dialect over one client, which stays the caller's to close."""
     return {
         Dialect.OPENAI: OpenAIModels(client),
         Dialect.ANTHROPIC: AnthropicModels(client),
         Dialect.RESPONSES: ResponsesModels(client),
         Dialect.OFFLINE: OfflineModels(),
     }
+
+
+def open_vector_dialects(client: httpx2.AsyncClient) -> Mapping[Dialect, VectorModels]:
+    """Return the embedding and reranking models of each dialect over one client, which stays the caller's to close."""
+    return {Dialect.OPENAI: HttpVectorModels(client)}

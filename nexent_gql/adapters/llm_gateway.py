@@ -19,6 +19,7 @@ from nexent_gql.ports.llm import (
     ModelCheck,
     ModelEndpoint,
     ModelError,
+    ModelKind,
     ModelProfile,
     ModelProtocolError,
     ModelRequestRefusedError,
@@ -41,16 +42,36 @@ class DialectModels(Protocol):
         ...
 
 
+class VectorChecks(Protocol):
+    """Checks of embedding and reranking models."""
+
+    async def check(self, endpoint: ModelEndpoint) -> ModelProfile:
+        """Make the smallest real call, and return what it shows of the model.
+
+        Raises:
+            ModelError: It did not succeed.
+        """
+        ...
+
+
 class LanguageModelGateway:
     """Implements the `ModelDirectory` port over one adapter for each dialect.
 
     Args:
         dialects: The models of each dialect; they stay the caller's to close.
+        vectors: Checks the models that do not chat; None where there are none.
         check_s: Time limit of the first call of `check`, and of what it tries behind it; in seconds.
     """
 
-    def __init__(self, dialects: Mapping[Dialect, DialectModels], *, check_s: float = 60) -> None:
+    def __init__(
+        self,
+        dialects: Mapping[Dialect, DialectModels],
+        *,
+        vectors: VectorChecks | None = None,
+        check_s: float = 60,
+    ) -> None:
         self._dialects = dialects
+        self._vectors = vectors
         self._check_s = check_s
 
     async def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
@@ -86,7 +107,7 @@ class LanguageModelGateway:
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._check_s):
-                await self._try_out(endpoint)
+                profile = await self._try_out(endpoint)
             latency_ms = since_ms(began)
         except ModelError as error:
             return ModelCheck(
@@ -105,7 +126,8 @@ class LanguageModelGateway:
                 advice=f"The model did not answer within {self._check_s:g} seconds. Is it still being loaded?",
                 details={"cause": "CHECK", "limit_s": self._check_s},
             )
-        profile = await self._probe(endpoint) if with_profile else ModelProfile()
+        if with_profile and endpoint.kind is ModelKind.CHAT:
+            profile = await self._probe(endpoint)
         return ModelCheck(ok=True, latency_ms=latency_ms, profile=profile)
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
@@ -120,10 +142,18 @@ class LanguageModelGateway:
         except TimeoutError:
             return ModelProfile()
 
-    async def _try_out(self, endpoint: ModelEndpoint) -> None:
+    async def _try_out(self, endpoint: ModelEndpoint) -> ModelProfile:
+        """Make the smallest call, and return what it shows of the model."""
+        if endpoint.kind is not ModelKind.CHAT:
+            return await self._require_vectors(endpoint).check(endpoint)
         async with aclosing(self._models(endpoint).stream(endpoint, CHECK)) as chunks:
-            async for _ in chunks:
-                return
+            await anext(chunks, None)
+        return ModelProfile()
+
+    def _require_vectors(self, endpoint: ModelEndpoint) -> VectorChecks:
+        if self._vectors is None:
+            raise ModelProtocolError(f"This installation has no models of the kind {endpoint.kind}.", cause="KIND")
+        return self._vectors
 
     def _models(self, endpoint: ModelEndpoint) -> DialectModels:
         models = self._dialects.get(endpoint.dialect)

@@ -9,9 +9,21 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.content import ContentPart, OpaquePart, join_text, text_parts
+from nexent_gql.ports.llm_errors import ModelAddressError as ModelAddressError
+from nexent_gql.ports.llm_errors import ModelContextTooLongError as ModelContextTooLongError
+from nexent_gql.ports.llm_errors import ModelError as ModelError
+from nexent_gql.ports.llm_errors import ModelKeyRefusedError as ModelKeyRefusedError
+from nexent_gql.ports.llm_errors import ModelNotFoundError as ModelNotFoundError
+from nexent_gql.ports.llm_errors import ModelOverloadedError as ModelOverloadedError
+from nexent_gql.ports.llm_errors import ModelProtocolError as ModelProtocolError
+from nexent_gql.ports.llm_errors import ModelQuotaExhaustedError as ModelQuotaExhaustedError
+from nexent_gql.ports.llm_errors import ModelRateLimitedError as ModelRateLimitedError
+from nexent_gql.ports.llm_errors import ModelRequestRefusedError as ModelRequestRefusedError
+from nexent_gql.ports.llm_errors import ModelStreamBrokenError as ModelStreamBrokenError
+from nexent_gql.ports.llm_errors import ModelTimeoutError as ModelTimeoutError
+from nexent_gql.ports.llm_errors import ModelUnreachableError as ModelUnreachableError
 from nexent_gql.ports.llm_limits import NO_LIMITS, ModelLimits
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -24,6 +36,20 @@ class Dialect(StrEnum):
     ANTHROPIC = "ANTHROPIC"
     RESPONSES = "RESPONSES"
     OFFLINE = "OFFLINE"
+    LOCAL = "LOCAL"
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether its models run in this installation, and have neither an address nor a key."""
+        return self in {Dialect.OFFLINE, Dialect.LOCAL}
+
+
+class ModelKind(StrEnum):
+    """What a model is for."""
+
+    CHAT = "CHAT"
+    EMBEDDING = "EMBEDDING"
+    RERANK = "RERANK"
 
 
 class AuthStyle(StrEnum):
@@ -45,6 +71,9 @@ class ModelProfile:
         has_vision: Reads images.
         has_sampling: Takes `temperature`.
         has_stop: Takes stop sequences.
+        dimensions: Length of the vectors of an embedding model.
+        max_input_tokens: The longest text that an embedding or reranking model reads.
+        batch_size: The most texts of one request to such a model.
     """
 
     context_window_tokens: int | None = None
@@ -54,6 +83,9 @@ class ModelProfile:
     has_vision: bool | None = None
     has_sampling: bool | None = None
     has_stop: bool | None = None
+    dimensions: int | None = None
+    max_input_tokens: int | None = None
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +117,7 @@ class ModelEndpoint:
         unsupported: Names of request parameters that the provider is known to refuse.
         model_id: The registered model; None for settings that are not stored.
         display_name: What people call the registered model; "" for settings that are not stored.
+        dimensions: The length of vectors to ask for; None leaves it to the model.
     """
 
     dialect: Dialect
@@ -99,6 +132,8 @@ class ModelEndpoint:
     limits: ModelLimits = NO_LIMITS
     model_id: UUID | None = None
     display_name: str = ""
+    kind: ModelKind = ModelKind.CHAT
+    dimensions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +205,7 @@ class CallAttribution:
 
     tenant_id: UUID
     user_id: UUID
-    purpose: Literal["RUN", "TITLE"]
+    purpose: Literal["RUN", "TITLE", "INGESTION", "SEARCH"]
     run_id: UUID | None = None
     step: int = 0
     api_key_id: UUID | None = None
@@ -297,104 +332,6 @@ class ModelCheck:
     provider_message: str | None = None
     details: JsonObject = field(default_factory=JsonObject)
     profile: ModelProfile = ModelProfile()
-
-
-class ModelError(DomainError):
-    """A provider did not give a whole answer; subclasses say why, `message` what to do.
-
-    `details["reason"]` holds the provider's own sentence, `details["retry_after_s"]` how long it asks to wait.
-    """
-
-    code = "MODEL_ERROR"
-
-    @property
-    def provider_message(self) -> str | None:
-        """The provider's own sentence, free of keys; None when it said nothing."""
-        reason = self.details.get("reason")
-        return reason if isinstance(reason, str) and reason else None
-
-    @property
-    def retry_after_s(self) -> float | None:
-        """The seconds that the provider asks to wait; None when it names none."""
-        wait_s = self.details.get("retry_after_s")
-        return float(wait_s) if isinstance(wait_s, int | float) else None
-
-
-class ModelUnreachableError(ModelError):
-    """No connection: wrong host, refused, DNS, TLS."""
-
-    code = "MODEL_UNREACHABLE"
-    retryable = True
-
-
-class ModelKeyRefusedError(ModelError):
-    """401 or 403: the key is missing, wrong or has no access."""
-
-    code = "MODEL_KEY_REFUSED"
-
-
-class ModelNotFoundError(ModelError):
-    """The provider knows no such model or path."""
-
-    code = "MODEL_NOT_FOUND"
-
-
-class ModelAddressError(ModelError):
-    """The base URL is none, or points where this installation may not connect; trying again will not help."""
-
-    code = "MODEL_ADDRESS_REFUSED"
-
-
-class ModelQuotaExhaustedError(ModelError):
-    """The account behind the key has no credit or quota left; waiting will not help."""
-
-    code = "MODEL_QUOTA_EXHAUSTED"
-
-
-class ModelRateLimitedError(ModelError):
-    """429; `details["retry_after_s"]` when the provider said so."""
-
-    code = "MODEL_RATE_LIMITED"
-    retryable = True
-
-
-class ModelOverloadedError(ModelError):
-    """5xx before the answer began."""
-
-    code = "MODEL_OVERLOADED"
-    retryable = True
-
-
-class ModelTimeoutError(ModelError):
-    """No first token, or none for too long in mid-answer."""
-
-    code = "MODEL_TIMEOUT"
-    retryable = True
-
-
-class ModelStreamBrokenError(ModelError):
-    """The connection ended in mid-answer."""
-
-    code = "MODEL_STREAM_BROKEN"
-    retryable = True
-
-
-class ModelProtocolError(ModelError):
-    """The reply is not what the dialect promises."""
-
-    code = "MODEL_PROTOCOL_ERROR"
-
-
-class ModelContextTooLongError(ModelError):
-    """The conversation does not fit the model's context window."""
-
-    code = "MODEL_CONTEXT_TOO_LONG"
-
-
-class ModelRequestRefusedError(ModelError):
-    """The provider refused the request itself (400, content filter); its words are in `details["reason"]`."""
-
-    code = "MODEL_REQUEST_REFUSED"
 
 
 class LanguageModels(Protocol):

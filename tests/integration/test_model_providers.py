@@ -12,9 +12,9 @@ from nexent_gql.adapters.llm_dialects import open_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.db.session import Database
+from nexent_gql.domains.models.endpoints import LEARNED_FOR, effective_profile
 from nexent_gql.domains.models.policy import ModelConfig
 from nexent_gql.domains.models.providers import PROVIDERS, ModelProviderName
-from nexent_gql.domains.models.service import LEARNED_FOR, effective_profile
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.ports.content import ImagePart, TextPart
 from nexent_gql.ports.llm import (
@@ -65,12 +65,13 @@ async def register(app: ServiceHarness, dev: Principal, **fields: object) -> Dat
 
 
 async def test_each_provider_gives_its_models_dialect_and_address(app: ServiceHarness, dev: Principal) -> None:
-    fields = "name title dialects baseUrl needsApiKey takesApiVersion"
+    fields = "name title dialects baseUrl needsApiKey takesApiVersion kinds"
     rows = cast("list[Data]", (await app.ask(dev, f"{{ modelProviders {{ {fields} }} }}")).one)
     assert [row["name"] for row in rows] == list(PROVIDERS)
     for row in rows:
-        address = {} if row["baseUrl"] or row["name"] == "OFFLINE" else {"baseUrl": "https://llm.example/v1"}
-        model = await register(app, dev, name=row["name"], provider=row["name"], providerModel="m", **address)
+        address = {} if row["baseUrl"] or row["name"] in {"OFFLINE", "LOCAL"} else {"baseUrl": "https://llm.example/v1"}
+        values = {"name": row["name"], "provider": row["name"], "providerModel": "m", "kind": row["kinds"][0]}
+        model = await register(app, dev, **values, **address)
         assert model["provider"] == row["name"]
         assert model["dialect"] == row["dialects"][0]
         assert model["baseUrl"] == (row["baseUrl"] or address.get("baseUrl"))

@@ -41,6 +41,7 @@ from tests.support.fake_provider_steps import (
     Tool,
     Usage,
 )
+from tests.support.fake_vectors import FakeVectors
 
 __all__ = [
     "Drop",
@@ -71,6 +72,7 @@ class FakeProvider:
         self.key = key
         self.state = State()
         self.context_lengths: dict[str, int] = {}
+        self.vectors = FakeVectors()
         self._used = Counter[str]()
         self._arrived = asyncio.Event()
 
@@ -78,6 +80,10 @@ class FakeProvider:
     def requests(self) -> list[Record]:
         """All chat completion requests so far, oldest first."""
         return [record for record in self.state.records if record.path == "/v1/chat/completions"]
+
+    def requests_to(self, path: str) -> list[Record]:
+        """Return all requests to a path such as "/embeddings" so far, oldest first."""
+        return [record for record in self.state.records if record.path == f"/v1{path}"]
 
     @property
     def connections(self) -> list[Connection]:
@@ -110,6 +116,8 @@ class FakeProvider:
                 await self._record(request, connection)
             case "POST", path if path.startswith("/openai/") and path.endswith("/chat/completions"):
                 await self._record(request, connection)  # as Azure has it
+            case "POST", "/v1/embeddings" | "/v1/rerank":
+                await self._record(request, connection)
             case "GET", "/v1/models":
                 await self._models(request, connection)
             case method, path if path.startswith("/control/"):
@@ -153,6 +161,9 @@ class FakeProvider:
 
     async def _complete(self, request: HttpRequest, record: Record, connection: Connection) -> None:
         if not await self._lets_in(request, connection):
+            return
+        if record.path in {"/v1/embeddings", "/v1/rerank"}:
+            await self.vectors.answer(record.path, record.body, connection)
             return
         wrong = complaint(record.body)
         if wrong is not None:

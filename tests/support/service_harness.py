@@ -9,7 +9,8 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from nexent_gql.adapters.llm_dialects import open_dialects
+from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
+from nexent_gql.adapters.llm_dialects import open_dialects, open_vector_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
@@ -74,7 +75,8 @@ async def harness(
     toolbox = NamedTools("current_time", "calculator", "wait")
     secrets = AesGcmSecretBox([SecretStr("a secret key of this installation, for tests")])
     async with outbound_client("any") as client:
-        llm = LanguageModelGateway(open_dialects(client), check_s=check_s)
+        vectors = EmbeddingGateway(open_vector_dialects(client))
+        llm = LanguageModelGateway(open_dialects(client), vectors=vectors, check_s=check_s)
         tools = tool_service(*([toolbox] if providers is None else providers))
         yield ServiceHarness(
             database=database,

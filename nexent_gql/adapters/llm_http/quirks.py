@@ -19,6 +19,8 @@ REFUSAL = re.compile(
     re.IGNORECASE,
 )
 STATUSES = {400, 422}
+_SPECIFIC = {"temperature", "dimensions"}
+"""Names of parameters that stand for nothing else in a provider's sentence."""
 _SAMPLING: frozenset[Quirk] = frozenset({"temperature"})
 _STOP: frozenset[Quirk] = frozenset({"stop", "stop_sequences"})
 _JSON_SCHEMA: frozenset[Quirk] = frozenset({"response_format", "output_config", "text"})
@@ -90,5 +92,5 @@ def parameter_of(answer: Json) -> str:
 
 def mentions(reason: str, name: str) -> bool:
     """Tell whether a sentence is about a parameter; names that are plain words must be quoted."""
-    pattern = rf"\b{name}\b" if "_" in name or name == "temperature" else rf"['\"`]{name}['\"`]"
+    pattern = rf"\b{name}\b" if "_" in name or name in _SPECIFIC else rf"['\"`]{name}['\"`]"
     return re.search(pattern, reason) is not None

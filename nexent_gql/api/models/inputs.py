@@ -10,7 +10,7 @@ from nexent_gql.domains.models.policy import ModelConfig, ModelPatch
 from nexent_gql.domains.models.providers import ModelProviderName
 from nexent_gql.kernel.patch import UNSET
 from nexent_gql.ports import llm
-from nexent_gql.ports.llm import Dialect
+from nexent_gql.ports.llm import Dialect, ModelKind
 from nexent_gql.ports.llm_limits import NO_LIMITS, ModelLimits
 
 _NAME = "Display name. One line of 1 to 100 characters, unique in the tenant."
@@ -18,13 +18,15 @@ _MODEL_NAME = "The provider's name of the model, 1 to 200 characters, for exampl
 _BASE_URL = (
     "Base URL of the provider's API, http or https, at most 2,000 characters, without user, query "
     "or fragment. The server appends `/chat/completions`, for ANTHROPIC `/messages`, for "
-    "RESPONSES `/responses`. Null means the default of the provider, see `modelProviders`. Not "
-    "allowed for OFFLINE."
+    "RESPONSES `/responses`, for models of the kind EMBEDDING `/embeddings` and of the kind RERANK "
+    "`/rerank`. Null means the default of the provider, see `modelProviders`. Not allowed for "
+    "OFFLINE and LOCAL."
 )
 _API_VERSION = (
     "API version of Azure OpenAI, for example `2024-10-21`, with which `providerModel` is the "
     "name of a deployment. Null means Azure's v1 API."
 )
+_KIND = "What the model is for. Default CHAT."
 _PROFILE = "Capabilities of the model, which take precedence over what `checkModel` finds. Null means none are set."
 _DEADLINES = "Time limits of the model, for example for a slow local server. Null means those of the installation."
 _LIMITS = "What the whole installation may ask of the model. Calls above a limit wait. Null means no limits."
@@ -46,6 +48,18 @@ class ModelProfileInput:
     vision: bool | None = strawberry.field(default=None, description="Whether the model accepts images.")
     sampling: bool | None = strawberry.field(default=None, description="Whether the model accepts `temperature`.")
     stop: bool | None = strawberry.field(default=None, description="Whether the model accepts stop sequences.")
+    dimensions: int | None = strawberry.field(
+        default=None,
+        description="Length of the vectors to request from an EMBEDDING model, 1 to 16,000. Null means the length that "
+        "the model has by itself.",
+    )
+    max_input_tokens: int | None = strawberry.field(
+        default=None,
+        description="Maximum length of a text in tokens, 1 to 100,000,000, for EMBEDDING and RERANK models.",
+    )
+    batch_size: int | None = strawberry.field(
+        default=None, description="Maximum number of texts in one request to an EMBEDDING model, 1 to 2,048."
+    )
 
     def to_profile(self) -> llm.ModelProfile:
         return llm.ModelProfile(
@@ -56,6 +70,9 @@ class ModelProfileInput:
             has_vision=self.vision,
             has_sampling=self.sampling,
             has_stop=self.stop,
+            dimensions=self.dimensions,
+            max_input_tokens=self.max_input_tokens,
+            batch_size=self.batch_size,
         )
 
 
@@ -125,11 +142,13 @@ class CheckModelConfigInput:
     api_key: str | None = strawberry.field(
         default=None,
         description="The provider's API key, used for this call and not stored. Null means that the provider "
-        "needs none. Not allowed for OFFLINE.",
+        "needs none. Not allowed for OFFLINE and LOCAL.",
     )
+    kind: ModelKind = strawberry.field(default=ModelKind.CHAT, description=_KIND)
 
     def config(self) -> ModelConfig:
         return ModelConfig(
+            kind=self.kind,
             dialect=Dialect(self.dialect.value) if self.dialect else None,
             provider=self.provider,
             api_version=self.api_version,
@@ -146,7 +165,8 @@ class CheckModelConfigInput:
 class RegisterModelInput(CheckModelConfigInput):
     name: str = strawberry.field(description=_NAME)
     api_key: str | None = strawberry.field(
-        default=None, description=f"{_API_KEY} Null means that the provider needs none. Not allowed for OFFLINE."
+        default=None,
+        description=f"{_API_KEY} Null means that the provider needs none. Not allowed for OFFLINE and LOCAL.",
     )
 
 
@@ -186,11 +206,15 @@ class RegisterModelsInput(ListRemoteModelsInput):
     api_key: str | None = strawberry.field(
         default=None, description=f"{_API_KEY} It is stored with each model. Null means that the provider needs none."
     )
+    kind: ModelKind = strawberry.field(default=ModelKind.CHAT, description="What the models are for. Default CHAT.")
     models: list[RegisterModelsEntryInput] = strawberry.field(description="The models to register, 1 to 100.")
 
     def entries(self) -> list[tuple[str, ModelConfig]]:
         shared = replace(
-            self.config(), dialect=Dialect(self.dialect.value) if self.dialect else None, api_version=self.api_version
+            self.config(),
+            dialect=Dialect(self.dialect.value) if self.dialect else None,
+            api_version=self.api_version,
+            kind=self.kind,
         )
         return [
             (

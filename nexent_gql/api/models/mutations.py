@@ -37,7 +37,8 @@ class CheckModelPayload:
 @strawberry.type
 class ModelMutations:
     @_mutation(
-        "Registers a chat model. The tenant's first model becomes its default. Requires the DEVELOPER role.",
+        "Registers a model. The tenant's first model of each kind becomes the default of that kind. Requires the "
+        "DEVELOPER role.",
         payload={"model": "The new model. Use `checkModel` to test it."},
         errors=(ValidationError, ForbiddenError, ConflictError),
     )
@@ -76,8 +77,8 @@ class ModelMutations:
         return Model.of(await info.context.services.models.update(info.context.actor, key, input.patch()))
 
     @_mutation(
-        "Sets the tenant's default model, which agents without a model of their own use from their next run. Requires "
-        "the DEVELOPER role.",
+        "Sets the tenant's default model of the model's kind. Agents without a model of their own use a CHAT model "
+        "from their next run. Requires the DEVELOPER role.",
         payload={"model": "The new default model."},
         errors=(ValidationError, ForbiddenError, NotFoundError),
     )
@@ -86,8 +87,8 @@ class ModelMutations:
         return Model.of(await info.context.services.models.make_default(info.context.actor, key))
 
     @_mutation(
-        "Deletes a model and its API key. Fails while an agent uses the model. The default model can be deleted only "
-        "when it is the last one. Requires the DEVELOPER role.",
+        "Deletes a model and its API key. Fails while an agent uses the model. The default model of a kind can be "
+        "deleted only when it is the last one. Requires the DEVELOPER role.",
         payload={"deleted_id": "ID of the deleted model."},
         errors=(ValidationError, ForbiddenError, NotFoundError, ModelInUseError, ConflictError),
     )
@@ -96,7 +97,8 @@ class ModelMutations:
         return input.id
 
     @_mutation(
-        "Tests a model with a small streamed call. Stores the outcome as `lastCheck`. Requires the DEVELOPER role.",
+        "Tests a model with a small call, streamed for a CHAT model. Stores the outcome as `lastCheck`. Requires the "
+        "DEVELOPER role.",
         errors=(ValidationError, ForbiddenError, NotFoundError),
     )
     async def check_model(self, info: Info, input: CheckModelInput) -> CheckModelPayload:

@@ -10,6 +10,7 @@ from nexent_gql.api.models.types import Model, ModelProvider
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, connection, page_request, parse_id
 from nexent_gql.domains.models.providers import PROVIDERS
+from nexent_gql.ports.llm import ModelKind
 
 _Id = Annotated[strawberry.ID, strawberry.argument(description="ID of the Model.")]
 
@@ -26,11 +27,19 @@ class ModelQueries:
 
     @strawberry.field(description="Lists the models of your tenant, newest first.", permission_classes=[SignedIn])
     async def models(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
+        self,
+        info: Info,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        kind: Annotated[
+            ModelKind | None, strawberry.argument(description="Lists models of this kind only. Null means all kinds.")
+        ] = None,
     ) -> Connection[Model]:
         actor, service = info.context.actor, info.context.services.models
-        page = await service.page(actor, page_request(first, after, last, before))
-        return connection(page, Model.of, count=lambda: service.count(actor))
+        page = await service.page(actor, page_request(first, after, last, before), kind)
+        return connection(page, Model.of, count=lambda: service.count(actor, kind))
 
     @strawberry.field(
         description="Lists the supported providers of models with their base URLs and dialects.",

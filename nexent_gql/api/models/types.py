@@ -10,13 +10,14 @@ from strawberry import relay
 
 from nexent_gql.api.schema.codes import CATALOGUE, ErrorCode
 from nexent_gql.api.schema.enums import described
+from nexent_gql.domains.models.endpoints import effective_profile, provider_of_row
 from nexent_gql.domains.models.policy import deadlines_from_json, limits_from_json
 from nexent_gql.domains.models.providers import PROVIDERS, ModelProviderName, Provider
-from nexent_gql.domains.models.service import Checked, effective_profile, provider_of_row
+from nexent_gql.domains.models.service import Checked
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.ports import llm, llm_limits
-from nexent_gql.ports.llm import Dialect, ModelError
+from nexent_gql.ports.llm import Dialect, ModelError, ModelKind
 
 
 @strawberry.enum(description="The API protocol of a model provider.")
@@ -34,7 +35,21 @@ class ModelDialect(Enum):
         Dialect.OFFLINE,
         description="A built-in, deterministic model for development without an API key or a network.",
     )
+    LOCAL = strawberry.enum_value(
+        Dialect.LOCAL,
+        description="Built-in models for EMBEDDING and RERANK that run in the installation, without an API key.",
+    )
 
+
+described(
+    ModelKind,
+    "What a model is for.",
+    {
+        ModelKind.CHAT: "Answers of agents.",
+        ModelKind.EMBEDDING: "Vectors of texts, for semantic search.",
+        ModelKind.RERANK: "Scores of passages that a search found.",
+    },
+)
 
 described(
     ModelProviderName,
@@ -51,6 +66,7 @@ class ModelProvider:
     base_url: str | None = strawberry.field(description="Default base URL; null if each model must have its own.")
     needs_api_key: bool = strawberry.field(description="Whether the provider requires an API key.")
     takes_api_version: bool = strawberry.field(description="Whether `apiVersion` can be set.")
+    kinds: list[ModelKind] = strawberry.field(description="Kinds of models that can be registered.")
 
     @classmethod
     def of(cls, provider: Provider) -> Self:
@@ -61,6 +77,7 @@ class ModelProvider:
             base_url=provider.base_url,
             needs_api_key=provider.needs_key,
             takes_api_version=provider.name is ModelProviderName.AZURE_OPENAI,
+            kinds=[*provider.kinds],
         )
 
 
@@ -86,6 +103,15 @@ class ModelProfile:
     stop: bool | None = strawberry.field(
         description="Whether the model accepts stop sequences. If false, the server applies them."
     )
+    dimensions: int | None = strawberry.field(
+        description="Length of the vectors of an EMBEDDING model; null if unknown."
+    )
+    max_input_tokens: int | None = strawberry.field(
+        description="Maximum length of a text in tokens, for EMBEDDING and RERANK models; null if unknown."
+    )
+    batch_size: int | None = strawberry.field(
+        description="Maximum number of texts in one request to an EMBEDDING model; null if unknown, then 64."
+    )
 
     @classmethod
     def of(cls, profile: llm.ModelProfile) -> Self:
@@ -97,6 +123,9 @@ class ModelProfile:
             vision=profile.has_vision,
             sampling=profile.has_sampling,
             stop=profile.has_stop,
+            dimensions=profile.dimensions,
+            max_input_tokens=profile.max_input_tokens,
+            batch_size=profile.batch_size,
         )
 
 
@@ -182,13 +211,15 @@ class ModelCheck:
         )
 
 
-@strawberry.type(description="A chat model that agents of your tenant can use. Its API key can be set but not read.")
+@strawberry.type(description="A model that your tenant can use. Its API key can be set but not read.")
 class Model(relay.Node):
     id: relay.NodeID[UUID]
+    kind: ModelKind = strawberry.field(description="What the model is for. It cannot be changed.")
     name: str = strawberry.field(description="Display name, 1 to 100 characters. Unique in the tenant.")
     dialect: ModelDialect = strawberry.field(description="The protocol of the provider's API. It cannot be changed.")
     base_url: str | None = strawberry.field(
-        description="Base URL of the provider's API, to which the dialect's path is appended; null for OFFLINE."
+        description="Base URL of the provider's API, to which the dialect's path is appended; null for OFFLINE and "
+        "LOCAL."
     )
     provider: ModelProviderName = strawberry.field(
         description="The provider of the model, derived from the base URL if the model was registered without one."
@@ -205,8 +236,8 @@ class Model(relay.Node):
         description="Last four characters of the API key; null if there is no key or it is shorter than 12 characters."
     )
     is_default: bool = strawberry.field(
-        description="Whether agents without a model of their own use this model. Exactly one model of a tenant is "
-        "the default."
+        description="Whether this model is used where none is named, a CHAT model for agents without a model of their "
+        "own. Exactly one model of each kind is the default."
     )
     last_check: ModelCheck | None = strawberry.field(
         description="Last check of the current settings; null if they have not been checked."
@@ -218,6 +249,7 @@ class Model(relay.Node):
     def of(cls, row: ChatModel) -> Self:
         return cls(
             id=row.id,
+            kind=ModelKind(row.kind),
             name=row.name,
             dialect=ModelDialect(row.dialect),
             base_url=row.base_url or None,

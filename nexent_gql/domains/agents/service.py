@@ -12,6 +12,7 @@ from nexent_gql.domains.agents.errors import AgentChangedError, AgentNameTakenEr
 from nexent_gql.domains.agents.policy import AgentDraft, AgentPatch, apply_draft, merge_patch
 from nexent_gql.domains.agents.repository import AgentRepository
 from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.models.endpoints import require_model
 from nexent_gql.domains.models.errors import ChatModelNotFoundError, RouteNotFoundError
 from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.kernel.clock import Clock
@@ -21,6 +22,7 @@ from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.patch import Unset
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.kernel.text import search_text
+from nexent_gql.ports.llm import ModelKind
 from nexent_gql.ports.tools import OfferedTool
 
 _MAX_AGENTS_OF_MODEL = 20
@@ -43,6 +45,7 @@ class AgentService:
             UnknownToolError: There is no such tool.
             ChatModelNotFoundError: The tenant has no such model.
             RouteNotFoundError: The tenant has no such route.
+            ModelKindMismatchError: The model is no chat model.
             AgentNameTakenError: Another agent has the name.
         """
         actor.require(Role.DEVELOPER)
@@ -61,6 +64,7 @@ class AgentService:
         apply_draft(row, draft, available_tools)
         with translate_violations(_violations(row.name, row.model_id, row.route_id)):
             async with self._db.transaction(actor.tenant_id) as session:
+                await _require_chat_model(session, row)
                 AgentRepository(session, actor.tenant_id).add(row)
         return row
 
@@ -93,6 +97,7 @@ class AgentService:
             UnknownToolError: There is no such tool.
             ChatModelNotFoundError: The tenant has no such model.
             RouteNotFoundError: The tenant has no such route.
+            ModelKindMismatchError: The model is no chat model.
             AgentNameTakenError: Another agent has the name.
         """
         actor.require(Role.DEVELOPER)
@@ -102,6 +107,7 @@ class AgentService:
             async with self._db.transaction(actor.tenant_id) as session:
                 row = await self._lock(session, actor, agent_id, expected_version)
                 apply_draft(row, merge_patch(row, patch), available)
+                await _require_chat_model(session, row)
                 row.version += 1
                 row.updated_at = self._clock()
         return row
@@ -203,6 +209,11 @@ class AgentService:
         if expected_version is not None and row.version != expected_version:
             raise AgentChangedError(agent_id, expected=expected_version, current=row.version)
         return row
+
+
+async def _require_chat_model(session: AsyncSession, agent: Agent) -> None:
+    if agent.model_id is not None:
+        await require_model(session, agent.tenant_id, agent.model_id, ModelKind.CHAT)
 
 
 def _violations(name: object, model_id: object, route_id: object) -> dict[str, DomainError]:

@@ -3,7 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from nexent_gql.kernel.errors import ConflictError, NotFoundError, QuotaExceededError
+from nexent_gql.kernel.errors import ConflictError, InvalidInputError, NotFoundError, QuotaExceededError
+from nexent_gql.ports.llm import ModelKind
 
 
 class ChatModelNotFoundError(NotFoundError):
@@ -47,14 +48,33 @@ class DefaultModelError(ConflictError):
         super().__init__("This is the default model; make another one the default first.", model_id=str(model_id))
 
 
+_KINDS = {ModelKind.CHAT: "chat", ModelKind.EMBEDDING: "embedding", ModelKind.RERANK: "reranking"}
+
+
 class NoDefaultModelError(ConflictError):
-    """The tenant has registered no model at all."""
+    """The tenant has registered no model of a kind."""
 
     code = "NO_MODEL"
 
-    def __init__(self) -> None:
+    def __init__(self, kind: ModelKind = ModelKind.CHAT) -> None:
         """Say what to do."""
-        super().__init__("No model is registered; a developer of your tenant can register one.")
+        super().__init__(f"No {_KINDS[kind]} model is registered; a developer of your tenant can register one.")
+
+
+class ModelKindMismatchError(InvalidInputError):
+    """A model is of another kind than its use requires."""
+
+    code = "MODEL_KIND_MISMATCH"
+
+    def __init__(self, model_id: UUID, *, kind: str, required: ModelKind) -> None:
+        """Name the kind that is required, and the one that the model has."""
+        super().__init__(
+            f"This model is of the kind {kind}; choose one of the kind {required}.",
+            path=("modelId",),
+            id=str(model_id),
+            kind=kind,
+            required=required,
+        )
 
 
 class BudgetNotFoundError(NotFoundError):

@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 from pydantic.alias_generators import to_camel
 
-from nexent_gql.domains.models.providers import PROVIDERS, ModelProviderName, Provider, provider_of
+from nexent_gql.domains.models.providers import PROVIDERS, VECTOR_DIALECTS, ModelProviderName, Provider, provider_of
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.patch import UNSET, Unset
 from nexent_gql.kernel.text import Path, secret, single_line
 from nexent_gql.kernel.urls import web_url_problem
-from nexent_gql.ports.llm import Dialect, ModelDeadlines, ModelProfile
+from nexent_gql.ports.llm import Dialect, ModelDeadlines, ModelKind, ModelProfile
 from nexent_gql.ports.llm_limits import NO_LIMITS, ModelLimits
 
 MAX_NAME_CHARS = 100
@@ -23,18 +23,20 @@ MAX_URL_CHARS = 2_000
 MAX_KEY_CHARS = 4_000
 MAX_TOKENS = 100_000_000
 MAX_REQUESTS = 1_000_000
+MAX_DIMENSIONS = 16_000  # what the vector type of PostgreSQL holds
+MAX_BATCH_SIZE = 2_048
 MAX_DEADLINE_S = 7_200.0
 _UNKNOWN = ModelProfile()
 _NO_DEADLINES = ModelDeadlines()
 _API_VERSION = re.compile(r"[A-Za-z0-9.-]{1,40}")
 _HINT_CHARS = 4
 _MIN_KEY_CHARS_FOR_HINT = 12
-_MISTAKEN_SUFFIXES = ("/chat/completions", "/messages", "/responses")
+_MISTAKEN_SUFFIXES = ("/chat/completions", "/messages", "/responses", "/embeddings", "/rerank")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """How a model is reached; without `base_url`, the provider's usual address.
+    """What a model is for, and how it is reached; without `base_url`, at the provider's usual address.
 
     One of `dialect` and `provider` must be set; each fills in the other.
     """
@@ -48,6 +50,7 @@ class ModelConfig:
     profile: ModelProfile = _UNKNOWN
     deadlines: ModelDeadlines = _NO_DEADLINES
     limits: ModelLimits = NO_LIMITS
+    kind: ModelKind = ModelKind.CHAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,14 @@ class CheckedConfig:
     profile: ModelProfile
     deadlines: ModelDeadlines
     limits: ModelLimits = NO_LIMITS
+    kind: ModelKind = ModelKind.CHAT
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPatch:
     """What to change; `base_url` None is the provider's usual address, `api_key` None removes the key.
 
-    A model keeps its dialect: another one is another model.
+    A model keeps its kind and its dialect: another one is another model.
     """
 
     name: str | Unset = UNSET
@@ -99,11 +103,12 @@ def checked(config: ModelConfig) -> CheckedConfig:
     """
     dialect = _dialect(config)
     model_name = single_line(config.model_name, "providerModel", max_chars=MAX_MODEL_NAME_CHARS)
-    if dialect is Dialect.OFFLINE:
+    if dialect.is_built_in:
         _refuse(config.base_url, "baseUrl")
         _refuse(config.api_key, "apiKey")
-    base_url = "" if dialect is Dialect.OFFLINE else checked_url(_address(config, dialect))
+    base_url = "" if dialect.is_built_in else checked_url(_address(config, dialect))
     provider = provider_of(dialect, base_url) if config.provider is None else PROVIDERS[config.provider]
+    _check_kind(config.kind, provider, dialect)
     return CheckedConfig(
         dialect=dialect,
         model_name=model_name,
@@ -114,7 +119,16 @@ def checked(config: ModelConfig) -> CheckedConfig:
         profile=_checked_profile(config.profile),
         deadlines=_checked_deadlines(config.deadlines),
         limits=_checked_limits(config.limits),
+        kind=config.kind,
     )
+
+
+def _check_kind(kind: ModelKind, provider: Provider, dialect: Dialect) -> None:
+    if kind not in provider.kinds:
+        offered = ", ".join(provider.kinds)
+        raise InvalidInputError(f"{provider.title} has no models of this kind here; it has {offered}.", path=("kind",))
+    if kind is not ModelKind.CHAT and dialect not in VECTOR_DIALECTS:
+        raise InvalidInputError(f"Models of this kind speak the dialect {Dialect.OPENAI}.", path=("dialect",))
 
 
 def _dialect(config: ModelConfig) -> Dialect:
@@ -156,13 +170,16 @@ def _checked_version(version: str | None, provider: Provider) -> str | None:
 
 
 def _checked_profile(profile: ModelProfile) -> ModelProfile:
-    sizes = {
-        "contextWindowTokens": profile.context_window_tokens,
-        "maxOutputTokens": profile.max_output_tokens,
-    }
-    for name, size in sizes.items():
-        if size is not None and not 1 <= size <= MAX_TOKENS:
-            raise InvalidInputError(f"It must be between 1 and {MAX_TOKENS:,}.", path=("profile", name))
+    sizes = (
+        ("contextWindowTokens", profile.context_window_tokens, MAX_TOKENS),
+        ("maxOutputTokens", profile.max_output_tokens, MAX_TOKENS),
+        ("maxInputTokens", profile.max_input_tokens, MAX_TOKENS),
+        ("dimensions", profile.dimensions, MAX_DIMENSIONS),
+        ("batchSize", profile.batch_size, MAX_BATCH_SIZE),
+    )
+    for name, size, limit in sizes:
+        if size is not None and not 1 <= size <= limit:
+            raise InvalidInputError(f"It must be between 1 and {limit:,}.", path=("profile", name))
     return profile
 
 
@@ -260,6 +277,7 @@ def merged(row: ChatModel, patch: ModelPatch) -> CheckedConfig:
             profile=profile_from_json(row.profile) if patch.profile is UNSET else patch.profile,
             deadlines=deadlines_from_json(row.deadlines) if patch.deadlines is UNSET else patch.deadlines,
             limits=limits_from_json(row.limits) if patch.limits is UNSET else patch.limits,
+            kind=ModelKind(row.kind),
         )
     )
     stays = row.api_key_sealed is not None and patch.api_key is UNSET
@@ -276,4 +294,4 @@ def _origin(url: str) -> tuple[str, str]:
 
 def _refuse(value: object, field: str) -> None:
     if value:
-        raise InvalidInputError("The offline model takes no address and no key.", path=(field,))
+        raise InvalidInputError("Models that are built in take no address and no key.", path=(field,))

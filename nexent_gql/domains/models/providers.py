@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from nexent_gql.ports.llm import AuthStyle, Dialect
+from nexent_gql.ports.llm import AuthStyle, Dialect, ModelKind
 
 
 class ModelProviderName(StrEnum):
@@ -29,7 +29,10 @@ class ModelProviderName(StrEnum):
     LM_STUDIO = "LM_STUDIO"
     LITELLM = "LITELLM"
     COMPATIBLE = "COMPATIBLE"
+    COHERE = "COHERE"
+    JINA = "JINA"
     OFFLINE = "OFFLINE"
+    LOCAL = "LOCAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Provider:
         needs_key: Whether it refuses calls without a key.
         unsupported: Request parameters that it refuses, by their name in the request.
         hosts: Hosts, or ends of hosts, by which a base URL is recognised as this provider's.
+        kinds: What its models can be for.
+        batch_size: The most texts of one request to its embedding models; None: as many as are usually sent.
     """
 
     name: ModelProviderName
@@ -52,10 +57,15 @@ class Provider:
     auth: AuthStyle = AuthStyle.DIALECT
     unsupported: frozenset[str] = frozenset()
     hosts: tuple[str, ...] = ()
+    kinds: tuple[ModelKind, ...] = (ModelKind.CHAT, ModelKind.EMBEDDING)
+    batch_size: int | None = None
 
 
 _OPENAI_DIALECTS = (Dialect.OPENAI, Dialect.RESPONSES)
 _ANY = (Dialect.OPENAI, Dialect.RESPONSES, Dialect.ANTHROPIC)
+_ALL_KINDS = tuple(ModelKind)
+VECTOR_DIALECTS = (Dialect.OPENAI, Dialect.LOCAL)
+"""Dialects with embedding and reranking models; of OPENAI these are the paths `/embeddings` and `/rerank`."""
 
 PROVIDERS: dict[ModelProviderName, Provider] = {
     provider.name: provider
@@ -81,6 +91,7 @@ PROVIDERS: dict[ModelProviderName, Provider] = {
             (Dialect.ANTHROPIC,),
             "https://api.anthropic.com/v1",
             hosts=("api.anthropic.com",),
+            kinds=(ModelKind.CHAT,),
         ),
         Provider(
             ModelProviderName.GEMINI,
@@ -94,24 +105,30 @@ PROVIDERS: dict[ModelProviderName, Provider] = {
             (Dialect.OPENAI, Dialect.ANTHROPIC),
             "https://api.deepseek.com",
             hosts=("api.deepseek.com",),
+            kinds=(ModelKind.CHAT,),
         ),
         Provider(
             ModelProviderName.DASHSCOPE,
             "Alibaba Cloud DashScope (Qwen)",
             base_url="https://dashscope.aliyuncs.com/compatible-mode/v1",
+            unsupported=frozenset({"encoding_format"}),  # its embeddings are numbers only
             hosts=("dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com", "dashscope-us.aliyuncs.com"),
+            batch_size=10,
         ),
         Provider(
             ModelProviderName.SILICONFLOW,
             "SiliconFlow",
             base_url="https://api.siliconflow.cn/v1",
             hosts=("api.siliconflow.cn", "api.siliconflow.com"),
+            kinds=_ALL_KINDS,
+            batch_size=32,
         ),
         Provider(
             ModelProviderName.MOONSHOT,
             "Moonshot AI (Kimi)",
             base_url="https://api.moonshot.cn/v1",
             hosts=("api.moonshot.cn", "api.moonshot.ai"),
+            kinds=(ModelKind.CHAT,),
         ),
         Provider(
             ModelProviderName.ZHIPU,
@@ -143,21 +160,64 @@ PROVIDERS: dict[ModelProviderName, Provider] = {
             hosts=("openrouter.ai",),
         ),
         Provider(ModelProviderName.OLLAMA, "Ollama", base_url="http://localhost:11434/v1", needs_key=False),
-        Provider(ModelProviderName.VLLM, "vLLM", _ANY, "http://localhost:8000/v1", needs_key=False),
-        Provider(ModelProviderName.SGLANG, "SGLang", base_url="http://localhost:30000/v1", needs_key=False),
-        Provider(ModelProviderName.LLAMA_CPP, "llama.cpp server", _ANY, "http://localhost:8080/v1", needs_key=False),
+        Provider(ModelProviderName.VLLM, "vLLM", _ANY, "http://localhost:8000/v1", needs_key=False, kinds=_ALL_KINDS),
+        Provider(
+            ModelProviderName.SGLANG, "SGLang", base_url="http://localhost:30000/v1", needs_key=False, kinds=_ALL_KINDS
+        ),
+        Provider(
+            ModelProviderName.LLAMA_CPP,
+            "llama.cpp server",
+            _ANY,
+            "http://localhost:8080/v1",
+            needs_key=False,
+            kinds=_ALL_KINDS,
+        ),
         Provider(ModelProviderName.LM_STUDIO, "LM Studio", _ANY, "http://localhost:1234/v1", needs_key=False),
-        Provider(ModelProviderName.LITELLM, "LiteLLM proxy", _ANY, "http://localhost:4000/v1", needs_key=False),
-        Provider(ModelProviderName.COMPATIBLE, "Any compatible server", _ANY, needs_key=False),
-        Provider(ModelProviderName.OFFLINE, "Offline (built in)", (Dialect.OFFLINE,), needs_key=False),
+        Provider(
+            ModelProviderName.LITELLM,
+            "LiteLLM proxy",
+            _ANY,
+            "http://localhost:4000/v1",
+            needs_key=False,
+            kinds=_ALL_KINDS,
+        ),
+        Provider(ModelProviderName.COMPATIBLE, "Any compatible server", _ANY, needs_key=False, kinds=_ALL_KINDS),
+        Provider(
+            ModelProviderName.COHERE,
+            "Cohere",
+            base_url="https://api.cohere.com/v2",
+            hosts=("api.cohere.com",),
+            kinds=(ModelKind.RERANK,),
+        ),
+        Provider(
+            ModelProviderName.JINA,
+            "Jina AI",
+            base_url="https://api.jina.ai/v1",
+            hosts=("api.jina.ai",),
+            kinds=(ModelKind.EMBEDDING, ModelKind.RERANK),
+        ),
+        Provider(
+            ModelProviderName.OFFLINE,
+            "Offline (built in)",
+            (Dialect.OFFLINE,),
+            needs_key=False,
+            kinds=(ModelKind.CHAT,),
+        ),
+        Provider(
+            ModelProviderName.LOCAL,
+            "Local embedding (built in)",
+            (Dialect.LOCAL,),
+            needs_key=False,
+            kinds=(ModelKind.EMBEDDING, ModelKind.RERANK),
+        ),
     )
 }
 
 
 def provider_of(dialect: Dialect, base_url: str) -> Provider:
     """Return the provider of a model that was registered without one, by the host of its base URL."""
-    if dialect is Dialect.OFFLINE:
-        return PROVIDERS[ModelProviderName.OFFLINE]
+    if dialect.is_built_in:
+        return PROVIDERS[ModelProviderName(dialect)]
     host = (urlsplit(base_url).hostname or "").lower()
     for provider in PROVIDERS.values():
         if any(host.endswith(end) if end.startswith(".") else host == end for end in provider.hosts):

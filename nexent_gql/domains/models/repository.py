@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import Select, delete, select, text, update
 from sqlmodel import col
 
+from nexent_gql.db.paging import count_rows
 from nexent_gql.db.repository import TenantRepository
 from nexent_gql.domains.models.tables import ChatModel, ModelRoute, ModelRouteDeployment
+from nexent_gql.kernel.page import Page, PageRequest
+from nexent_gql.ports.llm import ModelKind
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
 
@@ -27,14 +30,27 @@ class ModelRepository(TenantRepository[ChatModel], table=ChatModel):
         """Return the models of these names, in any order."""
         return (await self._session.scalars(self._scope().where(col(ChatModel.name).in_(names)))).all()
 
-    async def default(self) -> ChatModel | None:
-        """Return the default model; None only when there is no model."""
-        return (await self._session.scalars(self._scope().where(col(ChatModel.is_default)))).one_or_none()
+    async def default(self, kind: ModelKind = ModelKind.CHAT) -> ChatModel | None:
+        """Return the default model of a kind; None only when there is no model of it."""
+        query = self._scope().where(col(ChatModel.is_default), col(ChatModel.kind) == kind)
+        return (await self._session.scalars(query)).one_or_none()
 
-    async def clear_default(self) -> None:
-        """Leave no model the default."""
-        mine = col(ChatModel.tenant_id) == self._tenant_id
-        await self._session.execute(update(ChatModel).where(mine, col(ChatModel.is_default)).values(is_default=False))
+    async def clear_default(self, kind: str) -> None:
+        """Leave no model of a kind the default."""
+        of_kind = col(ChatModel.tenant_id) == self._tenant_id, col(ChatModel.kind) == kind
+        defaults = update(ChatModel).where(*of_kind, col(ChatModel.is_default))
+        await self._session.execute(defaults.values(is_default=False))
+
+    async def page_of_kind(self, page: PageRequest, kind: str | None) -> Page[ChatModel]:
+        """Return models of a kind, or of all kinds, newest first."""
+        return await self._page(self._of_kind(kind), page)
+
+    async def count_of_kind(self, kind: str | None) -> int:
+        """Count the models that `page_of_kind` goes through."""
+        return await count_rows(self._session, self._of_kind(kind))
+
+    def _of_kind(self, kind: str | None) -> Select[ChatModel]:
+        return self._scope() if kind is None else self._scope().where(col(ChatModel.kind) == kind)
 
     async def delete(self, row: ChatModel) -> None:
         """Delete on flush."""

@@ -11,6 +11,7 @@ from nexent_gql.db.session import Database
 from nexent_gql.db.violations import STILL_REFERENCED, translate_violations
 from nexent_gql.domains.models.errors import (
     ChatModelNotFoundError,
+    ModelKindMismatchError,
     RouteInUseError,
     RouteNameTakenError,
     RouteNotFoundError,
@@ -24,6 +25,7 @@ from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.patch import UNSET, set_or
 from nexent_gql.kernel.principal import Principal, Role
+from nexent_gql.ports.llm import ModelKind
 
 _NAME = "uq_model_route_tenant_id_name"
 _MAX_ROUTES_OF_MODEL = 20
@@ -169,9 +171,11 @@ async def _existing(routes: RouteRepository, route_id: UUID, *, lock: bool = Fal
 async def _add_deployments(session: AsyncSession, row: ModelRoute, groups: Groups) -> None:
     """Add deployments; the foreign key would report a missing model too, but not say which one."""
     wanted = [deployment.model_id for group in groups for deployment in group]
-    existing = {model.id for model in await ModelRepository(session, row.tenant_id).get_many(wanted)}
-    if missing := [model_id for model_id in wanted if model_id not in existing]:
+    models = {model.id: model for model in await ModelRepository(session, row.tenant_id).get_many(wanted)}
+    if missing := [model_id for model_id in wanted if model_id not in models]:
         raise ChatModelNotFoundError(missing[0])
+    if others := [model for model in models.values() if model.kind != ModelKind.CHAT]:
+        raise ModelKindMismatchError(others[0].id, kind=others[0].kind, required=ModelKind.CHAT)
     session.add_all(
         ModelRouteDeployment(
             tenant_id=row.tenant_id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
 from nexent_gql.db.violations import STILL_REFERENCED, translate_violations
+from nexent_gql.domains.models.endpoints import effective_profile, endpoint_of, provider_of_row, require_model
 from nexent_gql.domains.models.errors import (
     ChatModelNotFoundError,
     DefaultModelError,
     ModelInUseError,
     ModelNameTakenError,
-    NoDefaultModelError,
 )
 from nexent_gql.domains.models.policy import (
     CheckedConfig,
@@ -27,11 +27,9 @@ from nexent_gql.domains.models.policy import (
     key_hint,
     limits_from_json,
     merged,
-    merged_profile,
     profile_from_json,
     to_json,
 )
-from nexent_gql.domains.models.providers import PROVIDERS, ModelProviderName, Provider, call_url, provider_of
 from nexent_gql.domains.models.repository import ModelRepository
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.clock import Clock
@@ -40,12 +38,17 @@ from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.patch import UNSET, set_or
 from nexent_gql.kernel.principal import Principal, Role
-from nexent_gql.ports.llm import Dialect, ModelCheck, ModelDirectory, ModelEndpoint, ModelProfile, RemoteModel
+from nexent_gql.ports.llm import (
+    Dialect,
+    ModelCheck,
+    ModelDirectory,
+    ModelEndpoint,
+    ModelKind,
+    RemoteModel,
+)
 from nexent_gql.ports.secrets import SecretBox, SecretUnreadableError
 
 MAX_ENTRIES = 100
-LEARNED_FOR = timedelta(days=7)
-"""How long what a check learned counts; a provider may change what a model can do."""
 _NAME = "uq_chat_model_tenant_id_name"
 _log = structlog.get_logger()
 
@@ -68,7 +71,7 @@ class ModelService:
         self._clock = clock
 
     async def register(self, actor: Principal, name: str, config: ModelConfig) -> ChatModel:
-        """Add a model; the tenant's first becomes its default. The provider is not called.
+        """Add a model; the tenant's first of a kind becomes the default of that kind. The provider is not called.
 
         Raises:
             ForbiddenError: The caller is no developer.
@@ -81,7 +84,7 @@ class ModelService:
             async with self._db.transaction(actor.tenant_id) as session:
                 models = ModelRepository(session, actor.tenant_id)
                 await models.lock_default()
-                row.is_default = await models.default() is None
+                row.is_default = await models.default(config.kind) is None
                 models.add(row)
         return row
 
@@ -108,7 +111,7 @@ class ModelService:
         return row
 
     async def make_default(self, actor: Principal, model_id: UUID) -> ChatModel:
-        """Let agents without a model of their own use this one, from their next run on.
+        """Use this model where none is named: a chat model for agents, from their next run on.
 
         Raises:
             ForbiddenError: The caller is no developer.
@@ -118,8 +121,8 @@ class ModelService:
         async with self._db.transaction(actor.tenant_id) as session:
             models = ModelRepository(session, actor.tenant_id)
             await models.lock_default()
-            await models.clear_default()
             row = await _existing(models, model_id, lock=True)
+            await models.clear_default(row.kind)
             row.is_default = True
         return row
 
@@ -129,7 +132,7 @@ class ModelService:
         Raises:
             ForbiddenError: The caller is no developer.
             ChatModelNotFoundError: The tenant has no such model.
-            DefaultModelError: It is the default, and not the last one.
+            DefaultModelError: It is the default of its kind, and not the last one.
             ModelInUseError: Agents use it.
         """
         actor.require(Role.DEVELOPER)
@@ -138,7 +141,7 @@ class ModelService:
                 models = ModelRepository(session, actor.tenant_id)
                 await models.lock_default()
                 row = await _existing(models, model_id, lock=True)
-                if row.is_default and await models.count() > 1:
+                if row.is_default and await models.count_of_kind(row.kind) > 1:
                     raise DefaultModelError(model_id)
                 await models.delete(row)
 
@@ -156,20 +159,20 @@ class ModelService:
         async with self._db.read(actor.tenant_id) as session:
             return await _existing(ModelRepository(session, actor.tenant_id), model_id)
 
-    async def page(self, actor: Principal, page: PageRequest) -> Page[ChatModel]:
-        """Page through the tenant's models, newest first."""
+    async def page(self, actor: Principal, page: PageRequest, kind: ModelKind | None = None) -> Page[ChatModel]:
+        """Page through the tenant's models, of one kind or of all, newest first."""
         async with self._db.read(actor.tenant_id) as session:
-            return await ModelRepository(session, actor.tenant_id).page(page)
+            return await ModelRepository(session, actor.tenant_id).page_of_kind(page, kind)
 
-    async def count(self, actor: Principal) -> int:
-        """Count the tenant's models."""
+    async def count(self, actor: Principal, kind: ModelKind | None = None) -> int:
+        """Count the models that `page` goes through."""
         async with self._db.read(actor.tenant_id) as session:
-            return await ModelRepository(session, actor.tenant_id).count()
+            return await ModelRepository(session, actor.tenant_id).count_of_kind(kind)
 
-    async def find_default(self, actor: Principal) -> ChatModel | None:
-        """Return the model of agents that have none of their own; None when there is no model at all."""
+    async def find_default(self, actor: Principal, kind: ModelKind = ModelKind.CHAT) -> ChatModel | None:
+        """Return the model that is used where none is named; None when there is no model of the kind."""
         async with self._db.read(actor.tenant_id) as session:
-            return await ModelRepository(session, actor.tenant_id).default()
+            return await ModelRepository(session, actor.tenant_id).default(kind)
 
     async def check(self, actor: Principal, model_id: UUID, *, with_profile: bool = False) -> tuple[ChatModel, Checked]:
         """Make the smallest real call and keep its outcome with the model, if that has not changed meanwhile.
@@ -217,11 +220,10 @@ class ModelService:
             models = ModelRepository(session, actor.tenant_id)
             await models.lock_default()
             rows = {row.name: row for row in await models.by_names([*drafts])}
-            has_default = await models.default() is not None
             for name, config in drafts.items():
                 if name not in rows:
                     rows[name] = self._new(actor, name, config)
-                    rows[name].is_default, has_default = not has_default, True
+                    rows[name].is_default = await models.default(config.kind) is None
                     models.add(rows[name])
         return [rows[checked_name(name)] for name, _ in entries]
 
@@ -236,18 +238,18 @@ class ModelService:
         actor.require(Role.DEVELOPER)
         return await self._llm.list_models(endpoint_of(checked(config)))
 
-    async def endpoint(self, session: AsyncSession, tenant_id: UUID, model_id: UUID | None) -> ModelEndpoint:
-        """Return how to reach a model, its key opened; None is the default. For runs: nothing else may see a key.
+    async def endpoint(
+        self, session: AsyncSession, tenant_id: UUID, model_id: UUID | None, kind: ModelKind = ModelKind.CHAT
+    ) -> ModelEndpoint:
+        """Return how to reach a model, its key opened; None is the default of the kind. For calls: only they see a key.
 
         Raises:
             ChatModelNotFoundError: The tenant has no such model.
-            NoDefaultModelError: The tenant has no model at all.
+            ModelKindMismatchError: The model is of another kind.
+            NoDefaultModelError: The tenant has no model of this kind.
             SecretUnreadableError: The key was stored under another key of the installation.
         """
-        models = ModelRepository(session, tenant_id)
-        row = await (models.default() if model_id is None else models.get(model_id))
-        if row is None:
-            raise NoDefaultModelError if model_id is None else ChatModelNotFoundError(model_id)
+        row = await require_model(session, tenant_id, model_id, kind)
         return self._endpoint(row)
 
     async def endpoints(
@@ -283,6 +285,7 @@ class ModelService:
             tenant_id=actor.tenant_id,
             id=new_id(),
             name=name,
+            kind=config.kind,
             dialect=config.dialect,
             provider=config.provider,
             model_name=config.model_name,
@@ -312,8 +315,10 @@ class ModelService:
             profile=effective_profile(row, self._clock()),
             deadlines=deadlines_from_json(row.deadlines),
             limits=limits_from_json(row.limits),
+            kind=ModelKind(row.kind),
         )
-        return replace(endpoint_of(config), model_id=row.id, display_name=row.name)
+        dimensions = profile_from_json(row.profile).dimensions
+        return replace(endpoint_of(config), model_id=row.id, display_name=row.name, dimensions=dimensions)
 
     def _configure(self, row: ChatModel, config: CheckedConfig, *, keep_key: bool = False) -> None:
         row.model_name, row.base_url, row.api_version = config.model_name, config.base_url, config.api_version
@@ -323,37 +328,6 @@ class ModelService:
             key = config.api_key
             row.api_key_sealed = None if key is None else self._secrets.seal(key, _key_place(row))
             row.api_key_hint = key_hint(key)
-
-
-def endpoint_of(config: CheckedConfig) -> ModelEndpoint:
-    """Return how to call a model of this configuration."""
-    provider = provider_of(config.dialect, config.base_url) if config.provider is None else PROVIDERS[config.provider]
-    return ModelEndpoint(
-        dialect=config.dialect,
-        model=config.model_name,
-        base_url=call_url(provider, config.base_url, config.model_name, config.api_version),
-        api_key=config.api_key,
-        auth=provider.auth,
-        query=f"api-version={config.api_version}" if config.api_version else "",
-        unsupported=provider.unsupported,
-        profile=config.profile,
-        deadlines=config.deadlines,
-        limits=config.limits,
-    )
-
-
-def provider_of_row(row: ChatModel) -> Provider:
-    """Return a model's provider; one that a later release added counts as any compatible server."""
-    if row.provider is None:
-        return provider_of(Dialect(row.dialect), row.base_url)
-    return PROVIDERS[ModelProviderName(row.provider) if row.provider in PROVIDERS else ModelProviderName.COMPATIBLE]
-
-
-def effective_profile(row: ChatModel, now: datetime) -> ModelProfile:
-    """Return what is known of a model: what people entered, else what the last check learned, if that is recent."""
-    is_recent = row.last_check_at is not None and now - row.last_check_at < LEARNED_FOR
-    learned = profile_from_json(row.learned_profile) if is_recent else ModelProfile()
-    return merged_profile(profile_from_json(row.profile), learned)
 
 
 async def _existing(models: ModelRepository, model_id: UUID, *, lock: bool = False) -> ChatModel:

@@ -12,7 +12,7 @@ from sqlmodel import Field
 
 from nexent_gql.db.base import TenantRow, timestamp
 from nexent_gql.kernel.json import JsonObject
-from nexent_gql.ports.llm import Dialect
+from nexent_gql.ports.llm import Dialect, ModelKind
 from nexent_gql.ports.llm_routes import MidAnswerPolicy
 
 
@@ -22,23 +22,24 @@ def json_column() -> Any:  # noqa: ANN401 - a SQLModel field
 
 
 class ChatModel(TenantRow, table=True):
-    """A chat model by provider, dialect, address and name.
+    """A model by kind, provider, dialect, address and name; `kind` says what it is for, and never changes.
 
     `provider` is null where it follows from dialect and address. `profile`, `deadlines` and `limits` are what people
     entered, `learned_profile` what the last check found out. `base_url` ends before the path of the dialect, such as
     `/chat/completions`, and is empty for the offline dialect. `api_key_sealed` can be opened only with this row's
     place; `api_key_hint` is its last four characters. The `last_check_*` columns describe the present settings: a
-    change of what was tried clears them. Exactly one row of a tenant that has any is the default.
+    change of what was tried clears them. Exactly one row of each kind that a tenant has is the default of that kind.
     """
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
         UniqueConstraint("tenant_id", "name"),
-        Index("uq_chat_model_default", "tenant_id", unique=True, postgresql_where=text("is_default")),
+        Index("uq_chat_model_default", "tenant_id", "kind", unique=True, postgresql_where=text("is_default")),
         Index("ix_chat_model_page", "tenant_id", "created_at", "id"),
     )
 
     name: str
+    kind: str = Field(default=ModelKind.CHAT, sa_column_kwargs={"server_default": ModelKind.CHAT})
     dialect: str = Field(default=Dialect.OPENAI)
     base_url: str = ""
     model_name: str
@@ -135,6 +136,7 @@ class ModelCall(TenantRow, table=True):
     )
 
     model_id: UUID | None = None
+    kind: str = Field(default=ModelKind.CHAT, sa_column_kwargs={"server_default": ModelKind.CHAT})
     provider: str
     model_name: str
     user_id: UUID
@@ -168,6 +170,7 @@ class OpenModelCall(TenantRow, table=True):
     )
 
     model_id: UUID | None = None
+    kind: str = Field(default=ModelKind.CHAT, sa_column_kwargs={"server_default": ModelKind.CHAT})
     provider: str
     model_name: str
     user_id: UUID
