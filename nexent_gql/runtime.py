@@ -23,7 +23,7 @@ from nexent_gql.adapters.document_store_two_level import TwoLevelDocumentStore
 from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
 from nexent_gql.adapters.embedding_metering import EmbeddingModels, MeteredEmbeddingModels
 from nexent_gql.adapters.events_redis import RedisEventLog
-from nexent_gql.adapters.llm_capacity import MemoryCapacity
+from nexent_gql.adapters.llm_capacity import FallbackCapacity, RedisCapacity
 from nexent_gql.adapters.llm_dialects import open_dialects, open_vector_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_metering import MeteredModels
@@ -162,7 +162,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         ledger = open_ledger(database, settings)
         vectors = EmbeddingGateway(open_vector_dialects(client))
         llm = MeteredModels(LanguageModelGateway(open_dialects(client), vectors=vectors), ledger, utc_now)
-        router = ModelRouter(llm, MemoryCapacity())
+        router = ModelRouter(llm, FallbackCapacity(RedisCapacity(redis.commands)))
         stack.push_async_callback(router.aclose)
         passwords = Argon2Passwords()
         stack.callback(passwords.close)

@@ -95,7 +95,7 @@ class MemoryCapacity:
             slot.tokens = max(0, slot.tokens + report.tokens - lease.tokens)
         if report.retry_after_s:
             state.cool_until = max(state.cool_until, now + report.retry_after_s)
-        return self._judge(state, report, now, is_trial=lease is not None and lease.is_trial)
+        return self._judge(state, report, now, is_trial=lease is None or lease.is_trial)
 
     async def leave(self, deployment: str, call_id: str) -> None:
         """See `Capacity`."""
@@ -154,7 +154,10 @@ class MemoryCapacity:
         state.served[claim.owner] = now
 
     def _judge(self, state: _Deployment, report: CallReport, now: float, *, is_trial: bool) -> CircuitChange | None:
-        """Open or close the circuit; while it is not closed, only calls that began since then count."""
+        """Open or close the circuit.
+
+        While it is not closed, only calls count that began since then, or that have no lease.
+        """
         is_bad = report.outcome in {CallOutcome.FAILED, CallOutcome.DOWN}
         if not is_bad and report.outcome is not CallOutcome.OK:
             return None
