@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help up test test-fast test-plain test-lowest fuzz check check-commits check-format check-lint check-types check-imports check-schema check-migrations \
-	bench chaos soak codegen-matrix schema conformance migration node-packages assets lock fmt clean moved
+	bench chaos soak codegen-matrix schema conformance migration node-packages assets engines lock fmt clean moved
 
 help: ## List what `make` can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -109,6 +109,9 @@ node-packages: $(addsuffix /$(PACKAGES),tests/foreign clients/typescript benchma
 
 assets: ## Fetch GraphiQL's files from the npm registry instead of a CDN
 	@$(PYTHON) scripts/fetch_assets.py
+
+engines: ## Build the engines that only tests need (MinIO, by the Go toolchain) into a cache outside the checkout
+	@$(PYTHON) scripts/engines.py
 
 lock: .venv/.dev ## Resolve dependencies and write the lock files: ARGS=--upgrade takes newer versions
 	@exec $(BIN)/python scripts/lock.py $(ARGS)

@@ -221,9 +221,9 @@ def _stat(key: str, path: Path) -> ObjectInfo | None:
         return None
 
 
-def _info(key: str, found: os.stat_result) -> ObjectInfo:
-    etag = f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
-    return ObjectInfo(key, found.st_size, etag, datetime.fromtimestamp(found.st_mtime, UTC))
+def _info(key: str, status: os.stat_result) -> ObjectInfo:
+    etag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
+    return ObjectInfo(key, status.st_size, etag, datetime.fromtimestamp(status.st_mtime, UTC))
 
 
 def _open(key: str, path: Path) -> tuple[BinaryIO, ObjectInfo]:

@@ -157,8 +157,8 @@ class S3ObjectStore(ObjectStore):
             await self._run(remove)
 
     async def list(self, prefix: str = "") -> AsyncGenerator[ObjectInfo]:
-        found = iter(self._client.list_objects(self._bucket, prefix=prefix or None, recursive=True))
-        while batch := await self._run(lambda: [*itertools.islice(found, _LIST_BATCH)]):
+        objects = iter(self._client.list_objects(self._bucket, prefix=prefix or None, recursive=True))
+        while batch := await self._run(lambda: [*itertools.islice(objects, _LIST_BATCH)]):
             for each in batch:
                 yield _info(each)
 
@@ -269,7 +269,7 @@ def _unavailable() -> ObjectStoreUnavailableError:
     return ObjectStoreUnavailableError("The object storage can't be used. Try again later.")
 
 
-def _info(found: Object) -> ObjectInfo:
-    if found.object_name is None or found.size is None or found.etag is None or found.last_modified is None:
+def _info(item: Object) -> ObjectInfo:
+    if item.object_name is None or item.size is None or item.etag is None or item.last_modified is None:
         raise MinioException("the service describes an object incompletely")
-    return ObjectInfo(found.object_name, found.size, found.etag, found.last_modified)
+    return ObjectInfo(item.object_name, item.size, item.etag, item.last_modified)

@@ -15,7 +15,20 @@ from nexent_gql.kernel.errors import DomainError
 from nexent_gql.settings import SettingsError
 from nexent_gql.telemetry import configure_logging
 
-_COMMANDS = ("up", "serve", "worker", "migrate", "schema", "documents", "seed", "token", "schedules", "jobs", "doctor")
+_COMMANDS = (
+    "up",
+    "serve",
+    "worker",
+    "migrate",
+    "schema",
+    "documents",
+    "seed",
+    "token",
+    "schedules",
+    "jobs",
+    "orphans",
+    "doctor",
+)
 
 
 class _Commands(click.Group):

@@ -66,6 +66,8 @@ def _run(lock: StateLock, state_dir: Path, host: str, port: int, worker_count: i
     user = launcher(state_dir)
     if user.problem is not None:
         _say(f"the API and the workers run as root, because {user.problem}")
+    if user.folder_problem is not None:
+        _say(f"files can't be stored, because {state_dir}/objects is out of reach: {user.folder_problem}")
     api, *workers = _processes(user, state_dir, host, port, worker_count)
     try:
         api.start()

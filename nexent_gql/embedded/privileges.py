@@ -23,11 +23,19 @@ _PACKAGES = ("nexent_gql", "workers")
 
 @dataclass(frozen=True)
 class Launcher:
-    """Turns commands into such that run as `account`; `problem` says why they can't, and they stay root's then."""
+    """Turns commands into such that run as `account`.
+
+    Attributes:
+        account: None means the user of this process.
+        prefix: What goes before a command.
+        problem: Why commands stay root's.
+        folder_problem: Why they can't write to the folder for files.
+    """
 
     account: SystemAccount | None = None
     prefix: tuple[str, ...] = ()
     problem: str | None = None
+    folder_problem: str | None = None
 
     def wrap(self, command: Sequence[str]) -> list[str]:
         """Return the command to start instead."""
@@ -48,13 +56,40 @@ def launcher(state_dir: Path, *, python: str = sys.executable) -> Launcher:
     if engines is None:
         return Launcher()
     account = _account(engines)
-    plan = {"uid": account.uid, "gid": account.gid, "groups": [engines.gid], "visible": _visible(account)}
-    program = (python, "-I", "-S", "-B", unprivileged.__file__, json.dumps(plan))
-    if (problem := _try(program, python)) is not None:
+    folder = _objects(state_dir, account)
+    program, problem = _program(account, engines, python, [folder])
+    folder_problem = None
+    if problem is not None and not account.can_access(folder):  # showing it needs a right that containers may lack
+        folder_problem = problem
+        program, problem = _program(account, engines, python, [])
+    if problem is not None:
         return Launcher(problem=f"user {account.name} can't run {python}: {problem}")
     for package in _packages():  # that user may not write beside the sources
         compileall.compile_dir(package, quiet=2)
-    return Launcher(account, program)
+    return Launcher(account, program, folder_problem=folder_problem)
+
+
+def _objects(state_dir: Path, account: SystemAccount) -> Path:
+    """Make the folder for files of users, and give it to the account."""
+    folder = state_dir.absolute() / "objects"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    account.chown(folder)
+    return folder
+
+
+def _program(
+    account: SystemAccount, engines: SystemAccount, python: str, folders: Sequence[Path]
+) -> tuple[tuple[str, ...], str | None]:
+    """Return what goes before a command so that it can write to `folders`, and what goes wrong with it."""
+    plan = {
+        "uid": account.uid,
+        "gid": account.gid,
+        "groups": [engines.gid],
+        "visible": _visible(account, folders),
+        "writable": [str(folder) for folder in folders],
+    }
+    program = (python, "-I", "-S", "-B", unprivileged.__file__, json.dumps(plan))
+    return program, _try(program, python)
 
 
 def _account(engines: SystemAccount) -> SystemAccount:
@@ -71,10 +106,10 @@ def _packages() -> Sequence[Path]:
     return [root / name for name in _PACKAGES if (root / name).is_dir()]
 
 
-def _visible(account: SystemAccount) -> dict[str, list[str]]:
+def _visible(account: SystemAccount, folders: Sequence[Path]) -> dict[str, list[str]]:
     """Return the folders that are closed to the user, and what it needs below each."""
     visible: dict[str, list[str]] = {}
-    needed = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_prefix).resolve(), *_packages()}
+    needed = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_prefix).resolve(), *_packages(), *folders}
     for path in sorted(needed):
         closed = [folder for folder in path.parents if not account.can_enter(folder)]
         if closed:

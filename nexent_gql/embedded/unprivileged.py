@@ -1,8 +1,9 @@
 """Becomes another user for good, and then a program: run by root as `unprivileged.py PLAN COMMAND...`.
 
-PLAN is a JSON object: `uid`, `gid`, `groups`, and `visible`, which maps each folder that is closed to that user to what
-the program needs below it. Such a folder is covered, for this process and its children only, by an empty one that shows
-nothing else. Standard library only, because it runs as root and must start in milliseconds.
+PLAN is a JSON object: `uid`, `gid`, `groups`, `visible` and `writable`. `visible` maps each folder that is closed to
+that user to what the program needs below it. Such a folder is covered, for this process and its children only, by an
+empty one that shows nothing else. What `writable` lists can also be written, where its permissions allow that. Standard
+library only, because it runs as root and must start in milliseconds.
 """
 
 import ctypes
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str]) -> None:
         _call("unshare", _CLONE_NEWNS)
         _call("mount", b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
         for folder, needed in plan["visible"].items():
-            _cover(folder, needed)
+            _cover(folder, needed, plan["writable"])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, most = resource.getrlimit(resource.RLIMIT_NPROC)
     limit = MAX_PROCESSES if most == resource.RLIM_INFINITY else min(MAX_PROCESSES, most)
@@ -42,8 +43,8 @@ def main(arguments: Sequence[str]) -> None:
     os.execv(command[0], list(command))  # noqa: S606 - our own command; no shell is wanted
 
 
-def _cover(folder: str, needed: Sequence[str]) -> None:
-    """Mount an empty folder over `folder`, and in it only what is needed, read-only."""
+def _cover(folder: str, needed: Sequence[str], writable: Sequence[str]) -> None:
+    """Mount an empty folder over `folder`, and in it only what is needed, read-only unless it is in `writable`."""
     sources = [os.open(path, os.O_PATH) for path in needed]
     _call("mount", b"tmpfs", os.fsencode(folder), b"tmpfs", _MS_NOSUID | _MS_NODEV, b"mode=755,size=64k")
     os.umask(0o022)
@@ -51,7 +52,8 @@ def _cover(folder: str, needed: Sequence[str]) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
         target = os.fsencode(path)
         _call("mount", f"/proc/self/fd/{source}".encode(), target, None, _MS_BIND, None)
-        _call("mount", None, target, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV, None)
+        read_only = 0 if path in writable else _MS_RDONLY
+        _call("mount", None, target, None, _MS_BIND | _MS_REMOUNT | read_only | _MS_NOSUID | _MS_NODEV, None)
         os.close(source)
     _call("mount", None, os.fsencode(folder), None, _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV, None)
 

@@ -266,9 +266,9 @@ async def test_a_list_is_filtered_and_ordered(server: FileServer) -> None:
 
     async def names(filter_: object = None, order: object = None) -> list[str]:
         query = "query ($f: FileFilter, $o: FileOrder) { files(filter: $f, orderBy: $o) { nodes { name } totalCount } }"
-        found = (await server.ask(query, f=filter_, o=order))["files"]
-        assert found["totalCount"] == len(found["nodes"])
-        return [node["name"] for node in found["nodes"]]
+        answer = (await server.ask(query, f=filter_, o=order))["files"]
+        assert answer["totalCount"] == len(answer["nodes"])
+        return [node["name"] for node in answer["nodes"]]
 
     assert await names() == ["Notes.md", "notes.txt", "Photo.png"]
     assert await names({"nameContains": "NOTES"}) == ["Notes.md", "notes.txt"]

@@ -44,3 +44,11 @@ def test_without_it_a_skip_is_a_skip(tmp_path: Path, body: str) -> None:
 def test_expected_failures_stay_expected(tmp_path: Path) -> None:
     status, output = run(tmp_path, "@pytest.mark.xfail\ndef test_it(): assert False", "all")
     assert (status, "1 xfailed" in output) == (0, True)
+
+
+@pytest.mark.parametrize(("reason", "status"), [("MinIO was not built", 0), ("no MinIO", 1), ("Minio", 1)])
+def test_what_a_machine_lacks_by_decision_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, status: int
+) -> None:
+    monkeypatch.setenv("NEXENT_TEST_WITHOUT", "Elasticsearch, MinIO")
+    assert run(tmp_path, f"def test_it(): pytest.skip({reason!r})", "all")[0] == status

@@ -1,0 +1,147 @@
+"""What crashes and expired uploads leave behind is found and deleted, and nothing else."""
+
+from collections.abc import AsyncGenerator, Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select, text
+from sqlmodel import col
+
+from nexent_gql.adapters.object_store_folder import FolderObjectStore
+from nexent_gql.db.session import Database
+from nexent_gql.domains.files.jobs import DeleteObjects, ReconcileObjects, object_key, part_key
+from nexent_gql.domains.files.links import LinkSigner
+from nexent_gql.domains.files.policy import FileLimits, UploadDraft
+from nexent_gql.domains.files.reconciliation import ObjectDeleter, ObjectReconciler
+from nexent_gql.domains.files.service import FileService
+from nexent_gql.domains.files.tables import File, FileUpload
+from nexent_gql.domains.files.uploads import UploadService
+from nexent_gql.jobs.lease import Lease
+from nexent_gql.jobs.tables import Job
+from nexent_gql.kernel.ids import new_id
+from nexent_gql.kernel.principal import Principal
+from tests.support.clock import MovableClock
+from tests.support.factory import Factory
+
+LIMITS = FileLimits(max_bytes=10_000, tenant_bytes=100_000, part_bytes=5_000, upload_ttl_s=600)
+
+
+@dataclass
+class Files:
+    """The services, and what they stand on."""
+
+    database: Database
+    store: FolderObjectStore
+    clock: MovableClock
+    files: FileService
+    uploads: UploadService
+    reconciler: ObjectReconciler
+
+    async def put(self, key: str, content: bytes = b"content") -> None:
+        async def chunks() -> AsyncGenerator[bytes]:
+            yield content
+
+        await self.store.put(key, chunks(), len(content))
+
+    async def upload(self, actor: Principal, content: bytes, name: str = "a.txt") -> File:
+        upload = await self.uploads.create(actor, UploadDraft(name, len(content)))
+        await self.put(part_key(actor.tenant_id, upload.id, 1), content)
+        return await self.uploads.complete(actor, upload.id)
+
+    async def keys(self) -> list[str]:
+        return [info.key async for info in self.store.list()]
+
+    async def run_deletions(self, actor: Principal) -> None:
+        """Do the jobs that delete objects, as a worker does."""
+        async with self.database.read(actor.tenant_id) as session:
+            jobs = (await session.scalars(select(Job).where(col(Job.name) == DeleteObjects.name))).all()
+        for job in jobs:
+            lease = Lease(self.database, job.id, job.tenant_id, job.name, fence=1)
+            await ObjectDeleter(self.store).handler.handle(lease, job.payload)
+
+
+@pytest.fixture
+def setting(database: Database, clock: MovableClock, tmp_path: Path) -> Generator[Files]:
+    store = FolderObjectStore(tmp_path / "objects", durable=False)
+    signer = LinkSigner(SecretStr("a secret key for tests, 32 or more"), clock)
+    files = FileService(database, store, signer, clock, LIMITS)
+    uploads = UploadService(database, store, signer, clock, LIMITS)
+    yield Files(database, store, clock, files, uploads, ObjectReconciler(database, store, clock))
+    store.close()
+
+
+async def test_only_objects_without_an_owner_are_orphans_and_only_when_they_are_old(
+    setting: Files, make: Factory
+) -> None:
+    ada, eve = await make.principal(), await make.principal()
+    await setting.upload(ada, b"one")
+    await setting.upload(eve, b"one")
+    await setting.run_deletions(ada)
+    await setting.run_deletions(eve)
+    kept = await setting.keys()
+    assert len(kept) == 2
+    orphans = [object_key(ada.tenant_id, new_id()), part_key(eve.tenant_id, new_id(), 1)]
+    for key in (*orphans, "objects/not-a-tenant/x", "other/thing"):
+        await setting.put(key)
+    assert (await setting.reconciler.reconcile()).orphans == []
+    setting.clock.pass_s(7_200)
+    reported = await setting.reconciler.reconcile(deletes=False)
+    assert sorted(reported.orphans) == sorted(orphans)
+    assert (await setting.reconciler.reconcile()).orphans == reported.orphans
+    assert sorted(await setting.keys()) == sorted([*kept, "objects/not-a-tenant/x", "other/thing"])
+    assert (await setting.reconciler.reconcile()) == type(reported)([], [])
+
+
+async def test_missing_content_is_reported(setting: Files, make: Factory) -> None:
+    ada, eve = await make.principal(), await make.principal()
+    for actor, content in ((ada, b"one"), (ada, b"two"), (eve, b"three")):
+        await setting.upload(actor, content)
+    await setting.run_deletions(ada)
+    await setting.run_deletions(eve)
+    keys = await setting.keys()
+    await setting.store.delete([keys[0], keys[2]])
+    assert sorted((await setting.reconciler.reconcile()).missing) == sorted([keys[0], keys[2]])
+
+
+async def test_an_upload_that_expires_leaves_nothing(setting: Files, make: Factory) -> None:
+    ada = await make.principal()
+    upload = await setting.uploads.create(ada, UploadDraft("a.txt", 7))
+    await setting.put(part_key(ada.tenant_id, upload.id, 1))
+    setting.clock.pass_s(LIMITS.upload_ttl_s + 1)
+    assert (await setting.files.usage(ada)).pending_bytes == 0
+    setting.clock.pass_s(7_200)
+    lease = Lease(setting.database, new_id(), ada.tenant_id, ReconcileObjects.name, fence=1)
+    await setting.reconciler.run(lease, ReconcileObjects())
+    assert await setting.keys() == []
+    async with setting.database.read(ada.tenant_id) as session:
+        assert (await session.scalars(select(FileUpload))).all() == []
+
+
+async def test_a_deleted_file_frees_its_space_when_it_was_the_last(setting: Files, make: Factory) -> None:
+    ada = await make.principal()
+    one, two = await setting.upload(ada, b"same"), await setting.upload(ada, b"same", "b.txt")
+    await setting.run_deletions(ada)
+    (key,) = await setting.keys()
+    await setting.files.delete(ada, one.id)
+    await setting.run_deletions(ada)
+    assert await setting.keys() == [key]
+    await setting.files.delete(ada, two.id)
+    await setting.run_deletions(ada)
+    assert await setting.keys() == []
+    again = await setting.upload(ada, b"same")
+    await setting.run_deletions(ada)
+    assert b"".join([block async for block in setting.files.read(ada, again.id)]) == b"same"
+
+
+async def test_a_part_that_is_replaced_after_it_was_verified_is_not_kept(setting: Files, make: Factory) -> None:
+    ada = await make.principal()
+    file = await setting.upload(ada, b"verified")
+    async with setting.database.read(ada.tenant_id) as session:
+        upload_id = (await session.execute(text("SELECT id FROM file_upload"))).scalar_one()
+    await setting.put(part_key(ada.tenant_id, upload_id, 1), b"replaced")
+    assert b"".join([block async for block in setting.files.read(ada, file.id)]) == b"verified"
+    setting.clock.pass_s(7_200)
+    await setting.reconciler.reconcile()
+    assert len(await setting.keys()) == 1
