@@ -123,7 +123,7 @@ async def test_markdown_stays_as_it_is(pool: ChildProcessPool, tmp_path: Path) -
     assert [(heading.level, heading.title) for heading in document.headings] == [(1, "One"), (2, "Two")]
     (table,) = document.tables
     assert text[table.start : table.end] == "| a | b |\n|---|---|\n| 1 | 2 |"
-    assert text[table.start : table.header_end] == "| a | b |\n"
+    assert text[table.start : table.header_end] == "| a | b |\n|---|---|\n"
 
 
 async def test_attachments_have_their_own_units(pool: ChildProcessPool, tmp_path: Path) -> None:

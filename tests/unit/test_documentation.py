@@ -13,7 +13,7 @@ from graphql import build_schema, parse, validate
 from nexent_gql.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_OURS = {"__pycache__", "build", "dist", "documents", "node_modules", "vendor"}
+NOT_OURS = {"__pycache__", "build", "dist", "documents", "node_modules", "retrieval", "vendor"}
 HIDDEN_BUT_OURS = {".ci"}
 GO_FILES = {"go.mod", "go.sum"}
 GO_MODULE = re.compile(rb"(?m)^(?:\s|require )*[\w./-]+ v[\d.]")

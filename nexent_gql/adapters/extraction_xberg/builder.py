@@ -84,8 +84,8 @@ class DocumentBuilder:
         for index, row in enumerate(cells):
             self._append(f"| {' | '.join([*row, *[''] * (width - len(row))])} |\n")
             if index == 0 and has_header and len(cells) > 1:
-                header_end = self._length
                 self._append(f"|{' --- |' * width}\n")
+                header_end = self._length
         self.tables.append(Table(start, header_end, self._length))
         self._append("\n")
 

@@ -94,7 +94,7 @@ def _add_row(tables: list[Table], offset: int, end: int, line: str) -> None:
     if last is None or last.end != offset:
         tables.append(Table(offset, offset, end))
     elif last.header_end == last.start and _RULE.match(line):
-        tables[-1] = Table(last.start, offset, end)
+        tables[-1] = Table(last.start, end, end)
     else:
         tables[-1] = Table(last.start, last.header_end, end)
 
