@@ -10,16 +10,15 @@ class Agent(relay.Node):
     name: str = strawberry.field(description="Shown to people, 1 to 80 characters.")
     model_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="The model that answers; null once it is deleted.")
-    async def model(self, info: Info) -> Annotated["Model", strawberry.lazy("nexent_gql.api.models.types")] | None:
-        return await info.context.loaders[model_by_id].load(self.model_id)
+    model: Model | None = related(model_by_id, "model_id", description="The model that answers; null once deleted.")
 
     @classmethod
     def of(cls, row: tables.Agent) -> Self:
         return cls(id=row.id, name=row.name, model_id=row.model_id)
 
 
-# loaders.py: `one` gives None for what is missing or foreign, `many` an empty list
+# loaders.py, or below the type: `<type>_by_id` serves `node`, `agent(id)` and relations. `one` gives None for what is
+# missing or foreign, `many` an empty list. Types that refer to each other: see `api/conversations`.
 @one
 async def agent_by_id(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Agent]:
     return {row.id: Agent.of(row) for row in await context.services.agents.get_many(context.actor, ids)}
@@ -40,17 +39,11 @@ class AgentBusy(Error):
 class AgentQueries:
     @strawberry.field(description="One agent; null when there is none for you.", permission_classes=[SignedIn])
     async def agent(self, info: Info, id: AgentIdArgument) -> Agent | None:
-        """Look up by id, through the same loader as `node`."""
-        key = parse_id(id, "Agent")
-        return None if key is None else await info.context.loaders[agent_by_id].load(key)
+        return await find_node(info, agent_by_id, id, "Agent")
 
-    @strawberry.field(description="Agents of your tenant, newest first.", permission_classes=[SignedIn])
-    async def agents(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> Connection[Agent]:
-        actor, service = info.context.actor, info.context.services.agents
-        page = await service.page(actor, page_request(first, after, last, before))
-        return connection(page, Agent.of, count=lambda: service.count(actor))
+    @connection_field(description="Lists the agents of your tenant, newest first.", permission_classes=[SignedIn])
+    async def agents(self, info: Info, page: PageArguments) -> Connection[Agent]:
+        return await list_page(info, info.context.services.agents, page, Agent.of)
 
 
 # mutations.py: expected errors are members of the union, all others become coded entries of `errors`. The helper

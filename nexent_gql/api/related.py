@@ -1,6 +1,6 @@
-"""Fields that give what a loader knows under a key of their object."""
+"""Fields whose value a loader finds by an attribute of their object."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
@@ -16,18 +16,34 @@ RELATED = "related"
 
 @dataclass(frozen=True, slots=True)
 class Related(Generic[K, V_co]):
-    """How a field finds what it gives, so that a plan can load it for all objects without calling its resolver."""
+    """How a field finds its value, so that a plan can load it for all objects without calling its resolver."""
 
-    batch: Batch[K, V_co]
+    find_batch: Callable[[], Batch[K, V_co]]
     key: str
 
+    @property
+    def batch(self) -> Batch[K, V_co]:
+        """Return the batch that loads the values."""
+        return self.find_batch()
 
-def related(batch: Batch[K, V], key: str, *, description: str) -> V:
-    """Make a field that gives what `batch` loads for the attribute `key`; null where that is None."""
+
+def related(source: Batch[K, V] | Callable[[], Batch[K, V]], key: str, *, description: str) -> V:
+    """Declare a field whose value is loaded by an attribute of its object.
+
+    Args:
+        source: Loads the values. A function that returns the batch where two modules need each other's.
+        key: The attribute; the field is null where it is None.
+        description: Of the field, in the schema.
+    """
+    relation = Related(_return(cast("Batch[K, V]", source)) if isinstance(source, Batch) else source, key)
 
     async def resolve(self: object, info: Info) -> object:
         wanted = cast("K | None", getattr(self, key))
-        return None if wanted is None else await info.context.loaders[batch].load(wanted)
+        return None if wanted is None else await info.context.loaders[relation.batch].load(wanted)
 
-    field = strawberry.field(resolver=resolve, description=description, metadata={RELATED: Related(batch, key)})
+    field = strawberry.field(resolver=resolve, description=description, metadata={RELATED: relation})
     return cast("V", field)
+
+
+def _return(batch: Batch[K, V]) -> Callable[[], Batch[K, V]]:
+    return lambda: batch

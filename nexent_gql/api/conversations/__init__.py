@@ -1,5 +1,6 @@
-"""Conversations, their messages and what happens to them, in the schema.
+"""Conversations, their messages and their events in the schema.
 
-`Conversation`, `Message` and `Run` refer to each other, so their types stand in one module, `types`; their loaders
-give rows, so that they need no type.
+`Conversation`, `Message` and `Run` refer to each other. Their modules name each other's types as `references` declares
+them, import each other as modules and pass `related` functions that return loaders, so that names are looked up when
+all modules are loaded.
 """

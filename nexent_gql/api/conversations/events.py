@@ -7,8 +7,10 @@ from uuid import UUID
 
 import strawberry
 
-from nexent_gql.api.context import Info
-from nexent_gql.api.conversations.types import Conversation, Message, Run
+from nexent_gql.api.conversations.messages import Message, message_by_id
+from nexent_gql.api.conversations.types import Conversation, conversation_by_id
+from nexent_gql.api.related import related
+from nexent_gql.api.runs.types import Run, run_by_id
 from nexent_gql.api.schema.relay import global_id
 from nexent_gql.api.selections.plain import ResolvedByClass
 from nexent_gql.domains.runs.events import cursor
@@ -46,9 +48,7 @@ class _MessageEvent(ConversationEvent):
 
 @strawberry.type
 class _MessageChange(_MessageEvent):
-    @strawberry.field(description=f"The message {_PRESENT}")
-    async def message(self, info: Info) -> Message | None:
-        return await Message.find(info, self.message_id)
+    message: Message | None = related(message_by_id, "message_id", description=f"The message {_PRESENT}")
 
 
 @strawberry.type(description="A message was sent or an answer was started.")
@@ -63,18 +63,17 @@ class MessageUpdated(_MessageChange):
 
 @strawberry.type(description="The active branch changed.")
 class ActiveBranchChanged(_MessageEvent):
-    @strawberry.field(description=f"The last message of the branch {_PRESENT}")
-    async def active_message(self, info: Info) -> Message | None:
-        return await Message.find(info, self.message_id)
+    active_message: Message | None = related(
+        message_by_id, "message_id", description=f"The last message of the branch {_PRESENT}"
+    )
 
 
 @strawberry.type(description="The title changed.")
 class TitleChanged(ConversationEvent):
     conversation_id: strawberry.Private[UUID]
-
-    @strawberry.field(description=f"The conversation {_PRESENT}")
-    async def conversation(self, info: Info) -> Conversation | None:
-        return await Conversation.find(info, self.conversation_id)
+    conversation: Conversation | None = related(
+        conversation_by_id, "conversation_id", description=f"The conversation {_PRESENT}"
+    )
 
     @classmethod
     def of(cls, place: Place, conversation_id: UUID, _: JsonObject) -> Self:
@@ -84,10 +83,7 @@ class TitleChanged(ConversationEvent):
 @strawberry.type(description="A run was created, started or finished.")
 class RunStateChanged(ConversationEvent):
     run_id: strawberry.Private[UUID]
-
-    @strawberry.field(description=f"The run {_PRESENT}")
-    async def run(self, info: Info) -> Run | None:
-        return await Run.find(info, self.run_id)
+    run: Run | None = related(run_by_id, "run_id", description=f"The run {_PRESENT}")
 
     @classmethod
     def of(cls, place: Place, _: UUID, body: JsonObject) -> Self:

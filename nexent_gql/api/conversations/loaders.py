@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from nexent_gql.api.context import Context, many, one
-from nexent_gql.domains.conversations.tables import Conversation, Message
+from nexent_gql.domains.conversations.tables import Message
 from nexent_gql.kernel.page import Page, PageRequest
 
 PageKey = tuple[UUID, PageRequest]
@@ -13,16 +13,6 @@ PageKey = tuple[UUID, PageRequest]
 
 BranchKey = tuple[UUID, int]
 """The last message of a branch, and how many of its messages."""
-
-
-@one
-async def conversation_row(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Conversation]:
-    return {row.id: row for row in await context.services.conversations.get_many(context.actor, ids)}
-
-
-@one
-async def message_row(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Message]:
-    return {row.id: row for row in await context.services.conversations.messages_by_id(context.actor, ids)}
 
 
 @many

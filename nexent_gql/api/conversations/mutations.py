@@ -10,7 +10,8 @@ from nexent_gql.api.conversations.inputs import (
     RenameConversationInput,
     SelectBranchInput,
 )
-from nexent_gql.api.conversations.types import Conversation, Message
+from nexent_gql.api.conversations.messages import Message
+from nexent_gql.api.conversations.types import Conversation
 from nexent_gql.api.schema.errors import NotFoundError, ValidationError
 from nexent_gql.api.schema.mutations import mutation
 from nexent_gql.api.schema.relay import node_id

@@ -6,10 +6,12 @@ import strawberry
 
 from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.inputs import ConversationOrder
-from nexent_gql.api.conversations.types import Conversation, Message
+from nexent_gql.api.conversations.messages import Message, message_by_id
+from nexent_gql.api.conversations.types import Conversation, conversation_by_id
 from nexent_gql.api.conversations.values import ConversationOrderField, OrderDirection
+from nexent_gql.api.schema.connections import PageArguments, connection_field
 from nexent_gql.api.schema.permissions import SignedIn
-from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, connection, page_request, parse_id
+from nexent_gql.api.schema.relay import Connection, connection, find_node
 from nexent_gql.kernel.page import BY_ACTIVITY, BY_CREATION
 from nexent_gql.kernel.text import MAX_SEARCH_CHARS
 
@@ -39,30 +41,22 @@ class ConversationQueries:
         permission_classes=[SignedIn],
     )
     async def conversation(self, info: Info, id: ConversationId) -> Conversation | None:
-        return await Conversation.find(info, parse_id(id, "Conversation"))
+        return await find_node(info, conversation_by_id, id, "Conversation")
 
-    @strawberry.field(description="Lists your conversations, newest first by default.", permission_classes=[SignedIn])
+    @connection_field(description="Lists your conversations, newest first by default.", permission_classes=[SignedIn])
     async def conversations(
-        self,
-        info: Info,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-        search: Search = None,
-        order_by: Order = None,
+        self, info: Info, page: PageArguments, search: Search = None, order_by: Order = None
     ) -> Connection[Conversation]:
         actor, service = info.context.actor, info.context.services.conversations
         order = order_by or ConversationOrder()
         kind = BY_ACTIVITY if order.field is ConversationOrderField.UPDATED_AT else BY_CREATION
-        request = page_request(first, after, last, before, kind)
         ascending = order.direction is OrderDirection.ASC
-        page = await service.list_own(actor, request, search=search, ascending=ascending)
-        return connection(page, Conversation.of, count=lambda: service.count_own(actor, search=search))
+        rows = await service.list_own(actor, page.request(kind), search=search, ascending=ascending)
+        return connection(rows, Conversation.of, count=lambda: service.count_own(actor, search=search))
 
     @strawberry.field(
         description="Returns a message of your conversations; null if it does not exist or is not yours.",
         permission_classes=[SignedIn],
     )
     async def message(self, info: Info, id: MessageId) -> Message | None:
-        return await Message.find(info, parse_id(id, "Message"))
+        return await find_node(info, message_by_id, id, "Message")

@@ -7,9 +7,10 @@ import strawberry
 from strawberry import relay
 
 from nexent_gql.api.context import Info
-from nexent_gql.api.conversations.types import Conversation, Message
+from nexent_gql.api.conversations.messages import Message
+from nexent_gql.api.conversations.types import Conversation, conversation_by_id
+from nexent_gql.api.schema.connections import PageArguments, connection_field
 from nexent_gql.api.schema.permissions import SignedIn
-from nexent_gql.api.schema.relay import After, Before, First, Last, page_request
 from nexent_gql.domains.conversations import service
 from nexent_gql.domains.conversations.snippets import MAX_SNIPPET_CHARS, Snippet
 from nexent_gql.kernel.page import Page
@@ -51,7 +52,7 @@ class MessageMatch:
 
     @strawberry.field(description="The conversation of the message; null if it has been deleted.")
     async def conversation(self, info: Info) -> Conversation | None:
-        return await Conversation.find(info, self.message.conversation_id)
+        return await info.context.loaders[conversation_by_id].load(self.message.conversation_id)
 
     @classmethod
     def of(cls, match: service.MessageMatch) -> Self:
@@ -93,20 +94,12 @@ class MessageMatchConnection:
 
 @strawberry.type
 class MessageSearchQueries:
-    @strawberry.field(
+    @connection_field(
         description="Searches the messages of your conversations, newest first. Answers are included when their "
         "run has finished.",
         permission_classes=[SignedIn],
     )
-    async def search_messages(
-        self,
-        info: Info,
-        query: Query,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-    ) -> MessageMatchConnection:
+    async def search_messages(self, info: Info, query: Query, page: PageArguments) -> MessageMatchConnection:
         actor, conversations = info.context.actor, info.context.services.conversations
-        page = await conversations.search_messages(actor, query, page_request(first, after, last, before))
-        return MessageMatchConnection.of(page, lambda: conversations.count_matches(actor, query))
+        matches = await conversations.search_messages(actor, query, page.request())
+        return MessageMatchConnection.of(matches, lambda: conversations.count_matches(actor, query))

@@ -8,11 +8,6 @@ from nexent_gql.domains.runs.tables import Run
 
 
 @one
-async def run_row(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Run]:
-    return {row.id: row for row in await context.services.runs.get_many(context.actor, ids)}
-
-
-@one
 async def latest_run_of(context: Context, conversation_ids: Sequence[UUID]) -> Mapping[UUID, Run]:
     """Load the newest run of each conversation."""
     rows = await context.services.runs.latest(context.actor, conversation_ids)

@@ -7,7 +7,6 @@ import strawberry
 
 from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.parts import MessagePartInput
-from nexent_gql.api.conversations.types import Run
 from nexent_gql.api.models.budgets import BudgetExceededError
 from nexent_gql.api.runs.errors import ClientIdReusedError, RunBusyError, RunNotFinishedError
 from nexent_gql.api.runs.inputs import (
@@ -23,6 +22,7 @@ from nexent_gql.api.runs.payloads import (
     RetryRunPayload,
     SendMessagePayload,
 )
+from nexent_gql.api.runs.types import Run
 from nexent_gql.api.schema.errors import NotFoundError, ValidationError
 from nexent_gql.api.schema.mutations import mutation
 from nexent_gql.api.schema.relay import node_id

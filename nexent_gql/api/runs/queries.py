@@ -5,20 +5,11 @@ from typing import Annotated
 import strawberry
 
 from nexent_gql.api.context import Info
-from nexent_gql.api.conversations.types import Run
+from nexent_gql.api.runs.types import Run, run_by_id
 from nexent_gql.api.runs.values import RunStatus
+from nexent_gql.api.schema.connections import PageArguments, connection_field
 from nexent_gql.api.schema.permissions import SignedIn
-from nexent_gql.api.schema.relay import (
-    After,
-    Before,
-    Connection,
-    First,
-    Last,
-    connection,
-    node_id,
-    page_request,
-    parse_id,
-)
+from nexent_gql.api.schema.relay import Connection, connection, find_node, node_id
 from nexent_gql.domains.runs.service import RunFilter
 
 RunId = Annotated[strawberry.ID, strawberry.argument(description="ID of the Run.")]
@@ -40,21 +31,14 @@ class RunQueries:
         permission_classes=[SignedIn],
     )
     async def run(self, info: Info, id: RunId) -> Run | None:
-        return await Run.find(info, parse_id(id, "Run"))
+        return await find_node(info, run_by_id, id, "Run")
 
-    @strawberry.field(description="Lists your runs, newest first.", permission_classes=[SignedIn])
+    @connection_field(description="Lists your runs, newest first.", permission_classes=[SignedIn])
     async def runs(
-        self,
-        info: Info,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-        conversation_id: OfConversation = None,
-        status: InStatus = None,
+        self, info: Info, page: PageArguments, conversation_id: OfConversation = None, status: InStatus = None
     ) -> Connection[Run]:
         actor, service = info.context.actor, info.context.services.runs
         key = node_id(conversation_id, "Conversation", "conversationId") if conversation_id is not None else None
         which = RunFilter(conversation_id=key, status=status)
-        page = await service.list_own(actor, page_request(first, after, last, before), which)
-        return connection(page, Run.of, count=lambda: service.count_own(actor, which))
+        rows = await service.list_own(actor, page.request(), which)
+        return connection(rows, Run.of, count=lambda: service.count_own(actor, which))

@@ -48,7 +48,7 @@ def _parse(text: str) -> tuple[str, UUID] | None:
 
 
 def parse_id(text: str, type_name: str) -> UUID | None:
-    """Read a global id; None when it is garbage or names another type. For lookups that may give null."""
+    """Read a global id; None when it is malformed or names another type."""
     parsed = _parse(text)
     return parsed[1] if parsed and parsed[0] == type_name else None
 
@@ -64,6 +64,12 @@ def node_id(text: str, type_name: str, *path: str) -> UUID:
         message = f"This is not the id of a {type_name}."
         raise InvalidIdError(message, path=path, expected=type_name)
     return key
+
+
+async def find_node(info: Info, batch: Batch[UUID, R | None], id: str, type_name: str) -> R | None:
+    """Load an object by its global id, as `node` does; None where there is none for the caller."""
+    key = parse_id(id, type_name)
+    return None if key is None else await info.context.loaders[batch].load(key)
 
 
 def node_queries(loaders: NodeLoaders) -> type:
