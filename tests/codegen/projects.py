@@ -17,6 +17,10 @@ DGS = (
     *("--type-mapping", "Upload=java.io.InputStream"),
     "schema.graphql",
 )
+KOTLINC = (
+    *("java", "-cp", "@cp.txt", "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler"),
+    *("-no-stdlib", "-no-reflect", "-Werror", "-cp", "@cp.txt", "-d"),
+)
 Command = tuple[str, ...]
 
 
@@ -135,5 +139,15 @@ PROJECTS = (
         compile=(("javac", "-proc:none", "-Werror", "-d", "out", "-cp", "@cp.txt", "@**.java"),),
         run=("java", "-cp", "out:@cp.txt", "Run"),
     ),
-    Project("Kotlin", "Apollo Kotlin", "kotlin", ("", ""), missing="needs a project here"),
+    Project(
+        "Kotlin",
+        "Apollo Kotlin",
+        "kotlin",
+        ("kotlin/pom.xml", r"apollo-compiler</artifactId>\s*<version>(.+)<"),
+        needs=("java", "mvn"),
+        install=(("mvn", "-B", "-q", "dependency:build-classpath", "-Dmdep.outputFile=cp.txt"),),
+        generate=((*KOTLINC, "tool", "Generate.kt"), ("java", "-cp", "tool:@cp.txt", "GenerateKt")),
+        compile=((*KOTLINC, "out", "@**.kt"),),
+        run=("java", "-cp", "out:@cp.txt", "RunKt"),
+    ),
 )
