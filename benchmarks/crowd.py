@@ -13,7 +13,7 @@ from benchmarks.house import Served
 from benchmarks.sources import LogSource
 from benchmarks.streams import DOCUMENT
 from benchmarks.wire import Socket
-from nexent_gql.domains.runs import events
+from nexent_gql.streams.cursors import cursor
 
 _EVENT = re.compile(rb'"seq":(\d+).*?"text":"(\d+)')
 _SMALL_BYTES = 4_096
@@ -48,7 +48,7 @@ class Reader:
         small = _SMALL_BYTES if self.manner in {Manner.STALLED, Manner.SLOW} else None
         token = self.served.token
         self.socket = await Socket.open(self.served.port, self.take, token, receive_bytes=small)
-        after = events.cursor(self.source.runs[self.run], self.seq)
+        after = cursor(self.source.runs[self.run], self.seq)
         self.socket.subscribe(DOCUMENT, run=self.source.ids[self.run], after=after)
         self.sockets += 1
 

@@ -13,10 +13,11 @@ from nexent_gql.adapters.redis_client import RedisCommands
 from nexent_gql.adapters.redis_connection import RedisConnection
 from nexent_gql.adapters.redis_multiplexer import RedisMultiplexer
 from nexent_gql.adapters.redis_scripts import APPEND
-from nexent_gql.domains.runs import events
+from nexent_gql.domains.conversations.topics import run_topic
 from nexent_gql.kernel.json import dumps
 from nexent_gql.ports.events import Entry, EventLog
 from nexent_gql.ports.run_events import TextDelta, encode_body
+from nexent_gql.streams.cursors import cursor
 
 _PATIENCE_S = 30.0
 
@@ -52,11 +53,11 @@ class LogSource:
         self.seqs[run] += 1
         body = encode_body(TextDelta(text=text, step=1))
         entry = Entry(self.seqs[run], 1, int(time.time() * 1000), body)
-        await self.log.append(events.topic(self.house.actor.tenant_id, self.runs[run]), 1, [entry])
+        await self.log.append(run_topic(self.house.actor.tenant_id, self.runs[run]), 1, [entry])
 
     def variables(self, run: int) -> dict[str, object]:
         """See `Source`; the cursor stands behind what earlier trials wrote."""
-        return {"run": self.ids[run], "after": events.cursor(self.runs[run], self.seqs[run])}
+        return {"run": self.ids[run], "after": cursor(self.runs[run], self.seqs[run])}
 
 
 @dataclass(slots=True)

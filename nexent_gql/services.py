@@ -58,7 +58,7 @@ class Services:
         catalog = ToolCatalog(runtime.tools, tool_providers(runtime))
         tools = ToolService(catalog)
         agents = AgentService(db, tools, clock)
-        conversations = ConversationService(db, agents, clock)
+        conversations = ConversationService(db, runtime.log, agents, clock)
         starter = RunStarter(db, agents, clock, max_active=runtime.settings.runs.max_active)
         return cls(
             budgets=runtime.budgets,
@@ -76,7 +76,7 @@ class Services:
             tool_dispatcher=ToolDispatcher(catalog),
             agents=agents,
             conversations=conversations,
-            runs=RunService(db, runtime.log, starter, conversations, clock),
+            runs=RunService(db, runtime.log, starter, clock),
         )
 
 

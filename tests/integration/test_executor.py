@@ -27,7 +27,6 @@ from nexent_gql.domains.conversations.tables import Message
 from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.identity.service.profiles import ProfilePatch, ProfileService
 from nexent_gql.domains.models.service import ModelService
-from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.answer import answer_text
 from nexent_gql.domains.runs.executor import ExecutorSettings, RunExecutor
 from nexent_gql.domains.runs.service import RunService
@@ -58,6 +57,7 @@ from nexent_gql.ports.llm import (
     TextChunk,
 )
 from nexent_gql.ports.run_events import ReasoningDelta, TextDelta
+from nexent_gql.streams.cursors import cursor
 from tests.support.factory import Factory
 from tests.support.routing import routed
 from tests.support.scripted_engine import Script, ScriptedEngine, say
@@ -159,8 +159,8 @@ async def harness(database: Database, redis_url: str, make: Factory) -> AsyncGen
         agents = AgentService(database, tools, utc_now)
         await Demo(models, agents).ensure(actor)
         agent = await agents.create(actor, AgentDraft(name="Ada"))
-        conversations = ConversationService(database, agents, utc_now)
-        runs = RunService(database, log, RunStarter(database, agents, utc_now), conversations, utc_now)
+        conversations = ConversationService(database, log, agents, utc_now)
+        runs = RunService(database, log, RunStarter(database, agents, utc_now), utc_now)
         yield Harness(database, log, actor, agent.id, models, tools, runs, conversations)
 
 
@@ -195,9 +195,9 @@ async def test_the_archive_serves_when_redis_has_forgotten(harness: Harness, red
     async with open_redis(redis_url) as redis:
         await redis.commands.execute("FLUSHALL")
     assert await harness.events(exchange) == entries
-    middle = events.cursor(exchange.run.id, 2)
+    middle = cursor(exchange.run.id, 2)
     assert [entry.seq for entry in await harness.events(exchange, middle)] == [3, 4, 5]
-    assert await harness.events(exchange, events.cursor(exchange.run.id, 5)) == []
+    assert await harness.events(exchange, cursor(exchange.run.id, 5)) == []
 
 
 async def test_an_engine_that_fails_says_why(harness: Harness) -> None:
@@ -633,8 +633,8 @@ async def test_what_happens_is_told_to_a_second_tab(harness: Harness) -> None:
     exchange = await harness.send()
 
     async def watch() -> None:
-        start = events.cursor(exchange.conversation.id, 0)
-        stream = await harness.runs.follow_conversation(harness.actor, exchange.conversation.id, after=start)
+        start = cursor(exchange.conversation.id, 0)
+        stream = await harness.conversations.follow(harness.actor, exchange.conversation.id, after=start)
         seen.extend([str(entry.body["kind"]) async for entry in stream])
 
     watching = asyncio.create_task(watch())

@@ -56,7 +56,6 @@ class Private:
         """Return an argument by its parameter's name; a name that is missing here has to be added."""
         special: dict[tuple[str, str], object] = {
             ("follow", "after"): None,
-            ("follow_conversation", "after"): None,
             ("edit", "message_id"): self.question_id,
             ("active", "conversation_id"): self.busy_conversation_id,
             ("by_client_id", "client_id"): "canary",

@@ -19,7 +19,7 @@ from nexent_gql.db.base import TenantRow
 from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
-from nexent_gql.domains.runs import events
+from nexent_gql.domains.conversations.topics import run_topic
 from nexent_gql.domains.runs.service import RunService
 from nexent_gql.domains.runs.starter import RunStarter
 from nexent_gql.jobs.relay import Relay
@@ -91,7 +91,7 @@ class Chat:
     async def write(self, actor: Principal, payload: Data, *bodies: RunEventBody, first: int = 1) -> None:
         """Write events of a run to the log, as its worker would; `first` is the seq of the first."""
         entries = [Entry(first + n, 1, 1_769_882_400_000 + n, encode_body(body)) for n, body in enumerate(bodies)]
-        await self.log.append(events.topic(actor.tenant_id, key("Run", payload["run"]["id"])), 1, entries)
+        await self.log.append(run_topic(actor.tenant_id, key("Run", payload["run"]["id"])), 1, entries)
 
     async def relay(self) -> None:
         """Hand the outbox on."""
@@ -158,7 +158,7 @@ async def open_chat(database: Database, redis_url: str) -> AsyncGenerator[Chat]:
         log = RedisEventLog(redis, ttl_s=60)
         tools = tool_service()
         agents = AgentService(database, tools, utc_now)
-        conversations = ConversationService(database, agents, utc_now)
-        runs = RunService(database, log, RunStarter(database, agents, utc_now), conversations, utc_now)
+        conversations = ConversationService(database, log, agents, utc_now)
+        runs = RunService(database, log, RunStarter(database, agents, utc_now), utc_now)
         services = SimpleNamespace(tools=tools, agents=agents, conversations=conversations, runs=runs)
         yield Chat(database, redis, log, cast("Services", services))

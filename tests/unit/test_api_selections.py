@@ -21,10 +21,10 @@ from nexent_gql.api.selections.events import MAX_VARIANTS, Selections
 from nexent_gql.api.selections.subscription import run_subscription
 from nexent_gql.api.transport.answers import members
 from nexent_gql.domains.conversations import events as conversation_events
-from nexent_gql.domains.runs.events import cursor_prefix
 from nexent_gql.ports import run_events as port
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import Usage
+from nexent_gql.streams.cursors import cursor_prefix
 from tests.support.direct_graphql import schema
 from tests.support.generated_documents import subscriptions
 

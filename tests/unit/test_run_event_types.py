@@ -26,11 +26,11 @@ from nexent_gql.api.runs.values import RunFailure, RunStatus, TokenUsage
 from nexent_gql.api.schema.build import print_sdl
 from nexent_gql.api.schema.codes import ErrorCode
 from nexent_gql.api.schema.enums import described
-from nexent_gql.domains.runs.events import cursor_prefix
 from nexent_gql.ports import run_events as port
 from nexent_gql.ports.content import CitationPart, TextPart, encode_parts
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import Usage
+from nexent_gql.streams.cursors import cursor_prefix
 
 RUN = UUID("01890000-0000-7000-8000-0000deadbeef")
 USAGE = Usage(input_tokens=10, output_tokens=5, cached_tokens=3, reasoning_tokens=2)

@@ -13,9 +13,9 @@ from nexent_gql.api.related import related
 from nexent_gql.api.runs.types import Run, run_by_id
 from nexent_gql.api.schema.relay import global_id
 from nexent_gql.api.selections.plain import ResolvedByClass
-from nexent_gql.domains.runs.events import cursor
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.events import Entry
+from nexent_gql.streams.cursors import cursor
 
 _PRESENT = "in its state when the event is delivered; null if it has been deleted."
 

@@ -34,5 +34,5 @@ class ConversationSubscriptions:
         """Check first, so that a refusal is an error of the operation, not of an event."""
         key = node_id(conversation_id, "Conversation", "conversationId")
         context = info.context
-        entries = await context.services.runs.follow_conversation(context.actor, key, after=context.resume(after))
+        entries = await context.services.conversations.follow(context.actor, key, after=context.resume(after))
         return entries.map(partial(conversation_event, key))

@@ -23,8 +23,8 @@ from nexent_gql.api.schema.connections import PageArguments, connection_field
 from nexent_gql.api.schema.relay import Connection, connection
 from nexent_gql.domains.conversations import tables
 from nexent_gql.domains.conversations.service import MAX_TITLE_CHARS
-from nexent_gql.domains.runs.events import cursor
 from nexent_gql.kernel.page import Page
+from nexent_gql.streams.cursors import cursor
 
 
 @strawberry.type(description="A tree of messages between you and one agent.")

@@ -7,8 +7,8 @@ import strawberry
 from nexent_gql.api.conversations.messages import Message
 from nexent_gql.api.conversations.types import Conversation
 from nexent_gql.api.runs.types import Run
-from nexent_gql.domains.runs.events import cursor
 from nexent_gql.domains.runs.starter import StartedRun
+from nexent_gql.streams.cursors import cursor
 
 
 @strawberry.interface(

@@ -11,7 +11,7 @@ from nexent_gql.api.runs.events import RunEvent, run_event
 from nexent_gql.api.runs.queries import RunId
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import node_id
-from nexent_gql.domains.runs.events import cursor_prefix
+from nexent_gql.streams.cursors import cursor_prefix
 
 AfterEvent = Annotated[
     str | None,

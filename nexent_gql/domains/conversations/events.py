@@ -1,7 +1,6 @@
 """Events of conversations, for other tabs. Bodies hold ids; readers load the current state."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from nexent_gql.domains.conversations.tables import ConversationEvent
 from nexent_gql.kernel.json import JsonObject
@@ -13,21 +12,6 @@ ACTIVE_BRANCH_CHANGED = "ActiveBranchChanged"
 TITLE_CHANGED = "TitleChanged"
 RUN_STATE_CHANGED = "RunStateChanged"
 CONVERSATION_DELETED = "ConversationDeleted"
-
-
-def topic(tenant_id: UUID, conversation_id: UUID) -> str:
-    """Return the topic of a conversation's events."""
-    return f"{tenant_id}/conversation/{conversation_id}"
-
-
-def run_topic(tenant_id: UUID, run_id: UUID) -> str:
-    """Return the topic of a run's events; a deletion of the conversation erases it."""
-    return f"{tenant_id}/run/{run_id}"
-
-
-def lane(conversation_id: UUID) -> str:
-    """Return the lane of a conversation's runs, which run one at a time."""
-    return f"conversation:{conversation_id}"
 
 
 def entries(rows: Sequence[ConversationEvent]) -> list[Entry]:

@@ -12,7 +12,6 @@ from sqlmodel import col
 
 from nexent_gql.db.paging import keyset_page
 from nexent_gql.db.repository import OwnerRepository
-from nexent_gql.domains.conversations import events
 from nexent_gql.domains.conversations.errors import ConversationNotFoundError
 from nexent_gql.domains.conversations.search import search_vector
 from nexent_gql.domains.conversations.tables import (
@@ -23,6 +22,7 @@ from nexent_gql.domains.conversations.tables import (
     MessageStatus,
     stored_parts,
 )
+from nexent_gql.domains.conversations.topics import conversation_topic
 from nexent_gql.jobs.enqueue import NOTIFY_READERS
 from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.kernel.page import BY_ACTIVITY, Cursor, Page, PageRequest, page_of
@@ -247,7 +247,7 @@ class ConversationRepository(OwnerRepository[Conversation], table=Conversation, 
             "at": at,
             "count": len(bodies),
             "bodies": dumps(bodies).decode(),
-            "topic": events.topic(self._tenant_id, conversation_id),
+            "topic": conversation_topic(self._tenant_id, conversation_id),
         }
         return (await self._session.execute(_APPEND_EVENTS, values)).scalar_one_or_none()
 

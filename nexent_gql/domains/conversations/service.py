@@ -17,6 +17,7 @@ from nexent_gql.domains.conversations.repository import ConversationRepository
 from nexent_gql.domains.conversations.search import MessageIndex
 from nexent_gql.domains.conversations.snippets import Snippet, snippet
 from nexent_gql.domains.conversations.tables import Conversation, Message, MessageRole, Rating, TitleSource
+from nexent_gql.domains.conversations.topics import conversation_topic, run_lane, run_topic
 from nexent_gql.jobs.enqueue import cancel_lane, erase_topics, notify_readers
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import InvalidInputError
@@ -24,7 +25,10 @@ from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.kernel.search import QueryTerm, query_terms
 from nexent_gql.kernel.text import MAX_SEARCH_CHARS, optional_text, required_text, search_text, single_line
-from nexent_gql.ports.events import UNKNOWN_TOPIC, StoredEntries
+from nexent_gql.ports.events import UNKNOWN_TOPIC, Entry, EventLog, StoredEntries
+from nexent_gql.streams.cursors import invalid_cursor, parse_cursor
+from nexent_gql.streams.event_stream import EventStream
+from nexent_gql.streams.follow import follow
 
 MAX_TITLE_CHARS = 200
 MAX_COMMENT_CHARS = 2_000
@@ -41,8 +45,9 @@ class MessageMatch:
 class ConversationService:
     """The use cases of conversations."""
 
-    def __init__(self, db: Database, agents: AgentService, clock: Clock) -> None:
+    def __init__(self, db: Database, log: EventLog, agents: AgentService, clock: Clock) -> None:
         self._db = db
+        self._log = log
         self._agents = agents
         self._clock = clock
 
@@ -133,12 +138,12 @@ class ConversationService:
         async with self._db.transaction(actor.tenant_id) as session:
             repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
             await self._own(repository, actor, conversation_id, lock=True)
-            await cancel_lane(session, events.lane(conversation_id))
+            await cancel_lane(session, run_lane(conversation_id))
             run_ids = await repository.run_ids(conversation_id)
             await repository.delete(conversation_id)
-            topics = [events.run_topic(actor.tenant_id, run_id) for run_id in run_ids]
+            topics = [run_topic(actor.tenant_id, run_id) for run_id in run_ids]
             await erase_topics(session, actor.tenant_id, topics)
-            await notify_readers(session, actor.tenant_id, events.topic(actor.tenant_id, conversation_id))
+            await notify_readers(session, actor.tenant_id, conversation_topic(actor.tenant_id, conversation_id))
 
     async def message_pages(
         self, actor: Principal, conversation_ids: Sequence[UUID], page: PageRequest
@@ -247,8 +252,31 @@ class ConversationService:
             await repository.record_events(conversation, self._clock(), [body])
         return message
 
-    async def stored_events(self, actor: Principal, conversation_id: UUID, after: int) -> StoredEntries:
-        """Return the events after a position; FORGOTTEN when the conversation does not exist."""
+    async def follow(self, actor: Principal, conversation_id: UUID, *, after: str | None) -> EventStream[Entry]:
+        """Return the events of a conversation after a cursor, or from now on, until it is deleted.
+
+        Raises:
+            ConversationNotFoundError: The caller owns no such conversation.
+            InvalidCursorError: `after` is not a cursor of this conversation, or ahead of its last event.
+        """
+        conversation = await self.get(actor, conversation_id)
+        now = conversation.event_seq
+        seq = now if after is None else parse_cursor(conversation_id, after, "after")
+        if seq > now:
+            raise invalid_cursor("after")
+
+        async def read(position: int) -> StoredEntries:
+            stored = await self._stored_events(actor, conversation_id, position)
+            if stored is not UNKNOWN_TOPIC:
+                return stored
+            end = events.deleted(position + 1, int(self._clock().timestamp() * 1000))
+            return StoredEntries(entries=[end], first_seq=end.seq, last_seq=end.seq)
+
+        push = self._log.subscribe(conversation_topic(actor.tenant_id, conversation_id))
+        return follow(push, seq, read=read, last_kind=events.CONVERSATION_DELETED)
+
+    async def _stored_events(self, actor: Principal, conversation_id: UUID, after: int) -> StoredEntries:
+        """Return the events after a position; `UNKNOWN_TOPIC` when the conversation does not exist."""
         async with self._db.read(actor.tenant_id) as session:
             repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
             conversation = await repository.get(conversation_id)

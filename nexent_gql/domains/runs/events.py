@@ -1,54 +1,14 @@
-"""Topics, cursors and archives of runs' events."""
+"""Archives of runs' events."""
 
 import asyncio
-import re
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import cast
-from uuid import UUID
 
-from nexent_gql.domains.conversations.events import run_topic
 from nexent_gql.kernel.json import JsonObject, dumps, loads
-from nexent_gql.kernel.page import InvalidCursorError
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import Usage
 from nexent_gql.ports.run_events import UsageUpdated, decode_body
-
-_CURSOR = re.compile(r"([0-9a-f]{8})-(0|[1-9][0-9]{0,8})", re.ASCII)
-
-
-def topic(tenant_id: UUID, run_id: UUID) -> str:
-    """Return the topic of a run's events."""
-    return run_topic(tenant_id, run_id)
-
-
-def cursor(of: UUID, seq: int) -> str:
-    """Return the cursor after event `seq` of the run or conversation `of`."""
-    return f"{cursor_prefix(of)}{seq}"
-
-
-def cursor_prefix(of: UUID) -> str:
-    """Return what all cursors of a run or conversation begin with; the `seq` follows."""
-    return f"{of.hex[-8:]}-"
-
-
-def parse_cursor(of: UUID, text: str | None, field: str) -> int:
-    """Return the `seq` of a cursor; 0 without one.
-
-    Raises:
-        InvalidCursorError: `text` is not a cursor of this run or conversation.
-    """
-    if text is None:
-        return 0
-    match = _CURSOR.fullmatch(text)
-    if match is None or match[1] != of.hex[-8:]:
-        raise invalid_cursor(field)
-    return int(match[2])
-
-
-def invalid_cursor(field: str) -> InvalidCursorError:
-    """Return the error of a cursor that is not one of the run or conversation."""
-    return InvalidCursorError(field, "an event of the same run or conversation")
 
 
 def last_usage(entries: Sequence[Entry]) -> Usage:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexent_gql.db.session import DatabaseUnavailableError
 from nexent_gql.domains.conversations import events as conversation_events
 from nexent_gql.domains.conversations.tables import TitleSource
+from nexent_gql.domains.conversations.topics import run_topic
 from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.models.usage import run_account
@@ -99,7 +100,7 @@ class RunExecutor:
         if attempt is None:
             return
         run = attempt.run
-        topic = events.topic(lease.tenant_id, run.id)
+        topic = run_topic(lease.tenant_id, run.id)
         try:
             async with open_sink(
                 self._log,

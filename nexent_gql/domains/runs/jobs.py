@@ -3,6 +3,7 @@
 from typing import ClassVar
 from uuid import UUID
 
+from nexent_gql.domains.conversations.topics import run_lane
 from nexent_gql.jobs.work import Priority, RetryPolicy, Work
 
 
@@ -24,7 +25,7 @@ class ExecuteRun(Work):
     @property
     def lane(self) -> str:
         """One answer at a time in a conversation."""
-        return f"conversation:{self.conversation_id}"
+        return run_lane(self.conversation_id)
 
 
 class GenerateTitle(Work):

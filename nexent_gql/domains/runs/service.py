@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from nexent_gql.db.session import Database
-from nexent_gql.domains.conversations import events as conversation_events
-from nexent_gql.domains.conversations.service import ConversationService
+from nexent_gql.domains.conversations.topics import run_topic
 from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.errors import RunNotFoundError
@@ -16,10 +15,11 @@ from nexent_gql.domains.runs.tables import Run, RunStatus
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.ports.events import UNKNOWN_TOPIC, Entry, EventLog, StoredEntries
+from nexent_gql.ports.events import Entry, EventLog, StoredEntries
 from nexent_gql.ports.run_events import RunFinished, encode_body
+from nexent_gql.streams.cursors import invalid_cursor, parse_cursor
 from nexent_gql.streams.event_stream import EventStream
-from nexent_gql.streams.follow import follow, follow_log
+from nexent_gql.streams.follow import follow_log
 from nexent_gql.streams.resume import SEQ_MARGIN
 
 _MAX_SEQ = 100 * SEQ_MARGIN  # of a run whose log was lost
@@ -28,13 +28,10 @@ _MAX_SEQ = 100 * SEQ_MARGIN  # of a run whose log was lost
 class RunService:
     """The use cases of runs; `start` starts them."""
 
-    def __init__(
-        self, db: Database, log: EventLog, start: RunStarter, conversations: ConversationService, clock: Clock
-    ) -> None:
+    def __init__(self, db: Database, log: EventLog, start: RunStarter, clock: Clock) -> None:
         self.start = start
         self._db = db
         self._log = log
-        self._conversations = conversations
         self._clock = clock
 
     async def get(self, actor: Principal, run_id: UUID) -> Run:
@@ -98,40 +95,14 @@ class RunService:
             InvalidCursorError: `after` is not a cursor of this run, or is beyond its last possible event.
         """
         run = await self.get(actor, run_id)
-        seq = events.parse_cursor(run.id, after, "after")
+        seq, topic = parse_cursor(run.id, after, "after"), run_topic(actor.tenant_id, run_id)
         if seq > SEQ_MARGIN and run.finished_at is None:
-            await self._check_reachable(events.topic(actor.tenant_id, run_id), seq)
+            await self._check_reachable(topic, seq)
 
         async def archive(position: int) -> StoredEntries | None:
             return await self._archived(actor, run_id, position)
 
-        topic = events.topic(actor.tenant_id, run_id)
         return follow_log(self._log, topic, seq, archive=archive, last_kind=RunFinished.kind)
-
-    async def follow_conversation(
-        self, actor: Principal, conversation_id: UUID, *, after: str | None
-    ) -> EventStream[Entry]:
-        """Return the events of a conversation after a cursor, or from now on, until it is deleted.
-
-        Raises:
-            ConversationNotFoundError: The caller owns no such conversation.
-            InvalidCursorError: `after` is not a cursor of this conversation, or ahead of its last event.
-        """
-        conversation = await self._conversations.get(actor, conversation_id)
-        now = conversation.event_seq
-        seq = now if after is None else events.parse_cursor(conversation_id, after, "after")
-        if seq > now:
-            raise events.invalid_cursor("after")
-
-        async def read(position: int) -> StoredEntries:
-            stored = await self._conversations.stored_events(actor, conversation_id, position)
-            if stored is not UNKNOWN_TOPIC:
-                return stored
-            end = conversation_events.deleted(position + 1, int(self._clock().timestamp() * 1000))
-            return StoredEntries(entries=[end], first_seq=end.seq, last_seq=end.seq)
-
-        push = self._log.subscribe(conversation_events.topic(actor.tenant_id, conversation_id))
-        return follow(push, seq, read=read, last_kind=conversation_events.CONVERSATION_DELETED)
 
     async def _check_reachable(self, topic: str, seq: int) -> None:
         """Reject a position that the run cannot have reached.
@@ -143,7 +114,7 @@ class RunService:
         """
         stored = await self._log.read(topic, seq)
         if seq > stored.last_seq + (SEQ_MARGIN if stored.first_seq else _MAX_SEQ):
-            raise events.invalid_cursor("after")
+            raise invalid_cursor("after")
 
     async def _archived(self, actor: Principal, run_id: UUID, position: int) -> StoredEntries | None:
         """Return the archived events; for a deleted run, an event that it has stopped."""

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.domains.conversations import events as conversation_events
 from nexent_gql.domains.conversations.tables import Conversation, MessageStatus
+from nexent_gql.domains.conversations.topics import run_topic
 from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.answer import answer_parts
@@ -73,7 +74,7 @@ async def close_run(
     repository.add(archive)
     changed = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run.id))
     await writer.record_events(conversation, now, changed)
-    await publish(session, run.tenant_id, events.topic(run.tenant_id, run.id), [events.to_json(entries[-1])])
+    await publish(session, run.tenant_id, run_topic(run.tenant_id, run.id), [events.to_json(entries[-1])])
 
 
 def _count(run: Run, usage: Usage) -> None:
