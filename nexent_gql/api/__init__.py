@@ -1,4 +1,4 @@
-'''The GraphQL API; mirrors `domains/` by name. Resolvers are thin: arguments in, one service call, mapping out.
+"""The GraphQL API; mirrors `domains/` by name. Resolvers are thin: arguments in, one service call, mapping out.
 
 How the api package of a domain looks (`api/agents/`):
 
@@ -76,4 +76,4 @@ New inputs name ids by their type (`agentId`). A subscription is an async genera
 `SchemaModule.subscriptions`, decorated with
 `@strawberry.subscription(description=..., permission_classes=[SignedIn])`. Never write `from __future__ import
 annotations` in a module with GraphQL types: Strawberry reads the annotations.
-'''
+"""
