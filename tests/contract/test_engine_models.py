@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
 import pytest
 from smolagents import local_python_executor, remote_executors
@@ -14,9 +15,21 @@ from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_offline import OfflineModels
 from nexent_gql.adapters.llm_openai import OpenAIModels
 from nexent_gql.adapters.sandbox_monty import MontySandbox
+from nexent_gql.domains.runs.answer import answer_parts
+from nexent_gql.ports.content import ReasoningPart, TextPart
 from nexent_gql.ports.engine import AgentKind, RunSpec
+from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import Dialect, LanguageModels, ModelEndpoint, ModelKeyRefusedError, ModelStreamBrokenError
-from nexent_gql.ports.run_events import ReasoningDelta, TextDelta, ToolCallStarted, ToolOutput, UsageUpdated
+from nexent_gql.ports.llm_routes import Deployment, MidAnswerPolicy, ModelRoute
+from nexent_gql.ports.run_events import (
+    ModelSwitched,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallStarted,
+    ToolOutput,
+    UsageUpdated,
+    encode_body,
+)
 from tests.support.agent_runs import MemoryRun, spec_of
 from tests.support.fake_provider import Drop, FakeProvider, Reasoning, Stall, Step, Text, Tool, fake_provider
 from tests.support.llm import endpoint_of, plain_client
@@ -165,3 +178,25 @@ async def test_no_executor_of_the_library_is_ever_made(world: World, monkeypatch
     assert executors == []
     CodeAgent(tools=[], model=Model())
     assert executors == ["__init__"]
+
+
+async def test_a_reader_of_events_has_the_right_text_after_a_switch() -> None:
+    """The first model calls a tool, then loses its connection within the second step."""
+    async with fake_provider() as one, fake_provider() as two, plain_client() as client, MontySandbox() as sandbox:
+        router = routed(LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)}))
+        engine = SmolagentsEngine(router, TOOLS.dispatcher, sandbox)
+        call = Tool("calculator", {"expression": "6 * 7"})
+        one.script("m", [Text("Let me see."), call], [Reasoning("Hm."), Text("It is fort"), Drop()])
+        two.script("m", [call], [Reasoning("Well."), Text("It is 42.")])
+        endpoints = [replace(endpoint_of(each), display_name=name) for each, name in ((one, "one"), (two, "two"))]
+        groups = tuple([(Deployment(endpoint),) for endpoint in endpoints])
+        spec, port = spec_of(tools=TOOLS.offered), MemoryRun()
+        route = ModelRoute(groups, MidAnswerPolicy.RESTART)
+        await port.attempt(engine, replace(spec, route=route))
+        assert port.text == "Let me see.\n\nIt is 42."
+        assert engine.recorded_text(port.journal) == port.text
+        assert port.of(ModelSwitched) == [
+            ModelSwitched(from_model="one", to_model="two", reason="MODEL_STREAM_BROKEN", keeps_answer=False, step=2)
+        ]
+        entries = [Entry(seq, 1, 0, encode_body(event)) for seq, event in enumerate(port.events, 1)]
+        assert answer_parts(entries) == (TextPart("Let me see."), ReasoningPart("Well."), TextPart("\n\nIt is 42."))

@@ -239,9 +239,9 @@ async def test_half_a_tool_call_is_restarted(fleet: Fleet) -> None:
 
 
 async def test_a_second_failure_continues_all_of_the_text(fleet: Fleet) -> None:
-    fleet.script(a=[Text("one "), fake.Drop()], b=[Text("two "), fake.Drop()], c=[Text("three")])
+    fleet.script(a=[Text("one, and then also "), fake.Drop()], b=[Text("two "), fake.Drop()], c=[Text("three")])
     reply = await fleet.call(fleet.route("a", "b", "c", policy=MidAnswerPolicy.CONTINUE))
-    assert reply.text == "one two three"
+    assert reply.text == "one, and then also two three"
     assert [(switch.from_model, switch.to_model) for switch in reply.switches] == [("a", "b"), ("b", "c")]
 
 

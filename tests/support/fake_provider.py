@@ -179,7 +179,11 @@ class FakeProvider:
             message = f"script {script.name!r} has {len(script.turns)} turns, number {record.turn} was asked for"
             await connection.json(400, {"error": {"message": message}})
             return
-        await Player(connection, record.body, f"{script.name}/{record.turn}", self._used).play(steps)
+        player = Player(connection, record.body, f"{script.name}/{record.turn}", self._used)
+        try:
+            await player.play(steps)
+        finally:
+            record.reported_tokens = player.reported_tokens
 
     async def _control(self, method: str, path: str, request: HttpRequest, connection: Connection) -> None:
         match method, path:

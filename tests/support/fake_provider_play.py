@@ -44,6 +44,7 @@ class Player:
         self._tokens = 0
         self._usage: Usage | None = None
         self._finish: Finish | None = None
+        self.reported_tokens: int | None = None
         self._base = {
             "id": f"chatcmpl-{id(connection):x}",
             "object": "chat.completion.chunk",
@@ -185,6 +186,7 @@ class Player:
             "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
         }
         await self._data({**self._base, "choices": [], "usage": counts})
+        self.reported_tokens = usage.input + usage.output
 
 
 def _messages(body: JsonObject) -> list[object]:

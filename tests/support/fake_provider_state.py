@@ -17,6 +17,7 @@ class Record:
     """One request as the provider saw it; times are Unix seconds.
 
     `client_closed_at` is set when the client went away before the answer was whole; `path` is without its query.
+    `reported_tokens` is the sum of the counts that were sent.
     """
 
     number: int
@@ -30,6 +31,7 @@ class Record:
     first_byte_at: float | None = None
     finished_at: float | None = None
     client_closed_at: float | None = None
+    reported_tokens: int | None = None
 
     @property
     def model(self) -> str:

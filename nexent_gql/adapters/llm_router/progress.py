@@ -24,7 +24,8 @@ _MAX_OVERLAP_CHARS = 400
 class Progress:
     """The answer to one request so far, over all calls that were made for it.
 
-    Only text can be continued: half a tool call or half a program would be wrong in a way that nobody sees.
+    Only text can be continued: half a tool call or half a program would be wrong in a way that nobody sees. Less than
+    16 characters are not worth it, and could not be told from a repetition.
 
     Attributes:
         has_begun: Whether any of the answer was handed out.
@@ -43,7 +44,7 @@ class Progress:
     def can_continue(self) -> bool:
         """Whether another deployment can be asked to go on with the text."""
         is_free_text = not self._request.stop and self._request.response_schema is None
-        return is_free_text and self._is_text and bool(self._texts)
+        return is_free_text and self._is_text and sum(map(len, self._texts)) >= _MIN_OVERLAP_CHARS
 
     def begin(self, *, keeps_answer: bool) -> ChatRequest:
         """Return what to ask the next deployment, and expect its answer."""
