@@ -102,6 +102,11 @@ class Scenario:
 @pytest.fixture(params=["TOOL_CALLING"])
 async def scenario(client: Client, provider: FakeProvider, request: pytest.FixtureRequest) -> Scenario:
     """An agent of its own for one test; `scenario.script` is the name to script the provider under."""
+    return await make_scenario(client, provider, request.param)
+
+
+async def make_scenario(client: Client, provider: FakeProvider, kind: str) -> Scenario:
+    """Register the provider as a new model of the user, and create an agent of a kind."""
     name = f"scripted-{uuid4().hex[:12]}"
     model = await client.one(
         REGISTER, input={"name": name, "dialect": "OPENAI", "baseUrl": provider.base_url, "providerModel": name}
@@ -110,7 +115,7 @@ async def scenario(client: Client, provider: FakeProvider, request: pytest.Fixtu
         CREATE_AGENT,
         input={
             "name": name,
-            "kind": request.param,
+            "kind": kind,
             "modelId": model["model"]["id"],
             "toolNames": ["calculator", "current_time", "wait"],
         },
