@@ -4,6 +4,7 @@ from nexent_gql.domains.conversations.retention import ConversationEventPurger
 from nexent_gql.domains.files.reconciliation import ObjectDeleter, ObjectReconciler
 from nexent_gql.domains.identity.retention import SessionPurger
 from nexent_gql.domains.models.retention import LostCallSettler
+from nexent_gql.domains.runs.attachments import AttachmentLoader
 from nexent_gql.domains.runs.executor import ExecutorSettings, RunExecutor
 from nexent_gql.domains.runs.retention import RunArchiveTrimmer
 from nexent_gql.domains.runs.titles import TitleWriter
@@ -22,7 +23,15 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
     bounds = ExecutorSettings(deadline_s=runs.deadline_s, sink=SinkSettings(window_ms=runs.coalesce_ms))
     return JobRegistry(
         [
-            RunExecutor(runtime.log, engine, services.models, services.tools, runtime.clock, bounds).handler,
+            RunExecutor(
+                runtime.log,
+                engine,
+                services.models,
+                services.tools,
+                runtime.clock,
+                bounds,
+                AttachmentLoader(services.files),
+            ).handler,
             TitleWriter(runtime.routed_llm, services.models, runtime.clock, timeout_s=runs.title_timeout_s).handler,
             JobPurger(settings.jobs.retention_s).handler,
             SessionPurger(runtime.clock).handler,

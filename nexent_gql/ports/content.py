@@ -6,6 +6,7 @@ this release does not know, or cannot read, are kept as `UnknownPart` and writte
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeVar, cast
 from uuid import UUID
 
@@ -58,14 +59,23 @@ class AudioPart:
     transcript: str | None = None
 
 
+class AttachmentMode(StrEnum):
+    """How much of an attached document a model receives: all of it, matching passages, or what fits."""
+
+    FULL = "FULL"
+    RETRIEVE = "RETRIEVE"
+    AUTO = "AUTO"
+
+
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """A reference to a stored file, with what can be shown without reading it."""
+    """A reference to a stored file, with what can be shown without reading it; `mode` only in messages of users."""
 
     file_id: UUID
     name: str
     media_type: str
     size_bytes: int
+    mode: AttachmentMode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +229,13 @@ def _file(item: JsonObject) -> FilePart:
         name=_string(item["name"]),
         media_type=_string(item["media_type"]),
         size_bytes=_integer(item["size_bytes"]),
+        mode=_mode(item.get("mode")),
     )
+
+
+def _mode(value: Json) -> AttachmentMode | None:
+    """Read a mode; None for one that only a later release knows."""
+    return AttachmentMode(value) if value in [*AttachmentMode] else None
 
 
 def _citation(item: JsonObject) -> CitationPart:

@@ -1,12 +1,16 @@
 """Files of a whole installation: uploaded by signed requests, downloaded by range, deleted by a worker."""
 
 import hashlib
+from base64 import b64encode
 from pathlib import Path
+from typing import cast
 
 import httpx2
 import pytest
 
-from tests.support.graphql_client import Client
+from tests.e2e.conftest import Scenario
+from tests.support.fake_provider import Text
+from tests.support.graphql_client import Client, assert_complete
 from tests.support.installation import Installation
 from tests.support.waiting import eventually
 
@@ -34,6 +38,29 @@ mutation ($input: DeleteFileInput!) {
 """
 
 
+PARTS = """
+query ($id: ID!) {
+  message(id: $id) {
+    parts {
+      __typename
+      ... on ImageMessagePart { mediaType url file { id name } }
+      ... on FileMessagePart { name mode file { id } }
+    }
+  }
+}
+"""
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
+
+
+async def upload(client: Client, name: str, content: bytes) -> str:
+    """Upload a file and return its id."""
+    created = (await client.one(CREATE, input={"name": name, "sizeBytes": len(content)}))["upload"]
+    async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
+        assert (await http.put(created["parts"][0]["url"], content=content)).status_code == 204
+    done = await client.one(COMPLETE, input={"uploadId": created["id"]})
+    return cast("str", done["file"]["id"])
+
+
 def stored(installation: Installation) -> list[Path]:
     return [path for path in (installation.state_dir / "objects").rglob("*") if path.is_file()]
 
@@ -59,3 +86,34 @@ async def test_a_file_from_upload_to_deletion(installation: Installation, client
         0,
         "0 objects older than 60 minutes belong to nothing, 0 are missing\n",
     )
+
+
+async def test_an_attached_image_reaches_the_model_and_a_document_is_named(scenario: Scenario) -> None:
+    client, provider = scenario.client, scenario.provider
+    image, text = await upload(client, "chart.png", PNG), await upload(client, "notes.txt", b"Some notes.")
+    provider.script(scenario.script, [Text("I see a chart.")], [Text("Nothing there.")])
+    sent = await scenario.send("What is it?", attachments=[{"fileId": image}, {"fileId": text, "mode": "FULL"}])
+    assert_complete(await client.whole(sent["run"]["id"]))
+    assert (await client.run(sent["run"]["id"]))["status"] == "SUCCEEDED"
+    question = provider.requests[0].body["messages"][-1]["content"]
+    assert {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64encode(PNG).decode()}"}} in question
+    assert any("notes.txt" in str(part.get("text")) for part in question)
+    parts = (await client.one(PARTS, id=sent["userMessage"]["id"]))["parts"]
+    assert parts[1:] == [
+        {
+            "__typename": "ImageMessagePart",
+            "mediaType": "image/png",
+            "url": None,
+            "file": {"id": image, "name": "chart.png"},
+        },
+        {"__typename": "FileMessagePart", "name": "notes.txt", "mode": "FULL", "file": {"id": text}},
+    ]
+    await client.one(DELETE, input={"fileId": image})
+    parts = (await client.one(PARTS, id=sent["userMessage"]["id"]))["parts"]
+    assert parts[1]["file"] is None
+    refused = await scenario.send("Again", attachments=[{"fileId": image}])
+    assert (refused["__typename"], refused["code"]) == ("NotFoundError", "NOT_FOUND")
+    later = await client.send("And now?", conversationId=sent["conversation"]["id"])
+    assert_complete(await client.whole(later["run"]["id"]))
+    assert (await client.run(later["run"]["id"]))["status"] == "SUCCEEDED"
+    assert "image_url" not in str(provider.requests[-1].body)

@@ -1,9 +1,14 @@
 """Parts of messages in the schema. Items that only a provider understands, and unknown parts, are not shown."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
 import strawberry
 
+from nexent_gql.api.conversations.values import AttachmentMode
+from nexent_gql.api.files.nodes import file_by_id
+from nexent_gql.api.files.types import File
+from nexent_gql.api.related import related
 from nexent_gql.api.selections.plain import ResolvedByClass
 from nexent_gql.domains.conversations.policy import (
     IMAGE_SIGNATURES,
@@ -38,7 +43,14 @@ class ImageMessagePart(MessagePart):
     media_type: str = strawberry.field(
         description="Media type, such as `image/png`; `image/*` if it is unknown, as for images sent by URL."
     )
-    url: str | None = strawberry.field(description="URL or data URI of the image; null if it is no longer available.")
+    url: str | None = strawberry.field(
+        description="URL or data URI of the image; null if the image is a `file`, or no longer available."
+    )
+    file_id: strawberry.Private[UUID | None]
+
+    file: File | None = related(
+        file_by_id, "file_id", description="The attached file; null if the image is not one, or the file was deleted."
+    )
 
 
 @strawberry.type(description="A file attached to the message.")
@@ -46,6 +58,12 @@ class FileMessagePart(MessagePart):
     name: str = strawberry.field(description="Name of the file.")
     media_type: str = strawberry.field(description="Media type, such as `application/pdf`.")
     size_bytes: int = strawberry.field(description="Size of the file, in bytes.")
+    mode: AttachmentMode | None = strawberry.field(
+        description="How much of the file models receive; null for files that an answer has."
+    )
+    file_id: strawberry.Private[UUID]
+
+    file: File | None = related(file_by_id, "file_id", description="The file; null if it was deleted.")
 
 
 @strawberry.type(description="A source passage that supports the answer, as of the time of the answer.")
@@ -82,9 +100,16 @@ def _message_part(index: int, part: ContentPart) -> MessagePart | None:
         case ReasoningPart():
             return ReasoningMessagePart(index=index, text=part.text)
         case ImagePart():
-            return ImageMessagePart(index=index, media_type=part.media_type, url=part.source)
+            return ImageMessagePart(index=index, media_type=part.media_type, url=part.source, file_id=part.file_id)
         case FilePart():
-            return FileMessagePart(index=index, name=part.name, media_type=part.media_type, size_bytes=part.size_bytes)
+            return FileMessagePart(
+                index=index,
+                name=part.name,
+                media_type=part.media_type,
+                size_bytes=part.size_bytes,
+                mode=part.mode,
+                file_id=part.file_id,
+            )
         case CitationPart():
             return CitationMessagePart(
                 index=index,

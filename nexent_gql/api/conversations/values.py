@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.conversations.tables import MessageRole, MessageStatus, Rating, TitleSource
+from nexent_gql.ports.content import AttachmentMode
 
 __all__ = ["ConversationOrderField", "MessageRole", "MessageStatus", "OrderDirection", "Rating", "TitleSource"]
 
@@ -63,4 +64,13 @@ described(
     Rating,
     "Rating of an answer.",
     {Rating.GOOD: "The answer was helpful.", Rating.BAD: "The answer was not helpful."},
+)
+described(
+    AttachmentMode,
+    "How much of an attached document the model receives. Images are always sent whole, to models that accept images.",
+    {
+        AttachmentMode.FULL: "The whole text, as far as the model's context allows.",
+        AttachmentMode.RETRIEVE: "The passages that match the message.",
+        AttachmentMode.AUTO: "The whole text if it is short, else matching passages.",
+    },
 )

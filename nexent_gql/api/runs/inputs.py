@@ -3,12 +3,35 @@
 import strawberry
 
 from nexent_gql.api.conversations.parts import MessagePartInput
+from nexent_gql.api.conversations.values import AttachmentMode
 from nexent_gql.api.runs.values import OnBusy
+from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.conversations.policy import MAX_MESSAGE_CHARS, MAX_PARTS
+from nexent_gql.domains.runs.attachments import MAX_IMAGE_BYTES, AttachmentDraft
 from nexent_gql.domains.runs.request import MAX_CLIENT_ID_CHARS
 
-_TEXT = f"Text as Markdown, 1 to {MAX_MESSAGE_CHARS:,} characters. Can be null if there are `parts`."
+_TEXT = f"Text as Markdown, 1 to {MAX_MESSAGE_CHARS:,} characters. Can be null if there are `parts` or `attachments`."
+_ATTACHMENTS = (
+    f"Files to attach, each once, at most {MAX_PARTS} together with `parts`. Images have at most "
+    f"{MAX_IMAGE_BYTES // 1024**2} MiB. Null means none."
+)
 _PARTS = f"Parts that follow the text, such as images, at most {MAX_PARTS}. Null means none."
+
+
+@strawberry.input(description="A file to attach to a message.")
+class AttachmentInput:
+    file_id: strawberry.ID = strawberry.field(description="ID of one of your Files.")
+    mode: AttachmentMode = strawberry.field(
+        default=AttachmentMode.AUTO, description="How much of a document the model receives. Default AUTO."
+    )
+
+    def draft(self, position: int) -> AttachmentDraft:
+        """Return what the service takes.
+
+        Raises:
+            InvalidIdError: `fileId` is no id of a file.
+        """
+        return AttachmentDraft(node_id(self.file_id, "File", "attachments", str(position), "fileId"), self.mode)
 
 
 @strawberry.input
@@ -46,6 +69,7 @@ class SendMessageInput(_AskInput):
     )
     text: str | None = strawberry.field(default=None, description=_TEXT)
     parts: list[MessagePartInput] | None = strawberry.field(default=None, description=_PARTS)
+    attachments: list[AttachmentInput] | None = strawberry.field(default=None, description=_ATTACHMENTS)
 
 
 @strawberry.input(description="Input of `editMessage`.")
@@ -53,6 +77,7 @@ class EditMessageInput(_AskInput):
     message_id: strawberry.ID = strawberry.field(description="ID of one of your Messages, which stays unchanged.")
     text: str | None = strawberry.field(default=None, description=_TEXT)
     parts: list[MessagePartInput] | None = strawberry.field(default=None, description=_PARTS)
+    attachments: list[AttachmentInput] | None = strawberry.field(default=None, description=_ATTACHMENTS)
 
 
 @strawberry.input(description="Input of `regenerateMessage`.")

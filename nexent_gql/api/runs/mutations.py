@@ -10,6 +10,7 @@ from nexent_gql.api.conversations.parts import MessagePartInput
 from nexent_gql.api.models.budgets import BudgetExceededError
 from nexent_gql.api.runs.errors import ClientIdReusedError, RunBusyError, RunNotFinishedError
 from nexent_gql.api.runs.inputs import (
+    AttachmentInput,
     EditMessageInput,
     RegenerateMessageInput,
     RetryRunInput,
@@ -27,6 +28,7 @@ from nexent_gql.api.schema.errors import NotFoundError, ValidationError
 from nexent_gql.api.schema.mutations import mutation
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.conversations.policy import PartDraft
+from nexent_gql.domains.runs.attachments import AttachmentDraft
 from nexent_gql.domains.runs.starter import NewMessage
 
 _ERRORS = (RunBusyError, ClientIdReusedError, BudgetExceededError, NotFoundError, ValidationError)
@@ -55,6 +57,7 @@ class RunMutations:
             key,
             input.text,
             parts=_drafts(input.parts),
+            attachments=_attachments(input.attachments),
             client_id=input.client_id,
             on_busy=input.on_busy,
             time_zone=input.time_zone,
@@ -101,6 +104,7 @@ def _new_message(input: SendMessageInput) -> NewMessage:
     return NewMessage(
         text=input.text,
         parts=_drafts(input.parts),
+        attachments=_attachments(input.attachments),
         conversation_id=_key(input.conversation_id, "Conversation", "conversationId"),
         agent_id=_key(input.agent_id, "Agent", "agentId"),
         parent_id=_key(input.parent_id, "Message", "parentId"),
@@ -112,6 +116,10 @@ def _new_message(input: SendMessageInput) -> NewMessage:
 
 def _drafts(parts: Sequence[MessagePartInput] | None) -> tuple[PartDraft, ...]:
     return tuple([part.draft() for part in parts or ()])
+
+
+def _attachments(attachments: Sequence[AttachmentInput] | None) -> tuple[AttachmentDraft, ...]:
+    return tuple([each.draft(position) for position, each in enumerate(attachments or ())])
 
 
 def _key(id: strawberry.ID | None, type_name: str, field: str) -> UUID | None:

@@ -37,17 +37,18 @@ class ImageDraft:
 PartDraft = TextPart | ImageDraft
 
 
-def message_content(text: str | None, drafts: Sequence[PartDraft]) -> tuple[ContentPart, ...]:
-    """Return the content of a user's message: the text, then the parts.
+def message_content(text: str | None, drafts: Sequence[PartDraft], *, attachments: int = 0) -> tuple[ContentPart, ...]:
+    """Return the content of a user's message: the text, then the parts; `attachments` is how many will follow.
 
     Raises:
         InvalidInputError: The message is empty or too large, or a part is invalid; the error names the field.
     """
-    if not drafts:
+    if not drafts and not attachments:
         return (TextPart(_text(text or "", MAX_MESSAGE_CHARS, "text")),)
-    if len(drafts) > MAX_PARTS:
-        message = f"These are {len(drafts)} parts, and at most {MAX_PARTS} are accepted."
-        raise InvalidInputError(message, path=("parts",), limit=MAX_PARTS)
+    if len(drafts) + attachments > MAX_PARTS:
+        message = f"These are {len(drafts) + attachments} parts, and at most {MAX_PARTS} are accepted."
+        field = "attachments" if attachments else "parts"
+        raise InvalidInputError(message, path=(field,), limit=MAX_PARTS)
     parts: list[ContentPart] = []
     if text and text.strip():
         parts.append(TextPart(_text(text, MAX_MESSAGE_CHARS, "text")))

@@ -238,6 +238,12 @@ class FileService:
         return self._store.read(download.key, start=start, end=end)
 
 
+async def files_within(session: AsyncSession, actor: Principal, ids: Sequence[UUID]) -> dict[UUID, File]:
+    """Return those of `ids` that are the caller's, within an open transaction."""
+    rows = await FileRepository(session, actor.tenant_id, actor.user_id).get_many(ids)
+    return {row.id: row for row in rows}
+
+
 def response_headers(file: File, *, is_inline: bool) -> ResponseHeaders:
     """Return headers with which no browser runs what is in a file."""
     kind = "inline" if is_inline and file.content_type in INLINE_TYPES else "attachment"

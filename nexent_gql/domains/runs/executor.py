@@ -17,6 +17,7 @@ from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.models.usage import run_account
 from nexent_gql.domains.runs import events
+from nexent_gql.domains.runs.attachments import AttachmentLoader
 from nexent_gql.domains.runs.errors import RunDeadlineError, WorkerLostError
 from nexent_gql.domains.runs.execution import Execution
 from nexent_gql.domains.runs.frozen_route import open_route
@@ -71,6 +72,7 @@ class RunExecutor:
         tools: ToolService,
         clock: Clock,
         settings: ExecutorSettings,
+        attachments: AttachmentLoader | None = None,
     ) -> None:
         self._log = log
         self._engine = engine
@@ -78,6 +80,7 @@ class RunExecutor:
         self._tools = tools
         self._clock = clock
         self._settings = settings
+        self._attachments = attachments
 
     @property
     def handler(self) -> JobHandler[ExecuteRun]:
@@ -164,7 +167,8 @@ class RunExecutor:
         deadline = asyncio.timeout(self._settings.deadline_s)
         try:
             async with deadline:
-                await self._engine.run(spec, execution)
+                loaded = await self._attachments.load(spec) if self._attachments else spec
+                await self._engine.run(loaded, execution)
         except asyncio.CancelledError:
             execution.take_cancellation()
             if isinstance(execution.failure, RunFailedError):

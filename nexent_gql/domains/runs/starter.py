@@ -22,6 +22,7 @@ from nexent_gql.domains.conversations.tables import Conversation, Message, Messa
 from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.identity.service.profiles import time_zone_of
 from nexent_gql.domains.models.budgets import BudgetService
+from nexent_gql.domains.runs.attachments import AttachmentDraft, attached_parts, attachment_facts
 from nexent_gql.domains.runs.errors import (
     AgentKeepsChangingError,
     ClientIdReusedError,
@@ -66,6 +67,7 @@ class NewMessage:
 
     text: str | None
     parts: tuple[PartDraft, ...] = ()
+    attachments: tuple[AttachmentDraft, ...] = ()
     conversation_id: UUID | None = None
     agent_id: UUID | None = None
     parent_id: UUID | None = None
@@ -120,7 +122,7 @@ class RunStarter:
             RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
             ClientIdReusedError: The client id came with another input before.
         """
-        content = message_content(new.text, new.parts)
+        content = message_content(new.text, new.parts, attachments=len(new.attachments))
         if (new.conversation_id is None) == (new.agent_id is None):
             raise InvalidRequestError(
                 "Give either conversationId, to go on, or agentId, to begin a conversation.", path=("conversationId",)
@@ -128,7 +130,7 @@ class RunStarter:
         if new.agent_id is not None and new.parent_id is not None:
             raise InvalidRequestError("A new conversation has no parent; leave parentId out.", path=("parentId",))
         target = str(new.conversation_id or new.agent_id)
-        facts = ("send", target, str(new.parent_id), *content_facts(content))
+        facts = ("send", target, str(new.parent_id), *content_facts(content), *attachment_facts(new.attachments))
         request = await run_request(actor, new.client_id, new.time_zone, *facts)
 
         async def start(session: AsyncSession) -> StartedRun:
@@ -139,7 +141,8 @@ class RunStarter:
                 parent_id = (await self._answer(writer, conversation, new.parent_id)).id
             if new.agent_id is None:
                 await self._handle_busy(session, actor, conversation, request, new.on_busy)
-            question = writer.add_question(conversation, parent_id, content, self._clock())
+            whole = (*content, *await attached_parts(session, actor, new.attachments))
+            question = writer.add_question(conversation, parent_id, whole, self._clock())
             return await self._create_run(session, writer, conversation, agent, question, request)
 
         return await self._once(actor, request, start)
@@ -151,6 +154,7 @@ class RunStarter:
         text: str | None,
         *,
         parts: tuple[PartDraft, ...] = (),
+        attachments: tuple[AttachmentDraft, ...] = (),
         client_id: str | None,
         on_busy: OnBusy,
         time_zone: str | None = None,
@@ -164,8 +168,9 @@ class RunStarter:
             RunBusyError: The conversation is being answered, and `on_busy` is REJECT.
             ClientIdReusedError: The client id came with another input before.
         """
-        content = message_content(text, parts)
-        request = await run_request(actor, client_id, time_zone, "edit", str(message_id), *content_facts(content))
+        content = message_content(text, parts, attachments=len(attachments))
+        facts = ("edit", str(message_id), *content_facts(content), *attachment_facts(attachments))
+        request = await run_request(actor, client_id, time_zone, *facts)
 
         async def start(session: AsyncSession) -> StartedRun:
             writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
@@ -174,7 +179,8 @@ class RunStarter:
                 raise WrongMessageError("Only your own messages can be edited.", path=("messageId",))
             await self._handle_busy(session, actor, conversation, request, on_busy)
             agent = await self._agents.get_within(session, actor, conversation.agent_id)
-            question = writer.add_question(conversation, message.parent_id, content, self._clock())
+            whole = (*content, *await attached_parts(session, actor, attachments))
+            question = writer.add_question(conversation, message.parent_id, whole, self._clock())
             return await self._create_run(session, writer, conversation, agent, question, request)
 
         return await self._once(actor, request, start)
