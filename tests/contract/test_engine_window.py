@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
 
 import pytest
 
@@ -24,9 +26,10 @@ from nexent_gql.ports.llm import (
     RemoteModel,
     TextChunk,
     ToolCallChunk,
+    Usage,
 )
 from nexent_gql.ports.llm_routes import ModelRoute
-from nexent_gql.ports.llm_usage import ModelCallRecord
+from nexent_gql.ports.llm_usage import ModelCallRecord, PlannedCall
 from nexent_gql.ports.sandbox import CodeSandbox
 from tests.support.agent_runs import CrashError, MemoryRun, NotedTools, spec_of
 from tests.support.routing import routed
@@ -71,13 +74,27 @@ class SmallModels:
 
 
 class CallList:
-    """Implements `ModelCallLog` in memory."""
+    """Implements `ModelCallLedger` without budgets: keeps the calls that ended."""
+
+    lease_s = 60.0
 
     def __init__(self) -> None:
         self.calls: list[ModelCallRecord] = []
 
-    async def record(self, call: ModelCallRecord) -> None:
-        """See `ModelCallLog`."""
+    def cost(self, endpoint: ModelEndpoint, started_at: datetime, usage: Usage) -> Decimal | None:
+        """No call has a price."""
+
+    async def open(self, call: PlannedCall) -> None:
+        """Reserve nothing."""
+
+    async def renew(self, call: PlannedCall, received_tokens: int) -> None:
+        """Extend nothing."""
+
+    async def release(self, call: PlannedCall) -> None:
+        """Drop nothing."""
+
+    async def close(self, call: ModelCallRecord) -> None:
+        """Keep a call that ended."""
         self.calls.append(call)
 
 
@@ -134,13 +151,13 @@ async def test_a_context_window_that_is_known_is_never_exceeded(sandbox: CodeSan
 
 
 async def test_each_call_of_a_run_is_on_its_account_and_replay_makes_none(sandbox: CodeSandbox) -> None:
-    call_log, port, spec = CallList(), MemoryRun(), spec_of(history=HISTORY)
-    metered = MeteredModels(SmallModels(1_200), call_log, utc_now)
+    ledger, port, spec = CallList(), MemoryRun(), spec_of(history=HISTORY)
+    metered = MeteredModels(SmallModels(1_200), ledger, utc_now)
     for _ in "12":
         await port.attempt(SmolagentsEngine(routed(metered), NotedTools(), sandbox), spec)
-    codes = [(call.attribution.step, call.error_code) for call in call_log.calls]
+    codes = [(call.attribution.step, call.error_code) for call in ledger.calls]
     assert codes == [(1, "MODEL_CONTEXT_TOO_LONG"), (1, None), (2, None)]
-    for call in call_log.calls:
+    for call in ledger.calls:
         assert call.attribution.run_id == spec.context.run_id
         assert call.attribution.user_id == spec.context.user_id
         assert call.attribution.tenant_id == spec.context.tenant_id

@@ -45,7 +45,7 @@ async def test_guesses_at_api_keys_use_up_the_budget_of_their_address_and_are_no
         assert await server.post("nxg_good") == (200, None)
         guesses = [await server.post(f"nxg_guess{number}") for number in range(30)]
         assert guesses == [(401, "UNAUTHENTICATED")] * 10 + [(429, "RATE_LIMITED")] * 20
-        assert len(server.api.identity.asked) == 11, "the database was spared the others"
+        assert len(server.api.identity.tokens) == 11, "the database was spared the others"
         assert await server.post("nxg_good") == (200, None), "who is known here goes on"
         assert await server.post("developer") == (200, None)
         assert await server.post("nxg_other") == (429, "RATE_LIMITED")
@@ -67,7 +67,7 @@ async def test_the_same_wrong_credential_is_looked_up_once_in_a_while() -> None:
     async with guessing() as server:
         for _ in range(8):
             await server.post("revoked")
-        assert server.api.identity.asked == ["revoked"]
+        assert server.api.identity.tokens == ["revoked"]
 
 
 async def test_costs_that_are_only_measured_refuse_no_guess() -> None:

@@ -19,6 +19,12 @@ def is_alive(pid: int) -> bool:
     return bool(fields) and fields[0] != "Z"
 
 
+def cpu_s(pid: int) -> float:
+    """Return the processor time that a process has used; one that has ended uses none."""
+    fields = _fields(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+
 def environment(pid: int) -> bytes:
     """Return the environment that a process was started with."""
     return Path(f"/proc/{pid}/environ").read_bytes()
