@@ -176,7 +176,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             llm=llm,
             routed_llm=router,
             embeddings=MeteredEmbeddingModels(vectors, ledger, utc_now),
-            secrets=AesGcmSecretBox([settings.secret_key]),
+            secrets=AesGcmSecretBox([*settings.encryption_keys, settings.secret_key]),
             passwords=passwords,
             processes=processes,
             objects=objects,

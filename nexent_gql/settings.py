@@ -259,7 +259,14 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr = Field(description="redis://:password@host:6379/0")
     secret_key: SecretStr = Field(
-        min_length=32, description="Signs tokens and encrypts secrets. Without it, sessions and stored keys are lost."
+        min_length=32,
+        description="Signs tokens, and encrypts stored secrets unless ENCRYPTION_KEYS names other keys. Without it, "
+        "sessions and stored keys are lost.",
+    )
+    encryption_keys: list[Annotated[SecretStr, Field(min_length=32)]] = Field(
+        default_factory=list[SecretStr],
+        description="Keys for stored secrets, as a JSON list. The first encrypts; all of them, and SECRET_KEY, "
+        "decrypt. Empty means that SECRET_KEY encrypts. See docs/operations.md for how to rotate them.",
     )
     state_dir: Path = Field(default=Path(".nexent"), description="Folder of the embedded engines' data.")
     demo: bool = Field(

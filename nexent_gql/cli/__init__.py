@@ -1,4 +1,4 @@
-"""The command line: `nexent-gql up | serve | worker | migrate | seed | token | jobs | schedules | doctor | ...`.
+"""The command line: `nexent-gql up | serve | worker | migrate | seed | token | jobs | secrets | doctor | ...`.
 
 Each command is a module of its own, imported only when it is called: `token` need not wait for the schema.
 """
@@ -27,6 +27,7 @@ _COMMANDS = (
     "schedules",
     "jobs",
     "orphans",
+    "secrets",
     "doctor",
 )
 

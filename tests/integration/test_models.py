@@ -58,7 +58,7 @@ async def test_registers_a_model(app: ServiceHarness, dev: Principal) -> None:
         "baseUrl": "https://llm.example/v1",
         "providerModel": "gpt-4o-mini",
         "hasApiKey": True,
-        "apiKeyHint": "cdef",
+        "apiKeyHint": "****cdef",
         "isDefault": True,
         "lastCheck": None,
     }
@@ -155,7 +155,7 @@ async def test_changes_only_what_is_named(app: ServiceHarness, dev: Principal) -
 async def test_sets_and_clears(app: ServiceHarness, dev: Principal) -> None:
     id_ = (await register(app, dev, baseUrl="https://llm.example/v1"))["id"]
     set_ = (await update(app, dev, id=id_, apiKey="sk-fedcba9876543210"))["model"]
-    assert (set_["hasApiKey"], set_["apiKeyHint"]) == (True, "3210")
+    assert (set_["hasApiKey"], set_["apiKeyHint"]) == (True, "****3210")
     short = (await update(app, dev, id=id_, apiKey="short"))["model"]
     assert (short["hasApiKey"], short["apiKeyHint"]) == (True, None)
     cleared = (await update(app, dev, id=id_, apiKey=None, baseUrl=None))["model"]
@@ -179,7 +179,7 @@ async def test_a_key_does_not_follow_the_address_to_another_server(app: ServiceH
     moved = (await update(app, dev, id=model["id"], baseUrl="https://llm.example/v2"))["model"]
     assert (moved["baseUrl"], moved["hasApiKey"]) == ("https://llm.example/v2", True)
     payload = await update(app, dev, id=model["id"], baseUrl="https://evil.example", apiKey="sk-other-key-1234")
-    assert payload["model"]["apiKeyHint"] == "1234"
+    assert payload["model"]["apiKeyHint"] == "****1234"
 
 
 async def test_the_first_model_is_the_default_and_only_one_is(app: ServiceHarness, dev: Principal) -> None:
@@ -229,7 +229,7 @@ async def test_a_model_in_use_stays_and_its_users_are_named(app: ServiceHarness,
     refusal = await app.mutate(dev, "deleteModel", fields, id=global_id("Model", used.id))
     assert refusal == {
         "__typename": "ModelInUseError",
-        "message": "Agents use this model; give them another one first.",
+        "message": "Agents or routes use this model; give them another one first.",
         "code": "MODEL_IN_USE",
         "agents": [{"name": "Adam"}, {"name": "Zoe"}],
     }

@@ -130,7 +130,7 @@ async def test_no_field_refusal_or_log_holds_a_key(
     seen: list[object] = []
     openai = {"dialect": "OPENAI", "baseUrl": provider.base_url, "apiKey": CANARY}
     names = await app.ask(dev, '{ __type(name: "Model") { fields { name } } }')
-    scalars = {field["name"] for field in names.one["fields"]} - {"lastCheck", "profile", "deadlines"}
+    scalars = {field["name"] for field in names.one["fields"]} - {"lastCheck", "profile", "deadlines", "limits"}
     whole = f"{{ model {{ {' '.join(sorted(scalars))} lastCheck {{ code advice }} }} }}"
     seen.append(registered := await app.mutate(dev, "registerModel", whole, name="M", providerModel="good", **openai))
     id_ = registered["model"]["id"]
@@ -154,7 +154,7 @@ async def test_no_field_refusal_or_log_holds_a_key(
     assert "MODEL_KEY_REFUSED" in output
     assert CANARY not in output
     assert "canary" not in output
-    assert registered["model"]["apiKeyHint"] == CANARY[-4:]
+    assert registered["model"]["apiKeyHint"] == f"****{CANARY[-4:]}"
 
 
 async def test_a_key_is_stored_sealed_and_opens_only_in_its_place(

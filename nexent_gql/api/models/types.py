@@ -233,7 +233,7 @@ class Model(relay.Node):
     provider_model: str = strawberry.field(description="The provider's name of the model, 1 to 200 characters.")
     has_api_key: bool = strawberry.field(description="Whether an API key is stored.")
     api_key_hint: str | None = strawberry.field(
-        description="Last four characters of the API key; null if there is no key or it is shorter than 12 characters."
+        description="Masked API key, such as ****1234; null if there is no key or it is shorter than 12 characters."
     )
     is_default: bool = strawberry.field(
         description="Whether this model is used where none is named, a CHAT model for agents without a model of their "
@@ -260,7 +260,7 @@ class Model(relay.Node):
             limits=ModelLimits.of(limits_from_json(row.limits)),
             provider_model=row.model_name,
             has_api_key=row.api_key_sealed is not None,
-            api_key_hint=row.api_key_hint,
+            api_key_hint=None if row.api_key_hint is None else f"****{row.api_key_hint}",
             is_default=row.is_default,
             last_check=_last_check(row),
             created_at=row.created_at,

@@ -46,7 +46,7 @@ from nexent_gql.ports.llm import (
     ModelKind,
     RemoteModel,
 )
-from nexent_gql.ports.secrets import SecretBox, SecretUnreadableError
+from nexent_gql.ports.secrets import SecretBox, SecretUnreadableError, secret_place
 
 MAX_ENTRIES = 100
 _NAME = "uq_chat_model_tenant_id_name"
@@ -338,7 +338,7 @@ async def _existing(models: ModelRepository, model_id: UUID, *, lock: bool = Fal
 
 
 def _key_place(row: ChatModel) -> str:
-    return f"{row.tenant_id}/chat_model/api_key_sealed/{row.id}"
+    return secret_place(row.tenant_id, "chat_model", "api_key_sealed", row.id)
 
 
 def _tried(row: ChatModel) -> tuple[str, str, bytes | None, str | None]:
