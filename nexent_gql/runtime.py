@@ -22,6 +22,7 @@ from nexent_gql.adapters.document_store_redis import RedisDocumentStore
 from nexent_gql.adapters.document_store_two_level import TwoLevelDocumentStore
 from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
 from nexent_gql.adapters.embedding_metering import EmbeddingModels, MeteredEmbeddingModels
+from nexent_gql.adapters.embeddings_local import LocalVectorModels
 from nexent_gql.adapters.events_redis import RedisEventLog
 from nexent_gql.adapters.llm_capacity import FallbackCapacity, RedisCapacity
 from nexent_gql.adapters.llm_dialects import open_dialects, open_vector_dialects
@@ -160,7 +161,8 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         )
         objects = await stack.enter_async_context(open_object_store(settings))
         ledger = open_ledger(database, settings)
-        vectors = EmbeddingGateway(open_vector_dialects(client))
+        local = await stack.enter_async_context(LocalVectorModels())
+        vectors = EmbeddingGateway(open_vector_dialects(client, local))
         llm = MeteredModels(LanguageModelGateway(open_dialects(client), vectors=vectors), ledger, utc_now)
         router = ModelRouter(llm, FallbackCapacity(RedisCapacity(redis.commands)))
         stack.push_async_callback(router.aclose)

@@ -16,11 +16,12 @@ COMPILE = (
     *("pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-annotate"),
     *("--custom-compile-command", "make lock"),
 )
+EXTRAS = ("--extra", "embedded", "--extra", "local")
 # `dev` comes first: the others are held to its versions.
 LOCKS = {
     "installer": ("--group", "installer"),
-    "dev": ("pyproject.toml", "--extra", "embedded", "--group", "build", "--group", "dev"),
-    "up": ("pyproject.toml", "--extra", "embedded", "--group", "build", "--constraint", "requirements/dev.txt"),
+    "dev": ("pyproject.toml", *EXTRAS, "--group", "build", "--group", "dev"),
+    "up": ("pyproject.toml", *EXTRAS, "--group", "build", "--constraint", "requirements/dev.txt"),
     "runtime": ("pyproject.toml", "--constraint", "requirements/dev.txt"),
 }
 

@@ -19,6 +19,7 @@ from nexent_gql.ports.llm import (
     ModelProfile,
     ModelProtocolError,
     ModelRequestRefusedError,
+    RemoteModel,
     Usage,
 )
 from nexent_gql.ports.rerank import MAX_PASSAGES, Reranker, Reranking, RerankRequest
@@ -32,6 +33,10 @@ _log = structlog.get_logger()
 
 class VectorModels(Embedder, Reranker, Protocol):
     """The embedding and reranking models of one dialect; a request is one batch, and is sent once."""
+
+    async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
+        """See `ModelDirectory`."""
+        ...
 
 
 class EmbeddingGateway:
@@ -96,6 +101,10 @@ class EmbeddingGateway:
             return ModelProfile()
         embeddings = await models.embed(endpoint, EmbeddingRequest(("This is a test.",)))
         return ModelProfile(dimensions=embeddings.dimensions)
+
+    async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
+        """See `ModelDirectory`; for dialects without chat models."""
+        return await self._models(endpoint).list_models(endpoint)
 
     async def _retried(self, endpoint: ModelEndpoint, call: Callable[[], Awaitable[_Result]]) -> _Result:
         tries = 0

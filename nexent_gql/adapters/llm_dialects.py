@@ -6,6 +6,7 @@ import httpx2
 
 from nexent_gql.adapters.embedding_gateway import VectorModels
 from nexent_gql.adapters.embeddings_http import HttpVectorModels
+from nexent_gql.adapters.embeddings_local import LocalVectorModels
 from nexent_gql.adapters.llm_anthropic import AnthropicModels
 from nexent_gql.adapters.llm_gateway import DialectModels
 from nexent_gql.adapters.llm_offline import OfflineModels
@@ -24,6 +25,6 @@ def open_dialects(client: httpx2.AsyncClient) -> Mapping[Dialect, DialectModels]
     }
 
 
-def open_vector_dialects(client: httpx2.AsyncClient) -> Mapping[Dialect, VectorModels]:
-    """Return the embedding and reranking models of each dialect over one client, which stays the caller's to close."""
-    return {Dialect.OPENAI: HttpVectorModels(client)}
+def open_vector_dialects(client: httpx2.AsyncClient, local: LocalVectorModels) -> Mapping[Dialect, VectorModels]:
+    """Return the embedding and reranking models of each dialect; client and local models stay the caller's to close."""
+    return {Dialect.OPENAI: HttpVectorModels(client), Dialect.LOCAL: local}

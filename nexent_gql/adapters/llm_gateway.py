@@ -53,6 +53,10 @@ class VectorChecks(Protocol):
         """
         ...
 
+    async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
+        """See `ModelDirectory`; for dialects without chat models."""
+        ...
+
 
 class LanguageModelGateway:
     """Implements the `ModelDirectory` port over one adapter for each dialect.
@@ -132,6 +136,8 @@ class LanguageModelGateway:
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
         """See `ModelDirectory`."""
+        if self._vectors is not None and endpoint.dialect not in self._dialects:
+            return await self._vectors.list_models(endpoint)
         return await self._models(endpoint).list_models(endpoint)
 
     async def _probe(self, endpoint: ModelEndpoint) -> ModelProfile:

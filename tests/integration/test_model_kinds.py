@@ -7,6 +7,7 @@ from sqlmodel import col, select
 
 from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
 from nexent_gql.adapters.embedding_metering import MeteredEmbeddingModels
+from nexent_gql.adapters.embeddings_local import LocalVectorModels
 from nexent_gql.adapters.llm_dialects import open_vector_dialects
 from nexent_gql.db.session import Database
 from nexent_gql.domains.models.errors import ModelKindMismatchError, NoDefaultModelError
@@ -169,8 +170,8 @@ async def test_calls_of_every_kind_are_accounted_for(
     async with database.read(dev.tenant_id) as session:
         endpoint = await app.models.endpoint(session, dev.tenant_id, None, ModelKind.EMBEDDING)
     attribution = CallAttribution(dev.tenant_id, dev.user_id, "INGESTION")
-    async with plain_client() as client:
-        gateway = EmbeddingGateway(open_vector_dialects(client))
+    async with plain_client() as client, LocalVectorModels() as local:
+        gateway = EmbeddingGateway(open_vector_dialects(client, local))
         models = MeteredEmbeddingModels(gateway, CallLedger(database, PriceTable.load(), utc_now), utc_now)
         await models.embed(endpoint, EmbeddingRequest(("two words",), attribution=attribution))
         await models.rerank(endpoint, RerankRequest("q", ("a b c",), attribution=attribution))

