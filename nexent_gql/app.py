@@ -114,7 +114,7 @@ def create_app(
             WebSocketRoute(PATH, SocketView(pipeline)),
             Route("/healthz", _alive, methods=["GET"]),
             Route("/readyz", _ready, methods=["GET"]),
-            *file_routes(),
+            *file_routes(settings.limits.file_idle_s),
             *pages,
         ],
         middleware=[Middleware(SecurityHeaders), *_guards(settings, is_local=is_local), *_cors(settings)],

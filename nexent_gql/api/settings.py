@@ -28,6 +28,12 @@ class ApiLimits(BaseModel):
     upload_s: float = Field(
         default=120, gt=0, description="Seconds within which an upload must arrive. After that 408."
     )
+    file_idle_s: float = Field(
+        default=30,
+        gt=0,
+        description="Seconds without progress after which the upload or download of a file by a signed URL is ended. "
+        "So is an upload below 16 KiB/s.",
+    )
     document_bytes: int = Field(default=64 * KIB, ge=256, description="Bytes of a GraphQL document.")
     json_depth: int = Field(default=64, ge=8, description="Nesting of JSON in bodies, variables and frames.")
     operations: int = Field(default=50, ge=1, description="Operations of a document.")

@@ -1,7 +1,7 @@
 """A server with files in a temporary folder, and a client that uploads to it as clients do."""
 
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -105,12 +105,21 @@ def digest(content: bytes) -> str:
 
 
 @asynccontextmanager
-async def file_server(owner_url: str, redis_url: str, folder: Path, **files: object) -> AsyncGenerator[FileServer]:
-    """Serve the API; `files` are settings of files."""
+async def file_server(
+    owner_url: str,
+    redis_url: str,
+    folder: Path,
+    *,
+    objects: Mapping[str, object] | None = None,
+    limits: Mapping[str, object] | None = None,
+    **files: object,
+) -> AsyncGenerator[FileServer]:
+    """Serve the API; `objects`, `limits` and `files` are settings."""
     settings = make_settings(
         owner_url,
         redis_url,
-        objects={"folder": folder, "durable": False},
+        objects=objects or {"folder": folder, "durable": False},
+        api={"limits": limits or {}},
         auth={"sign_ups_per_hour": 1_000},
         files={"max_bytes": 20_000_000, **files},
     )

@@ -22,7 +22,6 @@ from nexent_gql.api.transport.caller import services_of
 from nexent_gql.domains.files.links import PATH
 from nexent_gql.kernel.errors import DomainError
 
-_IDLE_S = 30.0
 _BYTES_PER_S = 16 * 1024
 _STRICT = {
     "Cache-Control": "private, no-cache",
@@ -32,7 +31,7 @@ _STRICT = {
 _NO_CONTENT, _PARTIAL, _NOT_MODIFIED, _NOT_SATISFIABLE, _OK = 204, 206, 304, 416, 200
 
 
-def file_routes(*, idle_s: float = _IDLE_S) -> Sequence[BaseRoute]:
+def file_routes(idle_s: float) -> Sequence[BaseRoute]:
     """Return the routes.
 
     Args:

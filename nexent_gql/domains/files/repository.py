@@ -43,6 +43,14 @@ class FileRepository(OwnerRepository[File], table=File, search_key="name_key"):
         """Count the files that `list_matching` goes through."""
         return await count_rows(self._session, self._wanted(wanted))
 
+    async def object_keys(self, object_ids: Collection[UUID]) -> dict[UUID, str]:
+        """Return the keys of those objects that files of the owner refer to, by the object's id."""
+        owned = self._scope().where(col(File.object_id) == col(FileObject.id)).exists()
+        query = select(col(FileObject.id), col(FileObject.key)).where(
+            col(FileObject.tenant_id) == self._tenant_id, col(FileObject.id).in_(object_ids), owned
+        )
+        return {row[0]: row[1] for row in await self._session.execute(query)}
+
     async def delete(self, file_id: UUID) -> None:
         """Delete a file; its object stays."""
         await self._session.execute(

@@ -190,10 +190,9 @@ class FileService:
             yield block
 
     async def content_keys(self, actor: Principal, object_ids: Sequence[UUID]) -> dict[UUID, str]:
-        """Return the keys of stored content in the object storage, by its id."""
+        """Return the keys of stored content of the caller's files in the object storage, by its id."""
         async with self._db.read(actor.tenant_id) as session:
-            objects = await FileObjectRepository(session, actor.tenant_id).get_many(object_ids)
-        return {row.id: row.key for row in objects}
+            return await FileRepository(session, actor.tenant_id, actor.user_id).object_keys(object_ids)
 
     async def sign_download(
         self, actor: Principal, file: File, key: str, expires_in_s: int | None = None, *, is_inline: bool = False
