@@ -1,4 +1,4 @@
-"""The ASGI application: routes, middleware, and what the process opens while it serves."""
+"""The ASGI application: routes, middleware and lifespan."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -42,21 +42,21 @@ _SECURITY_HEADERS = (
 
 
 class Health(Protocol):
-    """How a dependency is; see `runtime.Check`."""
+    """Health of a dependency; see `runtime.Check`."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Name of the dependency."""
         ...
 
     @property
     def error(self) -> str | None:
-        """What is wrong; None when it answers."""
+        """The problem; None when it is healthy."""
         ...
 
     @property
     def latency_ms(self) -> int:
-        """How long it took to know."""
+        """Duration of the check."""
         ...
 
     @property
@@ -70,7 +70,7 @@ CheckAll = Callable[[], Awaitable[Sequence[Health]]]
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What the API serves, and how to ask whether all that is behind it is well."""
+    """The services of the API, and the health check of its dependencies."""
 
     services: "Services"
     check: CheckAll
@@ -89,15 +89,15 @@ def create_app(
     graphiql: Page | None = None,
     is_local: bool = False,
 ) -> Starlette:
-    """Put the application together; nothing is opened before the server starts it.
+    """Build the application; resources are opened when the server starts it.
 
     Args:
-        settings: Limits and who may reach the API.
-        backend: Opens what the API serves, for as long as the server runs.
-        schema: Another schema than the process's own, for tests of the machinery.
-        observer: What counts and traces operations; None keeps the figures to itself.
-        pages: Routes beside the API, such as the page at `/`.
-        graphiql: Answers a browser that opens the API's address.
+        settings: Limits, allowed hosts and origins.
+        backend: Opens the services for the lifetime of the server.
+        schema: Replaces the default schema, for tests.
+        observer: Counts and traces operations; None uses one without exporters.
+        pages: Further routes, such as the page at `/`.
+        graphiql: Serves browsers that open the API's address.
         is_local: Whether the server listens on a loopback address only.
     """
 
@@ -147,12 +147,12 @@ def _cors(settings: ApiSettings) -> Sequence[Middleware]:
 
 
 async def _alive(_request: Request) -> Response:
-    """Tell that the process runs, whatever it depends on."""
+    """Liveness: answers while the process runs, whatever the state of its dependencies."""
     return JSONResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
 
 
 async def _ready(request: Request) -> Response:
-    """Ask every dependency; 503 when one that is required does not answer."""
+    """Readiness: checks every dependency; 503 when a required one does not answer."""
     check: CheckAll = request.state.check
     checks = await check()
     ready = all(one.error is None for one in checks if one.is_required)
@@ -169,14 +169,14 @@ async def _not_found(_request: Request, _error: Exception) -> Response:
 
 
 class SecurityHeaders:
-    """Gives every answer the headers that keep browsers strict; a page that sets one itself keeps its own."""
+    """Adds security headers to every response; headers that a page sets itself are kept."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap `app`."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, adding headers where an answer starts."""
+        """Call the application, and add headers to the start of the response."""
 
         async def send_strict(message: Message) -> None:
             if message["type"] == "http.response.start":

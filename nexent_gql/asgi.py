@@ -22,7 +22,7 @@ from nexent_gql.telemetry.pools import watch_pools
 
 
 def open_backend(settings: Settings, registry: CollectorRegistry | None = None) -> OpenBackend:
-    """Return how to open the services and all that they stand on."""
+    """Return a function that opens the services and their resources."""
 
     @asynccontextmanager
     async def opened() -> AsyncGenerator[Backend]:
@@ -70,7 +70,7 @@ def create(*, is_local: bool = False) -> Starlette:
 
 
 async def issue_demo_token(request: Request) -> DemoToken:
-    """Sign in whoever sits at this machine as the demo user."""
+    """Issue a token of the demo user to a browser on this machine."""
     identity = cast("Services", request.state.services).identity
     token = await identity.issue_token(await identity.ensure_demo())
     return DemoToken(token.text.get_secret_value(), token.expires_at)

@@ -1,4 +1,4 @@
-"""Start-up of every process: follow its supervisor, and tune the garbage collector."""
+"""Start-up steps of every process."""
 
 import ctypes
 import gc
@@ -18,10 +18,9 @@ _PR_SET_DUMPABLE = 4
 def follow_supervisor(arguments: Sequence[str]) -> None:
     """Wait for the supervisor's environment and end with the supervisor, if `arguments` name one.
 
-    Standard input is then a pipe whose other end only the supervisor holds. Its first line is a JSON object of what
-    to add to the environment: processes are started, and import what they need, while the engines are on their way.
-    When the pipe closes, on purpose or because the supervisor was killed, this process ends itself, also if its
-    event loop is stuck.
+    Standard input is then a pipe whose other end only the supervisor holds. Its first line is a JSON object with
+    variables to add to the environment: processes start and import their code before the engines are ready. When the
+    pipe closes, on purpose or because the supervisor was killed, this process ends, even if its event loop is stuck.
     """
     if LIFELINE not in arguments:
         return
@@ -33,18 +32,18 @@ def follow_supervisor(arguments: Sequence[str]) -> None:
 
 
 def protect_memory() -> None:
-    """Close this process's memory and environment, where keys are, to other processes of the same user; on Linux only.
+    """Hide this process's memory and environment, which contain keys, from other processes of the same user.
 
-    Child processes that run what others wrote have that user too. Root can still attach a debugger.
+    Child processes that run untrusted code have the same user. Linux only; root can still attach a debugger.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def tune_collector() -> None:
-    """Leave what start-up made out of collections, and collect the rest less often.
+    """Exclude objects that exist after start-up from garbage collection, and collect less often.
 
-    Modules and the schema are never garbage, and events die young, without the collector.
+    Modules and the schema are never garbage, and most other objects are freed by reference counting.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Everything a process talks to, opened once and closed in reverse; server, worker, command line and tests use it."""
+"""The resources of a process, opened once and closed in reverse order; used by server, workers, commands and tests."""
 
 import asyncio
 import time
@@ -69,12 +69,12 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How a dependency is.
+    """Health of a dependency.
 
     Attributes:
-        name: What it is called.
-        error: What is wrong; None when nothing is.
-        latency_ms: How long it took to know.
+        name: Name of the dependency.
+        error: The problem; None when it is healthy.
+        latency_ms: Duration of the check.
         is_required: Whether the API cannot serve without it.
     """
 
@@ -86,7 +86,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Ports, and the two links that adapters of other processes share."""
+    """The adapters of all ports, and the shared database and Redis connections."""
 
     db: Database
     redis: RedisClient
@@ -106,7 +106,7 @@ class Runtime:
     settings: Settings
 
     async def check(self) -> Sequence[Check]:
-        """Ask each dependency for a sign of life, at most 3 s long, and whether every queue is served."""
+        """Check each dependency, for at most 3 s, and whether every queue has a worker."""
         return await asyncio.gather(
             _check("postgres", self._ask_postgres()),
             _check("redis", self._ask_redis()),
@@ -127,7 +127,7 @@ class Runtime:
 
 
 def open_metrics(settings: Settings) -> CollectorRegistry:
-    """Return this process's metrics, which it tells at the port that `settings` name, if they name one.
+    """Return this process's metrics registry; serves it when `settings` name a port.
 
     Raises:
         SettingsError: The port is taken.
@@ -247,7 +247,7 @@ def open_ledger(database: Database, settings: Settings) -> CallLedger:
 
 
 def allowed_targets(outbound: OutboundSettings, seed: SeedSettings) -> Sequence[Target]:
-    """Return where the operator lets this installation connect, whatever its reach.
+    """Return the targets that are always allowed, whatever the outbound reach.
 
     Raises:
         SettingsError: OPENAI_BASE_URL names no host.
@@ -266,11 +266,11 @@ def allowed_targets(outbound: OutboundSettings, seed: SeedSettings) -> Sequence[
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncGenerator[Database]:
-    """Open both pools.
+    """Open both connection pools.
 
     Raises:
-        SettingsError: A login could get around row-level security. Nothing is said while Postgres is away; each
-            connection is judged again when it is made.
+        SettingsError: A login could bypass row-level security. While Postgres is unavailable this is not checked here,
+            but each new connection checks it again.
     """
     engine = create_engine(settings.database_url.get_secret_value(), pool_size=settings.database_pool)
     system_engine = create_engine(

@@ -1,4 +1,4 @@
-"""Every table of every domain: the metadata that migrations compare the database with."""
+"""Imports the tables of all domains into the metadata that migrations use."""
 
 from nexent_gql.db.base import metadata
 from nexent_gql.domains.agents import tables as agents

@@ -1,4 +1,4 @@
-"""What tools are built with: typed arguments, refusals for the model, and providers whose tools never change."""
+"""Base classes of tools: typed arguments, failures that the model reads, and static providers."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar, cast
@@ -30,25 +30,25 @@ class Arguments(BaseModel):
 
 
 class ToolFailure(Exception):  # noqa: N818 - an expected outcome, not an error of the tool
-    """The tool cannot do what it was asked for; the message tells the model what to change."""
+    """The tool cannot serve the call; the message tells the model what to change."""
 
 
 A = TypeVar("A", bound=Arguments)
 
 
 class TypedTool(Generic[A]):
-    """A tool made of a function; implements the `Tool` port.
+    """Implements the `Tool` port with a function.
 
     Args:
         name: Unique within its provider.
         description: What it does and when to use it, for the model.
         arguments: The class of its arguments.
-        run: Does the work and returns what the model reads, or a result that has parts as well. Ends when it is
-            cancelled, and raises `ToolFailure` for valid arguments that it cannot serve.
-        annotations: How it behaves.
+        run: Returns the text for the model, or a result with content parts. Must end when it is cancelled, and raises
+            `ToolFailure` for valid arguments that it cannot serve.
+        annotations: Hints on its behaviour.
         timeout_s: Seconds after which a call is cancelled.
-        version: Changes whenever calls of an earlier definition would be understood differently.
-        binding: What its provider needs to call it again.
+        version: Changes when the tool interprets the same arguments differently.
+        binding: Data that the provider needs to call the tool again.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class StaticTools:
 
     @property
     def by_name(self) -> Mapping[str, Tool]:
-        """All tools, in order."""
+        """All tools by name, in order."""
         return self._tools
 
     async def tools(self, actor: Principal, agent_id: UUID | None = None) -> Sequence[Tool]:
@@ -150,7 +150,7 @@ def _describe_problems(error: ValidationError, arguments: type[Arguments]) -> st
 
 
 def _describe(problem: ErrorDetails, arguments: type[Arguments]) -> str:
-    """Name the argument and what to do about it."""
+    """Name the argument and the correction."""
     path = problem["loc"]
     name = ".".join(map(str, path))[:100]
     names = ", ".join(arguments.model_fields) or "none"

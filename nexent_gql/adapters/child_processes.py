@@ -1,4 +1,4 @@
-"""Child processes that run what others wrote: killed when they are not needed any more, and when this process ends."""
+"""Child processes that run untrusted code: killed on request, and when this process ends."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 
 
 class ChildProcess:
-    """A process by its id; a context manager. Where the system has handles, never another process of the same id."""
+    """A process by its id; a context manager. Uses a handle where the system has one, so that a reused id is safe."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -44,7 +44,7 @@ class ChildProcess:
             os.close(self._handle)
 
     def kill(self) -> None:
-        """End it at once; nothing happens when it has ended."""
+        """Kill the process; does nothing when it has ended."""
         with suppress(ProcessLookupError):
             if self._handle is None:
                 os.kill(self.pid, signal.SIGKILL)
@@ -52,7 +52,7 @@ class ChildProcess:
                 signal.pidfd_send_signal(self._handle, signal.SIGKILL)
 
     def lower_priority(self, niceness: int) -> None:
-        """Set the niceness, from 0 to 19; it can't be taken back."""
+        """Set the niceness, from 0 to 19; it cannot be lowered again."""
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, self.pid, niceness)
 
@@ -61,16 +61,16 @@ class ChildProcess:
         if sys.platform == "linux":
             limits = ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0))
             for kind, value in limits:
-                with suppress(OSError, ValueError):  # it has ended, or has a lower limit already
+                with suppress(OSError, ValueError):  # the process has ended, or has a lower limit already
                     resource.prlimit(self.pid, kind, (value, value))
 
 
 class OrphanGuard:
     """Kills child processes when this process ends, also when it is killed.
 
-    It is a small shell that reads process ids from a pipe and kills those that remain when the pipe closes, as it
-    does however this process ends. The shell has a session of its own, so that a signal to this process's group does
-    not reach it.
+    A small shell reads process ids from a pipe and kills the remaining ones when the pipe closes, which happens
+    however this process ends. The shell has its own session, so that a signal to this process's group does not
+    reach it.
     """
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class OrphanGuard:
         self._send([("+", pid)])
 
     def remove(self, pid: int) -> None:
-        """Remove a process that has ended, or is about to."""
+        """Remove a process that has ended or is about to end."""
         if pid in self._pids:
             self._pids.remove(pid)
             self._send([("-", pid)])
@@ -104,7 +104,7 @@ class OrphanGuard:
         if self._shell.stdin is not None:
             try:
                 self._shell.stdin.write("".join(f"{change} {pid}\n" for change, pid in changes).encode())
-            except BrokenPipeError:  # the next change starts another one, and sends it everything
+            except BrokenPipeError:  # the next change starts another shell and sends it all process ids
                 _log.warning("child_processes.guard_lost")
 
 

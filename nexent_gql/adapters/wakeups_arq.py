@@ -1,8 +1,8 @@
-"""Wake-ups by arq 0.28. Its jobs are wake-ups: "this queue has work"; which job starts is decided by Postgres.
+"""Wake-ups by arq 0.28. A job of arq is only a wake-up of a queue; Postgres decides which job starts.
 
 A queue has at most one wake-up in Redis, however many jobs wait. A worker takes it only while it has a free slot, and
-looks for jobs after arq has removed it: a job that is committed later brings a wake-up of its own. When a worker dies
-while it takes one, arq keeps others from it for some seconds; workers find the jobs by themselves until then.
+looks for jobs after arq has removed it, so that a job which is committed later causes a new wake-up. When a worker
+dies while it takes one, arq blocks that wake-up for some seconds; until then workers find the jobs by polling.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ from nexent_gql.ports.wakeups import Receiver
 FUNCTION = "wake"
 CANCEL_CHANNEL = "nx:cancel"
 POLL_S = 1.0
-"""Seconds between looks at Redis; a push announces every wake-up, unless it was lost."""
+"""Seconds between polls of Redis; pub/sub announces every wake-up unless the message is lost."""
 MAX_CANCELLATIONS = 10_000
 HANDOVER_TIMEOUT_S = 2
-"""arq keeps other workers from a wake-up for 10 s more than this."""
+"""arq hides a wake-up from other workers for 10 s longer than this."""
 _RETRY_S = 0.5
 
 _log = structlog.get_logger()
@@ -49,7 +49,6 @@ class ArqWakeups:
     """See `Wakeups`."""
 
     def __init__(self, client: RedisClient) -> None:
-        """Use the process's client."""
         self._client = client
         self._arq = _arq_client(client)
 
@@ -74,7 +73,7 @@ class ArqWakeups:
         await self._client.commands.publish(CANCEL_CHANNEL, job_id.bytes)
 
     async def cancellations(self) -> AsyncGenerator[UUID]:
-        """Yield what is cancelled from now on; see `Wakeups.cancellations`.
+        """Yield the jobs that are cancelled from now on; see `Wakeups.cancellations`.
 
         Raises:
             UnavailableError: Redis did not confirm the subscription within 5 s.
@@ -86,7 +85,7 @@ class ArqWakeups:
 
 
 class ArqWorker(Worker):
-    """Takes the wake-ups of one queue, and outlives any state of Redis."""
+    """Takes the wake-ups of one queue; survives outages of Redis."""
 
     def __init__(self, client: RedisClient, queue: str, receiver: Receiver) -> None:
         logging.getLogger("arq.worker").setLevel(logging.WARNING)
@@ -104,7 +103,7 @@ class ArqWorker(Worker):
             job_timeout=HANDOVER_TIMEOUT_S,
             keep_result=0,
             retry_jobs=False,
-            job_serializer=partial(orjson.dumps, default=repr),  # arq keeps its own errors as results
+            job_serializer=partial(orjson.dumps, default=repr),  # arq stores its own errors as results
             job_deserializer=orjson.loads,
             log_results=False,
         )
@@ -123,12 +122,12 @@ class ArqWorker(Worker):
                     await asyncio.wait(self.tasks.values(), timeout=HANDOVER_TIMEOUT_S)
 
     def _release_sem_dec_counter_on_complete(self) -> None:
-        """Wake the receiver once arq has removed the wake-up, so that no later one is taken for a repetition."""
+        """Wake the receiver after arq has removed the wake-up, so that a later one is not dropped as a duplicate."""
         super()._release_sem_dec_counter_on_complete()
         self._receiver.wake()
 
     async def _listen(self) -> None:
-        """Keep the subscription; while it is lost, polling finds wake-ups."""
+        """Keep the subscription open; polling finds wake-ups while it is lost."""
         while True:
             with suppress(UnavailableError):
                 async with self._pubsub.join(self._channel, self._announced):
@@ -147,7 +146,7 @@ class ArqWorker(Worker):
             await self._reset_slots()
 
     async def _reset_slots(self) -> None:
-        """Free the slot that arq takes before it asks Redis, and keeps when that fails."""
+        """Free the slot that arq takes before it polls Redis and does not free when the poll fails."""
         busy = [task for task in self.tasks.values() if not task.done()]
         self.job_counter = len(busy)
         self.sem = asyncio.BoundedSemaphore(self.max_jobs + 1)
@@ -156,7 +155,7 @@ class ArqWorker(Worker):
 
 
 class _Announcement:
-    """Is set when there may be a wake-up."""
+    """An event that is set when there may be a wake-up."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -168,7 +167,7 @@ class _Announcement:
         self._event.set()
 
     async def wait(self, timeout_s: float) -> None:
-        """Return when it was set since the last call, at the latest after `timeout_s`."""
+        """Wait until it is set, at most for `timeout_s`; returns at once if it was set since the last call."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._event.wait()
@@ -176,7 +175,7 @@ class _Announcement:
 
 
 class _Cancellations:
-    """Holds cancellations until they are taken; the newest are dropped when nobody takes them."""
+    """A bounded queue of cancellations; drops the newest when it is full."""
 
     def __init__(self) -> None:
         self.received: asyncio.Queue[UUID] = asyncio.Queue(MAX_CANCELLATIONS)
@@ -186,11 +185,11 @@ class _Cancellations:
             self.received.put_nowait(UUID(bytes=payload))
 
     def reread(self) -> None:
-        """Ignore a reconnect: the renewal of a lease finds what was missed."""
+        """Ignore a reconnect: the renewal of leases finds missed cancellations."""
 
 
 async def _take(ctx: dict[str, object]) -> None:
-    """Do nothing: the receiver is woken when arq is done with the wake-up."""
+    """Do nothing: the receiver is woken after arq has removed the wake-up."""
 
 
 def _arq_id(queue: str) -> str:

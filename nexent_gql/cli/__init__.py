@@ -1,6 +1,6 @@
 """The command line: `nexent-gql up | serve | worker | migrate | seed | token | jobs | secrets | doctor | ...`.
 
-Each command is a module of its own, imported only when it is called: `token` need not wait for the schema.
+Each command is a module that is imported only when it is called, so that `token` does not load the schema.
 """
 
 import gc
@@ -33,7 +33,7 @@ _COMMANDS = (
 
 
 class _Commands(click.Group):
-    """Finds a command's module by its name."""
+    """Imports the module of a command by its name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
@@ -41,7 +41,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
         if cmd_name not in _COMMANDS:
             return None
-        gc.disable()  # looking for garbage while everything is being made costs a sixth of the start
+        gc.disable()  # garbage collection during imports takes a sixth of the start-up time
         module = importlib.import_module(f"nexent_gql.cli.{cmd_name}")
         gc.enable()
         return cast("click.Command", module.command)
@@ -51,11 +51,11 @@ class _Commands(click.Group):
 @click.version_option(package_name="nexent-gql")
 def cli() -> None:
     """A GraphQL API server for AI agents. `nexent-gql up` starts everything on this machine."""
-    configure_logging("console", "WARNING")  # standard output belongs to what a command prints
+    configure_logging("console", "WARNING")  # standard output is for the results of a command
 
 
 def main() -> None:
-    """Run a command; what is wrong is one sentence on standard error, and exit status 1."""
+    """Run a command; an error is printed as one sentence to standard error, with exit status 1."""
     try:
         cli()
     except (EngineError, SettingsError, DomainError) as error:

@@ -1,4 +1,4 @@
-"""Our own processes under `up`: started with a lifeline, restarted when they die, stopped in order."""
+"""The API and worker processes under `up`: started with a lifeline, restarted when they die, stopped in order."""
 
 import json
 import signal
@@ -21,9 +21,9 @@ _MAX_PAUSE_S = 10.0
 
 @dataclass(slots=True)
 class Child:
-    """A program of ours, run in `folder` (by default the present one); its output goes to `log`.
+    """One process, run in `folder` (by default the current one); its output goes to `log`.
 
-    It loads when it is started, and works once it is released.
+    It loads its code when started, and begins to work when released.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Child:
     not_before: float = field(default=0)
 
     def start(self) -> None:
-        """Start the program in a session of its own: a Ctrl-C in the terminal reaches the supervisor alone."""
+        """Start the process in a new session, so that Ctrl-C in the terminal reaches only the supervisor."""
         if self.log.exists() and self.log.stat().st_size > _MAX_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".old.log"))
         with self.log.open("ab") as output:
@@ -54,19 +54,18 @@ class Child:
         self.started_at = time.monotonic()
 
     def release(self, late_environment: Mapping[str, str]) -> None:
-        """Let it work, with what was not known at its start, or must not be seen in its environment from outside."""
+        """Let it begin, with settings that were unknown at its start or must not be visible in its environment."""
         self.late_environment = late_environment
         if self.process is not None and self.process.stdin is not None:
-            with suppress(BrokenPipeError):  # it has ended already, which its status will tell
+            with suppress(BrokenPipeError):  # the process has ended; its status will be reported
                 self.process.stdin.write(json.dumps(dict(late_environment)).encode() + b"\n")
                 self.process.stdin.flush()
 
     def is_running(self) -> bool:
-        """Tell whether it runs."""
         return self.process is not None and self.process.poll() is None
 
     def revive(self) -> int | None:
-        """Start it again if it died, a little later each time; returns the exit status when it was found dead."""
+        """Restart it if it died, with growing delays; returns the exit status when it has ended."""
         if self.process is None or self.is_running():
             return None
         now = time.monotonic()
@@ -88,7 +87,7 @@ class Child:
             self.process.send_signal(signal.SIGTERM)
 
     def wait_stopped(self, timeout_s: float) -> None:
-        """Wait until it has ended; one that does not is killed."""
+        """Wait until it has ended; kill it after a while."""
         if self.process is None:
             return
         try:
@@ -100,11 +99,11 @@ class Child:
             self.process.stdin.close()
 
     def log_tail(self) -> str:
-        """Return the end of its output."""
+        """Return the last lines of its log."""
         data = self.log.read_bytes()[-_TAIL_BYTES:] if self.log.exists() else b""
         return data.decode(errors="replace").strip()
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module of ours in this interpreter."""
+    """Return the command that runs a module in this interpreter."""
     return [sys.executable, "-m", module, *arguments]

@@ -1,4 +1,4 @@
-"""`nexent-gql doctor`: looks at everything that has to work, and says what to do about what does not."""
+"""`nexent-gql doctor`: checks the installation, and gives advice for each problem."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ _ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `advice` is set when it is not well."""
+    """The result of one check; `advice` is set when it failed."""
 
     name: str
     detail: str
@@ -57,11 +57,11 @@ def command(state_dir: Path, host: str, port: int) -> None:
 
 
 def _local(state_dir: Path, host: str, port: int) -> Generator[Finding]:
-    """Look at what needs no server: folder, port, binaries."""
+    """Check what needs no server: folder, port, binaries."""
     holder: AlreadyRunningError | None = None
     try:
         with StateLock(state_dir), tempfile.TemporaryFile(dir=state_dir):
-            yield Finding("state folder", f"{state_dir} can be written, and nothing runs over it")
+            yield Finding("state folder", f"{state_dir} is writable and not in use")
     except AlreadyRunningError as error:
         holder = error
         yield Finding("state folder", f"{state_dir} is in use, as it should be while the server runs ({error.holder})")
@@ -72,22 +72,26 @@ def _local(state_dir: Path, host: str, port: int) -> Generator[Finding]:
             listen(host, port).close()
             yield Finding("port", f"{port} is free")
         except click.ClickException as error:
-            yield Finding("port", error.message, "choose another one with --port, or stop what listens there")
+            yield Finding(
+                "port", error.message, "choose another one with --port, or stop the program that listens there"
+            )
     if "NEXENT_DATABASE_URL" not in os.environ or "NEXENT_REDIS_URL" not in os.environ:
         try:
             yield Finding("embedded engines", ", ".join(f"{name} {of}" for name, of in engine_versions().items()))
         except EngineError as error:
             yield Finding(
-                "embedded engines", str(error), "pip install 'nexent_gql[embedded]', or give URLs of your own"
+                "embedded engines",
+                str(error),
+                "pip install 'nexent_gql[embedded]', or set the URLs of your own servers",
             )
 
 
 async def _remote(state_dir: Path) -> list[Finding]:
-    """Look at the engines, and at what is in them."""
+    """Check the engines and their contents."""
     try:
         settings = find_settings(state_dir)
     except SettingsError as error:
-        return [Finding("configuration", "not known yet", str(error))]
+        return [Finding("configuration", "not checked yet", str(error))]
     async with open_runtime(settings) as runtime:
         findings = [_finding(check) for check in await runtime.check()]
         findings.append(await _child_processes(runtime))
@@ -97,14 +101,14 @@ async def _remote(state_dir: Path) -> list[Finding]:
 
 
 async def _child_processes(runtime: Runtime) -> Finding:
-    """Start a child process, and look at what is in force in it."""
+    """Start a child process and check its restrictions."""
     try:
         confinement = await runtime.processes.confinement()
     except ProcessesUnavailableError as error:
         return Finding("child processes", error.message, "allow more processes or memory, see `ulimit -a`")
     if confinement["network_refused"]:
-        return Finding("child processes", "start, with limits, and are refused the network")
-    return Finding("child processes", "start, with limits; this system can't refuse them the network")
+        return Finding("child processes", "start with limits and without network access")
+    return Finding("child processes", "start with limits; this system can't block their network access")
 
 
 def _finding(check: Check) -> Finding:
@@ -118,7 +122,7 @@ def _finding(check: Check) -> Finding:
 
 async def _inside(runtime: Runtime, settings: Settings) -> AsyncGenerator[Finding]:
     if settings.migration_database_url is None:
-        yield Finding("migrations", "not looked at, because NEXENT_MIGRATION_DATABASE_URL is not set")
+        yield Finding("migrations", "not checked, because NEXENT_MIGRATION_DATABASE_URL is not set")
     else:
         url = settings.migration_database_url.get_secret_value()
         level, head = await migrations.current_level(url), migrations.head_level()
@@ -139,7 +143,7 @@ async def _models(services: Services) -> AsyncGenerator[Finding]:
     actor = await services.identity.ensure_demo()
     page = await services.models.page(actor, PageRequest())
     if not page.rows:
-        yield Finding("models", "the demo tenant has none", "run `nexent-gql seed`")
+        yield Finding("models", "the demo tenant has no model", "run `nexent-gql seed`")
     for row in page.rows:
         _, checked = await services.models.check(actor, row.id)
         outcome = checked.outcome

@@ -1,4 +1,4 @@
-"""`nexent-gql documents`: what clients may name instead of sending it."""
+"""`nexent-gql documents`: registers trusted documents."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ _SHOWN_PROBLEMS = 20
 
 @click.group("documents")
 def command() -> None:
-    """Register trusted documents, which clients name instead of sending them."""
+    """Register trusted documents, which clients send by hash."""
 
 
 @command.command("sync")
@@ -44,7 +44,7 @@ def sync(manifest: Path, *, prune: bool, state_dir: Path) -> None:
     if problems:
         raise click.ClickException("\n".join(["nothing was registered:", *problems[:_SHOWN_PROBLEMS]]))
     done = asyncio.run(_sync(settings, documents, prune=prune))
-    click.echo(f"{done.added} documents added, {done.kept} were there, {done.removed} removed")
+    click.echo(f"{done.added} documents added, {done.kept} unchanged, {done.removed} removed")
 
 
 def _read(path: Path) -> Mapping[str, str]:
@@ -53,16 +53,16 @@ def _read(path: Path) -> Mapping[str, str]:
     except ValueError as error:
         raise click.ClickException(f"{path} is not JSON in UTF-8: {error}") from error
     if not isinstance(value, dict):
-        raise click.ClickException(f"{path} must hold one JSON object, of texts by their hashes.")
+        raise click.ClickException(f"{path} must hold one JSON object of texts by their hashes.")
     entries = cast("dict[str, object]", value)
     odd = [id_ for id_, text in entries.items() if not isinstance(text, str) or not 0 < len(id_) <= _MAX_ID_CHARS]
     if odd:
-        raise click.ClickException(f"{path} holds something else than texts by their hashes: {odd[0][:_MAX_ID_CHARS]}")
+        raise click.ClickException(f"{path} must map hashes to texts; this entry does not: {odd[0][:_MAX_ID_CHARS]}")
     return {id_.removeprefix("sha256:"): str(text) for id_, text in entries.items()}
 
 
 def _problems(documents: Mapping[str, str], limits: ApiLimits) -> list[str]:
-    """Say which documents this server would refuse, and why."""
+    """Return a message for each document that this server would refuse."""
     prepare = build_schema(limits).documents.prepare
     refused = ((id_, prepare(text).errors) for id_, text in documents.items())
     return [f"{id_}: {errors[0].message}" for id_, errors in refused if errors]

@@ -25,7 +25,7 @@ class _JobId(click.ParamType[UUID | int]):
         try:
             return int(str(value)) if str(value).isdecimal() else UUID(str(value))
         except ValueError:
-            self.fail(f"{value} is neither the id of a job nor of a message; see `nexent-gql jobs list`.", param, ctx)
+            self.fail(f"{value} is not the id of a job or message; see `nexent-gql jobs list`.", param, ctx)
 
 
 @click.group("jobs")

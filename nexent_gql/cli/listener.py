@@ -1,4 +1,4 @@
-"""The server's socket."""
+"""Opens the socket that the server listens on."""
 
 import errno
 import resource
@@ -11,7 +11,7 @@ _BACKLOG = 2_048
 
 
 def allow_descriptors(count: int) -> None:
-    """Raise this process's limit of open files to `count`, as far as the system allows."""
+    """Raise the limit of open files to `count`, as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -19,10 +19,10 @@ def allow_descriptors(count: int) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open the server's socket.
+    """Open a listening socket.
 
     Raises:
-        click.ClickException: The port is taken, or the address is none of this machine's.
+        click.ClickException: The port is taken, or the address does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -38,7 +38,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _explain(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} on {host} is taken; choose another one with --port, or stop what listens there."
+        return (
+            f"Port {port} on {host} is taken; choose another one with --port, or stop the program that listens there."
+        )
     if error.errno == errno.EACCES:
-        return f"Port {port} may not be opened by this user; choose one above 1023 with --port."
+        return f"Port {port} requires privileges; choose one above 1023 with --port."
     return f"Cannot listen on {host}:{port}: {error.strerror}."

@@ -34,8 +34,8 @@ async def migrate(settings: Settings) -> str:
     """Bring the database to this version's level and return it.
 
     Raises:
-        SettingsError: Nothing says by which login.
-        MigrationError: It can't be done; the message says what to do.
+        SettingsError: NEXENT_MIGRATION_DATABASE_URL is not set.
+        MigrationError: The migration failed; the message says what to do.
     """
     if settings.migration_database_url is None:
         raise SettingsError("NEXENT_MIGRATION_DATABASE_URL: set it to the database's URL by the login that owns it.")
@@ -44,7 +44,7 @@ async def migrate(settings: Settings) -> str:
 
 
 def _check() -> None:
-    """Migrate an empty database of our own and compare it with the code."""
+    """Migrate an empty scratch database and compare it with the code."""
     with (
         tempfile.TemporaryDirectory(prefix="nexent-check-") as folder,
         EngineSet(Path(folder), durable=False) as engines,

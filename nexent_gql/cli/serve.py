@@ -20,7 +20,7 @@ from nexent_gql.settings import Settings, read_settings
 from nexent_gql.telemetry import configure_logging
 
 SHUTDOWN_S = 5
-_OTHER_DESCRIPTORS = 500  # of files and of connections to databases
+_OTHER_DESCRIPTORS = 500  # files and database connections
 
 
 @click.command("serve")
@@ -56,9 +56,9 @@ def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
 
 
 async def _start(settings: Settings, *, prepare: bool) -> None:
-    """Prepare the database, if that is asked for, and refuse unsafe settings before anything listens.
+    """Prepare the database if requested, and refuse unsafe settings before the server listens.
 
-    The owner's login does not stay in a process that serves.
+    The serving process does not keep the owner's login.
     """
     if prepare:
         await migrate(settings)

@@ -1,4 +1,4 @@
-"""The state folder of `up`, and how other commands find the engines that run over it."""
+"""The state folder of `up`, through which other commands find the running engines."""
 
 import json
 import os
@@ -29,7 +29,7 @@ state_dir_option = click.option(
 
 
 def secret_key(state_dir: Path) -> str:
-    """Return the installation's key, made when first asked for; readable by its owner only."""
+    """Return the installation's secret key, created on first use; its file is readable only by its owner."""
     if configured := os.environ.get("NEXENT_SECRET_KEY"):
         return configured
     path = state_dir / _KEY_FILE
@@ -39,7 +39,10 @@ def secret_key(state_dir: Path) -> str:
 
 
 def remember_connection(state_dir: Path, engines: Engines, reach: str | None = None) -> None:
-    """Tell later commands where the engines are, and the outbound reach if `up` chose one; the file holds passwords."""
+    """Store the URLs of the engines, and the outbound reach if `up` chose one, for later commands.
+
+    The file contains passwords.
+    """
     logins = RunTimeUrls.derive(engines.database_url, SecretStr(secret_key(state_dir)))
     facts = {
         "database_url": logins.database_url,
@@ -54,10 +57,10 @@ def remember_connection(state_dir: Path, engines: Engines, reach: str | None = N
 
 
 def find_settings(state_dir: Path) -> Settings:
-    """Return the settings of the environment, completed by what runs over the state folder.
+    """Return the settings of the environment, completed by those of the running installation.
 
     Raises:
-        SettingsError: Neither says where the engines are, or the environment is wrong.
+        SettingsError: Neither names the engines, or the environment is invalid.
     """
     values: dict[str, object] = {"state_dir": state_dir}
     path = state_dir / _CONNECTION
@@ -77,7 +80,7 @@ def find_settings(state_dir: Path) -> Settings:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file atomically; only its owner can read it."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:

@@ -1,4 +1,4 @@
-"""`nexent-gql up`: engines, migrations, demo data, API and workers, in one command and under one supervisor."""
+"""`nexent-gql up`: starts and supervises engines, migrations, demo data, API and workers."""
 
 import http.client
 import os
@@ -29,7 +29,7 @@ _DATABASE_URLS = ("NEXENT_DATABASE_URL", "NEXENT_SYSTEM_DATABASE_URL", _MIGRATIO
 
 
 class _Stop(BaseException):
-    """A signal asked this process to end."""
+    """A signal requested the end of this process."""
 
 
 @click.command("up")
@@ -46,7 +46,7 @@ def command(host: str, port: int, workers: int, state_dir: Path) -> None:
     try:
         lock.acquire()
     except AlreadyRunningError as error:
-        raise click.ClickException(f"{error} It is yours to use, or stop it first.") from None
+        raise click.ClickException(f"{error} Use that one, or stop it first.") from None
     with lock, _signals_stop():
         listen(host, port).close()
         url = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"  # noqa: S104 - compared only
@@ -56,10 +56,10 @@ def command(host: str, port: int, workers: int, state_dir: Path) -> None:
 
 
 def _run(lock: StateLock, state_dir: Path, host: str, port: int, worker_count: int) -> None:
-    """Start in order, watch until a signal, stop in the opposite order.
+    """Start everything in order, supervise it until a signal, stop it in reverse order.
 
-    The API loads its libraries while the engines start, the workers theirs while it gets ready: there are two cores.
-    Both wait to be released.
+    The API loads its code while the engines start, and the workers load theirs while the API gets ready, to use both
+    cores. Both wait to be released.
     """
     started = time.monotonic()
     engines = EngineSet(state_dir, lock=lock)
@@ -93,15 +93,15 @@ def _run(lock: StateLock, state_dir: Path, host: str, port: int, worker_count: i
 
 
 def _start_engines(engines: EngineSet) -> Engines:
-    """Start what is not configured to be elsewhere.
+    """Start the engines, unless the settings name external ones.
 
     Raises:
-        SettingsError: Some of the three URLs of a database elsewhere are missing.
+        SettingsError: Some of the three URLs of an external database are missing.
     """
     database_url, redis_url = os.environ.get("NEXENT_DATABASE_URL"), os.environ.get("NEXENT_REDIS_URL")
     missing = [name for name in _DATABASE_URLS if name not in os.environ]
     if missing and len(missing) < len(_DATABASE_URLS):
-        raise SettingsError(f"{', '.join(missing)}: set it too; a database elsewhere needs all three URLs.")
+        raise SettingsError(f"{', '.join(missing)}: set it too; an external database needs all three URLs.")
     if database_url and redis_url:
         return Engines(database_url=database_url, redis_url=redis_url)
     embedded = engines.start(_say)
@@ -127,13 +127,13 @@ def _processes(user: Launcher, state_dir: Path, host: str, port: int, worker_cou
 
 
 def _metrics_port(number: int) -> dict[str, str]:
-    """Return a port of its own for a worker's metrics, behind the API's, where they are asked for."""
+    """Return the port for a worker's metrics, after that of the API; None when metrics are off."""
     port = os.environ.get("NEXENT_METRICS_PORT", "")
     return {"NEXENT_METRICS_PORT": str(int(port) + number)} if port.isdecimal() else {}
 
 
 def _facts(settings: Settings) -> dict[str, str]:
-    """Return what our processes have to know of this installation."""
+    """Return the environment of the API and worker processes."""
     secrets = {
         "DATABASE_URL": settings.database_url,
         "SYSTEM_DATABASE_URL": settings.system_database_url,
@@ -144,9 +144,9 @@ def _facts(settings: Settings) -> dict[str, str]:
 
 
 def local_defaults(host: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return settings for a server that only this machine reaches, where the environment does not say otherwise.
+    """Return default settings for a server on a loopback address.
 
-    Strangers can't sign up there, and models of this machine and its network are in reach.
+    Sign-up is closed, and models on this machine and its network are allowed.
     """
     if not is_loopback(host):
         return {}
@@ -157,16 +157,16 @@ def local_defaults(host: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _owner(settings: Settings) -> dict[str, str]:
-    """Return what only the API has to know, and only until it has migrated the database."""
+    """Return the environment that only the API needs, until it has migrated the database."""
     url = settings.migration_database_url
     return {} if url is None else {_MIGRATION_URL: url.get_secret_value()}
 
 
 def _wait_ready(api: Child, port: int, host: str) -> None:
-    """Return when the API says that all it needs is there.
+    """Wait until the API reports that its dependencies answer.
 
     Raises:
-        EngineError: It ended, or took too long; with the end of its log.
+        EngineError: The API ended or took too long; the message has the end of its log.
     """
     deadline = time.monotonic() + _READY_TIMEOUT_S
     while not _is_ready(_shown(host), port):
@@ -189,17 +189,17 @@ def _is_ready(host: str, port: int) -> bool:
 
 
 def _watch(engines: EngineSet, children: list[Child]) -> None:
-    """Bring back whatever dies, until a signal."""
+    """Restart processes and engines that die, until a signal."""
     while True:
         for name in engines.poll():
-            _say(f"{name} has ended; starting it again")
+            _say(f"{name} has ended; restarting it")
             try:
                 engines.restart(name)
             except EngineError as error:
                 _say(f"{name} did not start: {error}")
         for child in children:
             if (status := child.revive()) is not None:
-                _say(f"{child.name} has ended with status {status}; starting it again, see {child.log}")
+                _say(f"{child.name} has ended with status {status}; restarting it, see {child.log}")
         time.sleep(_WATCH_S)
 
 
@@ -230,7 +230,7 @@ def _signals_stop() -> Generator[None]:
 
 @contextmanager
 def _signals_ignored() -> Generator[None]:
-    """Finish stopping also when Ctrl-C is pressed again; each step of it is bounded in time."""
+    """Ignore further signals while stopping; each step has a time limit."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

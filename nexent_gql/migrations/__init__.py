@@ -1,4 +1,4 @@
-"""The database's shape over time: alembic's revisions, and running them.
+"""Database migrations: alembic's revisions, and running them.
 
 The login of the URL owns the tables. Row-level security holds for it too, and no policy lets it see a row: a revision
 that changes data has to say `ALTER TABLE ... NO FORCE ROW LEVEL SECURITY` first, and force it again in the same
@@ -32,12 +32,12 @@ LOCK_WAIT_S = 120.0
 _LOCK_POLL_S = 0.1
 _ALEMBIC = Lock()
 _LOCK_TIMEOUT = "SET lock_timeout = '5s'"
-"""A revision that can't get a table's lock gives up, before everybody else queues up behind it."""
+"""A revision that cannot get a table's lock in time fails, so that other statements do not queue behind it."""
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
 def configuration() -> Config:
-    """Return alembic's configuration; there is no file, and what it would print goes nowhere."""
+    """Return alembic's configuration, without a file and without output."""
     config = Config(stdout=StringIO())
     config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
     config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
@@ -45,17 +45,17 @@ def configuration() -> Config:
 
 
 async def upgrade(database_url: str, *, logins: RunTimeUrls | None = None, wait_s: float = LOCK_WAIT_S) -> str:
-    """Bring the database to this program's level and return it.
+    """Migrate the database to this release's level and return it.
 
-    Any number of processes may do so at once: one works, the others wait for it, up to `wait_s`.
+    Several processes may call this at once: one migrates, the others wait for it for up to `wait_s`.
 
     Args:
-        database_url: Of the owner.
-        logins: Logins of run time to create where they are missing; None leaves that to somebody else.
+        database_url: The URL with the owner's login.
+        logins: Runtime logins to create if missing; None creates none.
         wait_s: How long to wait for another process that migrates.
 
     Raises:
-        MigrationError: It can't be done; the message says what to do.
+        MigrationError: The migration failed; the message says what to do.
     """
     async with _exclusive(database_url, wait_s) as connection:
         _require_known(await connection.run_sync(_level))
@@ -68,26 +68,26 @@ async def upgrade(database_url: str, *, logins: RunTimeUrls | None = None, wait_
 
 
 async def downgrade(database_url: str, level: str = "base", *, wait_s: float = LOCK_WAIT_S) -> None:
-    """Go back to a lower level; `base` leaves no table. The roles stay: other databases use them too.
+    """Migrate down to a lower level; `base` drops all tables. Roles are kept, since other databases use them too.
 
     Raises:
-        MigrationError: It can't be done; the message says what to do.
+        MigrationError: The migration failed; the message says what to do.
     """
     async with _exclusive(database_url, wait_s) as connection:
         await _run(connection, lambda config: command.downgrade(config, level))
 
 
 async def current_level(database_url: str) -> str | None:
-    """Return the database's level; None: it was never migrated."""
+    """Return the database's level; None if it was never migrated."""
     async with _connection(database_url) as connection:
         return await connection.run_sync(_level)
 
 
 def head_level() -> str:
-    """Return this program's level.
+    """Return this release's level.
 
     Raises:
-        RuntimeError: The program was built without its revisions.
+        RuntimeError: The package contains no revisions.
     """
     head = ScriptDirectory.from_config(configuration()).get_current_head()
     if head is None:
@@ -97,10 +97,10 @@ def head_level() -> str:
 
 
 async def check(database_url: str) -> list[str]:
-    """Return how the database differs from the tables, policies and rights of the code; nothing: it does not.
+    """Return the differences between the database and the tables, policies and grants of the code.
 
     Raises:
-        MigrationError: The database is not at this program's level.
+        MigrationError: The database is not at this release's level.
     """
     async with _connection(database_url) as connection:
         _require_head(await connection.run_sync(_level))
@@ -115,7 +115,7 @@ def _level(connection: Connection) -> str | None:
 def _require_known(level: str | None) -> None:
     revisions = {script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions()}
     if level is not None and level not in revisions:
-        message = f"The database is at level {level}, which this version does not know: start a newer version on it."
+        message = f"The database is at level {level}, which this version does not know: use a newer version."
         raise UnknownLevelError(message)
 
 
@@ -126,15 +126,15 @@ def _require_head(level: str | None) -> None:
 
 
 async def _run(connection: AsyncConnection, work: Callable[[Config], None]) -> None:
-    """Run an alembic command; one at a time in this process, because alembic keeps its context in a module."""
-    while not _ALEMBIC.acquire(blocking=False):  # noqa: ASYNC110 - threads with loops of their own share it
+    """Run an alembic command, one at a time per process, because alembic's context is global."""
+    while not _ALEMBIC.acquire(blocking=False):  # noqa: ASYNC110 - threads with separate event loops share the lock
         await asyncio.sleep(_LOCK_POLL_S)
     try:
         await connection.run_sync(_command, work)
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
-        message = "A table is in use for too long, so nothing was changed: try again when there is less going on."
+        message = "A table was locked for too long, so nothing was changed: try again when the load is lower."
         raise MigrationLockedError(message) from error
     finally:
         _ALEMBIC.release()
@@ -163,16 +163,15 @@ async def _connection(database_url: str) -> AsyncGenerator[AsyncConnection]:
 
 @asynccontextmanager
 async def _exclusive(database_url: str, wait_s: float) -> AsyncGenerator[AsyncConnection]:
-    """Hold the lock of everybody who migrates this database; it ends with the connection.
+    """Hold the migration lock of the database; it is released with the connection.
 
-    It is tried again and again rather than waited for: who waits inside Postgres holds a snapshot, which
-    would block an index that is being built concurrently.
+    The lock is polled: waiting for it inside Postgres would hold a snapshot, which blocks a concurrent index build.
     """
     deadline = monotonic() + wait_s
     async with _connection(database_url) as connection:
         while not await _locks(connection):
             if monotonic() > deadline:
-                message = f"Another process has been migrating this database for {wait_s:.0f} s: see what it waits for."
+                message = f"Another process has been migrating this database for {wait_s:.0f} s: check what blocks it."
                 raise MigrationLockedError(message)
             await asyncio.sleep(_LOCK_POLL_S)
         await connection.exec_driver_sql(_LOCK_TIMEOUT)

@@ -1,7 +1,7 @@
-"""Writes a revision: the difference between the tables of the code and a database migrated so far.
+"""Writes a revision with the difference between the tables of the code and the latest revision.
 
-`python -m nexent_gql.migrations "what changes"`; with `--again`, the newest revision is written anew, under the same
-number and with the same words unless new ones are given (for as long as it has not been released).
+`python -m nexent_gql.migrations "what changes"`. With `--again`, the newest revision is written again under the same
+number, and with the same description unless a new one is given; only for a revision that has not been released.
 """
 
 import asyncio
@@ -30,9 +30,9 @@ def _newest() -> Script | None:
 
 
 def _forget(script: Script | None) -> str:
-    """Delete the newest revision and return its words."""
+    """Delete the newest revision and return its description."""
     if script is None:
-        sys.exit("there is no revision to write again")
+        sys.exit("there is no revision yet")
     Path(script.path).unlink()
     return script.doc.rstrip(".")
 
@@ -56,16 +56,16 @@ async def _revise(database_url: str, words: str) -> Path:
 
 
 def main() -> None:
-    """Start a scratch database, write the revision, and say where it is."""
+    """Start a scratch database, write the revision, and print its path."""
     parser = ArgumentParser(prog="python -m nexent_gql.migrations", description="Write a revision.")
     parser.add_argument("words", nargs="?", default="", help="what changes, e.g. 'Add the language of a user'")
-    parser.add_argument("--again", action="store_true", help="write the newest revision anew")
+    parser.add_argument("--again", action="store_true", help="write the newest revision again")
     arguments = parser.parse_args()
     words = str(arguments.words)
     if arguments.again:
         words = words or _forget(_newest())
     if not words:
-        parser.error("say what changes")
+        parser.error("a description of the change is required")
     with tempfile.TemporaryDirectory() as folder, EngineSet(Path(folder), durable=False) as engines:
         path = asyncio.run(_revise(engines.start().database_url, words))
     subprocess.run([sys.executable, "-m", "ruff", "format", "--quiet", path], check=True)

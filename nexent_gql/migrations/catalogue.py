@@ -1,4 +1,4 @@
-"""What protects the tables of a database, as Postgres itself has it."""
+"""Reads row-level security policies and grants from Postgres's catalogue."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ _GRANTS = text("""
 
 
 def protections(connection: Connection) -> Mapping[str, Protection]:
-    """Return the protection of every table of the schema `public`, by the table's name."""
+    """Return the policies and grants of every table of the schema `public`, by table name."""
     policies: dict[str, set[Policy]] = {}
     for row in connection.execute(_POLICIES):
         policy = Policy(name=row.name, role=row.role, command=row.command, using=row.using, check=row.check)

@@ -1,4 +1,4 @@
-"""What alembic runs for every command; `nexent_gql.migrations` hands it the connection."""
+"""Alembic's environment; `nexent_gql.migrations` passes it the connection."""
 
 from typing import cast
 

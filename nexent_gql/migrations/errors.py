@@ -1,19 +1,19 @@
-"""What can go wrong with a migration, said in one sentence that tells what to do."""
+"""Errors of migrations, with messages that say what to do."""
 
 from nexent_gql.kernel.errors import UnavailableError
 
 
 class MigrationError(UnavailableError):
-    """The database can't be brought to the level of this program; the message is fit to print to a person."""
+    """The database cannot be migrated; the message can be shown to a user."""
 
 
 class RolesError(MigrationError):
-    """A role exists with powers that would void row-level security, or can't be made."""
+    """A role exists with rights that bypass row-level security, or cannot be created."""
 
 
 class MigrationLockedError(MigrationError):
-    """Another process migrates this database, or uses a table of it, for too long."""
+    """Another process migrates this database or locks a table for too long."""
 
 
 class UnknownLevelError(MigrationError):
-    """The database is at a level that this program does not know: a newer one migrated it."""
+    """The database is at a level of a newer release."""

@@ -1,4 +1,4 @@
-"""The logins of run-time work: where they connect, and what Postgres keeps of their passwords."""
+"""The runtime logins: their URLs and password verifiers."""
 
 import hmac
 import secrets
@@ -21,22 +21,22 @@ _SALT_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class RunTimeUrls:
-    """Where API and workers connect: for tenants' work, and for system work that spans tenants."""
+    """Database URLs of API and workers: for tenants' work, and for work across tenants."""
 
     database_url: str
     system_database_url: str
 
     @classmethod
     def derive(cls, owner_url: str, secret_key: SecretStr) -> Self:
-        """Return URLs beside the owner's, with passwords that follow from the installation's key."""
+        """Derive the URLs from the owner's URL, with passwords derived from the installation's key."""
         return cls(*(_with_login(owner_url, login, secret_key) for login in (APP_LOGIN, SYSTEM_LOGIN)))
 
 
 def password_verifier(password: str) -> str:
-    """Return what Postgres stores of a password (SCRAM-SHA-256), so that the password itself reaches no log.
+    """Return the SCRAM-SHA-256 verifier of a password, so that statement logs never contain the password.
 
     Raises:
-        RolesError: It is not printable ASCII, which clients would not all read the same way.
+        RolesError: The password is not printable ASCII; clients encode other characters differently.
     """
     if not password.isascii() or not password.isprintable():
         raise RolesError("Passwords of database logins must be printable ASCII.")

@@ -1,7 +1,7 @@
-"""The two roles of run-time work, and the logins that have their rights.
+"""The two runtime roles, and the logins that have their rights.
 
-Roles belong to the cluster, not to a database: several databases share them, and may be migrated at the same moment.
-So they are no revision but a step before the revisions, which changes only what is not yet so.
+Roles belong to the cluster: several databases share them and may be migrated at the same time. Therefore they are not
+a revision but an idempotent step before the revisions.
 """
 
 import asyncio
@@ -40,20 +40,20 @@ _GRANT = "GRANT %2$I TO %1$I WITH INHERIT TRUE, SET FALSE"
 
 
 async def ensure_roles(connection: AsyncConnection) -> None:
-    """Create both roles where they are missing; `connection` has no transaction open.
+    """Create missing roles; `connection` must have no open transaction.
 
     Raises:
-        RolesError: The login may not, or a role exists that must not be used.
+        RolesError: The login lacks the right, or an existing role is unsafe.
     """
     for role in ROLES:
         await _repeat(connection, role, partial(_ensure, connection, role))
 
 
 async def ensure_logins(connection: AsyncConnection, urls: RunTimeUrls) -> None:
-    """Create the logins that the URLs name, give them their role, and check that they have no other rights.
+    """Create the logins of the URLs, grant them their role, and check that they have no other rights.
 
     Raises:
-        RolesError: The owner may not create them, or one of them must not be used.
+        RolesError: The owner may not create them, or an existing login is unsafe.
     """
     for url, role in ((urls.database_url, APP_ROLE), (urls.system_database_url, SYSTEM_ROLE)):
         login, password = _credentials(url)
@@ -64,11 +64,11 @@ async def ensure_logins(connection: AsyncConnection, urls: RunTimeUrls) -> None:
 async def _ensure(connection: AsyncConnection, role: str) -> None:
     await connection.exec_driver_sql(_CREATE.format(role=role))
     if (await connection.execute(_UNSAFE, {"role": role})).first() is not None:
-        raise RolesError(f"The role {role} may log in, or is above row-level security: take that from it (ALTER ROLE).")
+        raise RolesError(f"The role {role} may log in or bypass row-level security: revoke that (ALTER ROLE).")
 
 
 async def _ensure_login(connection: AsyncConnection, login: str, role: str, new_password: str | None) -> None:
-    """Create or complete one login; `new_password` None: the present one works."""
+    """Create or complete one login; None as `new_password` keeps its password."""
     if new_password is not None:
         exists = (await connection.execute(_EXISTS, {"login": login})).scalar_one()
         verifier = password_verifier(new_password)
@@ -83,7 +83,7 @@ async def _ensure_login(connection: AsyncConnection, login: str, role: str, new_
 
 
 async def _execute(connection: AsyncConnection, statement: str, login: str, value: str) -> None:
-    """Run a statement with names and values that Postgres itself has quoted."""
+    """Run a statement with names and values quoted by Postgres."""
     quoted = await connection.execute(_FORMAT, {"statement": statement, "login": login, "value": value})
     await connection.exec_driver_sql(quoted.scalar_one().replace("%", "%%"))
 
@@ -120,11 +120,11 @@ async def _repeat(connection: AsyncConnection, role: str, work: Callable[[], Awa
 
 
 async def _again_or_raise(error: DBAPIError, role: str, attempt: int) -> None:
-    """Wait a moment when somebody else changed the same role just now."""
+    """Wait a moment after a concurrent change of the same role."""
     words = ("concurrently", "pg_auth_members", "pg_authid_rolname_index", "already exists")
     if not any(word in str(error.orig) for word in words) or attempt == _ATTEMPTS - 1:
         message = (
-            f'The role {role} can\'t be made or changed: give the owner CREATEROLE, or see "Logins of the database" '
+            f'The role {role} can\'t be created or changed: grant the owner CREATEROLE or see "Logins of the database" '
             f"in docs/operations.md for what to run as an administrator. ({error.orig})"
         )
         raise RolesError(message) from error

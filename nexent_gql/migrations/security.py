@@ -1,4 +1,4 @@
-"""Lets alembic see policies and rights: differences become `op.execute` lines of a revision."""
+"""Makes alembic compare policies and grants; differences become `op.execute` lines of a revision."""
 
 from typing import Literal
 
@@ -14,7 +14,7 @@ from nexent_gql.migrations.catalogue import protections
 
 
 class SecureTableOp(MigrateOperation):
-    """Statements that change who may do what with a table's rows."""
+    """Statements that change the policies and grants of a table."""
 
     def __init__(self, table: str, statements: list[str]) -> None:
         """Keep the statements, in order."""
@@ -32,15 +32,15 @@ def _render(_context: AutogenContext, op: SecureTableOp) -> list[str]:
 
 
 def render_plain_strings(kind: str, value: object, _context: AutogenContext) -> str | Literal[False]:
-    """Render SQLModel's strings as what they are, so that no revision depends on SQLModel."""
+    """Render SQLModel's string types as plain ones, so that no revision depends on SQLModel."""
     return "sa.String()" if kind == "type" and isinstance(value, AutoString) else False
 
 
 def add_security(context: MigrationContext, _revision: object, directives: list[MigrationScript]) -> None:
-    """Add to a new revision what its tables' protection lacks; a table that goes takes its protection with it."""
+    """Add missing policies and grants to a new revision; those of a dropped table vanish with it."""
     metadata = context.opts["target_metadata"]
     if context.connection is None or not isinstance(metadata, MetaData):
-        message = "revisions are made against a database"
+        message = "revisions need a database connection"
         raise TypeError(message)
     have = protections(context.connection)
     want = {table.name: protection(table) for table in metadata.sorted_tables}

@@ -1,6 +1,6 @@
-"""The two pages: a small chat at `/`, and GraphiQL for browsers that open the API's address.
+"""Two pages: a small chat at `/`, and GraphiQL at the API's address.
 
-Plain files without a build step. Nothing here knows the domains; what signs a newcomer in is a callable.
+Plain files without a build step. The package does not import the domains; the demo sign-in is a callable.
 """
 
 from nexent_gql.pages.graphiql import graphiql_page

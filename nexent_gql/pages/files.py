@@ -1,4 +1,4 @@
-"""Static files of the package, read once, with what lets a browser keep them."""
+"""Static files of the package, read once, with ETags for browser caches."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,7 +14,7 @@ _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """A file's bytes and its validator."""
+    """A file's content and its ETag."""
 
     body: bytes
     media_type: str
@@ -27,7 +27,7 @@ class StaticFile:
         return cls(body, _TYPES[path.suffix], f'"{sha256(body).hexdigest()[:32]}"')
 
     def answer(self, request: Request, headers: dict[str, str] | None = None) -> Response:
-        """Send the file, or say that the browser's copy is current."""
+        """Send the file, or 304 if the browser's copy is current."""
         all_headers = {"ETag": self.etag, "Cache-Control": "no-cache", **(headers or {})}
         if request.headers.get("if-none-match") == self.etag:
             return Response(status_code=304, headers=all_headers)
@@ -35,7 +35,7 @@ class StaticFile:
 
 
 def read_folder(folder: Path) -> dict[str, StaticFile]:
-    """Read all files of a folder that browsers may have, by name."""
+    """Read all public files of a folder, by name."""
     if not folder.is_dir():
         return {}
     return {path.name: StaticFile.read(path) for path in sorted(folder.iterdir()) if path.suffix in _TYPES}

@@ -1,4 +1,4 @@
-"""GraphiQL: its files come with the wheel, or from a CDN that can't change them unnoticed."""
+"""GraphiQL, with files from the wheel, or from a CDN with checked integrity."""
 
 import json
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ _PAGE = """<!doctype html>
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file of another project: where it is on npm, and the hash that it has to have."""
+    """A file of an npm package, and its expected hash."""
 
     package: str
     version: str
@@ -43,25 +43,25 @@ class Asset:
 
     @property
     def name(self) -> str:
-        """The file's own name."""
+        """The file name."""
         return self.path.rsplit("/", 1)[-1]
 
     @property
     def url(self) -> str:
-        """Our copy if the wheel brought one, else the CDN's."""
+        """The URL of the copy in the wheel if there is one, else that of the CDN."""
         if (VENDOR / self.name).is_file():
             return f"/static/{self.name}"
         return f"{_CDN}/npm/{self.package}@{self.version}/{self.path}"
 
 
 def read_assets() -> list[Asset]:
-    """Read which files GraphiQL consists of, in loading order."""
+    """Read the list of GraphiQL's files, in loading order."""
     listed = json.loads((Path(__file__).parent / "assets.json").read_text())
     return [Asset(**asset) for asset in cast("list[dict[str, str]]", listed)]
 
 
 async def graphiql_page(request: Request) -> Response:
-    """Answer a browser that opens the API's address."""
+    """Serve GraphiQL to a browser that opens the API's address."""
     assets = read_assets()
     styles = [_style(asset) for asset in assets if asset.name.endswith(".css")]
     scripts = [_script(asset) for asset in assets if asset.name.endswith(".js")]

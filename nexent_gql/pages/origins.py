@@ -1,4 +1,4 @@
-"""Who asks for a page, and whom the page may talk to."""
+"""Checks of a page's origin, and the sources that a page may connect to."""
 
 import re
 from ipaddress import ip_address
@@ -9,7 +9,7 @@ _HOST = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
 
 
 def own_sources(request: Request) -> str:
-    """Return what `connect-src` of a page allows: its own server, by HTTP and by WebSocket, and nobody else.
+    """Return the `connect-src` of a page: only its own server, by HTTP and by WebSocket.
 
     Older browsers do not count a WebSocket of the same host as 'self', so it is named.
     """
@@ -18,10 +18,10 @@ def own_sources(request: Request) -> str:
 
 
 def is_from_here(request: Request) -> bool:
-    """Tell whether a page of ours, opened on this machine, asks.
+    """Return whether the request comes from this server's own page, opened on this machine.
 
-    Address and Host are loopback (a name that was rebound to it is not), no proxy stands between, the origin is our
-    own, and the content type is one that a foreign page can't send without being asked first.
+    Client address and Host must be loopback (which excludes DNS rebinding), without a proxy in between; the origin must
+    be this server's, and the content type one that a foreign page cannot send without a CORS preflight.
     """
     hosts, origins = request.headers.getlist("host"), request.headers.getlist("origin")
     proxied = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
@@ -37,7 +37,7 @@ def is_from_here(request: Request) -> bool:
 
 
 def _is_loopback_host(header: str) -> bool:
-    """Read a `Host` header to the letter: a name or an address, and a port; anything else is nobody's."""
+    """Parse a `Host` header strictly as a name or address with an optional port; anything else is no loopback host."""
     match = _HOST.fullmatch(header.lower())
     if match is None:
         return False

@@ -1,4 +1,4 @@
-"""Routes beside the API: the page at `/`, its files, and the session of whoever sits at this machine."""
+"""Routes beside the API: the page at `/`, its files, and the demo session for browsers on this machine."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _POLICY = (
 
 @dataclass(frozen=True, slots=True)
 class DemoToken:
-    """A bearer token of the demo user, and when it ends."""
+    """A bearer token of the demo user with its expiry."""
 
     text: str
     expires_at: datetime

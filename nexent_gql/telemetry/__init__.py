@@ -1,4 +1,4 @@
-"""What a process tells of itself: logs to stderr, metrics to Prometheus, spans to OpenTelemetry."""
+"""Logs to stderr, metrics for Prometheus, spans for OpenTelemetry."""
 
 from nexent_gql.telemetry.logs import MAX_LINE_BYTES, configure_logging, redact
 from nexent_gql.telemetry.metrics import OTHERS, CardinalityLimit, count_tasks, metrics_registry, serve_metrics

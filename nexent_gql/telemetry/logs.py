@@ -1,6 +1,6 @@
-"""Logs: one line for each event, at most 2 kB, without secrets, without newlines that a caller chose.
+"""Logs: one line per event, at most 2 kB, without secrets, with newlines in values escaped.
 
-Libraries that log through the standard library come out in the same form.
+Libraries that use the standard library's logging get the same format.
 """
 
 import logging
@@ -29,14 +29,14 @@ _SECRET_TEXT = re.compile(
 
 
 def redact(text: str) -> str:
-    """Hide what looks like a credential within a text."""
+    """Replace credentials in a text."""
     return _SECRET_TEXT.sub(lambda match: f"{match['lead'] or ''}{_HIDDEN}", text)
 
 
 def _clean(value: object, depth: int = 0) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
-    if isinstance(value, Mapping) and depth < 2:  # noqa: PLR2004 - deeper than that is printed as text
+    if isinstance(value, Mapping) and depth < 2:  # noqa: PLR2004 - deeper values are printed as text
         items = cast("Mapping[object, object]", value).items()
         return {str(key): _field(str(key), item, depth + 1) for key, item in items}
     text = redact(value if isinstance(value, str) else repr(cast("object", value)))
@@ -57,12 +57,12 @@ def _frames(error: BaseException) -> list[str]:
 
 
 def _sentence(error: BaseException) -> str:
-    """Name an error by its first line: database drivers append statements and their parameters below."""
+    """Return the first line of an error: database drivers append statements and parameters in further lines."""
     return f"{type(error).__qualname__}: {error}".split("\n", 1)[0]
 
 
 def _compact_trace(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Replace `exc_info` by the error and its frames: places only, no source lines and no values of variables."""
+    """Replace `exc_info` by the error and the locations of its frames, without source lines and variables."""
     info = event.pop("exc_info", None)
     error = cast("tuple[object, object, object]", info)[1] if isinstance(info, tuple) else info
     error = sys.exc_info()[1] if error is True else error
@@ -98,7 +98,7 @@ def _render_console(_logger: object, _method: str, event: EventDict) -> str:
 
 
 def _drop_colours(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Drop what uvicorn adds for terminals."""
+    """Drop the coloured message that uvicorn adds."""
     event.pop("color_message", None)
     return event
 
@@ -116,11 +116,11 @@ def _shared() -> list[Processor]:
 
 
 def configure_logging(form: Literal["console", "json"], level: str) -> None:
-    """Send all logs of this process to stderr in one form; called once by an entry point.
+    """Send all logs of this process to stderr in one format; entry points call it once.
 
     Args:
-        form: `json` for machines, `console` for a terminal.
-        level: The lowest level that is written: DEBUG, INFO, WARNING or ERROR.
+        form: `json` or `console`.
+        level: The lowest level to write: DEBUG, INFO, WARNING or ERROR.
     """
     render = _render_json if form == "json" else _render_console
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -135,7 +135,7 @@ def configure_logging(form: Literal["console", "json"], level: str) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every URL, and a URL may hold a key
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every URL, which may contain a key
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -1,4 +1,4 @@
-"""Tells when the event loop of this process stood still: a call that should have been awaited, or too much at once."""
+"""Detects a blocked event loop: a blocking call, or too much work at once."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ import structlog
 
 LIMIT_MS = 200
 _TICK_S = 0.05
-_TICKS_PER_LOOK = 20  # at the cores; it costs more the more there are
+_TICKS_PER_LOOK = 20  # of the cores; the cost grows with their number
 _OWN, _CORES = "/proc/thread-self/schedstat", "/proc/stat"
 _MS_PER_TICK = 1_000 / os.sysconf("SC_CLK_TCK")  # of /proc/stat
 _STOLEN = 8  # the column of /proc/stat
@@ -22,11 +22,11 @@ _log = structlog.get_logger()
 
 @asynccontextmanager
 async def watched_loop(limit_ms: float = LIMIT_MS) -> AsyncGenerator[None]:
-    """Log `loop.blocked` with `ms` whenever this loop does not come round for longer than `limit_ms`.
+    """Log `loop.blocked` with `ms` whenever this loop is blocked for longer than `limit_ms`.
 
-    Time in which the thread was ready to run and had no core (`starved_ms`) is not counted: the machine is busy then,
-    or its host gave the core to others, not the loop. Linux tells it; elsewhere it counts as blocked. A pause of the
-    whole process (SIGSTOP, a moved virtual machine) is told as one long block, which it is for everybody who waits.
+    Time in which the thread was ready to run and had no core (`starved_ms`) is not counted: then the machine or its
+    host is busy, not the loop. Only Linux reports it; elsewhere it counts as blocked. A pause of the whole process
+    (SIGSTOP, a migrated virtual machine) is logged as one long block.
     """
     watch = asyncio.create_task(_watch(limit_ms), name="watch the loop")
     try:
@@ -57,7 +57,7 @@ async def _watch(limit_ms: float) -> None:
 
 
 class _File:
-    """What the kernel counts, read again and again; empty where there is no such kernel."""
+    """A file of the kernel's counters that is read repeatedly; empty where it does not exist."""
 
     def __init__(self, path: str) -> None:
         try:
@@ -73,17 +73,17 @@ class _File:
             os.close(self._descriptor)
 
     def read(self) -> bytes:
-        """Return it as it is now."""
+        """Return the current content."""
         return b"" if self._descriptor is None else os.pread(self._descriptor, 65_536, 0)
 
 
 def _waited_ms(own: _File) -> float:
-    """Return how long this thread has been ready to run without a core since it began."""
+    """Return for how long in total this thread has waited for a core."""
     counted = own.read().split()
     return int(counted[1]) / 1_000_000 if counted else 0.0
 
 
 def _stolen_ms(cores: _File) -> list[float]:
-    """Return for how long the host has kept each core from this machine."""
+    """Return for how long in total the host has withheld each core from this machine."""
     lines = cores.read().splitlines()
     return [int(line.split()[_STOLEN]) * _MS_PER_TICK for line in lines if line.startswith(b"cpu")][1:]

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus; each process has its own registry, and a port of its own when an operator names one."""
+"""Metrics for Prometheus; each process has its own registry, and its own port if one is configured."""
 
 import asyncio
 from collections.abc import Generator
@@ -11,7 +11,7 @@ OTHERS = "other"
 
 
 def metrics_registry() -> CollectorRegistry:
-    """Make a registry that knows memory, CPU, file descriptors and garbage collections of this process."""
+    """Create a registry with memory, CPU, file descriptors and garbage collections of this process."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
@@ -19,12 +19,12 @@ def metrics_registry() -> CollectorRegistry:
 
 
 def count_tasks(registry: CollectorRegistry) -> None:
-    """Let a registry know how many tasks the running loop has: what waits for ever shows here first."""
+    """Register the number of tasks of the running loop, which reveals tasks that never end."""
     registry.register(_Tasks(asyncio.get_running_loop()))
 
 
 class _Tasks(Collector):
-    """Counts when asked, from the thread that asks."""
+    """Counts tasks on each scrape, in the scraping thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -32,11 +32,11 @@ class _Tasks(Collector):
     def collect(self) -> Generator[Metric]:
         """Yield the one gauge."""
         count = len(asyncio.all_tasks(self._loop))
-        yield GaugeMetricFamily("nexent_asyncio_tasks", "Tasks of the event loop that have not ended.", count)
+        yield GaugeMetricFamily("nexent_asyncio_tasks", "Unfinished tasks of the event loop.", count)
 
 
 def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> None:
-    """Answer scrapes at `http://host:port/metrics` from a thread, as long as the process lives.
+    """Serve `http://host:port/metrics` from a thread until the process ends.
 
     Raises:
         OSError: The port is taken.

@@ -1,4 +1,4 @@
-"""Spans for OpenTelemetry; they cost next to nothing until an operator configures an SDK."""
+"""Spans for OpenTelemetry; without a configured SDK they cost almost nothing."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from opentelemetry import trace
 from opentelemetry.trace import Span
 
-_tracer = trace.get_tracer("nexent_gql")  # OpenTelemetry's proxy, which looks for an SDK each time
+_tracer = trace.get_tracer("nexent_gql")  # OpenTelemetry's proxy, which looks for an SDK on each call
 
 
 @contextmanager
 def traced(name: str, facts: Mapping[str, str | int]) -> Generator[Span]:
-    """Run the block within a span; without an SDK there is none, and nothing to make current."""
+    """Run the block within a span; without an SDK, without one."""
     span = _tracer.start_span(name, attributes=facts)
     if not span.get_span_context().is_valid:
         yield span

@@ -211,7 +211,7 @@ def run(*arguments: str) -> tuple[int, str]:
     [
         ("{", "is not JSON"),
         ("[]", "must hold one JSON object"),
-        ('{"a": 7}', "something else than texts"),
+        ('{"a": 7}', "must map hashes to texts"),
         ('{"a": "{ nope }"}', "a: Cannot query field"),
     ],
 )
@@ -238,7 +238,7 @@ def test_sync_tells_what_it_did(
     monkeypatch.setenv("NEXENT_SECRET_KEY", "k" * 32)
     manifest = tmp_path / "persisted-documents.json"
     manifest.write_text(json.dumps({"a": "{ viewer { user { id } } }", "b": "query B { viewer { user { email } } }"}))
-    assert run(str(manifest)) == (0, "2 documents added, 0 were there, 0 removed\n")
-    assert run(str(manifest)) == (0, "0 documents added, 2 were there, 0 removed\n")
+    assert run(str(manifest)) == (0, "2 documents added, 0 unchanged, 0 removed\n")
+    assert run(str(manifest)) == (0, "0 documents added, 2 unchanged, 0 removed\n")
     manifest.write_text(json.dumps({"a": "{ viewer { user { id } } }"}))
-    assert run(str(manifest), "--prune") == (0, "0 documents added, 1 were there, 1 removed\n")
+    assert run(str(manifest), "--prune") == (0, "0 documents added, 1 unchanged, 1 removed\n")

@@ -1,7 +1,7 @@
 """The `processes` port: a pool of Python child processes.
 
-`pool` hands out children, `child` is our end of one, `child_main` the program that it runs, `confinement` what that
-program may not do.
+`pool` distributes child processes, `child` is the parent's side of one, `child_main` the program that it runs,
+`confinement` the restrictions of that program.
 """
 
 from nexent_gql.adapters.process_pool.pool import ChildProcessPool

@@ -1,4 +1,4 @@
-"""Our end of one child process of the pool."""
+"""The parent's side of one child process of the pool."""
 
 import asyncio
 import json
@@ -25,20 +25,20 @@ from nexent_gql.ports.processes import (
 
 _PROGRAM = Path(__file__).with_name("child_main.py")
 _HEADER_BYTES = 4
-_MAX_ERROR_BYTES = 16_000  # of an answer that is no result
+_MAX_ERROR_BYTES = 16_000  # of an error message
 _CHUNK_BYTES = 65_536
 _START_S = 30.0
 _END_S = 5.0
-_NICENESS = 10  # whoever waits for an answer goes before whoever computes one
+_NICENESS = 10  # requests take precedence over computations
 
 
 class Child:
-    """One process; `start` makes it. Used by one task at a time.
+    """One process, created by `start`. Runs one task at a time.
 
     Attributes:
-        tenant_id: Whose work it has seen; None before its first task, see `is_fresh`.
-        tasks: How many tasks it was given.
-        confinement: What is in force in it, by name.
+        tenant_id: The tenant whose data it has seen; None before its first task.
+        tasks: The number of tasks it has run.
+        confinement: The restrictions in force, by name.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, guard: OrphanGuard) -> None:
@@ -47,14 +47,14 @@ class Child:
         self.confinement: dict[str, bool] = {}
         self._process = process
         self._guard = guard
-        guard.add(-process.pid)  # a process group: what it may have started ends with it
+        guard.add(-process.pid)  # a process group, so that its own children end with it
 
     @classmethod
     async def start(cls, guard: OrphanGuard) -> Self:
-        """Start a process and wait until it takes tasks.
+        """Start a process and wait until it accepts tasks.
 
         Raises:
-            ProcessesUnavailableError: It does not start.
+            ProcessesUnavailableError: The process does not start.
         """
         try:
             process = await asyncio.create_subprocess_exec(
@@ -86,16 +86,14 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
         return self._process.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended."""
         return self._process.returncode is None
 
     async def run(self, task: Task, payload: bytes, limits: ProcessLimits) -> bytes:
-        """Do one task; after any error but `TaskFailedError` the process is gone or must be ended.
+        """Run one task; after any error but `TaskFailedError` the process has ended or must be ended.
 
         Raises:
             LimitExceededError: The task used more than it may.
@@ -124,7 +122,7 @@ class Child:
         raise _failure(kind, body, limits)
 
     async def end(self) -> None:
-        """Kill it with its process group, and wait until it is gone."""
+        """Kill the process group and wait until it has ended."""
         self.kill()
         with suppress(TimeoutError):
             async with asyncio.timeout(_END_S):
@@ -132,16 +130,16 @@ class Child:
                 await self._drain()
 
     def kill(self) -> None:
-        """Kill it with its process group, without waiting."""
+        """Kill the process group without waiting."""
         self._guard.remove(-self.pid)
-        if self.is_running:  # until it is reaped, no other group has this id
+        if self.is_running:  # the id is not reused until the process is reaped
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         if self._process.stdin is not None:
             self._process.stdin.close()
 
     async def _drain(self) -> None:
-        """Read what it wrote until the pipe ends, which closes it; a task that still reads does the same."""
+        """Read until the pipe ends, which closes it; a running task does the same."""
         if self._process.stdout is not None:
             with suppress(RuntimeError):
                 while await self._process.stdout.read(_CHUNK_BYTES):
@@ -154,7 +152,7 @@ class Child:
         await pipe.drain()
 
     async def _receive(self, most_bytes: int) -> tuple[bytes, bytes]:
-        """Return the kind and the body of an answer; one that is longer than a child of ours sends is an end of it."""
+        """Return the kind and the body of an answer; an answer above the size limit counts as a crash."""
         pipe = cast("asyncio.StreamReader", self._process.stdout)
         size = int.from_bytes(await pipe.readexactly(_HEADER_BYTES), "big")
         if not 0 < size <= most_bytes + 1:
@@ -177,5 +175,5 @@ def _failure(kind: bytes, body: bytes, limits: ProcessLimits) -> LimitExceededEr
         return LimitExceededError(Limit.MEMORY, limits.memory_bytes)
     if kind == TOO_LARGE:
         return LimitExceededError(Limit.OUTPUT, limits.output_bytes)
-    name, message = json.loads(body) if kind == FAILED else ("ValueError", "the answer is of no known kind")
+    name, message = json.loads(body) if kind == FAILED else ("ValueError", "the answer is of an unknown kind")
     return TaskFailedError(name, message)

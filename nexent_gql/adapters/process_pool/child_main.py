@@ -22,7 +22,7 @@ READY, RESULT, FAILED, NO_MEMORY, TOO_LARGE = b"R", b"=", b"!", b"M", b"L"
 
 
 def main() -> None:
-    """Do tasks until the pipe is closed."""
+    """Run tasks until the pipe is closed."""
     requests, answers = _private_pipes()
     config = json.loads(_read(requests) or b"{}")
     sys.path[:] = config["path"]
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Return the pipes, which no library can disturb by reading from standard input or printing."""
+    """Duplicate the pipes, so that a library that reads from standard input or prints does not disturb them."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
@@ -54,7 +54,7 @@ def _perform(task: dict[str, object], payload: bytes) -> tuple[bytes, bytes]:
 
 
 def _limit(memory_bytes: int, cpu_s: float) -> None:
-    """Set the limits of the next task: memory of the whole process, processor time beyond what was used so far."""
+    """Set the limits of the next task: memory of the process, and processor time on top of the time used so far."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu_limit = math.ceil(used.ru_utime + used.ru_stime + cpu_s)
     for kind, value in ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_CPU, cpu_limit)):
@@ -62,7 +62,7 @@ def _limit(memory_bytes: int, cpu_s: float) -> None:
         try:
             resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
         except (OSError, ValueError):
-            continue  # macOS does not limit the address space; time and output are limited all the same
+            continue  # macOS does not limit the address space; time and output are still limited
 
 
 def _read(pipe: BinaryIO) -> bytes | None:

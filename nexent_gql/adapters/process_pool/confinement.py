@@ -1,4 +1,4 @@
-"""What a child process of the pool may not do: use the network, start programs, look into other processes.
+"""Restrictions of a child process of the pool: no network, no programs, no access to other processes.
 
 On Linux a seccomp filter refuses the system calls; elsewhere only the resource limits hold. Standard library only.
 """
@@ -43,7 +43,7 @@ _REFUSED = (
     ),
 )
 _REFUSED_EVERYWHERE = (424, 434, 438, 425, 426, 427)
-"""Handles on processes (pidfd), and io_uring, whose requests do what other calls may not."""
+"""Process handles (pidfd), and io_uring, which could bypass the filter."""
 _MACHINES = ("x86_64", "aarch64")
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _MACHINE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -53,10 +53,10 @@ _FILE_BYTES = 64 * 1024 * 1024
 
 
 def confine(parent: int) -> dict[str, bool]:
-    """Give up what tasks do not need; returns what is in force.
+    """Drop the rights that tasks do not need; returns the restrictions in force.
 
     Args:
-        parent: Process id of the pool's process, with which this process is to end.
+        parent: Process id of the pool's process; this process ends with it.
     """
     for kind, value in (
         (resource.RLIMIT_CORE, 0),
@@ -84,7 +84,7 @@ def _refuse_calls() -> bool:
 
 
 def _filter(machine: str) -> Sequence[bytes]:
-    """Return the filter's instructions: refused calls are errors, threads and everything else is allowed."""
+    """Return the filter's instructions: refused calls fail, threads and everything else are allowed."""
     refused = (*_REFUSED[_MACHINES.index(machine)], *_REFUSED_EVERYWHERE)
     steps = [
         _step(_LOAD, _MACHINE_AT),

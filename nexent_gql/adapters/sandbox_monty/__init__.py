@@ -1,6 +1,6 @@
-"""Code in `monty`, a Python subset that runs in worker processes which can reach nothing.
+"""The `sandbox` port over `monty`, a Python subset that runs in isolated worker processes.
 
-`session` runs snippets in one, `values` carries results out; the port is `sandbox`.
+`session` runs snippets in one of them, `values` converts results.
 """
 
 from nexent_gql.adapters.sandbox_monty.sandbox import MontySandbox

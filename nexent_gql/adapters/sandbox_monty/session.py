@@ -31,15 +31,15 @@ Functions = Mapping[str, HostFunction]
 OpenSlot = Callable[[], AbstractAsyncContextManager[None]]
 _MAX_ERROR_CHARS = 4_000
 _MAX_ROUND_TRIPS = 1_000
-_FILE = re.compile(r"<python-input-\d+>")  # counts what the session ran, which differs after a restart
-_LONG_S = 0.5  # what computes longer gives way to what has just begun
+_FILE = re.compile(r"<python-input-\d+>")  # numbers the snippets of the session, which differs after a restart
+_LONG_S = 0.5  # long computations get a lower priority than new ones
 _LONG_NICENESS = 19
 _END: ExternalResult = {"exc_type": "SystemExit"}
 _log = structlog.get_logger()
 
 
 class MontyCodeSession:
-    """Implements `CodeSession`; `process` is the worker's, `slot` is held for each stretch in which it computes."""
+    """Implements `CodeSession`; holds a `slot` while the worker's `process` computes."""
 
     def __init__(self, worker: AsyncMontySession, process: ChildProcess, limits: CodeLimits, slot: OpenSlot) -> None:
         self.worker_pid = process.pid
@@ -66,7 +66,7 @@ class MontyCodeSession:
     async def execute(self, code: str, functions: Functions) -> CodeResult:
         """See `CodeSession`."""
         if self._stopped:
-            raise RuntimeError("This session is over.")
+            raise RuntimeError("This session has ended.")
         if len(code) > self._limits.code_chars:
             return CodeResult("", error=f"The code is longer than {self._limits.code_chars:,} characters.")
         printed = CollectString(self._limits.output_bytes)
@@ -78,7 +78,9 @@ class MontyCodeSession:
             return self._ended(error, turn, printed.output)
         except _TooManyCallsError:
             self._stop()
-            problem = f"The code called functions more than {self._limits.host_calls} times, or asked too much else."
+            problem = (
+                f"The code called functions more than {self._limits.host_calls} times, or made too many other requests."
+            )
             return CodeResult(printed.output, error=problem, stopped=True)
         except BaseException:
             self._stop()
@@ -103,12 +105,12 @@ class MontyCodeSession:
         return CodeResult(printed, error=_FILE.sub("<snippet>", shown[-_MAX_ERROR_CHARS:]))
 
     def _broken_limit(self, error: MontyError) -> str | None:
-        """Say which limit was broken; None when the code only failed, and its variables are as they should be."""
+        """Return a message about the exceeded limit; None when the code merely failed and the session is intact."""
         limits = self._limits
         if isinstance(error, MontyCrashedError):
             return f"The code ran longer than {limits.wall_s:g} s." if error.timed_out else "The code's process died."
         inner = error.exception()
-        if "limit" not in str(inner):  # the code may raise the same errors by itself
+        if "limit" not in str(inner):  # the code itself may raise the same errors
             return None
         if isinstance(inner, TimeoutError):
             return f"The code ran longer than {limits.wall_s:g} s."
@@ -126,11 +128,11 @@ class MontyCodeSession:
 
 
 class _TooManyCallsError(Exception):
-    """The snippet asks the host without end."""
+    """The snippet makes too many host calls."""
 
 
 class _Snippet:
-    """Drives one snippet; to the code, every host function is an ordinary one that returns its value."""
+    """Runs one snippet; the code sees host functions as ordinary synchronous functions."""
 
     def __init__(
         self,
@@ -172,13 +174,13 @@ class _Snippet:
         return await self._compute(lambda: snapshot.resume(result))
 
     def _look_up(self, snapshot: AsyncNameLookupSnapshot) -> Awaitable[AsyncSnapshot]:
-        """Answer what stands behind a name: a function as a value, to be called later, or nothing."""
+        """Resolve a name: a placeholder for a host function, or undefined."""
         name = snapshot.variable_name
         if snapshot.object_id is not None or name not in self._functions:
             return snapshot.resume()
 
         def placeholder() -> None:
-            """Carry the name; calls arrive as snapshots."""
+            """Stand for the host function; calls arrive as snapshots."""
 
         placeholder.__name__ = name
         return snapshot.resume(value=placeholder)

@@ -1,4 +1,4 @@
-"""Values that leave the sandbox: as JSON or as text, never more than a given size, however they are built."""
+"""Convert values that leave the sandbox to JSON or text of bounded size."""
 
 import math
 from collections.abc import Mapping
@@ -10,25 +10,25 @@ from nexent_gql.kernel.json import Json
 
 _MAX_DEPTH = 50
 _JSON_INT = 2**63
-_MAX_INT_BITS = 14_000  # str() of more digits is refused by Python, and takes long
+_MAX_INT_BITS = 14_000  # Python refuses str() of more digits, and it is slow
 _CUT = " ... (cut)"
 
 
 class TooLargeError(Exception):
-    """The value does not fit."""
+    """The value exceeds the size limit."""
 
 
 def to_json(value: object, max_chars: int) -> Json:
-    """Return `value` as JSON: sequences and sets as lists, what JSON does not know as text.
+    """Return `value` as JSON: sequences and sets as lists, other types as text.
 
     Raises:
-        TooLargeError: It is longer than about `max_chars`, or too deep.
+        TooLargeError: The value is longer than about `max_chars`, or too deeply nested.
     """
     return _Json(max_chars).convert(value, 0)
 
 
 def readable(value: object, max_chars: int) -> str:
-    """Return `value` as a person reads it, a string as it is; cut at `max_chars`."""
+    """Return `value` as `repr` would, but a string unquoted; cut at `max_chars`."""
     if isinstance(value, str):
         return value if len(value) <= max_chars else value[:max_chars] + _CUT
     text = _Text(max_chars)
@@ -40,7 +40,7 @@ def readable(value: object, max_chars: int) -> str:
 
 
 class _Json:
-    """Converts one value; a value that is shared within another counts each time."""
+    """Converts one value; shared parts count each time they occur."""
 
     def __init__(self, left: int) -> None:
         self._left = left
@@ -79,7 +79,7 @@ class _Json:
 
 
 class _Text:
-    """Writes one value as Python would, until there is no room."""
+    """Writes one value as Python would, up to the size limit."""
 
     def __init__(self, left: int) -> None:
         self.parts: list[str] = []
