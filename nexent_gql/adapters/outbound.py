@@ -1,8 +1,7 @@
-"""The HTTP client for every address that a tenant, a model or a document gave us.
+"""The HTTP client for addresses from tenants, models or documents; protects against SSRF.
 
-The check is made where it cannot be got round: at the moment of connecting, on the addresses the name resolves to,
-and the connection goes to exactly those. A name that changes between check and use, an odd spelling of an address,
-a redirect: all come through here.
+The check is made when connecting, on the resolved addresses, and the connection goes to exactly those. It therefore
+covers names that resolve differently later, unusual spellings of addresses, and redirects.
 """
 
 import ssl
@@ -43,20 +42,20 @@ def outbound_client(
     ssl_context: ssl.SSLContext | None = None,
     resolver: Resolver = resolve,
 ) -> httpx2.AsyncClient:
-    """Make a client that connects only where `reach` allows; enter it to open it, leave it to close all connections.
+    """Return a client that connects only where `reach` allows; use it as a context manager.
 
     It follows no redirect, reads no proxy or netrc from the environment, and keeps no cookies: callers of several
     tenants may share it. Reading and writing have no time limit here; callers set theirs.
 
     Args:
-        reach: "public", or "any" for installations that use servers in their own network. Metadata services,
-            link-local addresses and ports of other protocols are out of reach for both.
-        allowed: Where the operator lets it connect besides, on whatever port.
-        max_connections: The most connections at once; further requests wait for `pool_timeout_s`.
-        connect_timeout_s: Time for name resolution, connecting and TLS each.
-        pool_timeout_s: How long a request waits for a free connection.
-        ssl_context: Instead of the system's trust store (or the file that `SSL_CERT_FILE` names).
-        resolver: How names become addresses.
+        reach: "public", or "any" for installations that use servers in their own network. Both exclude metadata
+            services, link-local addresses and ports of other protocols.
+        allowed: Targets that are always allowed, on any port.
+        max_connections: Concurrent connections; further requests wait for `pool_timeout_s`.
+        connect_timeout_s: Time limit of each of name resolution, connecting and TLS.
+        pool_timeout_s: Time limit of waiting for a free connection.
+        ssl_context: Replaces the system's trust store (or the file that `SSL_CERT_FILE` names).
+        resolver: Resolves host names.
     """
     pool = httpcore2.AsyncConnectionPool(
         ssl_context=ssl_context or httpx2.create_ssl_context(),
@@ -74,10 +73,9 @@ def outbound_client(
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
-    """Sends requests through a pool whose backend checks addresses; refuses URLs that no check should have to read.
+    """Sends requests through a pool whose backend checks addresses; refuses ambiguous URLs.
 
-    Written against the public interfaces of both libraries, so that a change in their internals cannot take the guard
-    away unnoticed.
+    Uses only public interfaces of both libraries, so that a change of their internals cannot disable the check.
     """
 
     def __init__(self, pool: httpcore2.AsyncConnectionPool) -> None:
@@ -87,8 +85,8 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         """Send one request.
 
         Raises:
-            OutboundRefusedError: Its URL or address is out of reach.
-            httpx2.TransportError: It failed on the way.
+            OutboundRefusedError: The URL or address is not allowed.
+            httpx2.TransportError: The request failed.
         """
         refuse_odd(request.url)
         if not isinstance(request.stream, AsyncIterable):
@@ -119,7 +117,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
 
 class GuardedBody(httpx2.AsyncByteStream):
-    """A response's body, with errors as the client's users know them."""
+    """A response's body that raises the client's errors."""
 
     def __init__(self, response: httpcore2.Response) -> None:
         self._response = response
@@ -130,12 +128,12 @@ class GuardedBody(httpx2.AsyncByteStream):
                 yield part
 
     async def aclose(self) -> None:
-        """Release the connection; one whose body was not read to the end is closed."""
+        """Release the connection, or close it when the body was not read to the end."""
         await self._response.aclose()
 
 
 def refuse_odd(url: httpx2.URL) -> None:
-    """Refuse what programs read in different ways: other schemes, credentials, and escapes that hide a path's end."""
+    """Refuse ambiguous URLs: other schemes, credentials, and escapes that hide the end of the path."""
     if url.scheme not in {"http", "https"}:
         raise OutboundRefusedError("Only http and https addresses can be used.")
     if url.userinfo:
@@ -148,7 +146,7 @@ def refuse_odd(url: httpx2.URL) -> None:
 
 @contextmanager
 def translated() -> Generator[None]:
-    """Raise the pool's errors as the client's."""
+    """Translate the pool's errors into the client's."""
     try:
         yield
     except Exception as error:

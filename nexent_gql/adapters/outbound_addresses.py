@@ -1,6 +1,6 @@
-"""Which addresses the outside world may make us connect to; own tables, because `ipaddress` knows no metadata services.
+"""Tables of public, private and forbidden addresses; `ipaddress` has no list of metadata services.
 
-`ipaddress.is_global` of the Python versions in use says yes to several of these, so nothing here asks it.
+`ipaddress.is_global` is True for several forbidden addresses and therefore not used.
 """
 
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Literal
 
 Reach = Literal["public", "any"]
-"""How far a client may connect: to the public internet only, or to all but metadata services."""
+"""Allowed targets of a client: the public internet only, or everything except metadata services."""
 
 NEVER_V4 = tuple(
     IPv4Network(network)
@@ -60,7 +60,7 @@ NOT_PUBLIC_V6 = tuple(
 )
 LOW_32_BITS = 0xFFFFFFFF
 TRANSLATED = tuple(IPv6Network(network) for network in ("::ffff:0:0/96", "64:ff9b::/96"))
-"""Forms that stand for the IPv4 address in their last 32 bits and for nothing else."""
+"""Networks whose addresses stand for the IPv4 address in their last 32 bits."""
 V4_AT_THE_END = (*TRANSLATED, *(IPv6Network(network) for network in ("::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48")))
 TEREDO = IPv6Network("2001::/32")
 SIX_TO_FOUR = IPv6Network("2002::/16")
@@ -69,7 +69,7 @@ ISATAP = {0x00005EFE, 0x02005EFE}
 
 
 def is_allowed(address: str, reach: Reach) -> bool:
-    """Tell whether one may connect to a resolved address; what cannot be read is refused."""
+    """Return whether a resolved address is allowed; an address that cannot be parsed is not."""
     try:
         ip = ip_address(address.partition("%")[0])
     except ValueError:
@@ -80,14 +80,14 @@ def is_allowed(address: str, reach: Reach) -> bool:
 
 
 def is_never(ip: IPv4Address | IPv6Address) -> bool:
-    """Tell whether an address is, or holds, that of a metadata service or of the local link."""
+    """Return whether an address is, or embeds, that of a metadata service or of the local link."""
     if isinstance(ip, IPv4Address):
         return among(ip, NEVER_V4)
     return among(ip, NEVER_V6) or any(is_never(inner) for inner in embedded(ip))
 
 
 def is_public(ip: IPv4Address | IPv6Address) -> bool:
-    """Tell whether an address belongs to the public internet, together with all addresses it holds."""
+    """Return whether an address and all addresses embedded in it belong to the public internet."""
     if isinstance(ip, IPv4Address):
         return not among(ip, NOT_PUBLIC_V4) and not is_never(ip)
     if not all(is_public(inner) for inner in embedded(ip)):
@@ -96,7 +96,7 @@ def is_public(ip: IPv4Address | IPv6Address) -> bool:
 
 
 def embedded(ip: IPv6Address) -> list[IPv4Address]:
-    """Return the IPv4 addresses that an IPv6 address may lead to, in every form of embedding."""
+    """Return the IPv4 addresses embedded in an IPv6 address, in every known form."""
     number = int(ip)
     numbers: list[int] = []
     if among(ip, V4_AT_THE_END) or (number >> 32) & LOW_32_BITS in ISATAP:
@@ -111,5 +111,5 @@ def embedded(ip: IPv6Address) -> list[IPv4Address]:
 
 
 def among(ip: IPv4Address | IPv6Address, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
-    """Tell whether an address lies in one of the networks."""
+    """Return whether an address lies in one of the networks."""
     return any(ip in network for network in networks)

@@ -12,7 +12,7 @@ from nexent_gql.adapters.outbound_stream import NetworkStream
 from nexent_gql.kernel.urls import Target
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Turns a host and a port into addresses; raises OSError when there are none."""
+"""Resolves a host and a port to addresses; raises OSError when there are none."""
 
 _WEB_PORTS = frozenset({80, 443})
 _FIRST_FREE_PORT = 1024
@@ -26,26 +26,26 @@ PORTS_OF_OTHER_SERVICES = frozenset(
         *(5984, 9200, 9300),  # search and document stores that speak HTTP
     }
 )
-"""Ports above 1023 where other services than models and tools usually listen."""
+"""Ports above 1023 that are usual for services other than models and tools."""
 
 
 def is_web_port(port: int) -> bool:
-    """Tell whether web servers usually listen on a port: 80, 443, and those above 1023 that no other service has."""
+    """Return whether a port is usual for web servers: 80, 443, and those above 1023 without another service."""
     return port in _WEB_PORTS or (port >= _FIRST_FREE_PORT and port not in PORTS_OF_OTHER_SERVICES)
 
 
 class OutboundRefusedError(httpx2.TransportError):
-    """The address is out of reach for this client; the sentence says why, and never what stands behind a name."""
+    """The address is not allowed for this client; the message gives the reason, but no resolved address."""
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
-    """Ask the system's resolver, in a thread."""
+    """Resolve a name by the system's resolver, in a thread."""
     results = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in results))
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Resolves a name once, refuses it unless all its addresses are allowed, and connects to just those."""
+    """Resolves a name once, refuses it unless all its addresses are allowed, and connects to one of those."""
 
     def __init__(self, reach: Reach, resolver: Resolver = resolve, allowed: Sequence[Target] = ()) -> None:
         self._reach: Reach = reach
@@ -63,9 +63,9 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         """Connect within `timeout` seconds.
 
         Raises:
-            OutboundRefusedError: The host or port is out of reach.
-            httpcore2.ConnectError: No such name, or nobody answers.
-            httpcore2.ConnectTimeout: It took too long.
+            OutboundRefusedError: The host or port is not allowed.
+            httpcore2.ConnectError: The name does not exist, or the server does not answer.
+            httpcore2.ConnectTimeout: Not connected in time.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -80,7 +80,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ASYNC109 - the interface's name
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Refuse: a path on this machine is nothing an outsider may name."""
+        """Refuse Unix sockets of this machine."""
         del path, timeout, socket_options
         raise OutboundRefusedError("Unix sockets cannot be used.")
 
@@ -100,7 +100,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         return addresses
 
     def _may_be_allowed(self, host: str, port: int) -> bool:
-        """Tell whether the operator's list may name this host or its addresses, which are not known yet."""
+        """Return whether the allowed list may contain this host or its addresses, which are not resolved yet."""
         return any(target.network is not None or target.covers(host, "", port) for target in self._allowed)
 
     def _permits(self, host: str, address: str, port: int) -> bool:

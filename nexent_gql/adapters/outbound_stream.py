@@ -1,7 +1,7 @@
-"""A TCP or TLS connection for the HTTP client, on the event loop's bare transport.
+"""A TCP or TLS connection for the HTTP client, on the event loop's transport.
 
-The client's own goes through a cancel scope, an event and three coroutines for each read; with a token in each, that
-was a fifth of what a worker did.
+The client's own stream uses a cancel scope, an event and three coroutines per read, which took a fifth of a worker's
+CPU time when each read has one token.
 """
 
 import asyncio
@@ -17,10 +17,9 @@ _MAX_BUFFERED_BYTES = 256 * 1024
 
 
 class NetworkStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
-    """One connection, for one reader; what comes is held until it is read, and beyond 256 KiB left to the kernel."""
+    """One connection for one reader; buffers up to 256 KiB, then lets the kernel apply backpressure."""
 
     def __init__(self) -> None:
-        """Wait for `connection_made`."""
         self._transport = asyncio.Transport()
         self._received = deque[bytes]()
         self._buffered_bytes = 0
@@ -42,8 +41,8 @@ class NetworkStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         """Connect to a numeric address.
 
         Raises:
-            httpcore2.ConnectError: Nobody answers there; the cause says why.
-            httpcore2.ConnectTimeout: It took too long.
+            httpcore2.ConnectError: The server does not answer; the cause says why.
+            httpcore2.ConnectTimeout: Not connected in time.
         """
         local = (local_address, 0) if local_address else None
         try:
@@ -59,11 +58,11 @@ class NetworkStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         return stream
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - the interface's name
-        """Return what has come, or wait; nothing at the end.
+        """Return received bytes, waiting if there are none; empty at the end of the stream.
 
         Raises:
-            httpcore2.ReadError: The connection broke, or was closed here.
-            httpcore2.ReadTimeout: Nothing came in time.
+            httpcore2.ReadError: The connection broke or was closed.
+            httpcore2.ReadTimeout: Nothing was received in time.
         """
         if not self._received and not self._is_over:
             try:
@@ -77,11 +76,11 @@ class NetworkStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         return b""
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
-        """Send; waits while the other side takes nothing.
+        """Send bytes; waits while the write buffer is full.
 
         Raises:
-            httpcore2.WriteError: The connection is no more.
-            httpcore2.WriteTimeout: The other side took nothing in time.
+            httpcore2.WriteError: The connection is closed.
+            httpcore2.WriteTimeout: The server accepted nothing in time.
         """
         if self._is_over:
             raise httpcore2.WriteError(str(self._error or "closed")) from self._error
@@ -99,11 +98,11 @@ class NetworkStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - as above
     ) -> httpcore2.AsyncNetworkStream:
-        """Encrypt from now on; a handshake that fails closes the connection.
+        """Upgrade to TLS; a failed handshake closes the connection.
 
         Raises:
-            httpcore2.ConnectError: There is no trust, or no common language; the cause says why.
-            httpcore2.ConnectTimeout: It took too long.
+            httpcore2.ConnectError: The certificate is not trusted, or the handshake failed; the cause says why.
+            httpcore2.ConnectTimeout: No handshake in time.
         """
         plain, loop = self._transport, asyncio.get_running_loop()
         try:
@@ -125,12 +124,12 @@ class NetworkStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         return self
 
     async def aclose(self) -> None:
-        """Close at once, without a farewell that the other side could delay."""
+        """Close at once, without a TLS shutdown that the server could delay."""
         self._end(ConnectionAbortedError("closed here"))
         self._transport.abort()
 
     def get_extra_info(self, info: str) -> object:
-        """Return what a pool asks about a connection; `is_readable` of an idle one means that it is of no more use."""
+        """Return information for the pool; an idle connection with `is_readable` is no longer usable."""
         match info:
             case "is_readable":
                 return bool(self._received) or self._is_over or self._transport.is_closing() or self._has_come()
@@ -142,11 +141,9 @@ class NetworkStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
                 return cast("object", self._transport.get_extra_info(info))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Hold what came."""
         self._received.append(data)
         self._buffered_bytes += len(data)
         if self._buffered_bytes > _MAX_BUFFERED_BYTES:
@@ -154,19 +151,19 @@ class NetworkStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         self._wake()
 
     def eof_received(self) -> None:
-        """Let the reader know, once it has read the rest; the transport closes itself."""
+        """Mark the end of the stream; the reader gets the buffered rest first. The transport closes itself."""
         self._end(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let the reader know, once it has read the rest."""
+        """Mark the end of the stream; the reader gets the buffered rest first."""
         self._end(exc)
 
     def pause_writing(self) -> None:
-        """Let `write` wait."""
+        """Make `write` wait."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Let `write` go on."""
+        """Let `write` continue."""
         self._writable.set()
 
     async def _arrival(self, timeout_s: float | None) -> None:
@@ -199,7 +196,7 @@ class NetworkStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
             self._waiting.set_result(None)
 
     def _has_come(self) -> bool:
-        """Ask the kernel for what the event loop has not looked at yet."""
+        """Return whether the kernel has data that the event loop has not read yet."""
         poller = poll()
         poller.register(self._transport.get_extra_info("socket").fileno(), POLLIN)
         return bool(poller.poll(0))

@@ -1,4 +1,4 @@
-"""Passwords by Argon2id, in a few threads."""
+"""Hashes passwords by Argon2id, in a few threads."""
 
 import asyncio
 import os
@@ -20,17 +20,19 @@ from nexent_gql.ports.passwords import PasswordsBusyError
 
 T = TypeVar("T")
 _NICE = 10
-_JUDGED_CHARS = 40  # 2 ms; the time grows with the square of the length, and a longer password is no easier to guess
+_JUDGED_CHARS = (
+    40  # takes 2 ms; the time grows with the square of the length, and longer passwords are not easier to guess
+)
 _JUDGED_WORDS = 20
 _MIN_GUESSES_LOG10 = 8.0
 
 
 class Argon2Passwords:
-    """A `Passwords`; by default with OWASP's parameters: 19 MiB, two passes, one lane, about 30 ms of one core.
+    """Implements `Passwords`, by default with OWASP's parameters: 19 MiB, two passes, one lane, about 30 ms of a core.
 
     Args:
-        threads: How many are hashed at once; more only make all of them slower.
-        waiting: How many more may wait; the next one is refused at once.
+        threads: Passwords hashed at once; more only make each of them slower.
+        waiting: Further requests that may wait; more are refused at once.
         memory_kib: Memory of one hash.
         passes: Passes over that memory.
     """
@@ -45,29 +47,29 @@ class Argon2Passwords:
         """Hash with a fresh salt.
 
         Raises:
-            PasswordsBusyError: Too many are at it.
+            PasswordsBusyError: Too many requests wait.
         """
         return await self._in_thread(partial(self._hasher.hash, password.get_secret_value()))
 
     async def verify(self, password: SecretStr, hashed: str | None) -> bool:
-        """Check; without a hash, against one that nobody knows the password of.
+        """Check a password; without a hash, against a random one, which takes the same time.
 
         Raises:
-            PasswordsBusyError: Too many are at it.
+            PasswordsBusyError: Too many requests wait.
         """
         matches = await self._in_thread(partial(self._matches, hashed or self._nobodys, password.get_secret_value()))
         return matches and hashed is not None
 
     async def is_guessable(self, password: SecretStr, personal: Sequence[str]) -> bool:
-        """Estimate the guesses that it takes, by zxcvbn.
+        """Estimate the necessary guesses by zxcvbn.
 
         Raises:
-            PasswordsBusyError: Too many are at it.
+            PasswordsBusyError: Too many requests wait.
         """
         return await self._in_thread(partial(_is_guessable, password.get_secret_value(), list(personal)))
 
     def is_outdated(self, hashed: str) -> bool:
-        """Compare the parameters."""
+        """Return whether the hash has other parameters."""
         return self._hasher.check_needs_rehash(hashed)
 
     def close(self) -> None:

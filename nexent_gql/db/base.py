@@ -1,7 +1,7 @@
-"""What all tables share: names of constraints, ids, times and the tenant.
+"""The base of all tables: naming of constraints, ids, times and the tenant.
 
 Row-level security is declared here: a table that extends `TenantRow` gets the tenant policy, and one
-listed with `system=True` can also be read and written by system work that spans tenants.
+listed in `SYSTEM_TABLES` also has grants for work across tenants.
 """
 
 import re

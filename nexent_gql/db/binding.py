@@ -1,4 +1,4 @@
-"""What binds a transaction to its tenant goes out together with its BEGIN: one round trip instead of two."""
+"""Sends the statement that binds a transaction to its tenant together with BEGIN, which saves a round trip."""
 
 from typing import cast
 from uuid import UUID
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, event
 
 READ_ONLY = "SET TRANSACTION READ ONLY;"
 OPTION = "nexent_binding"
-"""The execution option of a connection that holds what its transactions are bound by."""
+"""The execution option of a connection with the statement that binds its transactions."""
 
 
 def as_tenant(tenant_id: UUID) -> str:
@@ -17,7 +17,7 @@ def as_tenant(tenant_id: UUID) -> str:
 
 
 class BindingConnection(asyncpg.Connection):
-    """Begins a transaction with what it is bound by."""
+    """Begins a transaction together with the statement that binds it."""
 
     binding = ""
 
@@ -29,12 +29,12 @@ class BindingConnection(asyncpg.Connection):
         try:
             return await super().execute(query, *args, timeout=timeout)  # pyright: ignore[reportUnknownMemberType]
         except asyncpg.PostgresError:
-            self.terminate()  # it may have begun before it failed, and SQLAlchemy would not roll it back
+            self.terminate()  # the transaction may have begun before the failure, and SQLAlchemy would not roll it back
             raise
 
 
 def bind_transactions(engine: Engine) -> None:
-    """Let every transaction of a pool be bound by its `OPTION`; one without it is bound to nothing."""
+    """Bind every transaction of a pool by its `OPTION`; a transaction without it is bound to no tenant."""
     event.listen(engine, "begin", _bind)
 
 

@@ -1,6 +1,6 @@
-"""What a run-time login must not be able to do, so that one injected statement does not open every tenant's rows.
+"""Checks that runtime logins cannot bypass row-level security, not even by an injected statement.
 
-Each of the two logins inherits the rights of one role and can take no other: there is no `SET ROLE` that helps.
+Each of the two logins inherits the rights of one role and cannot switch to another one by `SET ROLE`.
 """
 
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ POWERS = """
                     WHERE relowner = pg_roles.oid AND relnamespace = to_regnamespace('public')) AS owns_tables
       FROM pg_roles WHERE pg_has_role($1::name, pg_roles.oid, 'MEMBER')
 """
-"""The roles that a login is, inherits from or can take; `$1` names the login."""
+"""The login `$1` and all roles that it inherits from or can switch to."""
 
 
 class UnsafeLoginError(Exception):
-    """A login could get around row-level security, or lacks the rights of its role; the message says what to do."""
+    """A login could bypass row-level security or lacks the rights of its role; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +39,28 @@ class Power:
 
 
 def refuse_unsafe(login: str, role: str, powers: Sequence[Power]) -> None:
-    """Pass when `login` has the rights of `role` and none that would void row-level security.
+    """Check that `login` has the rights of `role` and none that bypass row-level security.
 
     Raises:
-        UnsafeLoginError: It has not, or it has more.
+        UnsafeLoginError: The login has fewer or more rights.
     """
     other = SYSTEM_ROLE if role == APP_ROLE else APP_ROLE
-    for power in sorted(powers, key=lambda power: power.name != login):  # its own powers are the better reason
+    for power in sorted(powers, key=lambda power: power.name != login):  # rights of the login itself are reported first
         if reason := _danger(power, other):
             through = "" if power.name == login else f" (through the role {power.name})"
             raise UnsafeLoginError(
                 f"The database login {login} {reason}{through}, so row-level security would not hold. Use a login "
-                f"that `nexent-gql migrate` makes, or a plain one that is a member of {role} alone."
+                f"that `nexent-gql migrate` creates, or one that is a member of {role} only."
             )
     if not any(power.name == role and power.is_inherited for power in powers):
-        raise UnsafeLoginError(f"The database login {login} is no member of {role}: run `nexent-gql migrate`.")
+        raise UnsafeLoginError(f"The database login {login} is not a member of {role}: run `nexent-gql migrate`.")
 
 
 async def check_login(connection: asyncpg.Connection, role: str) -> None:
-    """Judge the login of a new connection.
+    """Check the login of a new connection.
 
     Raises:
-        UnsafeLoginError: It must not be used.
+        UnsafeLoginError: The login must not be used.
     """
     login = cast("str", await connection.fetchval("SELECT session_user"))  # pyright: ignore[reportUnknownMemberType]
     rows = await connection.fetch(POWERS, login)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]

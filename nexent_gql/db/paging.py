@@ -40,10 +40,10 @@ async def keyset_page(
     """Read a page of `query` by (at, id), latest first unless `ascending`.
 
     Args:
-        session: Where to read.
-        query: The rows of the whole list.
-        table: What the rows are.
-        page: The part to read; its cursors are of this order.
+        session: The session.
+        query: Selects the whole list.
+        table: The table of the rows.
+        page: The part to read; its cursors belong to this order.
         at: The column of the position; an index on it and the id keeps the cost independent of the depth.
         time_of: Reads that column of a row.
         ascending: Whether the earliest comes first.

@@ -14,25 +14,25 @@ from nexent_gql.db.binding import BindingConnection, bind_transactions
 from nexent_gql.db.logins import APP_ROLE, check_login
 
 _PATIENCE_S = 10
-_TRUSTED_S = 1.0  # since its last use; asking Postgres takes three round trips, a quarter of a short transaction
+_TRUSTED_S = 1.0  # since its last use; testing a connection takes three round trips, a quarter of a short transaction
 _USED_AT = "nexent_used_at"
 
 
 def create_engine(
     url: str, *, role: str = APP_ROLE, pool_size: int = 20, statement_timeout_s: float = 30
 ) -> AsyncEngine:
-    """Create a pool whose login works with the rights of `role` and no others; a connection is tested before use.
+    """Create a pool for a login that has only the rights of `role`; connections are tested before use.
 
-    A connection can be dead without a word. Our side gives a statement up after 10 s; Postgres ends a transaction
-    that idles for 10 s, so that locks of a worker that is cut off do not keep its successor waiting. A new connection
-    whose login could get around row-level security raises `UnsafeLoginError`.
+    Statements time out after 10 s, because a connection can be dead without notice. Postgres ends a transaction that
+    is idle for 10 s, so that locks of a disconnected worker do not block its successor. A new connection whose login
+    could bypass row-level security raises `UnsafeLoginError`.
     """
     engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
-        hide_parameters=True,  # what people wrote, and sealed keys, would stand in every logged error
+        hide_parameters=True,  # parameters contain user texts and encrypted keys, which must not be logged
         connect_args={
             "connection_class": BindingConnection,
             "timeout": 10,
@@ -70,7 +70,7 @@ def _refuse_unsafe_logins(engine: Engine, role: str) -> None:
 
 
 class _Liveness:
-    """Renews the pool when it gives out a connection that has ended, and asks Postgres where that can't be known."""
+    """Renews the pool when a checked-out connection has ended; tests connections that were idle for long."""
 
     def __init__(self, engine: Engine) -> None:
         self._dialect = engine.dialect

@@ -1,4 +1,4 @@
-"""The queries that every repository has, bound to one tenant, or to one owner within it."""
+"""Base classes of repositories, bound to a tenant or to one owner within it."""
 
 from collections.abc import Collection
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -25,7 +25,7 @@ class TenantRepository(Generic[T]):
 
     Class arguments:
         table: The table.
-        where: What must also hold for a row that `get`, `page` or `count` returns.
+        where: A further condition on the rows of `get`, `page` and `count`.
         search_key: The folded text in which `page` and `count` search; see `db.search`.
     """
 
@@ -42,7 +42,7 @@ class TenantRepository(Generic[T]):
         search_key: str | None = None,
     ) -> None:
         if table is None:
-            return  # a subclass that adds queries for the same table, or for any
+            return  # a subclass without a table of its own
         cls._table, cls._where, cls._search_key = table, where, search_key
         in_tenant = col(table.tenant_id) == bindparam("tenant")
         cls._get = select(table).where(in_tenant, col(table.id) == bindparam("wanted"), *where)
@@ -62,19 +62,19 @@ class TenantRepository(Generic[T]):
         return (await self._session.scalars(query, {**self._parameters, "wanted": id_})).one_or_none()
 
     async def get_many(self, ids: Collection[UUID]) -> list[T]:
-        """Return those of `ids` that exist, in any order; also rows that `where` keeps from `get`."""
+        """Return those of `ids` that exist, in any order, including rows that `where` excludes."""
         return list((await self._session.scalars(self._scope().where(col(self._table.id).in_(ids)))).all())
 
     async def page(self, page: PageRequest, search: str | None = None) -> Page[T]:
-        """Return rows, newest first; `search` is part of the searched text, in any case."""
+        """Return rows that contain `search`, ignoring case, newest first."""
         return await self._page(self._matching(search), page)
 
     async def count(self, search: str | None = None) -> int:
-        """Count the rows that `page` goes through."""
+        """Count the rows of all pages of `page`."""
         return await count_rows(self._session, self._matching(search))
 
     def _scope(self) -> Select[T]:
-        """Select all rows that this repository may see."""
+        """Select all rows that this repository can see."""
         return cast("Select[T]", select(self._table)).where(col(self._table.tenant_id) == self._tenant_id)
 
     def _matching(self, search: str | None) -> Select[T]:

@@ -1,4 +1,4 @@
-"""Columns that hold text as searches compare it, kept up to date by the mapper."""
+"""Columns with folded text for searches, maintained by the mapper."""
 
 from typing import Any, cast
 
@@ -23,5 +23,5 @@ def keep_folded(table: type[Table], source: str, target: str) -> None:
 
 
 def contains_folded(column: SQLColumnExpression[str], search: str) -> ColumnElement[bool]:
-    """Match rows whose folded text contains `search`, as both look after folding."""
+    """Match rows whose folded text contains the folded `search`."""
     return column.contains(fold(search), autoescape=True)

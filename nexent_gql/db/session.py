@@ -1,9 +1,9 @@
-"""Units of work: every session is bound to one tenant, or openly to none.
+"""Units of work: every session is bound to one tenant, or explicitly to none.
 
 Work of a tenant uses a login with the rights of `nexent_app`: it owns no table and cannot bypass row-level security.
-A transaction names its tenant by a setting that ends with it; without one, policies show nothing. System work
-(claiming jobs, finding a user by e-mail) uses a pool with a login of its own, which has the rights of `nexent_system`:
-its policies cover only the tables that need it, and no statement of a tenant's transaction can reach them.
+A transaction names its tenant by a setting that ends with it; without one, policies show no rows. Work across tenants
+(claiming jobs, finding a user by e-mail) uses a separate pool whose login has the rights of `nexent_system`: its
+policies cover only the tables that need it, and a tenant's transaction cannot use them.
 """
 
 from asyncio import CancelledError, create_task, current_task, shield
@@ -20,7 +20,7 @@ from nexent_gql.db.binding import OPTION, READ_ONLY, as_tenant
 from nexent_gql.kernel.errors import UnavailableError
 
 _AWAY = ("08", "25P03", "40", "53", "57", "58")
-"""SQLSTATEs, or how they begin: connection lost, idle too long, deadlock, no room, shutting down or cancelled, disk."""
+"""SQLSTATEs or their prefixes: connection lost, idle too long, deadlock, resources, shutdown, cancelled, disk."""
 
 
 class DatabaseUnavailableError(UnavailableError):
@@ -30,12 +30,12 @@ class DatabaseUnavailableError(UnavailableError):
 
 
 class Database:
-    """Opens sessions; all of them raise `DatabaseUnavailableError` when Postgres is away.
+    """Opens sessions, which raise `DatabaseUnavailableError` when Postgres is unavailable.
 
     Args:
-        engine: The pool for tenants' work; whoever created it disposes of it.
-        system_engine: The pool for system work. None: that of tenants' work, whose login Postgres refuses the tables
-            of the system, so such an object serves only one of the two.
+        engine: The pool for tenants' work; its creator disposes of it.
+        system_engine: The pool for work across tenants; by default `engine`. A login has the rights for only one of
+            the two.
     """
 
     def __init__(self, engine: AsyncEngine, system_engine: AsyncEngine | None = None) -> None:
@@ -44,9 +44,9 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, tenant_id: UUID) -> AsyncGenerator[AsyncSession]:
-        """Open a transaction that sees and writes one tenant's rows; commits on leaving, rolls back on any error.
+        """Open a transaction on one tenant's rows; commits on exit, rolls back on any error.
 
-        Nothing within commits or rolls back itself: what came after it would be bound to nobody.
+        Do not commit or roll back within the block: later statements would have no tenant.
         """
         async with _begin(self.engine, as_tenant(tenant_id)) as session:
             yield session
@@ -59,7 +59,7 @@ class Database:
 
     @asynccontextmanager
     async def system(self) -> AsyncGenerator[AsyncSession]:
-        """Open a transaction that spans tenants, on the few tables whose policies allow it."""
+        """Open a transaction across tenants, on the tables whose policies allow it."""
         async with _begin(self._system_engine, "") as session:
             yield session
 
@@ -76,7 +76,7 @@ async def _begin(engine: AsyncEngine, binding: str) -> AsyncGenerator[AsyncSessi
         finally:
             await _close(session)
     except (DBAPIError, PoolTimeoutError, InterfaceError, OSError) as error:
-        if _cancellations() > cancellations:  # met while it rolled back: the task has to end all the same
+        if _cancellations() > cancellations:  # cancelled during the rollback: the task must still end
             raise CancelledError from error
         if not _is_away(error):
             raise
@@ -84,7 +84,7 @@ async def _begin(engine: AsyncEngine, binding: str) -> AsyncGenerator[AsyncSessi
 
 
 async def _close(session: AsyncSession) -> None:
-    """Forget the rows; roll back what was not committed, even when this task is cancelled meanwhile."""
+    """Close the session and roll back, even if this task is cancelled meanwhile."""
     if session.in_transaction():
         await shield(create_task(session.close()))
     else:
@@ -92,13 +92,13 @@ async def _close(session: AsyncSession) -> None:
 
 
 def _cancellations() -> int:
-    """Return how often this task was asked to end."""
+    """Return the number of cancellation requests of this task."""
     task = current_task()
     return task.cancelling() if task is not None else 0
 
 
 def _is_away(error: Exception) -> bool:
-    """Tell a connection that is lost, or a server that cannot serve, from a statement that is wrong."""
+    """Return whether the connection is lost or the server cannot serve, as opposed to an invalid statement."""
     if not isinstance(error, DBAPIError):
         return not isinstance(error, InterfaceError) or _is_closed(error)
     state = getattr(error.orig, "sqlstate", None)
@@ -107,5 +107,5 @@ def _is_away(error: Exception) -> bool:
 
 
 def _is_closed(error: BaseException | None) -> bool:
-    """Tell a connection that was used when it was closed, or behind a FATAL whose end of stream was not read yet."""
+    """Return whether a connection was used after it was closed, or after a FATAL error."""
     return isinstance(error, InternalClientError) or (isinstance(error, InterfaceError) and "closed" in str(error))

@@ -8,12 +8,12 @@ from sqlalchemy.exc import IntegrityError
 from nexent_gql.kernel.errors import DomainError
 
 STILL_REFERENCED = "23503"
-"""The SQLSTATE of any foreign key, for whoever can't know which tables point here."""
+"""The SQLSTATE of any foreign key violation, for use when the referencing tables are unknown."""
 
 
 @contextmanager
 def translate_violations(errors: Mapping[str, DomainError]) -> Generator[None]:
-    """Raise the error that stands under the violated constraint's name or SQLSTATE; goes around the transaction."""
+    """Raise the error for the violated constraint's name or SQLSTATE; wrap the transaction in it."""
     try:
         yield
     except IntegrityError as violation:

@@ -1,1 +1,1 @@
-"""Values and rules that every room shares: no I/O, no settings, no domain."""
+"""Values and rules that all packages share, without I/O, settings or domains."""

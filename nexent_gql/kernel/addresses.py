@@ -29,7 +29,7 @@ def limiter_key(address: str | None) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address, without brackets and port, always means this machine."""
+    """Return whether a host name or address, without brackets and port, always means this machine."""
     name = host.lower().rstrip(".")
     if name == "localhost" or name.endswith(".localhost"):
         return True

@@ -1,4 +1,4 @@
-"""Time as a value that is passed in, so that tests can hold it."""
+"""A clock that is passed as a value, so that tests can control it."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,5 +7,5 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """Return the present moment, aware, in UTC."""
+    """Return the current time, timezone-aware, in UTC."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""The families of errors a caller can act on; each case is a small subclass in its domain."""
+"""Base classes of errors; domains define a subclass for each case."""
 
 from typing import ClassVar
 
@@ -6,24 +6,23 @@ Detail = str | int | float | bool | list[str] | None
 
 
 class DomainError(Exception):
-    """Something went wrong that a caller can understand and act on.
+    """An error that a caller can understand and act on.
 
-    `code` is stable and documented, `message` is a human sentence that says what to do next, and
-    `details` holds the facts (limits, ids) under stable names. Nothing secret belongs in either.
+    `code` is stable and documented, `message` is a sentence for people that says what to do next, and `details`
+    holds the facts (limits, ids) under stable names. None of them may contain secrets.
     """
 
     code: ClassVar[str] = "INTERNAL_SERVER_ERROR"
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, **details: Detail) -> None:
-        """Keep the sentence and its facts."""
         super().__init__(message)
         self.message = message
         self.details = details
 
 
 class NotFoundError(DomainError):
-    """The object does not exist for this caller; a foreign tenant's object looks the same.
+    """The object does not exist for this caller; an object of another tenant gives the same error.
 
     `object_type` is the API's type of the object whose id `details` hold as `id`.
     """
@@ -33,13 +32,13 @@ class NotFoundError(DomainError):
 
 
 class ForbiddenError(DomainError):
-    """The caller is known and may not do this."""
+    """The caller is authenticated and lacks the right."""
 
     code = "FORBIDDEN"
 
 
 class UnauthenticatedError(DomainError):
-    """The caller is not known: no credential, or one that is expired, revoked or wrong."""
+    """The caller is not authenticated: no credential, or one that is expired, revoked or wrong."""
 
     code = "UNAUTHENTICATED"
 
@@ -50,32 +49,31 @@ class InvalidInputError(DomainError):
     code = "BAD_USER_INPUT"
 
     def __init__(self, message: str, *, path: tuple[str, ...] = (), **details: Detail) -> None:
-        """Keep the sentence, the field and the facts."""
         super().__init__(message, **details)
         self.path = path
 
 
 class ConflictError(DomainError):
-    """The request contradicts the present state."""
+    """The request conflicts with the current state."""
 
     code = "CONFLICT"
 
 
 class QuotaExceededError(DomainError):
-    """A limit in time or amount is used up; `details` say which and when it resets."""
+    """A rate limit or quota is exhausted; `details` say which one and when it resets."""
 
     code = "RATE_LIMITED"
     retryable = True
 
 
 class UnavailableError(DomainError):
-    """Something we depend on does not answer; the same request may work later."""
+    """A dependency does not answer; the same request may succeed later."""
 
     code = "UNAVAILABLE"
     retryable = True
 
 
 class ProviderUnavailableError(UnavailableError):
-    """A service of somebody else does not answer; a job that meets it has failed once."""
+    """An external service does not answer; counts as a failed attempt of a job."""
 
     code = "PROVIDER_UNAVAILABLE"

@@ -1,4 +1,4 @@
-"""JSON as bytes, by orjson; the one place that chooses a codec."""
+"""JSON as bytes, by orjson."""
 
 from collections.abc import Callable
 from typing import cast
@@ -10,10 +10,10 @@ JsonObject = dict[str, Json]
 
 
 dumps = cast("Callable[[object], bytes]", orjson.dumps)
-"""Encodes as compact UTF-8; UUIDs and datetimes become strings. Raises TypeError for what JSON can't hold."""
+"""Encodes as compact UTF-8; UUIDs and datetimes become strings. Raises TypeError for other types."""
 
 loads = cast("Callable[[bytes | str], Json]", orjson.loads)
-"""Decodes any JSON value. Raises ValueError for what is none."""
+"""Decodes any JSON value. Raises ValueError for invalid JSON."""
 
 
 def loads_object(data: bytes | str) -> JsonObject:
@@ -25,5 +25,5 @@ def loads_object(data: bytes | str) -> JsonObject:
     value = loads(data)
     if not isinstance(value, dict):
         message = "expected a JSON object"
-        raise ValueError(message)  # noqa: TRY004 - to the caller it is bad data, not a wrong type
+        raise ValueError(message)  # noqa: TRY004 - to the caller it is invalid data, not a wrong type
     return value

@@ -1,4 +1,4 @@
-"""Keyset pages: a position is a time and an id, so cost does not grow with depth."""
+"""Keyset pages: a position is a time and an id, so the cost does not grow with the depth."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
@@ -20,12 +20,11 @@ BY_ACTIVITY = 2
 
 
 class InvalidCursorError(InvalidInputError):
-    """A cursor that this server did not make for this list or stream."""
+    """The cursor does not belong to this list or stream."""
 
     code = "INVALID_CURSOR"
 
     def __init__(self, field: str, source: str = "the same list's pageInfo") -> None:
-        """Name the argument that held the cursor, and where a valid one comes from."""
         super().__init__(f"This cursor is not valid here; take one from {source}.", path=(field,))
 
 
@@ -45,10 +44,10 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str, field: str, order: int = BY_CREATION) -> Self:
-        """Read back what `encode` wrote for a list in this order.
+        """Parse the result of `encode` for a list in this order.
 
         Raises:
-            InvalidCursorError: `text` is anything else; the error names `field`.
+            InvalidCursorError: `text` is not such a cursor; the error names `field`.
         """
         try:
             raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -63,7 +62,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which part of a list: `size` rows behind `after`, or before `before` when `backward`."""
+    """A part of a list: `size` rows after `after`, or before `before` when `backward`."""
 
     size: int = DEFAULT_PAGE_SIZE
     after: Cursor | None = None
@@ -83,7 +82,7 @@ class Page(Generic[T]):
 
 
 def page_of(rows: Sequence[T], request: PageRequest, cursor_of: Callable[[T], Cursor]) -> Page[T]:
-    """Make a page of `rows`, which were read in reading direction with one row more than asked."""
+    """Return a page of `rows`, which were read in reading direction with one row more than requested."""
     more = len(rows) > request.size
     kept = list(rows[: request.size])
     if request.backward:

@@ -134,7 +134,7 @@ async def _run(connection: AsyncConnection, work: Callable[[Config], None]) -> N
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
-        message = "A table was locked for too long, so nothing was changed: try again when the load is lower."
+        message = "A table was in use for too long, so nothing was changed: try again when the load is lower."
         raise MigrationLockedError(message) from error
     finally:
         _ALEMBIC.release()

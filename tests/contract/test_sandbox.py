@@ -135,7 +135,7 @@ async def test_what_else_a_host_function_raises_comes_out_and_ends_the_session(s
 
     with pytest.raises(ConnectionError):
         await run(session, "try: fail()\nexcept BaseException: pass", {"fail": fail})
-    with pytest.raises(RuntimeError, match="over"):
+    with pytest.raises(RuntimeError, match="ended"):
         await run(session, "1")
 
 

@@ -54,7 +54,7 @@ DANGERS = {
     "member of nothing": (
         "REVOKE nexent_app FROM {login} GRANTED BY nexent",
         "GRANT nexent_app TO {login} WITH INHERIT TRUE, SET FALSE GRANTED BY nexent",
-        "is no member of nexent_app",
+        "is not a member of nexent_app",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Deletes events of conversations that are older than the installation keeps them."""
+"""Deletes events of conversations that are older than the retention."""
 
 from datetime import timedelta
 from typing import ClassVar
@@ -19,7 +19,7 @@ _PURGE = text("""
          LIMIT :batch)
     RETURNING seq
 """)
-"""The last event of a conversation stays: behind it, readers of an old cursor find a gap instead of silence."""
+"""The last event of a conversation is kept, so that readers with an old cursor get a gap event."""
 
 
 class PurgeConversationEvents(Housekeeping):
@@ -37,11 +37,11 @@ class ConversationEventPurger:
 
     @property
     def handler(self) -> JobHandler[PurgeConversationEvents]:
-        """What the job registry needs."""
+        """The handler for the job registry."""
         return JobHandler(PurgeConversationEvents, self.run, abandon)
 
     async def run(self, lease: Lease, _work: PurgeConversationEvents) -> None:
-        """Delete batch after batch, until none is left."""
+        """Delete in batches until nothing is left."""
         if self._retention_s is not None:
             before = self._clock() - timedelta(seconds=self._retention_s)
             await delete_in_batches(lease.db, _PURGE, {"before": before})

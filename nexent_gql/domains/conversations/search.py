@@ -1,4 +1,4 @@
-"""Finds messages by words: an inverted index in Postgres, whose entries begin with whose they are.
+"""Finds messages by words: an inverted index in Postgres, whose entries include the owner.
 
 Row-level security keeps Postgres from using the index for a tenant's login, because the operator `@@` could reveal
 rows that the policy hides. The ids are therefore read by system work, with tenant and owner in the query; the messages
@@ -18,7 +18,7 @@ from nexent_gql.domains.conversations.tables import MessageSearch
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, page_of
 from nexent_gql.kernel.search import MAX_WORD_CHARS, QueryTerm, index_tokens, pairs
 
-_MAX_VECTOR_BYTES = 256_000  # Postgres takes 1 MB; 256 kB are 20,000 different words
+_MAX_VECTOR_BYTES = 256_000  # Postgres accepts 1 MB; 256 kB are 20,000 different words
 _ENTRY_BYTES = 8
 
 
@@ -42,7 +42,7 @@ def search_query(owner_id: UUID, terms: Sequence[QueryTerm]) -> str:
     scope, parts = _scope(owner_id), list[str]()
     for term in terms:
         if term.is_word:
-            suffix = ":*" if len(term.text) > 1 else ""  # one letter begins half of all words
+            suffix = ":*" if len(term.text) > 1 else ""  # a single letter is the prefix of too many words
             parts.append(f"'{scope}{term.text[:MAX_WORD_CHARS]}'{suffix}")
         else:
             parts += [f"'{scope}{token}'" for token in pairs(term.text) or [term.text]]
@@ -55,7 +55,7 @@ class MessageIndex:
     Args:
         session: A session that spans tenants.
         tenant_id: The tenant of the owner.
-        owner_id: Whose messages are searched.
+        owner_id: The owner of the messages.
     """
 
     def __init__(self, session: AsyncSession, tenant_id: UUID, owner_id: UUID) -> None:
@@ -73,7 +73,7 @@ class MessageIndex:
         return Page(ids, matches.cursors, has_next=matches.has_next, has_previous=matches.has_previous)
 
     async def count(self, terms: Sequence[QueryTerm]) -> int:
-        """Count what `page` goes through."""
+        """Count the rows of all pages of `page`."""
         query = select(func.count()).select_from(MessageSearch).where(*self._matching(terms))
         return (await self._session.execute(query)).scalar_one()
 

@@ -1,4 +1,4 @@
-"""Cuts the place out of a text where a search found it, and marks what was found."""
+"""Extracts the passage of a text that matches a search, and marks the matches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ class Highlight:
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A part of a text as one line, "…" where it goes on, and what was found in it."""
+    """A part of a text as one line, with "…" where it is cut, and the matches in it."""
 
     text: str
     highlights: tuple[Highlight, ...]
 
 
 def snippet(text: str, terms: Sequence[QueryTerm]) -> Snippet:
-    """Return the first place where one of `terms` stands; the beginning when none is seen."""
+    """Return the first passage with one of `terms`, or the beginning of the text if there is none."""
     folded, positions = _folded(text)
     whole, parts = _patterns(terms)
     pattern = whole if whole.search(folded) else parts
@@ -54,7 +54,7 @@ def snippet(text: str, terms: Sequence[QueryTerm]) -> Snippet:
 
 
 def _patterns(terms: Sequence[QueryTerm]) -> tuple[regex.Pattern[str], regex.Pattern[str]]:
-    """Return patterns of the terms as they were typed, and of the pairs that unspaced ones are found by."""
+    """Return patterns of the terms, and of the character pairs of terms in unspaced scripts."""
     words = [_word_pattern(term.text) for term in terms if term.is_word]
     runs = [regex.escape(term.text) for term in terms if not term.is_word]
     short = [regex.escape(part) for term in terms if not term.is_word for part in pairs(term.text) or [term.text]]
@@ -67,7 +67,7 @@ def _word_pattern(word: str) -> str:
 
 
 def _folded(text: str) -> tuple[str, Sequence[int]]:
-    """Return the text as searches compare it, and the position in `text` that each of its characters comes from."""
+    """Return the folded text, and the position in `text` of each of its characters."""
     folded = fold_characters(text)
     if len(folded) == len(text) and (text.isascii() or all(map(_is_same, text, folded))):
         return folded, range(len(text))
@@ -93,7 +93,7 @@ def _is_same(char: str, folded: str) -> bool:
 
 
 def _boundary(text: str, position: int) -> int:
-    """Return the first beginning of a grapheme cluster at or behind `position`."""
+    """Return the first start of a grapheme cluster at or after `position`."""
     if position == 0:
         return 0
     for match in _CLUSTER.finditer(text, max(0, position - _MARGIN_CHARS)):

@@ -88,8 +88,8 @@ keep_folded(Conversation, "title", "title_key")
 class Message(TenantRow, table=True):
     """A message; children of one parent are alternatives to each other. `run_id` only on answers.
 
-    `text` is what all text parts say. `parts` is None where there is nothing but that text, as in all rows of
-    releases without parts; otherwise it holds every part, the text included.
+    `text` is the text of all text parts. `parts` is None if the message has only that text, as in all rows of releases
+    without parts; otherwise it holds every part, including the text.
     """
 
     __table_args__ = (
@@ -123,7 +123,7 @@ def stored_parts(parts: tuple[ContentPart, ...]) -> list[JsonObject] | None:
 
 
 class MessageSearch(Table, table=True):
-    """What a message is found by; `vector` holds each word behind the end of the owner's id."""
+    """The search entry of a message; in `vector`, each word is prefixed by the end of the owner's id."""
 
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "message_id"], ["message.tenant_id", "message.id"], ondelete="CASCADE"),

@@ -1,4 +1,4 @@
-"""Refresh tokens and API keys as text: made, taken apart, and checked as far as that goes without a database."""
+"""Refresh tokens and API keys as text: encoding, parsing, and checks that need no database."""
 
 import hmac
 import secrets
@@ -27,35 +27,35 @@ _MAC_BYTES = 32
 
 
 class Digests:
-    """Keyed hashes (HMAC-SHA256), each purpose under its own key of this installation."""
+    """Keyed hashes (HMAC-SHA256) with a separate key per purpose, derived from the installation's key."""
 
     def __init__(self, secret_key: SecretStr) -> None:
         self._secret_key = secret_key
 
     def of(self, purpose: str, content: bytes) -> bytes:
-        """Return 32 bytes that nobody without the installation's key can make or check."""
+        """Return a digest of 32 bytes that cannot be computed or verified without the installation's key."""
         return hmac.digest(derive_key(self._secret_key, f"identity/{purpose}"), content, sha256)
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """Number `generation` of the tokens of a session; its text carries a keyed hash of these three facts."""
+    """The token number `generation` of a session; its text contains a keyed hash of these fields."""
 
     tenant_id: UUID
     session_id: UUID
     generation: int
 
     def text(self, digests: Digests) -> SecretStr:
-        """Return the token, the same each time."""
+        """Return the token; equal fields give the same text."""
         content = self._content()
         return SecretStr(REFRESH_PREFIX + _encode(content + digests.of("refresh", content)))
 
     @classmethod
     def parse(cls, text: SecretStr, digests: Digests) -> "RefreshToken":
-        """Read a token that this installation made.
+        """Parse a token of this installation.
 
         Raises:
-            InvalidRefreshTokenError: It did not.
+            InvalidRefreshTokenError: The text is not a token of this installation.
         """
         value = text.get_secret_value()
         raw = _decode(value.removeprefix(REFRESH_PREFIX)) if value.startswith(REFRESH_PREFIX) else b""
@@ -78,17 +78,17 @@ class ApiKeyText:
 
     @classmethod
     def new(cls) -> "ApiKeyText":
-        """Make a key with 256 bits of chance."""
+        """Create a key with 256 random bits."""
         key_id = _random(_KEY_ID_CHARS)
         body = f"{API_KEY_PREFIX}{key_id}_{_random(_SECRET_CHARS)}"
         return cls(key_id=key_id, text=SecretStr(body + _checksum(body)))
 
     @classmethod
     def parse(cls, text: str) -> "ApiKeyText":
-        """Read a key, whoever made it; a typo is found without asking the database.
+        """Parse a key; the checksum detects typos without a query.
 
         Raises:
-            InvalidTokenError: It has another form, or its checksum is wrong.
+            InvalidTokenError: The format or the checksum is wrong.
         """
         key_id, _, rest = text.removeprefix(API_KEY_PREFIX).partition("_")
         wanted = len(API_KEY_PREFIX) + _KEY_ID_CHARS + 1 + _SECRET_CHARS + _CHECKSUM_CHARS
@@ -100,7 +100,7 @@ class ApiKeyText:
         return cls(key_id=key_id, text=SecretStr(text))
 
     def digest(self, digests: Digests) -> bytes:
-        """Return what is stored instead of the key."""
+        """Return the digest that is stored instead of the key."""
         return digests.of("api-key", self.text.get_secret_value().encode())
 
 
@@ -121,7 +121,7 @@ def _encode(raw: bytes) -> str:
 
 
 def _decode(text: str) -> bytes:
-    """Decode base64 for URLs; nothing when it is none, or not in its one canonical form."""
+    """Decode URL-safe base64; empty if `text` is not in the canonical form."""
     try:
         raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError:

@@ -66,7 +66,7 @@ class EmailTakenError(ConflictError):
 
 
 class InvalidEmailError(InvalidInputError):
-    """Text that is no e-mail address."""
+    """The text is not an e-mail address."""
 
     code = "INVALID_EMAIL"
 
@@ -81,7 +81,7 @@ class WeakPasswordError(InvalidInputError):
 
 
 class WrongPasswordError(InvalidInputError):
-    """The caller's current password is a different one."""
+    """The given password is not the caller's current one."""
 
     code = "WRONG_PASSWORD"
 

@@ -1,4 +1,4 @@
-"""Rules about accounts that need no database."""
+"""Validation of accounts that needs no database."""
 
 import re
 import unicodedata
@@ -40,26 +40,26 @@ def email_address(text: str, *path: str) -> str:
 
 
 def email_key(text: str) -> str:
-    """Return an address in the form that is compared: case and Unicode spelling do not matter."""
+    """Return an address in the form for comparisons, regardless of case and Unicode spelling."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.strip()).casefold())
 
 
 def normalize(password: SecretStr) -> SecretStr:
-    """Return a password in the form that is hashed, the same on every keyboard."""
+    """Return the Unicode-normalised password, so that it is the same from every keyboard."""
     return SecretStr(unicodedata.normalize("NFKC", password.get_secret_value()))
 
 
 def is_hashable(password: SecretStr) -> bool:
-    """Whether the text can be a password, so that hashing it makes sense."""
+    """Return whether the text has an acceptable length for hashing."""
     text = password.get_secret_value()
     return 0 < len(text) <= MAX_PASSWORD_CHARS and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def require_hashable(password: SecretStr, *path: str) -> None:
-    """Pass when a new password has an acceptable length.
+    """Check the length of a new password.
 
     Raises:
-        WeakPasswordError: It is too short or too long; the message says which.
+        WeakPasswordError: The password is too short or too long.
     """
     if len(password.get_secret_value()) < MIN_PASSWORD_CHARS:
         raise WeakPasswordError(f"Use at least {MIN_PASSWORD_CHARS} characters.", path=path, minimum=MIN_PASSWORD_CHARS)
@@ -74,10 +74,10 @@ def personal_words(*texts: str) -> list[str]:
 
 
 def require_own(password: SecretStr, words: Iterable[str], *path: str) -> None:
-    """Pass when enough of a password remains without `words`.
+    """Check that enough of a password remains without `words`.
 
     Raises:
-        WeakPasswordError: It is little more than a name or an address.
+        WeakPasswordError: The password is little more than a name or an address.
     """
     left = whole = email_key(password.get_secret_value())
     for word in words:
@@ -98,10 +98,10 @@ def require_person(actor: Principal) -> UUID:
 
 
 def require_within(actor: Principal, *roles: Role) -> None:
-    """Pass when the actor's role includes all of `roles`.
+    """Check that the actor's role includes all of `roles`.
 
     Raises:
-        RoleTooHighError: One is above.
+        RoleTooHighError: A role is above the actor's.
     """
     for role in roles:
         if not actor.is_at_least(role):

@@ -1,4 +1,4 @@
-"""Rows of one tenant; and the few lookups that come before a tenant is known."""
+"""Queries of one tenant, and lookups before the tenant is known."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -22,7 +22,6 @@ class IdentityRepository:
     """Users and credentials of one tenant."""
 
     def __init__(self, session: AsyncSession, tenant_id: UUID) -> None:
-        """Fix the tenant: no query of this object leaves it."""
         self._session = session
         self._tenant_id = tenant_id
 
@@ -31,11 +30,11 @@ class IdentityRepository:
         self._session.add(row)
 
     async def flush(self) -> None:
-        """Write what was added, so that constraints speak now."""
+        """Write added rows, so that constraints are checked now."""
         await self._session.flush()
 
     async def tenant(self, *, lock: bool = False) -> Tenant | None:
-        """Return the tenant; `lock` puts changes of who belongs to it in order."""
+        """Return the tenant; `lock` serialises changes of its users."""
         query = select(Tenant).where(col(Tenant.id) == self._tenant_id)
         return (await self._session.scalars(query.with_for_update() if lock else query)).one_or_none()
 
@@ -45,7 +44,7 @@ class IdentityRepository:
         return (await self._session.scalars(query)).one_or_none()
 
     async def time_zone(self, user_id: UUID) -> str | None:
-        """Return the time zone of a user; None: they named none."""
+        """Return the time zone of a user; None if it is not set."""
         query = select(col(UserAccount.time_zone)).where(
             col(UserAccount.tenant_id) == self._tenant_id, col(UserAccount.id) == user_id
         )
@@ -64,13 +63,13 @@ class IdentityRepository:
         return await count_rows(self._session, self._users())
 
     async def has_other_owner(self, user_id: UUID) -> bool:
-        """Whether an active owner remains without `user_id`."""
+        """Return whether the tenant has another active owner."""
         others = col(UserAccount.role) == Role.OWNER, col(UserAccount.id) != user_id
         query = self._users().where(*others, col(UserAccount.deactivated_at).is_(None)).limit(1)
         return (await self._session.scalars(query)).first() is not None
 
     async def auth_session(self, session_id: UUID, user_id: UUID | None) -> AuthSession | None:
-        """Return a session, of `user_id` unless that is None, and lock it until the transaction ends."""
+        """Return a session and lock it until the transaction ends; only one of `user_id` unless that is None."""
         query = select(AuthSession).where(
             col(AuthSession.tenant_id) == self._tenant_id, col(AuthSession.id) == session_id
         )
@@ -92,7 +91,7 @@ class IdentityRepository:
     async def replace_password(
         self, user_id: UUID, hashed: str, expected: str | None, now: datetime
     ) -> UserAccount | None:
-        """Store the hash of a password that its user chose, unless the stored one is not `expected` any more."""
+        """Store the hash of a password that its user chose, if the stored hash is still `expected`."""
         query = self._users().where(col(UserAccount.id) == user_id, col(UserAccount.password_hash) == expected)
         query = query.where(col(UserAccount.deactivated_at).is_(None)).with_for_update()
         user = (await self._session.scalars(query)).one_or_none()
@@ -102,7 +101,7 @@ class IdentityRepository:
         return user
 
     async def revoke_sessions(self, user_id: UUID, now: datetime, reason: str, *, keep: UUID | None = None) -> int:
-        """End all sessions of a user but `keep`; return how many there were."""
+        """End all sessions of a user except `keep`; return their number."""
         alive = self._live_sessions(user_id, now).with_only_columns(col(AuthSession.id))
         if keep is not None:
             alive = alive.where(col(AuthSession.id) != keep)
@@ -111,27 +110,27 @@ class IdentityRepository:
         return len((await self._session.execute(query.values(revoked_at=now, revoked_reason=reason))).all())
 
     async def page_of_sessions(self, user_id: UUID, page: PageRequest, now: datetime) -> Page[AuthSession]:
-        """Return the sessions of a user that go on, newest first."""
+        """Return the active sessions of a user, newest first."""
         return await newest_first(self._session, self._live_sessions(user_id, now), AuthSession, page)
 
     async def count_sessions(self, user_id: UUID, now: datetime) -> int:
-        """Count what `page_of_sessions` goes through."""
+        """Count the rows of all pages of `page_of_sessions`."""
         return await count_rows(self._session, self._live_sessions(user_id, now))
 
     async def sessions(self, user_id: UUID, ids: Sequence[UUID], now: datetime) -> list[AuthSession]:
-        """Return those of `ids` that are sessions of a user and go on, in any order."""
+        """Return those of `ids` that are active sessions of a user, in any order."""
         query = self._live_sessions(user_id, now).where(col(AuthSession.id).in_(ids))
         return list((await self._session.scalars(query)).all())
 
     async def delete_expired_sessions(self, user_id: UUID, now: datetime) -> None:
-        """Delete some sessions of a user that are past their end, none that somebody holds."""
+        """Delete some expired sessions of a user, skipping locked ones."""
         mine = col(AuthSession.tenant_id) == self._tenant_id, col(AuthSession.user_id) == user_id
         past = select(col(AuthSession.id)).where(*mine, col(AuthSession.expires_at) <= now)
         past = past.limit(_PURGE_BATCH).with_for_update(skip_locked=True)
         await self._session.execute(delete(AuthSession).where(col(AuthSession.id).in_(past)))
 
     async def api_key(self, api_key_id: UUID, owner_id: UUID | None) -> ApiKey | None:
-        """Return a key, of `owner_id` unless that is None."""
+        """Return a key; only one of `owner_id` unless that is None."""
         query = self._api_keys(owner_id).where(col(ApiKey.id) == api_key_id)
         return (await self._session.scalars(query)).one_or_none()
 
@@ -144,7 +143,7 @@ class IdentityRepository:
         return await newest_first(self._session, self._api_keys(owner_id), ApiKey, page)
 
     async def count_api_keys(self, owner_id: UUID | None) -> int:
-        """Count what `page_of_api_keys` goes through."""
+        """Count the rows of all pages of `page_of_api_keys`."""
         return await count_rows(self._session, self._api_keys(owner_id))
 
     async def count_valid_api_keys(self, owner_id: UUID, now: datetime) -> int:
@@ -161,7 +160,7 @@ class IdentityRepository:
         )
 
     async def touch_api_key(self, api_key_id: UUID, now: datetime) -> None:
-        """Note that a key was used."""
+        """Record the last use of a key."""
         mine = col(ApiKey.tenant_id) == self._tenant_id, col(ApiKey.id) == api_key_id
         await self._session.execute(update(ApiKey).where(*mine).values(last_used_at=now))
 
@@ -197,10 +196,9 @@ def _live_api_keys(ids: Sequence[UUID], now: datetime) -> Select[UUID, str]:
 
 
 class CredentialLookup:
-    """Who a credential belongs to, in whatever tenant, and how often it was tried; for system work."""
+    """Looks up credentials across tenants and counts attempts; needs a session across tenants."""
 
     def __init__(self, session: AsyncSession) -> None:
-        """Take a session that spans tenants."""
         self._session = session
 
     async def user_by_email_key(self, key: str) -> UserAccount | None:
@@ -227,7 +225,7 @@ class CredentialLookup:
         return roles
 
     async def count_attempt(self, key: bytes, now: datetime, window_s: int) -> tuple[int, datetime]:
-        """Add an attempt; return how many there are in this window, and when it ends."""
+        """Add an attempt; return the number of attempts in this window, and when it ends."""
         reset_at = now + timedelta(seconds=window_s)
         fresh = insert(SignInThrottle).values(key=key, attempts=1, reset_at=reset_at)
         is_over = col(SignInThrottle.reset_at) <= now
@@ -242,10 +240,10 @@ class CredentialLookup:
         return row[0], row[1]
 
     async def count_guess(self, key: bytes, now: datetime, *, free: int, max_pause_s: int, kept: timedelta) -> bool:
-        """Add a guess unless it comes too early; return whether it was permitted.
+        """Add a guess unless it is too early; return whether it was permitted.
 
-        The first `free` follow each other at will. Each further one has to wait twice as long as the one before it, up
-        to `max_pause_s`. All are forgotten when none came for `kept`.
+        The first `free` guesses need no delay. Each further one must wait twice as long as the one before, up to
+        `max_pause_s`. The count is reset after `kept` without a guess.
         """
         fresh = insert(SignInThrottle).values(key=key, attempts=1, reset_at=now + kept, next_at=now)
         is_over = col(SignInThrottle.reset_at) <= now
@@ -270,7 +268,7 @@ class CredentialLookup:
         return (await self._session.execute(query)).scalar_one_or_none()
 
     async def addresses_of_sessions(self, tenant_id: UUID, user_id: UUID, now: datetime) -> list[str | None]:
-        """Return from where a user is signed in; at most a hundred addresses."""
+        """Return the addresses of a user's sessions, at most a hundred."""
         query = select(col(AuthSession.client_ip)).distinct().where(col(AuthSession.tenant_id) == tenant_id)
         query = query.where(col(AuthSession.user_id) == user_id, col(AuthSession.revoked_at).is_(None))
         query = query.where(col(AuthSession.expires_at) > now, col(AuthSession.client_ip).is_not(None))
@@ -281,7 +279,7 @@ class CredentialLookup:
         await self._session.execute(delete(SignInThrottle).where(col(SignInThrottle.key) == key))
 
     async def purge_attempts(self, now: datetime) -> None:
-        """Delete some windows that are over, none that somebody is counting in."""
+        """Delete some ended windows, skipping locked ones."""
         past = select(col(SignInThrottle.key)).where(col(SignInThrottle.reset_at) <= now)
         past = past.limit(_PURGE_BATCH).with_for_update(skip_locked=True)
         await self._session.execute(delete(SignInThrottle).where(col(SignInThrottle.key).in_(past)))

@@ -13,7 +13,7 @@ _PURGE = text("""
     DELETE FROM auth_session WHERE id IN (SELECT id FROM auth_session WHERE expires_at < :now LIMIT :batch)
     RETURNING id
 """)
-"""A revoked session stays until it expires: a stolen token of it is to be recognized for that long."""
+"""A revoked session is kept until it expires, so that a stolen token of it is still recognised."""
 
 
 class PurgeSessions(Housekeeping):
@@ -30,9 +30,9 @@ class SessionPurger:
 
     @property
     def handler(self) -> JobHandler[PurgeSessions]:
-        """What the job registry needs."""
+        """The handler for the job registry."""
         return JobHandler(PurgeSessions, self.run, abandon)
 
     async def run(self, lease: Lease, _work: PurgeSessions) -> None:
-        """Delete batch after batch, until none is left."""
+        """Delete in batches until nothing is left."""
         await delete_in_batches(lease.db, _PURGE, {"now": self._clock()})

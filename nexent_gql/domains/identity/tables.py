@@ -1,4 +1,4 @@
-"""Tenants, users and their credentials. No column holds a secret that could be used as it stands."""
+"""Tenants, users and their credentials. No column contains a usable secret."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,11 +11,11 @@ from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.principal import Role
 
 UNIQUE_EMAIL = "uq_user_account_email_key"
-"""The constraint that speaks when two take one address at the same moment."""
+"""The constraint that is violated when two requests take an address at the same time."""
 
 
 class Tenant(Table, table=True):
-    """Whoever works together and shares agents, models and keys; nobody else sees any of it."""
+    """A customer's isolated space with its users, agents, models and keys."""
 
     id: UUID = Field(default_factory=new_id, primary_key=True)
     name: str
@@ -25,11 +25,10 @@ class Tenant(Table, table=True):
 class UserAccount(TenantRow, table=True):
     """A person in one tenant.
 
-    `email_key` is the address as it is compared, unique in the whole installation: it is all that somebody
-    who signs in says about who they are. Without a `password_hash` nobody can sign in by password. A
-    deactivated user keeps the row, because what they made refers to it, and the address. `temporary_until` is set
-    while the password is one that an administrator knows: it is worthless after that moment, and signing in with it
-    takes a new one along.
+    `email_key` is the address in the form for comparisons, unique in the whole installation, because it identifies a
+    user at sign-in. Without a `password_hash` sign-in by password is impossible. The row of a deactivated user and its
+    address are kept, because other rows refer to it. `temporary_until` is set while the password is temporary: it
+    expires then, and signing in with it requires a new one.
     """
 
     __table_args__ = (
@@ -52,11 +51,11 @@ class UserAccount(TenantRow, table=True):
 
 
 class AuthSession(TenantRow, table=True):
-    """A signed-in device: a family of refresh tokens, and the access tokens made for it.
+    """A sign-in on a device: a family of refresh tokens, and their access tokens.
 
     Refresh tokens are not stored: each is a keyed hash of the session and of its number in the family, and
-    `generation` is the number of the only one that may still be exchanged. `rotated_at` is when that one was
-    made, `expires_at` moves on with it; past that, the row goes when its user signs in again. `revoked_reason` is
+    `generation` is the number of the only one that may still be exchanged. `rotated_at` is the time of its creation,
+    which also extends `expires_at`; expired rows are deleted. `revoked_reason` is
     SIGNED_OUT, TOKEN_REUSED, DEACTIVATED, ENDED or PASSWORD_CHANGED.
     """
 
@@ -79,8 +78,8 @@ class AuthSession(TenantRow, table=True):
 class ApiKey(TenantRow, table=True):
     """A long-lived credential of a user for programs.
 
-    `key_id` is the part that is shown and looked up, unique in the whole installation; `secret_hash` is the
-    keyed hash of the whole key. `last_used_at` is exact to a minute.
+    `key_id` is the public part for display and lookup, unique in the whole installation; `secret_hash` is the keyed
+    hash of the whole key. `last_used_at` is exact to a minute.
     """
 
     __table_args__ = (
@@ -102,10 +101,10 @@ class ApiKey(TenantRow, table=True):
 
 
 class SignInThrottle(Table, table=True):
-    """Attempts to sign in or up that count together until `reset_at`; before `next_at`, no other is permitted.
+    """Counter of sign-in or sign-up attempts until `reset_at`; no further attempt is permitted before `next_at`.
 
-    `key` is a keyed hash of what they have in common: account and address, the account, or the address. Only system
-    work sees this table: nobody is known yet.
+    `key` is a keyed hash of account and address, of the account, or of the address. Only work across tenants sees this
+    table, because the caller is not authenticated yet.
     """
 
     __table_args__ = (Index("ix_sign_in_throttle_reset", "reset_at"),)

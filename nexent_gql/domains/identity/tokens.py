@@ -1,7 +1,7 @@
-"""Access tokens: short-lived JWTs, by the rules of RFC 8725 and the profile of RFC 9068.
+"""Access tokens: short-lived JWTs that follow RFC 8725 and RFC 9068.
 
-One algorithm, one key that is used for nothing else, and a type, an issuer and an audience that must all fit. A token
-names a session; whether that still stands is looked up, so signing out works at once for a token that has not expired.
+One algorithm, a key for this purpose only, and a type, an issuer and an audience that must all match. A token names a
+session, which is checked too, so that signing out also ends tokens that have not expired.
 """
 
 from collections import OrderedDict
@@ -25,13 +25,13 @@ TYPE = "at+jwt"
 LEEWAY_S = 5
 _MAX_CACHED = 10_000
 _INVALID_CLAIMS = (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, OSError, RecursionError)
-"""What odd claims raise, in PyJWT or here: numbers that are no time, text that is no id, lists where text belongs."""
+"""Errors that malformed claims raise, in PyJWT or here."""
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub", "tid", "sid", "jti"]
 
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A bearer token and when it ends."""
+    """A bearer token with its expiry."""
 
     text: SecretStr
     expires_at: datetime
@@ -39,7 +39,7 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a valid token says."""
+    """The claims of a valid token."""
 
     tenant_id: UUID
     user_id: UUID
@@ -48,9 +48,9 @@ class Claims:
 
 
 class AccessTokens:
-    """Makes and reads access tokens of this installation.
+    """Issues and verifies access tokens of this installation.
 
-    A token that was read is known again by its digest: checking one costs a fifth of a small query.
+    Verified tokens are cached by digest, because a verification costs a fifth of a small query.
     """
 
     def __init__(self, secret_key: SecretStr, clock: Clock) -> None:
@@ -59,7 +59,7 @@ class AccessTokens:
         self._cache: OrderedDict[bytes, Claims] = OrderedDict()
 
     def issue(self, tenant_id: UUID, user_id: UUID, session_id: UUID, *, ttl_s: int) -> AccessToken:
-        """Make a token for a session."""
+        """Issue a token for a session."""
         now = self._clock().replace(microsecond=0)
         expires_at = now + timedelta(seconds=ttl_s)
         claims = {
@@ -76,10 +76,10 @@ class AccessTokens:
         return AccessToken(SecretStr(text), expires_at)
 
     def verify(self, text: str) -> Claims:
-        """Return what the token says.
+        """Return the claims of a token.
 
         Raises:
-            InvalidTokenError: It is not ours, not an access token, incomplete, or expired.
+            InvalidTokenError: The token is not an access token of this installation, or has expired.
         """
         digest = sha256(text.encode(errors="surrogatepass")).digest()
         if (cached := self._cache.get(digest)) is not None:

@@ -1,4 +1,4 @@
-"""What the services of identity take and give."""
+"""Arguments and results of the identity services."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,32 +11,32 @@ from nexent_gql.kernel.principal import Principal
 
 
 class AuthRules(Protocol):
-    """How long credentials live, in seconds, and who may sign up."""
+    """Lifetimes of credentials in seconds, and rules of sign-up."""
 
     @property
     def access_ttl_s(self) -> int:
-        """Of an access token."""
+        """Lifetime of an access token."""
         ...
 
     @property
     def refresh_ttl_s(self) -> int:
-        """Of a session that nobody uses."""
+        """Lifetime of an unused session."""
         ...
 
     @property
     def sign_up(self) -> bool:
-        """Whether strangers may found tenants."""
+        """Whether anybody may sign up and create a tenant."""
         ...
 
     @property
     def sign_ups_per_hour(self) -> int:
-        """How many tenants may be founded from one address in an hour."""
+        """Tenants that one address may create in an hour."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Where somebody signs in from: kept with the session, and what attempts are counted by."""
+    """The client of a sign-in: stored with the session and used by the attempt limits."""
 
     ip: str | None = None
     user_agent: str | None = None
@@ -44,7 +44,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The caller with what belongs to them."""
+    """The caller's user and tenant."""
 
     actor: Principal
     user: UserAccount
@@ -53,7 +53,7 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """What a client needs from now on; the refresh token is good for one exchange."""
+    """The credentials of a new session; the refresh token can be exchanged once."""
 
     access: AccessToken
     refresh: SecretStr
@@ -62,7 +62,7 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class NewApiKey:
-    """A key that was just made: the only moment at which its text is known."""
+    """A new key, with its text, which is not stored."""
 
     row: ApiKey
     text: SecretStr
@@ -70,7 +70,7 @@ class NewApiKey:
 
 @dataclass(frozen=True, slots=True)
 class TemporaryPassword:
-    """A user whose password was reset: the only moment at which the new one is known."""
+    """A user whose password was reset, with the new password, which is not stored."""
 
     user: UserAccount
     text: SecretStr

@@ -1,4 +1,4 @@
-"""Trims archives of runs that are older than the installation keeps them."""
+"""Trims archives of runs that are older than the retention."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -21,7 +21,7 @@ _TRIM = text("UPDATE run_archive SET first_seq = last_seq, events = :events WHER
 
 
 class TrimRunArchives(Housekeeping):
-    """Deletes the events of old runs, except the last of each; messages and figures of the runs stay."""
+    """Deletes the events of old runs except the last; messages and token counts of the runs are kept."""
 
     name: ClassVar[str] = "trim_run_archives"
 
@@ -29,7 +29,7 @@ class TrimRunArchives(Housekeeping):
 class RunArchiveTrimmer:
     """Handles `TrimRunArchives`; without a retention nothing is deleted.
 
-    The last event stays, so that a reader of an old run gets a gap and how it ended.
+    The last event is kept, so that a reader of an old run gets a gap event and the result.
     """
 
     def __init__(self, retention_s: int | None, clock: Clock) -> None:
@@ -38,11 +38,11 @@ class RunArchiveTrimmer:
 
     @property
     def handler(self) -> JobHandler[TrimRunArchives]:
-        """What the job registry needs."""
+        """The handler for the job registry."""
         return JobHandler(TrimRunArchives, self.run, abandon)
 
     async def run(self, lease: Lease, _work: TrimRunArchives) -> None:
-        """Trim batch after batch, until none is left."""
+        """Trim in batches until nothing is left."""
         if self._retention_s is None:
             return
         before = _first_id_at(self._clock() - timedelta(seconds=self._retention_s))
@@ -60,5 +60,5 @@ async def _trim(lease: Lease, before: UUID) -> int:
 
 
 def _first_id_at(moment: datetime) -> UUID:
-    """Return the smallest UUIDv7 of a moment: ids of runs tell when they were asked for."""
+    """Return the smallest UUIDv7 of a time; ids of runs contain the time of their creation."""
     return UUID(int=int(moment.timestamp() * 1_000) << 80)

@@ -1,4 +1,4 @@
-"""Reads a title out of what a model wrote when it was asked for one."""
+"""Extracts a title from a model's answer."""
 
 import json
 import re
@@ -35,7 +35,7 @@ _MEANINGFUL = ("L", "N", "So")
 def title_of(answer: str) -> str:
     """Return the title in a model's answer: one visible line of at most 80 characters; "" when there is none.
 
-    Reasoning, code fences, JSON, labels ("Title:"), list marks, quotation marks and brackets around it are taken off.
+    Reasoning, code fences, JSON, labels ("Title:"), list marks, quotation marks and brackets around it are removed.
     """
     text = _FENCE.sub("", without_reasoning(answer)[:_MAX_SCAN_CHARS])
     json_title = _json_title(text.strip())
@@ -48,14 +48,15 @@ def title_of(answer: str) -> str:
 
 
 def first_words(question: str) -> str:
-    """Return the beginning of a question as a title; "" when there is nothing to see in it."""
+    """Return the beginning of a question as a title; "" if it has no visible text."""
     return visible_line(question, max_chars=MAX_TITLE_CHARS)
 
 
 def without_reasoning(text: str) -> str:
     """Remove the reasoning that some servers leave in the answer, as `<think>...</think>`.
 
-    Ahead of an end without a beginning everything is reasoning; so is all behind a beginning that opens the text.
+    Everything before an end tag without a start tag is reasoning, and so is everything after a start tag that
+    begins the text.
     """
     parts: list[str] = []
     position, start = 0, None
@@ -70,7 +71,7 @@ def without_reasoning(text: str) -> str:
     if start is None:
         parts.append(text[position:])
     elif "".join(parts).strip():
-        parts.append(text[start:])  # it speaks about the tag
+        parts.append(text[start:])  # the text mentions the tag
     return "".join(parts)
 
 
@@ -105,7 +106,7 @@ def _title_in(value: object) -> str:
 
 
 def _undecorated(line: str) -> str:
-    """Return a line without what only decorates it; "" when no letter, digit or symbol is left."""
+    """Return a line without decoration; "" if no letter, digit or symbol is left."""
     line = visible_line(line, max_chars=_MAX_SCAN_CHARS)
     for _ in range(_MAX_WRAPPERS):
         bare = _without_marks(_without_prefix(line)).strip()
@@ -123,7 +124,7 @@ def _without_prefix(line: str) -> str:
 
 
 def _without_marks(line: str) -> str:
-    """Take one pair of marks off, or a mark that has no partner, or the full stop."""
+    """Remove one pair of marks, an unpaired mark, or the full stop."""
     for mark in _MARKS:
         inner = line[len(mark) : -len(mark)]
         if inner and line.startswith(mark) and line.endswith(mark) and mark not in inner:

@@ -1,4 +1,4 @@
-"""Use cases around accounts and credentials."""
+"""Use cases of accounts and credentials."""
 
 from pydantic import SecretStr
 
@@ -26,16 +26,16 @@ DEMO_EMAIL = "demo@localhost"
 
 
 class IdentityService:
-    """The services of identity, each for one thing.
+    """The services of identity.
 
     Attributes:
-        sign_in: By password, and how strangers found tenants.
-        sessions: Going on with a session, and ending it.
-        users: The people of a tenant.
-        passwords: Changing one's own, and resetting those of others.
-        profiles: What people say of themselves.
+        sign_in: Sign-in by password, and sign-up.
+        sessions: Refreshing and ending sessions.
+        users: Users of a tenant.
+        passwords: Changing and resetting passwords.
+        profiles: Users' own profiles.
         api_keys: Credentials for programs.
-        connections: Lasting connections, which end with their credentials.
+        connections: Long-lived connections, which end with their credentials.
     """
 
     def __init__(
@@ -59,19 +59,19 @@ class IdentityService:
         self.api_keys = ApiKeyService(db, clock, digests, self.connections)
 
     async def authenticate(self, token: str) -> Principal:
-        """Return who a bearer token stands for: an access token or an API key.
+        """Return the principal of a bearer token, which is an access token or an API key.
 
-        What was revoked is refused within five seconds, in every process.
+        Every process refuses a revoked credential within five seconds.
 
         Raises:
-            InvalidTokenError: Nobody.
+            InvalidTokenError: The token is wrong, expired or revoked.
         """
         return await self._authenticator.authenticate(token)
 
     async def ensure_demo(self, email: str = DEMO_EMAIL) -> Principal:
-        """Return the owner of the demo tenant, made if missing; see `SignInService.ensure_demo`."""
+        """Return the owner of the demo tenant, creating it if missing; see `SignInService.ensure_demo`."""
         return await self.sign_in.ensure_demo(email)
 
     async def issue_token(self, actor: Principal, *, ttl_s: int | None = None) -> AccessToken:
-        """Return an access token in a session of its own; see `SessionService.issue_token`."""
+        """Return an access token with its own session; see `SessionService.issue_token`."""
         return await self.sessions.issue_token(actor, ttl_s=ttl_s)

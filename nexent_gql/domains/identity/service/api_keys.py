@@ -23,9 +23,9 @@ LONGEST_LIFE = timedelta(days=3_650)
 
 
 class ApiKeyService:
-    """Everybody has keys of their own; administrators see and revoke all keys of the tenant.
+    """Users manage their own keys; administrators see and revoke all keys of the tenant.
 
-    A key acts as its user, with the role they have at that moment, within its scopes.
+    A key acts as its user, with the user's current role, within its scopes.
     """
 
     def __init__(self, db: Database, clock: Clock, digests: Digests, connections: CredentialWatch) -> None:
@@ -97,7 +97,7 @@ class ApiKeyService:
 
 
 def _owner(actor: Principal) -> UUID | None:
-    """Return whose keys the actor sees; None: everybody's of the tenant."""
+    """Return the owner whose keys the actor sees; None means all keys of the tenant."""
     return None if actor.is_at_least(Role.ADMIN) else actor.user_id
 
 

@@ -21,12 +21,12 @@ _HOUR_S = 3_600
 
 
 class AttemptLimiter:
-    """Counts attempts in Postgres before they are judged, so that neither processes nor parallel requests add up.
+    """Counts attempts in Postgres before they are checked, so that limits hold across processes and parallel requests.
 
-    Three counts hold at once. One account from one address: 5 a minute. One address: 120 a minute, whatever the
-    accounts. One account from everywhere: after 10 wrong passwords each further attempt waits for twice as long as the
-    one before, up to a minute. The last does not hold for addresses from which the account is signed in, so that
-    strangers who guess do not lock the owner out.
+    Three limits apply. One account from one address: 5 a minute. One address with any accounts: 120 a minute. One
+    account from all addresses: after 10 wrong passwords, each further attempt must wait twice as long as the one
+    before, up to a minute. The last limit does not apply to addresses where the account is signed in, so that an
+    attacker cannot lock the owner out.
     """
 
     def __init__(self, db: Database, clock: Clock, digests: Digests) -> None:
@@ -35,7 +35,7 @@ class AttemptLimiter:
         self._digests = digests
 
     async def admit(self, email_key: str, client: Client) -> UserAccount | None:
-        """Count an attempt to give the password of an account, and return the account if there is one.
+        """Count a sign-in attempt, and return the account if it exists.
 
         Raises:
             TooManyAttemptsError: The limit is reached; do not check the password.
@@ -99,7 +99,7 @@ class AttemptLimiter:
 
 
 def is_searchable(email_key: str) -> bool:
-    """Tell whether Postgres can be asked for an address at all."""
+    """Return whether Postgres can compare the address."""
     return "\0" not in email_key and email_key.isprintable()
 
 

@@ -1,4 +1,4 @@
-"""From a bearer token to a principal."""
+"""Resolves bearer tokens to principals."""
 
 import hmac
 from dataclasses import replace
@@ -18,7 +18,7 @@ _TOUCH_EVERY = timedelta(minutes=1)
 
 
 class Authenticator:
-    """Checks credentials: the token itself each time, what stands behind it every few seconds."""
+    """Checks credentials: the token on each call, its session or key every few seconds."""
 
     def __init__(
         self, db: Database, clock: Clock, tokens: AccessTokens, digests: Digests, cache: IdentityCache
@@ -30,10 +30,10 @@ class Authenticator:
         self._cache = cache
 
     async def authenticate(self, token: str) -> Principal:
-        """Return who the token stands for.
+        """Return the principal of a token.
 
         Raises:
-            InvalidTokenError: Nobody, or nobody any more.
+            InvalidTokenError: The token is wrong, expired or revoked.
         """
         if token.startswith(API_KEY_PREFIX):
             return await self._by_api_key(ApiKeyText.parse(token))

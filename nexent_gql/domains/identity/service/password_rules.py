@@ -12,17 +12,17 @@ TEMPORARY_LIFE = timedelta(days=7)
 
 
 class PasswordRules:
-    """Rules for new passwords: a minimum length, and not easy to guess."""
+    """Rules for new passwords: a minimum length, and resistance to guessing."""
 
     def __init__(self, passwords: Passwords) -> None:
         self._passwords = passwords
 
     async def require(self, password: SecretStr, *path: str, about: tuple[str, ...]) -> None:
-        """Pass when a password is strong; `about` are the names and addresses of its user.
+        """Check that a password is strong; `about` are the names and addresses of its user.
 
         Raises:
-            WeakPasswordError: It is not; the message says why.
-            PasswordsBusyError: Too many passwords wait to be judged.
+            WeakPasswordError: The password is weak; the message says why.
+            PasswordsBusyError: Too many passwords wait to be checked.
         """
         policy.require_hashable(password, *path)
         words = policy.personal_words(*about)

@@ -28,12 +28,12 @@ from nexent_gql.ports.passwords import Passwords
 
 _GROUPS = 4
 _GROUP_CHARS = 5
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without what is mistaken for something else when it is read aloud
+_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without characters that are easily confused
 _log = structlog.get_logger()
 
 
 class PasswordService:
-    """Passwords of people who have an account."""
+    """Changes and resets passwords."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class PasswordService:
             repository = IdentityRepository(session, actor.tenant_id)
             changed = await repository.replace_password(user.id, hashed, user.password_hash, now)
             if changed is None:
-                raise WrongPasswordError("currentPassword")  # it was changed at the same moment
+                raise WrongPasswordError("currentPassword")  # a concurrent request has changed it
             await repository.revoke_sessions(user.id, now, "PASSWORD_CHANGED", keep=session_id)
         await self._connections.notify_change()
         _log.info("identity.password_changed", user_id=str(user.id))

@@ -20,7 +20,7 @@ from nexent_gql.kernel.timezones import require_timezone
 
 @dataclass(frozen=True, slots=True)
 class ProfilePatch:
-    """Changes of a profile; `time_zone` None: UTC."""
+    """Changes of a profile; None as `time_zone` means UTC."""
 
     display_name: str | Unset = UNSET
     time_zone: str | Unset | None = UNSET
@@ -37,8 +37,8 @@ class ProfileService:
         """Change what `patch` names.
 
         Raises:
-            InvalidInputError: The name breaks a rule, or there is no such time zone; `path` says which.
-            UserNotFoundError: The account is gone.
+            InvalidInputError: The name is invalid, or the time zone does not exist; `path` says which.
+            UserNotFoundError: The account has been deleted.
         """
         name, zone = patch.display_name, patch.time_zone
         if name is not UNSET:
@@ -57,5 +57,5 @@ class ProfileService:
 
 
 async def time_zone_of(session: AsyncSession, tenant_id: UUID, user_id: UUID) -> str | None:
-    """Return the time zone of a user, within a transaction of the caller's; None: they named none."""
+    """Return the time zone of a user, within the caller's transaction; None if it is not set."""
     return await IdentityRepository(session, tenant_id).time_zone(user_id)

@@ -52,12 +52,12 @@ class SessionService:
     async def refresh(self, token: SecretStr) -> SignedIn:
         """Exchange a refresh token for the next one and a fresh access token.
 
-        A token is good for one exchange. The same one again within ten seconds, while its successor is
-        unused, gets the same successor: two tabs that wake up together, or a lost answer, sign nobody out.
-        Any other repetition means that two parties hold the token: the whole session ends for both.
+        A token can be exchanged once. A repetition within ten seconds, while its successor is unused, returns the same
+        successor, so that two tabs or a lost answer do not end the session. Any other repetition means that the token
+        was stolen: the whole session ends.
 
         Raises:
-            InvalidRefreshTokenError: It is not the session's present token, or the session has ended.
+            InvalidRefreshTokenError: It is not the session's current token, or the session has ended.
         """
         presented = RefreshToken.parse(token, self._digests)
         async with self._db.transaction(presented.tenant_id) as session:
@@ -108,7 +108,7 @@ class SessionService:
             return await IdentityRepository(session, actor.tenant_id).sessions(actor.user_id, ids, self._clock())
 
     async def end(self, actor: Principal, session_id: UUID) -> AuthSession:
-        """End one of the caller's sessions, which may be the present one. Idempotent.
+        """End one of the caller's sessions, which may be the current one. Idempotent.
 
         Raises:
             SessionRequiredError: The caller uses an API key.
@@ -127,7 +127,7 @@ class SessionService:
         return row
 
     async def end_others(self, actor: Principal) -> int:
-        """End all sessions of the caller but the present one; return how many there were.
+        """End all sessions of the caller except the current one; return their number.
 
         Raises:
             SessionRequiredError: The caller uses an API key.
@@ -140,9 +140,9 @@ class SessionService:
         return count
 
     async def issue_token(self, actor: Principal, *, ttl_s: int | None = None) -> AccessToken:
-        """Return an access token in a session of its own, which ends with it and can't be refreshed.
+        """Return an access token with its own session, which ends with it and cannot be refreshed.
 
-        `ttl_s` None: as long as any access token lasts.
+        `ttl_s` is by default the lifetime of access tokens.
         """
         now, lasting_s = self._clock(), self._rules.access_ttl_s if ttl_s is None else ttl_s
         async with self._db.transaction(actor.tenant_id) as session:
@@ -160,7 +160,7 @@ class SessionService:
         """Return the caller's user and tenant.
 
         Raises:
-            InvalidTokenError: The user is gone.
+            InvalidTokenError: The user does not exist any more.
         """
         async with self._db.read(actor.tenant_id) as session:
             repository = IdentityRepository(session, actor.tenant_id)
@@ -170,7 +170,7 @@ class SessionService:
         return Viewer(actor=actor, user=user, tenant=tenant)
 
     async def begin(self, session: AsyncSession, user: UserAccount, tenant: Tenant, client: Client) -> SignedIn:
-        """Sign a user in, within the transaction of the caller."""
+        """Create a session for a user, within the caller's transaction."""
         now = self._clock()
         row = AuthSession(
             tenant_id=user.tenant_id,
@@ -185,7 +185,7 @@ class SessionService:
         return self._signed_in(row, user, tenant)
 
     async def _exchange(self, repository: IdentityRepository, presented: RefreshToken) -> SignedIn | None:
-        """Move the session on, or end it when it was stolen; None when there is nothing to give."""
+        """Rotate the token, or end the session if the token was stolen; None if no token may be issued."""
         now, row = self._clock(), await repository.auth_session(presented.session_id, None)
         if row is None or row.revoked_at is not None or row.expires_at <= now:
             return None
@@ -211,12 +211,12 @@ class SessionService:
 
 
 async def _replace_ended(repository: IdentityRepository, row: AuthSession) -> None:
-    """Keep a new session in place of those of its user that are past their end: nothing else would delete them."""
+    """Add a new session, and delete some expired ones of its user."""
     await repository.delete_expired_sessions(row.user_id, row.created_at)
     repository.add(row)
 
 
 def _may_exchange(row: AuthSession, presented: RefreshToken, now: datetime) -> bool:
-    """Whether a token is the present one, or the one before it that was exchanged a moment ago."""
+    """Return whether a token is the current one, or its predecessor that was exchanged a moment ago."""
     is_repeated = presented.generation == row.generation - 1 and now - row.rotated_at <= REFRESH_GRACE
     return is_repeated or presented.generation == row.generation

@@ -64,9 +64,9 @@ class SignInService:
 
         Raises:
             SignUpClosedError: Sign-up is disabled.
-            EmailTakenError: Somebody has an account with this address.
-            InvalidInputError: The address, the password or a name breaks a rule; `path` says which.
-            TooManyAttemptsError: Too many tenants were founded from this address.
+            EmailTakenError: An account with this address exists.
+            InvalidInputError: The address, the password or a name is invalid; `path` says which.
+            TooManyAttemptsError: Too many tenants were created from this address.
             PasswordsBusyError: Too many sign-ins wait.
         """
         if not self._rules.sign_up:
@@ -88,10 +88,10 @@ class SignInService:
     async def sign_in(
         self, *, email: str, password: SecretStr, client: Client, new_password: SecretStr | None = None
     ) -> SignedIn:
-        """Begin a session; takes as long for an unknown address as for a wrong password.
+        """Begin a session. Takes the same time for an unknown address and for a wrong password.
 
-        A temporary password is good for one sign-in, which replaces it by `new_password`; with a password that is not
-        temporary, `new_password` is ignored. `AttemptLimiter` limits the attempts.
+        A temporary password allows one sign-in, which replaces it by `new_password`; otherwise `new_password` is
+        ignored. `AttemptLimiter` limits the attempts.
 
         Raises:
             InvalidCredentialsError: No active user has this address with this password.
@@ -114,7 +114,7 @@ class SignInService:
             return answer
 
     async def ensure_demo(self, email: str) -> Principal:
-        """Return the owner of the demo tenant; makes both if they are missing. Nobody can sign in as this user.
+        """Return the owner of the demo tenant, creating both if missing. This user cannot sign in by password.
 
         Raises:
             ForbiddenError: The address belongs to a person, who has a password.
@@ -149,7 +149,7 @@ class SignInService:
     async def _fresh_hash(
         self, user: UserAccount, hashed: str, password: SecretStr, new_password: SecretStr | None
     ) -> str | None:
-        """Return the hash to store from now on; None: the present one stays."""
+        """Return the new hash to store; None keeps the current one."""
         if user.temporary_until is not None:
             if new_password is None:
                 raise PasswordChangeRequiredError
@@ -187,7 +187,7 @@ class SignInService:
         return user
 
     async def _insert(self, repository: IdentityRepository, tenant: Tenant, user: UserAccount) -> None:
-        """Write a tenant and its first user, in the order in which they refer to each other."""
+        """Insert a tenant and its first user, in the order of their references."""
         repository.add(tenant)
         await repository.flush()
         repository.add(user)

@@ -21,7 +21,7 @@ from nexent_gql.ports.passwords import Passwords
 
 
 class UserService:
-    """All users of a tenant may read its users; administrators may change those up to their own role."""
+    """All users of a tenant may list its users; administrators may change users up to their own role."""
 
     def __init__(
         self, db: Database, passwords: Passwords, clock: Clock, rules: PasswordRules, connections: CredentialWatch
@@ -57,16 +57,16 @@ class UserService:
         role: Role,
         is_temporary: bool = True,
     ) -> UserAccount:
-        """Create an account with a first password, which the administrator hands over.
+        """Create an account with an initial password, which the administrator passes on.
 
-        With `is_temporary`, the password is good for one sign-in within seven days, which takes a new one along.
+        With `is_temporary`, the password allows one sign-in within seven days, which must set a new one.
 
         Raises:
             ForbiddenError: The actor is no administrator.
             SessionRequiredError: The actor uses an API key.
             RoleTooHighError: `role` is above the actor's.
-            EmailTakenError: Somebody has an account with this address, in whatever tenant.
-            InvalidInputError: The address, the password or the name breaks a rule; `path` says which.
+            EmailTakenError: An account with this address exists, in any tenant.
+            InvalidInputError: The address, the password or the name is invalid; `path` says which.
             PasswordsBusyError: Too many passwords wait to be hashed.
         """
         self.require_administrator(actor, role)
@@ -151,10 +151,10 @@ class UserService:
 
     @staticmethod
     def require_administrator(actor: Principal, *roles: Role) -> None:
-        """Pass when the actor is an administrator in person, whose role includes all of `roles`.
+        """Check that the actor is an administrator with a session, whose role includes all of `roles`.
 
         Raises:
-            ForbiddenError: The actor is not; also `SessionRequiredError` and `RoleTooHighError`.
+            ForbiddenError: The actor is no administrator; also `SessionRequiredError` and `RoleTooHighError`.
         """
         actor.require(Role.ADMIN)
         policy.require_person(actor)
@@ -164,12 +164,12 @@ class UserService:
     async def changeable(
         repository: IdentityRepository, actor: Principal, user_id: UUID, *, stays_owner: bool
     ) -> UserAccount:
-        """Return a user whom the actor may change; changes of one tenant follow each other.
+        """Return a user that the actor may change; changes within a tenant are serialised.
 
         Raises:
             UserNotFoundError: The tenant has no such user.
             RoleTooHighError: The user's role is above the actor's.
-            LastOwnerError: Without `stays_owner`, nobody would be owner any more.
+            LastOwnerError: The tenant would have no owner, unless `stays_owner`.
         """
         await repository.tenant(lock=True)
         user = await repository.user(user_id)
