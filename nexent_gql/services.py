@@ -1,4 +1,4 @@
-"""All services, built in the order in which they need each other."""
+"""All services, built in order of their dependencies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from nexent_gql.runtime import Runtime
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Stateless, built once per process; what differs per call is an argument, the actor first.
+    """The services of a process. They are stateless; the actor is the first argument of their methods.
 
     `budgets` is no service: it limits requests, and is the affair of the API; `model_budgets` limits model calls.
     """
@@ -50,7 +50,7 @@ class Services:
 
     @classmethod
     def build(cls, runtime: Runtime) -> Self:
-        """Wire the services to what `runtime` opened."""
+        """Build the services on the resources of `runtime`."""
         db, clock = runtime.db, runtime.clock
         signer = LinkSigner(runtime.settings.secret_key, clock)
         limits = FileLimits(**runtime.settings.files.model_dump())
@@ -81,8 +81,8 @@ class Services:
 
 
 def tool_providers(_runtime: Runtime) -> Sequence[ToolProvider]:
-    """Return the sources of tools beside the built-in ones, in the order in which their names count.
+    """Return the tool providers beside the built-in one, in order of precedence.
 
-    A provider that needs a domain is a module `tools` of that domain; it is registered here.
+    Register the provider of a domain, in its module `tools`, here.
     """
     return ()

@@ -1,8 +1,8 @@
-"""Row-level security as data: who may do what with which rows, and the SQL that says so to Postgres.
+"""Row-level security as data: the policies and grants of each table, and their SQL.
 
-Two roles exist at run time, each with a login of its own. `nexent_app` sees the rows of the tenant that its
-transaction named, and without one none. `nexent_system` sees all rows of the few tables in `SYSTEM_TABLES`, and may do
-only what is listed there. The owner of the tables has no policy at all, so it sees no row; only migrations use it.
+Two roles exist at run time, each with its own login. `nexent_app` sees the rows of the tenant that its transaction
+names, and none without a tenant. `nexent_system` sees all rows of the few tables in `SYSTEM_TABLES`, with the rights
+listed there. The owner of the tables has no policy and therefore sees no row; only migrations use it.
 
 Expressions are written as Postgres prints them, because migrations compare them with its catalogue.
 """
@@ -23,7 +23,7 @@ _ALL: Commands = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _READ: Commands = ("SELECT",)
 
 TENANT_COLUMN: Mapping[str, str] = {"tenant": "id"}
-"""Where the tenant stands when not in `tenant_id`."""
+"""The column of the tenant where it is not `tenant_id`."""
 
 APP_COMMANDS: Mapping[str, Commands] = {
     "tenant": ("SELECT", "INSERT", "UPDATE"),
@@ -32,7 +32,7 @@ APP_COMMANDS: Mapping[str, Commands] = {
     "persisted_document": (),
     "job_worker": (),
 }
-"""What the application may do with its tenant's rows, where that is not everything."""
+"""Rights of the application on its tenant's rows, where they are restricted."""
 
 SYSTEM_TABLES: Mapping[str, Commands] = {
     "user_account": _READ,
@@ -52,23 +52,22 @@ SYSTEM_TABLES: Mapping[str, Commands] = {
     "file_upload": ("SELECT", "DELETE"),
     "file_object": _READ,
 }
-"""What system work may do, and why: whose an address or an API key is shows only when it is found (read only); so
-does who may keep their connections, which is asked for all of a process at once; documents that clients may name belong
-to the installation; throttles of sign-in have no tenant; jobs are claimed, re-queued and purged, and enqueued when a
-schedule fires; the outbox is handed on (its row locks count as UPDATE), and re-driven jobs are written to it; a search
-reads the ids of one owner's messages (read only) by an index that Postgres does not use below a policy, see
-`conversations/search.py`; sessions that have ended and events past their retention are deleted;
-workers belong to the installation; calls whose worker died are found to be settled (read only); expired uploads are
-deleted, and stored content is compared with the object storage (read only)."""
+"""Rights of work across tenants. Users, API keys and sessions are looked up before their tenant is known, or for all
+connections of a process (read only). Trusted documents and workers belong to the installation, and sign-in throttles
+have no tenant. Jobs are claimed, requeued, purged, and enqueued by schedules. The outbox is relayed (row locks count as
+UPDATE), and requeued jobs write to it. Message search reads ids by an index that Postgres does not use below a policy,
+see `conversations/search.py`. Ended sessions, events past their retention and expired uploads are deleted. Calls of
+dead workers are read to be settled, and stored content to be compared with the object storage.
+"""
 
 
 class UnsecuredTableError(Exception):
-    """A table has no column that names its tenant, and is not for system work alone."""
+    """A table has no tenant column and is not listed as a system table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One row of `pg_policies`: `using` filters what is there, and what is written too where `check` is None."""
+    """One row of `pg_policies`: `using` filters existing rows, and written rows too if `check` is None."""
 
     name: str
     role: str
@@ -77,19 +76,19 @@ class Policy:
     check: str | None
 
     def create(self, table: str) -> str:
-        """Return the statement that makes it."""
+        """Return the CREATE POLICY statement."""
         using = f" USING ({self.using})" if self.using else ""
         check = f" WITH CHECK ({self.check})" if self.check else ""
         return f"CREATE POLICY {self.name} ON {table} FOR {self.command} TO {self.role}{using}{check}"
 
     def drop(self, table: str) -> str:
-        """Return the statement that removes it."""
+        """Return the DROP POLICY statement."""
         return f"DROP POLICY {self.name} ON {table}"
 
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """All that keeps a table's rows apart; `forced`: row-level security is enabled, for its owner too."""
+    """The policies and grants of a table; `forced` means that row-level security also applies to its owner."""
 
     forced: bool
     policies: frozenset[Policy]
@@ -101,10 +100,10 @@ UNPROTECTED = Protection(forced=False, policies=frozenset(), grants=frozenset())
 
 
 def protection(table: Table) -> Protection:
-    """Return what a table must have.
+    """Return the required policies and grants of a table.
 
     Raises:
-        UnsecuredTableError: Nothing says whose rows they are.
+        UnsecuredTableError: The table has no tenant.
     """
     app, system = APP_COMMANDS.get(table.name, _ALL), SYSTEM_TABLES.get(table.name, ())
     policies = [_system_policy(command) for command in system]
@@ -117,7 +116,7 @@ def protection(table: Table) -> Protection:
 
 
 def changes(table: str, have: Protection, want: Protection) -> list[str]:
-    """Return the statements that lead from one protection to the other, in an order that never opens a gap."""
+    """Return the statements that change one protection into the other, in an order that never opens a gap."""
     steps: list[str] = []
     if want.forced and not have.forced:
         steps += [f"ALTER TABLE {table} {word} ROW LEVEL SECURITY" for word in ("ENABLE", "FORCE")]
@@ -135,7 +134,7 @@ def _sorted(policies: frozenset[Policy]) -> list[Policy]:
 
 
 def _by_role(grants: frozenset[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Join the commands of each role by commas."""
+    """Return the commands of each role, joined by commas."""
     roles = sorted({role for role, _ in grants})
     return [(role, ", ".join(sorted(command for to, command in grants if to == role))) for role in roles]
 

@@ -1,4 +1,4 @@
-"""A semaphore for pools that tenants share: whoever holds least comes next."""
+"""A fair semaphore for pools that tenants share."""
 
 import asyncio
 from collections import Counter, deque
@@ -12,7 +12,7 @@ from nexent_gql.kernel.errors import UnavailableError
 
 
 class Owner(NamedTuple):
-    """On whose behalf a slot is used; None stands for the installation, or for no particular user."""
+    """The tenant and user that a slot is used for; None stands for the installation, or for no particular user."""
 
     tenant_id: UUID | None
     user_id: UUID | None
@@ -30,7 +30,7 @@ class PoolOverloadedError(UnavailableError):
 
 @dataclass(slots=True)
 class _Usage:
-    """What a tenant holds and waits for, by user; `served` numbers the last grant of each user."""
+    """A tenant's slots and waiting requests, by user; `served` numbers the last grant of each user."""
 
     slots: Counter[UUID | None] = field(default_factory=Counter[UUID | None])
     waiting: dict[UUID | None, deque[asyncio.Future[None]]] = field(
@@ -41,17 +41,16 @@ class _Usage:
 
 
 class FairSemaphore:
-    """Hands out slots to the tenant that holds the fewest, and within a tenant to the user that holds the fewest.
+    """Grants slots to the tenant that holds the fewest, and within a tenant to the user that holds the fewest.
 
-    Among equals, whoever was served least recently comes first; a user's own requests are served in their order.
-    A tenant may use every idle slot. A holder is never interrupted, therefore a reserve lets a tenant in that holds
-    nothing while others hold all slots; a user who holds nothing may use half of that reserve when the tenant's other
-    users hold slots. For use on one event loop.
+    Ties go to the one that was served least recently; a user's own requests are served in order.
+    A tenant may use every idle slot. A holder is never interrupted; therefore a reserve admits tenants without a slot
+    while others hold all slots, and half of it users without a slot whose tenant has some. For use on one event loop.
 
     Args:
-        slots: How many may be held by anybody.
-        reserve: Further slots for tenants and users who hold none.
-        max_waiting: Requests of one tenant that may wait.
+        slots: Slots that anybody may use.
+        reserve: Further slots for tenants and users without a slot.
+        max_waiting: Limit of waiting requests of one tenant.
     """
 
     def __init__(self, slots: int, *, reserve: int = 0, max_waiting: int = 10_000) -> None:
@@ -67,22 +66,22 @@ class FairSemaphore:
 
     @property
     def used_slots(self) -> int:
-        """How many slots are in use, those of the reserve included."""
+        """The number of slots in use, including the reserve."""
         return self._total
 
     @property
     def waiting(self) -> int:
-        """How many requests wait."""
+        """The number of waiting requests."""
         return self._waiting
 
     def held_by(self, tenant_id: UUID | None) -> int:
-        """Return how many slots a tenant holds."""
+        """Return the number of slots that a tenant holds."""
         usage = self._tenants.get(tenant_id)
         return usage.slots.total() if usage is not None else 0
 
     @asynccontextmanager
     async def slot(self, owner: Owner) -> AsyncGenerator[None]:
-        """Hold a slot for as long as the block lasts.
+        """Hold a slot within the block; waits until one is granted.
 
         Raises:
             PoolOverloadedError: Too many requests of the tenant wait already.
@@ -96,7 +95,7 @@ class FairSemaphore:
     async def _acquire(self, owner: Owner) -> None:
         usage = self._tenants.setdefault(owner.tenant_id, _Usage())
         if _count_waiting(usage) >= self._max_waiting:
-            raise PoolOverloadedError("Too much work of this tenant waits already; try again in a moment.")
+            raise PoolOverloadedError("Too many requests of this tenant are waiting; try again in a moment.")
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         usage.waiting.setdefault(owner.user_id, deque()).append(granted)
         self._waiting += 1
@@ -107,7 +106,7 @@ class FairSemaphore:
             await granted
         except asyncio.CancelledError:
             if granted.done() and not granted.cancelled():
-                self._release(owner)  # it was granted in the moment of the cancellation
+                self._release(owner)  # it was granted at the moment of the cancellation
             else:
                 self._withdraw(owner, granted)
             raise
@@ -128,12 +127,12 @@ class FairSemaphore:
             self._forget_idle(owner)
 
     def _grant(self) -> None:
-        """Hand out slots until nobody who waits may have one."""
+        """Grant slots until no waiting request may have one."""
         while (owner := next(self._entitled(), None)) is not None:
             usage = self._tenants[owner.tenant_id]
             request = usage.waiting[owner.user_id].popleft()
             self._waiting -= 1
-            if request.cancelled():  # its task has yet to notice
+            if request.cancelled():  # cancelled, and its task has not run yet
                 self._forget_idle(owner)
                 continue
             usage.slots[owner.user_id] += 1
@@ -144,7 +143,7 @@ class FairSemaphore:
             request.set_result(None)
 
     def _entitled(self) -> Iterator[Owner]:
-        """Yield those who wait and may have a slot now, in the order of their turn."""
+        """Yield the waiting requests that may have a slot now, in order."""
         if self._total >= self._slots + self._reserve:
             return
         waiting = [(tenant_id, usage) for tenant_id, usage in self._tenants.items() if usage.waiting]
@@ -160,7 +159,7 @@ class FairSemaphore:
         return not usage.slots[user_id] and used < self._reserve // 2
 
     def _forget_idle(self, owner: Owner) -> None:
-        """Keep nothing of users and tenants who neither hold nor wait."""
+        """Drop the records of users and tenants without slots and waiting requests."""
         usage = self._tenants[owner.tenant_id]
         if owner.user_id in usage.waiting and not usage.waiting[owner.user_id]:
             del usage.waiting[owner.user_id]

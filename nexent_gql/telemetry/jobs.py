@@ -10,11 +10,13 @@ class JobMetrics:
         """Register all metrics."""
         registry = registry or CollectorRegistry()
         self.failed_attempts = Counter(
-            "nexent_job_attempts_failed", "Attempts at jobs that this process saw fail.", ["job"], registry=registry
+            "nexent_job_attempts_failed", "Failed attempts at jobs in this process.", ["job"], registry=registry
         )
-        self.dead = Counter("nexent_jobs_dead", "Jobs that this process gave up.", ["job"], registry=registry)
+        self.dead = Counter("nexent_jobs_dead", "Jobs that became DEAD in this process.", ["job"], registry=registry)
         self.parked = Counter(
-            "nexent_outbox_parked", "Messages that this process gave up handing on.", registry=registry
+            "nexent_outbox_parked",
+            "Outbox messages that this process parked because they could not be delivered.",
+            registry=registry,
         )
 
 

@@ -224,10 +224,10 @@ def _count_ahead(state: _Deployment, claim: Claim, now: float) -> int:
     """Return how many calls in the queue come first: owners take turns, whoever holds least before the others."""
     queue = {**state.waiters}
     queue.setdefault(claim.call_id, _Waiter(claim.owner, now, now))
-    held = Counter(lease.owner for lease in state.leases.values())
+    leases_by_owner = Counter(lease.owner for lease in state.leases.values())
     order: list[tuple[int, float, float, str]] = []
     for call_id, waiter in sorted(queue.items(), key=lambda item: (item[1].since, item[0])):
-        order.append((held[waiter.owner], state.served.get(waiter.owner, 0.0), waiter.since, call_id))
-        held[waiter.owner] += 1
+        order.append((leases_by_owner[waiter.owner], state.served.get(waiter.owner, 0.0), waiter.since, call_id))
+        leases_by_owner[waiter.owner] += 1
     place = next(entry for entry in order if entry[3] == claim.call_id)
     return sum(entry < place for entry in order)

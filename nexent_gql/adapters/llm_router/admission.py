@@ -169,8 +169,8 @@ class Admissions:
 
     def end(self, deployment: Deployment, report: CallReport, error: ModelError | None) -> asyncio.Task[None]:
         """Return the task that reports a call."""
-        if (known := self._outstanding.get(report.deployment)) is not None:
-            self._outstanding[report.deployment] = (max(0, known[0] - 1), known[1])
+        if (outstanding := self._outstanding.get(report.deployment)) is not None:
+            self._outstanding[report.deployment] = (max(0, outstanding[0] - 1), outstanding[1])
         if report.retry_after_s:
             self._blocked_until[report.deployment] = time.monotonic() + report.retry_after_s
         return self._start(self._report(deployment, report, error))

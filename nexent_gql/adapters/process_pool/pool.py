@@ -1,4 +1,4 @@
-"""Hands out child processes to tenants in turn."""
+"""Shares child processes among tenants."""
 
 import asyncio
 import os
@@ -28,13 +28,13 @@ _log = structlog.get_logger()
 class ChildProcessPool:
     """Implements the `ProcessPool` port; an async context manager, which ends all children on leaving.
 
-    Children are started when they are needed. An idle one waits for the next task of its tenant, or is ended to make
-    room for another tenant's.
+    Children are started on demand. An idle one waits for the next task of its tenant, or is ended to make room for
+    another tenant.
 
     Args:
-        size: Tasks at the same time, by default one for each processor; and how many children may be idle.
-        reserve: Further ones for tenants and users of whom none runs.
-        tasks_per_child: A child that has done so many is replaced, so that what libraries leak has an end.
+        size: Concurrent tasks, by default one per processor; also the limit of idle children.
+        reserve: Further tasks for tenants and users without a running task.
+        tasks_per_child: Tasks after which a child is replaced, which bounds memory leaks of libraries.
 
     Attributes:
         killed: How many children were killed or died during a task or while idle.
@@ -82,7 +82,7 @@ class ChildProcessPool:
                 raise
 
     async def confinement(self) -> dict[str, bool]:
-        """Start a child if need be, and return what is in force in it."""
+        """Return the restrictions in force in a child; starts one if needed."""
         async with self._child(None) as child:
             return child.confinement
 
@@ -138,7 +138,7 @@ class ChildProcessPool:
             self._end(self._idle.pop(0))
 
     def _end(self, child: Child) -> None:
-        """Kill a child at once, and wait for its end in the background."""
+        """Kill a child, and reap it in the background."""
         child.kill()
         task = asyncio.create_task(child.end())
         self._ending.add(task)

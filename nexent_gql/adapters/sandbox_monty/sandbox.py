@@ -24,11 +24,9 @@ no files, network or environment. Call the given functions directly, not through
 without await. Catch only built-in exceptions. The clock stands still, and sleeping takes no time.\
 """
 _GRACE_S = 0.5
-_NICENESS = 10  # whoever waits for an answer goes before whoever computes one
-_ADDRESS_SPACE_FACTOR = 16  # monty keeps its own limit; this one is for the day on which it does not
-_MAX_SUSPENSIONS = (
-    1_000_000  # in all of a session, which sees its snippets again after a crash; each is bounded by itself
-)
+_NICENESS = 10  # requests take precedence over computations
+_ADDRESS_SPACE_FACTOR = 16  # monty enforces its own limit; this one is a second line of defence
+_MAX_SUSPENSIONS = 1_000_000  # per session, which runs its snippets again after a crash; each snippet has its own limit
 _RESERVE_FACTOR = 8
 _OPENING_TRIES = 3
 _SETTLE_S = 0.1
@@ -36,17 +34,17 @@ _log = structlog.get_logger()
 
 
 class MontySandbox:
-    """Implements the `CodeSandbox` port; an async context manager, which ends the workers on leaving.
+    """Implements the `CodeSandbox` port; an async context manager that ends the workers on exit.
 
-    Each session has a process of its own, which serves no other one. That process inherits no environment,
-    is killed when the session is left while code runs, and dies with this process.
+    Each session has its own process. That process inherits no environment, is killed when the session is left while
+    code runs, and ends with this process.
 
     Args:
-        max_sessions: Sessions at once; further ones wait.
-        max_busy: Snippets that compute at the same time, by default one for each processor. As one can't be
-            interrupted, a tenant or user of whom none computes gets a few further slots, see `FairSemaphore`.
-        limits: Bounds of a snippet.
-        binary_path: The `monty` program; by default the one that is installed with it.
+        max_sessions: Concurrent sessions; further ones wait.
+        max_busy: Snippets that compute at the same time, by default one per processor. Since a snippet cannot be
+            interrupted, tenants and users without one get a few further slots, see `FairSemaphore`.
+        limits: Limits of a snippet.
+        binary_path: The `monty` program; by default the one of the installed package.
 
     Attributes:
         killed: How many sessions ended with their process, by a limit, a cancellation or from outside.
@@ -107,7 +105,7 @@ class MontySandbox:
         await self._guard.aclose()
         await asyncio.sleep(
             _SETTLE_S
-        )  # the pool's threads let go of Python; one that does so at exit aborts the process
+        )  # the pool's threads detach from Python; a thread that does so at exit aborts the process
 
     @asynccontextmanager
     async def session(self, *, owner: Owner, now: datetime, seed: str) -> AsyncGenerator[MontyCodeSession]:
@@ -138,7 +136,7 @@ class MontySandbox:
     async def _worker(
         self, stack: AsyncExitStack, checkout: Callable[[AsyncMonty], AsyncMontySession]
     ) -> tuple[AsyncMontySession, int]:
-        """Enter a session that is known to work: an idle worker may have been killed since it was started."""
+        """Open a session and test it: an idle worker may have been killed."""
         problem = self._problem
         for _ in range(_OPENING_TRIES):
             if self._pool is None:
