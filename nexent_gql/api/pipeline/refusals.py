@@ -114,7 +114,7 @@ class PayloadTooLargeError(InvalidInputError):
 
 
 class FileTooLargeError(InvalidInputError):
-    """An uploaded file has more bytes than this field takes."""
+    """A file has more bytes than accepted."""
 
     code = "FILE_TOO_LARGE"
 

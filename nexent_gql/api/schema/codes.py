@@ -1,7 +1,7 @@
 """The catalogue of error codes: every `DomainError` class there is, with what its docstring says.
 
 The modules that may hold such classes are found by walking the packages, so the catalogue is the same whatever
-happens to be imported: all modules of the lower rooms, and `errors` of each domain. An error class anywhere else (an
+happens to be imported: all modules of the lower layers, and `errors` of each domain. An error class anywhere else (an
 adapter, say) has to bear a code that is listed here.
 """
 
@@ -43,7 +43,7 @@ def _names() -> Iterator[str]:
 
 
 def _below(root: type[DomainError]) -> Iterator[type[DomainError]]:
-    for child in sorted(root.__subclasses__(), key=lambda cls: cls.__name__):
+    for child in sorted(root.__subclasses__(), key=lambda cls: (cls.__name__, cls.__module__)):
         yield child
         yield from _below(child)
 
