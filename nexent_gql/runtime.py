@@ -40,6 +40,7 @@ from nexent_gql.adapters.wakeups_arq import ArqWakeups
 from nexent_gql.db.logins import SYSTEM_ROLE, UnsafeLoginError
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
+from nexent_gql.domains.models.health import HealthRecorder
 from nexent_gql.domains.models.ledger import CallLedger
 from nexent_gql.domains.models.prices import PriceTable
 from nexent_gql.jobs.queues import QueuesUnservedError, queue_status
@@ -50,6 +51,7 @@ from nexent_gql.ports.budgets import Budgets
 from nexent_gql.ports.document_store import DocumentStore
 from nexent_gql.ports.events import EventLog
 from nexent_gql.ports.llm import ModelDirectory
+from nexent_gql.ports.llm_capacity import Capacity
 from nexent_gql.ports.llm_routes import RoutedModels
 from nexent_gql.ports.object_store import ObjectStore
 from nexent_gql.ports.passwords import Passwords
@@ -96,6 +98,7 @@ class Runtime:
     texts: DocumentStore
     llm: ModelDirectory
     routed_llm: RoutedModels
+    capacity: Capacity
     embeddings: EmbeddingModels
     secrets: SecretBox
     passwords: Passwords
@@ -164,19 +167,22 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         local = await stack.enter_async_context(LocalVectorModels())
         vectors = EmbeddingGateway(open_vector_dialects(client, local))
         llm = MeteredModels(LanguageModelGateway(open_dialects(client), vectors=vectors), ledger, utc_now)
-        router = ModelRouter(llm, FallbackCapacity(RedisCapacity(redis.commands)))
+        log = RedisEventLog(redis, ttl_s=settings.runs.events_ttl_s)
+        capacity = FallbackCapacity(RedisCapacity(redis.commands))
+        router = ModelRouter(llm, capacity, on_circuit_change=HealthRecorder(database, log, utc_now))
         stack.push_async_callback(router.aclose)
         passwords = Argon2Passwords()
         stack.callback(passwords.close)
         yield Runtime(
             db=database,
             redis=redis,
-            log=RedisEventLog(redis, ttl_s=settings.runs.events_ttl_s),
+            log=log,
             wakeups=ArqWakeups(redis),
             budgets=LocalCreditBudgets(RedisBudgets(redis.commands)),
             texts=_texts(redis, settings),
             llm=llm,
             routed_llm=router,
+            capacity=capacity,
             embeddings=MeteredEmbeddingModels(vectors, ledger, utc_now),
             secrets=AesGcmSecretBox([*settings.encryption_keys, settings.secret_key]),
             passwords=passwords,

@@ -12,6 +12,7 @@ from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.domains.models.budgets import BudgetService
+from nexent_gql.domains.models.health import ModelHealthService
 from nexent_gql.domains.models.routes import ModelRouteService
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.models.usage import UsageService
@@ -40,6 +41,7 @@ class Services:
     persisted_queries: PersistedQueryService
     models: ModelService
     model_routes: ModelRouteService
+    model_health: ModelHealthService
     usage: UsageService
     model_budgets: BudgetService
     tools: ToolService
@@ -70,6 +72,7 @@ class Services:
             persisted_queries=PersistedQueryService(db, runtime.texts, clock),
             models=models,
             model_routes=ModelRouteService(db, clock),
+            model_health=ModelHealthService(db, runtime.capacity, runtime.log, clock),
             usage=UsageService(db, clock),
             model_budgets=BudgetService(db, clock),
             tools=tools,

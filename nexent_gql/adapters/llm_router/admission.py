@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 import structlog
 
 from nexent_gql.adapters.llm_router.balancing import ranked
 from nexent_gql.adapters.llm_tokens import estimate_tokens
-from nexent_gql.kernel.errors import UnavailableError
+from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.ports.llm import ChatRequest, ModelError, ModelRateLimitedError
 from nexent_gql.ports.llm_capacity import CallOutcome, CallReport, Capacity, CircuitChange, Claim, Decision, Refusal
@@ -26,7 +27,15 @@ _STALE_S = 5.0
 _BLOCKED_S = 1.0
 _log = structlog.get_logger()
 
-CircuitListener = Callable[[Deployment, CircuitChange, ModelError | None], Awaitable[None]]
+
+class CircuitListener(Protocol):
+    """Is told when a circuit opens or closes; `tenant_id` None: the call was on nobody's account."""
+
+    async def __call__(
+        self, tenant_id: UUID | None, deployment: Deployment, change: CircuitChange, error: ModelError | None
+    ) -> None:
+        """Take note; failures are logged."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +54,9 @@ class AdmissionSettings:
 class Lease:
     """The right to call a deployment; it is renewed until `end`."""
 
-    def __init__(self, admissions: "Admissions", deployment: Deployment, claim: Claim) -> None:
+    def __init__(self, admissions: "Admissions", deployment: Deployment, claim: Claim, tenant_id: UUID | None) -> None:
         self.deployment = deployment
+        self.tenant_id = tenant_id
         self._admissions = admissions
         self._call_id = claim.call_id
         self._tokens = claim.tokens
@@ -61,7 +71,7 @@ class Lease:
             retry_after_s = _USUAL_COOLING_S
         used = self._tokens if tokens is None else tokens
         report = CallReport(self.deployment.key, self._call_id, outcome, used, min(retry_after_s, 600.0))
-        return self._admissions.end(self.deployment, report, error)
+        return self._admissions.end(self, report, error)
 
     def _renew(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(RENEW_S, self._renew)
@@ -86,7 +96,7 @@ class Admissions:
         capacity: Capacity,
         settings: AdmissionSettings,
         *,
-        on_circuit_change: CircuitListener | None = None,
+        on_circuit_change: CircuitListener,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._capacity = capacity
@@ -164,40 +174,31 @@ class Admissions:
                 waiting.queues.add(deployment.key)
             return False
         waiting.queues.discard(deployment.key)
-        waiting.lease = Lease(self, deployment, claim)
+        waiting.lease = Lease(self, deployment, claim, waiting.tenant_id)
         return True
 
-    def end(self, deployment: Deployment, report: CallReport, error: ModelError | None) -> asyncio.Task[None]:
+    def end(self, lease: Lease, report: CallReport, error: ModelError | None) -> asyncio.Task[None]:
         """Return the task that reports a call."""
         if (outstanding := self._outstanding.get(report.deployment)) is not None:
             self._outstanding[report.deployment] = (max(0, outstanding[0] - 1), outstanding[1])
         if report.retry_after_s:
             self._blocked_until[report.deployment] = time.monotonic() + report.retry_after_s
-        return self._start(self._report(deployment, report, error))
+        return self._start(self._report(lease, report, error))
 
     def renew(self, deployment: str, call_id: str) -> None:
         """Renew a lease in the background."""
         self._start(self._capacity.renew(deployment, call_id))
 
-    async def _report(self, deployment: Deployment, report: CallReport, error: ModelError | None) -> None:
+    async def _report(self, lease: Lease, report: CallReport, error: ModelError | None) -> None:
         change = await self._capacity.report(report)
-        if change is None:
-            return
-        _log.warning(
-            "model.circuit",
-            state=change.state,
-            model=deployment.name,
-            failures=change.failures,
-            code=error.code if error else None,
-        )
-        if self._on_circuit_change is not None:
-            await self._on_circuit_change(deployment, change, error)
+        if change is not None:
+            await self._on_circuit_change(lease.tenant_id, lease.deployment, change, error)
 
     def _start(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[None]:
         async def run() -> None:
             try:
                 await work
-            except UnavailableError as error:
+            except DomainError as error:
                 _log.info("model.capacity_unavailable", error=error.code)
 
         task = asyncio.create_task(run())
@@ -244,6 +245,7 @@ class _Waiting:
     def __init__(self, route: ModelRoute, request: ChatRequest) -> None:
         self.route = route
         self.call_id = str(new_id())
+        self.tenant_id = request.attribution.tenant_id if request.attribution else None
         self.queues: set[str] = set()
         self.joins_queue = False
         self.position = 0

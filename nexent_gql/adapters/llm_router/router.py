@@ -10,10 +10,11 @@ import structlog
 
 from nexent_gql.adapters.llm_router.admission import Admissions, AdmissionSettings, CircuitListener, Lease
 from nexent_gql.adapters.llm_router.failures import may_pass, may_succeed_elsewhere, outcome_of
+from nexent_gql.adapters.llm_router.probing import IDLE_S, IdleProber
 from nexent_gql.adapters.llm_router.progress import Progress
 from nexent_gql.adapters.llm_router.retries import RetryBudgets, RetryPolicy
 from nexent_gql.ports.llm import ChatRequest, LanguageModels, ModelEndpoint, ModelError
-from nexent_gql.ports.llm_capacity import CallOutcome, Capacity
+from nexent_gql.ports.llm_capacity import CallOutcome, Capacity, CircuitChange, CircuitState
 from nexent_gql.ports.llm_routes import Deployment, MidAnswerPolicy, ModelRoute, ModelSwitch, QueuePosition, RouteChunk
 
 _log = structlog.get_logger()
@@ -66,11 +67,12 @@ class ModelRouter:
     """Implements the `RoutedModels` port over models and the capacity of their deployments.
 
     Args:
-        models: Makes the calls, without trying again.
+        models: Makes the calls, without trying again, and tries idle deployments.
         capacity: Leases, limits and circuit breakers.
         retry: How much is tried again.
         budgets: Limits what a tenant may try again.
         on_circuit_change: Called in the background when a circuit opens or closes.
+        idle_s: How long after a circuit could close a deployment is probed that nobody calls.
         sleep: How to wait, for tests.
     """
 
@@ -82,6 +84,7 @@ class ModelRouter:
         retry: RetryPolicy | None = None,
         budgets: RetryBudgets | None = None,
         on_circuit_change: CircuitListener | None = None,
+        idle_s: float = IDLE_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._models = models
@@ -89,10 +92,13 @@ class ModelRouter:
         self._budgets = budgets or RetryBudgets()
         self._sleep = sleep
         settings = AdmissionSettings(max_cooling_s=self._retry.longest_wait_s)
-        self._admissions = Admissions(capacity, settings, on_circuit_change=on_circuit_change, sleep=sleep)
+        self._admissions = Admissions(capacity, settings, on_circuit_change=self._note_circuit, sleep=sleep)
+        self._on_circuit_change = on_circuit_change
+        self._prober = IdleProber(models, capacity, idle_s=idle_s)
 
     async def aclose(self) -> None:
         """Wait, for at most two seconds, until ended calls are reported."""
+        await self._prober.aclose()
         await self._admissions.aclose()
 
     async def stream(self, route: ModelRoute, request: ChatRequest, /) -> AsyncGenerator[RouteChunk]:
@@ -165,6 +171,24 @@ class ModelRouter:
         _log.info("model.failed_over", model=failed.name, code=error.code, calls=call.calls)
         if wait_s:
             await self._sleep(wait_s)
+
+    async def _note_circuit(
+        self, tenant_id: UUID | None, deployment: Deployment, change: CircuitChange, error: ModelError | None
+    ) -> None:
+        async def note_closed(change: CircuitChange) -> None:
+            await self._note_circuit(tenant_id, deployment, change, None)
+
+        _log.warning(
+            "model.circuit",
+            state=change.state,
+            model=deployment.name,
+            failures=change.failures,
+            code=error.code if error else None,
+        )
+        if change.state is CircuitState.OPEN:
+            self._prober.watch(deployment, note_closed)
+        if self._on_circuit_change is not None:
+            await self._on_circuit_change(tenant_id, deployment, change, error)
 
     def _note_failure_within_answer(self, call: _Call, failed: Deployment, error: ModelError) -> None:
         policy = call.route.mid_answer_policy

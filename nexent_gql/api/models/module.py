@@ -9,6 +9,7 @@ from nexent_gql.api.models.route_loaders import route_by_id
 from nexent_gql.api.models.route_mutations import RouteMutations
 from nexent_gql.api.models.route_queries import RouteQueries
 from nexent_gql.api.models.route_types import ModelRoute
+from nexent_gql.api.models.subscriptions import ModelSubscriptions
 from nexent_gql.api.models.types import Model
 from nexent_gql.api.models.usage import UsageQueries
 from nexent_gql.api.schema.module import SchemaModule
@@ -17,6 +18,7 @@ from nexent_gql.ports.llm import ModelError
 
 MODULE = SchemaModule(
     queries=(ModelQueries, RouteQueries, UsageQueries, BudgetQueries),
+    subscriptions=(ModelSubscriptions,),
     mutations=(ModelMutations, RouteMutations, BudgetMutations),
     nodes={Model: model_by_id, ModelRoute: route_by_id, Budget: budget_by_id},
     errors={

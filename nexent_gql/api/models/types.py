@@ -1,5 +1,6 @@
 """Models as the schema shows them: never with a key."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Self
@@ -8,6 +9,13 @@ from uuid import UUID
 import strawberry
 from strawberry import relay
 
+from nexent_gql.api.models.health_types import (
+    ModelHealth,
+    ModelHealthChange,
+    health_by_model,
+    health_history_by_model,
+)
+from nexent_gql.api.related import related
 from nexent_gql.api.schema.codes import CATALOGUE, ErrorCode
 from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.models.endpoints import effective_profile, provider_of_row
@@ -241,6 +249,17 @@ class Model(relay.Node):
     )
     last_check: ModelCheck | None = strawberry.field(
         description="Last check of the current settings; null if they have not been checked."
+    )
+    health: ModelHealth | None = related(
+        health_by_model,
+        "id",
+        description="How the model is now, from the calls of the last ten minutes. Null without the DEVELOPER role.",
+    )
+    health_history: Sequence[ModelHealthChange] = related(
+        health_history_by_model,
+        "id",
+        description="The last 20 times that the model stopped working or worked again, newest first. Empty without the "
+        "DEVELOPER role.",
     )
     created_at: datetime = strawberry.field(description="When the model was registered.")
     updated_at: datetime = strawberry.field(description="When the settings were last changed.")

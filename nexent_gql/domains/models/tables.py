@@ -120,6 +120,26 @@ class ModelRouteDeployment(TenantRow, table=True):
     weight: int = 1
 
 
+class ModelHealthChange(TenantRow, table=True):
+    """A model stopped working, or works again; `seq` numbers the changes of a tenant, from 1, as they are committed.
+
+    `state` is the state of the circuit. The error is that of the last call. The model may be gone since.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "seq"),
+        Index("ix_model_health_change_model", "tenant_id", "model_id", "seq"),
+    )
+
+    seq: int
+    model_id: UUID
+    state: str
+    failures: int = 0
+    error_code: str | None = None
+    advice: str | None = None
+    provider_message: str | None = None
+
+
 class ModelCall(TenantRow, table=True):
     """A call of a model that has ended; `created_at` is when it began, `id` is its own.
 
