@@ -1,4 +1,4 @@
-"""Results as JSON."""
+"""Encodes results as JSON."""
 
 import json
 from dataclasses import dataclass

@@ -155,7 +155,6 @@ class ToolLoop(AgentLoop):
     """Calls tools. Text without a call is the answer, and so is a call of `final_answer`."""
 
     def act(self, step: int) -> Outcome:
-        """See `AgentLoop`."""
         generation = self._effects.generate(step, self._messages)
         if not generation.calls:
             return Outcome(is_final=True) if generation.shown else self._empty()
@@ -175,7 +174,6 @@ class CodeLoop(AgentLoop):
     """Writes code. Text without code is the answer, and so is the argument of `final_answer` in code."""
 
     def act(self, step: int) -> Outcome:
-        """See `AgentLoop`."""
         generation = self._effects.generate(step, self._messages)
         code = code_in(generation.text)
         if code is None:

@@ -22,7 +22,6 @@ class AnswerWriter:
         return "".join(self._written)
 
     def write(self, text: str) -> None:
-        """Emit more text."""
         if self._is_blank:
             text = text.lstrip()
             if not text:

@@ -52,7 +52,6 @@ class SmolagentsEngine:
         return self._threads.stuck
 
     def recorded_text(self, journal: Mapping[str, JsonObject]) -> str:
-        """See `AgentEngine`."""
         return recorded_text(journal)
 
     async def run(self, spec: RunSpec, port: RunPort) -> None:
@@ -98,7 +97,6 @@ class _LoopEffects:
         self._snippets = snippets
 
     def generate(self, step: int, messages: Sequence[ChatMessage], *, last: bool = False) -> Generation:
-        """See `AgentEffects`."""
         writes_code = self._snippets is not None and not last
         tools = tuple(tool.spec for tool in self._spec.tools) if self._snippets is None else ()
         request = ChatRequest(
@@ -119,18 +117,14 @@ class _LoopEffects:
         return self._control.call(self._models.generate(step, request, reader))
 
     def call_tools(self, step: int, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:
-        """See `AgentEffects`."""
         return self._control.call(self._tools.all(step, calls))
 
     def run_code(self, step: int, code: str) -> SnippetResult:
-        """See `AgentEffects`."""
         if self._snippets is None:
             raise RuntimeError("only code agents run code")
         return self._control.call(self._snippets.run(step, code))
 
     def finish_step(self, step: int, duration_ms: int, error: str | None) -> None:
-        """See `AgentEffects`."""
-
         async def finish() -> JsonObject:
             path = self._journal.path
             self._journal.port.emit(StepFinished(duration_ms=duration_ms, error=error, step=step, agent_path=path))

@@ -129,7 +129,6 @@ class Journal:
         return self.usage + usage, sum(costs, Decimal()) if costs else None
 
     def add_usage(self, usage: Usage, cost_usd: Decimal | None) -> None:
-        """Count a call."""
         self.usage, self.cost_usd = self.usage_with(usage, cost_usd)
 
     def key(self, step: int, *what: str) -> str:

@@ -47,9 +47,7 @@ _log = structlog.get_logger()
 class AnswerReader(Protocol):
     """Reads one answer of the model as it arrives."""
 
-    def text(self, text: str) -> None:
-        """More text."""
-        ...
+    def text(self, text: str) -> None: ...
 
     def call(self, chunk: ToolCallChunk) -> None:
         """More of a tool call."""
@@ -74,7 +72,6 @@ class _Call:
     arguments: list[str] = field(default_factory=list[str])
 
     def whole(self) -> ToolCall:
-        """Return the call."""
         return ToolCall(self.id, self.name, "".join(self.arguments))
 
 
@@ -89,11 +86,9 @@ class ToolReader:
         self._written = TextualCalls()
 
     def text(self, text: str) -> None:
-        """See `AnswerReader`."""
         self._write_text(self._written.feed(text))
 
     def call(self, chunk: ToolCallChunk) -> None:
-        """See `AnswerReader`."""
         call = self._calls.setdefault(chunk.index, _Call())
         call.id += chunk.id
         call.name += chunk.name
@@ -107,7 +102,6 @@ class ToolReader:
         self._answer_writer.begin_paragraph()
 
     def finish(self) -> tuple[str, tuple[ToolCall, ...]]:
-        """See `AnswerReader`."""
         self._write_text(self._written.finish())
         for answer in self._answers.values():
             self._answer_writer.write(answer.finish())
@@ -140,21 +134,17 @@ class CodeReader:
         self._calls: dict[int, _Call] = {}
 
     def text(self, text: str) -> None:
-        """See `AnswerReader`."""
         self._split.feed(text)
 
     def call(self, chunk: ToolCallChunk) -> None:
-        """See `AnswerReader`."""
         call = self._calls.setdefault(chunk.index, _Call())
         call.name += chunk.name
         call.arguments.append(chunk.arguments)
 
     def treat_text_as_reasoning(self) -> None:
-        """See `AnswerReader`."""
         self._split.forget()
 
     def finish(self) -> tuple[str, tuple[ToolCall, ...]]:
-        """See `AnswerReader`."""
         self._split.finish()
         if self._split.code is None and self._calls:
             code = "\n".join(code_of_call(call.whole()) for _, call in sorted(self._calls.items()))

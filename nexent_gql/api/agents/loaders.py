@@ -1,4 +1,4 @@
-"""Batches of agents."""
+"""Loaders of agents."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Reading agents."""
+"""Queries of agents."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Reading conversations and messages."""
+"""Queries of conversations and messages."""
 
 from typing import Annotated
 

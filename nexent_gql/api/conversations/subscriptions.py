@@ -1,4 +1,4 @@
-"""EventStream conversations."""
+"""The subscription to the events of a conversation."""
 
 from collections.abc import AsyncIterator
 from functools import partial

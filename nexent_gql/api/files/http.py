@@ -147,7 +147,6 @@ class _Blocks(Response):
         self._idle_s = idle_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the blocks."""
         del scope, receive
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         async with aclosing(self._rest):

@@ -1,4 +1,4 @@
-"""Batches of files and uploads."""
+"""Loaders of files and uploads."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Reading files."""
+"""Queries of files."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Batches of people and tenants."""
+"""Loaders of people and tenants."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID

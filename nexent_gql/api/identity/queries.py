@@ -1,4 +1,4 @@
-"""Reading accounts and credentials."""
+"""Queries of accounts and credentials."""
 
 import strawberry
 

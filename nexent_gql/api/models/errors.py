@@ -25,7 +25,6 @@ class ModelInUseError(Error):
 
     @strawberry.field(description="The first 20 routes that use the model, by name.")
     async def routes(self, info: Info) -> list[ModelRoute]:
-        """Load them now."""
         rows = await info.context.services.model_routes.using_model(info.context.actor, self.model_id)
         return [ModelRoute.of(row) for row in rows]
 

@@ -1,4 +1,4 @@
-"""Batches of models."""
+"""Loaders of models."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Reading models."""
+"""Queries of models."""
 
 from typing import Annotated
 

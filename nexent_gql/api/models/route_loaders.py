@@ -1,4 +1,4 @@
-"""Batches of routes."""
+"""Loaders of routes."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID

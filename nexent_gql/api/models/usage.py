@@ -30,8 +30,6 @@ described(
 
 @strawberry.input(description="Which calls to count; a field that is left out is all.")
 class UsageFilter:
-    """See `usage.UsageFilter`."""
-
     model_id: strawberry.ID | None = strawberry.field(default=None, description="Calls of this model.")
     user_id: strawberry.ID | None = strawberry.field(
         default=None, description="Calls of this user's runs; you see other users' only as ADMIN."
@@ -53,8 +51,6 @@ class UsageFilter:
 
 @strawberry.type(description="Sums over a group of model calls. What was not grouped by is null.")
 class UsageRow:
-    """See `usage.UsageRow`."""
-
     model_id: strawberry.ID | None = strawberry.field(description="The model; it may be deleted.")
     provider_model: str | None = strawberry.field(description="What the provider calls the model.")
     user_id: strawberry.ID | None = strawberry.field(description="The user.")
@@ -81,7 +77,6 @@ class UsageRow:
 
     @classmethod
     def of(cls, row: usage.UsageRow) -> Self:
-        """Map a row."""
         return cls(
             model_id=None if row.model_id is None else strawberry.ID(global_id("Model", row.model_id)),
             provider_model=row.model_name,
@@ -105,8 +100,6 @@ class UsageRow:
 
 @strawberry.type(description="How a model's calls went. Times are in milliseconds, null without a call that tells.")
 class ModelMetrics:
-    """See `usage.ModelMetrics`."""
-
     model_id: strawberry.ID | None = strawberry.field(description="The model; it may be deleted.")
     provider_model: str = strawberry.field(description="What the provider calls the model.")
     calls: int = strawberry.field(description="Calls that have ended.")
@@ -119,7 +112,6 @@ class ModelMetrics:
 
     @classmethod
     def of(cls, row: usage.ModelMetrics) -> Self:
-        """Map a row."""
         return cls(
             model_id=None if row.model_id is None else strawberry.ID(global_id("Model", row.model_id)),
             provider_model=row.model_name,
@@ -144,8 +136,6 @@ _Before = Annotated[
 
 @strawberry.type
 class UsageQueries:
-    """Reads."""
-
     @strawberry.field(
         description="What model calls used and cost, the most expensive group first, at most 1,000 groups. Shows your "
         "own calls; those of the whole tenant require the ADMIN role.",
@@ -163,7 +153,6 @@ class UsageQueries:
         since: _Since = None,
         before: _Before = None,
     ) -> list[UsageRow]:
-        """Sum up."""
         rows = await info.context.services.usage.sum_up(
             info.context.actor,
             usage.UsageFilter() if which is None else which.to_filter(),
@@ -177,6 +166,5 @@ class UsageQueries:
         permission_classes=[role_at_least(Role.DEVELOPER)],
     )
     async def model_metrics(self, info: Info, since: _Since = None, before: _Before = None) -> list[ModelMetrics]:
-        """Measure."""
         rows = await info.context.services.usage.metrics(info.context.actor, usage.TimeRange(since, before))
         return [ModelMetrics.of(row) for row in rows]

@@ -79,7 +79,6 @@ class Observation:
     def __init__(
         self, observer: Observer, operation: DocumentOperation, cost: int, limits: ApiLimits, *, is_known: bool
     ) -> None:
-        """Begin without errors."""
         self._observer, self._limits = observer, limits
         self._name, self._kind = operation.name, operation.node.operation
         self._label, self._code = observer.label(operation, is_known=is_known), SUCCESS
@@ -93,7 +92,6 @@ class Observation:
         self._began_at = perf_counter()
 
     def __enter__(self) -> Publish:
-        """Begin its span."""
         self._span = self._traced.__enter__()
         self._observer.began(self._label, self._kind)
         return self._tell

@@ -1,4 +1,4 @@
-"""Reading runs."""
+"""Queries of runs."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""EventStream runs."""
+"""The subscription to the events of a run."""
 
 from collections.abc import AsyncIterator
 from functools import partial

@@ -29,5 +29,4 @@ def _row(entry: CodeEntry) -> str:
 
 
 def errors_page() -> str:
-    """Return the page."""
     return _HEAD + "".join(_row(entry) for entry in CATALOGUE.values())

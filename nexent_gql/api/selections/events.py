@@ -25,7 +25,6 @@ class SharedEvent:
 
 
 def no_renderings() -> dict[object, Rendered]:
-    """Begin with none."""
     return {}
 
 

@@ -27,8 +27,6 @@ class UnexpectedValueError(Exception):
 
 
 def nullable(complete: Complete) -> Complete:
-    """Let null pass."""
-
     def complete_or_null(value: object, unresolved: PendingFields) -> object:
         return None if value is None else complete(value, unresolved)
 
@@ -36,8 +34,6 @@ def nullable(complete: Complete) -> Complete:
 
 
 def list_of(complete: Complete) -> Complete:
-    """Complete each item."""
-
     def complete_list(value: object, unresolved: PendingFields) -> object:
         if type(value) is not list and type(value) is not tuple:
             raise UnexpectedValueError

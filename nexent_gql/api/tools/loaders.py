@@ -1,4 +1,4 @@
-"""Batches of tools."""
+"""Loaders of tools."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Reading tools."""
+"""Queries of tools."""
 
 import strawberry
 

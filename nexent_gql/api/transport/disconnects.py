@@ -43,7 +43,6 @@ class _Watch:
         return self._gone and self._task.uncancel() <= self._cancellations
 
     def end(self) -> None:
-        """Look no more."""
         self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()

@@ -70,7 +70,6 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came."""
         if self._discards:
             return
         self._unset_keepalive_if_required()

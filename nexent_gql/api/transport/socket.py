@@ -101,7 +101,6 @@ class SocketOperation(Operation[SocketSession, None]):
         await self.send_operation_message({"id": self.id, "type": "error", "payload": payload})
 
     async def send_next(self, execution_result: ExecutionResult) -> None:
-        """Send one result."""
         payload = cast("NextMessagePayload", members(execution_result))
         await self.send_operation_message({"id": self.id, "type": "next", "payload": payload})
 
@@ -209,7 +208,6 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
         await self.send_message({"type": "pong", "payload": {"expiresAt": ends_at.isoformat() if ends_at else None}})
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
-        """Start an operation."""
         id_ = message["id"]
         if not self.connection_acknowledged:
             await self.websocket.close(UNAUTHORIZED, "Unauthorized")
