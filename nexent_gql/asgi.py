@@ -1,8 +1,7 @@
 """The factory for ASGI servers: `uvicorn --factory nexent_gql.asgi:create`."""
 
-import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import cast
 
 from prometheus_client import CollectorRegistry
@@ -12,6 +11,7 @@ from starlette.requests import Request
 from nexent_gql.api.pipeline.observer import Observer
 from nexent_gql.app import Backend, OpenBackend, create_app
 from nexent_gql.jobs.queues import watch_queues
+from nexent_gql.kernel.tasks import background
 from nexent_gql.pages import DemoToken, graphiql_page, page_routes
 from nexent_gql.runtime import Runtime, open_metrics, open_runtime
 from nexent_gql.services import Services
@@ -41,13 +41,8 @@ async def _measured(runtime: Runtime, registry: CollectorRegistry) -> AsyncGener
     """Keep metrics beside those of operations up to date: of queues too, because workers may all be gone."""
     count_tasks(registry)
     watch_pools(registry, {"processes": runtime.processes})
-    watch = asyncio.create_task(watch_queues(runtime.db, QueueMetrics(registry)), name="queue-watch")
-    try:
+    async with background(watch_queues(runtime.db, QueueMetrics(registry)), "queue-watch"):
         yield
-    finally:
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
 
 
 def create(*, is_local: bool = False) -> Starlette:

@@ -7,7 +7,6 @@ event loop are one write, and their replies are one read.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
@@ -15,6 +14,8 @@ import structlog
 from hiredis import pack_command  # pyright: ignore[reportUnknownVariableType]
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+
+from nexent_gql.kernel.tasks import cancel
 
 ANSWER_TIMEOUT_S = 2.0
 _TICKS = 4
@@ -98,10 +99,7 @@ class RedisMultiplexer:
     async def aclose(self) -> None:
         """Close the connection; commands without a reply fail."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await cancel(task)
         self._fail(self._waiting, RedisConnectionError("closed"))
 
     async def _run(self) -> None:

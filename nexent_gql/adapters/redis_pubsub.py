@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from nexent_gql.adapters.redis_connection import Frame
 from nexent_gql.kernel.errors import UnavailableError
+from nexent_gql.kernel.tasks import cancel
 
 HEARTBEAT_S = 0.7
 MAX_SILENT_HEARTBEATS = 2
@@ -121,10 +122,7 @@ class RedisPubSub:
     async def aclose(self) -> None:
         """Close the connection; listeners get nothing more."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await cancel(task)
 
     def _add(self, name: bytes, listener: PushListener) -> _Channel:
         if (channel := self._channels.get(name)) is None:

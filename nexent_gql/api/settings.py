@@ -159,6 +159,8 @@ class PersistedSettings(BaseModel):
 
 
 class ApiSettings(BaseModel):
+    """The GraphQL API."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     allowed_origins: tuple[str, ...] = Field(

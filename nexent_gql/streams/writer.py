@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 
 from nexent_gql.kernel.errors import UnavailableError
+from nexent_gql.kernel.tasks import cancel
 from nexent_gql.ports.events import Entry, EventLog, LogLostError, StaleAttemptError
 
 MAX_BATCH = 500
@@ -89,9 +89,7 @@ class LogWriter:
         """Stop writing; entries that are not written yet are dropped."""
         task, self._task = self._task, None
         if task is not None and not task.done():
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await cancel(task)
 
     def _raise_failure(self) -> None:
         """Raise an unexpected error of the background task: a bug, not a failure of the log."""

@@ -4,12 +4,14 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager
 from itertools import count
 from operator import sub
 from typing import Self
 
 import structlog
+
+from nexent_gql.kernel.tasks import background
 
 LIMIT_MS = 200
 _TICK_S = 0.05
@@ -28,13 +30,8 @@ async def watched_loop(limit_ms: float = LIMIT_MS) -> AsyncGenerator[None]:
     host is busy, not the loop. Only Linux reports it; elsewhere it counts as blocked. A pause of the whole process
     (SIGSTOP, a migrated virtual machine) is logged as one long block.
     """
-    watch = asyncio.create_task(_watch(limit_ms), name="watch the loop")
-    try:
+    async with background(_watch(limit_ms), "watch the loop"):
         yield
-    finally:
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
 
 
 async def _watch(limit_ms: float) -> None:

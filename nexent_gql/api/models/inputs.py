@@ -5,7 +5,6 @@ from dataclasses import replace
 import strawberry
 from pydantic import SecretStr
 
-from nexent_gql.api.models.types import ModelDialect
 from nexent_gql.domains.models.policy import ModelConfig, ModelPatch
 from nexent_gql.domains.models.providers import ModelProviderName
 from nexent_gql.kernel.patch import UNSET
@@ -131,7 +130,7 @@ class CheckModelConfigInput:
     provider: ModelProviderName | None = strawberry.field(
         default=None, description="The provider, see `modelProviders`. Null derives it from `dialect` and `baseUrl`."
     )
-    dialect: ModelDialect | None = strawberry.field(
+    dialect: Dialect | None = strawberry.field(
         default=None, description="The protocol of the provider's API. Null means the first dialect of the provider."
     )
     api_version: str | None = strawberry.field(default=None, description=_API_VERSION)
@@ -149,7 +148,7 @@ class CheckModelConfigInput:
     def config(self) -> ModelConfig:
         return ModelConfig(
             kind=self.kind,
-            dialect=Dialect(self.dialect.value) if self.dialect else None,
+            dialect=self.dialect,
             provider=self.provider,
             api_version=self.api_version,
             profile=_profile_of(self.profile),
@@ -199,7 +198,7 @@ class RegisterModelsEntryInput:
 
 @strawberry.input(description="Input of `registerModels`.")
 class RegisterModelsInput(ListRemoteModelsInput):
-    dialect: ModelDialect | None = strawberry.field(
+    dialect: Dialect | None = strawberry.field(
         default=None, description="The protocol of the provider's API. Null means the first dialect of the provider."
     )
     api_version: str | None = strawberry.field(default=None, description=_API_VERSION)
@@ -212,7 +211,7 @@ class RegisterModelsInput(ListRemoteModelsInput):
     def entries(self) -> list[tuple[str, ModelConfig]]:
         shared = replace(
             self.config(),
-            dialect=Dialect(self.dialect.value) if self.dialect else None,
+            dialect=self.dialect,
             api_version=self.api_version,
             kind=self.kind,
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import Enum
 from typing import Self
 from uuid import UUID
 
@@ -27,28 +26,18 @@ from nexent_gql.kernel.clock import utc_now
 from nexent_gql.ports import llm, llm_limits
 from nexent_gql.ports.llm import Dialect, ModelError, ModelKind
 
-
-@strawberry.enum(description="The API protocol of a model provider.")
-class ModelDialect(Enum):
-    OPENAI = strawberry.enum_value(
-        Dialect.OPENAI, description="OpenAI Chat Completions, which many providers and local servers implement."
-    )
-    ANTHROPIC = strawberry.enum_value(
-        Dialect.ANTHROPIC, description="Anthropic Messages, including extended thinking and prompt caching."
-    )
-    RESPONSES = strawberry.enum_value(
-        Dialect.RESPONSES, description="Open Responses, which includes the OpenAI Responses API."
-    )
-    OFFLINE = strawberry.enum_value(
-        Dialect.OFFLINE,
-        description="A built-in, deterministic model for development without an API key or a network.",
-    )
-    LOCAL = strawberry.enum_value(
-        Dialect.LOCAL,
-        description="Built-in models for EMBEDDING and RERANK that run in the installation, without an API key.",
-    )
-
-
+described(
+    Dialect,
+    "The API protocol of a model provider.",
+    {
+        Dialect.OPENAI: "OpenAI Chat Completions, which many providers and local servers implement.",
+        Dialect.ANTHROPIC: "Anthropic Messages, including extended thinking and prompt caching.",
+        Dialect.RESPONSES: "Open Responses, which includes the OpenAI Responses API.",
+        Dialect.OFFLINE: "A built-in, deterministic model for development without an API key or a network.",
+        Dialect.LOCAL: "Built-in models for EMBEDDING and RERANK that run in the installation, without an API key.",
+    },
+    name="ModelDialect",
+)
 described(
     ModelKind,
     "What a model is for.",
@@ -70,7 +59,7 @@ described(
 class ModelProvider:
     name: ModelProviderName = strawberry.field(description="Name of the provider, as `registerModel` accepts it.")
     title: str = strawberry.field(description="Display name.")
-    dialects: list[ModelDialect] = strawberry.field(description="Supported protocols. The first is the default.")
+    dialects: list[Dialect] = strawberry.field(description="Supported protocols. The first is the default.")
     base_url: str | None = strawberry.field(description="Default base URL; null if each model must have its own.")
     needs_api_key: bool = strawberry.field(description="Whether the provider requires an API key.")
     takes_api_version: bool = strawberry.field(description="Whether `apiVersion` can be set.")
@@ -81,7 +70,7 @@ class ModelProvider:
         return cls(
             name=provider.name,
             title=provider.title,
-            dialects=[ModelDialect(dialect) for dialect in provider.dialects],
+            dialects=list(provider.dialects),
             base_url=provider.base_url,
             needs_api_key=provider.needs_key,
             takes_api_version=provider.name is ModelProviderName.AZURE_OPENAI,
@@ -224,7 +213,7 @@ class Model(relay.Node):
     id: relay.NodeID[UUID]
     kind: ModelKind = strawberry.field(description="What the model is for. It cannot be changed.")
     name: str = strawberry.field(description="Display name, 1 to 100 characters. Unique in the tenant.")
-    dialect: ModelDialect = strawberry.field(description="The protocol of the provider's API. It cannot be changed.")
+    dialect: Dialect = strawberry.field(description="The protocol of the provider's API. It cannot be changed.")
     base_url: str | None = strawberry.field(
         description="Base URL of the provider's API, to which the dialect's path is appended; null for OFFLINE and "
         "LOCAL."
@@ -270,7 +259,7 @@ class Model(relay.Node):
             id=row.id,
             kind=ModelKind(row.kind),
             name=row.name,
-            dialect=ModelDialect(row.dialect),
+            dialect=Dialect(row.dialect),
             base_url=row.base_url or None,
             provider=provider_of_row(row).name,
             api_version=row.api_version,

@@ -336,8 +336,10 @@ class StreamGap(RunEvent):
         return cls(**place, from_seq=body["from_seq"], to_seq=body["to_seq"])
 
 
-_DELTAS = cast("dict[str, type[TextDelta]]", {cls.__name__: cls for cls in (TextDelta, ReasoningDelta, CodeDelta)})
-_OTHERS = (
+EVENT_TYPES = (
+    TextDelta,
+    ReasoningDelta,
+    CodeDelta,
     ToolCallStarted,
     ToolOutput,
     PartsAdded,
@@ -349,8 +351,11 @@ _OTHERS = (
     RunFinished,
     StreamGap,
 )
-EVENT_TYPES = (*_DELTAS.values(), *_OTHERS)
-_MAKERS = cast("dict[object, Callable[[Place, JsonObject], RunEvent]]", {cls.__name__: cls.of for cls in _OTHERS})
+_DELTAS = cast("dict[str, type[TextDelta]]", {cls.__name__: cls for cls in EVENT_TYPES if not hasattr(cls, "of")})
+_FROM_BODY = cast(
+    "dict[str, Callable[[Place, JsonObject], RunEvent]]",
+    {cls.__name__: getattr(cls, "of") for cls in EVENT_TYPES if hasattr(cls, "of")},  # noqa: B009 - some lack it
+)
 
 
 def run_event(cursor_prefix: str, entry: Entry) -> RunEvent | None:
@@ -365,7 +370,7 @@ def run_event(cursor_prefix: str, entry: Entry) -> RunEvent | None:
     kind: str = entry.body["kind"]  # pyright: ignore[reportAssignmentType] - text, as `EventBody` says
     if (cls := _DELTAS.get(kind)) is not None:
         entry.view = event = _delta(cls, cursor_prefix, entry)
-    elif (of := _MAKERS.get(kind)) is not None:
+    elif (of := _FROM_BODY.get(kind)) is not None:
         entry.view = event = of(_place(cursor_prefix, entry), entry.body)
     else:
         return None

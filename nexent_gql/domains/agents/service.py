@@ -90,15 +90,9 @@ class AgentService:
         """Change the fields that `patch` sets; runs that have started keep the earlier values.
 
         Raises:
-            ForbiddenError: The caller is no developer.
             AgentNotFoundError: The tenant has no such agent.
             AgentChangedError: The agent has another version than `expected_version`.
-            InvalidInputError: A field breaks a rule; the error names it.
-            UnknownToolError: There is no such tool.
-            ChatModelNotFoundError: The tenant has no such model.
-            RouteNotFoundError: The tenant has no such route.
-            ModelKindMismatchError: The model is no chat model.
-            AgentNameTakenError: Another agent has the name.
+            DomainError: As for `create`.
         """
         actor.require(Role.DEVELOPER)
         names = () if isinstance(patch.tool_names, Unset) else patch.tool_names or ()

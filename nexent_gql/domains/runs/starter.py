@@ -86,7 +86,19 @@ class StartedRun:
     answer: Message
 
 
-_Start = Callable[[AsyncSession], Awaitable[StartedRun]]
+@dataclass(frozen=True, slots=True)
+class _Transaction:
+    """What the steps of starting a run share."""
+
+    session: AsyncSession
+    actor: Principal
+    request: RunRequest
+    on_busy: OnBusy
+    writer: ConversationWriter
+    runs: RunRepository
+
+
+_Start = Callable[[_Transaction], Awaitable[StartedRun]]
 
 
 class RunStarter:
@@ -133,19 +145,18 @@ class RunStarter:
         facts = ("send", target, str(new.parent_id), *content_facts(content), *attachment_facts(new.attachments))
         request = await run_request(actor, new.client_id, new.time_zone, *facts)
 
-        async def start(session: AsyncSession) -> StartedRun:
-            writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
-            conversation, agent = await self._open_conversation(session, writer, actor, new)
+        async def start(transaction: _Transaction) -> StartedRun:
+            conversation, agent = await self._open_conversation(transaction, new)
             parent_id = conversation.active_message_id
             if new.parent_id is not None:
-                parent_id = (await self._answer(writer, conversation, new.parent_id)).id
+                parent_id = (await self._answer(transaction, conversation, new.parent_id)).id
             if new.agent_id is None:
-                await self._handle_busy(session, actor, conversation, request, new.on_busy)
-            whole = (*content, *await attached_parts(session, actor, new.attachments))
-            question = writer.add_question(conversation, parent_id, whole, self._clock())
-            return await self._create_run(session, writer, conversation, agent, question, request)
+                await self._handle_busy(transaction, conversation)
+            whole = (*content, *await attached_parts(transaction.session, actor, new.attachments))
+            question = transaction.writer.add_question(conversation, parent_id, whole, self._clock())
+            return await self._create_run(transaction, conversation, agent, question)
 
-        return await self._once(actor, request, start)
+        return await self._once(actor, request, new.on_busy, start)
 
     async def edit(
         self,
@@ -172,18 +183,17 @@ class RunStarter:
         facts = ("edit", str(message_id), *content_facts(content), *attachment_facts(attachments))
         request = await run_request(actor, client_id, time_zone, *facts)
 
-        async def start(session: AsyncSession) -> StartedRun:
-            writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
-            message, conversation = await self._own_message(writer, actor, message_id)
+        async def start(transaction: _Transaction) -> StartedRun:
+            message, conversation = await self._own_message(transaction, message_id)
             if message.role != MessageRole.USER:
                 raise WrongMessageError("Only your own messages can be edited.", path=("messageId",))
-            await self._handle_busy(session, actor, conversation, request, on_busy)
-            agent = await self._agents.get_within(session, actor, conversation.agent_id)
-            whole = (*content, *await attached_parts(session, actor, attachments))
-            question = writer.add_question(conversation, message.parent_id, whole, self._clock())
-            return await self._create_run(session, writer, conversation, agent, question, request)
+            await self._handle_busy(transaction, conversation)
+            agent = await self._agents.get_within(transaction.session, actor, conversation.agent_id)
+            whole = (*content, *await attached_parts(transaction.session, actor, attachments))
+            question = transaction.writer.add_question(conversation, message.parent_id, whole, self._clock())
+            return await self._create_run(transaction, conversation, agent, question)
 
-        return await self._once(actor, request, start)
+        return await self._once(actor, request, on_busy, start)
 
     async def regenerate(
         self,
@@ -204,14 +214,13 @@ class RunStarter:
         """
         request = await run_request(actor, client_id, time_zone, "regenerate", str(message_id))
 
-        async def start(session: AsyncSession) -> StartedRun:
-            writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
-            message, conversation = await self._own_message(writer, actor, message_id)
+        async def start(transaction: _Transaction) -> StartedRun:
+            message, conversation = await self._own_message(transaction, message_id)
             if message.role != MessageRole.ASSISTANT or message.parent_id is None:
                 raise WrongMessageError("Only answers can be regenerated.", path=("messageId",))
-            return await self._answer_again(session, writer, actor, conversation, message.parent_id, request, on_busy)
+            return await self._answer_again(transaction, conversation, message.parent_id)
 
-        return await self._once(actor, request, start)
+        return await self._once(actor, request, on_busy, start)
 
     async def retry(
         self, actor: Principal, run_id: UUID, *, client_id: str | None, on_busy: OnBusy, time_zone: str | None = None
@@ -226,19 +235,18 @@ class RunStarter:
         """
         request = await run_request(actor, client_id, time_zone, "retry", str(run_id))
 
-        async def start(session: AsyncSession) -> StartedRun:
-            writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
-            run = await RunRepository(session, actor.tenant_id, actor.user_id).get(run_id)
-            conversation = await writer.lock(run.conversation_id) if run is not None else None
+        async def start(transaction: _Transaction) -> StartedRun:
+            run = await transaction.runs.get(run_id)
+            conversation = await transaction.writer.lock(run.conversation_id) if run is not None else None
             if run is None or conversation is None or run.owner_id != actor.user_id:
                 raise RunNotFoundError(run_id)
             if run.finished_at is None:
                 raise RunNotFinishedError(run_id)
-            return await self._answer_again(session, writer, actor, conversation, run.question_id, request, on_busy)
+            return await self._answer_again(transaction, conversation, run.question_id)
 
-        return await self._once(actor, request, start)
+        return await self._once(actor, request, on_busy, start)
 
-    async def _once(self, actor: Principal, request: RunRequest, start: _Start) -> StartedRun:
+    async def _once(self, actor: Principal, request: RunRequest, on_busy: OnBusy, start: _Start) -> StartedRun:
         """Start a run unless one with the same client id exists; one of several concurrent requests starts it.
 
         Raises:
@@ -251,7 +259,7 @@ class RunStarter:
             return earlier
         for _ in range(_MAX_TRIES):
             try:
-                return await self._insert(actor, start)
+                return await self._insert(actor, request, on_busy, start)
             except ToolsNotListedError as error:
                 await request.offers.load(self._agents, actor, error.agent)
             except (IntegrityError, RunBusyError):
@@ -260,12 +268,14 @@ class RunStarter:
                 raise
         raise AgentKeepsChangingError
 
-    async def _insert(self, actor: Principal, start: _Start) -> StartedRun:
+    async def _insert(self, actor: Principal, request: RunRequest, on_busy: OnBusy, start: _Start) -> StartedRun:
         async with self._db.transaction(actor.tenant_id) as session:
             if await TenantRunRepository(session, actor.tenant_id).count_active() >= self._max_active:
                 raise TooManyRunsError(self._max_active)
             await self._model_budgets.require_open(session, actor)
-            return await start(session)
+            writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
+            runs = RunRepository(session, actor.tenant_id, actor.user_id)
+            return await start(_Transaction(session, actor, request, on_busy, writer, runs))
 
     async def _find_earlier(self, actor: Principal, request: RunRequest) -> StartedRun | None:
         if request.client_id is None:
@@ -283,22 +293,22 @@ class RunStarter:
             raise RunNotFoundError(run.id)
         return StartedRun(run, conversation, question, answer)
 
-    async def _open_conversation(
-        self, session: AsyncSession, writer: ConversationWriter, actor: Principal, new: NewMessage
-    ) -> tuple[Conversation, Agent]:
+    async def _open_conversation(self, transaction: _Transaction, new: NewMessage) -> tuple[Conversation, Agent]:
         """Return the conversation, locked or new, and its agent."""
         if new.agent_id is not None:
-            agent = await self._agents.get_within(session, actor, new.agent_id)
-            return writer.begin(agent_id=agent.id, now=self._clock()), agent
+            agent = await self._agents.get_within(transaction.session, transaction.actor, new.agent_id)
+            return transaction.writer.begin(agent_id=agent.id, now=self._clock()), agent
         if new.conversation_id is None:
             raise InvalidRequestError("Give conversationId or agentId.", path=("conversationId",))
-        conversation = await writer.lock(new.conversation_id)
-        if conversation is None or conversation.owner_id != actor.user_id:
+        conversation = await transaction.writer.lock(new.conversation_id)
+        if conversation is None or conversation.owner_id != transaction.actor.user_id:
             raise ConversationNotFoundError(new.conversation_id)
-        return conversation, await self._agents.get_within(session, actor, conversation.agent_id)
+        return conversation, await self._agents.get_within(
+            transaction.session, transaction.actor, conversation.agent_id
+        )
 
-    async def _answer(self, writer: ConversationWriter, conversation: Conversation, message_id: UUID) -> Message:
-        message = await writer.message(message_id)
+    async def _answer(self, transaction: _Transaction, conversation: Conversation, message_id: UUID) -> Message:
+        message = await transaction.writer.message(message_id)
         if message is None or message.conversation_id != conversation.id:
             raise MessageNotFoundError(message_id)
         if message.role != MessageRole.ASSISTANT:
@@ -307,61 +317,46 @@ class RunStarter:
             )
         return message
 
-    async def _own_message(
-        self, writer: ConversationWriter, actor: Principal, message_id: UUID
-    ) -> tuple[Message, Conversation]:
-        message = await writer.message(message_id)
-        conversation = await writer.lock(message.conversation_id) if message is not None else None
-        if message is None or conversation is None or conversation.owner_id != actor.user_id:
+    async def _own_message(self, transaction: _Transaction, message_id: UUID) -> tuple[Message, Conversation]:
+        message = await transaction.writer.message(message_id)
+        conversation = await transaction.writer.lock(message.conversation_id) if message is not None else None
+        if message is None or conversation is None or conversation.owner_id != transaction.actor.user_id:
             raise MessageNotFoundError(message_id)
         return message, conversation
 
-    async def _handle_busy(
-        self, session: AsyncSession, actor: Principal, conversation: Conversation, request: RunRequest, on_busy: OnBusy
-    ) -> None:
+    async def _handle_busy(self, transaction: _Transaction, conversation: Conversation) -> None:
         """Refuse, queue or interrupt as `on_busy` says; the conversation is locked, so no run can start meanwhile."""
-        repository = RunRepository(session, actor.tenant_id, actor.user_id)
-        active = await repository.active(conversation.id)
+        active = await transaction.runs.active(conversation.id)
         if not active:
             return
-        if on_busy is OnBusy.REJECT or any(_is_same(run, actor, request) for run in active):
+        if transaction.on_busy is OnBusy.REJECT or any(
+            _is_same(run, transaction.actor, transaction.request) for run in active
+        ):
             raise RunBusyError(active[0].id)
-        if on_busy is OnBusy.INTERRUPT:
+        if transaction.on_busy is OnBusy.INTERRUPT:
             for run in active:
-                await stop_run(session, conversation, run, self._clock())
+                await stop_run(transaction.session, conversation, run, self._clock())
 
     async def _answer_again(
-        self,
-        session: AsyncSession,
-        writer: ConversationWriter,
-        actor: Principal,
-        conversation: Conversation,
-        question_id: UUID,
-        request: RunRequest,
-        on_busy: OnBusy,
+        self, transaction: _Transaction, conversation: Conversation, question_id: UUID
     ) -> StartedRun:
-        await self._handle_busy(session, actor, conversation, request, on_busy)
-        question = await writer.message(question_id)
+        await self._handle_busy(transaction, conversation)
+        question = await transaction.writer.message(question_id)
         if question is None:
             raise MessageNotFoundError(question_id)
-        agent = await self._agents.get_within(session, actor, conversation.agent_id)
-        return await self._create_run(session, writer, conversation, agent, question, request)
+        agent = await self._agents.get_within(transaction.session, transaction.actor, conversation.agent_id)
+        return await self._create_run(transaction, conversation, agent, question)
 
     async def _create_run(
-        self,
-        session: AsyncSession,
-        writer: ConversationWriter,
-        conversation: Conversation,
-        agent: Agent,
-        question: Message,
-        request: RunRequest,
+        self, transaction: _Transaction, conversation: Conversation, agent: Agent, question: Message
     ) -> StartedRun:
         """Insert the answer, its run and its job, and flush what is pending."""
+        session, request = transaction.session, transaction.request
         tools = request.offers.get(self._agents, agent)
         zone = request.time_zone or await time_zone_of(session, conversation.tenant_id, conversation.owner_id)
         now, run_id = self._clock(), new_id()
-        answer = writer.open_answer(conversation, question, run_id, now)
-        work = ExecuteRun(run_id=run_id, conversation_id=conversation.id)
+        answer = transaction.writer.open_answer(conversation, question, run_id, now)
+        job = ExecuteRun(run_id=run_id, conversation_id=conversation.id)
         run = Run(
             id=run_id,
             tenant_id=conversation.tenant_id,
@@ -370,16 +365,16 @@ class RunStarter:
             message_id=answer.id,
             owner_id=conversation.owner_id,
             agent_id=agent.id,
-            job_id=await enqueue(session, conversation.tenant_id, work, user_id=conversation.owner_id),
+            job_id=await enqueue(session, conversation.tenant_id, job, user_id=conversation.owner_id),
             api_key_id=request.api_key_id,
             client_id=request.client_id,
             request_hash=request.hash if request.client_id else None,
             spec=freeze_spec(agent, tools, now, zone or UTC_ZONE, await freeze_route(session, agent)),
             created_at=now,
         )
-        RunRepository(session, conversation.tenant_id, conversation.owner_id).add(run)
+        transaction.runs.add(run)
         body = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run_id))
-        await writer.record_events(conversation, now, body)
+        await transaction.writer.record_events(conversation, now, body)
         return StartedRun(run, conversation, question, answer)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from nexent_gql.domains.identity.service.cache import IdentityCache
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.principal import Principal, Role
+from nexent_gql.kernel.tasks import background
 from nexent_gql.ports.events import EventLog
 
 TOPIC = "identity/revocations"
@@ -64,13 +65,8 @@ class CredentialWatch:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Check the connections until the block ends."""
-        task = asyncio.create_task(self._run(), name="credential-watch")
-        try:
+        async with background(self._run(), "credential-watch"):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def notify_change(self) -> None:
         """Make every process check at once, after a change of rights is committed.
