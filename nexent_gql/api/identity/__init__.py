@@ -1,1 +1,1 @@
-"""Who the caller is, the people of the tenant, and credentials."""
+"""The API of identity: the caller, users, sessions and API keys."""

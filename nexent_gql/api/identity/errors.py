@@ -1,4 +1,4 @@
-"""Errors of identity whose facts a client wants typed."""
+"""Errors of identity with typed fields."""
 
 from typing import Self
 

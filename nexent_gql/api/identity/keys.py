@@ -1,4 +1,4 @@
-"""API keys as the schema shows them."""
+"""API keys in the schema."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What identity adds to the schema."""
+"""The schema module of identity."""
 
 from nexent_gql.api.identity.errors import TooManyAttemptsError
 from nexent_gql.api.identity.keys import ApiKey, api_key_by_id

@@ -158,6 +158,6 @@ class UserMutations:
 
 
 def client_of(info: Info) -> Client:
-    """Return where a request comes from."""
+    """Return the client of a request."""
     request = info.context.request
     return Client(ip=request.client_ip, user_agent=request.user_agent)

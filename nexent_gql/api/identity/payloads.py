@@ -26,7 +26,7 @@ class _Credentials:
 
     @classmethod
     def of(cls, signed_in: values.SignedIn) -> Self:
-        """Map the credentials; here the secrets leave the process."""
+        """Map the credentials, including their secrets."""
         return cls(
             access_token=signed_in.access.text.get_secret_value(),
             expires_at=signed_in.access.expires_at,

@@ -1,4 +1,4 @@
-"""Changing one's own account."""
+"""Mutations of the caller's own account."""
 
 import strawberry
 

@@ -1,4 +1,4 @@
-"""Sessions as the schema shows them."""
+"""Sessions in the schema."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

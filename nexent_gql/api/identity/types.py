@@ -1,4 +1,4 @@
-"""People, tenants and credentials as the schema shows them."""
+"""Users, tenants and the viewer in the schema."""
 
 from datetime import datetime
 from typing import Self

@@ -1,1 +1,1 @@
-"""What bounds operations and connections: the shape of documents, cost, connections per caller."""
+"""Limits of operations and connections: document shape, cost, connections per caller."""

@@ -1,4 +1,4 @@
-"""Rate and connection limits that one process keeps in memory."""
+"""Rate and connection limits in the memory of a process."""
 
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -10,8 +10,8 @@ class TokenBucket:
     """A token bucket.
 
     Args:
-        burst: Capacity; the bucket begins full.
-        per_s: Tokens that come back each second.
+        burst: Capacity; the bucket starts full.
+        per_s: Tokens added each second.
         now: Seconds of a monotonic clock.
     """
 

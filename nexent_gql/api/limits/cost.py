@@ -1,4 +1,4 @@
-"""How many objects an answer may hold: page sizes multiply on the way down, fragments are counted once.
+"""Estimates the number of objects in a response: nested page sizes multiply, fragments are counted once.
 
 A connection counts its `first` or `last`, `nodes` its ids, any other list an assumed length; pages themselves
 (`edges`, `pageInfo`) count nothing. Sizes given by variables are read from the request.
@@ -42,9 +42,9 @@ Sizes = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """What counting needs to know of a field: its type's name, whether it is a list, and how many it gives by default.
+    """A field that returns objects: its type's name, whether it is a list, and its default size.
 
-    `default_size` is None when no argument decides how many.
+    `default_size` is None when no argument determines the size.
     """
 
     type_name: str
@@ -69,7 +69,6 @@ class FieldTable:
     """The fields of a schema, read from its SDL."""
 
     def __init__(self, sdl: str) -> None:
-        """Read the SDL once."""
         self._types: dict[str, dict[str, _Field]] = {}
         for node in parse(sdl).definitions:
             if isinstance(node, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode):
@@ -78,12 +77,12 @@ class FieldTable:
                 self._types[node.name.value] = {}
 
     def find(self, parent: str, name: str) -> _Field | None:
-        """Return a field that gives objects; None for values and for what does not exist."""
+        """Return a field that returns objects; None for scalars and unknown fields."""
         field = self._types.get(parent, {}).get(name)
         return field if field and field.type_name in self._types else None
 
     def is_connection(self, name: str) -> bool:
-        """Tell whether a type is a page of a list."""
+        """Return whether a type is a connection."""
         return {"edges", "pageInfo"} <= self._types.get(name, {}).keys()
 
 
@@ -116,7 +115,7 @@ class _Counting:
         return self.counts_by_fragment[name]
 
     def field(self, node: FieldNode, parent: str) -> int:
-        """Count a field: how many objects it gives, times one and what each of them holds."""
+        """Count a field: its number of objects, times one plus the objects within each."""
         definition = self.table.find(parent, node.name.value)
         if definition is None:
             return 0
@@ -126,14 +125,14 @@ class _Counting:
         return each if in_page else each * self.size(node.arguments or (), definition)
 
     def size(self, arguments: Iterable[ArgumentNode], definition: _Field) -> int:
-        """Return how many objects a field gives at most."""
+        """Return the maximum number of objects of a field."""
         if definition.default_size is None:
             return self.list_size if definition.many else 1
         sizes = [self.value(argument.value) for argument in arguments if argument.name.value in _SIZES]
         return max((size for size in sizes if size is not None), default=definition.default_size)
 
     def value(self, node: ValueNode) -> int | None:
-        """Return the size that an argument says; None when it says null or nothing."""
+        """Return the size in an argument; None for null or no size."""
         return self.variables.get(node.name.value) if isinstance(node, VariableNode) else _literal(node)
 
 
@@ -148,7 +147,7 @@ def _literal(node: ValueNode | None) -> int | None:
 
 
 class _SizeVariables(Visitor):
-    """Collects the variables that arguments of `_SIZES` are given."""
+    """Collects the variables in arguments of `_SIZES`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -160,7 +159,7 @@ class _SizeVariables(Visitor):
 
 
 def size_variables(document: DocumentNode) -> frozenset[str]:
-    """Return the variables that decide how long lists are."""
+    """Return the variables that determine sizes of lists."""
     visitor = _SizeVariables()
     visit(document, visitor)
     return frozenset(visitor.names)
@@ -174,7 +173,7 @@ def _defaults(operation: OperationDefinitionNode) -> Iterator[tuple[str, int]]:
 
 
 def read_sizes(operation: OperationDefinitionNode, names: frozenset[str], variables: Mapping[str, object]) -> Sizes:
-    """Return what the request says about `names`; nonsense counts as the largest page."""
+    """Return the sizes in the variables `names`; an invalid value counts as the largest page."""
     sizes = {name: size for name, size in _defaults(operation) if name in names and name not in variables}
     for name in names & variables.keys():
         value = variables[name]
@@ -190,7 +189,7 @@ def count_nodes(
     sizes: Sizes,
     list_size: int,
 ) -> list[int]:
-    """Return the objects that each operation may give at most; every fragment is counted once for all of them.
+    """Return the maximum number of objects of each operation; fragments are counted once for all of them.
 
     The document is valid, and its root types have standard names.
     """

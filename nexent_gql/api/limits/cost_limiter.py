@@ -1,4 +1,4 @@
-"""Rate limits in points: charged before an operation runs by what it may return, refunded by what it returned."""
+"""Rate limits in points: an operation is charged for its estimated objects before it runs, and refunded after."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Charge:
-    """What a request was charged and what its caller has left, in points.
+    """The points that a request was charged and that its caller has left.
 
-    `flat` is the part of `requested` that is due whatever the operation returns.
+    `flat` is the part of `requested` that does not depend on the response.
     """
 
     key: str
@@ -62,9 +62,9 @@ class Charge:
 class CostLimiter:
     """Charges callers: users by tenant and user id, callers without a credential by address.
 
-    Every request costs a little before it is read, so that a caller who has nothing left cannot cause work. Methods
-    that charge raise BudgetSpentError when the caller has too few points, and CostLimitExceededError when the price is
-    more than the whole budget; the settings decide whether that is enforced.
+    Every request is charged a fixed price before it is read, so that a caller without points cannot cause work. Methods
+    that charge raise BudgetSpentError when the caller has too few points, and CostLimitExceededError when the price
+    exceeds the whole budget; the settings determine whether that is enforced.
     """
 
     def __init__(self, settings: CostSettings) -> None:
@@ -73,24 +73,24 @@ class CostLimiter:
         self._address = Budget(settings.stranger_points, settings.stranger_restore_per_s)
 
     def begin(self, context: Context) -> Charge | None:
-        """Return a charge of nothing for a request; None when costs are not counted."""
+        """Return an empty charge for a request; None when costs are not counted."""
         if self._settings.mode == "off":
             return None
         budget = self._user if context.actor_or_none else self._address
         return Charge(caller_key(context), budget, budget.capacity)
 
     async def charge_request(self, charge: Charge | None, context: Context) -> None:
-        """Charge what any request costs."""
+        """Charge the fixed price of a request."""
         await self._charge_flat(charge, self._settings.request, context)
 
     async def charge_text(self, charge: Charge | None, text: str, context: Context) -> None:
-        """Charge for a document that is to be validated, or registered, by its size."""
+        """Charge for the validation or registration of a document, by its size."""
         await self._charge_flat(charge, len(text) // _CHARS_PER_POINT, context)
 
     async def charge_operation(
         self, charge: Charge | None, operation: DocumentOperation, nodes: int, context: Context
     ) -> None:
-        """Charge for an operation that may return so many objects."""
+        """Charge for an operation by its maximum number of objects."""
         if charge is not None:
             mutates = operation.node.operation is OperationType.MUTATION
             flat = self._settings.mutation * operation.root_fields if mutates else 0
@@ -99,25 +99,25 @@ class CostLimiter:
             charge.flat += flat
 
     async def charge_penalty(self, charge: Charge | None, context: Context) -> None:
-        """Charge for a request that is refused before it runs; a caller who has less loses what they have."""
+        """Charge for a request that is refused before it runs, at most what the caller has."""
         if charge is not None:
             balance = await self._take_up_to(charge.key, self._settings.refused, charge.budget, context)
             charge.remaining = balance.remaining
 
     async def charge_credential(self, context: Context) -> None:
-        """Charge the caller's address for a credential that may be a guess."""
+        """Charge the caller's address for a credential that may be wrong."""
         if self._settings.mode != "off":
             charge = Charge(address_key(context), self._address, self._address.capacity)
             await self._take(charge, self._settings.failed_credential, context)
 
     async def refund_credential(self, context: Context) -> None:
-        """Give back what `charge_credential` took: the credential was good."""
+        """Refund `charge_credential` for a valid credential."""
         if self._settings.mode != "off":
             points = self._settings.failed_credential
             await context.services.budgets.charge(address_key(context), -points, self._address)
 
     async def refund(self, charge: Charge | None, parts: Iterable[object], context: Context) -> None:
-        """Give back what was charged for objects that are in none of the answer's parts."""
+        """Refund the points of objects that the response does not contain."""
         if charge is not None and charge.flat < charge.requested:
             charge.actual = min(charge.flat + sum(map(count_objects, parts)), charge.requested)
             if charge.actual < charge.requested:
@@ -181,7 +181,7 @@ def _whole(points: float) -> int:
 def count_objects(data: object) -> int:
     """Count the objects of an answer, without its root; pages and their edges count as well."""
     count, values = -1, [data]
-    for value in values:  # which grows meanwhile
+    for value in values:  # the list grows meanwhile
         if isinstance(value, dict):
             count += 1
             values += [each for each in cast("dict[str, object]", value).values() if type(each) in _CONTAINERS]

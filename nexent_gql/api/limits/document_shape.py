@@ -24,15 +24,15 @@ from nexent_gql.api.settings import ApiLimits
 
 _META = frozenset({"__schema", "__type"})
 _TYPENAME = "__typename"
-_MAX_NESTING = 100  # of fields, inline fragments and spreads together; keeps us far from Python's recursion limit
+_MAX_NESTING = 100  # of fields, inline fragments and spreads together; far below Python's recursion limit
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a selection set holds, fragments spread out.
+    """Size and depth of a selection set with its fragments.
 
-    `fields` counts its own level and `all_fields` every one; `depth` is the levels of ordinary fields, among which
-    `__typename` is none, `meta_depth` those of introspection.
+    `fields` counts its own level and `all_fields` all levels; `depth` is the number of levels of ordinary fields (not
+    `__typename`), `meta_depth` that of introspection.
     """
 
     fields: int = 0
@@ -54,7 +54,7 @@ class Shape:
         )
 
     def below(self, name: str, *, aliased: bool, directives: int) -> "Shape":
-        """Put a field on top of what it selects."""
+        """Return the shape of a field with this selection."""
         meta, deepest = name in _META, 1 + max(self.depth, self.meta_depth)
         return Shape(
             fields=1,
@@ -74,7 +74,7 @@ class _Measuring:
     nesting: int = 0
 
     def selections(self, node: SelectionSetNode | None) -> Shape:
-        """Measure one level and all below it."""
+        """Measure a level and all levels below."""
         if node is None:
             return Shape()
         self.nesting += 1
@@ -100,7 +100,7 @@ class _Measuring:
         return Shape()
 
     def spread(self, name: str) -> Shape:
-        """Measure a fragment once; a cycle or an unknown one counts nothing, validation refuses it."""
+        """Measure a fragment once; a cycle or an unknown fragment counts nothing, because validation refuses it."""
         fragment = self.fragments.get(name)
         if fragment is None or name in self.open:
             return Shape()
@@ -141,7 +141,7 @@ def check(operation: OperationDefinitionNode, shape: Shape, limits: ApiLimits) -
     """Compare an operation with the limits.
 
     Raises:
-        QueryTooComplexError: It breaks one; `details` name it.
+        QueryTooComplexError: It exceeds a limit; `details` name it.
     """
     variables = operation.variable_definitions or ()
     directives = len(operation.directives or ()) + sum(len(node.directives or ()) for node in variables)

@@ -1,4 +1,4 @@
-"""Credentials of requests and sockets; guesses are charged to the address they come from."""
+"""Authenticates requests and sockets; wrong credentials are charged to their address."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _REJECTED_S = 5.0
 
 
 class _RecentDigests:
-    """Digests seen less than `ttl_s` seconds ago; the oldest are forgotten first."""
+    """Digests seen within the last `ttl_s` seconds; the oldest are dropped first."""
 
     def __init__(self, ttl_s: float, now: Callable[[], float]) -> None:
         self._ttl_s = ttl_s
@@ -31,7 +31,7 @@ class _RecentDigests:
         return seen_at is not None and self._now() - seen_at < self._ttl_s
 
     def add(self, digest: bytes) -> None:
-        """Remember a digest from now on."""
+        """Add a digest."""
         self._seen_at[digest] = self._now()
         self._seen_at.move_to_end(digest)
         if len(self._seen_at) > _MAX_REMEMBERED:
@@ -39,12 +39,12 @@ class _RecentDigests:
 
 
 class RequestAuthenticator:
-    """Turns `Authorization` values into principals.
+    """Resolves `Authorization` values to principals.
 
     A failed credential costs its address `cost.failed_credential` points. An API key that this process has not accepted
-    before is charged ahead, because looking it up costs a query, and refunded when it is good; so an address that has
-    used up its points by guessing cannot cause look-ups, while credentials already in use keep working there. The same
-    wrong credential is looked up at most every 5 seconds.
+    before is charged in advance, because its look-up costs a query, and refunded if it is valid. An address without
+    points therefore cannot cause look-ups, while credentials in use keep working there. The same wrong credential is
+    looked up at most every 5 seconds.
 
     Args:
         costs: Charges addresses.
@@ -61,7 +61,7 @@ class RequestAuthenticator:
 
         Args:
             authorization: The value of the header, or of `connection_init`.
-            context: One without a caller, from the address that sent the credential.
+            context: A context without a caller, with the address that sent the credential.
 
         Raises:
             BudgetSpentError: Too many credentials from this address were wrong.

@@ -1,6 +1,6 @@
-"""`@defer`: the slow parts of a query come behind the rest, to clients that can put them together.
+"""`@defer`: sends slow parts of a query after the rest, to clients that support incremental delivery.
 
-For all others a document is run without the directive, as the specification allows.
+For other clients the document runs without the directive, as the specification allows.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
@@ -25,10 +25,10 @@ from graphql.execution import ExperimentalIncrementalExecutionResults, Subsequen
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
 Increment = Mapping[str, object]
-"""A payload of the 2023 proposal: `pending` announces parts by id, `incremental` brings them, `completed` ends them."""
+"""A payload of the 2023 format: `pending` announces parts by id, `incremental` has data, `completed` ends parts."""
 
 Publish = Callable[[list[GraphQLError]], None]
-"""Makes errors fit to be sent, in place."""
+"""Prepares errors for clients, in place."""
 
 
 _Result = CoreResult | ExperimentalIncrementalExecutionResults
@@ -51,7 +51,7 @@ _core = cast("_Functions", execution)
 
 
 class _Remover(Visitor):
-    """Takes the directive out."""
+    """Removes the directive."""
 
     is_changed = False
 
@@ -80,12 +80,12 @@ async def run_deferred(
     """Run a query; the first payload is what was not deferred, or a whole result where nothing is deferred.
 
     Args:
-        schema: What is asked.
-        document: Valid, with the directive.
-        operation_name: Which of its operations.
-        variables: As the client sent them.
-        context: What resolvers get.
-        publish: Makes errors fit to be sent, in place; called with the errors of each payload.
+        schema: The schema.
+        document: A valid document with the directive.
+        operation_name: The operation to run.
+        variables: The raw variables.
+        context: The context of resolvers.
+        publish: Prepares the errors of each payload for clients, in place.
     """
     running = _core.experimental_execute_incrementally(
         schema,
@@ -116,7 +116,7 @@ def _errors(increment: SubsequentIncrementalExecutionResult) -> Iterator[list[Gr
 
 
 def data_of(increment: Increment | ExecutionResult) -> Iterator[object]:
-    """Yield the data that a payload brings, each part's by itself."""
+    """Yield the data of each part of a payload."""
     if isinstance(increment, ExecutionResult):
         yield increment.data
         return
@@ -126,16 +126,15 @@ def data_of(increment: Increment | ExecutionResult) -> Iterator[object]:
 
 
 class Pending:
-    """What was announced and has not come, by id."""
+    """Announced parts that have not completed, by id."""
 
     def __init__(self) -> None:
-        """Begin before the first payload."""
         self.paths: dict[str, list[str | int]] = {}
         self.labels: dict[str, str] = {}
         self.has_begun = False
 
     def note(self, increment: Increment | ExecutionResult) -> None:
-        """Take a payload into account."""
+        """Add the parts that a payload announces."""
         if isinstance(increment, ExecutionResult):
             return
         self.has_begun = True
@@ -146,14 +145,14 @@ class Pending:
                 self.labels[id_] = cast("str", part["label"])
 
     def forget(self, increment: Increment | ExecutionResult) -> None:
-        """Take what a payload completes off the list."""
+        """Remove the parts that a payload completes."""
         if isinstance(increment, ExecutionResult):
             return
         for part in cast("list[dict[str, str]]", increment.get("completed", [])):
             self.paths.pop(part["id"], None)
 
     def give_up(self, reasons: list[GraphQLError]) -> Increment | ExecutionResult:
-        """Return the last payload of a query that ends early; a whole result where no payload came before."""
+        """Return the last payload of an aborted query, or a whole result if it is the first payload."""
         if not self.has_begun:
             return PreExecutionError(data=None, errors=reasons)
         errors = [reason.formatted for reason in reasons]
@@ -163,7 +162,7 @@ class Pending:
 async def in_the_older_format(
     increments: AsyncGenerator[Increment | ExecutionResult],
 ) -> AsyncGenerator[Increment | ExecutionResult]:
-    """Turn payloads into those of the 2022 proposal: parts name their path and label themselves."""
+    """Convert payloads to the 2022 format, whose parts contain their path and label."""
     pending = Pending()
     async with aclosing(increments):
         async for increment in increments:

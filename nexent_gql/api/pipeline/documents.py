@@ -1,4 +1,4 @@
-"""Documents parsed, measured and validated once, and kept: most requests repeat one of a few hundred documents."""
+"""Cache of parsed and validated documents: most requests repeat one of a few hundred documents."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -32,16 +32,16 @@ from nexent_gql.api.selections.query import Plans
 from nexent_gql.api.settings import ApiLimits
 
 _NODES_PER_INTROSPECTED_FIELD = 10
-_SHORT_CHARS = 300  # validated in a few milliseconds
+_SHORT_CHARS = 300  # such a document is validated in a few milliseconds
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentOperation:
-    """An operation that may run; `nodes` is None when variables decide how long its lists are.
+    """A valid operation; `nodes` is None when variables determine the sizes of its lists.
 
-    `deferring` is the document as it was sent, where it defers parts of a query; `document` never does. `digest` is
-    the SHA-256 of its text, in hex. One that `introspects` asks for nothing but the schema.
+    `deferring` is the original document if it defers parts of a query; `document` never does. `digest` is the SHA-256
+    of its text, in hex. `introspects` means that it selects only the schema.
     """
 
     digest: str
@@ -57,15 +57,15 @@ class DocumentOperation:
 
     @property
     def name(self) -> str | None:
-        """Its name, if it has one."""
+        """The operation's name, if any."""
         return self.node.name.value if self.node.name else None
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedDocument:
-    """A document, without `@defer`, and what is known of it; `document` is None when it cannot be parsed.
+    """A document without `@defer`, with its analysis; `document` is None when it cannot be parsed.
 
-    `errors` are ready to be sent; without any, `operations` may run. `tokens` counts those of the text.
+    `errors` are ready for clients; without errors, `operations` may run. `tokens` is the number of lexical tokens.
     """
 
     document: DocumentNode | None
@@ -75,7 +75,7 @@ class PreparedDocument:
 
 
 class _NulFinder(Visitor):
-    """Finds text that no database takes."""
+    """Finds NUL characters, which Postgres cannot store."""
 
     is_found = False
 
@@ -84,10 +84,9 @@ class _NulFinder(Visitor):
 
 
 class Documents:
-    """Prepares documents for one schema; valid ones are kept, the longest unused go first."""
+    """Prepares documents for one schema; caches valid ones and evicts the least recently used."""
 
     def __init__(self, schema: GraphQLSchema, sdl: str, limits: ApiLimits) -> None:
-        """Begin with nothing kept."""
         self._schema = schema
         self._fields = FieldTable(sdl)
         self._limits = limits
@@ -96,7 +95,7 @@ class Documents:
         self.tokens = 0
 
     def recall(self, text: str) -> PreparedDocument | None:
-        """Return what is known of `text` already."""
+        """Return the cached document of `text`."""
         kept = self._kept.get(text)
         if kept is None:
             return None
@@ -104,13 +103,13 @@ class Documents:
         return kept
 
     def prepare(self, text: str) -> PreparedDocument:
-        """Parse, measure and validate `text`, or recall it."""
+        """Return the document of `text` from the cache, or parse, measure and validate it."""
         prepared = self.recall(text) or self._prepare(text)
         self._keep(text, prepared)
         return prepared
 
     async def prepare_in_thread(self, text: str) -> PreparedDocument:
-        """Do as `prepare` does, in a thread where it would hold the loop: a long document takes long to validate."""
+        """Call `prepare`, in a thread for long documents, which would block the event loop."""
         if len(text) <= _SHORT_CHARS:
             return self.prepare(text)
         prepared = await self._thread(text)
@@ -168,7 +167,7 @@ class Documents:
         deferring: DocumentNode | None,
         measured: Sequence[tuple[OperationDefinitionNode, Shape]],
     ) -> list[DocumentOperation]:
-        """Prepare the operations of a valid document; what concerns all of it is worked out once."""
+        """Prepare the operations of a valid document."""
         sized_by, switches = size_variables(document), find_switches(document)
         nodes: Sequence[int | None] = [None] * len(measured) if sized_by else self._count(document, measured)
         return [
@@ -192,7 +191,7 @@ class Documents:
         return count_nodes(self._fields, document, operations, {}, self._limits.list_size)
 
     def nodes(self, operation: DocumentOperation, variables: Mapping[str, object]) -> int:
-        """Return how many objects the operation may give with these variables."""
+        """Return the maximum number of objects of the operation with these variables."""
         if operation.nodes is not None:
             return operation.nodes
         sizes = read_sizes(operation.node, operation.sized_by, variables)

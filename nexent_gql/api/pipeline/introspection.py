@@ -1,4 +1,4 @@
-"""Introspection answers: long, costly and always the same, so each is made once, on a thread."""
+"""Cache of introspection results, which are large and constant; each is computed once, in a thread."""
 
 import asyncio
 from collections import OrderedDict
@@ -12,7 +12,7 @@ from nexent_gql.api.encoding import encode
 from nexent_gql.api.pipeline.documents import DocumentOperation
 from nexent_gql.api.selections.core import build_execution
 
-_MAX_KEPT = 16  # some 0.2 MB each; every tool has its own document
+_MAX_KEPT = 16  # results of about 0.2 MB; every tool has its own document
 
 _Key = tuple[str, str | None, bytes]
 
@@ -21,7 +21,6 @@ class Introspections:
     """Runs introspection operations one at a time and caches the most recent answers."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
-        """Begin with nothing kept."""
         self._schema = schema
         self._turn = asyncio.Lock()
         self._kept: OrderedDict[_Key, object] = OrderedDict()

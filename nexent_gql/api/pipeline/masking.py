@@ -1,7 +1,7 @@
-"""What clients see of an error: a code, a sentence and details; never a stack, a query or a library's message.
+"""Prepares errors for clients: a code, a message and details; never a stack, a query or a library's message.
 
-Errors are changed in place, because Strawberry hands out the same objects on every path, streams included. An error
-that already has a code stays as it is.
+Errors are changed in place, because Strawberry uses the same objects on every path, including streams. An error that
+already has a code is not changed.
 """
 
 import re
@@ -21,13 +21,13 @@ from nexent_gql.kernel.errors import Detail, DomainError, InvalidInputError, Not
 _log = cast("structlog.typing.FilteringBoundLogger", structlog.get_logger(__name__))
 _MASK = "Something went wrong on our side. Quote the errorId when you report it."
 _ID_TYPES = {"agent_id": "Agent", "api_key_id": "ApiKey", "model_id": "Model", "run_id": "Run", "user_id": "User"}
-_ARGUMENT = "Argument "  # how graphql-core begins its sentence about a variable that does not fit an argument
-# How graphql-core shows the value that it refuses.
+_ARGUMENT = "Argument "  # the beginning of graphql-core's message about a variable that does not fit an argument
+# The part of graphql-core's messages with the invalid value.
 _ECHO = re.compile(r"(, found:? |: (?=[\[{])|(?<= value)(?<!invalid value): )[\s\S]*")
 
 
 def extensions_of(error: DomainError) -> dict[str, object]:
-    """Return what stands in `extensions` for a domain error."""
+    """Return the `extensions` of a domain error."""
     extensions: dict[str, object] = {"code": error.code}
     entry = CATALOGUE.get(error.code)
     if entry is not None and entry.family is not None:
@@ -42,7 +42,7 @@ def extensions_of(error: DomainError) -> dict[str, object]:
 
 
 def _detail(error: DomainError, name: str, value: Detail) -> object:
-    """Return a fact as clients know it: ids of objects are global."""
+    """Return a detail for clients: ids of objects become global ids."""
     kind = _ID_TYPES.get(name)
     if name == "id" and isinstance(error, NotFoundError):
         kind = error.object_type
@@ -50,19 +50,19 @@ def _detail(error: DomainError, name: str, value: Detail) -> object:
 
 
 def refusal(error: DomainError) -> GraphQLError:
-    """Make the GraphQL error of a request that is refused as a whole."""
+    """Return the GraphQL error of a request that is refused as a whole."""
     return GraphQLError(error.message, original_error=error, extensions=extensions_of(error))
 
 
 def internal(error: BaseException) -> GraphQLError:
-    """Mask a bug: log it with its traceback under an id, and give the client the id."""
+    """Mask a bug: log it with its traceback under an id, and return only the id to the client."""
     masked = GraphQLError(_MASK, original_error=error if isinstance(error, Exception) else None)
     _mask(masked, error, "")
     return masked
 
 
 def publish(errors: list[GraphQLError], limits: ApiLimits, operation: str | None = None) -> None:
-    """Give every error its code, mask bugs, cut what is long; `operation` is a name for the log."""
+    """Add codes to errors, mask bugs and cut long lists and messages; `operation` is the name in logs."""
     del errors[limits.errors :]
     for error in errors:
         if not (error.extensions and "code" in error.extensions):
@@ -85,7 +85,7 @@ def _present(error: GraphQLError, operation: str) -> None:
 
 
 def _cause(error: GraphQLError) -> Exception:
-    """Follow wrappings: graphql-core wraps what resolvers raise, and its own errors once more."""
+    """Return the innermost error: graphql-core wraps errors of resolvers, and its own errors twice."""
     cause: Exception = error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
@@ -110,7 +110,7 @@ def _field(error: GraphQLError) -> str:
 
 
 def _without_echo(message: str) -> str:
-    """Leave out guesses, and values that came in: a password or key may stand beside what was wrong."""
+    """Remove suggestions and input values, which may contain a password or key."""
     shown = _ECHO.sub(".", message.split(" Did you mean", maxsplit=1)[0])
     return shown.replace("not to be None", "not to be null")
 
@@ -120,7 +120,7 @@ def _cut(message: str, limit: int) -> str:
 
 
 def validation_failed(error: GraphQLError, limits: ApiLimits) -> GraphQLError:
-    """Give an error of a validation rule its code."""
+    """Add the code to an error of a validation rule."""
     error.message = _cut(_without_echo(error.message), limits.error_chars)
     error.extensions = {"code": ValidationFailedError.code}
     return error

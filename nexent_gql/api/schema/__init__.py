@@ -1,1 +1,1 @@
-"""The schema: its assembly from schema modules, and what types of all domains share."""
+"""The schema: its assembly from schema modules, and shared types and helpers."""

@@ -1,4 +1,4 @@
-"""The schema: the modules of all domains, put together once per process, without I/O."""
+"""Builds the schema from the modules of all domains, once per process, without I/O."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, Self, cast
@@ -31,7 +31,7 @@ from nexent_gql.api.settings import ApiLimits
 from nexent_gql.api.tools import module as tools
 from nexent_gql.kernel.page import MAX_PAGE_SIZE
 
-# A new domain takes its place here.
+# Add the module of a new domain here.
 MODULES: tuple[SchemaModule, ...] = (
     identity.MODULE,
     files.MODULE,
@@ -52,7 +52,7 @@ class _Wrapper(Protocol):
 
 
 class ApiSchema(strawberry.Schema):
-    """Strawberry's schema, with what the pipeline keeps of documents; operations are run by the pipeline alone."""
+    """Strawberry's schema with the pipeline's caches; only the pipeline runs operations."""
 
     limits: ApiLimits
     core: GraphQLSchema
@@ -60,7 +60,7 @@ class ApiSchema(strawberry.Schema):
 
     @classmethod
     def of(cls, modules: Sequence[SchemaModule], limits: ApiLimits, *, compiled_selections: bool = True) -> Self:
-        """Put modules together; without compiled selections, resolvers keep Strawberry's wrappers too."""
+        """Combine modules; without compiled selections, resolvers also keep Strawberry's wrappers."""
         nodes: NodeLoaders = {cls: batch for module in modules for cls, batch in module.nodes.items()}
         queries = [node_queries(nodes), *(part for module in modules for part in module.queries)]
         mutations = [part for module in modules for part in module.mutations]
@@ -101,7 +101,7 @@ def _root(name: str, description: str, parts: Sequence[type]) -> type:
 
 
 def _let_fields_fail_alone(schema: GraphQLSchema) -> None:
-    """Make what queries and mutations return nullable: where one fails, the answer keeps what the others did."""
+    """Make root fields of queries and mutations nullable, so that a failed one does not discard the others."""
     for root in (schema.query_type, schema.mutation_type):
         for field in cast("Mapping[str, _Typed]", root.fields).values() if root else ():
             field.type = _nullable(field.type)
@@ -112,7 +112,7 @@ def _nullable(type_: object) -> object:
 
 
 def _describe_inputs(schema: GraphQLSchema) -> None:
-    """Let each mutation's one argument say what its type says."""
+    """Describe the argument of each mutation like its input type."""
     fields = schema.mutation_type.fields.values() if schema.mutation_type else ()
     for argument in (argument for field in fields for argument in field.args.values()):
         type_ = schema.get_type(str(argument.type).rstrip("!"))
@@ -120,10 +120,10 @@ def _describe_inputs(schema: GraphQLSchema) -> None:
 
 
 def build_schema(limits: ApiLimits | None = None, *, compiled_selections: bool = True) -> ApiSchema:
-    """Build the schema of all domains; takes a moment, so a process does it once."""
+    """Build the schema of all domains; slow, so call it once per process."""
     return ApiSchema.of(MODULES, limits or ApiLimits(), compiled_selections=compiled_selections)
 
 
 def print_sdl() -> str:
-    """Return the SDL, sorted, with a final newline: what schema.graphql holds."""
+    """Return the sorted SDL with a final newline, as in schema.graphql."""
     return sorted_sdl(build_schema().as_str())

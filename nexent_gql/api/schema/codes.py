@@ -1,4 +1,4 @@
-"""The catalogue of error codes: every `DomainError` class there is, with what its docstring says.
+"""The catalogue of error codes: all subclasses of `DomainError`, described by their docstrings.
 
 The modules that may hold such classes are found by walking the packages, so the catalogue is the same whatever
 happens to be imported: all modules of the lower layers, and `errors` of each domain. An error class anywhere else (an
@@ -24,7 +24,7 @@ _MODULES = ("nexent_gql.api.pipeline.refusals",)
 
 @dataclass(frozen=True, slots=True)
 class CodeEntry:
-    """One code: `family` is the code of the nearest ancestor that has another one, or None."""
+    """One code; `family` is the code of the nearest ancestor with another code, or None."""
 
     code: str
     meaning: str
@@ -56,7 +56,7 @@ def _entry(cls: type[DomainError]) -> CodeEntry:
 
 
 def catalogue() -> dict[str, CodeEntry]:
-    """Return every code by name, sorted; where classes share one, the most general class describes it."""
+    """Return all codes, sorted by name; a code that classes share is described by the most general class."""
     for name in _names():
         import_module(name)
     entries: dict[str, CodeEntry] = {}

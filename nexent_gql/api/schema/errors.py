@@ -1,7 +1,7 @@
 """Errors as data: `interface Error`, a member for each family, and how domain errors become members.
 
-A mutation lists in its result union the errors a client can act on. A service just raises: when the union names
-the GraphQL type that an error maps to, the error becomes that member, else a coded entry of `errors`.
+The result union of a mutation lists the errors that a client can act on. Services raise domain errors: if the union
+has the GraphQL type of the error, it becomes that member, otherwise an entry of `errors` with a code.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ class Error:
 
     @classmethod
     def of(cls, error: kernel.DomainError) -> Self:
-        """Map a domain error; a subclass with fields of its own overrides this."""
+        """Map a domain error; a subclass with further fields overrides this."""
         return cls(**common(error))
 
 
@@ -95,13 +95,13 @@ FAMILIES: ErrorTypes = {
 
 @dataclass(frozen=True, eq=False)
 class ErrorMember:
-    """Turns one class of domain errors into a union member, on fields whose union has it."""
+    """Maps one class of domain errors to a union member, for fields whose union has it."""
 
     exception_type: type[kernel.DomainError]
     error_type: type[Error]
 
     def handle(self, exception: kernel.DomainError, *, field: StrawberryField, info: object) -> Error:  # noqa: ARG002
-        """Map the error. Paths of errors begin within the input; clients get them from the field's arguments on."""
+        """Map the error. Paths of errors begin within the input; clients get them including the argument."""
         if isinstance(exception, kernel.InvalidInputError) and exception.path:
             names = {argument.python_name for argument in field.arguments}
             exception.path = ("input", *exception.path) if "input" in names else exception.path
@@ -109,7 +109,7 @@ class ErrorMember:
 
 
 def error_members(specific: Iterable[ErrorTypes]) -> list[ErrorMember]:
-    """Return the handlers of all mappings, the most derived exception first: the first that fits is taken."""
+    """Return the handlers of all mappings, most derived exception first; the first match applies."""
     merged = dict(FAMILIES)
     for types in specific:
         merged.update(types)

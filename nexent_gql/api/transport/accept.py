@@ -1,4 +1,4 @@
-"""What the `Accept` header lets the server answer with (RFC 9110, 12.5.1)."""
+"""Content negotiation by the `Accept` header (RFC 9110, 12.5.1)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,14 @@ HTML = "text/html"
 PARTS = "multipart/mixed"
 OLDER_INCREMENTS = "deferSpec=20220824"
 NEWER_INCREMENTS = "incrementalSpec=v0.2"
-_CACHED = 100  # headers; clients send few different ones
+_CACHED = 100  # distinct headers; clients send few different ones
 _ELEMENTS = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*"?)+')
 _PARAMETERS = re.compile(r'(?:[^;"]|"(?:\\.|[^"\\])*"?)+')
 
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """A media range, its parameters but `q`, and its quality from 0 to 1."""
+    """A media range, its parameters except `q`, and its quality from 0 to 1."""
 
     media: str
     parameters: Mapping[str, str]
@@ -28,13 +28,13 @@ class _Range:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """How a client can be answered.
+    """The response formats that a client accepts.
 
     Attributes:
-        json: The media type of a single answer; None when it takes none.
-        subscriptions: The media type of a subscription, EVENTS or PARTS; None when it takes none.
-        prefers_stream: Whether an event stream is preferred to anything else, for queries too.
-        increments: The form of the parts of a query with `@defer`; None when a single answer is preferred.
+        json: The media type of a single response; None if none is accepted.
+        subscriptions: The media type of a subscription, EVENTS or PARTS; None if none is accepted.
+        prefers_stream: Whether an event stream is preferred to anything else, also for queries.
+        increments: The format of incremental delivery with `@defer`; None when a single response is preferred.
         prefers_page: Whether the client is a browser's address bar.
     """
 
@@ -47,10 +47,10 @@ class Offer:
 
 @lru_cache(_CACHED)
 def read_accept(accept: str) -> Offer:
-    """Weigh the ranges of all header lines, joined with commas; silence means plain JSON.
+    """Parse the ranges of all header lines, joined with commas; an empty header means plain JSON.
 
-    The most specific range decides about a type. Streams and `application/graphql-response+json` have to be named:
-    wildcards stand for plain JSON.
+    The most specific range determines the quality of a type. Streams and `application/graphql-response+json` must be
+    named explicitly: wildcards mean plain JSON.
     """
     ranges = [_range(text) for text in _ELEMENTS.findall(accept) if text.strip()]
     ranges = ranges or [_Range("*/*", {}, 1.0)]
@@ -69,7 +69,7 @@ def read_accept(accept: str) -> Offer:
 
 
 def _best(ranges: Sequence[_Range], *medias: str) -> float:
-    """Return the quality of the first of `medias` that is named, the most specific one first."""
+    """Return the quality of the first of `medias` that the header names; the most specific one comes first."""
     for media in medias:
         qualities = [each.quality for each in ranges if each.media == media]
         if qualities:
@@ -82,7 +82,7 @@ def _is_subscription(each: _Range) -> bool:
 
 
 def _increments(ranges: Sequence[_Range], single: float) -> str | None:
-    """Return the preferred form of deferred parts; a range that names none means the older one."""
+    """Return the preferred format of incremental delivery; a range without one means the older format."""
     qualities = {NEWER_INCREMENTS: 0.0, OLDER_INCREMENTS: 0.0}
     for each in ranges:
         if each.media == PARTS and not _is_subscription(each):

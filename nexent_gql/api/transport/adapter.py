@@ -1,4 +1,4 @@
-"""A socket as Strawberry's handler wants it: JSON messages in, JSON messages out."""
+"""Adapts a WebSocket to Strawberry's handler: JSON messages in and out."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
@@ -24,7 +24,7 @@ TOO_FAST = 1008
 
 
 class SocketAdapter(ASGIWebSocketAdapter):
-    """Reads and writes text frames; what cannot be read closes the socket with a reason."""
+    """Reads and writes text frames; closes the socket with a reason on an invalid one."""
 
     ws: WebSocket
     view: "SocketView"
@@ -62,10 +62,10 @@ class SocketAdapter(ASGIWebSocketAdapter):
         await self.send_encoded(encode(message))
 
     async def send_encoded(self, frame: bytes) -> None:
-        """Send one text frame that is JSON already.
+        """Send one text frame with encoded JSON.
 
         Raises:
-            WebSocketDisconnected: The client is gone, or we have closed.
+            WebSocketDisconnected: The client or the server has closed the socket.
         """
         try:
             await self.ws.send({"type": "websocket.send", "text": frame.decode()})

@@ -1,4 +1,4 @@
-"""Results as JSON, and the HTTP status that goes with them."""
+"""JSON responses and their HTTP status."""
 
 from collections.abc import Iterator, Mapping
 
@@ -31,7 +31,7 @@ _BAD_REQUEST = 400
 
 
 def status_of(code: str) -> int:
-    """Return the HTTP status of a request that is refused with `code`, by its family where it has none of its own."""
+    """Return the HTTP status of an error code; by its family if the code has no status of its own."""
     while code not in _STATUSES:
         entry = CATALOGUE.get(code)
         if entry is None or entry.family is None:
@@ -41,7 +41,7 @@ def status_of(code: str) -> int:
 
 
 def is_request_error(result: ExecutionResult) -> bool:
-    """Tell whether nothing ran: refused before, or variables that could not be coerced (errors without a path)."""
+    """Return whether execution did not start: a refused request, or invalid variables (errors without a path)."""
     errors = result.errors or ()
     return isinstance(result, PreExecutionError) or (
         result.data is None and bool(errors) and all(error.path is None for error in errors)
@@ -49,7 +49,7 @@ def is_request_error(result: ExecutionResult) -> bool:
 
 
 def members(result: ExecutionResult) -> dict[str, object]:
-    """Return a result as it goes over the wire; one that never ran has no `data` at all."""
+    """Return the members of a response; without execution there is no `data`."""
     answer: dict[str, object] = {}
     if result.errors:
         answer["errors"] = [error.formatted for error in result.errors]
@@ -65,7 +65,7 @@ def _code(error: GraphQLError) -> str:
 
 
 def single(result: ExecutionResult, media: str) -> Response:
-    """Answer with one result; clients that only take plain JSON expect 200 for whatever is GraphQL."""
+    """Answer with one result; clients that only accept plain JSON expect 200 for every GraphQL response."""
     status = 200
     if result.errors and is_request_error(result):
         code = _code(result.errors[0])
@@ -75,7 +75,7 @@ def single(result: ExecutionResult, media: str) -> Response:
 
 
 def problem(error: GraphQLError, media: str = PLAIN_JSON, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer a request that is not GraphQL over HTTP, or whose credential is refused."""
+    """Answer a request that is not valid GraphQL over HTTP, or whose credential is refused."""
     status = status_of(_code(error))
     response = JsonAnswer(encode({"errors": [error.formatted]}), status, media)
     response.headers.update(headers or {})
@@ -83,7 +83,7 @@ def problem(error: GraphQLError, media: str = PLAIN_JSON, headers: Mapping[str, 
 
 
 def refused(error: DomainError, media: str = PLAIN_JSON) -> Response:
-    """Answer with a domain error, and the headers that belong to its status."""
+    """Answer with a domain error and the headers of its status."""
     return problem(refusal(error), media, dict(_headers(error)))
 
 
@@ -99,10 +99,9 @@ def _headers(error: DomainError) -> Iterator[tuple[str, str]]:
 
 
 class JsonAnswer(Response):
-    """JSON that nobody may keep; Starlette would put the same headers together anew for each."""
+    """A JSON response that must not be cached; its headers are prepared once."""
 
     def __init__(self, body: bytes, status: int, media: str) -> None:
-        """Be ready to be sent."""
         self.body, self.status_code, self.background = body, status, None
         self.raw_headers = [
             (b"content-length", b"%d" % len(body)),

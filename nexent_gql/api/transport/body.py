@@ -1,4 +1,4 @@
-"""From bytes to a GraphQL request; whatever is odd about them is refused with a code, never an exception.
+"""Parses GraphQL requests; invalid input is refused with a code.
 
 Raised by all functions here: BadRequestError, PayloadTooLargeError, RequestTimeoutError, UnsupportedMediaTypeError.
 """
@@ -23,7 +23,7 @@ from nexent_gql.kernel.json import Json, JsonObject, loads
 
 
 def decode(data: bytes | str, max_depth: int) -> Json:
-    """Decode JSON that nests at most `max_depth` levels and whose text holds no U+0000."""
+    """Decode JSON with at most `max_depth` levels and without U+0000."""
     try:
         value = loads(data)
     except (ValueError, RecursionError) as error:
@@ -59,7 +59,7 @@ async def read_body(request: Request, limits: ApiLimits) -> GraphQLRequestData:
         raise _too_large(limits)
     value = decode((await _receive(request, limits)).removeprefix(BOM_UTF8), limits.json_depth)
     if not isinstance(value, dict):
-        raise BadRequestError("The body must be one JSON object; batches are not taken.")
+        raise BadRequestError("The body must be one JSON object; batches are not supported.")
     return read_request(value)
 
 
@@ -86,7 +86,7 @@ def _too_large(limits: ApiLimits) -> PayloadTooLargeError:
 
 
 def _check_content_type(content_type: str) -> None:
-    """Let JSON through and nothing else: browsers send forms and plain text across sites without asking first."""
+    """Accept only JSON: browsers send forms and plain text across sites without a preflight request."""
     media, *parameters = content_type.lower().split(";")
     pairs = (parameter.partition("=") for parameter in parameters)
     charsets = [value.strip().strip('"') for name, _, value in pairs if name.strip() == "charset"]
@@ -101,7 +101,7 @@ def _check_encoding(request: Request) -> None:
 
 
 def read_query_string(request: Request, limits: ApiLimits) -> GraphQLRequestData:
-    """Read the parameters of a GET; an empty one counts as absent."""
+    """Parse the parameters of a GET request; an empty one counts as absent."""
     fields: JsonObject = {}
     for name in ("query", "operationName", "variables", "extensions", DOCUMENT_ID):
         text = request.query_params.get(name)
@@ -128,10 +128,9 @@ def _object(fields: Mapping[str, Json], name: str) -> dict[str, object] | None:
 
 
 def read_request(fields: Mapping[str, Json]) -> GraphQLRequestData:
-    """Read the members of a request, which are the same in a body and in a `subscribe` frame.
+    """Parse the members of a request, in a body or a `subscribe` frame.
 
-    `documentId` may stand beside `query` or in `extensions`, where it travels on: clients of sockets often cannot add
-    members.
+    `documentId` may be a member or in `extensions`, because clients of sockets often cannot add members.
     """
     sent = _object(fields, "extensions") or {}
     id_ = _text(fields, DOCUMENT_ID) or _text(cast("JsonObject", sent), DOCUMENT_ID)

@@ -1,4 +1,4 @@
-"""Who is asking, from where: the same for HTTP and for sockets."""
+"""The caller of a request, for HTTP and for sockets."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
@@ -20,7 +20,7 @@ def services_of(scope: Scope) -> "Services":
 
 
 def request_info(scope: Scope) -> RequestInfo:
-    """Return where a request or a socket comes from."""
+    """Return address and headers of the client of a request or socket."""
     client = cast("tuple[str, int] | None", scope.get("client"))
     headers = dict(cast("list[tuple[bytes, bytes]]", scope["headers"]))
     agent = headers.get(b"user-agent", b"").decode("latin-1")
@@ -40,7 +40,7 @@ def _base_url(scope: Scope, headers: dict[bytes, bytes]) -> str:
 
 
 def seconds_left(principal: Principal | None, now: datetime) -> float | None:
-    """Return how long the credential lasts, never negative; None when it does not end."""
+    """Return the remaining lifetime of the credential, never negative; None when it does not expire."""
     if principal is None or principal.expires_at is None:
         return None
     return max((principal.expires_at - now).total_seconds(), 0.0)

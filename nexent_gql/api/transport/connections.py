@@ -1,4 +1,4 @@
-"""The connections of a server process: how many there may be, in all and from one address."""
+"""Limits of a process's connections, in all and per address."""
 
 import structlog
 
@@ -17,9 +17,9 @@ class ConnectionRegistry:
     """Counts the open connections of this process. Trusted proxies have no limit of their own.
 
     Args:
-        limits: How many connections there may be.
-        trusted: The proxies whose connections carry many clients.
-        body_s: Seconds within which any body must have come, so that nobody has to read it for its deadline.
+        limits: The limits of connections.
+        trusted: Proxies, whose connections carry many clients.
+        body_s: Seconds within which a body must arrive, also if no handler reads it.
     """
 
     def __init__(self, limits: ConnectionLimits, trusted: TrustedProxies, *, body_s: float) -> None:
@@ -31,7 +31,7 @@ class ConnectionRegistry:
         self._log_bucket = TokenBucket(1, 1 / _LOG_EVERY_S)
 
     def acquire(self, peer: str | None) -> int | None:
-        """Count a connection from `peer`; return an HTTP status, counting nothing, when there are too many."""
+        """Count a connection from `peer`; if there are too many, count nothing and return an HTTP status."""
         if not self._all.acquire(""):
             return self._refuse(UNAVAILABLE, "total")
         if self._is_limited(peer) and not self._by_address.acquire(limiter_key(peer)):
@@ -45,7 +45,7 @@ class ConnectionRegistry:
         return status
 
     def release(self, peer: str | None) -> None:
-        """Count a connection no longer."""
+        """Stop counting a connection."""
         self._all.release("")
         if self._is_limited(peer):
             self._by_address.release(limiter_key(peer))

@@ -9,7 +9,7 @@ from starlette.websockets import WebSocket
 from nexent_gql.api.transport.flood import BoundedSocketProtocol
 
 WriteText = Callable[[bytes], bool]
-"""Writes a text frame; False when it can't be written now: closed, or the client is slow. Then send it as ever."""
+"""Writes a text frame; returns False when the socket is closed or the client is slow: then use ASGI's send."""
 
 _EXTENSION = "nexent.text"
 _FINAL_TEXT = 0x81
@@ -19,13 +19,13 @@ _SHORT, _MEDIUM, _LONG = Struct("!BB").pack, Struct("!BBH").pack, Struct("!BBQ")
 
 
 class DirectSocketProtocol(BoundedSocketProtocol):
-    """Offers its sockets to write text frames without a coroutine; what a token costs is mostly such layers.
+    """Lets sockets write text frames without a coroutine, which saves most of the cost of a token.
 
-    Fit for connections without compression, which `serve` never agrees to.
+    Only for connections without compression, which the server never negotiates.
     """
 
     async def run_asgi(self) -> None:
-        """Run the application, which finds the offer in its scope."""
+        """Run the application with the writer in its scope."""
         self.scope["extensions"] = {**(self.scope.get("extensions") or {}), _EXTENSION: {"write": self._write_text}}
         await super().run_asgi()
 
@@ -44,7 +44,7 @@ class DirectSocketProtocol(BoundedSocketProtocol):
 
 
 def writer_of(socket: WebSocket) -> WriteText:
-    """Return what a socket's connection offers; of other servers, one that never can."""
+    """Return the writer of a socket's connection; with other servers, one that always returns False."""
     offered = cast("dict[str, dict[str, WriteText]]", socket.scope.get("extensions") or {})
     return offered.get(_EXTENSION, {}).get("write", _never)
 

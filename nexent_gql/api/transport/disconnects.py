@@ -1,4 +1,4 @@
-"""Cancels work whose client has gone away."""
+"""Cancels work when its client disconnects."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -7,14 +7,14 @@ from typing import TypeVar, cast
 from starlette.requests import ClientDisconnect, Request
 
 T = TypeVar("T")
-_QUICK_S = 0.1  # a query that is done by then is not worth watching its client for
+_QUICK_S = 0.1  # queries that end earlier do not need a watch
 
 
 async def while_connected(request: Request, work: Awaitable[T]) -> T:
-    """Await `work`, and cancel it when the client goes away.
+    """Await `work`, and cancel it when the client disconnects.
 
     Raises:
-        ClientDisconnect: The client is gone.
+        ClientDisconnect: The client has disconnected.
     """
     watch = _Watch(request)
     try:
@@ -28,7 +28,7 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
 
 
 class _Watch:
-    """Cancels the task that makes it when the client goes away; most are done before it begins to look."""
+    """Cancels the current task when the client disconnects; begins after a delay, when most tasks are done."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -39,7 +39,7 @@ class _Watch:
         self._timer = asyncio.get_running_loop().call_later(_QUICK_S, self._begin)
 
     def has_cancelled(self) -> bool:
-        """Tell whether a cancellation is this watch's own, and nobody else's too."""
+        """Return whether the cancellation came from this watch alone."""
         return self._gone and self._task.uncancel() <= self._cancellations
 
     def end(self) -> None:

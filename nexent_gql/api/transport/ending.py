@@ -1,4 +1,4 @@
-"""Graceful shutdown that answers requests which clients have already sent."""
+"""Graceful shutdown that answers requests that are already on their way."""
 
 import asyncio
 import select
@@ -9,19 +9,19 @@ import uvicorn
 
 _GRACE_S = 0.2
 _ACCEPT_S = 0.2
-_QUIET_ROUNDS = 2  # of the loop: one accepts, the next one makes it a connection
+_QUIET_ROUNDS = 2  # turns of the loop: one accepts the socket, the next one creates the connection
 
 
 class PatientServer(uvicorn.Server):
-    """Takes no new connections, answers for a moment whoever has one, and then ends as uvicorn does.
+    """Accepts no new connections, answers existing ones for a moment, and then shuts down as uvicorn does.
 
-    uvicorn resets connections that nobody has accepted yet, and those with a request that it has not read; what was
-    asked is lost then, or done untold. Answers of that moment say that the connection closes, so that no client sends
-    its next request on it; what nginx calls `keepalive_min_timeout`.
+    uvicorn resets connections that are not accepted yet, and those with an unread request, whose clients then do not
+    know whether it was executed. Responses of this phase announce that the connection closes, so that clients send no
+    further request on it (compare `keepalive_min_timeout` of nginx).
     """
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End; sockets are told last, so that they can go on elsewhere."""
+        """Shut down; sockets are closed last, so that their clients can reconnect to another process."""
         await _accept_all(sockets or [])
         for server in self.servers:
             server.close()

@@ -15,18 +15,17 @@ _QUIET_S = 0.5
 
 
 class BoundedSocketProtocol(WebSocketsSansIOProtocol):
-    """Hands uvicorn's protocol small slices, and nothing more of a flood once the socket was closed.
+    """Feeds uvicorn's protocol in small slices, and drops input after the socket was closed.
 
     A read has up to 256 kB, which may be 20,000 frames, and uvicorn parses all of a read before the application sees
-    the first one, at 10 us each; it parses on after the close, until the other side has closed too. Here it gets the
-    next slice when the application has taken all messages of the one before, and after the close as much as a
-    well-behaved client may have had on its way. What comes beyond that is dropped unparsed, ten reads a second. The
-    connection ends when nothing comes any more, or after the 10 s that uvicorn waits: a reset at once could overtake
-    the reason for the close.
+    the first one, at 10 us each; it continues to parse after the close, until the client has closed too. Here it gets
+    the next slice when the application has taken all messages of the previous one, and after the close as much as a
+    well-behaved client may have sent meanwhile. The rest is dropped unparsed, ten reads a second. The connection ends
+    when no more input arrives, or after the 10 s that uvicorn waits: an immediate reset could overtake the close frame.
     """
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Begin with nothing held back."""
+        """Start with an empty buffer."""
         self._buffer = bytearray()
         self.on_closed: Callable[[], None] | None = None
         self._farewell_bytes = _FAREWELL_BYTES
@@ -34,19 +33,19 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell that the connection is gone."""
+        """Call `on_closed`."""
         if self.on_closed is not None:
             self.on_closed()
             self.on_closed = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what was read."""
+        """Buffer received bytes."""
         self._buffer += data
         self._hand_on()
 
     async def receive(self) -> ASGIReceiveEvent:
-        """Return the next message; when it was the last one of its slice, the next slice is due."""
+        """Return the next message; after the last one of a slice, feed the next slice."""
         message = await super().receive()
         self._hand_on()
         return message
@@ -65,7 +64,7 @@ class BoundedSocketProtocol(WebSocketsSansIOProtocol):
                 self._refuse_handshake()
 
     def _refuse_handshake(self) -> None:
-        """Answer a handshake that can't be read; uvicorn would leave it open, and fail over it when it shuts down."""
+        """Refuse an invalid handshake; uvicorn would leave it open and fail at shutdown."""
         self.handshake_complete = self.close_sent = True
         self._buffer.clear()
         self.transport.write(b"".join(self.conn.data_to_send()) or _BAD_REQUEST)

@@ -1,4 +1,4 @@
-"""The frames of graphql-transport-ws that a client may send, checked before anything acts on them."""
+"""Validates the frames that clients send over graphql-transport-ws."""
 
 from collections.abc import Mapping
 
@@ -8,14 +8,14 @@ from nexent_gql.kernel.json import Json, JsonObject
 _TYPES = frozenset({"connection_init", "ping", "pong", "subscribe", "complete"})
 _WITH_ID = frozenset({"subscribe", "complete"})
 _MAX_ID_CHARS = 200
-_MAX_REASON_BYTES = 123  # what the WebSocket protocol leaves for a reason
+_MAX_REASON_BYTES = 123  # the limit of a close reason in the WebSocket protocol
 
 
 def read_frame(value: Json) -> JsonObject:
-    """Return a frame whose members have the types that the protocol prescribes.
+    """Return a frame whose members have the types that the protocol requires.
 
     Raises:
-        BadRequestError: It is anything else; the sentence is the reason to close with 4400.
+        BadRequestError: The frame is invalid; the message is the reason of the close code 4400.
     """
     if not isinstance(value, dict):
         raise BadRequestError("A message must be a JSON object")
@@ -38,21 +38,21 @@ def _check_id(id_: Json) -> None:
 
 
 def payload_of(frame: Mapping[str, Json]) -> JsonObject:
-    """Return the payload; an absent one is empty."""
+    """Return the payload, empty if absent."""
     payload = frame.get("payload")
     return payload if isinstance(payload, dict) else {}
 
 
 def close_reason(text: str) -> str:
-    """Cut a close reason to what fits."""
+    """Cut a close reason to the limit."""
     return text.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
 
 
 def authorization_of(payload: Mapping[str, Json]) -> str | None:
-    """Return the `Authorization` of a connection_init payload, whatever its case.
+    """Return the `Authorization` of a connection_init payload, ignoring the case of the name.
 
     Raises:
-        BadRequestError: It is not text.
+        BadRequestError: The value is not text.
     """
     for name, value in payload.items():
         if name.lower() == "authorization" and value is not None:

@@ -1,4 +1,4 @@
-"""How results are cut out of one long HTTP answer: server-sent events, or the parts of a multipart body."""
+"""Framing of streamed HTTP responses: server-sent events, or parts of a multipart body."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _PART = b"\r\ncontent-type: application/json; charset=utf-8\r\n\r\n%b" + _DELIMI
 class Framing:
     """A format of streams.
 
-    `frame` makes what carries one result. `begin` and `end` stand around all of them, `heartbeat` between any two.
+    `frame` encodes one result. `begin` and `end` enclose all results, and `heartbeat` may be sent between two.
     """
 
     media: str
@@ -24,12 +24,12 @@ class Framing:
     frame: Callable[[Rendered], bytes]
 
     def answer(self, members: Mapping[str, object], event: object = None) -> bytes:
-        """Frame one result that is not JSON yet; `event` is what it shows."""
+        """Encode one result as JSON and frame it; `event` is the object that it contains."""
         return self.frame(Rendered(encode(members), event))
 
 
 def _event(rendered: Rendered) -> bytes:
-    """Frame a result as an event whose id is its cursor; JSON has no raw newlines, so one `data` line holds it."""
+    """Frame a result as an event whose id is its cursor; JSON has no raw newlines, so one `data` line is enough."""
     head = f"event: next\nid: {rendered.cursor}\n" if rendered.cursor else "event: next\n"
     return b"%b%b%b\n\n" % (head.encode(), b"data: ", rendered.payload)
 
@@ -58,11 +58,11 @@ SUBSCRIPTION_PARTS = Framing(
     end=b"--\r\n",
     frame=_subscription_part,
 )
-"""Apollo's multipart subscriptions. A delimiter follows each part at once: clients wait for it."""
+"""Apollo's multipart subscriptions. The delimiter is sent right after each part, because clients wait for it."""
 
 
 def incremental_parts(specification: str) -> Framing:
-    """Frame what comes of a query with `@defer`; nothing beats between its parts, which come within its deadline."""
+    """Return the framing of a query with `@defer`; it has no heartbeats, because the query has a deadline."""
     return Framing(
         media=f'{PARTS}; boundary="graphql"; {specification}',
         begin=_DELIMITER,

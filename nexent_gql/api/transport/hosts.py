@@ -1,4 +1,4 @@
-"""The names under which the server may be addressed."""
+"""Allowed host names of the server."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -10,7 +10,7 @@ from nexent_gql.api.transport.answers import refused
 from nexent_gql.kernel.addresses import is_loopback
 
 ANY = "*"
-_PROBES = frozenset({"/healthz", "/readyz"})  # load balancers ask these by address
+_PROBES = frozenset({"/healthz", "/readyz"})  # load balancers request these by address
 
 
 def host_name(host: str) -> str:
@@ -23,11 +23,10 @@ def host_name(host: str) -> str:
 class AllowedHosts:
     """ASGI middleware that refuses requests and WebSockets whose `Host` is not one of the server's names.
 
-    A page whose own name was rebound to this server (DNS rebinding) is refused that way. Loopback names are always
-    allowed, since no other name can be rebound to them.
+    This prevents DNS rebinding. Loopback names are always allowed, since they cannot be rebound.
 
     Args:
-        app: The application behind it.
+        app: The application.
         hosts: Allowed names; `*.example.com` allows every name below example.com, and `*` any host.
     """
 
@@ -37,7 +36,7 @@ class AllowedHosts:
         self._suffixes = tuple(host.lower()[1:] for host in hosts if host.startswith("*."))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on requests for an allowed host; refuse others."""
+        """Call the application for an allowed host; refuse others."""
         if scope["type"] == "lifespan" or scope["path"] in _PROBES or self._allows(scope):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":

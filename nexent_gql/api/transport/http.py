@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: one endpoint, whose operations the pipeline prepares and runs."""
+"""GraphQL over HTTP: one endpoint, which runs operations through the pipeline."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
@@ -36,7 +36,7 @@ _HOW_TO_SUBSCRIBE = (
     "Subscriptions need a WebSocket, `Accept: text/event-stream`, or `Accept: multipart/mixed;subscriptionSpec=1.0`."
 )
 _READS = frozenset({"GET", "HEAD"})
-_DOCUMENTS = frozenset({"query", DOCUMENT_ID, "extensions"})  # the parameters that say what to run
+_DOCUMENTS = frozenset({"query", DOCUMENT_ID, "extensions"})  # the parameters that identify the document
 
 
 class HttpEndpoint:
@@ -44,8 +44,8 @@ class HttpEndpoint:
 
     Args:
         pipeline: Prepares and runs operations.
-        page: Answers a browser that opens the address; None answers it like any other client.
-        clock: Tells when credentials end.
+        page: Serves browsers that open the address; None treats them like other clients.
+        clock: The current time, for the expiry of credentials.
     """
 
     def __init__(self, pipeline: OperationPipeline, page: Page | None = None, clock: Clock = utc_now) -> None:
@@ -54,9 +54,9 @@ class HttpEndpoint:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; whatever goes wrong, the answer is JSON with a code.
+        """Answer one request; every failure is JSON with a code.
 
-        What the request holds (uploaded files, the slot of a stream) is released when the answer has been sent.
+        Resources of the request (uploaded files, the slot of a stream) are released when the response has been sent.
         """
         request = Request(scope, receive)
         offer = read_accept(",".join(request.headers.getlist("accept")))
@@ -67,7 +67,7 @@ class HttpEndpoint:
                 return
             except DomainError as error:
                 response = refused(error, offer.json or PLAIN_JSON)
-            except Exception as error:  # noqa: BLE001 - the last place where a bug can be masked and logged
+            except Exception as error:  # noqa: BLE001 - the outermost handler, which masks and logs bugs
                 response = problem(internal(error))
             await response(scope, receive, send)
 
@@ -92,7 +92,7 @@ class HttpEndpoint:
 
 
 class _Exchange:
-    """One request of a caller, and the form of its answer."""
+    """One request, and the format of its response."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class _Exchange:
         return single(await execution, offer.json)
 
     def _subscription(self, prepared: PreparedOperation, framing: Framing) -> Response:
-        """Stream what an operation gives, for as long as the caller's credential is good."""
+        """Stream the results of an operation while the caller's credential is valid."""
         self._take_slot()
         valid = while_valid(self._context.services, self._context.actor_or_none, self._clock)
         return Stream(self._frames(prepared, framing), framing, self._pipeline.settings.heartbeat_s, valid)
@@ -167,14 +167,14 @@ class _Exchange:
         return Stream(self._increments(prepared, form, framing), framing, self._pipeline.settings.heartbeat_s)
 
     def _take_slot(self) -> None:
-        """Count this answer among the caller's sockets and streams until it has been sent.
+        """Count this response among the caller's sockets and streams until it has been sent.
 
         Raises:
-            TooManySocketsError: The caller has as many as allowed.
+            TooManySocketsError: The caller is at the limit.
         """
         slot = self._pipeline.connections.hold(caller_key(self._context))
         if not self._resources.enter_context(slot):
-            raise TooManySocketsError("You have as many sockets and streams open as allowed: close some first.")
+            raise TooManySocketsError("You have reached the limit of open sockets and streams: close some first.")
 
     async def _frames(self, prepared: PreparedOperation, framing: Framing) -> AsyncGenerator[bytes]:
         if prepared.kind is not OperationType.SUBSCRIPTION:
@@ -187,7 +187,7 @@ class _Exchange:
     async def _increments(
         self, prepared: PreparedOperation, form: str, framing: Framing
     ) -> AsyncGenerator[bytes | Response]:
-        """Yield the parts of a query; a single answer instead when nothing was deferred and the client takes one."""
+        """Yield the parts of a query, or a single response if nothing was deferred and the client accepts one."""
         document = prepared.operation.deferring or prepared.operation.document
         increments = self._pipeline.defer(prepared, document, self._context)
         async with aclosing(in_the_older_format(increments) if form == OLDER_INCREMENTS else increments) as parts:

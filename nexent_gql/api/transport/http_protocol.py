@@ -26,7 +26,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     - An `Upgrade` that is not a WebSocket handshake is ignored, as RFC 9110, 7.8 allows; uvicorn would drop the body
       and parse it as the next request.
-    - Headers, bodies and pauses between requests have deadlines, and headers a size.
+    - Headers, bodies and pauses between requests have deadlines, and headers a size limit.
     - Connections beyond the limits are answered with 503 or 429 and closed.
     - Answers to HTTP/1.0 are not chunked.
     - A connection that is closed while its request is still arriving is read for a moment, so that the answer is not
@@ -82,7 +82,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(_BAD_REQUEST)
             return
         if self._awaits_head and requests == self._requests and not self._discards:
-            self._head_bytes += len(data)  # all of it, since no message began or ended within
+            self._head_bytes += len(data)  # all of it, since no message began or ended in it
             if self._head_bytes > self._registry.limits.header_bytes:
                 self._refuse(_HEADERS_TOO_LARGE)
 
@@ -100,7 +100,7 @@ class HttpProtocol(HttpToolsProtocol):
                 return
 
     def _parse_without_upgrade(self) -> None:
-        """Parse the head again as if it had no `Upgrade`; its body is then read like any other."""
+        """Parse the head again without `Upgrade`, so that the body is read normally."""
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse(_METHOD_NOT_ALLOWED)
@@ -112,7 +112,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
 
     def on_headers_complete(self) -> None:
-        """Begin the request; what asks for another upgrade than a WebSocket is begun when it is parsed again."""
+        """Begin the request; a request with an upgrade other than WebSocket begins when it is parsed again."""
         self._awaits_head, self._head_bytes = False, 0
         self._requests += 1
         self._set_deadline(self._registry.body_s, self.transport.close)
@@ -144,13 +144,13 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Go on with the next request; a body that nobody will read may arrive for a moment."""
+        """Continue with the next request; the rest of an unread body may arrive for a moment."""
         super().on_response_complete()
         if not self._awaits_head and self.cycle.response_complete:
             self._set_deadline(_UNREAD_BODY_S, self.transport.close)
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over to the WebSocket protocol, which counts it from now on."""
+        """Pass the connection to the WebSocket protocol, which counts it from now on."""
         self._clear_deadline()
         super().handle_websocket_upgrade()
         protocol = self.transport.get_protocol()
@@ -162,7 +162,7 @@ class HttpProtocol(HttpToolsProtocol):
         return cast("RequestResponseCycle | None", self.cycle) is not None  # None until the first request
 
     def _should_upgrade(self) -> bool:
-        """Tell whether the request is a WebSocket handshake that can be answered: a GET of HTTP/1.1 without a body."""
+        """Return whether the request is a valid WebSocket handshake: a GET of HTTP/1.1 without a body."""
         is_busy = self._has_cycle and not self.cycle.response_complete
         return (
             not is_busy
@@ -176,7 +176,7 @@ class HttpProtocol(HttpToolsProtocol):
         async def adapted(scope: Scope, receive: ASGIReceiveCallable, _send: object) -> None:
             await app(scope, receive, partial(self._send, cycle))
 
-        # Only the last request of a connection differs; HTTP/1.0 has no other.
+        # Only the last request of a connection differs; HTTP/1.0 has only one.
         super()._start_asgi_task(cycle, app if cycle.keep_alive else cast("ASGI3Application", adapted))
 
     async def _send(self, cycle: RequestResponseCycle, message: ASGISendEvent) -> None:
@@ -196,7 +196,7 @@ class HttpProtocol(HttpToolsProtocol):
         await cycle.send(message)
 
     def _refuse(self, status: int) -> None:
-        """Answer without a request, and close; an answer that is being sent is broken off."""
+        """Send an error and close; a response in progress is aborted."""
         if self._has_cycle and not self.cycle.response_complete:
             self._discards = True
             self.transport.close()
@@ -205,7 +205,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Close our side, and the connection when the client has closed its own or the time is over."""
+        """Close the write side, and the connection when the client has closed or the time is over."""
         self._discards = True
         self._unset_keepalive_if_required()
         if self.transport.is_closing():

@@ -13,15 +13,15 @@ from nexent_gql.kernel.principal import Principal
 if TYPE_CHECKING:
     from nexent_gql.services import Services
 
-EXPIRED = "Your credential has expired; go on with a new one."
-REVOKED = "Your credential was revoked, or your role has changed; go on with a new one."
+EXPIRED = "Your credential has expired; continue with a new one."
+REVOKED = "Your credential was revoked, or your role has changed; continue with a new one."
 
 
 class Credential:
-    """The caller of a connection and when it ends; without a caller it never ends."""
+    """The caller of a connection and the expiry of its credential; without a caller it does not expire."""
 
     def __init__(self, services: "Services", clock: Clock) -> None:
-        """Begin as a stranger."""
+        """Begin without a caller."""
         self.actor: Principal | None = None
         self._services = services
         self._clock = clock
@@ -29,13 +29,13 @@ class Credential:
         self._revoked = False
 
     def renew(self, actor: Principal | None) -> None:
-        """Go on as `actor`; whoever waits for the end waits for the new one."""
+        """Continue as `actor`; tasks in `ended` wait for the new expiry."""
         self.actor = actor
         self._revoked = False
         self._stirred.set()
 
     async def ended(self) -> SessionEndedError:
-        """Wait until the credential of that time ends; return why."""
+        """Wait until the credential ends; return the reason."""
         while True:
             self._stirred.clear()
             try:
@@ -60,10 +60,10 @@ class Credential:
 
 @asynccontextmanager
 async def while_valid(services: "Services", actor: Principal | None, clock: Clock) -> AsyncGenerator[None]:
-    """Let the block run for as long as the credential is good.
+    """Run the block while the credential is valid.
 
     Raises:
-        SessionEndedError: It is not any more; what the block was waiting for was cancelled.
+        SessionEndedError: The credential has ended; the block was cancelled.
     """
     credential, reasons = Credential(services, clock), list[SessionEndedError]()
     credential.renew(actor)

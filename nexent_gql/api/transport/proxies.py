@@ -13,7 +13,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 class TrustedProxies:
-    """The reverse proxies whose forwarding headers are believed.
+    """The reverse proxies whose forwarding headers are trusted.
 
     Args:
         networks: Addresses and networks in CIDR notation.
@@ -28,7 +28,7 @@ class TrustedProxies:
         )
 
     def trusts(self, peer: str | None) -> bool:
-        """Tell whether a connection from `peer` comes from a trusted proxy."""
+        """Return whether a connection from `peer` comes from a trusted proxy."""
         return bool(self._networks) and parse_address(peer) in self
 
     def client_address(self, peer: str | None, headers: Headers) -> str | None:
@@ -69,7 +69,7 @@ class ProxyHeaders:
         self._trusted = trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, with the client's own address and scheme."""
+        """Call the application with the client's own address and scheme."""
         client = cast("tuple[str, int] | None", scope.get("client"))
         if client is not None and self._trusted.trusts(client[0]):
             headers = cast("list[tuple[bytes, bytes]]", scope["headers"])

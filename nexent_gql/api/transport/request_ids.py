@@ -1,4 +1,4 @@
-"""Request ids: each answer names its own, and so does every log line that the request causes."""
+"""Request ids, in a response header and in every log line of the request."""
 
 import os
 import re
@@ -26,7 +26,7 @@ class RequestIds:
         self._trusted = trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, with the id in the log's context and in the answer's headers."""
+        """Call the application with the id in the log's context and in the response's headers."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""How the API is served by uvicorn."""
+"""The configuration of uvicorn."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +14,7 @@ from nexent_gql.api.transport.flood import BoundedSocketProtocol
 from nexent_gql.api.transport.http_protocol import HttpProtocol
 from nexent_gql.api.transport.proxies import TrustedProxies
 
-_BODY_GRACE_S = 10  # in which the application answers first, with 408
+_BODY_GRACE_S = 10  # so that the application answers first, with 408
 
 
 def server_config(app: Starlette | Callable[[], Starlette], settings: ApiSettings, **options: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn's

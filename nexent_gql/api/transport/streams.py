@@ -1,4 +1,4 @@
-"""Streamed answers: results in a framing, with heartbeats between them."""
+"""Streamed responses: framed results with heartbeats in between."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -16,7 +16,7 @@ _HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"
 
 
 class _Pipe:
-    """The way to the client, and for how long nothing has gone through it."""
+    """Sends to the client, and measures the time since the last frame."""
 
     def __init__(self, send: Send) -> None:
         self.send = send
@@ -25,7 +25,7 @@ class _Pipe:
 
     @property
     def idle_s(self) -> float:
-        """Seconds since the last frame; 0 while one is on its way: a client that does not read needs no heartbeat."""
+        """Seconds since the last frame; 0 during a send, because a client that does not read needs no heartbeat."""
         return 0.0 if self._idle_since is None else self._loop.time() - self._idle_since
 
     async def __call__(self, frame: bytes, *, more: bool = True) -> None:
@@ -36,17 +36,17 @@ class _Pipe:
 
 
 class Stream(StreamingResponse):
-    """Sends frames until they end, the client is gone or the caller may not have them any more.
+    """Sends frames until they end, the client disconnects or the caller's credential ends.
 
-    One task reads the source from start to end and sends what it yields, so that what it opened is closed where it was
-    opened, and a client that does not read holds it up. The source is closed whatever happens.
+    One task reads the source from start to end and sends its frames, so that its resources are closed in the task that
+    opened them, and a client that does not read applies backpressure. The source is always closed.
 
     Args:
-        source: The frames between begin and end; or one response that takes the place of the stream, which only a
-            framing without heartbeats may have.
-        framing: How they are cut out, and what fills silence.
-        heartbeat_s: Silence after which a heartbeat is sent.
-        valid: Around it all; may raise SessionEndedError, which ends the stream with that error.
+        source: The frames between begin and end; or one response instead of the stream, only for a framing without
+            heartbeats.
+        framing: The format of frames and heartbeats.
+        heartbeat_s: Seconds without a frame after which a heartbeat is sent.
+        valid: A context manager around everything; SessionEndedError ends the stream with that error.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Stream(StreamingResponse):
         self._has_begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send everything, watching the client."""
+        """Send everything until the client disconnects."""
         pipe = _Pipe(send)
         tasks = asyncio.create_task(self._send_all(scope, receive, pipe)), asyncio.create_task(_gone(receive))
         try:
@@ -75,7 +75,7 @@ class Stream(StreamingResponse):
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _beat_until(self, tasks: tuple["asyncio.Task[None]", ...], pipe: _Pipe) -> None:
-        """Return when one of the tasks is done; until then, fill silence."""
+        """Send heartbeats until one of the tasks is done."""
         heartbeat = self._framing.heartbeat
         while True:
             wait_s = self._heartbeat_s - pipe.idle_s if heartbeat else None
@@ -99,7 +99,7 @@ class Stream(StreamingResponse):
                     await pipe(frame)
         except SessionEndedError as ended:
             await self._fail(pipe, refusal(ended))
-        except Exception as error:  # noqa: BLE001 - the stream may have begun, so this is where a bug is reported
+        except Exception as error:  # noqa: BLE001 - the stream may have begun, so bugs are reported here
             await self._fail(pipe, internal(error))
         await self._begin(pipe)
         await pipe(self._framing.end, more=False)

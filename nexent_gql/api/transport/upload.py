@@ -32,19 +32,19 @@ _BAD = "`map` must be an object from the names of the files to one place each, s
 
 
 def is_upload(request: Request) -> bool:
-    """Tell whether a request brings files."""
+    """Return whether a request has files."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
 
 
 @asynccontextmanager
 async def read_upload(request: Request, limits: ApiLimits) -> AsyncGenerator[GraphQLRequestData]:
-    """Read a request whose files are open for as long as the block lasts.
+    """Read a request whose files are open within the block.
 
     Raises:
-        BadRequestError: It is not as the specification says.
-        PayloadTooLargeError: It has too many bytes.
-        PreflightRequiredError: It could have come from another site's form.
-        RequestTimeoutError: It took too long.
+        BadRequestError: The request violates the specification.
+        PayloadTooLargeError: The request has too many bytes.
+        PreflightRequiredError: The request could come from another site's form.
+        RequestTimeoutError: The request did not arrive in time.
     """
     if not any(name in request.headers for name in PREFLIGHT_HEADERS):
         raise PreflightRequiredError(f"Send the header `{PREFLIGHT_HEADERS[0]}: 1` with uploads.")
@@ -92,7 +92,7 @@ def _part(form: FormData, name: str, limits: ApiLimits) -> JsonObject:
 
 
 def _put_files(operations: JsonObject, places: Mapping[str, Json], form: FormData) -> None:
-    """Replace the nulls that `places` names by files: each file has one place, each place one file."""
+    """Replace the nulls at `places` by files: each file has one place, each place one file."""
     for name, paths in places.items():
         source = form.get(name)
         if not isinstance(paths, list) or len(paths) != 1 or not isinstance(paths[0], str):

@@ -4,7 +4,7 @@ from nexent_gql.kernel.errors import ConflictError
 
 
 class DocumentChangedError(ConflictError):
-    """A manifest gives another text to an id that is registered already; ids are hashes, so this is a mix-up."""
+    """A manifest has another text for a registered id, although ids are hashes."""
 
     code = "PERSISTED_DOCUMENT_CHANGED"
 

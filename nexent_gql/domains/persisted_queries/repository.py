@@ -11,10 +11,9 @@ from nexent_gql.domains.persisted_queries.tables import PersistedDocument
 
 
 class PersistedQueryRepository:
-    """For system work: no tenant sees this table."""
+    """Queries of trusted documents; needs a session across tenants."""
 
     def __init__(self, session: AsyncSession) -> None:
-        """Take a session that spans tenants."""
         self._session = session
 
     async def all(self) -> Sequence[PersistedDocument]:
@@ -22,7 +21,7 @@ class PersistedQueryRepository:
         return (await self._session.scalars(select(PersistedDocument))).all()
 
     async def add(self, rows: Collection[PersistedDocument]) -> None:
-        """Insert those whose ids are new."""
+        """Insert documents; existing ids are skipped."""
         if rows:
             values = [row.model_dump() for row in rows]
             await self._session.execute(insert(PersistedDocument).on_conflict_do_nothing(), values)

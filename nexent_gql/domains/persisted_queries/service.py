@@ -1,4 +1,4 @@
-"""Finding documents by what clients call them."""
+"""Finds documents by their ids or digests."""
 
 import asyncio
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ RELOAD_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What became of a manifest: how many documents are new, were there already, and are gone."""
+    """The result of a sync: numbers of added, unchanged and removed documents."""
 
     added: int
     kept: int
@@ -27,7 +27,7 @@ class Synced:
 
 @dataclass(frozen=True, slots=True)
 class _Trusted:
-    """All trusted documents, as this process knows them since `at` (monotonic seconds)."""
+    """All trusted documents, as read at `at` (monotonic seconds)."""
 
     at: float
     by_id: Mapping[str, str]
@@ -43,9 +43,9 @@ class PersistedQueryService:
     """Trusted documents, and automatic ones.
 
     Args:
-        db: Holds the trusted ones; a process reads all of them, and again when one is asked for that it lacks.
-        texts: Holds the automatic ones.
-        clock: Tells when a document was registered.
+        db: Stores the trusted documents; a process caches all of them, and reloads them when one is missing.
+        texts: Stores the automatic documents.
+        clock: The current time.
     """
 
     def __init__(self, db: Database, texts: DocumentStore, clock: Clock) -> None:
@@ -56,30 +56,30 @@ class PersistedQueryService:
         self._reloading = asyncio.Lock()
 
     async def trusted(self, id_: str) -> str | None:
-        """Return a trusted document by its id; one that was just registered is found within two seconds."""
+        """Return a trusted document by its id; a new registration is visible within two seconds."""
         if id_ not in self._trusted.by_id:
             await self._reload()
         return self._trusted.by_id.get(id_)
 
     async def is_trusted(self, text: str) -> bool:
-        """Tell whether exactly this text is trusted, under whatever id."""
+        """Return whether this exact text is trusted, under any id."""
         digest = digest_of(text)
         if digest not in self._trusted.digests:
             await self._reload()
         return digest in self._trusted.digests
 
     async def automatic(self, digest: str) -> str | None:
-        """Return a document that some client has sent with its SHA-256, not too long ago."""
+        """Return a document that a client has registered by its SHA-256, if it has not expired."""
         return await self._texts.find(digest)
 
     async def register(self, text: str) -> None:
-        """Remember a document, to be found by its SHA-256."""
+        """Store a document under its SHA-256."""
         await self._texts.keep(digest_of(text), text)
 
     async def sync(self, manifest: Mapping[str, str], *, prune: bool = False) -> Synced:
-        """Register all documents of a manifest, each under its id; twice is fine.
+        """Register all documents of a manifest under their ids. Idempotent.
 
-        `prune` removes every document that the manifest does not hold: clients of an older build stop working.
+        `prune` removes every document that the manifest does not contain: clients of older builds stop working.
 
         Raises:
             DocumentChangedError: An id is registered with another text; nothing was changed.
@@ -100,7 +100,7 @@ class PersistedQueryService:
         return PersistedDocument(id=id_, digest=digest_of(text), text=text, created_at=self._clock())
 
     async def _reload(self) -> None:
-        """Read all trusted documents, unless that was done a moment ago."""
+        """Read all trusted documents, unless they were read a moment ago."""
         async with self._reloading:
             if monotonic() - self._trusted.at < RELOAD_S:
                 return

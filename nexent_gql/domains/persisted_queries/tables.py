@@ -1,4 +1,4 @@
-"""Trusted documents. They belong to the installation, not to a tenant: whoever deploys it registers them."""
+"""Trusted documents. They belong to the installation, not to a tenant; operators register them."""
 
 from datetime import datetime
 
@@ -8,10 +8,10 @@ from nexent_gql.db.base import Table, timestamp
 
 
 class PersistedDocument(Table, table=True):
-    """A document that clients may name by `id`; neither ever changes.
+    """A document that clients send by `id`; neither ever changes.
 
-    `id` is what a client's build tool calls it: a hash, but which one and of what is the tool's affair. `digest` is
-    the SHA-256 of `text` in hexadecimal digits.
+    `id` is the hash that the client's build tool computed, by any algorithm. `digest` is the SHA-256 of `text` in
+    hexadecimal digits.
     """
 
     id: str = Field(primary_key=True)

@@ -1,1 +1,1 @@
-"""The tools that agents can call: what there is for a tenant, and calls of them."""
+"""The tools that agents can call: listing them for a tenant, and calling them."""

@@ -1,4 +1,4 @@
-"""All tools of an installation: what comes with it, and what providers have for a tenant, under unique names."""
+"""The tools of a tenant, built-in ones and those of providers, under unique names."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ MAX_SCHEMA_BYTES = 32 * 1024
 MAX_TIMEOUT_S = 3_600.0
 _NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_-]{{0,{MAX_NAME_CHARS - 1}}}")
 _RESERVED = frozenset({"final_answer", "python"})
-"""Names that mean something else to agents."""
+"""Names with a special meaning to agents."""
 _log = structlog.get_logger()
 
 
@@ -36,7 +36,7 @@ class ToolCatalog:
     Args:
         builtin: Tools that are the same for every tenant.
         providers: Sources of further tools.
-        provider_timeout_s: How long a provider may take to list its tools.
+        provider_timeout_s: Time limit of a provider for listing its tools.
 
     Raises:
         ValueError: Two built-in tools, or two providers, have the same name.
@@ -59,18 +59,18 @@ class ToolCatalog:
 
     @property
     def builtin(self) -> Mapping[str, OfferedTool]:
-        """Tools that are the same for every tenant, by name; nothing is read for them."""
+        """Tools that are the same for every tenant, by name."""
         return self._builtin
 
     @property
     def has_providers(self) -> bool:
-        """Whether there are sources of tools beside the built-in ones."""
+        """Whether there are providers beside the built-in tools."""
         return bool(self._others)
 
     async def find_all(self, actor: Principal, agent_id: UUID | None = None) -> Mapping[str, OfferedTool]:
-        """Return the tools of the actor's tenant by name, as people choose among them or as an agent is offered them.
+        """Return the tools of the actor's tenant by name.
 
-        Asks each provider once. Call it outside of transactions: providers open their own.
+        Calls each provider once. Call it outside of transactions: providers open their own.
 
         Raises:
             ToolsUnavailableError: A provider did not answer in time.
@@ -83,7 +83,7 @@ class ToolCatalog:
         return _offer(named, self._builtin)
 
     async def bind(self, tool: OfferedTool, context: ToolCallContext) -> Tool | None:
-        """Return what calls a tool as it was offered; None when it or its provider is gone."""
+        """Return the tool as it was offered; None when it or its provider no longer exists."""
         provider = self._providers.get(tool.provider)
         return await provider.bind(tool.definition, context) if provider is not None else None
 
@@ -98,7 +98,7 @@ class ToolCatalog:
 def _offer(
     named: Iterable[tuple[str, Sequence[Tool]]], taken: Mapping[str, OfferedTool] | None = None
 ) -> dict[str, OfferedTool]:
-    """Give every usable tool a name of its own."""
+    """Give every usable tool a unique name."""
     offered = dict(taken or {})
     for provider, tools in named:
         if len(tools) > MAX_TOOLS_OF_A_PROVIDER:
@@ -119,7 +119,7 @@ def _names(provider: str, definition: ToolDefinition) -> tuple[str, str]:
 
 
 def _problem(name: str, definition: ToolDefinition) -> str | None:
-    """Say why a tool cannot be offered; its texts may be anybody's."""
+    """Return why a tool cannot be offered; its texts are untrusted."""
     if not _NAME.fullmatch(name) or name in _RESERVED:
         return "its name is not usable"
     if len(definition.description) > MAX_DESCRIPTION_CHARS:

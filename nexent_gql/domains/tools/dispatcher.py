@@ -1,4 +1,4 @@
-"""Tool calls: bound to the tool that was offered, within their time and size, and ended when they are cancelled."""
+"""Calls tools within limits of time and size, and cancels them on request."""
 
 import asyncio
 import time
@@ -20,8 +20,8 @@ _log = structlog.get_logger()
 class ToolDispatcher:
     """Implements `ToolCaller` over a catalog.
 
-    Each call is a task of its own. A tool that does not end when it is cancelled is waited for at most `END_S`
-    seconds; then its task is left to itself, and its result is dropped.
+    Each call is a separate task. A cancelled tool that does not end within `END_S` seconds is abandoned, and its result
+    is dropped.
     """
 
     def __init__(self, catalog: ToolCatalog) -> None:

@@ -4,18 +4,18 @@ from nexent_gql.kernel.errors import InvalidInputError, UnavailableError
 
 
 class UnknownToolError(InvalidInputError):
-    """The tenant has no tool of this name; the query `tools` lists those there are."""
+    """The tenant has no tool of this name; the query `tools` lists the available ones."""
 
     code = "UNKNOWN_TOOL"
 
     def __init__(self, name: str, path: tuple[str, ...]) -> None:
-        """Name it, cut to a length that fits a message."""
+        """Name the tool, cut to a length that fits a message."""
         shown = name[:64]
         super().__init__(f"There is no tool {shown!a}; `tools` lists those there are.", path=path, name=shown)
 
 
 class ToolsUnavailableError(UnavailableError):
-    """A source of tools does not answer, so that nobody knows which tools there are."""
+    """A tool provider does not answer, so its tools cannot be listed."""
 
     code = "TOOLS_UNAVAILABLE"
 

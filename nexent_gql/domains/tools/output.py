@@ -1,4 +1,4 @@
-"""How much of a tool's result is kept."""
+"""Limits on the result of a tool."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ MAX_PARTS = 50
 
 
 def limit_result(result: ToolResult) -> ToolResult:
-    """Return what fits the limits; the output says what was left out.
+    """Cut a result to the limits; the output says what was left out.
 
     The output has at most 64 KiB in UTF-8. There are at most 50 parts, which together have at most 256 KiB as JSON.
     """

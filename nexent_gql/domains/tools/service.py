@@ -1,4 +1,4 @@
-"""Use cases around tools: which there are for a tenant, and which an agent or a run has."""
+"""Use cases of tools: those of a tenant, of an agent and of a run."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -16,21 +16,21 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def tool_id(name: str) -> UUID:
-    """Return the id of a tool, which depends on nothing but its name."""
+    """Return the id of a tool, which depends only on its name."""
     return uuid5(NAMESPACE_URL, f"nexent_gql/tool/{name}")
 
 
 class ToolService:
-    """Which tools there are."""
+    """Lists tools, and checks choices of tools."""
 
     def __init__(self, catalog: ToolCatalog) -> None:
         self._catalog = catalog
 
     async def list_all(self, actor: Principal) -> Sequence[OfferedTool]:
-        """Return the tools that agents of the actor's tenant may be given, in a stable order.
+        """Return the tools that agents of the actor's tenant can use, in a stable order.
 
         Raises:
-            UnavailableError: A source of tools does not answer.
+            UnavailableError: A tool provider does not answer.
         """
         return tuple((await self._catalog.find_all(actor)).values())
 
@@ -38,16 +38,16 @@ class ToolService:
         """Return those of `ids` that the tenant has.
 
         Raises:
-            UnavailableError: A source of tools does not answer.
+            UnavailableError: A tool provider does not answer.
         """
         by_id = {tool_id(tool.name): tool for tool in await self.list_all(actor)}
         return {id_: by_id[id_] for id_ in ids if id_ in by_id}
 
     async def get_by_name(self, actor: Principal, names: Collection[str]) -> Mapping[str, OfferedTool]:
-        """Return those of `names` that the tenant has; names of built-in tools alone ask no provider.
+        """Return those of `names` that the tenant has; providers are called only for names that are not built in.
 
         Raises:
-            UnavailableError: A source of tools does not answer.
+            UnavailableError: A tool provider does not answer.
         """
         if (builtin := self.builtin(names)) is not None:
             return {tool.name: tool for tool in builtin}
@@ -55,16 +55,16 @@ class ToolService:
         return {name: tools[name] for name in names if name in tools}
 
     async def offer(self, actor: Principal, agent_id: UUID, names: Sequence[str]) -> tuple[OfferedTool, ...]:
-        """Return the tools that an agent is offered, in the order of `names`, without those that are gone.
+        """Return the tools of an agent in the order of `names`, without those that no longer exist.
 
         Raises:
-            UnavailableError: A source of tools does not answer.
+            UnavailableError: A tool provider does not answer.
         """
         tools = await self._catalog.find_all(actor, agent_id)
         return tuple(tools[name] for name in names if name in tools)
 
     def builtin(self, names: Collection[str]) -> tuple[OfferedTool, ...] | None:
-        """Return the tools of `names` if no provider has to be asked for them; None otherwise."""
+        """Return the tools of `names` if all of them are built in; None otherwise."""
         if self._catalog.has_providers and not self._catalog.builtin.keys() >= set(names):
             return None
         return self.builtin_only(names)
@@ -76,10 +76,10 @@ class ToolService:
 
 
 def page_tools(tools: Sequence[OfferedTool], page: PageRequest) -> Page[OfferedTool]:
-    """Page through tools in their order.
+    """Return a page of tools.
 
     Raises:
-        InvalidCursorError: The tool that the cursor stood for is not there.
+        InvalidCursorError: The tool of the cursor does not exist.
     """
     order = list(tools)
     if page.after is not None:
@@ -92,10 +92,10 @@ def page_tools(tools: Sequence[OfferedTool], page: PageRequest) -> Page[OfferedT
 
 
 def check_choice(names: Sequence[str], available: Collection[str], *path: str) -> list[str]:
-    """Return a choice of tools as an agent stores it.
+    """Validate the names of an agent's tools.
 
     Raises:
-        InvalidInputError: More than 50, or one twice; `path` and the index name the place.
+        InvalidInputError: More than 50 names, or a duplicate; `path` and the index identify it.
         UnknownToolError: A name is not among those available.
     """
     if len(names) > MAX_TOOLS:
