@@ -64,8 +64,10 @@ _TEXT_TYPES = {
     ".html": "text/html",
     ".js": "text/javascript",
     ".json": "application/json",
+    ".jsonl": "application/x-ndjson",
     ".markdown": "text/markdown",
     ".md": "text/markdown",
+    ".ndjson": "application/x-ndjson",
     ".svg": "image/svg+xml",
     ".tsv": "text/tab-separated-values",
     ".xhtml": "application/xhtml+xml",
@@ -73,6 +75,22 @@ _TEXT_TYPES = {
     ".yaml": "application/yaml",
     ".yml": "application/yaml",
 }
+_OFFICE_TYPES = {
+    ".docm": "application/vnd.ms-word.document.macroenabled.12",
+    ".docx": f"{_OFFICE}.wordprocessingml.document",
+    ".pptm": "application/vnd.ms-powerpoint.presentation.macroenabled.12",
+    ".pptx": f"{_OFFICE}.presentationml.presentation",
+    ".xlsm": "application/vnd.ms-excel.sheet.macroenabled.12",
+    ".xlsx": f"{_OFFICE}.spreadsheetml.sheet",
+}
+_OFFICE_KINDS = (
+    re.compile(r"application/(?:msword|vnd\.ms-word\..+|vnd\.openxmlformats-officedocument\.wordprocessingml\..+)"),
+    re.compile(r"application/vnd\.(?:ms-excel(?:\..+)?|openxmlformats-officedocument\.spreadsheetml\..+)"),
+    re.compile(r"application/vnd\.(?:ms-powerpoint(?:\..+)?|openxmlformats-officedocument\.presentationml\..+)"),
+)
+"""Formats of one program, which people and browsers take for each other: `.doc` is often a DOCX."""
+
+_ENCRYPTED_OFFICE = re.compile(r"application/vnd\.openxmlformats-officedocument\..+|application/vnd\.ms-.+")
 _ALIASES = {
     "application/x-pdf": "application/pdf",
     "application/x-zip-compressed": _ZIP,
@@ -146,7 +164,7 @@ def content_type(declared: str | None, sample: Sample) -> str:
     actual = (_TEXT_TYPES.get(sample.suffix) or "text/plain") if is_text(sample.head) else UNKNOWN
     if declared == UNKNOWN:
         return actual
-    if declared in _SIGNED or (actual == UNKNOWN and is_textual(declared)):
+    if _has_signature(declared) or (actual == UNKNOWN and is_textual(declared)):
         raise FileTypeMismatchError(declared=declared, detected=actual)
     return declared
 
@@ -200,15 +218,33 @@ def _is_utf16(head: bytes) -> bool:
 
 
 def _with_signature(declared: str, signature: str, sample: Sample) -> str:
-    family = _FAMILIES.get(signature)
     if declared in (signature, UNKNOWN):
-        return _OLE_TYPES.get(sample.suffix, signature) if signature == _OLE else signature
-    if family is not None and declared in family:
+        return _by_suffix(signature, sample.suffix)
+    if declared in _FAMILIES.get(signature, ()) or (signature == _OLE and _ENCRYPTED_OFFICE.fullmatch(declared)):
         return declared
-    is_container = signature in (_ZIP, "application/gzip") and declared not in _SIGNED and not is_textual(declared)
-    if is_container:
+    if any(kind.fullmatch(declared) and kind.fullmatch(signature) for kind in _OFFICE_KINDS):
+        return declared if "macroenabled" in declared else signature
+    is_damaged_office = signature == _ZIP and b"[Content_Types].xml" in sample.head
+    if is_damaged_office and declared in _OFFICE_TYPES.values():
+        return declared
+    is_container = signature in (_ZIP, "application/gzip")
+    if is_container and not _has_signature(declared) and not is_textual(declared):
         return declared
     raise FileTypeMismatchError(declared=declared, detected=signature)
+
+
+def _by_suffix(signature: str, suffix: str) -> str:
+    """Choose between formats that look alike; an encrypted DOCX is an OLE storage."""
+    if signature == _OLE:
+        return _OLE_TYPES.get(suffix) or _OFFICE_TYPES.get(suffix, signature)
+    office = _OFFICE_TYPES.get(suffix, signature)
+    return office if any(kind.fullmatch(office) and kind.fullmatch(signature) for kind in _OFFICE_KINDS) else signature
+
+
+def _has_signature(media: str) -> bool:
+    """Return whether every file of a media type has a signature that `_signature` knows."""
+    is_office = any(kind.fullmatch(media) for kind in _OFFICE_KINDS)
+    return is_office or media in _SIGNED or media.startswith("application/vnd.oasis.opendocument.")
 
 
 def _signature(sample: Sample) -> str | None:
