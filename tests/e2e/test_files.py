@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.conftest import Scenario
 from tests.support.fake_provider import Text
-from tests.support.graphql_client import Client, assert_complete
+from tests.support.graphql_client import Client, Data, assert_complete
 from tests.support.installation import Installation
 from tests.support.waiting import eventually
 
@@ -95,7 +95,7 @@ async def test_an_attached_image_reaches_the_model_and_a_document_is_named(scena
     sent = await scenario.send("What is it?", attachments=[{"fileId": image}, {"fileId": text, "mode": "FULL"}])
     assert_complete(await client.whole(sent["run"]["id"]))
     assert (await client.run(sent["run"]["id"]))["status"] == "SUCCEEDED"
-    question = provider.requests[0].body["messages"][-1]["content"]
+    question = cast("list[Data]", provider.requests[0].messages[-1]["content"])
     assert {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64encode(PNG).decode()}"}} in question
     assert any("notes.txt" in str(part.get("text")) for part in question)
     parts = (await client.one(PARTS, id=sent["userMessage"]["id"]))["parts"]
