@@ -12,6 +12,8 @@ from typing import Self
 
 import structlog
 
+from nexent_gql.kernel.fairness import FairSemaphore
+
 _SHELL = "/bin/sh"
 _SCRIPT = """
 pids=' '
@@ -63,6 +65,28 @@ class ChildProcess:
             for kind, value in limits:
                 with suppress(OSError, ValueError):  # the process has ended, or has a lower limit already
                     resource.prlimit(self.pid, kind, (value, value))
+
+
+class SlotPool:
+    """A pool whose tasks take slots, as metrics read it.
+
+    Attributes:
+        killed: How many processes were killed or died since the pool was opened.
+    """
+
+    def __init__(self, slots: FairSemaphore) -> None:
+        self._slots = slots
+        self.killed = 0
+
+    @property
+    def busy(self) -> int:
+        """How many tasks run."""
+        return self._slots.used_slots
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait for a slot."""
+        return self._slots.waiting
 
 
 class OrphanGuard:

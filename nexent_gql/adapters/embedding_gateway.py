@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from nexent_gql.adapters.embedding_batches import LearnedSizes, by_size
+from nexent_gql.adapters.llm_http.dialect import models_of
 from nexent_gql.adapters.llm_router.retries import RetryPolicy
 from nexent_gql.ports.embeddings import MAX_TEXTS, Embedder, EmbeddingRequest, Embeddings
 from nexent_gql.ports.llm import (
@@ -66,7 +67,7 @@ class EmbeddingGateway:
         A batch that is refused is sent again in halves, because providers differ in how much they accept.
         """
         _require_texts(request.texts, MAX_TEXTS)
-        models = self._models(endpoint)
+        models = models_of(self._dialects, endpoint)
         size = self._sizes.of(endpoint)
         waiting = by_size(request.texts, size)[::-1]
         done: list[Embeddings] = []
@@ -90,12 +91,12 @@ class EmbeddingGateway:
         """See `Reranker`; the passages go to the provider in one request, so that their scores can be compared."""
         _require_texts((request.query,), 1)
         _require_texts(request.passages, MAX_PASSAGES)
-        models = self._models(endpoint)
+        models = models_of(self._dialects, endpoint)
         return await self._retried(endpoint, lambda: models.rerank(endpoint, request))
 
     async def check(self, endpoint: ModelEndpoint) -> ModelProfile:
         """See `VectorChecks`; nothing is tried again."""
-        models = self._models(endpoint)
+        models = models_of(self._dialects, endpoint)
         if endpoint.kind is ModelKind.RERANK:
             await models.rerank(endpoint, RerankRequest("Is this a test?", ("Yes, a test.", "No.")))
             return ModelProfile()
@@ -104,7 +105,7 @@ class EmbeddingGateway:
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
         """See `ModelDirectory`; for dialects without chat models."""
-        return await self._models(endpoint).list_models(endpoint)
+        return await models_of(self._dialects, endpoint).list_models(endpoint)
 
     async def _retried(self, endpoint: ModelEndpoint, call: Callable[[], Awaitable[_Result]]) -> _Result:
         tries = 0
@@ -119,15 +120,6 @@ class EmbeddingGateway:
                     _log_failure(endpoint, error)
                     raise
             await self._sleep(wait_s)
-
-    def _models(self, endpoint: ModelEndpoint) -> VectorModels:
-        models = self._dialects.get(endpoint.dialect)
-        if models is None:
-            raise ModelProtocolError(
-                f"Models of the dialect {endpoint.dialect.value} cannot embed or rerank. Choose another model.",
-                cause="DIALECT",
-            )
-        return models
 
 
 def _require_texts(texts: Sequence[str], limit: int) -> None:

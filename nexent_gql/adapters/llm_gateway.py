@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
 
+from nexent_gql.adapters.llm_http.dialect import models_of
 from nexent_gql.adapters.llm_messages import has_images, normalise_messages, without_images
 from nexent_gql.adapters.llm_probe import probe_profile
 from nexent_gql.kernel.errors import Detail
@@ -88,7 +89,7 @@ class LanguageModelGateway:
         Raises:
             ModelError: The answer did not come, or not whole; the call is not repeated.
         """
-        models = self._models(endpoint)
+        models = models_of(self._dialects, endpoint)
         request = fitted(request, endpoint.profile)
         begun = False
         try:
@@ -138,13 +139,13 @@ class LanguageModelGateway:
         """See `ModelDirectory`."""
         if self._vectors is not None and endpoint.dialect not in self._dialects:
             return await self._vectors.list_models(endpoint)
-        return await self._models(endpoint).list_models(endpoint)
+        return await models_of(self._dialects, endpoint).list_models(endpoint)
 
     async def _probe(self, endpoint: ModelEndpoint) -> ModelProfile:
         """Learn what the model can do, for at most the time of a check; what takes longer stays unknown."""
         try:
             async with asyncio.timeout(self._check_s):
-                return await probe_profile(self._models(endpoint), endpoint)
+                return await probe_profile(models_of(self._dialects, endpoint), endpoint)
         except TimeoutError:
             return ModelProfile()
 
@@ -152,7 +153,7 @@ class LanguageModelGateway:
         """Make the smallest call, and return what it shows of the model."""
         if endpoint.kind is not ModelKind.CHAT:
             return await self._require_vectors(endpoint).check(endpoint)
-        async with aclosing(self._models(endpoint).stream(endpoint, CHECK)) as chunks:
+        async with aclosing(models_of(self._dialects, endpoint).stream(endpoint, CHECK)) as chunks:
             await anext(chunks, None)
         return ModelProfile()
 
@@ -160,15 +161,6 @@ class LanguageModelGateway:
         if self._vectors is None:
             raise ModelProtocolError(f"This installation has no models of the kind {endpoint.kind}.", cause="KIND")
         return self._vectors
-
-    def _models(self, endpoint: ModelEndpoint) -> DialectModels:
-        models = self._dialects.get(endpoint.dialect)
-        if models is None:
-            raise ModelProtocolError(
-                f"This installation speaks no {endpoint.dialect.value}. Choose another kind of model.",
-                cause="DIALECT",
-            )
-        return models
 
 
 def fitted(request: ChatRequest, profile: ModelProfile) -> ChatRequest:

@@ -1,12 +1,15 @@
 """What a dialect implements: requests written, frames read."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from nexent_gql.adapters.llm_http.quirks import Quirk
 from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports import llm
 from nexent_gql.ports.content import ContentPart, OpaquePart, Origin
-from nexent_gql.ports.llm import ChatChunk, ChatRequest, ModelEndpoint
+from nexent_gql.ports.llm import ChatChunk, ChatRequest, ModelEndpoint, ModelProtocolError
+
+Models = TypeVar("Models")
 
 STRIPPED: Quirk = "opaque"
 """The quirk of an endpoint that refused items which came from it; requests are written without them."""
@@ -96,3 +99,19 @@ def has_opaque(request: ChatRequest, origin: Origin) -> bool:
         opaque_of((*message.parts, *(part for call in message.tool_calls for part in call.opaque)), origin, frozenset())
         for message in request.messages
     )
+
+
+def models_of(dialects: Mapping[llm.Dialect, Models], endpoint: ModelEndpoint) -> Models:
+    """Return the adapter of an endpoint's dialect.
+
+    Raises:
+        ModelProtocolError: There is none for models of this kind.
+    """
+    models = dialects.get(endpoint.dialect)
+    if models is None:
+        raise ModelProtocolError(
+            f"Models of the dialect {endpoint.dialect.value} are not available for {endpoint.kind.value}. "
+            "Choose another model.",
+            cause="DIALECT",
+        )
+    return models

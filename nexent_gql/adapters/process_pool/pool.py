@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from nexent_gql.adapters.child_processes import OrphanGuard
+from nexent_gql.adapters.child_processes import OrphanGuard, SlotPool
 from nexent_gql.adapters.process_pool.child import Child
 from nexent_gql.kernel.fairness import FairSemaphore, Owner
 from nexent_gql.ports.processes import (
@@ -25,7 +25,7 @@ _DEFAULTS = ProcessLimits()
 _log = structlog.get_logger()
 
 
-class ChildProcessPool:
+class ChildProcessPool(SlotPool):
     """Implements the `ProcessPool` port; an async context manager, which ends all children on leaving.
 
     Children are started on demand. An idle one waits for the next task of its tenant, or is ended to make room for
@@ -42,7 +42,7 @@ class ChildProcessPool:
 
     def __init__(self, *, size: int | None = None, reserve: int = 2, tasks_per_child: int = 100) -> None:
         self._size = size or os.cpu_count() or 1
-        self._slots = FairSemaphore(self._size, reserve=reserve)
+        super().__init__(FairSemaphore(self._size, reserve=reserve))
         self._tasks_per_child = tasks_per_child
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
@@ -50,17 +50,6 @@ class ChildProcessPool:
         self._ending: set[asyncio.Task[None]] = set()
         self._guard = OrphanGuard()
         self._is_closed = False
-        self.killed = 0
-
-    @property
-    def busy(self) -> int:
-        """How many tasks run."""
-        return self._slots.used_slots
-
-    @property
-    def waiting(self) -> int:
-        """How many tasks wait for a slot."""
-        return self._slots.waiting
 
     async def __aenter__(self) -> Self:
         return self

@@ -11,7 +11,7 @@ from typing import Self
 import structlog
 from pydantic_monty import AsyncMonty, AsyncMontySession, MontyError
 
-from nexent_gql.adapters.child_processes import ChildProcess, OrphanGuard
+from nexent_gql.adapters.child_processes import ChildProcess, OrphanGuard, SlotPool
 from nexent_gql.adapters.sandbox_monty.session import MontyCodeSession
 from nexent_gql.kernel.fairness import FairSemaphore, Owner
 from nexent_gql.ports.sandbox import CodeLimits, SandboxUnavailableError
@@ -33,7 +33,7 @@ _SETTLE_S = 0.1
 _log = structlog.get_logger()
 
 
-class MontySandbox:
+class MontySandbox(SlotPool):
     """Implements the `CodeSandbox` port; an async context manager that ends the workers on exit.
 
     Each session has its own process. That process inherits no environment, is killed when the session is left while
@@ -60,24 +60,13 @@ class MontySandbox:
     ) -> None:
         self._max_sessions = max_sessions
         slots = max_busy or os.cpu_count() or 1
-        self._slots = FairSemaphore(slots, reserve=_RESERVE_FACTOR * slots)
+        super().__init__(FairSemaphore(slots, reserve=_RESERVE_FACTOR * slots))
         self._limits = limits or CodeLimits()
         self._binary_path = binary_path
         self._guard = OrphanGuard()
         self._stack = AsyncExitStack()
         self._pool: AsyncMonty | None = None
         self._problem = "the sandbox is not open"
-        self.killed = 0
-
-    @property
-    def busy(self) -> int:
-        """How many snippets compute."""
-        return self._slots.used_slots
-
-    @property
-    def waiting(self) -> int:
-        """How many snippets wait for a slot to compute in."""
-        return self._slots.waiting
 
     @property
     def guide(self) -> str:
