@@ -1,4 +1,4 @@
-"""What an operation has at hand: services, the caller, and loaders that live as long as the operation."""
+"""The context of an operation: services, the caller, and loaders that live as long as the operation."""
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,9 +37,9 @@ class RequestInfo:
 
 @dataclass(frozen=True, eq=False)
 class Batch(Generic[K, V_co]):
-    """How to load many values at once; made by `one` and `many`, used through `Context.loaders`.
+    """Loads many values at once; created by `one` and `many`, used through `Context.loaders`.
 
-    `load` may leave keys out; `missing` makes what stands for them.
+    `load` may leave keys out; `missing` creates their value.
     """
 
     load: Callable[["Context", Sequence[K]], Awaitable[Mapping[K, V_co]]]
@@ -47,12 +47,12 @@ class Batch(Generic[K, V_co]):
 
 
 def one(load: Callable[["Context", Sequence[K]], Awaitable[Mapping[K, V]]]) -> Batch[K, V | None]:
-    """Make a batch that gives None for keys that `load` leaves out (missing or foreign objects)."""
+    """Create a batch whose value is None for keys that `load` leaves out (missing or foreign objects)."""
     return Batch(load=load, missing=lambda: None)
 
 
 def many(load: Callable[["Context", Sequence[K]], Awaitable[Mapping[K, Sequence[V]]]]) -> Batch[K, Sequence[V]]:
-    """Make a batch that gives an empty list for keys that `load` leaves out."""
+    """Create a batch whose value is an empty list for keys that `load` leaves out."""
     return Batch(load=load, missing=list)
 
 
@@ -91,12 +91,12 @@ async def _load_batch(context_ref: "ref[Context]", batch: Batch[K, V], keys: Seq
 
 
 class Context:
-    """One per operation, also on sockets, so that nothing of one operation is seen by another."""
+    """The context of one operation, also on sockets; operations share no state."""
 
     def __init__(
         self, services: "Services", actor: Principal | None = None, request: RequestInfo | None = None
     ) -> None:
-        """Bind the services to a caller; `actor` None is an anonymous one."""
+        """Bind the services to a caller; `actor` is None for an anonymous one."""
         self.services = services
         self.actor_or_none = actor
         self.request = request or RequestInfo()
@@ -115,7 +115,7 @@ class Context:
         return self.actor_or_none
 
     def resume(self, after: str | None) -> str | None:
-        """Return where a subscription goes on: what a browser says when it connects again is later than `after`."""
+        """Return the cursor to resume from; the one that a browser sends when it reconnects is later than `after`."""
         return self.request.last_event_id or after
 
 

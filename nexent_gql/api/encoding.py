@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from nexent_gql.kernel.json import dumps
 
 
-@dataclass(slots=True)  # never changed; not frozen, because that makes one three times as expensive
+@dataclass(slots=True)  # never changed; not frozen, because creating a frozen one takes three times as long
 class Rendered:
-    """A result without errors, encoded as JSON; `event` is what it shows."""
+    """A result without errors, encoded as JSON; `event` is its source."""
 
     payload: bytes
     event: object
@@ -20,7 +20,7 @@ class Rendered:
 
 
 def encode(value: object) -> bytes:
-    """Encode as JSON; integers and text that the fast encoder refuses are left to the standard one."""
+    """Encode as JSON; integers and text that orjson refuses are encoded by the standard library."""
     try:
         return dumps(value)
     except TypeError:
@@ -28,13 +28,13 @@ def encode(value: object) -> bytes:
 
 
 def cursor_of(event: object) -> str | None:
-    """Return the cursor of an event; None when it has none."""
+    """Return the cursor of an event; None if it has none."""
     cursor = getattr(event, "cursor", None)
     return cursor if isinstance(cursor, str) and cursor.isprintable() else None
 
 
 def render(key: str, value: object, event: object) -> Rendered:
-    """Encode the result for an event that has nothing but one root field."""
+    """Encode the result of an event, which has one root field."""
     data = {"data": {key: value}}
     try:
         return Rendered(dumps(data), event)

@@ -1,7 +1,8 @@
-"""Resolvers without what Strawberry puts around each of them.
+"""Calls resolvers without Strawberry's wrapper where it has nothing to do.
 
-Its wrapper converts arguments, passes extensions and makes closures for every call, at several times the price of the
-usual resolver. Where there is nothing to convert and nothing but permissions to ask, the function is called as it is.
+The wrapper converts arguments, runs extensions and creates closures on every call, which costs several times as much as
+a typical resolver. A field whose arguments need no conversion and that has no extensions but permissions is called
+directly.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -39,7 +40,7 @@ class _Typed(Protocol):
 
 
 class _Resolver(Protocol):
-    """What is read of Strawberry's resolvers; `wrapped_func` may be a class method, which is no function."""
+    """The parts of Strawberry's resolvers that are read here; `wrapped_func` may be a class method."""
 
     wrapped_func: _Resolve
     self_parameter: object | None
@@ -52,12 +53,12 @@ class _Resolvable(Protocol):
     base_resolver: _Resolver | None
 
 
-_AS_THEY_ARE = (str, int, float, bool, strawberry.ID)
-"""Types whose arguments graphql-core gives as resolvers take them."""
+_UNCONVERTED = (str, int, float, bool, strawberry.ID)
+"""Types of arguments that graphql-core passes in the form that resolvers take."""
 
 
 def call_directly(schema: GraphQLSchema) -> None:
-    """Take Strawberry's wrappers off where nothing needs them: not in mutations or unions, where errors are members."""
+    """Remove Strawberry's wrappers, except in mutations and unions, whose errors are members of the union."""
     roots = (schema.mutation_type, schema.subscription_type)
     for type_ in schema.type_map.values():
         for field in type_.fields.values() if isinstance(type_, GraphQLObjectType) and type_ not in roots else ():
@@ -65,15 +66,15 @@ def call_directly(schema: GraphQLSchema) -> None:
 
 
 def _direct(field: GraphQLField) -> _Resolve | None:
-    """Return a resolver that does what the field's own does; None where that does more."""
+    """Return a resolver that does the same without the wrapper; None where the wrapper is needed."""
     definition = field.extensions.get("strawberry-definition")
     if not isinstance(definition, StrawberryField) or is_union_type(get_named_type(cast("_Typed", field).type)):
         return None
     resolver, permissions = cast("_Resolvable", definition).base_resolver, _permissions(definition)
     if resolver is None or permissions is None or not isfunction(resolver.wrapped_func):
         return None
-    is_odd = resolver.parent_parameter or resolver.root_parameter
-    if is_odd or not all(map(_is_taken_as_it_is, definition.arguments)):
+    needs_source = resolver.parent_parameter or resolver.root_parameter
+    if needs_source or not all(map(_needs_no_conversion, definition.arguments)):
         return None
     names = [(name, argument.python_name) for name, argument in zip(field.args, definition.arguments, strict=True)]
     call = _renaming(_caller(definition, resolver), names)
@@ -84,7 +85,7 @@ def _direct(field: GraphQLField) -> _Resolve | None:
 
 
 def _permissions(field: StrawberryField) -> Sequence[BasePermission] | None:
-    """Return what guards a field; None when it has other extensions too, or must wait for a permission."""
+    """Return the permissions of a field; None when it has other extensions, or a permission is asynchronous."""
     extensions = field.extensions
     if any(type(extension) is not PermissionExtension for extension in extensions):
         return None
@@ -94,15 +95,15 @@ def _permissions(field: StrawberryField) -> Sequence[BasePermission] | None:
     return None if any(iscoroutinefunction(each.has_permission) for each in permissions) else permissions
 
 
-def _is_taken_as_it_is(argument: StrawberryArgument) -> bool:
+def _needs_no_conversion(argument: StrawberryArgument) -> bool:
     type_ = argument.type
     if isinstance(type_, StrawberryOptional) and not isinstance(type_, StrawberryMaybe):
         type_ = type_.of_type
-    return type_ in _AS_THEY_ARE
+    return type_ in _UNCONVERTED
 
 
 def _renaming(function: _Resolve, names: Sequence[tuple[str, str]]) -> _Resolve:
-    """Give arguments by the names that Python has for them."""
+    """Pass arguments by their Python names."""
     renamed = [(name, python_name) for name, python_name in names if name != python_name]
 
     def call(source: object, info: object, **arguments: object) -> object:
@@ -130,7 +131,7 @@ def _caller(field: StrawberryField, resolver: _Resolver) -> _Resolve:
 def _guarded(
     field: StrawberryField, call: _Resolve, permissions: Sequence[_Resolve], by_strawberry: _Resolve
 ) -> _Resolve:
-    """Ask the permissions first; what to do about one that does not say True is Strawberry's to know."""
+    """Check permissions first; if one is not granted, Strawberry's own resolver raises the error."""
 
     def resolve(source: object, info: _RawInfo, **arguments: object) -> object:
         strawberry_info = _Info(_raw_info=info, _field=field)

@@ -73,7 +73,7 @@ async def find_node(info: Info, batch: Batch[UUID, R | None], id: str, type_name
 
 
 def node_queries(loaders: NodeLoaders) -> type:
-    """Make the root fields `node` and `nodes` over the types of all domains."""
+    """Create the root fields `node` and `nodes` for the types of all domains."""
     by_name = {get_object_definition(cls, strict=True).name: batch for cls, batch in loaders.items()}
 
     async def load(info: Info, id: str) -> relay.Node | None:
@@ -83,8 +83,6 @@ def node_queries(loaders: NodeLoaders) -> type:
 
     @strawberry.type
     class NodeQueries:
-        """Objects by their global ids."""
-
         @strawberry.field(
             description="Returns an object by its ID; null if it does not exist or you may not see it.",
             permission_classes=[SignedIn],
@@ -92,7 +90,6 @@ def node_queries(loaders: NodeLoaders) -> type:
         async def node(
             self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global ID.")]
         ) -> relay.Node | None:
-            """Load it through its type's loader."""
             return await load(info, id)
 
         @strawberry.field(
@@ -106,7 +103,6 @@ def node_queries(loaders: NodeLoaders) -> type:
                 list[strawberry.ID], strawberry.argument(description=f"Global IDs, at most {MAX_PAGE_SIZE}.")
             ],
         ) -> list[relay.Node | None]:
-            """Load them in one batch for each type."""
             if len(ids) > MAX_PAGE_SIZE:
                 message = f"Ask for at most {MAX_PAGE_SIZE} objects at once."
                 raise InvalidPageError(message, path=("ids",), limit=MAX_PAGE_SIZE)

@@ -1,4 +1,4 @@
-"""From the selection of a field to a function that completes its value."""
+"""Compiles the selection of a field to a function that completes its value."""
 
 from collections.abc import Callable
 from typing import Protocol, cast
@@ -38,7 +38,7 @@ Fill = Callable[[object, PendingFields], dict[str, object]]
 """Turns an object of a known class into its selected fields; see `Complete`."""
 
 Step = tuple[str, str, type | None, Complete]
-"""A field: its key, its attribute, the class whose values need not be completed, and how others are completed."""
+"""A field: its response key, its attribute, the class whose values need no completion, and how others are completed."""
 
 
 class _Wrapper(Protocol):
@@ -46,16 +46,16 @@ class _Wrapper(Protocol):
 
 
 class Compiler:
-    """Compiles parts of one operation, with the values that its variables have.
+    """Compiles parts of one operation for the present values of its variables.
 
-    Which fields are meant, under fragments, `@skip` and `@include`, is asked of graphql-core itself.
+    graphql-core itself collects the selected fields, with fragments, `@skip` and `@include`.
     """
 
     def __init__(self, execution: Execution, *, covers_resolvers: bool = False) -> None:
-        """Keep what the selection depends on; not the execution, which knows the caller.
+        """Keep what the selection depends on, without the execution, which belongs to one caller.
 
         Args:
-            execution: Of the operation.
+            execution: The execution of the operation.
             covers_resolvers: Whether fields with resolvers may be selected; compiled functions append them to their
                 second argument.
         """
@@ -66,7 +66,7 @@ class Compiler:
         self._operation = execution.operation
 
     def root(self, type_: GraphQLObjectType) -> GroupedFieldSet:
-        """Return the operation's root fields by the names under which they are answered."""
+        """Return the operation's root fields by their response keys."""
         return collect_fields(self._schema, self._fragments, self._variables, type_, self._operation).grouped_field_set
 
     def complete(self, type_: object, selected: FieldDetailsList) -> Complete:
@@ -80,7 +80,7 @@ class Compiler:
         return nullable(self._present(type_, selected))
 
     def _present(self, type_: object, selected: FieldDetailsList) -> Complete:
-        """Compile for values that are there; the function refuses None."""
+        """Compile for values that are not null; the function raises for None."""
         if isinstance(type_, GraphQLList):
             return list_of(self.complete(cast("_Wrapper", type_).of_type, selected))
         if isinstance(type_, GraphQLObjectType):
@@ -93,7 +93,7 @@ class Compiler:
         return self._fields(type_, selected, class_of(type_))
 
     def _abstract(self, type_: GraphQLAbstractType, selected: FieldDetailsList) -> Complete:
-        """Compile each member when its first object comes; what is not covered in one keeps no other back."""
+        """Compile each member at its first object, so that a member that cannot be compiled does not affect others."""
         members = classes_of(type_, list(self._schema.get_possible_types(type_)))
         fills: dict[type, Fill] = {}
 
@@ -142,7 +142,7 @@ class Compiler:
 
 
 def _filler(cls: type, template: dict[str, object], steps: list[Step]) -> Fill:
-    """The template has all keys in their order, and the type's name where that is asked for."""
+    """Return a function that fills a copy of `template`, which has all keys in order and the type's name."""
     fixed = tuple(steps)
 
     def fill(value: object, unresolved: PendingFields) -> dict[str, object]:
@@ -158,7 +158,7 @@ def _filler(cls: type, template: dict[str, object], steps: list[Step]) -> Fill:
 
 
 def _with_relations(fill: Fill, relations: list[Relation]) -> Fill:
-    """Note for each object that its relations are still to be resolved."""
+    """Return a function that also appends an object's relations to the fields to resolve."""
     fixed = tuple(relations)
 
     def fill_and_defer(value: object, unresolved: PendingFields) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What a subscription sends for an event, rendered by its compiled selection."""
+"""Renders the events of subscriptions by compiled selections."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ _MAX_RENDERINGS = 8
 
 
 class SharedEvent:
-    """An event of which many viewers get the same object: each rendering is made once and kept with it."""
+    """An event object that many subscribers share; each rendering is created once and kept with it."""
 
     renderings: dict[object, Rendered]
 
@@ -30,7 +30,7 @@ def no_renderings() -> dict[object, Rendered]:
 
 @dataclass(slots=True)
 class Selections:
-    """The compiled selections of one subscription: one for each way its variables switch fields on and off.
+    """The compiled selections of one subscription, one for each combination of variables in its directives.
 
     `switches` are the names of these variables.
     """
@@ -39,7 +39,7 @@ class Selections:
     compiled: dict[tuple[object, ...], Render] = field(default_factory=dict[tuple[object, ...], Render])
 
     def render(self, execution: Execution) -> Render:
-        """Return how the operation's events are rendered; compiled once for all callers."""
+        """Return the function that renders the operation's events; it is compiled once for all callers."""
         values = execution.variable_values.coerced
         key = tuple(values.get(name) for name in self.switches)
         renderer = self.compiled.get(key)
@@ -51,14 +51,14 @@ class Selections:
 
 
 def find_switches(document: DocumentNode) -> tuple[str, ...]:
-    """Return the variables that directives of a document use; visits all of it."""
+    """Return the variables that directives of a document use."""
     finder = _SwitchFinder()
     visit(document, finder)
     return tuple(sorted(finder.names))
 
 
 class _SwitchFinder(Visitor):
-    """Finds the variables of directives; nothing else of a document changes which fields are selected."""
+    """Finds the variables of directives; no others change which fields are selected."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class _SwitchFinder(Visitor):
 
 
 def compile_event(execution: Execution) -> Render:
-    """Compile a subscription's one root field, whose value is the event itself."""
+    """Compile the root field of a subscription, whose value is the event."""
     compiler, root = Compiler(execution), cast("GraphQLObjectType", execution.schema.subscription_type)
     try:
         ((key, selected),) = compiler.root(root).items()
@@ -92,7 +92,7 @@ def compile_event(execution: Execution) -> Render:
             return rendered
         try:
             rendered = render(key, complete(event, []), event)
-        except Exception:  # noqa: BLE001 - whatever is odd about the event, graphql-core makes it an error of a field
+        except Exception:  # noqa: BLE001 - graphql-core reports the error
             return None
         if kept is not None and len(kept) < _MAX_RENDERINGS:
             kept[identity] = rendered
@@ -102,4 +102,4 @@ def compile_event(execution: Execution) -> Render:
 
 
 def leave_to_core(_event: object) -> None:
-    """Render nothing, so that graphql-core executes the event."""
+    """Return None, so that graphql-core executes the event."""

@@ -1,4 +1,4 @@
-"""Scalars and enums as they go over the wire."""
+"""Completes scalars and enums."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
     from nexent_gql.api.selections.relations import PendingField
 
 PendingFields = list["PendingField"]
-"""The fields with resolvers that were met, of one request."""
+"""Fields of one request that are still to be resolved."""
 
 Complete = Callable[[object, PendingFields], object]
 """Turns a Python value into what JSON can hold, and appends the fields that are still to be resolved.
 
-Raises any exception for a value that graphql-core has to judge. Functions of this kind are shared by all requests, so
-they keep nothing themselves.
+Raises any exception for a value that graphql-core has to complete. These functions are shared by all requests and keep
+no state.
 """
 
 _MAX_INT = 2**31
 
 
 class UnexpectedValueError(Exception):
-    """A value that is not what the schema says, or may not be: graphql-core knows what to make of it."""
+    """A value that does not fit the schema; graphql-core reports the error."""
 
 
 def nullable(complete: Complete) -> Complete:
@@ -43,7 +43,7 @@ def list_of(complete: Complete) -> Complete:
 
 
 def exact_class(type_: object) -> type | None:
-    """Return the class whose values are their own completion, nullable or not; None where there is none."""
+    """Return the class whose values need no completion; None if there is none."""
     match str(type_).rstrip("!"):
         case "String" | "ID":
             return str
@@ -73,7 +73,7 @@ def leaf(type_: GraphQLLeafType) -> Complete:
 
 
 def id_of(type_name: str) -> Complete:
-    """Return how the key of a `Node` becomes its global id."""
+    """Return a function that turns the key of a `Node` into its global id."""
 
     def complete(value: object, _unresolved: PendingFields) -> object:
         if value is None:

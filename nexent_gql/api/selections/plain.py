@@ -1,4 +1,4 @@
-"""What can be compiled: fields that are attributes, and types that are told by an object's class."""
+"""Decides what can be compiled: fields that are attributes, and types that follow from an object's class."""
 
 from collections.abc import Hashable
 from typing import cast
@@ -18,24 +18,24 @@ class NotCompilableError(Exception):
 
 
 class ResolvedByClass:
-    """An interface whose implementations are told by the class of an object.
+    """An interface whose implementation is the class of the object.
 
-    Strawberry finds that out by itself too, at several times the price.
+    Strawberry can determine it too, but takes several times as long.
     """
 
     @classmethod
     def resolve_type(cls, value: object, _info: object, _interface: object) -> str:
-        """Name the type of an object."""
+        """Return the name of an object's type."""
         return type(value).__name__
 
     @classmethod
     def is_type_of(cls, value: object, _info: object) -> bool:
-        """Tell whether an object is of this very type."""
+        """Return whether an object is exactly of this type."""
         return type(value) is cls
 
 
 def attribute_of(field: GraphQLField) -> str | None:
-    """Return the attribute that a field shows; None when it has a resolver, a permission or an extension."""
+    """Return the attribute of a field; None if it has a resolver, a permission or an extension."""
     definition = field.extensions.get(_DEFINITION)
     is_plain = (
         isinstance(definition, StrawberryField)
@@ -47,7 +47,7 @@ def attribute_of(field: GraphQLField) -> str | None:
 
 
 def node_id_of(field: GraphQLField, cls: type) -> str | None:
-    """Return the attribute whose global id a field shows; None when it shows something else, or in a way of its own."""
+    """Return the attribute that a global id is made of; None for other fields, and where a type overrides its id."""
     definition = field.extensions.get(_DEFINITION)
     shows_id = isinstance(definition, StrawberryField) and definition.python_name == "_id" and issubclass(cls, Node)
     is_plain = shows_id and all(_is_inherited(cls, name, Node) for name in ("_id", "resolve_id", "resolve_typename"))
@@ -60,7 +60,7 @@ def _is_inherited(cls: type, name: str, base: type) -> bool:
 
 
 def related_of(field: GraphQLField) -> Related[Hashable, object] | None:
-    """Return what a field loads; None when it does anything else, such as asking a permission."""
+    """Return how a field is loaded; None if it does anything else, such as checking a permission."""
     definition = field.extensions.get(_DEFINITION)
     if not isinstance(definition, StrawberryField) or definition.extensions:
         return None
@@ -68,10 +68,10 @@ def related_of(field: GraphQLField) -> Related[Hashable, object] | None:
 
 
 def class_of(type_: GraphQLObjectType) -> type:
-    """Return the class whose instances are shown as `type_`; objects of a generic class do not tell of what it is.
+    """Return the class of a type's objects; that of a generic type is shared by all its concrete types.
 
     Raises:
-        NotCompilableError: The type decides by itself what is an instance of it.
+        NotCompilableError: The type overrides `is_type_of`.
     """
     definition = type_.extensions.get(_DEFINITION)
     if not isinstance(definition, StrawberryObjectDefinition) or _overrides(definition, "is_type_of"):
@@ -80,10 +80,10 @@ def class_of(type_: GraphQLObjectType) -> type:
 
 
 def classes_of(abstract: GraphQLAbstractType, members: list[GraphQLObjectType]) -> dict[type, GraphQLObjectType]:
-    """Return the members of an interface or a union that an object's class tells.
+    """Return the members of an interface or a union by their class.
 
     Raises:
-        NotCompilableError: The interface decides by itself what an object is.
+        NotCompilableError: The interface overrides `resolve_type`.
     """
     definition = abstract.extensions.get(_DEFINITION)
     if isinstance(abstract, GraphQLInterfaceType) and _overrides(definition, "resolve_type"):

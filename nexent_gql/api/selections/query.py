@@ -1,4 +1,4 @@
-"""Queries: root fields by graphql-core, the objects that they give by compiled selections."""
+"""Runs queries: graphql-core executes the root fields, compiled selections complete their objects."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -36,16 +36,16 @@ class Plan:
         self._complete: Complete = Compiler(execution, covers_resolvers=True).complete(type_, selected)
 
     def begin(self, value: object) -> tuple[object, list[PendingField]] | None:
-        """Complete a value as far as attributes go; return it with what is to be resolved, None when it is odd."""
+        """Complete the attributes of a value, and return it with the fields to resolve; None if it does not fit."""
         unresolved: list[PendingField] = []
         try:
             return self._complete(value, unresolved), unresolved
-        except Exception:  # noqa: BLE001 - whatever is odd about it, graphql-core makes it an error of a field
+        except Exception:  # noqa: BLE001 - graphql-core reports the error
             return None
 
 
 async def deepen(execution: Execution, unresolved: Sequence[PendingField]) -> list[PendingField]:
-    """Resolve and complete relations; return what is to be resolved in turn.
+    """Resolve and complete relations; return the fields to resolve next.
 
     Raises:
         UnexpectedValueError: As `resolve_level`.
@@ -55,13 +55,13 @@ async def deepen(execution: Execution, unresolved: Sequence[PendingField]) -> li
 
 @dataclass(slots=True)
 class Plans:
-    """The plans of one operation: one for each root field and each way its variables switch fields on and off."""
+    """The plans of one operation, for each root field and each combination of variables in its directives."""
 
     switches: tuple[str, ...]
     compiled: dict[tuple[object, ...], Plan | None] = field(default_factory=dict[tuple[object, ...], Plan | None])
 
     def plan(self, execution: Execution, key: str | int, type_: object, selected: FieldDetailsList) -> Plan | None:
-        """Return the plan of the root field that is answered as `key`; None where graphql-core has to execute it."""
+        """Return the plan of the root field with the response key `key`; None where graphql-core has to execute it."""
         values = execution.variable_values.coerced
         variant = (key, *(values.get(name) for name in self.switches))
         if variant not in self.compiled:
@@ -79,12 +79,12 @@ def _plan(execution: Execution, type_: object, selected: FieldDetailsList) -> Pl
 
 
 class QueryExecutor(AcyclicExecutor):
-    """Executes root fields as ever; what they give is completed by a plan, or else by graphql-core.
+    """Executes root fields like graphql-core; a plan completes their values where there is one.
 
-    A plan gives all or nothing. Where it gives nothing, graphql-core completes the same value of the root field:
-    resolvers below it then run a second time, with new loaders, so that errors come in graphql-core's order. After an
-    `UnavailableError` loaders keep values and errors, so that no store that does not answer is asked twice. A bug that
-    shows itself in the first run only would be lost with it, so bugs are logged.
+    A plan completes a value or fails as a whole. If it fails, graphql-core completes the same value of the root field:
+    resolvers below it run a second time, with new loaders, so that errors come in graphql-core's order. After an
+    `UnavailableError` loaders keep values and errors, so that a store that does not respond is not queried twice.
+    Unexpected errors of the first run are logged, because the second run may not repeat them.
     """
 
     plans: Plans | None = None
@@ -98,7 +98,7 @@ class QueryExecutor(AcyclicExecutor):
         result: object,
         position_context: None,
     ) -> Awaitable[object] | object:
-        """Complete a value; graphql-core calls this for each, and for what a non-null type is made of."""
+        """Complete a value; graphql-core calls this for each value, and again for the inner type of a non-null one."""
         base = super().complete_value  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - as it says
         by_core = partial(base, return_type, field_details_list, info, path, result, position_context)
         if path.prev is not None or self.plans is None or is_leaf_type(return_type):

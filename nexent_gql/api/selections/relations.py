@@ -1,4 +1,4 @@
-"""Fields with resolvers in compiled selections: those of all objects of a level are resolved together."""
+"""Resolves fields with resolvers in compiled selections, for all objects of a level together."""
 
 from asyncio import gather
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
@@ -29,7 +29,7 @@ class _ResolvingExecution(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Relation:
-    """A selected field with a resolver; `related` where that does nothing but to load."""
+    """A selected field with a resolver; `related` is set where the resolver only loads."""
 
     key: str
     field: GraphQLField
@@ -39,10 +39,10 @@ class Relation:
     related: Related[Hashable, object] | None
 
     async def resolve(self, execution: Execution, sources: Sequence[object]) -> Sequence[object]:
-        """Return what the field gives for each object, in order.
+        """Return the value of the field for each object, in order.
 
         Raises:
-            UnexpectedValueError: It failed for one of them; all have ended.
+            UnexpectedValueError: It failed for one of them; all have finished.
         """
         if self.related is not None:
             loader = cast("_ResolvingExecution", execution).context_value.loaders[self.related.batch]
@@ -59,7 +59,7 @@ class Relation:
         return values
 
     def _bound(self, execution: Execution) -> Callable[[object], object]:
-        """Return the resolver with this operation's arguments; its `info.path` does not tell which object it is."""
+        """Return the resolver with this operation's arguments; its `info.path` is the same for all objects."""
         node = self.details[0].node
         nodes, path = [detail.node for detail in self.details], Path(None, self.key, self.parent.name)
         info = cast("_ResolvingExecution", execution).build_resolve_info(self.field, nodes, self.parent, path)
@@ -77,7 +77,7 @@ def _with(resolve: Callable[..., object], info: object, arguments: Mapping[str, 
 def _call(resolve: Callable[[object], object], source: object) -> object:
     try:
         return resolve(source)
-    except Exception as error:  # noqa: BLE001 - told when the others have ended
+    except Exception as error:  # noqa: BLE001 - raised when the others have finished
         return error
 
 
@@ -101,7 +101,7 @@ async def resolve_level(execution: Execution, pending: Sequence[PendingField]) -
     """Resolve the relations of a level together.
 
     Raises:
-        UnexpectedValueError: One of them failed; all have ended.
+        UnexpectedValueError: One of them failed; all have finished.
     """
     grouped: dict[Relation, tuple[list[dict[str, object]], list[object]]] = {}
     for relation, completed, source in pending:
@@ -128,12 +128,12 @@ def _raise_first(outcomes: Sequence[object]) -> None:
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Tell whether an error, or what caused it, says that a store does not answer."""
+    """Return whether an error, or one of its causes, means that a store does not respond."""
     return error is not None and (isinstance(error, UnavailableError) or is_outage(error.__cause__))
 
 
 def complete_level(level: Sequence[ResolvedField]) -> list[PendingField]:
-    """Complete what a level's relations gave, without waiting; return what is to be resolved in turn."""
+    """Complete the values of a level's relations; return the fields to resolve next."""
     unresolved: list[PendingField] = []
     for relation, completed, values in level:
         key, complete = relation.key, relation.complete

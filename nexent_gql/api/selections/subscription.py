@@ -1,4 +1,4 @@
-"""Running a subscription: the resolver by graphql-core, its events by the compiled selection."""
+"""Runs subscriptions: graphql-core calls the resolver, a compiled selection renders the events."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager, aclosing
@@ -17,16 +17,16 @@ from nexent_gql.streams.event_stream import EventStream
 
 @dataclass
 class EventResult(ExecutionResult):
-    """A result for an event, such as one with errors, that is still to be encoded."""
+    """A result for an event that is not encoded yet, such as one with errors."""
 
     event: object = None
 
 
 Reply = ExecutionResult | Rendered
-"""One result: rendered already, or one to be encoded."""
+"""A result, encoded or not."""
 
 Write = Callable[[Rendered], bool]
-"""Sends a result at once; False when that can't be done now, and nothing was sent."""
+"""Sends a result at once; returns False if it cannot, and then nothing was sent."""
 
 
 async def run_subscription(
@@ -35,15 +35,15 @@ async def run_subscription(
     observed: AbstractContextManager[Publish],
     write: Write | None = None,
 ) -> AsyncGenerator[Reply]:
-    """Yield a result for each event; a `PreExecutionError` alone when the subscription could not begin.
+    """Yield a result for each event, or one `PreExecutionError` if the subscription could not start.
 
-    What the stream of events raises is the last result.
+    An error of the event stream is the last result.
 
     Args:
-        prepared: The execution, or the errors of variables that do not fit.
-        selections: Those of the operation; None leaves every event to graphql-core.
-        observed: Entered for as long as it runs; called with the errors of any result.
-        write: Offered what is rendered when it comes while the caller waits for the next result.
+        prepared: The execution, or the errors of invalid variables.
+        selections: The compiled selections of the operation; None leaves every event to graphql-core.
+        observed: Entered while the subscription runs; called with the errors of any result.
+        write: Called with results that are rendered while the caller waits for the next one.
     """
     with observed as publish:
         source = await open_events(prepared)
@@ -58,7 +58,7 @@ async def run_subscription(
             async with aclosing(source):
                 async for event in source:
                     yield render(event) or await _execute(prepared, event, publish)
-        except Exception as error:  # noqa: BLE001 - told to the client as any error of a resolver
+        except Exception as error:  # noqa: BLE001 - sent to the client like an error of a resolver
             publish(errors := [_located(error)])
             yield ExecutionResult(data=None, errors=errors)
 
