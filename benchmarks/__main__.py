@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import uvloop
 
-from benchmarks import fanout, node, pages, parallel, queries, readers, startup, stop, takeover, tokens
+from benchmarks import fanout, gateway, node, pages, parallel, queries, readers, startup, stop, takeover, tokens
 from benchmarks.bench import Bench
 from benchmarks.house import open_house
 from benchmarks.machine import cores, describe, pin
@@ -25,6 +25,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], Awaitable[Report]]] = {
     "readers": readers.run,
     "startup": startup.run,
     "pages": pages.run,
+    "gateway": gateway.run,
 }
 PEERS = ("mercurius", "yoga")
 

@@ -24,6 +24,7 @@ LONE_CLOSINGS = tuple(closing for closing in CLOSINGS if "/think" in closing or 
 REOPENINGS = tuple(f"\n{mark}" for mark in PAIRS)
 TURN_MARKS = re.compile(r"<\|(?:end|start|return)\|>(?:assistant)?", re.IGNORECASE)
 FIRST_CHARS = ("<", "[", "\u25c1")
+MARK_START = re.compile(f"[{re.escape(''.join(FIRST_CHARS))}]")
 QUOTES = "`'\"\u2018\u2019\u201c\u201d"
 MAX_MARK_CHARS = max(map(len, [*PAIRS, *CLOSINGS])) + 30
 
@@ -49,6 +50,9 @@ class ThinkingSplitter:
 
     def feed(self, text: str) -> list[ThinkingChunk]:
         """Return what is certain."""
+        if not (self._buffer or self._closing or self._may_open or MARK_START.search(text) or text.endswith("\n")):
+            self._note_text(text)  # nearly all pieces: no mark has begun, and none begins here
+            return [TextChunk(text)] if text else []
         self._buffer += text
         return list(self._read(is_end=False))
 
@@ -142,10 +146,16 @@ class ThinkingSplitter:
     def _say(self, size: int) -> Iterator[ThinkingChunk]:
         text, self._buffer = self._buffer[:size], self._buffer[size:]
         if text:
-            self._said = (self._said + text)[-MAX_MARK_CHARS - len(text) :]
-            self._has_opening = self._has_opening or any(mark in self._said.lower() for mark in PAIRS)
-            self._said = self._said[-MAX_MARK_CHARS:]
+            self._note_text(text)
             yield TextChunk(text)
+
+    def _note_text(self, text: str) -> None:
+        """Remember the end of the text, and whether an opening mark was in it."""
+        said = self._said + text
+        if not self._has_opening and MARK_START.search(said):
+            lowered = said.lower()
+            self._has_opening = any(mark in lowered for mark in PAIRS)
+        self._said = said[-MAX_MARK_CHARS:]
 
 
 def overlap_of(text: str, marks: tuple[str, ...]) -> int:

@@ -63,9 +63,13 @@ class Lease:
         self._is_only = claim.ignores_circuit
         self._timer = asyncio.get_running_loop().call_later(RENEW_S, self._renew)
 
+    def cancel(self) -> None:
+        """Stop renewing the lease; without `end` it expires."""
+        self._timer.cancel()
+
     def end(self, outcome: CallOutcome, error: ModelError | None, tokens: int | None) -> asyncio.Task[None]:
         """Give the lease back, and return the task that reports the call; `tokens` None is unknown."""
-        self._timer.cancel()
+        self.cancel()
         retry_after_s = (error.retry_after_s if error else None) or 0.0
         if outcome is CallOutcome.LIMITED and not retry_after_s and not self._is_only:
             retry_after_s = _USUAL_COOLING_S

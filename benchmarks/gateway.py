@@ -1,0 +1,181 @@
+"""What the gateway adds to a call of a model, beside a bare client that reads the same stream in the same process."""
+
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from pathlib import Path
+
+import httpx2
+
+from benchmarks.bench import Bench
+from benchmarks.report import Report, median, quantile, short
+from nexent_gql.adapters.llm_capacity import FallbackCapacity, MemoryCapacity, RedisCapacity
+from nexent_gql.adapters.llm_gateway import LanguageModelGateway
+from nexent_gql.adapters.llm_openai import OpenAIModels
+from nexent_gql.adapters.llm_router import ModelRouter
+from nexent_gql.adapters.llm_router.admission import Admissions, AdmissionSettings, Lease
+from nexent_gql.kernel.ids import new_id
+from nexent_gql.kernel.json import dumps, loads, loads_object
+from nexent_gql.ports.llm import ChatMessage, ChatRequest, Dialect, LanguageModels, ModelEndpoint, TextChunk
+from nexent_gql.ports.llm_limits import ModelLimits
+from nexent_gql.ports.llm_routes import Deployment, ModelRoute
+from tests.support.fake_provider import Text
+from tests.support.fake_provider_process import fake_provider_process
+from tests.support.llm import plain_client
+
+MAX_ADDED_MS, MAX_RATIO, MAX_DECISION_MS = 0.5, 1.3, 1.0
+SDK = "NEXENT_BENCH_OPENAI_PYTHON"
+TOKENS = 1_200
+REQUEST = ChatRequest((ChatMessage.from_text("user", "Hi"),))
+Call = Callable[[str], Awaitable[int]]
+_SDK_PROGRAM = Path(__file__).with_name("peers") / "openai_sdk.py"
+
+
+async def run(bench: Bench) -> Report:
+    """Call a provider of this machine in turns: by a bare client, through the gateway, and with the openai SDK."""
+    report = Report("gateway", "Calls of a model, one after the other, to a provider on this machine.")
+    rounds, calls = (1, 2) if bench.short else (7, 40)
+    async with fake_provider_process() as provider, plain_client() as client:
+        await provider.script("short", [Text("Fine.")])
+        await provider.script("long", [Text(tokens=TOKENS)])
+        models = LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)})
+        shared = FallbackCapacity(RedisCapacity(bench.house.runtime.redis.commands))
+        ways: Mapping[str, Call] = {
+            "bare client": lambda model: _bare(client, provider.base_url, model),
+            "gateway, one model": _routed(models, MemoryCapacity(), provider.base_url, 1),
+            "gateway, route with limits in Redis": _routed(models, shared, provider.base_url, 2),
+        }
+        waits: dict[str, list[float]] = {name: [] for name in ways}
+        cpu: dict[str, list[float]] = {name: [] for name in ways}
+        for call in ways.values():
+            await call("short")
+        for _ in range(rounds):
+            for name, call in ways.items():
+                waits[name].append(await _wait_ms(call, calls))
+                cpu[name].append(await _cpu_us(call, 1 if bench.short else 4))
+        sdk_ms = await _sdk_ms(provider.base_url, calls)
+    decisions_ms = await _decisions_ms(50 if bench.short else 2_000)
+    _tell(report, waits, cpu, sdk_ms, decisions_ms)
+    return report
+
+
+async def _bare(client: httpx2.AsyncClient, base_url: str, model: str) -> int:
+    """Read an answer without anything that a real one may need; return its pieces."""
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+    pieces = 0
+    headers = {"content-type": "application/json", "accept-encoding": "identity"}
+    async with client.stream("POST", f"{base_url}/chat/completions", content=dumps(body), headers=headers) as response:
+        async for line in response.aiter_lines():
+            if line.startswith("data: {"):
+                pieces += bool(loads(line[6:]))
+    return pieces
+
+
+def _routed(models: LanguageModels, capacity: MemoryCapacity | FallbackCapacity, base_url: str, size: int) -> Call:
+    router, ids = ModelRouter(models, capacity), [new_id() for _ in range(size)]
+    limits = ModelLimits() if size == 1 else ModelLimits(1_000_000, 100_000_000, 100)
+
+    async def call(model: str) -> int:
+        endpoints = [ModelEndpoint(Dialect.OPENAI, model, base_url, limits=limits, model_id=id_) for id_ in ids]
+        route = ModelRoute((tuple([Deployment(endpoint) for endpoint in endpoints]),), affinity="talk")
+        pieces = 0
+        async with aclosing(router.stream(route, REQUEST)) as chunks:
+            async for chunk in chunks:
+                pieces += isinstance(chunk, TextChunk)
+        return pieces
+
+    return call
+
+
+async def _wait_ms(call: Call, times: int) -> float:
+    """Return the time of a short call that nothing disturbed: the tenth percentile."""
+    took_ms: list[float] = []
+    for _ in range(times):
+        began = time.perf_counter()
+        await call("short")
+        took_ms.append((time.perf_counter() - began) * 1_000)
+    return quantile(took_ms, 0.1)
+
+
+async def _cpu_us(call: Call, times: int) -> float:
+    """Return the processor time for each token of a long answer."""
+    began = time.process_time()
+    for _ in range(times):
+        if await call("long") < TOKENS:
+            raise RuntimeError("the answer is not whole")
+    return (time.process_time() - began) / (times * TOKENS) * 1e6
+
+
+async def _sdk_ms(base_url: str, calls: int) -> float | None:
+    """Return the time of an undisturbed short call with the openai SDK; None where it is not installed."""
+    interpreter = os.environ.get(SDK)
+    if not interpreter:
+        return None
+    process = await asyncio.create_subprocess_exec(
+        *(interpreter, str(_SDK_PROGRAM), base_url, str(calls)), stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    value = loads_object(output)["p10_ms"]
+    return float(value) if isinstance(value, int | float) else None
+
+
+async def _decisions_ms(times: int) -> list[float]:
+    """Return the processor time of choosing one of 50 deployments and getting its lease, in memory."""
+    limits = ModelLimits(1_000_000, None, 100)
+    endpoints = [ModelEndpoint(Dialect.OPENAI, "m", limits=limits, model_id=new_id()) for _ in range(50)]
+    groups = (tuple([Deployment(endpoint) for endpoint in endpoints]),)
+
+    async def ignore(*_: object) -> None:
+        """Do nothing about circuits."""
+
+    admissions = Admissions(MemoryCapacity(), AdmissionSettings(), on_circuit_change=ignore)
+    took_ms: list[float] = []
+    for number in range(times):
+        route = ModelRoute(groups, affinity=str(number))
+        began = time.thread_time()
+        async with aclosing(admissions.enter(route, REQUEST, ())) as steps:
+            async for step in steps:
+                took_ms.append((time.thread_time() - began) * 1_000)
+                if isinstance(step, Lease):
+                    step.cancel()
+    return took_ms
+
+
+def _tell(
+    report: Report,
+    waits: Mapping[str, list[float]],
+    cpu: Mapping[str, list[float]],
+    sdk_ms: float | None,
+    decisions_ms: list[float],
+) -> None:
+    bare_ms, bare_us = waits["bare client"], cpu["bare client"]
+    added = {
+        name: median([mine - bare for mine, bare in zip(each, bare_ms, strict=True)]) for name, each in waits.items()
+    }
+    ratios = {
+        name: median([mine / bare for mine, bare in zip(each, bare_us, strict=True)]) for name, each in cpu.items()
+    }
+    rows = [
+        (name, short(median(waits[name])), short(added[name]), short(ratios[name]), short(median(cpu[name])))
+        for name in waits
+    ]
+    if sdk_ms is not None:
+        rows.append(("openai SDK", short(sdk_ms), short(sdk_ms - median(bare_ms)), "-", "-"))
+    report.table(("", "ms a call", "added ms", "CPU a token / bare client", "µs a token"), rows)
+    report.say(
+        "A call has one token and is the tenth percentile of a round; the CPU is that of an answer of 1,200 tokens.",
+        "The accounts, one row in PostgreSQL for each call, are left out.",
+        f"A choice among 50 deployments takes {short(statistics.median(decisions_ms))} ms of CPU, p95",
+        f"{short(quantile(decisions_ms, 0.95))} ms.",
+    )
+    if sdk_ms is None:
+        report.say(f"Without the openai SDK: set `{SDK}` to a Python that has it.")
+    one = added["gateway, one model"]
+    report.verdict(f"adds at most {MAX_ADDED_MS} ms to a call", f"{short(one)} ms", holds=one <= MAX_ADDED_MS)
+    ratio = ratios["gateway, one model"]
+    report.verdict(f"CPU a token at most {MAX_RATIO} times", short(ratio), holds=ratio <= MAX_RATIO)
+    p95 = quantile(decisions_ms, 0.95)
+    report.verdict(f"p95 of a choice at most {MAX_DECISION_MS:g} ms", f"{short(p95)} ms", holds=p95 <= MAX_DECISION_MS)
