@@ -18,6 +18,7 @@ from tests.chaos.clients import TROUBLES, ClientGroup, subscribe
 from tests.chaos.cluster import Cluster, open_link, running_cluster
 from tests.chaos.faults import inject_until
 from tests.chaos.history import Call, Final, History, Injected
+from tests.chaos.queues import CONCURRENCY, open_other_tenants
 from tests.chaos.remains import look
 from tests.chaos.setting import make_agent
 from tests.support.fake_provider_process import RemoteFakeProvider, fake_provider_process
@@ -27,8 +28,11 @@ from tests.support.trial import Say
 AT_ONCE = 16
 SETTLE_S = 120.0
 WATCH_S = 0.5
-SETTINGS = {"NEXENT_JOBS__MAX_ATTEMPTS": "50", "NEXENT_OUTBOUND__REACH": "any"}
-"""The defaults, but no run is given up, so that each has to end as claimed."""
+READ_S = 10.0
+READY_S = 60.0
+"""Seconds in which a server that was started again is ready, also on a busy machine."""
+SETTINGS = {"NEXENT_JOBS__MAX_ATTEMPTS": "50", "NEXENT_OUTBOUND__REACH": "any", **CONCURRENCY}
+"""The defaults, but few slots, and no run is given up, so that each has to end as claimed."""
 
 RUN = """
 query ($id: ID!) {
@@ -57,7 +61,14 @@ class Outcome:
 
 
 async def campaign(
-    seed: int, runs: int, say: Say, *, harm: Harm | None = None, longest_fault_s: float = 5.0, at_once: int = AT_ONCE
+    seed: int,
+    runs: int,
+    say: Say,
+    *,
+    harm: Harm | None = None,
+    longest_fault_s: float = 5.0,
+    at_once: int = AT_ONCE,
+    client_timeout_s: float = 10.0,
 ) -> Outcome:
     """Run everything for a seed and judge it; the folder stays when something was broken.
 
@@ -68,10 +79,10 @@ async def campaign(
         harm: What is done to the cluster; by default the faults of the seed.
         longest_fault_s: How long a fault of the seed lasts at most.
         at_once: How many conversations are held at the same time.
+        client_timeout_s: After how many seconds clients give a request up.
     """
     began_s = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"nexent-chaos-{seed}-"))
-    harm = harm or partial(inject_until, seed=seed, longest_s=longest_fault_s)
     history = History(make_claims(seed, runs))
     write_claims(folder / "claims.jsonl", history.claims)
     async with AsyncExitStack() as stack:
@@ -81,9 +92,19 @@ async def campaign(
         say(f"{runs} claims are in {folder}; starting three workers and two servers")
         link, base_url = await open_link(stack, provider.base_url)
         cluster = await stack.enter_async_context(running_cluster(folder, link, environment=SETTINGS))
-        clients = [await stack.enter_async_context(Client(node.url, cluster.token, 10)) for node in cluster.servers]
-        agent_id = await make_agent(clients[0], base_url)
-        client_group = ClientGroup(clients, agent_id, history, seed, at_once)
+        clients = [
+            await stack.enter_async_context(Client(node.url, cluster.token, client_timeout_s))
+            for node in cluster.servers
+        ]
+        agents = {
+            "text": await make_agent(clients[0], base_url),
+            "code": await make_agent(clients[0], base_url, "chaos code", "CODE"),
+        }
+        client_group = ClientGroup(clients, agents, history, seed, at_once)
+        other_tenants = await open_other_tenants(stack, cluster, provider, base_url, history)
+        harm = harm or partial(
+            inject_until, other_tenants=other_tenants, history=history, seed=seed, longest_s=longest_fault_s
+        )
         try:
             await _live(cluster, client_group, history, harm, say)
             say("all readers have their end; comparing with what is stored")
@@ -169,12 +190,18 @@ async def _collect(
 
 
 async def _whole(client: Client, run_id: str) -> Sequence[Data]:
-    """Read a run that is over; one that is not gives nothing within its time."""
-    try:
-        async with asyncio.timeout(10):
-            return [event async for event in subscribe(client, run_id, None)]
-    except (GraphQLError, *TROUBLES):
-        return []
+    """Read a run that is over; one that is not gives nothing within its time.
+
+    A server that a fault has ended may not be ready yet.
+    """
+    give_up_at = time.monotonic() + READY_S
+    while time.monotonic() < give_up_at:
+        try:
+            async with asyncio.timeout(READ_S):
+                return [event async for event in subscribe(client, run_id, None)]
+        except (GraphQLError, *TROUBLES):
+            await asyncio.sleep(WATCH_S)
+    return []
 
 
 def _final(client_id: str, run: Data, events: Sequence[Data]) -> Final:

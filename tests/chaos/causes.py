@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.chaos.faults import Kind
+from tests.chaos.faults import QUEUE_FAULTS, Kind
 from tests.chaos.history import Final, History, Injected
 
 BEFORE_S, BEHIND_S = 1.0, 3.0
@@ -19,6 +19,17 @@ ENDS_EARLY = frozenset({Kind.WORKER_KILLED, Kind.WORKER_PAUSED, Kind.WORKER_STOP
 """Faults by which an attempt may end before its first event."""
 MAKES_ZOMBIES = frozenset({Kind.WORKER_PAUSED, Kind.LINK_HELD, Kind.LINK_DROPPED, Kind.PROVIDER_HELD})
 """Faults during which an earlier attempt, or its request, may be under way still."""
+
+KILLS_CODE = frozenset({Kind.CHILDREN_KILLED})
+"""Faults after which a code agent may have to write a snippet again."""
+RECOVERY_S = 8.0
+"""Seconds after a fault until its effects are over: a lease runs out, a process starts."""
+
+
+def within(history: History, from_s: float, until_s: float) -> Sequence[Injected]:
+    """Return the faults, those of queues aside, that came in a period or had effects in it."""
+    others = [fault for fault in history.faults if fault.kind not in QUEUE_FAULTS]
+    return [fault for fault in others if fault.at_s < until_s and fault.until_s + RECOVERY_S > from_s]
 
 
 def during(history: History, final: Final, kinds: frozenset[Kind]) -> Sequence[Injected]:

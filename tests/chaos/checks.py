@@ -4,7 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
-from tests.chaos.causes import MAKES_ZOMBIES, PROVIDER_DELAYS, during, may_break, may_lose
+from tests.chaos.causes import (
+    KILLS_CODE,
+    MAKES_ZOMBIES,
+    PROVIDER_BREAKS,
+    PROVIDER_DELAYS,
+    during,
+    may_break,
+    may_lose,
+    within,
+)
 from tests.chaos.claims import Claim
 from tests.chaos.history import Final, History
 from tests.support.graphql_client import Data, text_of
@@ -129,6 +138,8 @@ def calls_explained(history: History) -> Generator[str]:
         further = final.attempt - 1 if final is not None else 0
         per_attempt = claim.calls if len(claim.turns) == 1 else 1
         broken = may_break(history, final) if final is not None else 0
+        if final is not None and claim.agent == "code":
+            broken += len(during(history, final, KILLS_CODE))
         limit = claim.calls + further * per_attempt + broken
         if asked[claim.client_id] > limit:
             yield f"{claim.client_id} ({claim.kind}) asked {asked[claim.client_id]} times, {limit} are explained"
@@ -143,6 +154,36 @@ def turns_in_order(history: History) -> Generator[str]:
         if call.turn < reached.get(call.client_id, 0) and not has_zombie:
             yield f"{call.client_id} asked for turn {call.turn} after turn {reached[call.client_id]}"
         reached[call.client_id] = max(call.turn, reached.get(call.client_id, 0))
+
+
+def newcomers_start(history: History) -> Generator[str]:
+    """A tenant that comes when others have filled all slots does not wait for all runs that were sent before."""
+    for saturation in history.saturations:
+        start_s, at_s = saturation.newcomer_start_s, saturation.newcomer_at_s
+        if start_s is None:
+            yield f"the run of a newcomer at {at_s:.1f} never started"
+        elif not saturation.overtaken and not within(history, at_s, start_s):
+            yield f"a newcomer at {at_s:.1f} waited {start_s - at_s:.1f} s for all that others had sent before"
+
+
+def saturation_ends(history: History) -> Generator[str]:
+    """More work than slots is done all the same, each run once."""
+    for saturation in history.saturations:
+        if sum(saturation.endings.values()) != saturation.runs:
+            yield f"of {saturation.runs} runs at {saturation.at_s:.1f} there are {saturation.endings}"
+        may_fail = any(fault.kind in PROVIDER_BREAKS for fault in within(history, saturation.at_s, saturation.until_s))
+        allowed = {"SUCCEEDED", *(BROKEN_OFF if may_fail else ())}
+        if wrong := set(saturation.endings) - allowed:
+            yield f"runs at {saturation.at_s:.1f} ended as {sorted(wrong)}"
+
+
+def unserved_is_reported(history: History) -> Generator[str]:
+    """A queue that nobody serves is reported while jobs wait in it, and they are done when somebody does."""
+    for unserved in history.unserved:
+        if not unserved.is_reported:
+            yield f"nobody served {unserved.queue} from {unserved.at_s:.1f} on, and no server said so"
+        if unserved.served_after_s is None:
+            yield f"jobs of {unserved.queue} were not done after workers served it again"
 
 
 def refusals_honest(history: History) -> Generator[str]:
@@ -176,6 +217,9 @@ CHECKS: Sequence[Check] = (
     gaps_explained,
     calls_explained,
     turns_in_order,
+    newcomers_start,
+    saturation_ends,
+    unserved_is_reported,
     refusals_honest,
     nobody_dies,
     nothing_left,

@@ -15,6 +15,12 @@ from tests.support.fake_provider_steps import Drop, Stall, Status, Step, Text, T
 
 KINDS = {"plain": 46, "tool": 22, "busy": 8, "refused": 4, "cut": 6, "late": 4, "stopped": 6, "silent": 4}
 """Kinds of claims, and how often of 100."""
+CODE_KINDS = {"code": 3, "code_fails": 1}
+"""Kinds of claims for the agent that writes code, and how often of 4."""
+CODE_SHARE = 0.2
+"""How many conversations are with that agent."""
+CODE_TURNS = 8
+"""A snippet whose process was killed is written again, so often at most."""
 TOOL_WORDS = 4
 MAX_RETRIES = 5
 BETWEEN_STEPS = "\n\n"
@@ -33,6 +39,7 @@ class Claim:
         answer: The whole text of the answer when nobody stops it.
         endings: The statuses the run may end in, with error codes: `SUCCEEDED`, `FAILED MODEL_OVERLOADED`.
         calls: How often one attempt may call the provider, all turns together.
+        agent: "text" or "code": which agent is asked.
         stop_after: The client stops the run when it has seen so many events; None: never.
     """
 
@@ -44,6 +51,7 @@ class Claim:
     answer: str
     endings: list[str]
     calls: int
+    agent: str = "text"
     stop_after: int | None = None
 
 
@@ -55,9 +63,12 @@ def make_claims(seed: int, runs: int) -> Sequence[Claim]:
     random = Random(f"claims of {seed}")  # noqa: S311 - to be repeated, not to be secret
     conversation = 0
     claims: list[Claim] = []
+    kinds = KINDS
     for number in range(runs):
-        conversation += random.random() < 0.75
-        kind = random.choices(list(KINDS), list(KINDS.values()))[0]
+        if number == 0 or random.random() < 0.75:
+            conversation += 1
+            kinds = CODE_KINDS if random.random() < CODE_SHARE else KINDS
+        kind = random.choices(list(kinds), list(kinds.values()))[0]
         claims.append(_claim(f"s{seed}n{number}q", kind, conversation, random))
     return claims
 
@@ -78,7 +89,7 @@ def _claim(name: str, kind: str, conversation: int, random: Random) -> Claim:
     said = Text(text, tokens_per_s=pace)
     first = " ".join(f"{name}a{n}" for n in range(TOOL_WORDS)) + " "
     tool = [Text(first, tokens_per_s=pace), Tool("calculator", {"expression": "6*7"})]
-    turns: dict[str, list[list[Step]]] = {
+    turns: dict[str, Sequence[Sequence[Step]]] = {
         "plain": [[said]],
         "tool": [[*tool], [said]],
         "busy": [[Status(503, times=1), said]],
@@ -87,19 +98,32 @@ def _claim(name: str, kind: str, conversation: int, random: Random) -> Claim:
         "late": [[Stall(1.5), said]],
         "stopped": [[Text(text * 3, tokens_per_s=15)]],
         "silent": [[Stall()]],
+        "code": [[_code(LOOP)], *[[_code(f"{LOOP}final_answer('{name} ' + str(total))")]] * CODE_TURNS],
+        "code_fails": [[_code(f"{LOOP}raise ValueError('wrong')")], *[[_code(f"final_answer('{name}')")]] * CODE_TURNS],
     }
     answers = {"tool": f"{first}{BETWEEN_STEPS}{text}", "refused": "", "silent": "", "stopped": text * 3}
+    answers |= {"code": f"{name} {LOOP_TOTAL}", "code_fails": name}
     return Claim(
         client_id=name,
         kind=kind,
         conversation=conversation,
         question=f"{name}: a question of kind {kind}",
-        turns=turns[kind],
+        turns=[[*steps] for steps in turns[kind]],
         answer=answers.get(kind, text),
         endings=ENDINGS.get(kind, ["SUCCEEDED"]),
-        calls={"tool": 2, "busy": 2, "refused": MAX_RETRIES}.get(kind, 1),
+        calls={"tool": 2, "busy": 2, "refused": MAX_RETRIES, "code": 2, "code_fails": 2}.get(kind, 1),
+        agent="code" if kind in CODE_KINDS else "text",
         stop_after={"stopped": 4, "silent": 1}.get(kind),
     )
+
+
+LOOP = "total = 0\nfor number in range(1_500_000):\n    total += number\n"
+"""About a second of work."""
+LOOP_TOTAL = sum(range(1_500_000))
+
+
+def _code(code: str) -> Text:
+    return Text(f"I compute.\n<code>\n{code}\n</code>")
 
 
 ENDINGS = {

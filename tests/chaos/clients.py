@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from random import Random
 
@@ -22,13 +22,18 @@ TROUBLES = (httpx2.HTTPError, OSError, TimeoutError, WebSocketException, EOFErro
 
 
 class ClientGroup:
-    """Everybody who talks to the servers, `at_once` conversations at a time; what they see goes to the history."""
+    """Everybody who talks to the servers, `at_once` conversations at a time; what they see goes to the history.
 
-    def __init__(self, clients: Sequence[Client], agent_id: str, history: History, seed: int, at_once: int) -> None:
+    `agents` are the ids of agents by the name that `Claim.agent` has.
+    """
+
+    def __init__(
+        self, clients: Sequence[Client], agents: Mapping[str, str], history: History, seed: int, at_once: int
+    ) -> None:
         self._places = asyncio.Semaphore(at_once)
         self.at_once = at_once
         self._clients = clients
-        self._agent_id = agent_id
+        self._agents = agents
         self._history = history
         self._random = Random(f"clients of {seed}")  # noqa: S311 - to be repeated, not to be secret
 
@@ -43,6 +48,10 @@ class ClientGroup:
                 readers.create_task(self._read(claim, run_id, "steady"))
                 if self._random.random() < 0.4:
                     readers.create_task(self._read(claim, run_id, "restless"))
+
+    async def start(self, text: str, client_id: str) -> Data:
+        """Send the first message of a conversation until it is accepted."""
+        return await self._send_once(client_id, text, {"agentId": self._agents["text"], "clientId": client_id})
 
     async def ask(self, request: str, query: str, **variables: object) -> Data:
         """Ask until an answer comes; what the API refuses is kept."""
@@ -61,25 +70,27 @@ class ClientGroup:
 
     async def _send(self, claim: Claim, conversation: str | None) -> Data:
         """Send until it is accepted; now and then twice at once, as an impatient user does."""
-        place = {"conversationId": conversation} if conversation else {"agentId": self._agent_id}
+        place = {"conversationId": conversation} if conversation else {"agentId": self._agents[claim.agent]}
         fields = {**place, "clientId": claim.client_id, "onBusy": "QUEUE"}
         times = 2 if self._random.random() < 0.2 else 1
-        answers = await asyncio.gather(*(self._send_once(claim, fields) for _ in range(times)))
+        answers = await asyncio.gather(
+            *(self._send_once(claim.client_id, claim.question, fields) for _ in range(times))
+        )
         return answers[0]
 
-    async def _send_once(self, claim: Claim, fields: dict[str, str]) -> Data:
+    async def _send_once(self, client_id: str, text: str, fields: dict[str, str]) -> Data:
         while True:
             try:
-                answer = await self._random.choice(self._clients).send(claim.question, **fields)
+                answer = await self._random.choice(self._clients).send(text, **fields)
             except GraphQLError as error:
-                self._history.refusals.append(Refusal(f"sendMessage of {claim.client_id}", str(error.code)))
+                self._history.refusals.append(Refusal(f"sendMessage of {client_id}", str(error.code)))
             except TROUBLES as trouble:
-                self._note(f"sendMessage of {claim.client_id}", trouble)
+                self._note(f"sendMessage of {client_id}", trouble)
             else:
                 if answer["__typename"] == "SendMessagePayload":
-                    self._history.accepted.append(Accepted(claim.client_id, answer["run"]["id"], time.time()))
+                    self._history.accepted.append(Accepted(client_id, answer["run"]["id"], time.time()))
                     return answer
-                self._history.refusals.append(Refusal(f"sendMessage of {claim.client_id}", answer["code"]))
+                self._history.refusals.append(Refusal(f"sendMessage of {client_id}", answer["code"]))
             await asyncio.sleep(PAUSE_S)
 
     async def _read(self, claim: Claim, run_id: str, reader: str) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -26,6 +27,7 @@ from tests.support.processes import engine_pid
 from tests.support.tcp_fault_proxy import TcpFaultProxy
 
 READY_S = 180.0
+OTHER_TENANTS = 3
 KEY = "a key for chaos, of 32 characters or more"
 
 
@@ -103,7 +105,8 @@ class Node:
 class Cluster:
     """Workers and servers over one set of engines; `actor` is the demo user, `token` is for it.
 
-    `provider` is the link that all workers have to the model's provider.
+    `other_tenants` are the users of other tenants, with their tokens. `provider` is the link of all workers to the
+    provider. `start_s` is how many seconds all processes took to be ready, which tells how busy the machine is.
     """
 
     folder: Path
@@ -114,6 +117,8 @@ class Cluster:
     actor: Principal
     token: str
     provider: TcpFaultProxy
+    other_tenants: Sequence[tuple[Principal, str]]
+    start_s: float = 0.0
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "engines"))
 
     @property
@@ -162,8 +167,8 @@ async def running_cluster(
         engines = EngineSet(folder / "state", tcp=True)
         stack.callback(engines.stop)
         urls = await asyncio.to_thread(engines.start)
-        actor, token = await _prepare(urls)
-        cluster = Cluster(folder / "state", engines, urls, [], [], actor, token, provider)
+        (actor, token), *other_tenants = await _prepare(urls)
+        cluster = Cluster(folder / "state", engines, urls, [], [], actor, token, provider, other_tenants)
         stack.callback(cluster.thread.shutdown)
         settings = {**clean_environment(), "NEXENT_SECRET_KEY": KEY, **(environment or {})}
         for number in range(workers):
@@ -175,21 +180,23 @@ async def running_cluster(
             node = await _node(stack, folder, f"server-{number}", command, settings, urls)
             node.port = port
             cluster.servers.append(node)
+        began_s = time.monotonic()
         for node in cluster.nodes:
             await node.start()
         await asyncio.gather(*(node.ready() for node in cluster.nodes))
+        cluster.start_s = time.monotonic() - began_s
         yield cluster
 
 
-async def _prepare(urls: Engines) -> tuple[Principal, str]:
-    """Migrate, make the demo tenant, and return its owner with a token for a day."""
+async def _prepare(urls: Engines) -> Sequence[tuple[Principal, str]]:
+    """Migrate, make tenants, and return their owners with tokens for a day."""
     await migrations.upgrade(urls.database_url, logins=run_time_urls(urls.database_url))
     settings = make_settings(urls.database_url, urls.redis_url, secret_key=KEY)
     async with open_runtime(settings) as runtime:
         identity = Services.build(runtime).identity
-        actor = await identity.ensure_demo()
-        token = await identity.issue_token(actor, ttl_s=86_400)
-        return actor, token.text.get_secret_value()
+        actors = [await identity.ensure_demo(f"user{number}@example.com") for number in range(1 + OTHER_TENANTS)]
+        tokens = [await identity.issue_token(actor, ttl_s=86_400) for actor in actors]
+        return [(actor, token.text.get_secret_value()) for actor, token in zip(actors, tokens, strict=True)]
 
 
 async def _node(

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +15,8 @@ import psutil
 from redis.exceptions import RedisError
 
 from tests.chaos.cluster import Cluster, Node
-from tests.chaos.history import Injected
+from tests.chaos.history import History, Injected
+from tests.chaos.queues import OtherTenant, QueueFaults
 from tests.support.engines import redis_command
 from tests.support.tcp_fault_proxy import Fault, TcpFaultProxy
 from tests.support.trial import Say
@@ -42,6 +43,8 @@ class Kind(StrEnum):
     PROVIDER_DROPPED = "PROVIDER_DROPPED"
     PROVIDER_SLOW = "PROVIDER_SLOW"
     PROVIDER_RESET = "PROVIDER_RESET"
+    ALL_SLOTS_FULL = "ALL_SLOTS_FULL"
+    QUEUE_WITHOUT_WORKERS = "QUEUE_WITHOUT_WORKERS"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,10 @@ class Planned:
     for_s: float
 
 
+PAUSE_S = 5.0
+"""Seconds between two faults, on average; more on a machine on which processes start slowly, or none would be ready."""
+USUAL_START_S = 12.0
+"""Seconds in which all processes of a cluster are usually ready on two processors."""
 PAUSE_FACTOR = 2
 """A paused worker is to outlast its lease of 6 s more often than not."""
 LINK_FAULTS = {
@@ -66,13 +73,15 @@ LINK_FAULTS = {
     Kind.PROVIDER_SLOW: Fault.DELAY,
 }
 ENGINES = {Kind.REDIS_KILLED: "valkey", Kind.POSTGRES_KILLED: "postgres", Kind.POSTGRES_RESTARTED: "postgres"}
+QUEUE_FAULTS = (Kind.ALL_SLOTS_FULL, Kind.QUEUE_WITHOUT_WORKERS)
 
 
-def plan(seed: int, *, pause_s: float = 5.0, longest_s: float = 4.0) -> Generator[Planned]:
-    """Yield the faults of a seed, for ever; each kind comes once in a round."""
+def plan(seed: int, *, pause_s: float = PAUSE_S, longest_s: float = 4.0) -> Generator[Planned]:
+    """Yield the faults of a seed without end: each kind once in a round, those of queues first, which take longest."""
     random = Random(f"faults of {seed}")  # noqa: S311 - to be repeated, not to be secret
     while True:
-        for kind in random.sample(list(Kind), len(Kind)):
+        others = [kind for kind in Kind if kind not in QUEUE_FAULTS]
+        for kind in [*random.sample(QUEUE_FAULTS, len(QUEUE_FAULTS)), *random.sample(others, len(others))]:
             yield Planned(
                 kind=kind,
                 pause_s=pause_s * random.uniform(0.3, 1.7),
@@ -85,8 +94,9 @@ def plan(seed: int, *, pause_s: float = 5.0, longest_s: float = 4.0) -> Generato
 class Injector:
     """Does faults to a cluster, several at a time; `done` is what it did."""
 
-    def __init__(self, cluster: Cluster, say: Say) -> None:
+    def __init__(self, cluster: Cluster, other_tenants: Sequence[OtherTenant], history: History, say: Say) -> None:
         self._cluster = cluster
+        self._queues = QueueFaults(cluster, other_tenants, history, self._restart_worker)
         self._say = say
         self._locks = defaultdict[str, asyncio.Lock](asyncio.Lock)
         self.done: list[Injected] = []
@@ -108,8 +118,8 @@ class Injector:
             case Kind.SERVER_KILLED | Kind.SERVER_STOPPED:
                 node = self._cluster.servers[planned.node % len(self._cluster.servers)]
                 return node.name, self._harm_process(node, planned)
-            case Kind.REDIS_WIPED:
-                return "redis", self._wipe()
+            case Kind.REDIS_WIPED | Kind.ALL_SLOTS_FULL | Kind.QUEUE_WITHOUT_WORKERS:
+                return self._harm_work(planned.kind)
             case Kind.REDIS_KILLED | Kind.POSTGRES_KILLED | Kind.POSTGRES_RESTARTED:
                 return ENGINES[planned.kind], self._harm_engine(planned)
             case Kind.PROVIDER_HELD | Kind.PROVIDER_DROPPED | Kind.PROVIDER_SLOW | Kind.PROVIDER_RESET:
@@ -118,6 +128,25 @@ class Injector:
                 node = self._cluster.nodes[planned.node % len(self._cluster.nodes)]
                 link = node.redis if planned.link == "redis" else node.postgres
                 return f"{node.name} to {planned.link}", _harm_link(link, planned)
+
+    def _harm_work(self, kind: Kind) -> tuple[str, Awaitable[bool]]:
+        if kind is Kind.REDIS_WIPED:
+            return "redis", self._wipe()
+        return "workers", self._harm_queues(kind)
+
+    async def _harm_queues(self, kind: Kind) -> bool:
+        if self._locks[kind].locked():
+            return False
+        async with self._locks[kind]:
+            if kind is Kind.ALL_SLOTS_FULL:
+                return await self._queues.fill_slots()
+            return await self._queues.leave_queue_unserved()
+
+    async def _restart_worker(self, node: Node) -> None:
+        began_s = time.time()
+        async with self._locks[node.name]:
+            await _restart(node, signal.SIGTERM)
+        self.done.append(Injected(Kind.WORKER_STOPPED, node.name, began_s, time.time()))
 
     async def _harm_process(self, node: Node, planned: Planned) -> bool:
         """Harm a process in one way at a time."""
@@ -160,14 +189,37 @@ async def _harm_process(node: Node, planned: Planned) -> bool:
             await asyncio.sleep(PAUSE_FACTOR * planned.for_s)
             node.send(signal.SIGCONT)
         case Kind.CHILDREN_KILLED:
-            for child in await asyncio.to_thread(psutil.Process(node.pid).children):
+            for pid in await _until_busy(node, 2 * planned.for_s):
                 with suppress(ProcessLookupError):
-                    os.kill(child.pid, signal.SIGKILL)
+                    os.kill(pid, signal.SIGKILL)
         case Kind.WORKER_KILLED | Kind.SERVER_KILLED:
             await _restart(node, signal.SIGKILL)
         case _:
             await _restart(node, signal.SIGTERM)
     return True
+
+
+async def _until_busy(node: Node, most_s: float) -> Sequence[int]:
+    """Return the children of a process: as soon as one of them computes, or when that takes too long."""
+    give_up_at = time.monotonic() + most_s
+    before: dict[int, float] = {}
+    while True:
+        children = await asyncio.to_thread(_processor_times, node.pid)
+        is_busy = any(spent_s > before.get(pid, spent_s) for pid, spent_s in children.items())
+        if is_busy or time.monotonic() > give_up_at:
+            return [*children]
+        before = children
+        await asyncio.sleep(0.1)
+
+
+def _processor_times(pid: int) -> dict[int, float]:
+    """Return the seconds that each child of a process has computed."""
+    times: dict[int, float] = {}
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(pid).children():
+            with suppress(psutil.NoSuchProcess):
+                times[child.pid] = child.cpu_times().user
+    return times
 
 
 async def _restart(node: Node, number: int) -> None:
@@ -186,12 +238,19 @@ async def _harm_link(link: TcpFaultProxy, planned: Planned) -> bool:
 
 
 async def inject_until(
-    stop: asyncio.Event, cluster: Cluster, say: Say, *, seed: int, longest_s: float
+    stop: asyncio.Event,
+    cluster: Cluster,
+    say: Say,
+    *,
+    other_tenants: Sequence[OtherTenant],
+    history: History,
+    seed: int,
+    longest_s: float,
 ) -> list[Injected]:
     """Inject the faults of a seed until `stop`, then let all of them end; returns what was done."""
-    injector = Injector(cluster, say)
+    injector = Injector(cluster, other_tenants, history, say)
     async with asyncio.TaskGroup() as group:
-        for planned in plan(seed, longest_s=longest_s):
+        for planned in plan(seed, pause_s=PAUSE_S * max(1, cluster.start_s / USUAL_START_S), longest_s=longest_s):
             try:
                 async with asyncio.timeout(planned.pause_s):
                     await stop.wait()

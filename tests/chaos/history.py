@@ -94,6 +94,43 @@ class Injected:
     until_s: float
 
 
+@dataclass(frozen=True)
+class Saturation:
+    """Tenants filled all slots while more of their runs waited, and another tenant came; times are Unix times.
+
+    Attributes:
+        runs: How many runs the tenants sent, more than there are slots.
+        endings: How many of these ended, by ending as in `Final.ending`.
+        newcomer_at_s: When the other tenant sent its run.
+        newcomer_start_s: When that run started; None: never.
+        overtaken: How many runs that were sent before it started after it.
+    """
+
+    at_s: float
+    until_s: float
+    runs: int
+    endings: Mapping[str, int]
+    newcomer_at_s: float
+    newcomer_start_s: float | None
+    overtaken: int
+
+
+@dataclass(frozen=True)
+class UnservedQueue:
+    """No worker served a queue in which jobs waited.
+
+    Attributes:
+        is_reported: A server said so while it lasted.
+        served_after_s: How long it took to do the jobs when workers served it again; None: not all were done.
+    """
+
+    queue: str
+    at_s: float
+    until_s: float
+    is_reported: bool
+    served_after_s: float | None
+
+
 @dataclass
 class History:
     """One run of the harness.
@@ -113,6 +150,8 @@ class History:
     refusals: list[Refusal] = field(default_factory=list[Refusal])
     troubles: list[Trouble] = field(default_factory=list[Trouble])
     faults: list[Injected] = field(default_factory=list[Injected])
+    saturations: list[Saturation] = field(default_factory=list[Saturation])
+    unserved: list[UnservedQueue] = field(default_factory=list[UnservedQueue])
     deaths: list[str] = field(default_factory=list[str])
     questions: Mapping[str, int] = field(default_factory=dict[str, int])
     runs: Mapping[str, int] = field(default_factory=dict[str, int])

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import cast
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -19,6 +20,7 @@ LEFT = {
     "messages in the outbox": "SELECT count(*) FROM outbox",
     "steps of finished jobs": "SELECT count(*) FROM job_step",
     "unfinished jobs": "SELECT count(*) FROM job WHERE finished_at IS NULL",
+    "dead jobs": "SELECT count(*) FROM job WHERE state = 'DEAD'",
     "unfinished runs": "SELECT count(*) FROM run WHERE finished_at IS NULL",
     "answers that go on": "SELECT count(*) FROM message WHERE status = 'STREAMING'",
     "runs without an archive": "SELECT count(*) FROM run WHERE id NOT IN (SELECT run_id FROM run_archive)",
@@ -41,19 +43,23 @@ async def look(cluster: Cluster, history: History) -> None:
 
 async def remains(cluster: Cluster) -> dict[str, int]:
     """Return counts of what should be gone, by name."""
-    left = {name: cast("int", (await fetch(cluster, sql))[0]) for name, sql in LEFT.items()}
+    tenants = [actor.tenant_id for actor, _ in [(cluster.actor, ""), *cluster.other_tenants]]
+    left = {
+        name: sum([cast("int", (await fetch(cluster, sql, tenant_id))[0]) for tenant_id in tenants])
+        for name, sql in LEFT.items()
+    }
     return {**left, "topics that somebody listens to": len(await topics_heard(cluster.engines.redis_url))}
 
 
-async def fetch(cluster: Cluster, sql: str) -> Sequence[object]:
-    """Return the first column of a query over the tenant's rows."""
+async def fetch(cluster: Cluster, sql: str, tenant_id: UUID) -> Sequence[object]:
+    """Return the first column of a query over a tenant's rows."""
     engine = create_engine(run_time_urls(cluster.engines.database_url).database_url, pool_size=1)
     try:
-        async with Database(engine).read(cluster.actor.tenant_id) as session:
+        async with Database(engine).read(tenant_id) as session:
             return list((await session.execute(text(sql))).scalars())
     finally:
         await engine.dispose()
 
 
 async def _counts(cluster: Cluster, sql: str) -> dict[str, int]:
-    return dict(Counter(str(value) for value in await fetch(cluster, sql)))
+    return dict(Counter(str(value) for value in await fetch(cluster, sql, cluster.actor.tenant_id)))

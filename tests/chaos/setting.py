@@ -14,13 +14,13 @@ mutation ($input: CreateAgentInput!) {
 """
 
 
-async def make_agent(client: Client, base_url: str, name: str = "chaos") -> str:
-    """Register the provider and make an agent with tools; returns its id."""
+async def make_agent(client: Client, base_url: str, name: str = "chaos", kind: str = "TOOL_CALLING") -> str:
+    """Register the provider and create an agent with tools; return its id."""
     model = await client.one(
         REGISTER, input={"name": name, "dialect": "OPENAI", "baseUrl": base_url, "providerModel": name}
     )
     agent = await client.one(
         CREATE_AGENT,
-        input={"name": name, "kind": "TOOL_CALLING", "modelId": model["model"]["id"], "toolNames": ["calculator"]},
+        input={"name": name, "kind": kind, "modelId": model["model"]["id"], "toolNames": ["calculator"]},
     )
     return str(agent["agent"]["id"])

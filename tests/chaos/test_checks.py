@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.checks import CHECKS, judge
-from tests.chaos.claims import KINDS, make_claims, read_claims, write_claims
-from tests.chaos.history import Accepted, Call, Final, History, Injected, Reading, Refusal
+from tests.chaos.claims import CODE_KINDS, KINDS, make_claims, read_claims, write_claims
+from tests.chaos.history import Accepted, Call, Final, History, Injected, Reading, Refusal, Saturation, UnservedQueue
 from tests.support.fake_provider import Text
 from tests.support.graphql_client import Data
 
@@ -159,6 +159,33 @@ def worker_died(history: History) -> None:
     history.deaths.append("worker-0 ended by itself")
 
 
+SATURATION = Saturation(1.0, 60.0, 2, {"SUCCEEDED": 2}, 20.0, 20.5, 8)
+
+
+def newcomer_waits(history: History) -> None:
+    history.saturations.append(replace(SATURATION, newcomer_start_s=40.0, overtaken=0))
+
+
+def newcomer_never_starts(history: History) -> None:
+    history.saturations.append(replace(SATURATION, newcomer_start_s=None))
+
+
+def saturating_run_lost(history: History) -> None:
+    history.saturations.append(replace(SATURATION, endings={"SUCCEEDED": 1}))
+
+
+def saturating_run_failed(history: History) -> None:
+    history.saturations.append(replace(SATURATION, endings={"SUCCEEDED": 1, "FAILED WORKER_LOST": 1}))
+
+
+def unserved_queue_hidden(history: History) -> None:
+    history.unserved.append(UnservedQueue("light", 1.0, 60.0, is_reported=False, served_after_s=1.0))
+
+
+def unserved_jobs_forgotten(history: History) -> None:
+    history.unserved.append(UnservedQueue("light", 1.0, 60.0, is_reported=True, served_after_s=None))
+
+
 def something_left(history: History) -> None:
     history.left = {"messages in the outbox": 3}
 
@@ -188,6 +215,12 @@ DEFECTS: dict[Callable[[History], None], str] = {
     broken_off_by_nothing: "answered",
     met_a_bug: "refusals_honest",
     worker_died: "nobody_dies",
+    newcomer_waits: "newcomers_start",
+    newcomer_never_starts: "newcomers_start",
+    saturating_run_lost: "saturation_ends",
+    saturating_run_failed: "saturation_ends",
+    unserved_queue_hidden: "unserved_is_reported",
+    unserved_jobs_forgotten: "unserved_is_reported",
     something_left: "nothing_left",
 }
 
@@ -244,9 +277,25 @@ def test_a_pause_explains_that_a_turn_comes_again(history: History) -> None:
     assert judge(history) == []
 
 
+def test_an_outage_explains_that_a_newcomer_waits(history: History) -> None:
+    newcomer_waits(history)
+    history.faults.append(Injected("POSTGRES_KILLED", "postgres", 42.0, 43.0))
+    assert {violation.check for violation in judge(history)} == {"newcomers_start"}
+    history.faults.append(Injected("POSTGRES_KILLED", "postgres", 5.0, 21.0))
+    assert judge(history) == []
+
+
+def test_a_killed_sandbox_explains_that_a_code_agent_is_asked_again(history: History) -> None:
+    history.claims = [replace(CLAIM, agent="code")]
+    called_too_often(history)
+    assert {violation.check for violation in judge(history)} == {"calls_explained"}
+    history.faults.append(Injected("CHILDREN_KILLED", "worker-0", 2.5, 2.6))
+    assert judge(history) == []
+
+
 def test_claims_are_the_seeds_and_survive_their_file(tmp_path: Path) -> None:
     claims = make_claims(7, 200)
     assert claims == make_claims(7, 200) != make_claims(8, 200)
-    assert {claim.kind for claim in claims} == set(KINDS)
+    assert {claim.kind for claim in claims} == {*KINDS, *CODE_KINDS}
     write_claims(tmp_path / "claims.jsonl", claims)
     assert read_claims(tmp_path / "claims.jsonl") == claims

@@ -25,6 +25,13 @@ def lines(outcome: Outcome) -> Generator[str]:
     events = sum(len(reading.events) for reading in history.readings)
     yield f"  readers: {len(history.readings)}, {connections} connections, {events} events"
     yield f"  provider calls: {len(history.calls)}; requests refused: {_counted(_refused(outcome)) or 'none'}"
+    for full in history.saturations:
+        took = f"{full.runs} runs took {full.until_s - full.at_s:.0f} s"
+        start_s = full.newcomer_start_s
+        wait = "never started" if start_s is None else f"started after {start_s - full.newcomer_at_s:.2f} s"
+        yield f"  all slots full: {took}; a newcomer {wait}, before {full.overtaken} runs that were sent earlier"
+    for unserved in history.unserved:
+        yield f"  nobody served {unserved.queue} for {unserved.until_s - unserved.at_s:.0f} s"
     for violation in outcome.violations[:SHOWN]:
         yield f"  BROKEN {violation.check}: {violation.what}"
     if len(outcome.violations) > SHOWN:
