@@ -1,7 +1,7 @@
 """Routes: which deployments of models may answer a call, and what happens when one of them fails."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, Self
 
@@ -18,16 +18,19 @@ class MidAnswerPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A model that may answer; its share of the calls of its group is proportional to `weight`, at least 1."""
+    """A model that may answer; its share of the calls of its group is proportional to `weight`, at least 1.
+
+    `key` identifies the deployment among all of the installation.
+    """
 
     endpoint: ModelEndpoint
     weight: int = 1
+    key: str = field(init=False)
 
-    @property
-    def key(self) -> str:
-        """Identifies the deployment among all of the installation."""
+    def __post_init__(self) -> None:
         endpoint = self.endpoint
-        return str(endpoint.model_id or f"{endpoint.dialect}:{endpoint.base_url}:{endpoint.model}")
+        key = str(endpoint.model_id or f"{endpoint.dialect}:{endpoint.base_url}:{endpoint.model}")
+        object.__setattr__(self, "key", key)
 
     @property
     def name(self) -> str:
