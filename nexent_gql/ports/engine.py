@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.json import JsonObject
-from nexent_gql.ports.content import ContentPart
+from nexent_gql.ports.content import ContentPart, OpaquePart
 from nexent_gql.ports.llm_routes import ModelRoute
 from nexent_gql.ports.run_events import RunEventBody
 from nexent_gql.ports.tools import OfferedTool, RunContext
@@ -112,6 +112,10 @@ class AgentEngine(Protocol):
 
     def recorded_text(self, journal: Mapping[str, JsonObject]) -> str:
         """Return the answer text that the finished effects in `journal` wrote: the concatenated deltas."""
+        ...
+
+    def recorded_opaque(self, journal: Mapping[str, JsonObject]) -> tuple[OpaquePart, ...]:
+        """Return the items that the provider wants back with the answer in later turns; empty for most answers."""
         ...
 
     async def run(self, spec: RunSpec, port: RunPort) -> None:

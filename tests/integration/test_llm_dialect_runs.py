@@ -5,7 +5,22 @@ from typing import Any
 import pytest
 
 from nexent_gql.kernel.json import JsonObject
-from tests.support.llm_samples import ANTHROPIC, OPENAI, REASONING, RESPONSES, THINKING, Sample
+from tests.support.llm_samples import (
+    ANTHROPIC,
+    OPENAI,
+    REASONING,
+    RESPONSES,
+    START,
+    THINKING,
+    Sample,
+    add,
+    block,
+    delta,
+    end,
+    plain,
+    stop,
+)
+from tests.support.llm_samples import named as event_stream
 from tests.support.provider_cases.campaign import campaign
 from tests.support.provider_cases.outcome import faults_of
 
@@ -20,6 +35,30 @@ def named(samples: list[Sample], name: str) -> str:
 def reply(body: str, *conditions: JsonObject, status: int = 200, **more: object) -> dict[str, Any]:
     headers = {"Content-Type": "application/json"} if status != 200 else {}
     return {"status": status, "headers": headers, "steps": [{"send": body}], "when": [*conditions], **more}
+
+
+SECOND = "And again?"
+THOUGHT = plain(delta(reasoning_content="Six sevens."), delta(content="42"), delta("stop")).decode()
+THINKING_ANSWER = event_stream(
+    [
+        START,
+        block(0, "thinking", thinking="", signature=""),
+        add(0, "thinking_delta", thinking="Six sevens."),
+        add(0, "signature_delta", signature="c2ln"),
+        stop(0),
+        block(1, "text", text=""),
+        add(1, "text_delta", text="42"),
+        stop(1),
+        *end("end_turn"),
+    ]
+).decode()
+
+
+def turns(name: str, dialect: str, *replies: dict[str, Any], **expected: object) -> dict[str, Any]:
+    """Return a case of two questions; requests for a title have a reply of their own."""
+    title = named(ANTHROPIC, "text") if dialect == "ANTHROPIC" else named(OPENAI, "text and usage")
+    title_reply = reply(title, times="any") | {"for": "title"}
+    return case(name, dialect, title_reply, *replies, tools_called=[], **expected) | {"conversation": ["Hi", SECOND]}
 
 
 def case(name: str, dialect: str, *replies: dict[str, Any], **expected: object) -> dict[str, Any]:
@@ -71,6 +110,37 @@ CASES = [
         reply(named(OPENAI, "text and usage")),
         text={"contains": "Gr\u00fc\u00df dich"},
         requests_at_most=3,
+    ),
+    turns(
+        "thinking goes back to Anthropic in the next turn",
+        "ANTHROPIC",
+        reply(THINKING_ANSWER),
+        reply(
+            named(ANTHROPIC, "text"),
+            {"path": "body.messages[1].content[0]", "equals": THINKING},
+            {"path": "body.messages[1].content[1].text", "equals": "42"},
+            {"path": "body.messages[*]", "count": 3},
+        ),
+        text={"contains": "Gr\u00fc\u00df dich"},
+    ),
+    turns(
+        "reasoning goes back in the next turn",
+        "OPENAI",
+        reply(THOUGHT),
+        reply(
+            named(OPENAI, "text and usage"),
+            {"path": "body.messages[2].reasoning_content", "equals": "Six sevens."},
+            {"path": "body.messages[2].content", "equals": "42"},
+        ),
+        text={"contains": "Gr\u00fc\u00df dich"},
+    ),
+    turns(
+        "what is refused in the next turn is stripped once",
+        "OPENAI",
+        reply(THOUGHT),
+        reply(REFUSAL, {"path": "body.messages[2].reasoning_content", "exists": True}, status=400, times="any"),
+        reply(named(OPENAI, "text and usage"), {"path": "body.messages[2].content", "equals": "42"}),
+        text={"contains": "Gr\u00fc\u00df dich"},
     ),
     case(
         "an overloaded Anthropic",

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
-from nexent_gql.kernel.json import JsonObject
+from nexent_gql.kernel.json import Json, JsonObject
+from nexent_gql.ports.content import OpaquePart, decode_parts
 from nexent_gql.ports.engine import RunPort, RunSpec
 from nexent_gql.ports.run_events import StepFinished, TextDelta
 
@@ -25,6 +26,13 @@ class ScriptedEngine:
     def recorded_text(self, journal: Mapping[str, JsonObject]) -> str:
         """See `AgentEngine`."""
         return "".join(cast("str", journal[key]["text"]) for key in sorted(journal))
+
+    def recorded_opaque(self, journal: Mapping[str, JsonObject]) -> tuple[OpaquePart, ...]:
+        """See `AgentEngine`."""
+        parts = decode_parts(
+            [part for key in sorted(journal) for part in cast("list[Json]", journal[key].get("opaque", []))]
+        )
+        return tuple(part for part in parts if isinstance(part, OpaquePart))
 
 
 async def say(port: RunPort, step: int, *pieces: str) -> None:

@@ -3,10 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.adapters.engine_smolagents import recorded_text
+from nexent_gql.adapters.engine_smolagents import recorded_opaque, recorded_text
 from nexent_gql.adapters.engine_smolagents.answer_writer import AnswerWriter
 from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal
 from nexent_gql.kernel.json import JsonObject, dumps, loads_object
+from nexent_gql.ports.content import OpaquePart, Origin
 from nexent_gql.ports.llm import ToolCall, Usage
 from tests.support.agent_runs import MemoryRun
 
@@ -36,6 +37,24 @@ def test_kept_text_is_in_the_order_of_the_steps() -> None:
     }
     assert recorded_text(journal) == "acde"
     assert recorded_text({}) == ""
+
+
+SIGNATURE = OpaquePart(Origin("ANTHROPIC:https://llm.example", "m"), "block", {"signature": "c2ln"})
+
+
+def generation_of(text: str, *calls: ToolCall, opaque: tuple[OpaquePart, ...] = (SIGNATURE,)) -> JsonObject:
+    return Generation(text, calls, "stop", None, text, opaque=opaque).to_json()
+
+
+def test_items_of_the_answer_are_kept_for_later_turns() -> None:
+    call = ToolCall("c1", "calculator", "{}")
+    answer = generation_of("42")
+    assert recorded_opaque({"main/1/model": generation_of("", call), "main/10/model": answer}) == (SIGNATURE,)
+    assert recorded_opaque({"main/2/model": answer, "main/10/model": generation_of("43", opaque=())}) == ()
+    assert recorded_opaque({"main/1/model": generation_of("I compute.", call)}) == ()
+    assert recorded_opaque({"main/1/model": answer, "main/1/python": {"shown": "42"}}) == ()
+    assert recorded_opaque({"main/helper/1/model": answer}) == ()
+    assert recorded_opaque({}) == ()
 
 
 @given(st.lists(st.lists(TEXT | st.none())))

@@ -5,6 +5,6 @@ the event loop: `model_calls`, `tool_calls` and `snippets` each do an effect onc
 """
 
 from nexent_gql.adapters.engine_smolagents.engine import SmolagentsEngine
-from nexent_gql.adapters.engine_smolagents.journal import recorded_text
+from nexent_gql.adapters.engine_smolagents.journal import recorded_opaque, recorded_text
 
-__all__ = ["SmolagentsEngine", "recorded_text"]
+__all__ = ["SmolagentsEngine", "recorded_opaque", "recorded_text"]

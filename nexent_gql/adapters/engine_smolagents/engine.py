@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 from nexent_gql.adapters.engine_smolagents.agents import CodeLoop, ToolLoop
 from nexent_gql.adapters.engine_smolagents.code_text import STOP
-from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal, recorded_text
+from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal, recorded_opaque, recorded_text
 from nexent_gql.adapters.engine_smolagents.model_calls import CodeReader, ModelCalls, ToolReader
 from nexent_gql.adapters.engine_smolagents.prompts import opening
 from nexent_gql.adapters.engine_smolagents.snippets import SnippetResult, Snippets
@@ -13,6 +13,7 @@ from nexent_gql.adapters.engine_smolagents.threads import RunControl, RunThreads
 from nexent_gql.adapters.engine_smolagents.tool_calls import ToolCalls
 from nexent_gql.adapters.engine_smolagents.window import ContextWindow, budget_of
 from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.content import OpaquePart
 from nexent_gql.ports.engine import AgentKind, RunPort, RunSpec
 from nexent_gql.ports.llm import CallAttribution, ChatMessage, ChatRequest, ToolCall
 from nexent_gql.ports.llm_routes import RoutedModels
@@ -53,6 +54,10 @@ class SmolagentsEngine:
 
     def recorded_text(self, journal: Mapping[str, JsonObject]) -> str:
         return recorded_text(journal)
+
+    def recorded_opaque(self, journal: Mapping[str, JsonObject]) -> tuple[OpaquePart, ...]:
+        """See `AgentEngine`."""
+        return recorded_opaque(journal)
 
     async def run(self, spec: RunSpec, port: RunPort) -> None:
         """See `AgentEngine`.

@@ -106,6 +106,18 @@ def recorded_text(journal: Mapping[str, JsonObject]) -> str:
     return "".join(shown for _, _, shown in sorted(written))
 
 
+def recorded_opaque(journal: Mapping[str, JsonObject]) -> tuple[OpaquePart, ...]:
+    """Return what the provider wants back with the last message of the main agent, if that was text alone.
+
+    A message with calls does not go to later turns, and neither do its items: providers refuse them without the calls.
+    """
+    steps = {int(match[1]): key for key in journal if (match := _ANSWER_KEY.fullmatch(key)) and match[2] == "model"}
+    if not steps or f"{MAIN}/{max(steps)}/python" in journal:  # a message of code is no answer
+        return ()
+    generation = Generation.of(journal[steps[max(steps)]])
+    return () if generation.calls or not generation.shown else generation.opaque
+
+
 class Journal:
     """The journal of one agent of a run, and totals derived from it. On the event loop only.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
@@ -34,6 +35,7 @@ from nexent_gql.jobs.registry import JobHandler
 from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError, UnavailableError
+from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.money import usd_text
 from nexent_gql.ports.engine import AgentEngine, AgentKind, RunFailedError, RunSpec
 from nexent_gql.ports.events import EventLog, StaleAttemptError
@@ -118,7 +120,7 @@ class RunExecutor:
                 execution.sink = sink
                 sink.emit(AttemptStarted(attempt=lease.fence, text=self._engine.recorded_text(execution.journal)))
                 ending = await self._execute(lease, attempt.plan, execution)
-                await self._end(lease, run, sink, ending)
+                await self._end(lease, run, sink, ending, execution.journal)
         except StaleAttemptError as error:
             raise LeaseLostError(error.message) from error
 
@@ -201,8 +203,11 @@ class RunExecutor:
             except (UnavailableError, StaleAttemptError) as error:
                 _log.info("run.log_unavailable", error=error.code)
 
-    async def _end(self, lease: Lease, run: Run, sink: RunSink, ending: RunFinished) -> None:
+    async def _end(
+        self, lease: Lease, run: Run, sink: RunSink, ending: RunFinished, journal: Mapping[str, JsonObject]
+    ) -> None:
         """Commit the end, then publish it: readers never see an end that a crash could undo."""
+        opaque = self._engine.recorded_opaque(journal) if ending.status == RunStatus.SUCCEEDED else ()
         ending = await self._with_totals(lease, run, sink, ending)
         sink.emit(ending, hold=True)
         state = JobState.CANCELLED if ending.status == RunStatus.STOPPED else JobState.DONE
@@ -213,7 +218,7 @@ class RunExecutor:
             current = await repository.get(run.id, lock=True)
             if conversation is not None and current is not None:
                 now = self._clock()
-                await close_run(session, conversation, current, list(sink.history()), ending, now)
+                await close_run(session, conversation, current, list(sink.history()), ending, now, opaque)
                 if ending.status == RunStatus.SUCCEEDED and conversation.title_source == TitleSource.NONE:
                     work = GenerateTitle(conversation_id=run.conversation_id, run_id=run.id)
                     await enqueue(session, lease.tenant_id, work, user_id=run.owner_id)

@@ -1,5 +1,6 @@
 """Stop and close runs."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,9 +16,14 @@ from nexent_gql.domains.runs.repository import RunRepository
 from nexent_gql.domains.runs.tables import Run, RunArchive, RunStatus
 from nexent_gql.jobs.enqueue import publish, request_cancel
 from nexent_gql.jobs.tables import JobState
+from nexent_gql.kernel.json import dumps
+from nexent_gql.ports.content import OpaquePart, encode_parts
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import Usage
 from nexent_gql.ports.run_events import RunFinished, encode_body
+
+MAX_OPAQUE_BYTES = 256_000
+"""The most that is stored of items which a provider wants back; answers with more are sent back without them."""
 
 _MESSAGE_STATUS = {
     RunStatus.SUCCEEDED: MessageStatus.COMPLETE,
@@ -46,15 +52,17 @@ async def close_run(
     entries: list[Entry],
     ending: RunFinished,
     now: datetime,
+    opaque: Sequence[OpaquePart] = (),
 ) -> None:
     """Write the end of a run: its state, its answer and its archived events.
 
     The conversation is locked by the caller; `entries` end with `ending`, which is published after the commit
-    even if this process dies.
+    even if this process dies. `opaque` are items that the model's provider wants back with the answer.
     """
     writer = ConversationWriter(session, run.tenant_id, run.owner_id)
     status = _MESSAGE_STATUS[RunStatus(ending.status)]
-    await writer.close_answer(run.message_id, answer_parts(entries), status, now)
+    content = (*answer_parts(entries), *storable(opaque))
+    await writer.close_answer(run.message_id, content, status, now)
     usage = events.last_usage(entries)
     run.status, run.finished_at = RunStatus(ending.status), now
     run.error_code, run.error_message, run.retryable = ending.error_code, ending.error_message, ending.retryable
@@ -75,6 +83,11 @@ async def close_run(
     changed = conversation_events.body(conversation_events.RUN_STATE_CHANGED, run_id=str(run.id))
     await writer.record_events(conversation, now, changed)
     await publish(session, run.tenant_id, run_topic(run.tenant_id, run.id), [events.to_json(entries[-1])])
+
+
+def storable(opaque: Sequence[OpaquePart]) -> Sequence[OpaquePart]:
+    """Return the items if they are small enough to be stored with a message; a provider does without them."""
+    return opaque if len(dumps([*encode_parts(opaque)])) <= MAX_OPAQUE_BYTES else ()
 
 
 def _count(run: Run, usage: Usage) -> None:
