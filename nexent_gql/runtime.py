@@ -20,6 +20,7 @@ from nexent_gql.adapters.budgets_local_credit import LocalCreditBudgets
 from nexent_gql.adapters.budgets_redis import RedisBudgets
 from nexent_gql.adapters.document_store_redis import RedisDocumentStore
 from nexent_gql.adapters.document_store_two_level import TwoLevelDocumentStore
+from nexent_gql.adapters.embedding_cache import CachedEmbeddingModels
 from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
 from nexent_gql.adapters.embedding_metering import EmbeddingModels, MeteredEmbeddingModels
 from nexent_gql.adapters.embeddings_local import LocalVectorModels
@@ -36,6 +37,7 @@ from nexent_gql.adapters.process_pool import ChildProcessPool
 from nexent_gql.adapters.redis_client import RedisClient, open_redis
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
 from nexent_gql.adapters.tools_builtin import builtin_tools
+from nexent_gql.adapters.vector_cache_redis import RedisVectorCache
 from nexent_gql.adapters.wakeups_arq import ArqWakeups
 from nexent_gql.db.logins import SYSTEM_ROLE, UnsafeLoginError
 from nexent_gql.db.pool import create_engine
@@ -183,7 +185,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             llm=llm,
             routed_llm=router,
             capacity=capacity,
-            embeddings=MeteredEmbeddingModels(vectors, ledger, utc_now),
+            embeddings=_cached(MeteredEmbeddingModels(vectors, ledger, utc_now), redis, settings),
             secrets=AesGcmSecretBox([*settings.encryption_keys, settings.secret_key]),
             passwords=passwords,
             processes=processes,
@@ -299,6 +301,14 @@ async def _require_safe_login(name: str, pool: AsyncEngine) -> None:
         raise SettingsError(f"NEXENT_{name}: {error}") from None
     except (SQLAlchemyError, OSError, PostgresError, InterfaceError) as error:
         _log.warning("runtime.login_not_checked", setting=name, error=type(error).__name__)
+
+
+def _cached(models: EmbeddingModels, redis: RedisClient, settings: Settings) -> EmbeddingModels:
+    limits = settings.models
+    if not limits.embedding_cache_bytes:
+        return models
+    cache = RedisVectorCache(redis.commands, max_bytes=limits.embedding_cache_bytes, ttl_s=limits.embedding_cache_ttl_s)
+    return CachedEmbeddingModels(models, cache)
 
 
 def _texts(redis: RedisClient, settings: Settings) -> DocumentStore:

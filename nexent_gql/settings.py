@@ -128,6 +128,14 @@ class ModelSettings(_Section):
         description="Seconds for which what is reserved in budgets for a model call counts without being renewed. "
         "After that, the process that made the call is treated as dead.",
     )
+    embedding_cache_bytes: int = Field(
+        default=16_000_000,
+        ge=0,
+        description="Bytes of vectors that Redis caches for each tenant. 0 turns the cache off.",
+    )
+    embedding_cache_ttl_s: int = Field(
+        default=604_800, ge=60, description="Seconds for which a cached vector is kept after its last use."
+    )
 
 
 class ConversationSettings(_Section):

@@ -1,0 +1,124 @@
+"""Vectors that were computed before, and those that are being computed for somebody else."""
+
+import asyncio
+from array import array
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from uuid import UUID
+
+import structlog
+
+from nexent_gql.adapters.embedding_metering import EmbeddingModels
+from nexent_gql.kernel.errors import UnavailableError
+from nexent_gql.kernel.json import dumps
+from nexent_gql.ports.embeddings import EmbeddingRequest, Embeddings, Vector
+from nexent_gql.ports.llm import ModelEndpoint, ModelRequestRefusedError, Usage
+from nexent_gql.ports.rerank import Reranking, RerankRequest
+from nexent_gql.ports.vector_cache import VectorCache
+
+CACHE_S = 0.5
+"""How long the cache may take; a provider is faster than a cache that hangs."""
+_log = structlog.get_logger()
+
+
+class CachedEmbeddingModels:
+    """Implements the ports `Embedder` and `Reranker`: others whose vectors are cached for each tenant.
+
+    A text that is being embedded for the same tenant is not embedded again at the same time; neither is a text that
+    occurs twice in a request. Requests without attribution are not cached. Without the cache everything is computed.
+
+    Args:
+        models: Computes vectors.
+        cache: Keeps them.
+    """
+
+    def __init__(self, models: EmbeddingModels, cache: VectorCache) -> None:
+        self._models = models
+        self._cache = cache
+        self._pending: dict[tuple[UUID, str], asyncio.Future[Vector | None]] = {}
+
+    async def rerank(self, endpoint: ModelEndpoint, request: RerankRequest) -> Reranking:
+        """See `Reranker`; scores are not cached."""
+        return await self._models.rerank(endpoint, request)
+
+    async def embed(self, endpoint: ModelEndpoint, request: EmbeddingRequest) -> Embeddings:
+        """See `Embedder`."""
+        if request.attribution is None or not request.texts:
+            return await self._models.embed(endpoint, request)
+        tenant_id = request.attribution.tenant_id
+        digests = [_digest(endpoint, request, text) for text in request.texts]
+        texts = dict(zip(digests, request.texts, strict=True))
+        vectors = await self._find(tenant_id, [*texts])
+        computed: Embeddings | None = None
+        cached_texts = sum(digest in vectors for digest in digests)
+        shared = {key: self._pending[key] for digest in texts if (key := (tenant_id, digest)) in self._pending}
+        missing = [digest for digest in texts if digest not in vectors and (tenant_id, digest) not in shared]
+        if missing:
+            computed = await self._compute(endpoint, request, tenant_id, {digest: texts[digest] for digest in missing})
+            vectors |= dict(zip(missing, computed.vectors, strict=True))
+        for (_, digest), future in shared.items():
+            vector = await asyncio.shield(future)
+            if vector is not None:
+                vectors.setdefault(digest, vector)
+        left = [digest for digest in texts if digest not in vectors]  # the other caller failed
+        if left:
+            computed = await self._compute(endpoint, request, tenant_id, {digest: texts[digest] for digest in left})
+            vectors |= dict(zip(left, computed.vectors, strict=True))
+        return _result(endpoint, [vectors[digest] for digest in digests], computed, cached_texts)
+
+    async def _compute(
+        self, endpoint: ModelEndpoint, request: EmbeddingRequest, tenant_id: UUID, texts: dict[str, str]
+    ) -> Embeddings:
+        """Embed texts by digest and cache them; others who need the same texts meanwhile wait for them."""
+        keys = [(tenant_id, digest) for digest in texts]
+        futures = {key: asyncio.get_running_loop().create_future() for key in keys if key not in self._pending}
+        self._pending |= futures
+        vectors: dict[tuple[UUID, str], Vector] = {}
+        try:
+            result = await self._models.embed(endpoint, replace(request, texts=tuple(texts.values())))
+            vectors = dict(zip(keys, result.vectors, strict=True))
+        finally:
+            for key, future in futures.items():
+                del self._pending[key]
+                future.set_result(vectors.get(key))
+        await self._store(tenant_id, {digest: vector.tobytes() for (_, digest), vector in vectors.items()})
+        return result
+
+    async def _find(self, tenant_id: UUID, digests: Sequence[str]) -> dict[str, Vector]:
+        try:
+            async with asyncio.timeout(CACHE_S):
+                values = await self._cache.find_many(tenant_id, digests)
+        except (UnavailableError, TimeoutError) as error:
+            _log.warning("embedding_cache.unavailable", error=type(error).__name__)
+            return {}
+        pairs = zip(digests, values, strict=True)
+        return {digest: array("f", value) for digest, value in pairs if value and len(value) % 4 == 0}
+
+    async def _store(self, tenant_id: UUID, values: dict[str, bytes]) -> None:
+        try:
+            async with asyncio.timeout(CACHE_S):
+                await self._cache.store_many(tenant_id, values)
+        except (UnavailableError, TimeoutError) as error:
+            _log.warning("embedding_cache.unavailable", error=type(error).__name__)
+
+
+def _digest(endpoint: ModelEndpoint, request: EmbeddingRequest, text: str) -> str:
+    """Return the key of a vector: all that decides about it.
+
+    Raises:
+        ModelRequestRefusedError: The text cannot be sent either.
+    """
+    try:
+        place = (endpoint.dialect, endpoint.base_url, endpoint.query, endpoint.model, endpoint.dimensions)
+        return sha256(dumps([*place, request.purpose, text])).hexdigest()
+    except TypeError as error:  # half a surrogate pair
+        raise ModelRequestRefusedError("A text has characters that are no valid text.", cause="NOT_UNICODE") from error
+
+
+def _result(
+    endpoint: ModelEndpoint, vectors: Sequence[Vector], computed: Embeddings | None, cached_texts: int
+) -> Embeddings:
+    if computed is not None:
+        return replace(computed, vectors=tuple(vectors), cached_texts=cached_texts)
+    return Embeddings(tuple(vectors), endpoint.model, len(vectors[0]), Usage(), cached_texts=cached_texts)
