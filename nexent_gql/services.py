@@ -11,6 +11,8 @@ from nexent_gql.domains.files.policy import FileLimits
 from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.identity.service import IdentityService
+from nexent_gql.domains.knowledge.documents import DocumentService
+from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.models.budgets import BudgetService
 from nexent_gql.domains.models.health import ModelHealthService
 from nexent_gql.domains.models.routes import ModelRouteService
@@ -38,6 +40,8 @@ class Services:
     identity: IdentityService
     files: FileService
     uploads: UploadService
+    knowledge_bases: KnowledgeBaseService
+    documents: DocumentService
     persisted_queries: PersistedQueryService
     models: ModelService
     model_routes: ModelRouteService
@@ -56,6 +60,7 @@ class Services:
         db, clock = runtime.db, runtime.clock
         signer = LinkSigner(runtime.settings.secret_key, clock)
         limits = FileLimits(**runtime.settings.files.model_dump())
+        files = FileService(db, runtime.objects, signer, clock, limits)
         models = ModelService(db, runtime.llm, runtime.secrets, clock)
         catalog = ToolCatalog(runtime.tools, tool_providers(runtime))
         tools = ToolService(catalog)
@@ -67,8 +72,10 @@ class Services:
             identity=IdentityService(
                 db, runtime.passwords, clock, runtime.settings.secret_key, runtime.settings.auth, runtime.log
             ),
-            files=FileService(db, runtime.objects, signer, clock, limits),
+            files=files,
             uploads=UploadService(db, runtime.objects, signer, clock, limits),
+            knowledge_bases=KnowledgeBaseService(db, clock),
+            documents=DocumentService(db, files, clock),
             persisted_queries=PersistedQueryService(db, runtime.texts, clock),
             models=models,
             model_routes=ModelRouteService(db, clock),

@@ -1,8 +1,11 @@
 """The kinds of jobs that workers run."""
 
+from nexent_gql.adapters.extraction_xberg import ProcessExtractor
 from nexent_gql.domains.conversations.retention import ConversationEventPurger
 from nexent_gql.domains.files.reconciliation import ObjectDeleter, ObjectReconciler
 from nexent_gql.domains.identity.retention import SessionPurger
+from nexent_gql.domains.knowledge.processing import DocumentProcessor
+from nexent_gql.domains.knowledge.purging import DocumentPurger
 from nexent_gql.domains.models.retention import LostCallSettler
 from nexent_gql.domains.runs.attachments import AttachmentLoader
 from nexent_gql.domains.runs.executor import ExecutorSettings, RunExecutor
@@ -39,6 +42,8 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
             LostCallSettler(open_ledger(runtime.db, settings)).handler,
             ObjectDeleter(runtime.objects).handler,
             ObjectReconciler(runtime.db, runtime.objects, runtime.clock).handler,
+            DocumentProcessor(services.files, ProcessExtractor(runtime.processes), runtime.clock).handler,
+            DocumentPurger().handler,
             RunArchiveTrimmer(settings.runs.archive_retention_s, runtime.clock).handler,
         ]
     )

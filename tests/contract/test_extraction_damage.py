@@ -166,3 +166,8 @@ async def test_metadata(pool: ChildProcessPool, tmp_path: Path, path: str, title
 )
 async def test_no_document(pool: ChildProcessPool, tmp_path: Path, name: str, data: bytes, code: str) -> None:
     assert await refusal(pool, tmp_path, name, data) == code
+
+
+async def test_a_page_without_text_is_named(pool: ChildProcessPool, tmp_path: Path) -> None:
+    document = await extract(pool, tmp_path, "mixed.pdf", read("pdf/mixed-scan-text-ru.pdf"))
+    assert [(failure.part, failure.code) for failure in document.failures] == [("page 1", ExtractionCode.NEEDS_OCR)]

@@ -241,6 +241,6 @@ def _readable(line: str) -> str:
 
 
 def _picture_pages(document: xberg.ExtractedDocument) -> Sequence[int]:
-    details = document.metadata.format
-    pdf = getattr(details, "pdf", None) if details is not None else None
-    return tuple(pdf.scanned_pages or ()) if isinstance(pdf, xberg.PdfMetadata) else ()
+    """Return the pages of a PDF that are pictures; the engine's classes differ from those that it declares."""
+    pages = getattr(getattr(document.metadata.format, "pdf", None), "scanned_pages", None)
+    return tuple(pages or ())

@@ -1,0 +1,41 @@
+"""Errors of the domain."""
+
+from uuid import UUID
+
+from nexent_gql.kernel.errors import ConflictError, ForbiddenError, NotFoundError
+
+
+class KnowledgeBaseNotFoundError(NotFoundError):
+    """The caller can't read such a base."""
+
+    object_type = "KnowledgeBase"
+    code = "NOT_FOUND"
+
+    def __init__(self, base_id: UUID) -> None:
+        super().__init__("You can read no such knowledge base; it may have been deleted.", id=str(base_id))
+
+
+class DocumentNotFoundError(NotFoundError):
+    """The caller can't read such a document."""
+
+    object_type = "Document"
+    code = "NOT_FOUND"
+
+    def __init__(self, document_id: UUID) -> None:
+        super().__init__("You can read no such document; it may have been deleted.", id=str(document_id))
+
+
+class KnowledgeBaseReadOnlyError(ForbiddenError):
+    """The caller may read the base, but not change it."""
+
+    def __init__(self) -> None:
+        super().__init__("You can only read this knowledge base; ask its owner for the right to change it.")
+
+
+class DocumentReusedError(ConflictError):
+    """The `clientId` belongs to another document of the base."""
+
+    code = "CLIENT_ID_REUSED"
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__("This clientId came with another input before; use a new one.", client_id=client_id)

@@ -1,0 +1,41 @@
+"""Jobs of documents."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from nexent_gql.domains.knowledge.tables import DocumentStage
+from nexent_gql.jobs.work import Priority, RetryPolicy, Work
+
+
+class ProcessDocument(Work):
+    """Take one version of a document through one stage; the next stage is a job of its own."""
+
+    name: ClassVar[str] = "process_document"
+    queue: ClassVar[str] = "documents"
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=5, base_delay_s=2, max_age_s=24 * 3_600)
+    priority: ClassVar[Priority] = Priority.BACKGROUND
+    can_rerun: ClassVar[bool] = False  # abandoning the job failed the version; its user calls `reprocessDocument`
+    document_id: UUID
+    version_id: UUID
+    stage: DocumentStage
+
+    @property
+    def key(self) -> str:
+        """One job for each stage of a version."""
+        return f"process_document:{self.version_id}:{self.stage}"
+
+
+class PurgeDocuments(Work):
+    """Delete what is hidden already: deleted documents of a base, the base itself, and superseded versions."""
+
+    name: ClassVar[str] = "purge_documents"
+    queue: ClassVar[str] = "housekeeping"
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=20, base_delay_s=5, max_age_s=None)
+    priority: ClassVar[Priority] = Priority.BACKGROUND
+    knowledge_base_id: UUID
+    request_id: UUID
+
+    @property
+    def key(self) -> str:
+        """One job for each request: what one job overlooks, because it committed later, has a job of its own."""
+        return f"purge_documents:{self.request_id}"

@@ -1,0 +1,100 @@
+"""Validation of knowledge bases and sources of documents."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from nexent_gql.domains.knowledge.chunking import ChunkingOptions
+from nexent_gql.domains.knowledge.tables import KnowledgeAccess, KnowledgeBase
+from nexent_gql.kernel.errors import InvalidInputError
+from nexent_gql.kernel.patch import UNSET, Unset, set_or
+from nexent_gql.kernel.text import optional_text, single_line
+
+MAX_NAME_CHARS = 100
+MAX_DESCRIPTION_CHARS = 2_000
+MAX_DOCUMENT_NAME_CHARS = 255
+MAX_TEXT_CHARS = 1_000_000
+MAX_CLIENT_ID_CHARS = 100
+MIN_WORDS, MAX_WORDS = 20, 2_000
+MIN_CHILD_WORDS, MAX_CHILD_WORDS = 10, 500
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeBaseDraft:
+    """A whole base."""
+
+    name: str
+    description: str | None = None
+    access: KnowledgeAccess = KnowledgeAccess.PRIVATE
+    chunking: ChunkingOptions = field(default_factory=ChunkingOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeBasePatch:
+    """What to change. Documents are cut by the present options when they are processed next."""
+
+    name: str | Unset = UNSET
+    description: str | Unset | None = UNSET
+    access: KnowledgeAccess | Unset = UNSET
+    chunking: ChunkingOptions | Unset = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSource:
+    """Where a document comes from: exactly one of `file_id` and `text`; `name` is needed with a text."""
+
+    file_id: UUID | None = None
+    text: str | None = None
+    name: str | None = None
+
+
+def apply_draft(row: KnowledgeBase, draft: KnowledgeBaseDraft) -> None:
+    """Validate `draft` and copy it to a row.
+
+    Raises:
+        InvalidInputError: A field breaks a rule; the error names it.
+    """
+    row.description = optional_text(draft.description, "description", max_chars=MAX_DESCRIPTION_CHARS) or ""
+    row.name = single_line(draft.name, "name", max_chars=MAX_NAME_CHARS)
+    row.access = draft.access
+    options = check_chunking(draft.chunking)
+    row.strategy, row.max_words = options.strategy, options.max_words
+    row.overlap_words, row.child_words = options.overlap_words, options.child_words
+
+
+def merge_patch(row: KnowledgeBase, patch: KnowledgeBasePatch) -> KnowledgeBaseDraft:
+    """Return the base with `patch` applied, not validated."""
+    return KnowledgeBaseDraft(
+        name=set_or(patch.name, row.name),
+        description=set_or(patch.description, row.description),
+        access=set_or(patch.access, KnowledgeAccess(row.access)),
+        chunking=set_or(patch.chunking, row.chunking),
+    )
+
+
+def check_chunking(options: ChunkingOptions) -> ChunkingOptions:
+    """Return the options.
+
+    Raises:
+        InvalidInputError: A number is out of range.
+    """
+    for name, value, least, most in (
+        ("maxWords", options.max_words, MIN_WORDS, MAX_WORDS),
+        ("overlapWords", options.overlap_words, 0, options.max_words // 4),
+        ("childWords", options.child_words, MIN_CHILD_WORDS, MAX_CHILD_WORDS),
+    ):
+        if not least <= value <= most:
+            path = ("chunking", name)
+            raise InvalidInputError(f"Give {least:,} to {most:,} words.", path=path, minimum=least, limit=most)
+    return options
+
+
+def check_text(source: DocumentSource) -> tuple[str, str]:
+    """Return text and name of a source that has a text.
+
+    Raises:
+        InvalidInputError: The text is blank or too long, or the name breaks a rule.
+    """
+    content = optional_text(source.text, "text", max_chars=MAX_TEXT_CHARS)
+    if not content:
+        raise InvalidInputError("Give some text.", path=("source", "text", "content"))
+    return content, single_line(source.name or "", "name", max_chars=MAX_DOCUMENT_NAME_CHARS)

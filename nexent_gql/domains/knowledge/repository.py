@@ -1,0 +1,182 @@
+"""Reads and writes bases, documents and chunks of one tenant."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select
+from sqlmodel import col
+
+from nexent_gql.db.paging import count_rows, keyset_page, newest_first
+from nexent_gql.db.repository import TenantRepository
+from nexent_gql.db.search import contains_folded
+from nexent_gql.domains.knowledge.tables import (
+    UNFINISHED,
+    Chunk,
+    Document,
+    DocumentState,
+    DocumentText,
+    DocumentVersion,
+    KnowledgeAccess,
+    KnowledgeBase,
+)
+from nexent_gql.kernel.page import Page, PageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document with its latest version, and the number of the one whose chunks are found."""
+
+    document: Document
+    version: DocumentVersion
+    current_number: int | None
+
+
+class KnowledgeBaseRepository(
+    TenantRepository[KnowledgeBase], table=KnowledgeBase, where=(col(KnowledgeBase.deleted_at).is_(None),)
+):
+    """The bases of one tenant; a query of a user returns those that the user may read."""
+
+    async def readable(self, user_id: UUID, ids: Collection[UUID], *, lock: bool = False) -> list[KnowledgeBase]:
+        """Return those of `ids` that a user may read, in any order."""
+        query = self._readable(user_id).where(col(KnowledgeBase.id).in_(ids))
+        return list((await self._session.scalars(query.with_for_update() if lock else query)).all())
+
+    async def page_readable(self, user_id: UUID, page: PageRequest, search: str | None) -> Page[KnowledgeBase]:
+        """Return the bases that a user may read, newest first."""
+        return await newest_first(self._session, self._readable(user_id, search), KnowledgeBase, page)
+
+    async def count_readable(self, user_id: UUID, search: str | None) -> int:
+        """Count the bases that a user may read."""
+        return await count_rows(self._session, self._readable(user_id, search))
+
+    def _readable(self, user_id: UUID, search: str | None = None) -> Select[KnowledgeBase]:
+        query = self._matching(None).where(readable_by(user_id))
+        return query.where(contains_folded(col(KnowledgeBase.name_key), search)) if search else query
+
+
+class DocumentRepository(TenantRepository[Document], table=Document, where=(col(Document.deleted_at).is_(None),)):
+    """The documents of one tenant."""
+
+    async def readable(self, user_id: UUID, ids: Collection[UUID]) -> list[DocumentRow]:
+        """Return those of `ids` that a user may read, in any order."""
+        query = self._matching(None).where(col(Document.id).in_(ids), self._in_readable_base(user_id))
+        return await self._rows((await self._session.scalars(query)).all())
+
+    async def page_of_base(self, base_id: UUID, state: DocumentState | None, page: PageRequest) -> Page[DocumentRow]:
+        """Return the documents of a base, newest first."""
+        documents = await newest_first(self._session, self._of_base(base_id, state), Document, page)
+        rows = await self._rows(documents.rows)
+        return Page(rows, documents.cursors, documents.has_next, documents.has_previous)
+
+    async def count_of_base(self, base_id: UUID, state: DocumentState | None) -> int:
+        """Count the documents of a base."""
+        return await count_rows(self._session, self._of_base(base_id, state))
+
+    async def by_client_id(self, base_id: UUID, client_id: str) -> Document | None:
+        """Return the document of a base that was added under a client's id."""
+        query = self._matching(None).where(
+            col(Document.knowledge_base_id) == base_id, col(Document.client_id) == client_id
+        )
+        return (await self._session.scalars(query)).one_or_none()
+
+    async def version(self, version_id: UUID, *, lock: bool = False) -> DocumentVersion | None:
+        """Return a version; `lock` locks it until the transaction ends."""
+        query = select(DocumentVersion).where(
+            col(DocumentVersion.tenant_id) == self._tenant_id, col(DocumentVersion.id) == version_id
+        )
+        return (await self._session.scalars(query.with_for_update() if lock else query)).one_or_none()
+
+    async def unfinished(self, document_id: UUID) -> Sequence[DocumentVersion]:
+        """Return the versions of a document that are being processed, locked."""
+        query = select(DocumentVersion).where(
+            col(DocumentVersion.tenant_id) == self._tenant_id,
+            col(DocumentVersion.document_id) == document_id,
+            col(DocumentVersion.state).in_(UNFINISHED),
+        )
+        return (await self._session.scalars(query.with_for_update())).all()
+
+    async def _rows(self, documents: Sequence[Document]) -> list[DocumentRow]:
+        ids = {id_ for row in documents for id_ in (row.latest_version_id, row.current_version_id) if id_}
+        query = select(DocumentVersion).where(
+            col(DocumentVersion.tenant_id) == self._tenant_id, col(DocumentVersion.id).in_(ids)
+        )
+        versions = {row.id: row for row in (await self._session.scalars(query)).all()}
+        return [
+            DocumentRow(
+                row,
+                versions[row.latest_version_id],
+                versions[row.current_version_id].number if row.current_version_id else None,
+            )
+            for row in documents
+        ]
+
+    def _of_base(self, base_id: UUID, state: DocumentState | None) -> Select[Document]:
+        query = self._matching(None).where(col(Document.knowledge_base_id) == base_id)
+        if state is None:
+            return query
+        latest = select(col(DocumentVersion.id)).where(
+            col(DocumentVersion.tenant_id) == self._tenant_id,
+            col(DocumentVersion.id) == col(Document.latest_version_id),
+            col(DocumentVersion.state) == state,
+        )
+        return query.where(latest.exists())
+
+    def _in_readable_base(self, user_id: UUID) -> ColumnElement[bool]:
+        base = select(col(KnowledgeBase.id)).where(
+            col(KnowledgeBase.tenant_id) == self._tenant_id,
+            col(KnowledgeBase.id) == col(Document.knowledge_base_id),
+            col(KnowledgeBase.deleted_at).is_(None),
+            readable_by(user_id),
+        )
+        return base.exists()
+
+
+class ChunkRepository(TenantRepository[Chunk], table=Chunk):
+    """The chunks and texts of one tenant."""
+
+    async def page_of_version(self, version_id: UUID, page: PageRequest) -> Page[Chunk]:
+        """Return the chunks of a version in the order of its text."""
+        query, at = self._of_version(version_id), col(Chunk.created_at)
+        return await keyset_page(
+            self._session, query, Chunk, page, at=at, time_of=lambda row: row.created_at, ascending=True
+        )
+
+    async def count_of_version(self, version_id: UUID) -> int:
+        """Count the chunks of a version."""
+        return await count_rows(self._session, self._of_version(version_id))
+
+    async def text_of(self, version_id: UUID) -> DocumentText | None:
+        """Return the text of a version."""
+        query = select(DocumentText).where(
+            col(DocumentText.tenant_id) == self._tenant_id, col(DocumentText.version_id) == version_id
+        )
+        return (await self._session.scalars(query)).one_or_none()
+
+    async def delete_of_version(self, version_id: UUID) -> None:
+        """Delete the chunks of a version."""
+        of_version = (col(Chunk.tenant_id) == self._tenant_id, col(Chunk.version_id) == version_id)
+        await self._session.execute(delete(Chunk).where(*of_version))
+
+    async def count_of_bases(self, base_ids: Collection[UUID]) -> dict[UUID, int]:
+        """Count the chunks that are found in each base."""
+        query = (
+            select(col(Chunk.knowledge_base_id), func.count())
+            .join(Document, col(Document.current_version_id) == col(Chunk.version_id))
+            .where(
+                col(Chunk.tenant_id) == self._tenant_id,
+                col(Document.tenant_id) == self._tenant_id,
+                col(Document.deleted_at).is_(None),
+                col(Chunk.knowledge_base_id).in_(base_ids),
+            )
+            .group_by(col(Chunk.knowledge_base_id))
+        )
+        return {row[0]: row[1] for row in (await self._session.execute(query)).all()}
+
+    def _of_version(self, version_id: UUID) -> Select[Chunk]:
+        return self._scope().where(col(Chunk.version_id) == version_id)
+
+
+def readable_by(user_id: UUID) -> ColumnElement[bool]:
+    """Say which bases a user may read: the only place that decides it."""
+    return or_(col(KnowledgeBase.owner_id) == user_id, col(KnowledgeBase.access) != KnowledgeAccess.PRIVATE)

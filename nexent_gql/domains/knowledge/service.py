@@ -1,0 +1,123 @@
+"""Use cases of knowledge bases."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError, KnowledgeBaseReadOnlyError
+from nexent_gql.domains.knowledge.jobs import PurgeDocuments
+from nexent_gql.domains.knowledge.policy import KnowledgeBaseDraft, KnowledgeBasePatch, apply_draft, merge_patch
+from nexent_gql.domains.knowledge.repository import ChunkRepository, KnowledgeBaseRepository
+from nexent_gql.domains.knowledge.tables import KnowledgeAccess, KnowledgeBase
+from nexent_gql.jobs.enqueue import enqueue
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.ids import new_id
+from nexent_gql.kernel.page import Page, PageRequest
+from nexent_gql.kernel.principal import Principal
+from nexent_gql.kernel.text import search_text
+
+
+class KnowledgeBaseService:
+    """The use cases of knowledge bases; a base that the caller may not read does not exist for the caller."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
+        self._clock = clock
+
+    async def create(self, actor: Principal, draft: KnowledgeBaseDraft) -> KnowledgeBase:
+        """Create a base that the caller owns.
+
+        Raises:
+            InvalidInputError: A field breaks a rule.
+        """
+        row = KnowledgeBase(tenant_id=actor.tenant_id, owner_id=actor.user_id, name="", created_at=self._clock())
+        apply_draft(row, draft)
+        async with self._db.transaction(actor.tenant_id) as session:
+            KnowledgeBaseRepository(session, actor.tenant_id).add(row)
+        return row
+
+    async def get_many(self, actor: Principal, ids: Sequence[UUID]) -> list[KnowledgeBase]:
+        """Return those of `ids` that the caller may read, in any order."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await KnowledgeBaseRepository(session, actor.tenant_id).readable(actor.user_id, ids)
+
+    async def page(self, actor: Principal, page: PageRequest, search: str | None = None) -> Page[KnowledgeBase]:
+        """Page through the bases that the caller may read, newest first.
+
+        Raises:
+            InvalidInputError: The search text is too long.
+        """
+        search = search_text(search)
+        async with self._db.read(actor.tenant_id) as session:
+            return await KnowledgeBaseRepository(session, actor.tenant_id).page_readable(actor.user_id, page, search)
+
+    async def count(self, actor: Principal, search: str | None = None) -> int:
+        """Count the bases that `page` goes through."""
+        search = search_text(search)
+        async with self._db.read(actor.tenant_id) as session:
+            return await KnowledgeBaseRepository(session, actor.tenant_id).count_readable(actor.user_id, search)
+
+    async def chunk_counts(self, actor: Principal, ids: Sequence[UUID]) -> dict[UUID, int]:
+        """Count the chunks that are found in bases; bases that the caller may not read have none."""
+        async with self._db.read(actor.tenant_id) as session:
+            rows = await KnowledgeBaseRepository(session, actor.tenant_id).readable(actor.user_id, ids)
+            return await ChunkRepository(session, actor.tenant_id).count_of_bases([row.id for row in rows])
+
+    async def update(self, actor: Principal, base_id: UUID, patch: KnowledgeBasePatch) -> KnowledgeBase:
+        """Change a base of the caller.
+
+        Raises:
+            KnowledgeBaseNotFoundError: The caller can read no such base.
+            KnowledgeBaseReadOnlyError: It belongs to somebody else.
+            InvalidInputError: A field breaks a rule.
+        """
+        async with self._db.transaction(actor.tenant_id) as session:
+            row = await self._owned(session, actor, base_id)
+            apply_draft(row, merge_patch(row, patch))
+            row.updated_at = self._clock()
+        return row
+
+    async def delete(self, actor: Principal, base_id: UUID) -> None:
+        """Hide a base and everything in it from everybody; a job frees the space.
+
+        Raises:
+            KnowledgeBaseNotFoundError: The caller can read no such base.
+            KnowledgeBaseReadOnlyError: It belongs to somebody else.
+        """
+        async with self._db.transaction(actor.tenant_id) as session:
+            row = await self._owned(session, actor, base_id)
+            row.deleted_at = self._clock()
+            await enqueue(session, actor.tenant_id, PurgeDocuments(knowledge_base_id=base_id, request_id=new_id()))
+
+    async def _owned(self, session: AsyncSession, actor: Principal, base_id: UUID) -> KnowledgeBase:
+        row = await readable_base(session, actor, base_id, lock=True)
+        if row.owner_id != actor.user_id:
+            raise KnowledgeBaseReadOnlyError
+        return row
+
+
+async def readable_base(session: AsyncSession, actor: Principal, base_id: UUID, *, lock: bool = False) -> KnowledgeBase:
+    """Return a base that the caller may read.
+
+    Raises:
+        KnowledgeBaseNotFoundError: There is none.
+    """
+    rows = await KnowledgeBaseRepository(session, actor.tenant_id).readable(actor.user_id, [base_id], lock=lock)
+    if not rows:
+        raise KnowledgeBaseNotFoundError(base_id)
+    return rows[0]
+
+
+async def writable_base(session: AsyncSession, actor: Principal, base_id: UUID) -> KnowledgeBase:
+    """Return a base whose documents the caller may change; it is not deleted until the transaction ends.
+
+    Raises:
+        KnowledgeBaseNotFoundError: The caller can read no such base.
+        KnowledgeBaseReadOnlyError: The caller may only read it.
+    """
+    row = await readable_base(session, actor, base_id, lock=True)
+    if row.owner_id != actor.user_id and row.access != KnowledgeAccess.TENANT_WRITE:
+        raise KnowledgeBaseReadOnlyError
+    return row

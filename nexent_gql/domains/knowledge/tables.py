@@ -1,0 +1,192 @@
+"""Knowledge bases, documents, their versions, texts and chunks."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Column, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field
+
+from nexent_gql.db.base import Table, TenantRow, timestamp
+from nexent_gql.db.search import keep_folded
+from nexent_gql.domains.knowledge.chunking import ChunkingOptions, ChunkStrategy
+from nexent_gql.kernel.json import JsonObject
+
+
+class KnowledgeAccess(StrEnum):
+    """Who reads and changes the documents of a base beside its owner."""
+
+    PRIVATE = "PRIVATE"
+    TENANT_READ = "TENANT_READ"
+    TENANT_WRITE = "TENANT_WRITE"
+
+
+class DocumentState(StrEnum):
+    """QUEUED and PROCESSING end in one of the other three."""
+
+    QUEUED = "QUEUED"
+    PROCESSING = "PROCESSING"
+    READY = "READY"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+UNFINISHED = (DocumentState.QUEUED, DocumentState.PROCESSING)
+
+
+class DocumentStage(StrEnum):
+    """The steps from a file to chunks that are found, in order."""
+
+    EXTRACT = "EXTRACT"
+    CHUNK = "CHUNK"
+    INDEX = "INDEX"
+
+
+class KnowledgeBase(TenantRow, table=True):
+    """A set of documents that are cut alike. A row with `deleted_at` is hidden, and deleted by a job."""
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        Index("ix_knowledge_base_page", "tenant_id", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
+    )
+
+    owner_id: UUID
+    name: str
+    name_key: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
+    description: str = ""
+    access: str = Field(default=KnowledgeAccess.PRIVATE)
+    strategy: str = Field(default=ChunkStrategy.STRUCTURE)
+    max_words: int = 200
+    overlap_words: int = 20
+    child_words: int = 60
+    updated_at: datetime = timestamp(default_now=True)
+    deleted_at: datetime | None = timestamp()
+
+    @property
+    def chunking(self) -> ChunkingOptions:
+        """How its documents are cut."""
+        return ChunkingOptions(ChunkStrategy(self.strategy), self.max_words, self.overlap_words, self.child_words)
+
+
+keep_folded(KnowledgeBase, "name", "name_key")
+
+
+class Document(TenantRow, table=True):
+    """A document of a base. A row with `deleted_at` is hidden, and deleted by a job.
+
+    `latest_version_id` was made last; `current_version_id` is the one whose chunks are found, None before the first is
+    READY.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "knowledge_base_id"], ["knowledge_base.tenant_id", "knowledge_base.id"], ondelete="CASCADE"
+        ),
+        Index("ix_document_page", "tenant_id", "knowledge_base_id", "created_at", "id"),
+        Index(
+            "uq_document_client_id",
+            "tenant_id",
+            "knowledge_base_id",
+            "client_id",
+            unique=True,
+            postgresql_where=text("client_id IS NOT NULL AND deleted_at IS NULL"),
+        ),
+    )
+
+    knowledge_base_id: UUID
+    name: str
+    client_id: str | None = None
+    created_by: UUID
+    latest_version_id: UUID
+    current_version_id: UUID | None = None
+    updated_at: datetime = timestamp(default_now=True)
+    deleted_at: datetime | None = timestamp()
+
+
+class DocumentVersion(TenantRow, table=True):
+    """One content of a document, and how far its processing is.
+
+    It comes from `file_id`, a file of `created_by`, or from `source_text`. `code`, `message` and `is_retryable` say why
+    it FAILED; `part_failures` which parts of a READY one have no text.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "document_id", "number"),
+        ForeignKeyConstraint(
+            ["tenant_id", "document_id"],
+            ["document.tenant_id", "document.id"],
+            ondelete="CASCADE",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        ForeignKeyConstraint(["tenant_id", "file_id"], ["file.tenant_id", "file.id"]),
+        Index("ix_document_version_file", "tenant_id", "file_id", postgresql_where=text("file_id IS NOT NULL")),
+    )
+
+    document_id: UUID
+    number: int
+    created_by: UUID
+    file_id: UUID | None = None
+    source_text: str | None = None
+    state: str = Field(default=DocumentState.QUEUED)
+    stage: str = Field(default=DocumentStage.EXTRACT)
+    attempts: int = 0
+    job_id: UUID | None = None
+    code: str | None = None
+    message: str | None = None
+    is_retryable: bool = False
+    part_failures: list[JsonObject] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    media_type: str | None = None
+    title: str | None = None
+    language: str | None = None
+    unit_count: int | None = None
+    char_count: int | None = None
+    chunk_count: int = 0
+    updated_at: datetime = timestamp(default_now=True)
+
+
+def _of_version() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(
+        ["tenant_id", "version_id"], ["document_version.tenant_id", "document_version.id"], ondelete="CASCADE"
+    )
+
+
+class DocumentText(Table, table=True):
+    """The text of a version; `structure` holds its units, headings and tables."""
+
+    __table_args__ = (_of_version(),)
+
+    version_id: UUID = Field(primary_key=True)
+    tenant_id: UUID
+    content: str
+    structure: JsonObject = Field(sa_column=Column(JSONB, nullable=False))
+
+
+class Chunk(TenantRow, table=True):
+    """A piece of a version's text, see `chunking.Chunk`; offsets count its characters."""
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "version_id", "ordinal"),
+        _of_version(),
+        Index("ix_chunk_base", "tenant_id", "knowledge_base_id"),
+        Index("ix_chunk_page", "tenant_id", "version_id", "created_at", "id"),
+    )
+
+    knowledge_base_id: UUID
+    document_id: UUID
+    version_id: UUID
+    ordinal: int
+    start_offset: int
+    end_offset: int
+    parent_start: int
+    parent_end: int
+    content: str
+    headings: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
+    unit_kind: str | None = None
+    unit_number: int | None = None
+    unit_name: str | None = None
+    attachment: str | None = None
+    table_header: str | None = None

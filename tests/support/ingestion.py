@@ -1,0 +1,122 @@
+"""Knowledge bases as workers and servers have them: services, and a worker that the test drives job by job."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from pydantic import SecretStr
+from sqlalchemy import select, text
+from sqlmodel import col
+
+from nexent_gql.adapters.extraction_xberg import ProcessExtractor
+from nexent_gql.adapters.object_store_folder import FolderObjectStore
+from nexent_gql.adapters.process_pool import ChildProcessPool
+from nexent_gql.db.session import Database
+from nexent_gql.domains.files.links import LinkSigner
+from nexent_gql.domains.files.policy import FileLimits, UploadDraft
+from nexent_gql.domains.files.service import FileService
+from nexent_gql.domains.files.tables import File
+from nexent_gql.domains.files.uploads import UploadService
+from nexent_gql.domains.knowledge.documents import DocumentService
+from nexent_gql.domains.knowledge.processing import DocumentProcessor
+from nexent_gql.domains.knowledge.purging import DocumentPurger
+from nexent_gql.domains.knowledge.repository import DocumentRow
+from nexent_gql.domains.knowledge.service import KnowledgeBaseService
+from nexent_gql.domains.knowledge.tables import Chunk
+from nexent_gql.jobs.registry import JobRegistry
+from nexent_gql.jobs.runner import JobRunner
+from nexent_gql.jobs.tables import Job, JobState
+from nexent_gql.kernel.clock import utc_now
+from nexent_gql.kernel.principal import Principal
+
+_OWN_JOBS = ("process_document", "purge_documents")
+
+
+@dataclass(frozen=True)
+class Ingestion:
+    """The services, and a worker without loops."""
+
+    database: Database
+    bases: KnowledgeBaseService
+    documents: DocumentService
+    uploads: UploadService
+    runner: JobRunner
+
+    async def upload(self, actor: Principal, name: str, content: bytes) -> File:
+        async def blocks() -> AsyncIterator[bytes]:
+            yield content
+
+        return await self.uploads.store(actor, UploadDraft(name, len(content)), blocks())
+
+    async def get(self, actor: Principal, document_id: UUID) -> DocumentRow | None:
+        rows = await self.documents.get_many(actor, [document_id])
+        return rows[0] if rows else None
+
+    async def queued(self) -> Sequence[UUID]:
+        """Return the jobs of documents that can be run, in any order of kinds."""
+        query = select(col(Job.id)).where(col(Job.state) == JobState.QUEUED, col(Job.name).in_(_OWN_JOBS))
+        async with self.database.system() as session:
+            return (await session.scalars(query.order_by(col(Job.position)))).all()
+
+    async def run_next(self) -> bool:
+        """Run one job to its end; False when there is none."""
+        for job_id in await self.queued():
+            await self._make_due()
+            if await self.runner.run(job_id):
+                return True
+        return False
+
+    async def interrupt_next(self, after_s: float) -> None:
+        """Begin a job, and take it from its worker, which goes on without knowing."""
+        await self._make_due()
+        for job_id in (await self.queued())[:1]:
+            task = asyncio.create_task(self.runner.run(job_id))
+            await asyncio.sleep(after_s)
+            await self.execute("UPDATE job SET state = 'QUEUED', lease_owner = NULL WHERE state = 'RUNNING'")
+            await self.run_next()
+            await task
+
+    async def drain(self) -> None:
+        """Run jobs until none is left."""
+        while await self.run_next():
+            continue
+
+    async def execute(self, statement: str) -> None:
+        async with self.database.system() as session:
+            await session.execute(text(statement))
+
+    async def chunks(self, tenant_id: UUID) -> Sequence[Chunk]:
+        """Return all chunks of a tenant, those of hidden documents too."""
+        query = select(Chunk).where(col(Chunk.tenant_id) == tenant_id).order_by(col(Chunk.created_at))
+        async with self.database.read(tenant_id) as session:
+            return (await session.scalars(query)).all()
+
+    async def count(self, tenant_id: UUID, table: str) -> int:
+        async with self.database.read(tenant_id) as session:
+            return (await session.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one()  # noqa: S608
+
+    async def _make_due(self) -> None:
+        await self.execute("UPDATE job SET run_after = clock_timestamp() WHERE state = 'QUEUED'")
+
+
+@asynccontextmanager
+async def ingestion(database: Database, folder: Path) -> AsyncGenerator[Ingestion]:
+    """Open the services over a database and a folder."""
+    store = FolderObjectStore(folder / "objects", durable=False)
+    signer = LinkSigner(SecretStr("a secret key of this installation, for tests"), utc_now)
+    limits = FileLimits(max_bytes=10**8, tenant_bytes=10**9, part_bytes=10**7, upload_ttl_s=3_600)
+    files = FileService(database, store, signer, utc_now, limits)
+    async with ChildProcessPool(size=1) as pool:
+        processor = DocumentProcessor(files, ProcessExtractor(pool), utc_now)
+        registry = JobRegistry([processor.handler, DocumentPurger().handler])
+        yield Ingestion(
+            database=database,
+            bases=KnowledgeBaseService(database, utc_now),
+            documents=DocumentService(database, files, utc_now),
+            uploads=UploadService(database, store, signer, utc_now, limits),
+            runner=JobRunner(database, registry, owner="test", lease_s=60),
+        )
+    store.close()
