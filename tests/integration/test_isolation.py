@@ -74,6 +74,7 @@ async def test_a_weakened_policy_of_any_table_is_noticed(database: Database, own
     assert set(await leaks_of_tables(database)) == {table.name for table in TENANT_TABLES}
 
 
+@pytest.mark.timeout(240)  # thousands of queries: every argument of every query of every repository
 async def test_the_repositories_alone_keep_tenants_apart(database: Database, owner_url: str, adas: Rows) -> None:
     await run_sql(owner_url, *(WEAKENED["switched off"].format(table=table.name) for table in TENANT_TABLES))
     async with database.read(ADA) as session:

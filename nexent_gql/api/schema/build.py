@@ -17,6 +17,7 @@ from nexent_gql.api.agents import module as agents
 from nexent_gql.api.conversations import module as conversations
 from nexent_gql.api.files import module as files
 from nexent_gql.api.identity import module as identity
+from nexent_gql.api.knowledge import module as knowledge
 from nexent_gql.api.models import module as models
 from nexent_gql.api.pipeline.documents import Documents
 from nexent_gql.api.resolvers import call_directly
@@ -37,6 +38,7 @@ MODULES: tuple[SchemaModule, ...] = (
     files.MODULE,
     models.MODULE,
     tools.MODULE,
+    knowledge.MODULE,
     agents.MODULE,
     conversations.MODULE,
     runs.MODULE,

@@ -91,6 +91,22 @@ class DocumentService:
                 return Page([], [], has_next=False, has_previous=False)
             return await ChunkRepository(session, actor.tenant_id).page_of_version(version_id, page)
 
+    async def count_chunks(self, actor: Principal, document_id: UUID) -> int:
+        """Count the chunks that `chunks` goes through.
+
+        Raises:
+            DocumentNotFoundError: The caller can read no such document.
+        """
+        async with self._db.read(actor.tenant_id) as session:
+            row = await self._readable(session, actor, document_id)
+            version_id = row.document.current_version_id
+            return await ChunkRepository(session, actor.tenant_id).count_of_version(version_id) if version_id else 0
+
+    async def get_chunks(self, actor: Principal, ids: Sequence[UUID]) -> list[Chunk]:
+        """Return those of `ids` that the caller may read and that are found, in any order."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await ChunkRepository(session, actor.tenant_id).readable(actor.user_id, ids)
+
     async def add(
         self, actor: Principal, base_id: UUID, source: DocumentSource, client_id: str | None = None
     ) -> DocumentRow:

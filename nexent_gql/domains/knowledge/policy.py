@@ -94,7 +94,7 @@ def check_text(source: DocumentSource) -> tuple[str, str]:
     Raises:
         InvalidInputError: The text is blank or too long, or the name breaks a rule.
     """
-    content = optional_text(source.text, "text", max_chars=MAX_TEXT_CHARS)
+    content = optional_text(source.text, "source", "text", "content", max_chars=MAX_TEXT_CHARS)
     if not content:
         raise InvalidInputError("Give some text.", path=("source", "text", "content"))
-    return content, single_line(source.name or "", "name", max_chars=MAX_DOCUMENT_NAME_CHARS)
+    return content, single_line(source.name or "", "source", "text", "name", max_chars=MAX_DOCUMENT_NAME_CHARS)

@@ -20,6 +20,7 @@ from nexent_gql.domains.knowledge.tables import (
     UNFINISHED,
     Chunk,
     Document,
+    DocumentProblemCode,
     DocumentStage,
     DocumentState,
     DocumentText,
@@ -45,7 +46,6 @@ from nexent_gql.ports.extraction import (
 
 _DOCUMENT = TypeAdapter(ExtractedDocument)
 _INSERT_ROWS = 500
-_ABANDONED_CODE = "PROCESSING_FAILED"
 _STEP = timedelta(microseconds=1)
 _Effect = Callable[[AsyncSession, Document, DocumentVersion], Awaitable[None]]
 
@@ -79,7 +79,7 @@ class DocumentProcessor:
     async def abandon(self, lease: Lease, work: ProcessDocument) -> None:
         """Fail the version; its user may process it again."""
         message = "Processing failed repeatedly. Try again; if that fails too, ask your administrator."
-        await self._fail(lease, work, _ABANDONED_CODE, message, is_retryable=True)
+        await self._fail(lease, work, DocumentProblemCode.PROCESSING_FAILED, message, is_retryable=True)
 
     async def _begin(self, lease: Lease, work: ProcessDocument) -> DocumentVersion | None:
         async with lease.transaction() as session:
@@ -94,8 +94,12 @@ class DocumentProcessor:
     async def _extract(self, lease: Lease, work: ProcessDocument, version: DocumentVersion) -> None:
         try:
             document = await self._read(lease, version)
-        except (ExtractionError, NotFoundError) as error:
+        except ExtractionError as error:
             await self._fail(lease, work, error.code, error.message)
+            return
+        except NotFoundError:
+            message = "The file of the document no longer exists. Upload it again and replace the document."
+            await self._fail(lease, work, DocumentProblemCode.FILE_MISSING, message)
             return
         structure = loads_object(
             dumps({"units": document.units, "headings": document.headings, "tables": document.tables})
@@ -214,7 +218,7 @@ def _describe(version: DocumentVersion, document: ExtractedDocument) -> None:
     version.unit_count, version.char_count = metadata.units, len(document.text)
     version.part_failures = cast("list[JsonObject]", loads(dumps(document.failures)))
     if document.failures:
-        version.code = "PARTIAL"
+        version.code = DocumentProblemCode.PARTIAL
         version.message = f"{len(document.failures)} parts have no text; `partFailures` says what to do about each."
 
 

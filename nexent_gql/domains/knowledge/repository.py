@@ -10,6 +10,7 @@ from sqlmodel import col
 from nexent_gql.db.paging import count_rows, keyset_page, newest_first
 from nexent_gql.db.repository import TenantRepository
 from nexent_gql.db.search import contains_folded
+from nexent_gql.domains.knowledge.filters import KnowledgeBaseFilter
 from nexent_gql.domains.knowledge.tables import (
     UNFINISHED,
     Chunk,
@@ -42,13 +43,13 @@ class KnowledgeBaseRepository(
         query = self._readable(user_id).where(col(KnowledgeBase.id).in_(ids))
         return list((await self._session.scalars(query.with_for_update() if lock else query)).all())
 
-    async def page_readable(self, user_id: UUID, page: PageRequest, search: str | None) -> Page[KnowledgeBase]:
+    async def page_readable(self, user_id: UUID, page: PageRequest, wanted: KnowledgeBaseFilter) -> Page[KnowledgeBase]:
         """Return the bases that a user may read, newest first."""
-        return await newest_first(self._session, self._readable(user_id, search), KnowledgeBase, page)
+        return await newest_first(self._session, self._readable(user_id, wanted.search), KnowledgeBase, page)
 
-    async def count_readable(self, user_id: UUID, search: str | None) -> int:
+    async def count_readable(self, user_id: UUID, wanted: KnowledgeBaseFilter) -> int:
         """Count the bases that a user may read."""
-        return await count_rows(self._session, self._readable(user_id, search))
+        return await count_rows(self._session, self._readable(user_id, wanted.search))
 
     def _readable(self, user_id: UUID, search: str | None = None) -> Select[KnowledgeBase]:
         query = self._matching(None).where(readable_by(user_id))
@@ -63,20 +64,22 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         query = self._matching(None).where(col(Document.id).in_(ids), self._in_readable_base(user_id))
         return await self._rows((await self._session.scalars(query)).all())
 
-    async def page_of_base(self, base_id: UUID, state: DocumentState | None, page: PageRequest) -> Page[DocumentRow]:
+    async def page_of_base(
+        self, knowledge_base_id: UUID, state: DocumentState | None, page: PageRequest
+    ) -> Page[DocumentRow]:
         """Return the documents of a base, newest first."""
-        documents = await newest_first(self._session, self._of_base(base_id, state), Document, page)
+        documents = await newest_first(self._session, self._of_base(knowledge_base_id, state), Document, page)
         rows = await self._rows(documents.rows)
         return Page(rows, documents.cursors, documents.has_next, documents.has_previous)
 
-    async def count_of_base(self, base_id: UUID, state: DocumentState | None) -> int:
+    async def count_of_base(self, knowledge_base_id: UUID, state: DocumentState | None) -> int:
         """Count the documents of a base."""
-        return await count_rows(self._session, self._of_base(base_id, state))
+        return await count_rows(self._session, self._of_base(knowledge_base_id, state))
 
-    async def by_client_id(self, base_id: UUID, client_id: str) -> Document | None:
+    async def by_client_id(self, knowledge_base_id: UUID, client_id: str) -> Document | None:
         """Return the document of a base that was added under a client's id."""
         query = self._matching(None).where(
-            col(Document.knowledge_base_id) == base_id, col(Document.client_id) == client_id
+            col(Document.knowledge_base_id) == knowledge_base_id, col(Document.client_id) == client_id
         )
         return (await self._session.scalars(query)).one_or_none()
 
@@ -111,8 +114,8 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
             for row in documents
         ]
 
-    def _of_base(self, base_id: UUID, state: DocumentState | None) -> Select[Document]:
-        query = self._matching(None).where(col(Document.knowledge_base_id) == base_id)
+    def _of_base(self, knowledge_base_id: UUID, state: DocumentState | None) -> Select[Document]:
+        query = self._matching(None).where(col(Document.knowledge_base_id) == knowledge_base_id)
         if state is None:
             return query
         latest = select(col(DocumentVersion.id)).where(
@@ -145,6 +148,23 @@ class ChunkRepository(TenantRepository[Chunk], table=Chunk):
     async def count_of_version(self, version_id: UUID) -> int:
         """Count the chunks of a version."""
         return await count_rows(self._session, self._of_version(version_id))
+
+    async def readable(self, user_id: UUID, ids: Collection[UUID]) -> list[Chunk]:
+        """Return those of `ids` that a user may read and that are found, in any order."""
+        document = (
+            select(col(Document.id))
+            .join(KnowledgeBase, col(KnowledgeBase.id) == col(Document.knowledge_base_id))
+            .where(
+                col(Document.tenant_id) == self._tenant_id,
+                col(Document.current_version_id) == col(Chunk.version_id),
+                col(Document.deleted_at).is_(None),
+                col(KnowledgeBase.tenant_id) == self._tenant_id,
+                col(KnowledgeBase.deleted_at).is_(None),
+                readable_by(user_id),
+            )
+        )
+        query = self._scope().where(col(Chunk.id).in_(ids), document.exists())
+        return list((await self._session.scalars(query)).all())
 
     async def text_of(self, version_id: UUID) -> DocumentText | None:
         """Return the text of a version."""

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError, KnowledgeBaseReadOnlyError
+from nexent_gql.domains.knowledge.filters import KnowledgeBaseFilter
 from nexent_gql.domains.knowledge.jobs import PurgeDocuments
 from nexent_gql.domains.knowledge.policy import KnowledgeBaseDraft, KnowledgeBasePatch, apply_draft, merge_patch
 from nexent_gql.domains.knowledge.repository import ChunkRepository, KnowledgeBaseRepository
@@ -49,15 +50,15 @@ class KnowledgeBaseService:
         Raises:
             InvalidInputError: The search text is too long.
         """
-        search = search_text(search)
+        wanted = KnowledgeBaseFilter(search_text(search))
         async with self._db.read(actor.tenant_id) as session:
-            return await KnowledgeBaseRepository(session, actor.tenant_id).page_readable(actor.user_id, page, search)
+            return await KnowledgeBaseRepository(session, actor.tenant_id).page_readable(actor.user_id, page, wanted)
 
     async def count(self, actor: Principal, search: str | None = None) -> int:
         """Count the bases that `page` goes through."""
-        search = search_text(search)
+        wanted = KnowledgeBaseFilter(search_text(search))
         async with self._db.read(actor.tenant_id) as session:
-            return await KnowledgeBaseRepository(session, actor.tenant_id).count_readable(actor.user_id, search)
+            return await KnowledgeBaseRepository(session, actor.tenant_id).count_readable(actor.user_id, wanted)
 
     async def chunk_counts(self, actor: Principal, ids: Sequence[UUID]) -> dict[UUID, int]:
         """Count the chunks that are found in bases; bases that the caller may not read have none."""

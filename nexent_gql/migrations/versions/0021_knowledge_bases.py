@@ -1,11 +1,11 @@
-"""knowledge bases."""
+"""Knowledge bases, documents, their versions, texts and chunks."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0020"
-down_revision = "0019"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

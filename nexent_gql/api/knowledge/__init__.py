@@ -1,0 +1,1 @@
+"""Knowledge bases and their documents in the schema."""

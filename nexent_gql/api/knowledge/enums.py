@@ -1,0 +1,73 @@
+"""Enums of knowledge bases in the schema."""
+
+from nexent_gql.api.schema.enums import described
+from nexent_gql.domains.knowledge.chunking import ChunkStrategy
+from nexent_gql.domains.knowledge.tables import DocumentProblemCode, DocumentStage, DocumentState, KnowledgeAccess
+from nexent_gql.ports.extraction import UnitKind
+
+described(
+    KnowledgeAccess,
+    "Who can use a knowledge base beside its owner.",
+    {
+        KnowledgeAccess.PRIVATE: "Nobody.",
+        KnowledgeAccess.TENANT_READ: "All users of the tenant read it.",
+        KnowledgeAccess.TENANT_WRITE: "All users of the tenant read it and change its documents.",
+    },
+)
+described(
+    ChunkStrategy,
+    "How documents are cut into chunks.",
+    {
+        ChunkStrategy.STRUCTURE: "At pages, slides, sheets and headings, and between paragraphs.",
+        ChunkStrategy.FIXED: "Between sentences, into chunks of about one size that overlap.",
+        ChunkStrategy.ROW: "Each row of a table is a chunk that knows the table's header. Other text as by STRUCTURE.",
+        ChunkStrategy.PARENT_CHILD: "Small chunks that remember the larger one around them, cut as by STRUCTURE.",
+        ChunkStrategy.NONE: "Not at all. Documents of more than 20,000 words are cut all the same.",
+    },
+)
+described(
+    DocumentState,
+    "State of the latest version of a document. QUEUED and PROCESSING end in one of the others.",
+    {
+        DocumentState.QUEUED: "Waits to be processed.",
+        DocumentState.PROCESSING: "Is processed.",
+        DocumentState.READY: "All of its chunks are found.",
+        DocumentState.FAILED: "Can't be processed; `problem` says why and what to do.",
+        DocumentState.CANCELLED: "Was cancelled. `reprocessDocument` starts again.",
+    },
+)
+described(
+    DocumentStage,
+    "Step of processing.",
+    {
+        DocumentStage.EXTRACT: "Reads the text of the file.",
+        DocumentStage.CHUNK: "Cuts the text into chunks.",
+        DocumentStage.INDEX: "Puts the chunks in the place of those of the version before.",
+    },
+)
+described(
+    DocumentProblemCode,
+    "Why a document, or a part of it, is not found. New codes are added over time.",
+    {
+        DocumentProblemCode.EMPTY_DOCUMENT: "It has no text.",
+        DocumentProblemCode.NEEDS_OCR: "It has pictures of text only.",
+        DocumentProblemCode.ENCRYPTED: "It needs a password.",
+        DocumentProblemCode.CORRUPT: "It is damaged, incomplete, or not what its name says.",
+        DocumentProblemCode.UNSUPPORTED_TYPE: "Files of its type can't be read.",
+        DocumentProblemCode.TOO_LARGE: "The file or its text is too large.",
+        DocumentProblemCode.LIMIT_EXCEEDED: "Reading it takes more time, memory or chunks than allowed.",
+        DocumentProblemCode.PARTIAL: "It is found, but parts of it are missing; see `partProblems`.",
+        DocumentProblemCode.FILE_MISSING: "Its file no longer exists.",
+        DocumentProblemCode.PROCESSING_FAILED: "Processing failed repeatedly, for no reason of the document's.",
+    },
+)
+described(
+    UnitKind,
+    "What a document is divided into.",
+    {
+        UnitKind.PAGE: "A page.",
+        UnitKind.SLIDE: "A slide.",
+        UnitKind.SHEET: "A sheet of a workbook.",
+        UnitKind.ATTACHMENT: "A file inside another one.",
+    },
+)

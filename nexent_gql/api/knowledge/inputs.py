@@ -1,0 +1,176 @@
+"""What clients say about knowledge bases and documents."""
+
+import strawberry
+
+from nexent_gql.api.knowledge.enums import ChunkStrategy, KnowledgeAccess
+from nexent_gql.api.schema.relay import node_id
+from nexent_gql.domains.knowledge.chunking import ChunkingOptions
+from nexent_gql.domains.knowledge.policy import (
+    MAX_CHILD_WORDS,
+    MAX_CLIENT_ID_CHARS,
+    MAX_DESCRIPTION_CHARS,
+    MAX_DOCUMENT_NAME_CHARS,
+    MAX_NAME_CHARS,
+    MAX_TEXT_CHARS,
+    MAX_WORDS,
+    MIN_CHILD_WORDS,
+    MIN_WORDS,
+    DocumentSource,
+    KnowledgeBaseDraft,
+    KnowledgeBasePatch,
+)
+from nexent_gql.kernel.patch import UNSET
+
+_DEFAULTS = ChunkingOptions()
+_NAME = f"Display name. One line of 1 to {MAX_NAME_CHARS} characters."
+_DESCRIPTION = f"What it is about. At most {MAX_DESCRIPTION_CHARS:,} characters. Null means empty."
+_BASE_ID = "ID of the KnowledgeBase."
+_DOCUMENT_ID = "ID of the Document."
+_DOCUMENT_NAME = f"Display name. One line of 1 to {MAX_DOCUMENT_NAME_CHARS} characters."
+
+
+@strawberry.input(description="How documents are cut into chunks.")
+class ChunkingInput:
+    strategy: ChunkStrategy | None = strawberry.field(
+        default=_DEFAULTS.strategy, description="Where documents are cut. Default STRUCTURE, also for null."
+    )
+    max_words: int | None = strawberry.field(
+        default=_DEFAULTS.max_words,
+        description=f"Most words of a chunk, {MIN_WORDS} to {MAX_WORDS:,}. Default {_DEFAULTS.max_words}, also for "
+        "null.",
+    )
+    overlap_words: int | None = strawberry.field(
+        default=_DEFAULTS.overlap_words,
+        description="Of FIXED: how many words of a chunk the next one repeats, 0 to a quarter of `maxWords`. "
+        f"Default {_DEFAULTS.overlap_words} or, if smaller, that quarter, also for null.",
+    )
+    child_words: int | None = strawberry.field(
+        default=_DEFAULTS.child_words,
+        description=f"Of PARENT_CHILD: most words of a small chunk, {MIN_CHILD_WORDS} to {MAX_CHILD_WORDS}. "
+        f"Default {_DEFAULTS.child_words}, also for null.",
+    )
+
+    def options(self) -> ChunkingOptions:
+        """Return what the service takes."""
+        max_words = _DEFAULTS.max_words if self.max_words is None else self.max_words
+        overlap = self.overlap_words
+        if overlap is None or overlap == _DEFAULTS.overlap_words:
+            overlap = max(min(_DEFAULTS.overlap_words, max_words // 4), 0)
+        return ChunkingOptions(
+            strategy=self.strategy or _DEFAULTS.strategy,
+            max_words=max_words,
+            overlap_words=overlap,
+            child_words=_DEFAULTS.child_words if self.child_words is None else self.child_words,
+        )
+
+
+@strawberry.input(description="Input of `createKnowledgeBase`.")
+class CreateKnowledgeBaseInput:
+    name: str = strawberry.field(description=_NAME)
+    description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
+    access: KnowledgeAccess | None = strawberry.field(
+        default=KnowledgeAccess.PRIVATE,
+        description="Who can use it beside you. Default PRIVATE, also for null.",
+    )
+    chunking: ChunkingInput | None = strawberry.field(
+        default=None, description="How its documents are cut. Null means the defaults."
+    )
+
+    def draft(self) -> KnowledgeBaseDraft:
+        """Return what the service takes."""
+        return KnowledgeBaseDraft(
+            name=self.name,
+            description=self.description,
+            access=self.access or KnowledgeAccess.PRIVATE,
+            chunking=self.chunking.options() if self.chunking else _DEFAULTS,
+        )
+
+
+@strawberry.input(description="Input of `updateKnowledgeBase`. Omitted fields keep their values.")
+class UpdateKnowledgeBaseInput:
+    knowledge_base_id: strawberry.ID = strawberry.field(description=_BASE_ID)
+    name: strawberry.Maybe[str | None] = strawberry.field(description=f"{_NAME} Cannot be null.")
+    description: strawberry.Maybe[str | None] = strawberry.field(description=_DESCRIPTION)
+    access: strawberry.Maybe[KnowledgeAccess | None] = strawberry.field(
+        description="Who can use it beside you. Null means PRIVATE."
+    )
+    chunking: strawberry.Maybe[ChunkingInput | None] = strawberry.field(
+        description="How documents are cut when they are processed next. Null means the defaults."
+    )
+
+    def patch(self) -> KnowledgeBasePatch:
+        """Return what the service takes."""
+        chunking = self.chunking.value.options() if self.chunking and self.chunking.value else _DEFAULTS
+        return KnowledgeBasePatch(
+            name=(self.name.value or "") if self.name else UNSET,
+            description=self.description.value if self.description else UNSET,
+            access=(self.access.value or KnowledgeAccess.PRIVATE) if self.access else UNSET,
+            chunking=chunking if self.chunking else UNSET,
+        )
+
+
+@strawberry.input(description="Input of `deleteKnowledgeBase`.")
+class DeleteKnowledgeBaseInput:
+    knowledge_base_id: strawberry.ID = strawberry.field(description=_BASE_ID)
+
+
+@strawberry.input(description="A file that becomes a document.")
+class DocumentFileInput:
+    file_id: strawberry.ID = strawberry.field(description="ID of one of your Files.")
+    name: str | None = strawberry.field(default=None, description=f"{_DOCUMENT_NAME} Null means the file's name.")
+
+
+@strawberry.input(description="A text that becomes a document.")
+class DocumentTextInput:
+    content: str = strawberry.field(description=f"The text as Markdown, at most {MAX_TEXT_CHARS:,} characters.")
+    name: str = strawberry.field(description=_DOCUMENT_NAME)
+
+
+@strawberry.input(description="Where a document comes from. Set exactly one field.", one_of=True)
+class DocumentSourceInput:
+    file: strawberry.Maybe[DocumentFileInput] = strawberry.field(default=None, description="A file.")
+    text: strawberry.Maybe[DocumentTextInput] = strawberry.field(default=None, description="A text.")
+
+    def source(self) -> DocumentSource:
+        """Return what the service takes.
+
+        Raises:
+            InvalidIdError: `fileId` is no id of a file.
+        """
+        if self.file is not None:
+            key = node_id(self.file.value.file_id, "File", "fileId")
+            return DocumentSource(file_id=key, name=self.file.value.name)
+        text = self.text.value if self.text is not None else DocumentTextInput(content="", name="")
+        return DocumentSource(text=text.content, name=text.name)
+
+
+@strawberry.input(description="Input of `addDocument`.")
+class AddDocumentInput:
+    knowledge_base_id: strawberry.ID = strawberry.field(description=_BASE_ID)
+    source: DocumentSourceInput = strawberry.field(description="Where the document comes from.")
+    client_id: str | None = strawberry.field(
+        default=None,
+        description=f"Idempotency key that you choose, such as a UUID, 1 to {MAX_CLIENT_ID_CHARS} characters. A "
+        "repeated call with the same key and source returns the same document. Null disables the check.",
+    )
+
+
+@strawberry.input(description="Input of `replaceDocument`.")
+class ReplaceDocumentInput:
+    document_id: strawberry.ID = strawberry.field(description=_DOCUMENT_ID)
+    source: DocumentSourceInput = strawberry.field(description="Where the new content comes from.")
+
+
+@strawberry.input(description="Input of `reprocessDocument`.")
+class ReprocessDocumentInput:
+    document_id: strawberry.ID = strawberry.field(description=_DOCUMENT_ID)
+
+
+@strawberry.input(description="Input of `cancelDocument`.")
+class CancelDocumentInput:
+    document_id: strawberry.ID = strawberry.field(description=_DOCUMENT_ID)
+
+
+@strawberry.input(description="Input of `deleteDocument`.")
+class DeleteDocumentInput:
+    document_id: strawberry.ID = strawberry.field(description=_DOCUMENT_ID)

@@ -1,0 +1,33 @@
+"""Batches of knowledge bases, documents and chunks."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from nexent_gql.api.context import Context, one
+from nexent_gql.domains.knowledge import tables
+from nexent_gql.domains.knowledge.repository import DocumentRow
+
+
+@one
+async def base_row(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, tables.KnowledgeBase]:
+    """Load bases that the caller may read."""
+    return {row.id: row for row in await context.services.knowledge_bases.get_many(context.actor, ids)}
+
+
+@one
+async def document_row(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, DocumentRow]:
+    """Load documents that the caller may read."""
+    return {row.document.id: row for row in await context.services.documents.get_many(context.actor, ids)}
+
+
+@one
+async def chunk_row(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, tables.Chunk]:
+    """Load chunks that the caller may read."""
+    return {row.id: row for row in await context.services.documents.get_chunks(context.actor, ids)}
+
+
+@one
+async def chunk_count(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, int]:
+    """Count the chunks of bases."""
+    counts = await context.services.knowledge_bases.chunk_counts(context.actor, ids)
+    return {id_: counts.get(id_, 0) for id_ in ids}

@@ -1,0 +1,190 @@
+"""Knowledge bases, documents and chunks as the schema shows them."""
+
+from datetime import datetime
+from typing import Self, cast
+from uuid import UUID
+
+import strawberry
+from strawberry import relay
+
+from nexent_gql.api.context import Info
+from nexent_gql.api.knowledge.enums import (
+    ChunkStrategy,
+    DocumentProblemCode,
+    DocumentStage,
+    DocumentState,
+    KnowledgeAccess,
+    UnitKind,
+)
+from nexent_gql.api.knowledge.loaders import base_row, chunk_count
+from nexent_gql.domains.knowledge import tables
+from nexent_gql.domains.knowledge.policy import MAX_DESCRIPTION_CHARS, MAX_DOCUMENT_NAME_CHARS, MAX_NAME_CHARS
+from nexent_gql.domains.knowledge.repository import DocumentRow
+
+_PROGRESS = {DocumentStage.EXTRACT: 0.0, DocumentStage.CHUNK: 0.6, DocumentStage.INDEX: 0.9}
+
+
+@strawberry.type(
+    description="How documents are cut into chunks. A Chinese, Japanese or Korean character is half a word."
+)
+class Chunking:
+    strategy: ChunkStrategy = strawberry.field(description="Where documents are cut.")
+    max_words: int = strawberry.field(description="Most words of a chunk.")
+    overlap_words: int = strawberry.field(description="Of FIXED: how many words of a chunk the next one repeats.")
+    child_words: int = strawberry.field(description="Of PARENT_CHILD: most words of a small chunk.")
+
+
+@strawberry.type(description="A set of documents that agents and users search.")
+class KnowledgeBase(relay.Node):
+    id: relay.NodeID[UUID]
+    name: str = strawberry.field(description=f"Display name, 1 to {MAX_NAME_CHARS} characters.")
+    description: str = strawberry.field(
+        description=f"What it is about, at most {MAX_DESCRIPTION_CHARS:,} characters; may be empty."
+    )
+    access: KnowledgeAccess = strawberry.field(description="Who can use it beside its owner.")
+    is_owned: bool = strawberry.field(description="Whether you are its owner.")
+    chunking: Chunking = strawberry.field(description="How its documents are cut when they are processed next.")
+    created_at: datetime = strawberry.field(description="When it was created.")
+    updated_at: datetime = strawberry.field(description="When name, access or chunking last changed.")
+    key: strawberry.Private[UUID]
+
+    @strawberry.field(description="Number of chunks that are found in it.")
+    async def chunk_count(self, info: Info) -> int:
+        return await info.context.loaders[chunk_count].load(self.key) or 0
+
+    @classmethod
+    def of(cls, row: tables.KnowledgeBase, user_id: UUID) -> Self:
+        options = row.chunking
+        return cls(
+            id=row.id,
+            key=row.id,
+            name=row.name,
+            description=row.description,
+            access=KnowledgeAccess(row.access),
+            is_owned=row.owner_id == user_id,
+            chunking=Chunking(
+                strategy=options.strategy,
+                max_words=options.max_words,
+                overlap_words=options.overlap_words,
+                child_words=options.child_words,
+            ),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+
+
+@strawberry.type(description="Why a document is not found, or only in part.")
+class DocumentProblem:
+    code: DocumentProblemCode = strawberry.field(description="Stable code for programs.")
+    message: str = strawberry.field(description="What happened and what to do, in one or two sentences.")
+    retryable: bool = strawberry.field(description="Whether `reprocessDocument` can help without another file.")
+
+
+@strawberry.type(description="A part of a document whose text is missing.")
+class DocumentPartProblem:
+    part: str = strawberry.field(description="The part, such as `page 3` or the name of an attachment.")
+    code: DocumentProblemCode = strawberry.field(description="Stable code for programs.")
+    message: str = strawberry.field(description="What to do.")
+
+
+@strawberry.type(description="A document of a knowledge base. Its fields describe the latest version.")
+class Document(relay.Node):
+    id: relay.NodeID[UUID]
+    name: str = strawberry.field(description=f"Display name, at most {MAX_DOCUMENT_NAME_CHARS} characters.")
+    version: int = strawberry.field(description="Number of the latest version, from 1.")
+    current_version: int | None = strawberry.field(
+        description="Number of the version whose chunks are found; null before the first one is READY."
+    )
+    state: DocumentState = strawberry.field(description="State of the latest version.")
+    stage: DocumentStage = strawberry.field(description="Step that is done now, or was done last.")
+    progress: float = strawberry.field(description="How far processing is, from 0 to 1. READY is 1.")
+    attempts: int = strawberry.field(description="How often the present step was begun.")
+    problem: DocumentProblem | None = strawberry.field(
+        description="Why it FAILED, or that parts are missing; null when all is well."
+    )
+    part_problems: list[DocumentPartProblem] = strawberry.field(
+        description="Parts without text, at most 100. The rest of the document is found."
+    )
+    media_type: str | None = strawberry.field(description="Media type of the content; null until it was read.")
+    title: str | None = strawberry.field(description="Title that the document states; null if it states none.")
+    language: str | None = strawberry.field(description="Language of the text, such as `en`; null if unknown.")
+    unit_count: int | None = strawberry.field(
+        description="Number of pages, slides or sheets; null for documents without, and until it was read."
+    )
+    chunk_count: int = strawberry.field(description="Number of chunks of the latest version, 0 until it was cut.")
+    created_at: datetime = strawberry.field(description="When it was added.")
+    updated_at: datetime = strawberry.field(description="When its state last changed.")
+    base_id: strawberry.Private[UUID]
+
+    @strawberry.field(description="The knowledge base; null if it was deleted meanwhile.")
+    async def knowledge_base(self, info: Info) -> KnowledgeBase | None:
+        row = await info.context.loaders[base_row].load(self.base_id)
+        return KnowledgeBase.of(row, info.context.actor.user_id) if row else None
+
+    @classmethod
+    def of(cls, row: DocumentRow) -> Self:
+        document, version = row.document, row.version
+        state, stage = DocumentState(version.state), DocumentStage(version.stage)
+        return cls(
+            id=document.id,
+            base_id=document.knowledge_base_id,
+            name=document.name,
+            version=version.number,
+            current_version=row.current_number,
+            state=state,
+            stage=stage,
+            progress=1.0 if state is DocumentState.READY else _PROGRESS[stage],
+            attempts=version.attempts,
+            problem=_problem(version),
+            part_problems=[_part_problem(item) for item in version.part_failures],
+            media_type=version.media_type,
+            title=version.title,
+            language=version.language,
+            unit_count=version.unit_count,
+            chunk_count=version.chunk_count,
+            created_at=document.created_at,
+            updated_at=version.updated_at,
+        )
+
+
+@strawberry.type(description="A passage of a document. Offsets count characters of the document's text.")
+class DocumentChunk(relay.Node):
+    id: relay.NodeID[UUID]
+    text: str = strawberry.field(description="The passage, literally.")
+    start: int = strawberry.field(description="Offset of its first character.")
+    end: int = strawberry.field(description="Offset after its last character.")
+    headings: list[str] = strawberry.field(description="Headings above it, outermost first.")
+    unit_kind: UnitKind | None = strawberry.field(
+        description="Whether it is on a page, slide or sheet; null in documents without."
+    )
+    unit_number: int | None = strawberry.field(description="Number of the page, slide or sheet, from 1.")
+    unit_name: str | None = strawberry.field(description="Name of the sheet.")
+    attachment: str | None = strawberry.field(
+        description="Name of the file inside the document's file that it belongs to; null outside of such files."
+    )
+
+    @classmethod
+    def of(cls, row: tables.Chunk) -> Self:
+        return cls(
+            id=row.id,
+            text=row.content,
+            start=row.start_offset,
+            end=row.end_offset,
+            headings=row.headings,
+            unit_kind=UnitKind(row.unit_kind) if row.unit_kind else None,
+            unit_number=row.unit_number,
+            unit_name=row.unit_name,
+            attachment=row.attachment,
+        )
+
+
+def _problem(version: tables.DocumentVersion) -> DocumentProblem | None:
+    if version.code is None:
+        return None
+    code = DocumentProblemCode(version.code)
+    return DocumentProblem(code=code, message=version.message or "", retryable=version.is_retryable)
+
+
+def _part_problem(item: object) -> DocumentPartProblem:
+    facts = cast("dict[str, str]", item)
+    return DocumentPartProblem(part=facts["part"], code=DocumentProblemCode(facts["code"]), message=facts["message"])

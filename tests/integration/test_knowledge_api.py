@@ -1,0 +1,164 @@
+"""Knowledge bases and documents by GraphQL."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from nexent_gql.db.session import Database
+from nexent_gql.kernel.principal import Principal, Role
+from tests.support.direct_graphql import Data, DirectGraphQL
+from tests.support.factory import Factory
+from tests.support.ingestion import Ingestion, ingestion
+from tests.support.statements import statements
+
+if TYPE_CHECKING:
+    from nexent_gql.services import Services
+
+ERRORS = "... on Error { message code } ... on ValidationError { path }"
+DOCUMENT = """
+    id name version currentVersion state stage progress mediaType chunkCount problem { code message retryable }
+    partProblems { part code } knowledgeBase { name chunkCount }
+"""
+
+
+@pytest.fixture
+async def services(database: Database, tmp_path: Path) -> AsyncGenerator[Ingestion]:
+    async with ingestion(database, tmp_path) as services:
+        yield services
+
+
+@pytest.fixture
+async def actor(make: Factory) -> Principal:
+    return await make.principal()
+
+
+def graphql(services: Ingestion) -> DirectGraphQL:
+    return DirectGraphQL(
+        cast("Services", SimpleNamespace(knowledge_bases=services.bases, documents=services.documents))
+    )
+
+
+async def mutate(services: Ingestion, actor: Principal, name: str, fields: str, /, **input: object) -> Data:
+    kind = f"{name[0].upper()}{name[1:]}"
+    selection = f"{{ {ERRORS} ... on {kind}Payload {{ {fields} }} }}"
+    document = f"mutation ($input: {kind}Input!) {{ {name}(input: $input) {selection} }}"
+    return (await graphql(services)(actor, document, input=input)).one
+
+
+async def ask(services: Ingestion, actor: Principal, query: str, **variables: object) -> Data:
+    return (await graphql(services)(actor, query, **variables)).one
+
+
+async def new_base(services: Ingestion, actor: Principal, **input: object) -> str:
+    created = await mutate(services, actor, "createKnowledgeBase", "knowledgeBase { id }", name="Manuals", **input)
+    return str(created["knowledgeBase"]["id"])
+
+
+async def test_from_a_text_to_chunks(services: Ingestion, actor: Principal) -> None:
+    base = await new_base(services, actor, chunking={"strategy": "STRUCTURE", "maxWords": 50})
+    source = {"text": {"name": "Guide", "content": "# Guide\n\n## Use\n\n" + "Open the page. " * 40}}
+    added = await mutate(
+        services, actor, "addDocument", f"document {{ {DOCUMENT} }}", knowledgeBaseId=base, source=source
+    )
+    document = added["document"]
+    assert (document["state"], document["progress"], document["currentVersion"]) == ("QUEUED", 0, None)
+    await services.drain()
+    node = await ask(
+        services,
+        actor,
+        f"query ($id: ID!) {{ node(id: $id) {{ ... on Document {{ {DOCUMENT} }} }} }}",
+        id=document["id"],
+    )
+    assert (node["state"], node["progress"], node["problem"], node["partProblems"]) == ("READY", 1, None, [])
+    assert node["knowledgeBase"] == {"name": "Manuals", "chunkCount": node["chunkCount"]}
+    query = """query ($id: ID!) { documentChunks(documentId: $id, first: 2) {
+        totalCount nodes { id text headings unitKind } pageInfo { hasNextPage } } }"""
+    page = await ask(services, actor, query, id=document["id"])
+    assert page["totalCount"] == node["chunkCount"] > 2
+    assert page["nodes"][0]["headings"] == ["Guide"]
+    assert page["nodes"][1]["headings"] == ["Guide", "Use"]
+    chunk = await ask(
+        services,
+        actor,
+        "query ($id: ID!) { node(id: $id) { ... on DocumentChunk { text } } }",
+        id=page["nodes"][1]["id"],
+    )
+    assert chunk["text"] == page["nodes"][1]["text"]
+
+
+async def test_a_failure_says_what_to_do(services: Ingestion, actor: Principal) -> None:
+    base = await new_base(services, actor)
+    source = {"text": {"name": "Guide", "content": "<!-- nothing -->"}}
+    added = await mutate(services, actor, "addDocument", "document { id }", knowledgeBaseId=base, source=source)
+    await services.execute("UPDATE job SET failures = 5, error = 'gone' WHERE name = 'process_document'")
+    await services.drain()
+    query = f"query ($id: ID!) {{ document(id: $id) {{ {DOCUMENT} }} }}"
+    document = await ask(services, actor, query, id=added["document"]["id"])
+    assert (document["state"], document["problem"]["code"]) == ("FAILED", "PROCESSING_FAILED")
+    assert document["problem"]["retryable"] is True
+    again = await mutate(services, actor, "reprocessDocument", "document { version state }", documentId=document["id"])
+    assert again["document"] == {"version": 2, "state": "QUEUED"}
+    cancelled = await mutate(services, actor, "cancelDocument", "document { state }", documentId=document["id"])
+    assert cancelled["document"] == {"state": "CANCELLED"}
+
+
+async def test_input_is_checked(services: Ingestion, actor: Principal) -> None:
+    refused = await mutate(
+        services, actor, "createKnowledgeBase", "knowledgeBase { id }", name="A", chunking={"maxWords": 5}
+    )
+    assert (refused["code"], refused["path"]) == ("BAD_USER_INPUT", ["input", "chunking", "maxWords"])
+    base = await new_base(services, actor)
+    blank = {"text": {"name": "Guide", "content": "  "}}
+    refused = await mutate(services, actor, "addDocument", "document { id }", knowledgeBaseId=base, source=blank)
+    assert refused["path"] == ["input", "source", "text", "content"]
+
+
+async def test_a_colleague_reads_what_is_shared(services: Ingestion, actor: Principal, make: Factory) -> None:
+    colleague = await make.principal(Role.MEMBER, beside=actor)
+    base = await new_base(services, actor)
+    query = "query ($id: ID!) { knowledgeBase(id: $id) { name isOwned access } }"
+    assert await ask(services, colleague, query, id=base) is None
+    updated = await mutate(
+        services,
+        actor,
+        "updateKnowledgeBase",
+        "knowledgeBase { name access }",
+        knowledgeBaseId=base,
+        access="TENANT_READ",
+    )
+    assert updated["knowledgeBase"] == {"name": "Manuals", "access": "TENANT_READ"}
+    assert await ask(services, colleague, query, id=base) == {
+        "name": "Manuals",
+        "isOwned": False,
+        "access": "TENANT_READ",
+    }
+    refused = await mutate(services, colleague, "deleteKnowledgeBase", "deletedId", knowledgeBaseId=base)
+    assert refused["code"] == "FORBIDDEN"
+    assert (await mutate(services, actor, "deleteKnowledgeBase", "deletedId", knowledgeBaseId=base))[
+        "deletedId"
+    ] == base
+    assert await ask(services, actor, query, id=base) is None
+
+
+async def test_lists_take_a_fixed_number_of_statements(services: Ingestion, actor: Principal) -> None:
+    base = await new_base(services, actor)
+
+    async def count() -> int:
+        selection = f"{{ totalCount nodes {{ {DOCUMENT} }} }}"
+        query = f"query ($id: ID!) {{ documents(knowledgeBaseId: $id, state: QUEUED) {selection} }}"
+        with statements(services.database) as sent:
+            await ask(services, actor, query, id=base)
+        return len(sent)
+
+    async def add() -> None:
+        source = {"text": {"name": "Guide", "content": "Text."}}
+        await mutate(services, actor, "addDocument", "document { id }", knowledgeBaseId=base, source=source)
+
+    await add()
+    few = await count()
+    for _ in range(5):
+        await add()
+    assert await count() == few
