@@ -11,7 +11,7 @@ import uvloop
 
 from benchmarks import fanout, gateway, node, pages, parallel, queries, readers, startup, stop, takeover, tokens
 from benchmarks.bench import Bench
-from benchmarks.house import open_house
+from benchmarks.environment import open_environment
 from benchmarks.machine import cores, describe, pin
 from benchmarks.report import Report, write
 
@@ -36,8 +36,8 @@ async def main(names: Sequence[str], *, is_short: bool) -> int:
     if absent:
         sys.stderr.write(f"bench: without peers on node: {absent}\n")
     missed = 0
-    async with open_house(is_short=is_short) as house:
-        bench = Bench(house, short=is_short, peers=() if absent else PEERS, peers_absent=absent)
+    async with open_environment(is_short=is_short) as env:
+        bench = Bench(env, short=is_short, peers=() if absent else PEERS, peers_absent=absent)
         for name in names:
             began = time.monotonic()
             report = await BENCHMARKS[name](bench)

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from benchmarks.house import House
+from benchmarks.environment import BenchEnvironment
 from nexent_gql.api.schema.relay import global_id
 from nexent_gql.domains.agents.policy import AgentDraft
 from nexent_gql.domains.models.policy import ModelConfig
@@ -24,35 +24,35 @@ _ANSWER_S = 120.0
 class Scenario:
     """A provider in this process, and agents that it plays."""
 
-    house: House
+    env: BenchEnvironment
     provider: FakeProvider
 
     async def agent(self, *turns: Sequence[Step], tools: tuple[str, ...] = ()) -> "ScriptedAgent":
         """Make an agent whose model plays these turns."""
-        name, house = f"scripted-{new_id().hex}", self.house
+        name, env = f"scripted-{new_id().hex}", self.env
         self.provider.script(name, *turns)
         config = ModelConfig(dialect=Dialect.OPENAI, model_name=name, base_url=self.provider.base_url)
-        model = await house.services.models.register(house.actor, name, config)
+        model = await env.services.models.register(env.actor, name, config)
         draft = AgentDraft(name=name, model_id=model.id, tool_names=tools)
-        agent = await house.services.agents.create(house.actor, draft)
-        return ScriptedAgent(house, name, NewMessage(text="Go.", agent_id=agent.id))
+        agent = await env.services.agents.create(env.actor, draft)
+        return ScriptedAgent(env, name, NewMessage(text="Go.", agent_id=agent.id))
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptedAgent:
     """An agent; `model` is the name that its script stands under."""
 
-    house: House
+    env: BenchEnvironment
     model: str
     question: NewMessage
 
     async def ask(self) -> StartedRun:
         """Ask in a new conversation."""
-        return await self.house.services.runs.start.send(self.house.actor, self.question)
+        return await self.env.services.runs.start.send(self.env.actor, self.question)
 
     async def events(self, exchange: StartedRun) -> AsyncGenerator[Entry]:
         """Follow a run until it has ended."""
-        stream = await self.house.services.runs.follow(self.house.actor, exchange.run.id, after=None)
+        stream = await self.env.services.runs.follow(self.env.actor, exchange.run.id, after=None)
         async for entry in stream:
             yield entry
 
@@ -76,7 +76,7 @@ def run_id(exchange: StartedRun) -> str:
 
 
 @asynccontextmanager
-async def open_stage(house: House) -> AsyncGenerator[Scenario]:
+async def open_stage(env: BenchEnvironment) -> AsyncGenerator[Scenario]:
     """Start a provider in this process."""
     async with fake_provider() as provider:
-        yield Scenario(house, provider)
+        yield Scenario(env, provider)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.house import House
+from benchmarks.environment import BenchEnvironment
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Bench:
         peers_absent: Why there are none; None when there are.
     """
 
-    house: House
+    env: BenchEnvironment
     short: bool
     peers: Sequence[str]
     peers_absent: str | None

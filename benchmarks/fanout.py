@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from benchmarks import node
 from benchmarks.bench import Bench
-from benchmarks.house import Served, serving
+from benchmarks.environment import Served, serving
 from benchmarks.machine import running
 from benchmarks.report import Report, median, short
 from benchmarks.sources import LogSource, PushSource, Source, hasty_commands, peer_event, ready_frame
@@ -61,15 +61,15 @@ async def run(bench: Bench) -> Report:
 @asynccontextmanager
 async def contenders(bench: Bench) -> AsyncGenerator[Mapping[str, Contender]]:
     """Start all servers on the measured core; those that wait cost nothing."""
-    house = bench.house
-    redis = house.environment["NEXENT_REDIS_URL"]
+    env = bench.env
+    redis = env.environment["NEXENT_REDIS_URL"]
     async with AsyncExitStack() as stack:
         commands = await stack.enter_async_context(hasty_commands(redis))
-        link = replace(house.runtime.redis, commands=commands)
-        starts = [serving(house), _floor(redis), *(node.node_peer(house, name) for name in bench.peers)]
+        link = replace(env.runtime.redis, commands=commands)
+        starts = [serving(env), _floor(redis), *(node.node_peer(env, name) for name in bench.peers)]
         ours, floor, *peers = await asyncio.gather(*map(stack.enter_async_context, starts))
-        runs = await house.make_runs(max(load.runs for load in LOADS))
-        log = LogSource(house, runs, RedisEventLog(link, ttl_s=_TTL_S), [global_id("Run", run) for run in runs])
+        runs = await env.make_runs(max(load.runs for load in LOADS))
+        log = LogSource(env, runs, RedisEventLog(link, ttl_s=_TTL_S), [global_id("Run", run) for run in runs])
         contenders_by_name = {
             OURS: Contender(ours, log),
             FLOOR: Contender(floor, PushSource(log, commands, "floor", ready_frame)),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from redis.asyncio.connection import parse_url
 
-from benchmarks.house import House, Served
+from benchmarks.environment import BenchEnvironment, Served
 from benchmarks.machine import running
 from tests.support.installation import free_port
 from tests.support.node import NODE
@@ -31,9 +31,9 @@ def versions() -> str:
 
 
 @asynccontextmanager
-async def node_peer(house: House, name: str) -> AsyncGenerator[Served]:
+async def node_peer(env: BenchEnvironment, name: str) -> AsyncGenerator[Served]:
     """Run `peers/<name>.mjs` on the measured core."""
-    port, options = free_port(), parse_url(house.environment["NEXENT_REDIS_URL"])
+    port, options = free_port(), parse_url(env.environment["NEXENT_REDIS_URL"])
     redis = {key: value for key, value in options.items() if key in {"path", "host", "port", "password"}}
     environment = {"PEER_REDIS": json.dumps(redis), "NODE_ENV": "production"}
     async with running([str(NODE), str(PEERS / f"{name}.mjs"), str(port)], environment, port) as process:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from benchmarks.bench import Bench
-from benchmarks.house import House, Served, serving
+from benchmarks.environment import BenchEnvironment, Served, serving
 from benchmarks.report import Report, median, quantile, short
 from benchmarks.requests import Answered, offer, post
 from nexent_gql.kernel.principal import Principal
@@ -60,60 +60,60 @@ async def run(bench: Bench) -> Report:
     report = Report(
         "pages", f"{PAGE} conversations with agent and last message, of {count:,} with {MESSAGES_EACH} each."
     )
-    actor = await _filled(bench.house, count)
-    issued = await bench.house.services.identity.issue_token(actor, ttl_s=86_400)
-    last = await _behind_all_but_a_page(bench.house, actor)
+    actor = await _filled(bench.env, count)
+    issued = await bench.env.services.identity.issue_token(actor, ttl_s=86_400)
+    last = await _behind_all_but_a_page(bench.env, actor)
     places: dict[str, dict[str, object]] = {"first page": {"first": PAGE}, "last page": {"first": PAGE, "after": last}}
-    sent = await _statements(bench.house, actor, places)
+    sent = await _statements(bench.env, actor, places)
     rounds, seconds = (1, 0.2) if bench.short else (5, 2.0)
     alone: dict[str, list[Answered]] = {name: [] for name in places}
     many: dict[str, list[Answered]] = {name: [] for name in places}
     floor: list[float] = []
-    async with serving(bench.house) as server:
+    async with serving(bench.env) as server:
         served = replace(server, token=issued.text.get_secret_value())
         for _ in range(rounds):
             for name, variables in places.items():
                 await _measure(served, variables, seconds, alone[name], many[name])
-            floor += await _floor(bench.house, actor, 20 if bench.short else 100)
+            floor += await _floor(bench.env, actor, 20 if bench.short else 100)
     _tell(report, alone, many, floor, sent)
     return report
 
 
-async def _filled(house: House, count: int) -> Principal:
+async def _filled(env: BenchEnvironment, count: int) -> Principal:
     """Make a tenant whose owner has so many conversations; a million messages take about a minute."""
-    make = Factory(house.runtime.db)
+    make = Factory(env.runtime.db)
     actor = await make.principal()
     agent = await make.agent(actor, name="Assistant")
     facts = {"tenant": actor.tenant_id, "owner": actor.user_id, "agent": agent.id, "each": MESSAGES_EACH}
     for begin in range(1, count + 1, _CHUNK):
         values = {**facts, "begin": begin, "end": min(begin + _CHUNK - 1, count)}
-        async with house.runtime.db.transaction(actor.tenant_id) as session:
+        async with env.runtime.db.transaction(actor.tenant_id) as session:
             for statement in (_FILL_CONVERSATIONS, _FILL_MESSAGES):
                 await session.execute(statement, {name: values[name] for name in statement.compile().params})
         if begin == 1 or begin + _CHUNK > count:
-            await _analyze(house)
+            await _analyze(env)
     return actor
 
 
-async def _analyze(house: House) -> None:
+async def _analyze(env: BenchEnvironment) -> None:
     """Tell Postgres how much there is: it reads small tables whole, also for each foreign key of a million rows."""
-    await run_sql(house.environment["NEXENT_MIGRATION_DATABASE_URL"], "VACUUM ANALYZE")
+    await run_sql(env.environment["NEXENT_MIGRATION_DATABASE_URL"], "VACUUM ANALYZE")
 
 
-async def _behind_all_but_a_page(house: House, actor: Principal) -> str:
+async def _behind_all_but_a_page(env: BenchEnvironment, actor: Principal) -> str:
     """Return the cursor that the last page begins behind."""
-    answer = await DirectGraphQL(house.services)(actor, _LAST, last=PAGE + 1)
+    answer = await DirectGraphQL(env.services)(actor, _LAST, last=PAGE + 1)
     return str(answer.one["edges"][0]["cursor"])
 
 
 async def _statements(
-    house: House, actor: Principal, places: Mapping[str, Mapping[str, object]]
+    env: BenchEnvironment, actor: Principal, places: Mapping[str, Mapping[str, object]]
 ) -> Mapping[str, Sequence[str]]:
     """Return what each page sends to Postgres, and a page of one."""
     statements_by_name: dict[str, Sequence[str]] = {}
     for name, variables in {"a page of one": {"first": 1}, **places}.items():
-        with statements(house.runtime.db) as sent:
-            answer = await DirectGraphQL(house.services)(actor, _PAGE, **variables)
+        with statements(env.runtime.db) as sent:
+            answer = await DirectGraphQL(env.services)(actor, _PAGE, **variables)
         nodes = answer.nodes
         if len(nodes) != variables["first"] or not all(node["agent"] and node["activeMessage"] for node in nodes):
             raise RuntimeError(f"the page has {len(nodes)} conversations")
@@ -130,11 +130,11 @@ async def _measure(
     many.append(await offer(served, request, seconds))
 
 
-async def _floor(house: House, actor: Principal, count: int) -> list[float]:
+async def _floor(env: BenchEnvironment, actor: Principal, count: int) -> list[float]:
     """Return the milliseconds that the same rows take by three statements on an open session."""
     times: list[float] = []
     mine = {"tenant": actor.tenant_id}
-    async with house.runtime.db.read(actor.tenant_id) as session:
+    async with env.runtime.db.read(actor.tenant_id) as session:
         for _ in range(count):
             began = time.perf_counter()
             page = (await session.execute(_FLOOR[0], {**mine, "owner": actor.user_id})).all()

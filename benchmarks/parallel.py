@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from benchmarks.agents import ScriptedAgent, open_stage, run_id
 from benchmarks.bare_client import Read, bare_client
 from benchmarks.bench import Bench
-from benchmarks.house import Served, serving, working
+from benchmarks.environment import Served, serving, working
 from benchmarks.machine import Measured, unpinned
 from benchmarks.report import Report, median, quantile, short
 from benchmarks.stamps import lags_of
@@ -50,9 +50,9 @@ async def run(bench: Bench) -> Report:
     report = Report("parallel", f"{runs} runs of {tokens} tokens at {RATE:g}/s each, at once, in one worker process.")
     seen: list[tuple[Watched, Read, float]] = []
     async with (
-        open_stage(bench.house) as scenario,
-        serving(bench.house) as served,
-        working(bench.house) as worker,
+        open_stage(bench.env) as scenario,
+        serving(bench.env) as served,
+        working(bench.env) as worker,
         bare_client() as client,
     ):
         agent = await scenario.agent([Text(tokens=tokens, tokens_per_s=RATE, stamp=True)])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from benchmarks import node
 from benchmarks.bench import Bench
-from benchmarks.house import Served
+from benchmarks.environment import Served
 from benchmarks.machine import running
 from benchmarks.report import Report, median, short
 from benchmarks.requests import Answered, offer, post
@@ -66,13 +66,13 @@ async def contenders(bench: Bench) -> AsyncGenerator[Mapping[str, Served]]:
     """Start all servers on the measured core."""
     async with AsyncExitStack() as stack:
         starts = {
-            OURS: _python("ours", {**bench.house.environment, **_RAISED}),
+            OURS: _python("ours", {**bench.env.environment, **_RAISED}),
             PLAIN: _python("plain", {}),
-            **{name: node.node_peer(bench.house, name) for name in bench.peers},
+            **{name: node.node_peer(bench.env, name) for name in bench.peers},
         }
         served = await asyncio.gather(*map(stack.enter_async_context, starts.values()))
         contenders_by_name = dict(zip(starts, served, strict=True))
-        yield contenders_by_name | {OURS: replace(contenders_by_name[OURS], token=bench.house.token)}
+        yield contenders_by_name | {OURS: replace(contenders_by_name[OURS], token=bench.env.token)}
 
 
 @asynccontextmanager

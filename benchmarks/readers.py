@@ -10,9 +10,9 @@ from typing import cast
 import psutil
 
 from benchmarks.bench import Bench
-from benchmarks.crowd import Crowd, Manner, gathered, gone
+from benchmarks.environment import BenchEnvironment, Served
 from benchmarks.fanout import Contender, contenders
-from benchmarks.house import House, Served
+from benchmarks.reader_group import Manner, ReaderGroup, close_readers, open_readers
 from benchmarks.report import Report, median, quantile, short
 from benchmarks.sources import LogSource
 from benchmarks.streams import DOCUMENT, Publisher
@@ -52,15 +52,15 @@ SHORT = (Load("10 subscribers of one run", runs=1, each=10, rate=50, chars=2_000
 
 
 @dataclass(slots=True)
-class Seen:
-    """What one crowd saw, and what it left."""
+class Measurement:
+    """The measurements of one group of readers."""
 
     p50_ms: float = 0.0
     p99_ms: float = 0.0
     growth_mib: float = 0.0
     wrong: int = 0
     late: list[str] = field(default_factory=list[str])
-    left: int = 0
+    remaining: int = 0
 
 
 async def run(bench: Bench) -> Report:
@@ -70,10 +70,10 @@ async def run(bench: Bench) -> Report:
     async with contenders(replace(bench, peers=()) if bench.short else bench) as servers:
         ours = servers["nexent-gql"]
         for load in loads:
-            alone, mixed = list[Seen](), list[Seen]()
+            alone, mixed = list[Measurement](), list[Measurement]()
             for _ in range(rounds):
-                alone.append(await _measure(bench.house, ours, load, mixed=False))
-                mixed.append(await _measure(bench.house, ours, load, mixed=True))
+                alone.append(await _measure(bench.env, ours, load, mixed=False))
+                mixed.append(await _measure(bench.env, ours, load, mixed=True))
             _tell(report, load, alone, mixed)
         memory_kib = {
             name: await _idle(contender, idle, 0.1 if bench.short else 2) for name, contender in servers.items()
@@ -83,10 +83,10 @@ async def run(bench: Bench) -> Report:
     return report
 
 
-async def _measure(house: House, ours: Contender, load: Load, *, mixed: bool) -> Seen:
-    source, served, seen = cast("LogSource", ours.source), ours.served, Seen()
+async def _measure(env: BenchEnvironment, ours: Contender, load: Load, *, mixed: bool) -> Measurement:
+    source, served, measurement = cast("LogSource", ours.source), ours.served, Measurement()
     before = served.process.rss_bytes()
-    async with gathered(served, source, load.manners(mixed=mixed), load.runs) as crowd:
+    async with open_readers(served, source, load.manners(mixed=mixed), load.runs) as group:
         publisher = Publisher(source, load.runs, chars=load.chars)
         writing = asyncio.create_task(publisher.steadily(load.rate, load.seconds))
         peak = before
@@ -94,27 +94,27 @@ async def _measure(house: House, ours: Contender, load: Load, *, mixed: bool) ->
             peak = max(peak, served.process.rss_bytes())
             await asyncio.wait([writing], timeout=0.25)
         await writing
-    seen.late = [
-        f"{each.manner.value} {each.seq}/{source.seqs[each.run]}" for each in await crowd.all_have(_CATCH_UP_S)
+    measurement.late = [
+        f"{each.manner.value} {each.seq}/{source.seqs[each.run]}" for each in await group.all_have(_CATCH_UP_S)
     ]
-    _note(seen, crowd)
-    seen.growth_mib = (peak - before) / _MIB
-    await gone(crowd)
-    seen.left = await _left(house, served)
-    return seen
+    _note(measurement, group)
+    measurement.growth_mib = (peak - before) / _MIB
+    await close_readers(group)
+    measurement.remaining = await _count_remaining(env, served)
+    return measurement
 
 
-def _note(seen: Seen, crowd: Crowd) -> None:
-    lags = crowd.lags_ms()
-    seen.p50_ms, seen.p99_ms = quantile(lags, 0.5), quantile(lags, 0.99)
-    seen.wrong = sum(reader.wrong for reader in crowd.readers)
+def _note(measurement: Measurement, group: ReaderGroup) -> None:
+    lags = group.lags_ms()
+    measurement.p50_ms, measurement.p99_ms = quantile(lags, 0.5), quantile(lags, 0.99)
+    measurement.wrong = sum(reader.wrong for reader in group.readers)
 
 
-async def _left(house: House, served: Served) -> int:
+async def _count_remaining(env: BenchEnvironment, served: Served) -> int:
     """Return how many sockets and topics of runs the server still holds, after at most 5 s."""
     deadline = time.monotonic() + _GONE_S
     while True:
-        channels = cast("list[bytes]", await house.runtime.redis.commands.execute("PUBSUB", "CHANNELS", "nx:{*/run/*"))
+        channels = cast("list[bytes]", await env.runtime.redis.commands.execute("PUBSUB", "CHANNELS", "nx:{*/run/*"))
         connections = psutil.Process(served.process.pid).net_connections("tcp")
         count = len(channels) + sum(each.laddr.port == served.port and bool(each.raddr) for each in connections)
         if count == 0 or time.monotonic() > deadline:
@@ -136,7 +136,7 @@ async def _idle(contender: Contender, count: int, rest_s: float) -> float:
         return (served.process.rss_bytes() - before) / count / _KIB
 
 
-def _tell(report: Report, load: Load, alone: Sequence[Seen], mixed: Sequence[Seen]) -> None:
+def _tell(report: Report, load: Load, alone: Sequence[Measurement], mixed: Sequence[Measurement]) -> None:
     report.say(f"**{load.name}**")
     head = (
         "readers",
@@ -149,22 +149,25 @@ def _tell(report: Report, load: Load, alone: Sequence[Seen], mixed: Sequence[See
     rise_ms = median([b.p99_ms - a.p99_ms for a, b in zip(alone, mixed, strict=True)])
     target = f"the others cost steady readers at most {MAX_RISE_MS:g} ms of p99, a third of the window that joins text"
     report.verdict(target, f"{short(rise_ms)} ms", holds=rise_ms <= MAX_RISE_MS)
-    growth = max(seen.growth_mib for seen in mixed)
+    growth = max(measurement.growth_mib for measurement in mixed)
     report.verdict(f"memory grows by at most {MAX_GROWTH_MIB:g} MiB", short(growth), holds=growth <= MAX_GROWTH_MIB)
-    wrong = [*(late for seen in mixed for late in seen.late), *(f"{seen.wrong} wrong" for seen in mixed if seen.wrong)]
+    wrong = [
+        *(late for measurement in mixed for late in measurement.late),
+        *(f"{measurement.wrong} wrong" for measurement in mixed if measurement.wrong),
+    ]
     target = "everybody has every event once and in order, those that stood still too when they read again"
     report.verdict(target, ", ".join(wrong[:5]) or "yes", holds=not wrong)
-    left = max(seen.left for seen in (*alone, *mixed))
+    left = max(measurement.remaining for measurement in (*alone, *mixed))
     report.verdict("nothing is left afterwards", f"{left} sockets and topics", holds=left == 0)
 
 
-def _row(name: str, seen: Sequence[Seen]) -> tuple[str, ...]:
-    lags = short(median([each.p50_ms for each in seen])), short(median([each.p99_ms for each in seen]))
-    growth = short(max(each.growth_mib for each in seen))
+def _row(name: str, measurement: Sequence[Measurement]) -> tuple[str, ...]:
+    lags = short(median([each.p50_ms for each in measurement])), short(median([each.p99_ms for each in measurement]))
+    growth = short(max(each.growth_mib for each in measurement))
     return (
         name,
         ", ".join(lags),
         growth,
-        str(sum(each.wrong + len(each.late) for each in seen)),
-        str(max(each.left for each in seen)),
+        str(sum(each.wrong + len(each.late) for each in measurement)),
+        str(max(each.remaining for each in measurement)),
     )

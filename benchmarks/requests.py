@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import cast
 
-from benchmarks.house import Served
+from benchmarks.environment import Served
 from benchmarks.report import quantile
 from nexent_gql.kernel.json import JsonObject, dumps, loads_object
 

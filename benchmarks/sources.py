@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
-from benchmarks.house import House
+from benchmarks.environment import BenchEnvironment
 from nexent_gql.adapters.redis_client import RedisCommands
 from nexent_gql.adapters.redis_connection import RedisConnection
 from nexent_gql.adapters.redis_multiplexer import RedisMultiplexer
@@ -38,7 +38,7 @@ class Source(Protocol):
 class LogSource:
     """As a worker writes: one entry of the event log a token."""
 
-    house: House
+    env: BenchEnvironment
     runs: Sequence[UUID]
     log: EventLog
     ids: Sequence[str]
@@ -53,7 +53,7 @@ class LogSource:
         self.seqs[run] += 1
         body = encode_body(TextDelta(text=text, step=1))
         entry = Entry(self.seqs[run], 1, int(time.time() * 1000), body)
-        await self.log.append(run_topic(self.house.actor.tenant_id, self.runs[run]), 1, [entry])
+        await self.log.append(run_topic(self.env.actor.tenant_id, self.runs[run]), 1, [entry])
 
     def variables(self, run: int) -> dict[str, object]:
         """See `Source`; the cursor stands behind what earlier trials wrote."""

@@ -10,7 +10,7 @@ import httpx2
 
 from benchmarks.agents import Scenario, ScriptedAgent, open_stage, run_id
 from benchmarks.bench import Bench
-from benchmarks.house import serving, working
+from benchmarks.environment import serving, working
 from benchmarks.report import Report, quantile, short
 from nexent_gql.domains.runs.starter import OnBusy, StartedRun
 from tests.support.fake_provider import Record, Stall, Step, Text, Tool
@@ -58,9 +58,9 @@ async def run(bench: Bench) -> Report:
     times_by_name = {situation.name: Times() for situation in SITUATIONS}
     floor: list[float] = []
     async with (
-        open_stage(bench.house) as scenario,
-        serving(bench.house) as served,
-        working(bench.house),
+        open_stage(bench.env) as scenario,
+        serving(bench.env) as served,
+        working(bench.env),
         Client(served.url, served.token) as client,
     ):
         agents = [await scenario.agent(each.script, tools=("wait",)) for each in SITUATIONS]
@@ -107,9 +107,9 @@ async def _begun(
 
 async def _behind(agent: ScriptedAgent, first: StartedRun) -> StartedRun:
     """Ask again in the same conversation, which is busy."""
-    ask, question = agent.house.services.runs.start, agent.question
+    ask, question = agent.env.services.runs.start, agent.question
     queued = replace(question, agent_id=None, conversation_id=first.conversation.id, on_busy=OnBusy.QUEUE)
-    return await ask.send(agent.house.actor, queued)
+    return await ask.send(agent.env.actor, queued)
 
 
 async def _ended_at(client: Client, exchange: StartedRun) -> float:

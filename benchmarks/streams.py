@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from benchmarks.house import Served
+from benchmarks.environment import Served
 from benchmarks.report import quantile
 from benchmarks.sources import Source, stamped
 from benchmarks.wire import Socket

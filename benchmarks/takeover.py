@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from benchmarks.agents import Scenario, ScriptedAgent, open_stage
 from benchmarks.bench import Bench
-from benchmarks.house import House, open_house
+from benchmarks.environment import BenchEnvironment, open_environment
 from benchmarks.machine import Measured, cores, running
 from benchmarks.report import Report, quantile, short
 from nexent_gql.jobs.relay import Relay
@@ -36,7 +36,7 @@ _LISTENING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database(
 class Crew:
     """Two workers, by process id; one that was killed is replaced."""
 
-    house: House
+    env: BenchEnvironment
     environment: Mapping[str, str]
     stack: AsyncExitStack
     workers: dict[int, Measured]
@@ -72,9 +72,9 @@ async def run(bench: Bench) -> Report:
     rounds = 1 if bench.short else 20
     killed: dict[str, list[float]] = {}
     wiped: list[float] = []
-    async with open_house() as house, open_stage(house) as scenario:  # its own: others' workers would take the runs
+    async with open_environment() as env, open_stage(env) as scenario:  # its own: others' workers would take the runs
         for name in (_SHORT,) if bench.short else _LEASES:
-            async with _open_crew(house, _LEASES[name]) as crew:
+            async with _open_crew(env, _LEASES[name]) as crew:
                 killed[name] = [await _kill(crew, scenario, number) for number in range(rounds)]
                 if name == _SHORT and not bench.short:
                     continue
@@ -84,9 +84,9 @@ async def run(bench: Bench) -> Report:
 
 
 @asynccontextmanager
-async def _open_crew(house: House, settings: Mapping[str, str]) -> AsyncGenerator[Crew]:
+async def _open_crew(env: BenchEnvironment, settings: Mapping[str, str]) -> AsyncGenerator[Crew]:
     async with AsyncExitStack() as stack:
-        yield Crew(house, {**house.environment, **settings}, stack, {})
+        yield Crew(env, {**env.environment, **settings}, stack, {})
 
 
 async def _kill(crew: Crew, scenario: Scenario, number: int) -> float:
@@ -99,11 +99,11 @@ async def _kill(crew: Crew, scenario: Scenario, number: int) -> float:
             if entry.body["kind"] == "TextDelta":
                 break
         await asyncio.sleep(number * _BEATS_S)  # the lease of a kill is of any age
-        async with crew.house.runtime.db.system() as session:
+        async with crew.env.runtime.db.system() as session:
             owner = (await session.execute(_OWNER, {"id": exchange.run.job_id})).scalar_one()
         killed_at = crew.kill(int(owner))
         again_at = (await _requests(scenario, agent, 2))[1]
-        await crew.house.services.runs.stop(crew.house.actor, exchange.run.id)
+        await crew.env.services.runs.stop(crew.env.actor, exchange.run.id)
         async for _ in events:
             pass
     return again_at - killed_at
@@ -115,15 +115,15 @@ async def _wipe(crew: Crew, scenario: Scenario) -> float:
     agent = await scenario.agent([_SPEAKING])
     crew.signal(signal.SIGSTOP)
     exchanges = [await agent.ask() for _ in range(QUEUED)]
-    runtime = crew.house.runtime
+    runtime = crew.env.runtime
     while await Relay(runtime.db, runtime.wakeups, runtime.log).relay():
         pass
-    await redis_command(crew.house.environment["NEXENT_REDIS_URL"], "FLUSHALL")
+    await redis_command(crew.env.environment["NEXENT_REDIS_URL"], "FLUSHALL")
     wiped_at = time.time()
     crew.signal(signal.SIGCONT)
     last_at = (await _requests(scenario, agent, QUEUED))[QUEUED - 1]
     for each in exchanges:
-        await crew.house.services.runs.stop(crew.house.actor, each.run.id)
+        await crew.env.services.runs.stop(crew.env.actor, each.run.id)
     for each in exchanges:
         async for _ in agent.events(each):
             pass

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from benchmarks.agents import ScriptedAgent, open_stage
 from benchmarks.bare_client import bare_client
 from benchmarks.bench import Bench
-from benchmarks.house import working
+from benchmarks.environment import working
 from benchmarks.machine import Measured
 from benchmarks.report import Report, median, short
 from tests.support.fake_provider import Text
@@ -38,7 +38,7 @@ async def run(bench: Bench) -> Report:
     report = Report("tokens", "CPU of a worker process for each token of an answer: provider to Redis, all included.")
     kinds = [Answers(tokens, _RATE) for tokens in LENGTHS] + [Answers(1_200, 100)]
     kinds, rounds = ([Answers(20, _RATE)], 1) if bench.short else (kinds, 3)
-    async with open_stage(bench.house) as scenario, working(bench.house) as worker, bare_client() as client:
+    async with open_stage(bench.env) as scenario, working(bench.env) as worker, bare_client() as client:
         agents = [await scenario.agent([Text(tokens=kind.tokens, tokens_per_s=kind.rate)]) for kind in kinds]
         await agents[0].answer()
         idle = await _idle(worker, 0.1 if bench.short else 4)

@@ -22,7 +22,7 @@ from nexent_gql.ports.llm import (
 )
 from tests.support import fake_provider as fake
 from tests.support.fake_provider import FakeProvider, Text, Tool, fake_provider
-from tests.support.llm import CALCULATOR, CLOCK, FINAL_ANSWER, Heard, ask, endpoint_of, hear, plain_client
+from tests.support.llm import CALCULATOR, CLOCK, FINAL_ANSWER, ModelReply, ask, endpoint_of, hear, plain_client
 
 SUM = "What is 6*7?"
 SUM_AND_TIME = "What is 6*7 and what time is it in Tokyo?"
@@ -37,7 +37,7 @@ class Subject:
     models: LanguageModels
     endpoint: ModelEndpoint
 
-    async def hear(self, request: ChatRequest) -> Heard:
+    async def hear(self, request: ChatRequest) -> ModelReply:
         heard = await hear(self.models.stream(self.endpoint, request))
         assert heard.error is None
         return heard

@@ -53,7 +53,7 @@ async def test_the_model_of_the_environment_is_seeded(state_dir: Path) -> None:
             assert edge["node"]["hasApiKey"] is True
             doctor = await asyncio.to_thread(installation.command, "doctor")
             assert doctor.returncode == 0, doctor.stdout
-            assert "child processes: start, with limits" in doctor.stdout
+            assert "child processes: start with limits" in doctor.stdout
             await asyncio.to_thread(_pause_and_resume_a_schedule, installation)
             provider.key = "another"
             doctor = await asyncio.to_thread(installation.command, "doctor")

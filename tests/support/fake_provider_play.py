@@ -27,7 +27,7 @@ from tests.support.fake_provider_steps import (
 PIECE = re.compile(r"[\u3000-\u9fff\uff00-\uffef]{1,2}|[^\s\u3000-\u9fff\uff00-\uffef]{1,8}\s?|\s+")
 
 
-class Left(Exception):  # noqa: N818 - not an error: the rest of the turn is not to be played
+class SkipRest(Exception):  # noqa: N818 - not an error: the rest of the turn is not to be played
     """The script ended the connection or the answer before the last step."""
 
 
@@ -59,7 +59,7 @@ class Player:
                 if self._left_over(step, number):
                     await self._step(step)
             await self._end()
-        except Left:
+        except SkipRest:
             return
 
     def _left_over(self, step: Step, number: int) -> bool:
@@ -108,7 +108,7 @@ class Player:
         await self._begin()
         await asyncio.sleep(0.02)  # what was sent before must arrive: a reset discards it from the peer's buffer
         (self._connection.reset if step.how == "reset" else self._connection.close)()
-        raise Left
+        raise SkipRest
 
     async def _status(self, step: Status) -> None:
         error = {"error": {"message": step.message, "type": "scripted", "param": None, "code": step.code}}
@@ -116,7 +116,7 @@ class Player:
         if step.retry_after is not None:
             headers["retry-after"] = step.retry_after
         await self._connection.answer(step.status, dumps(error) if step.body is None else step.body.encode(), headers)
-        raise Left
+        raise SkipRest
 
     async def _refuse(self, parameter: str) -> None:
         if parameter in self._body:

@@ -44,7 +44,7 @@ FINAL_ANSWER = ToolSpec(
 
 
 @dataclass
-class Heard:
+class ModelReply:
     """An answer, put together; `error` is set when it was not whole."""
 
     chunks: list[ChatChunk] = field(default_factory=list[ChatChunk])
@@ -88,9 +88,9 @@ class Heard:
         return self.error
 
 
-async def hear(stream: AsyncGenerator[ChatChunk]) -> Heard:
+async def hear(stream: AsyncGenerator[ChatChunk]) -> ModelReply:
     """Read a stream to its end, or to its error."""
-    heard = Heard()
+    heard = ModelReply()
     try:
         async with aclosing(stream) as chunks:
             async for chunk in chunks:

@@ -26,7 +26,7 @@ from nexent_gql.ports.llm import (
     ResponseSchema,
     ToolCall,
 )
-from tests.support.llm import CALCULATOR, Heard, ask
+from tests.support.llm import CALCULATOR, ModelReply, ask
 from tests.support.llm_samples import SAMPLES, THINKING, Sample
 
 WIRES: dict[Dialect, Wire] = {
@@ -41,7 +41,7 @@ def endpoint(dialect: Dialect) -> ModelEndpoint:
     return ModelEndpoint(dialect, "m", "https://api.example.com/v1")
 
 
-def read(sample: Sample, parts: list[bytes]) -> Heard:
+def read(sample: Sample, parts: list[bytes]) -> ModelReply:
     request = ask("Hi", tools=(CALCULATOR,))
     decoder = WIRES[sample.dialect].decoder(endpoint(sample.dialect), request, max_answer_chars=100_000)
     answer = Answer(httpx2.Response(200), request, decoder, LIMITS)
@@ -53,11 +53,11 @@ def read(sample: Sample, parts: list[bytes]) -> Heard:
             for chunk in answer.read(part):
                 chunks.append(chunk)  # noqa: PERF402 - what came ahead of an error counts
     except ModelError as error:
-        return Heard(chunks, error)
-    return Heard(chunks)
+        return ModelReply(chunks, error)
+    return ModelReply(chunks)
 
 
-def facts(heard: Heard) -> tuple[object, ...]:
+def facts(heard: ModelReply) -> tuple[object, ...]:
     opaque = [(chunk.call_index, chunk.part.data) for chunk in heard.chunks if isinstance(chunk, OpaqueChunk)]
     error = heard.error.code if heard.error else None
     finished = (heard.finished.reason, heard.finished.usage) if error is None else None

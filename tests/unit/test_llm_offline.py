@@ -12,7 +12,7 @@ from nexent_gql.adapters.llm_offline.text import tokens_of
 from nexent_gql.adapters.llm_offline.tools import expression_in, fill_arguments
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.ports.llm import ChatMessage, ChatRequest, ToolCall, ToolSpec
-from tests.support.llm import CALCULATOR, CLOCK, FINAL_ANSWER, Heard, ask
+from tests.support.llm import CALCULATOR, CLOCK, FINAL_ANSWER, ModelReply, ask
 
 REPORT = ToolSpec(
     "slow_report",
@@ -36,8 +36,8 @@ def final_answer(answer: any) -> any:
 </code>'''
 
 
-def answer(request: ChatRequest) -> Heard:
-    return Heard(answer_chunks(request))
+def answer(request: ChatRequest) -> ModelReply:
+    return ModelReply(answer_chunks(request))
 
 
 def text_of(question: str, system: str = "") -> str:

@@ -20,7 +20,7 @@ from nexent_gql.ports.llm import (
     ToolCallChunk,
     Usage,
 )
-from tests.support.llm import Heard
+from tests.support.llm import ModelReply
 
 
 def frame(delta: JsonObject, reason: str | None = None, **more: Json) -> bytes:
@@ -43,7 +43,7 @@ def decoded(*frames: bytes, ends_with_done: bool = True) -> list[ChatChunk]:
 
 
 def called(*fragments: JsonObject) -> list[tuple[str, str]]:
-    heard = Heard(decoded(*calls(*fragments), frame({}, "tool_calls")))
+    heard = ModelReply(decoded(*calls(*fragments), frame({}, "tool_calls")))
     ids = [call.id for call in heard.calls]
     assert all(ids)
     assert len(set(ids)) == len(ids)
@@ -232,7 +232,7 @@ def test_a_stream_of_nothing_but_unknown_frames_is_not_the_dialect() -> None:
 )
 def test_halves_of_surrogate_pairs_are_joined_or_replaced(pieces: list[str], text: str) -> None:
     frames = [b'{"choices": [{"delta": {"content": %b}}]}' % piece.encode() for piece in pieces]
-    assert Heard(decoded(*frames, frame({}, "stop"))).text == text
+    assert ModelReply(decoded(*frames, frame({}, "stop"))).text == text
 
 
 def test_an_early_reason_to_end_settles_nothing() -> None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 
-from benchmarks.house import Served
+from benchmarks.environment import Served
 from benchmarks.sources import LogSource
 from benchmarks.streams import DOCUMENT
 from benchmarks.wire import Socket
@@ -91,7 +91,7 @@ class Reader:
 
 
 @dataclass(slots=True)
-class Crowd:
+class ReaderGroup:
     """All readers of one load."""
 
     readers: list[Reader]
@@ -119,17 +119,19 @@ class Crowd:
 
 
 @asynccontextmanager
-async def gathered(served: Served, source: LogSource, manners: list[Manner], runs: int) -> AsyncGenerator[Crowd]:
+async def open_readers(
+    served: Served, source: LogSource, manners: list[Manner], runs: int
+) -> AsyncGenerator[ReaderGroup]:
     """Subscribe a reader for each manner, runs in turn; they behave so within the block, and read on behind it."""
-    crowd = Crowd([_reader(served, source, number % runs, manner) for number, manner in enumerate(manners)])
-    for reader in crowd.readers:
+    group = ReaderGroup([_reader(served, source, number % runs, manner) for number, manner in enumerate(manners)])
+    for reader in group.readers:
         await reader.join()
     stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        for reader in crowd.readers:
-            group.create_task(reader.behave(stop))
+    async with asyncio.TaskGroup() as tasks:
+        for reader in group.readers:
+            tasks.create_task(reader.behave(stop))
         try:
-            yield crowd
+            yield group
         finally:
             stop.set()
 
@@ -138,9 +140,9 @@ def _reader(served: Served, source: LogSource, run: int, manner: Manner) -> Read
     return Reader(served, source, run, manner, random.Random(run), seq=source.seqs[run])  # noqa: S311 - a seed
 
 
-async def gone(crowd: Crowd) -> None:
+async def close_readers(group: ReaderGroup) -> None:
     """Let everybody leave without a word."""
-    for reader in crowd.readers:
+    for reader in group.readers:
         if reader.socket is not None:
             reader.socket.drop()
             await reader.socket.closed

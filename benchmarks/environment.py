@@ -32,13 +32,13 @@ _MAX_ACTIVE_RUNS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class BenchEnvironment:
     """The services in this process; `environment` is what other processes need to join.
 
     Attributes:
         actor: Owner of the demo tenant.
         token: A bearer token of the actor, good for a day.
-        kept: The processes that a short run shares; otherwise each benchmark has its own.
+        shared: The processes that a short run shares; otherwise each benchmark has its own.
     """
 
     runtime: Runtime
@@ -46,7 +46,7 @@ class House:
     environment: Mapping[str, str]
     actor: Principal
     token: str
-    kept: "Kept | None" = None
+    shared: "SharedProcesses | None" = None
 
     async def make_runs(self, count: int) -> Sequence[UUID]:
         """Insert runs that nobody works on, each in a conversation of its own."""
@@ -94,7 +94,7 @@ class Served:
 
 
 @dataclass(slots=True)
-class Kept:
+class SharedProcesses:
     """One server and one worker, started when first asked for."""
 
     stack: AsyncExitStack
@@ -103,7 +103,7 @@ class Kept:
 
 
 @asynccontextmanager
-async def open_house(*, is_short: bool = False) -> AsyncGenerator[House]:
+async def open_environment(*, is_short: bool = False) -> AsyncGenerator[BenchEnvironment]:
     """Start the engines over an empty temporary folder, without durability; about two seconds."""
     with running_engines() as engines:
         urls = RunTimeUrls.derive(engines.database_url, SecretStr(_KEY))
@@ -133,39 +133,39 @@ async def open_house(*, is_short: bool = False) -> AsyncGenerator[House]:
                 "NEXENT_API__SOCKETS__PER_USER": "1000000",
             }
             async with AsyncExitStack() as stack:
-                kept = Kept(stack) if is_short else None
-                yield House(runtime, services, environment, actor, token.text.get_secret_value(), kept)
+                shared = SharedProcesses(stack) if is_short else None
+                yield BenchEnvironment(runtime, services, environment, actor, token.text.get_secret_value(), shared)
 
 
 @asynccontextmanager
-async def serving(house: House) -> AsyncGenerator[Served]:
+async def serving(env: BenchEnvironment) -> AsyncGenerator[Served]:
     """Run `nexent-gql serve` on the measured core."""
-    if (kept := house.kept) is None:
-        async with _serving(house) as served:
+    if (shared := env.shared) is None:
+        async with _serving(env) as served:
             yield served
     else:
-        kept.server = kept.server or await kept.stack.enter_async_context(_serving(house))
-        yield kept.server
+        shared.server = shared.server or await shared.stack.enter_async_context(_serving(env))
+        yield shared.server
 
 
 @asynccontextmanager
-async def working(house: House) -> AsyncGenerator[Measured]:
+async def working(env: BenchEnvironment) -> AsyncGenerator[Measured]:
     """Run a worker on the measured core."""
-    if (kept := house.kept) is None:
-        async with _working(house) as worker:
+    if (shared := env.shared) is None:
+        async with _working(env) as worker:
             yield worker
     else:
-        kept.worker = kept.worker or await kept.stack.enter_async_context(_working(house))
-        yield kept.worker
+        shared.worker = shared.worker or await shared.stack.enter_async_context(_working(env))
+        yield shared.worker
 
 
 @asynccontextmanager
-async def _serving(house: House) -> AsyncGenerator[Served]:
+async def _serving(env: BenchEnvironment) -> AsyncGenerator[Served]:
     port = free_port()
     command = [sys.executable, "-m", "nexent_gql.cli", "serve", "--port", str(port)]
-    async with running(command, house.environment, port) as process:
-        yield Served(port, process, house.token)
+    async with running(command, env.environment, port) as process:
+        yield Served(port, process, env.token)
 
 
-def _working(house: House) -> AbstractAsyncContextManager[Measured]:
-    return running([sys.executable, "-m", "workers"], house.environment)
+def _working(env: BenchEnvironment) -> AbstractAsyncContextManager[Measured]:
+    return running([sys.executable, "-m", "workers"], env.environment)
