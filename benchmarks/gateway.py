@@ -128,7 +128,7 @@ async def _decisions_ms(times: int) -> list[float]:
     endpoints = [ModelEndpoint(Dialect.OPENAI, "m", limits=limits, model_id=new_id()) for _ in range(50)]
     groups = (tuple([Deployment(endpoint) for endpoint in endpoints]),)
 
-    async def ignore(*_: object) -> None:
+    async def ignore(*_arguments: object, **_named: object) -> None:
         """Do nothing about circuits."""
 
     admissions = Admissions(MemoryCapacity(), AdmissionSettings(), on_circuit_change=ignore)
