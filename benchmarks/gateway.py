@@ -42,7 +42,7 @@ async def run(bench: Bench) -> Report:
         await provider.script("short", [Text("Fine.")])
         await provider.script("long", [Text(tokens=TOKENS)])
         models = LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)})
-        shared = FallbackCapacity(RedisCapacity(bench.house.runtime.redis.commands))
+        shared = FallbackCapacity(RedisCapacity(bench.env.runtime.redis.commands))
         ways: Mapping[str, Call] = {
             "bare client": lambda model: _bare(client, provider.base_url, model),
             "gateway, one model": _routed(models, MemoryCapacity(), provider.base_url, 1),
