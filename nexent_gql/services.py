@@ -15,6 +15,7 @@ from nexent_gql.domains.knowledge.documents import DocumentService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.models.budgets import BudgetService
 from nexent_gql.domains.models.health import ModelHealthService
+from nexent_gql.domains.models.prices import PriceTable
 from nexent_gql.domains.models.routes import ModelRouteService
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.models.usage import UsageService
@@ -26,7 +27,7 @@ from nexent_gql.domains.tools.dispatcher import ToolDispatcher
 from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.ports.budgets import Budgets
 from nexent_gql.ports.tools import ToolProvider
-from nexent_gql.runtime import Runtime
+from nexent_gql.runtime import Runtime, open_prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Services:
     model_health: ModelHealthService
     usage: UsageService
     model_budgets: BudgetService
+    prices: PriceTable
     tools: ToolService
     tool_dispatcher: ToolDispatcher
     agents: AgentService
@@ -82,6 +84,7 @@ class Services:
             model_health=ModelHealthService(db, runtime.capacity, runtime.log, clock),
             usage=UsageService(db, clock),
             model_budgets=BudgetService(db, clock),
+            prices=open_prices(runtime.settings),
             tools=tools,
             tool_dispatcher=ToolDispatcher(catalog),
             agents=agents,

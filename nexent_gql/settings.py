@@ -122,6 +122,12 @@ class ModelSettings(_Section):
         default=None,
         description="A JSON file of prices, which go before those of this release; see docs/models.md.",
     )
+    calls_retention_s: int | None = Field(
+        default=None,
+        ge=35 * 86_400,
+        description="Seconds after which calls of models are replaced by sums for each day, at least 35 days. Unset "
+        "means never.",
+    )
     call_lease_s: float = Field(
         default=60,
         ge=1,

@@ -6,7 +6,7 @@ from nexent_gql.domains.files.reconciliation import ObjectDeleter, ObjectReconci
 from nexent_gql.domains.identity.retention import SessionPurger
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
-from nexent_gql.domains.models.retention import LostCallSettler
+from nexent_gql.domains.models.retention import LostCallSettler, ModelCallSummarizer
 from nexent_gql.domains.runs.attachments import AttachmentLoader
 from nexent_gql.domains.runs.executor import ExecutorSettings, RunExecutor
 from nexent_gql.domains.runs.retention import RunArchiveTrimmer
@@ -40,6 +40,7 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
             SessionPurger(runtime.clock).handler,
             ConversationEventPurger(settings.conversations.events_retention_s, runtime.clock).handler,
             LostCallSettler(open_ledger(runtime.db, settings)).handler,
+            ModelCallSummarizer(settings.models.calls_retention_s, runtime.clock).handler,
             ObjectDeleter(runtime.objects).handler,
             ObjectReconciler(runtime.db, runtime.objects, runtime.clock).handler,
             DocumentProcessor(services.files, ProcessExtractor(runtime.processes), runtime.clock).handler,

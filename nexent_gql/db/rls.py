@@ -49,6 +49,7 @@ SYSTEM_TABLES: Mapping[str, Commands] = {
     "run_archive": ("SELECT", "UPDATE"),
     "job_worker": _ALL,
     "open_model_call": _READ,
+    "model_call": ("SELECT", "INSERT", "DELETE"),
     "file_upload": ("SELECT", "DELETE"),
     "file_object": _READ,
 }
@@ -57,7 +58,8 @@ connections of a process (read only). Trusted documents and workers belong to th
 have no tenant. Jobs are claimed, requeued, purged, and enqueued by schedules. The outbox is relayed (row locks count as
 UPDATE), and requeued jobs write to it. Message search reads ids by an index that Postgres does not use below a policy,
 see `conversations/search.py`. Ended sessions, events past their retention and expired uploads are deleted. Calls of
-dead workers are read to be settled, and stored content to be compared with the object storage.
+dead workers are read to be settled, calls past their retention are replaced by summaries, and stored content is
+compared with the object storage (read only).
 """
 
 

@@ -22,10 +22,11 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.models.ledger import CallLedger
 from nexent_gql.domains.models.prices import Price, PriceTable
 from nexent_gql.domains.models.providers import PROVIDERS
-from nexent_gql.domains.models.tables import ModelCall
+from nexent_gql.domains.models.tables import ChatModel, ModelCall
 from nexent_gql.domains.models.usage import UsageService
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.ids import new_id
+from nexent_gql.kernel.page import Cursor, Page, PageRequest
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.ports.llm import (
     CallAttribution,
@@ -236,6 +237,25 @@ def test_the_newest_price_that_is_valid_counts_and_dated_models_cost_as_the_unda
     assert PRICES.cost("OPENAI", "m-2026-05-01", date(2026, 6, 1), usage) == 2
     assert PRICES.cost("OPENAI", "m", date(2024, 1, 1), usage) is None
     assert PRICES.cost("OPENAI", "other", date(2026, 1, 1), usage) is None
+
+
+async def test_the_price_of_a_model_says_since_when_it_applies(make: Factory) -> None:
+    actor = await make.principal(Role.MEMBER)
+    rows = [
+        ChatModel(tenant_id=actor.tenant_id, name=name, dialect="OPENAI", model_name=name, created_by=actor.user_id)
+        for name in ("m-2026-05-01", "free")
+    ]
+
+    async def page(_actor: Principal, _request: PageRequest, *_kind: object) -> Page[ChatModel]:
+        return Page(rows, [Cursor(row.created_at, row.id) for row in rows], has_next=False, has_previous=False)
+
+    services = SimpleNamespace(models=SimpleNamespace(page=page), prices=PRICES)
+    query = "{ models { edges { node { price { inputUsd outputUsd cachedInputUsd cacheWriteUsd asOf } } } } }"
+    answer = await DirectGraphQL(cast("Services", services))(actor, query)
+    assert [edge["node"]["price"] for edge in answer.one["edges"]] == [
+        {"inputUsd": "2", "outputUsd": "10", "cachedInputUsd": "0.5", "cacheWriteUsd": "2", "asOf": "2026-01-01"},
+        None,
+    ]
 
 
 def test_cache_writes_and_reasoning_have_prices_of_their_own_or_those_of_input_and_output() -> None:

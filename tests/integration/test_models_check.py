@@ -130,7 +130,8 @@ async def test_no_field_refusal_or_log_holds_a_key(
     seen: list[object] = []
     openai = {"dialect": "OPENAI", "baseUrl": provider.base_url, "apiKey": CANARY}
     names = await app.ask(dev, '{ __type(name: "Model") { fields { name } } }')
-    scalars = {field["name"] for field in names.one["fields"]} - {"lastCheck", "profile", "deadlines", "limits"}
+    objects = {"lastCheck", "profile", "deadlines", "limits", "price", "health", "healthHistory"}
+    scalars = {field["name"] for field in names.one["fields"]} - objects
     whole = f"{{ model {{ {' '.join(sorted(scalars))} lastCheck {{ code advice }} }} }}"
     seen.append(registered := await app.mutate(dev, "registerModel", whole, name="M", providerModel="good", **openai))
     id_ = registered["model"]["id"]

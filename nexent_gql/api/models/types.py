@@ -8,6 +8,7 @@ from uuid import UUID
 import strawberry
 from strawberry import relay
 
+from nexent_gql.api.context import Info
 from nexent_gql.api.models.health_types import (
     ModelHealth,
     ModelHealthChange,
@@ -19,10 +20,12 @@ from nexent_gql.api.schema.codes import CATALOGUE, ErrorCode
 from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.models.endpoints import effective_profile, provider_of_row
 from nexent_gql.domains.models.policy import deadlines_from_json, limits_from_json
-from nexent_gql.domains.models.providers import PROVIDERS, ModelProviderName, Provider
+from nexent_gql.domains.models.prices import Price
+from nexent_gql.domains.models.providers import PROVIDERS, ModelProviderName, Provider, provider_of
 from nexent_gql.domains.models.service import Checked
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.clock import utc_now
+from nexent_gql.kernel.money import usd_text
 from nexent_gql.ports import llm, llm_limits
 from nexent_gql.ports.llm import Dialect, ModelError, ModelKind
 
@@ -208,6 +211,34 @@ class ModelCheck:
         )
 
 
+_PER_MILLION = "in US dollars per million tokens, as a decimal number such as 0.15"
+
+
+@strawberry.type(description="The price of a model, as the installation knows it.")
+class ModelPrice:
+    input_usd: str = strawberry.field(description=f"Price of input, {_PER_MILLION}.")
+    output_usd: str = strawberry.field(description=f"Price of output, {_PER_MILLION}.")
+    cached_input_usd: str = strawberry.field(
+        description=f"Price of input read from the provider's cache, {_PER_MILLION}."
+    )
+    cache_write_usd: str = strawberry.field(description=f"Price of input written to the cache, {_PER_MILLION}.")
+    reasoning_usd: str = strawberry.field(description=f"Price of reasoning, {_PER_MILLION}.")
+    as_of: str = strawberry.field(
+        description="The day from which this price applies, such as 2026-01-31. Compare old prices with the provider's."
+    )
+
+    @classmethod
+    def of(cls, price: Price) -> Self:
+        return cls(
+            input_usd=usd_text(price.input),
+            output_usd=usd_text(price.output),
+            cached_input_usd=usd_text(price.input if price.cached_input is None else price.cached_input),
+            cache_write_usd=usd_text(price.input if price.cache_write is None else price.cache_write),
+            reasoning_usd=usd_text(price.output if price.reasoning is None else price.reasoning),
+            as_of=price.since.isoformat(),
+        )
+
+
 @strawberry.type(description="A model that your tenant can use. Its API key can be set but not read.")
 class Model(relay.Node):
     id: relay.NodeID[UUID]
@@ -252,6 +283,13 @@ class Model(relay.Node):
     )
     created_at: datetime = strawberry.field(description="When the model was registered.")
     updated_at: datetime = strawberry.field(description="When the settings were last changed.")
+    price_provider: strawberry.Private[str]
+
+    @strawberry.field(description="The present price of the model; null if none is known. See docs/models.md.")
+    def price(self, info: Info) -> ModelPrice | None:
+        """Find it when it is asked for."""
+        price = info.context.services.prices.find(self.price_provider, self.provider_model, utc_now().date())
+        return None if price is None else ModelPrice.of(price)
 
     @classmethod
     def of(cls, row: ChatModel) -> Self:
@@ -273,6 +311,7 @@ class Model(relay.Node):
             last_check=_last_check(row),
             created_at=row.created_at,
             updated_at=row.updated_at,
+            price_provider=provider_of(Dialect(row.dialect), row.base_url).name,
         )
 
 

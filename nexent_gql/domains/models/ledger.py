@@ -199,7 +199,7 @@ def exceeded(state: BudgetState, now: datetime, cause: str) -> BudgetExceededErr
 async def _settle(session: AsyncSession, values: dict[str, Any]) -> None:
     """Replace a reservation by a row, and count it in the budgets; once for each call."""
     subject = Subject(values["tenant_id"], values["user_id"], values["api_key_id"])
-    statement = insert(ModelCall).values(values).on_conflict_do_nothing()
+    statement = insert(ModelCall).values(values | {"calls": 1, "is_summary": False}).on_conflict_do_nothing()
     result = await session.execute(
         statement.add_cte(_reservation(values["tenant_id"], values["id"]).cte("closed_call"))
     )

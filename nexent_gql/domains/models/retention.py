@@ -1,5 +1,6 @@
-"""Settles calls of processes that died, and replaces old calls by sums."""
+"""Settles calls of processes that died, and replaces old calls by summaries of days."""
 
+from datetime import timedelta
 from typing import ClassVar
 
 from sqlalchemy import text
@@ -8,10 +9,31 @@ from nexent_gql.domains.models.ledger import CallLedger
 from nexent_gql.jobs.housekeeping import BATCH, Housekeeping, abandon
 from nexent_gql.jobs.lease import Lease
 from nexent_gql.jobs.registry import JobHandler
+from nexent_gql.kernel.clock import Clock
 
 _LOST = text("""
     SELECT tenant_id, id FROM open_model_call WHERE lease_until < clock_timestamp() ORDER BY lease_until LIMIT :batch
 """)
+
+_SUMMARIZE = text("""
+    WITH chosen AS (
+        SELECT id FROM model_call WHERE NOT is_summary AND created_at < :before ORDER BY created_at LIMIT :batch),
+    old AS (DELETE FROM model_call USING chosen WHERE model_call.id = chosen.id RETURNING model_call.*),
+    summaries AS (
+        INSERT INTO model_call (
+            id, tenant_id, created_at, model_id, kind, provider, model_name, user_id, api_key_id, step, purpose,
+            input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, is_estimated, cost_usd,
+            latency_ms, error_code, calls, is_summary)
+        SELECT gen_random_uuid(), tenant_id, date_trunc('day', created_at, 'UTC'), model_id, kind, provider, model_name,
+               user_id, api_key_id, 0, purpose, sum(input_tokens), sum(output_tokens), sum(cached_tokens),
+               sum(cache_write_tokens), sum(reasoning_tokens), is_estimated, sum(cost_usd), 0, error_code, sum(calls),
+               true
+          FROM old
+         GROUP BY tenant_id, date_trunc('day', created_at, 'UTC'), model_id, kind, provider, model_name, user_id,
+                  api_key_id, purpose, is_estimated, error_code, cost_usd IS NULL)
+    SELECT count(*) FROM old
+""")
+_SUMMARIZED_BATCH = 5_000
 
 
 class SettleLostCalls(Housekeeping):
@@ -38,3 +60,36 @@ class LostCallSettler:
             async with lease.db.system() as session:
                 rows = (await session.execute(_LOST, {"batch": BATCH})).all()
             count = sum([await self._ledger.close_lost(row.tenant_id, row.id) for row in rows])
+
+
+class SummarizeModelCalls(Housekeeping):
+    """Replaces calls of models past their retention by sums for each day."""
+
+    name: ClassVar[str] = "summarize_model_calls"
+
+
+class ModelCallSummarizer:
+    """Handles `SummarizeModelCalls`; without a retention nothing is replaced.
+
+    A batch is one statement, so sums are exact whenever it is interrupted; a day of many batches has a summary of
+    each.
+    """
+
+    def __init__(self, retention_s: int | None, clock: Clock) -> None:
+        self._retention_s = retention_s
+        self._clock = clock
+
+    @property
+    def handler(self) -> JobHandler[SummarizeModelCalls]:
+        """What the job registry needs."""
+        return JobHandler(SummarizeModelCalls, self.run, abandon)
+
+    async def run(self, lease: Lease, _work: SummarizeModelCalls) -> None:
+        """Summarize batch after batch, until none is left."""
+        if self._retention_s is None:
+            return
+        values = {"before": self._clock() - timedelta(seconds=self._retention_s), "batch": _SUMMARIZED_BATCH}
+        count = _SUMMARIZED_BATCH
+        while count == _SUMMARIZED_BATCH:
+            async with lease.db.system() as session:
+                count = (await session.execute(_SUMMARIZE, values)).scalar_one()

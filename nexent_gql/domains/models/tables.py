@@ -147,12 +147,16 @@ class ModelCall(TenantRow, table=True):
     `api_key_id`, the API key of the request that caused the call. `cost_usd` is null where the price table had no price
     at that time. `is_estimated`: the provider gave no token counts. `error_code` is why there is no whole answer,
     "LEFT" when the caller went away, "WORKER_LOST" when the process that made the call died.
+
+    Calls past their retention are replaced by summaries: `calls` of a day in UTC that have all of this in common but
+    run, step and times.
     """
 
     __table_args__ = (
         Index("ix_model_call_time", "tenant_id", "created_at"),
         Index("ix_model_call_user", "tenant_id", "user_id", "created_at"),
         Index("ix_model_call_run", "tenant_id", "run_id"),
+        Index("ix_model_call_retention", "created_at", postgresql_where=text("NOT is_summary")),
     )
 
     model_id: UUID | None = None
@@ -164,16 +168,18 @@ class ModelCall(TenantRow, table=True):
     run_id: UUID | None = None
     step: int = 0
     purpose: str
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    cache_write_tokens: int = Field(default=0, sa_column_kwargs={"server_default": "0"}, nullable=False)
-    reasoning_tokens: int = 0
+    input_tokens: int = count_column()
+    output_tokens: int = count_column()
+    cached_tokens: int = count_column()
+    cache_write_tokens: int = count_column()
+    reasoning_tokens: int = count_column()
     is_estimated: bool = False
     cost_usd: Decimal | None = money_column()
     latency_ms: int
     first_token_ms: int | None = None
     error_code: str | None = None
+    calls: int = Field(default=1, sa_column_kwargs={"server_default": "1"}, nullable=False)
+    is_summary: bool = Field(default=False, sa_column_kwargs={"server_default": "false"}, nullable=False)
 
 
 class OpenModelCall(TenantRow, table=True):

@@ -131,10 +131,10 @@ class UsageService:
         """
         groups = [column for each in dict.fromkeys(dimensions) for column in _GROUPS[each]]
         sums = [
-            func.count().label("calls"),
-            func.count(col(ModelCall.error_code)).label("failed_calls"),
-            func.count().filter(col(ModelCall.is_estimated)).label("estimated_calls"),
-            func.count().filter(col(ModelCall.cost_usd).is_(None)).label("unpriced_calls"),
+            _calls_where().label("calls"),
+            _calls_where(col(ModelCall.error_code).is_not(None)).label("failed_calls"),
+            _calls_where(col(ModelCall.is_estimated).is_(True)).label("estimated_calls"),
+            _calls_where(col(ModelCall.cost_usd).is_(None)).label("unpriced_calls"),
             *(func.coalesce(func.sum(column), 0).label(name) for name, column in _COUNTS.items()),
             func.sum(ModelCall.cost_usd).label("cost_usd"),
         ]
@@ -168,7 +168,11 @@ class UsageService:
                 func.percentile_cont(0.95).within_group(first).label("first_token_p95_ms"),
                 (streamed * 1_000.0 / func.nullif(streaming_ms, 0)).label("output_tokens_per_s"),
             )
-            .where(*self._range(within), col(ModelCall.tenant_id) == actor.tenant_id)
+            .where(
+                *self._range(within),
+                col(ModelCall.tenant_id) == actor.tenant_id,
+                col(ModelCall.is_summary).is_(False),
+            )
             .group_by(*_GROUPS[UsageDimension.MODEL])
             .order_by(calls.desc())
             .limit(MAX_ROWS)
@@ -196,6 +200,11 @@ class UsageService:
         if not timedelta(0) < before - since <= MAX_RANGE:
             raise InvalidInputError("The range must begin before it ends, at most 366 days before.", path=("since",))
         return [col(ModelCall.created_at) >= since, col(ModelCall.created_at) < before]
+
+
+def _calls_where(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+    """Count calls; a summary stands for many."""
+    return func.coalesce(func.sum(ModelCall.calls).filter(*conditions) if conditions else func.sum(ModelCall.calls), 0)
 
 
 _COUNTS = {
