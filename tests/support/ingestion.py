@@ -23,9 +23,8 @@ from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.knowledge.documents import DocumentService
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
-from nexent_gql.domains.knowledge.repository import DocumentRow
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
-from nexent_gql.domains.knowledge.tables import Chunk
+from nexent_gql.domains.knowledge.tables import Chunk, DocumentRow
 from nexent_gql.jobs.registry import JobRegistry
 from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.tables import Job, JobState

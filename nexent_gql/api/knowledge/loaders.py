@@ -5,7 +5,7 @@ from uuid import UUID
 
 from nexent_gql.api.context import Context, one
 from nexent_gql.domains.knowledge import tables
-from nexent_gql.domains.knowledge.repository import DocumentRow
+from nexent_gql.domains.knowledge.tables import DocumentRow
 
 
 @one

@@ -19,7 +19,7 @@ from nexent_gql.api.knowledge.enums import (
 from nexent_gql.api.knowledge.loaders import base_row, chunk_count
 from nexent_gql.domains.knowledge import tables
 from nexent_gql.domains.knowledge.policy import MAX_DESCRIPTION_CHARS, MAX_DOCUMENT_NAME_CHARS, MAX_NAME_CHARS
-from nexent_gql.domains.knowledge.repository import DocumentRow
+from nexent_gql.domains.knowledge.tables import DocumentRow
 
 _PROGRESS = {DocumentStage.EXTRACT: 0.0, DocumentStage.CHUNK: 0.6, DocumentStage.INDEX: 0.9}
 

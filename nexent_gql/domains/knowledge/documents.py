@@ -13,12 +13,13 @@ from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.knowledge.errors import DocumentNotFoundError, DocumentReusedError
 from nexent_gql.domains.knowledge.jobs import ProcessDocument, PurgeDocuments
 from nexent_gql.domains.knowledge.policy import DocumentSource, check_text
-from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository, DocumentRow
+from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository
 from nexent_gql.domains.knowledge.service import readable_base, writable_base
 from nexent_gql.domains.knowledge.tables import (
     UNFINISHED,
     Chunk,
     Document,
+    DocumentRow,
     DocumentStage,
     DocumentState,
     DocumentVersion,

@@ -1,7 +1,6 @@
 """Reads and writes bases, documents and chunks of one tenant."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select
@@ -15,6 +14,7 @@ from nexent_gql.domains.knowledge.tables import (
     UNFINISHED,
     Chunk,
     Document,
+    DocumentRow,
     DocumentState,
     DocumentText,
     DocumentVersion,
@@ -22,15 +22,6 @@ from nexent_gql.domains.knowledge.tables import (
     KnowledgeBase,
 )
 from nexent_gql.kernel.page import Page, PageRequest
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentRow:
-    """A document with its latest version, and the number of the one whose chunks are found."""
-
-    document: Document
-    version: DocumentVersion
-    current_number: int | None
 
 
 class KnowledgeBaseRepository(

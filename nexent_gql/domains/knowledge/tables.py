@@ -1,5 +1,6 @@
 """Knowledge bases, documents, their versions, texts and chunks."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -161,6 +162,15 @@ class DocumentVersion(TenantRow, table=True):
     char_count: int | None = None
     chunk_count: int = 0
     updated_at: datetime = timestamp(default_now=True)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document with its latest version, and the number of the one whose chunks are found."""
+
+    document: Document
+    version: DocumentVersion
+    current_number: int | None
 
 
 def _of_version() -> ForeignKeyConstraint:
