@@ -13,8 +13,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int, default=100)
-    given = parser.parse_args()
-    return run_trial(lambda say: campaign(given.seed, given.runs, say), lines)
+    arguments = parser.parse_args()
+    return run_trial(lambda say: campaign(arguments.seed, arguments.runs, say), lines)
 
 
 if __name__ == "__main__":

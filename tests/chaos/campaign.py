@@ -146,15 +146,15 @@ async def _talk(client_group: ClientGroup, history: History, over: asyncio.Event
     for claim in history.claims:
         conversations[claim.conversation].append(claim)
     tenth = max(1, len(conversations) // 10)
-    held = 0
+    completed = 0
 
     async def hold(claims: Sequence[Claim]) -> None:
-        nonlocal held
+        nonlocal completed
         await client_group.converse(claims)
-        held += 1
-        if held % tenth == 0:
-            say(f"{held} of {len(conversations)} conversations are held")
-        if held >= len(conversations) - min(tenth, client_group.at_once):
+        completed += 1
+        if completed % tenth == 0:
+            say(f"{completed} of {len(conversations)} conversations are held")
+        if completed >= len(conversations) - min(tenth, client_group.at_once):
             over.set()
 
     async with asyncio.TaskGroup() as group:

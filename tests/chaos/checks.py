@@ -91,12 +91,12 @@ def sequences_complete(history: History) -> Generator[str]:
 
 def readers_agree(history: History) -> Generator[str]:
     """One position is one event, whoever reads it and whenever: nobody wrote over another's."""
-    known: dict[tuple[str, int], Data] = {}
+    first_seen: dict[tuple[str, int], Data] = {}
     for who, events in _readings(history):
         client_id = who.partition("/")[0]
         for event in events:
-            if event["__typename"] != "StreamGap" and known.setdefault((client_id, event["seq"]), event) != event:
-                yield f"{who} saw at {event['seq']} {event}, another reader {known[client_id, event['seq']]}"
+            if event["__typename"] != "StreamGap" and first_seen.setdefault((client_id, event["seq"]), event) != event:
+                yield f"{who} saw at {event['seq']} {event}, another reader {first_seen[client_id, event['seq']]}"
 
 
 def texts_told(history: History) -> Generator[str]:
@@ -132,7 +132,7 @@ def calls_explained(history: History) -> Generator[str]:
 
     That is one call for each further attempt, and one for each such fault.
     """
-    asked = Counter(call.client_id for call in history.calls)
+    call_counts = Counter(call.client_id for call in history.calls)
     for claim in _accepted(history):
         final = history.finals.get(claim.client_id)
         further = final.attempt - 1 if final is not None else 0
@@ -141,8 +141,8 @@ def calls_explained(history: History) -> Generator[str]:
         if final is not None and claim.agent == "code":
             broken += len(during(history, final, KILLS_CODE))
         limit = claim.calls + further * per_attempt + broken
-        if asked[claim.client_id] > limit:
-            yield f"{claim.client_id} ({claim.kind}) asked {asked[claim.client_id]} times, {limit} are explained"
+        if call_counts[claim.client_id] > limit:
+            yield f"{claim.client_id} ({claim.kind}) asked {call_counts[claim.client_id]} times, {limit} are explained"
 
 
 def turns_in_order(history: History) -> Generator[str]:
@@ -247,7 +247,7 @@ def _readings(history: History) -> Generator[tuple[str, Sequence[Data]]]:
         yield f"{client_id}/late", final.events
 
 
-def _difference(expected: str, found: str) -> str:
-    at = next((n for n, pair in enumerate(zip(expected, found, strict=False)) if pair[0] != pair[1]), None)
-    at = min(len(expected), len(found)) if at is None else at
-    return f"from character {at} on {found[at : at + 40]!r} instead of {expected[at : at + 40]!r}"
+def _difference(expected: str, actual: str) -> str:
+    at = next((n for n, pair in enumerate(zip(expected, actual, strict=False)) if pair[0] != pair[1]), None)
+    at = min(len(expected), len(actual)) if at is None else at
+    return f"from character {at} on {actual[at : at + 40]!r} instead of {expected[at : at + 40]!r}"

@@ -129,11 +129,11 @@ class Cluster:
     async def revive(self) -> Sequence[str]:
         """Start again what has ended by itself; returns a sentence for each."""
         dead = [node for node in self.nodes if not node.is_running and not node.is_ending]
-        told = [f"{node.name} ended by itself: {node.log.read_text()[-300:]}" for node in dead]
+        messages = [f"{node.name} ended by itself: {node.log.read_text()[-300:]}" for node in dead]
         for node in dead:
             node.is_ending = True  # nobody else is to start it meanwhile
             await node.start()
-        return told
+        return messages
 
     def kill_engine(self, name: str) -> None:
         """SIGKILL `postgres` or `valkey`."""

@@ -37,4 +37,4 @@ async def _roll(nodes: Sequence[Node], say: Say) -> list[Injected]:
 
 def failures(troubles: Sequence[Trouble]) -> Sequence[Trouble]:
     """Return what a client that connects again must not meet in a rolling restart."""
-    return [trouble for trouble in troubles if not any(known in trouble.what for known in EXPECTED)]
+    return [trouble for trouble in troubles if not any(words in trouble.what for words in EXPECTED)]

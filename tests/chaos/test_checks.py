@@ -244,14 +244,14 @@ def test_a_wiped_redis_explains_a_gap(history: History) -> None:
     final(history, events=late)
     for events in (live(history), late):
         events[2:4] = [event(100_000, "StreamGap", fromSeq=3, toSeq=100_000), event(100_001, **_kind(events[3]))]
-        for number, told in enumerate(events[4:], 100_002):
-            told["seq"] = number
+        for number, later in enumerate(events[4:], 100_002):
+            later["seq"] = number
     history.faults.append(Injected("REDIS_WIPED", "redis", 2.0, 2.0))
     assert judge(history) == []
 
 
-def _kind(told: Data) -> Data:
-    return {"kind": told["__typename"], "attempt": told["attempt"], "text": told["text"]}
+def _kind(event: Data) -> Data:
+    return {"kind": event["__typename"], "attempt": event["attempt"], "text": event["text"]}
 
 
 def test_a_wipe_long_before_or_after_explains_none(history: History) -> None:

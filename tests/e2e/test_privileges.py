@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Generator
 from pathlib import Path
 
 import psutil
@@ -10,7 +11,7 @@ import pytest
 from nexent_gql.embedded import launcher
 from nexent_gql.embedded.privileges import Launcher
 from nexent_gql.embedded.system_account import SystemAccount
-from tests.support.installation import Installation
+from tests.support.installation import Installation, installed
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")]
@@ -33,7 +34,15 @@ def owner_of_environment(process: psutil.Process) -> int:
     return Path(f"/proc/{process.pid}/environ").stat().st_uid
 
 
-async def test_root_gives_up_its_rights(installation: Installation) -> None:
+@pytest.fixture
+def unused_installation(tmp_path: Path) -> Generator[Installation]:
+    """Start an installation whose sandboxes nobody has used: a used one has no idle process."""
+    with installed(tmp_path / "state", workers=2) as installation:
+        yield installation
+
+
+async def test_root_gives_up_its_rights(unused_installation: Installation) -> None:
+    installation = unused_installation
     await eventually(lambda: len(installation.processes(CODE)) >= installation.workers, within_s=20)
     ours, code, engines = (installation.processes(words) for words in (OURS, CODE, ENGINES))
     assert len(ours) == 1 + installation.workers

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("nexent_gql", "workers", "benchmarks", "scripts", "tests")
 SOURCES = [path for package in ("nexent_gql", "workers") for path in sorted((ROOT / package).rglob("*.py"))]
 OWN_CODE = [
-    path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")) if "chaos" not in path.parts
+    path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")) if "node_modules" not in path.parts
 ]
 REPLACEMENTS = {
     "aside": "single flight",

@@ -4,67 +4,21 @@ This is the hot path: an entry of the log is mapped by reading its body as it is
 """
 
 from collections.abc import Callable
-from dataclasses import field
-from datetime import UTC, datetime
-from functools import cached_property
 from typing import NotRequired, Self, TypedDict, cast
 
 import strawberry
 from strawberry.scalars import JSON
 
 from nexent_gql.api.conversations.parts import MessagePart, message_parts
-from nexent_gql.api.encoding import Rendered
+from nexent_gql.api.runs.event_base import Place, RunEvent, event_time
 from nexent_gql.api.runs.values import COST_OF_RUN, Counts, RunFailure, RunStatus, TokenUsage
 from nexent_gql.api.schema.codes import CATALOGUE, ErrorCode
-from nexent_gql.api.selections.events import SharedEvent, no_renderings
-from nexent_gql.api.selections.plain import ResolvedByClass
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.content import decode_parts
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import ModelError
 
 _STEP = "Step of the agent, from 1; 0 outside of steps."
-
-
-class Place(TypedDict):
-    """What all events have."""
-
-    seq: int
-    cursor: str
-    at: datetime
-    agent_path: str
-
-
-class _Timed:
-    """Makes the `at` that an event was not given when somebody asks for it: it costs as much as all other fields."""
-
-    at_ms: int
-
-    @cached_property
-    def at(self) -> datetime:
-        """When the event happened."""
-        return _moment(self.at_ms)
-
-
-def _moment(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)
-
-
-@strawberry.interface(description="An event of a run. More kinds may be added.")
-class RunEvent(ResolvedByClass, SharedEvent, _Timed):
-    seq: int = strawberry.field(description="Sequence number of the event in the run, from 1, without gaps.")
-    cursor: str = strawberry.field(
-        description="Position of the event. Pass it as `after` to receive the events that follow."
-    )
-    at: datetime = strawberry.field(  # pyright: ignore[reportIncompatibleVariableOverride] - where it is not given
-        description="When the event happened."
-    )
-    agent_path: str = strawberry.field(
-        description="Agent that caused the event. `main` or the path of a sub-agent, such as `main/researcher`."
-    )
-    renderings: strawberry.Private[dict[object, Rendered]] = field(
-        default_factory=no_renderings, init=False, compare=False, repr=False
-    )
 
 
 @strawberry.type(
@@ -400,4 +354,4 @@ def _delta(cls: type[TextDelta], cursor_prefix: str, entry: Entry) -> RunEvent:
 def _place(cursor_prefix: str, entry: Entry) -> Place:
     seq = entry.seq
     agent_path = cast("str", entry.body["agent_path"])
-    return Place(seq=seq, cursor=f"{cursor_prefix}{seq}", at=_moment(entry.at_ms), agent_path=agent_path)
+    return Place(seq=seq, cursor=f"{cursor_prefix}{seq}", at=event_time(entry.at_ms), agent_path=agent_path)

@@ -35,7 +35,7 @@ def request_info(scope: Scope) -> RequestInfo:
 def _base_url(scope: Scope, headers: dict[bytes, bytes]) -> str:
     """Return what addresses of this server begin with; nothing for a client that names no host."""
     host = headers.get(b"host", b"").decode("latin-1")
-    scheme = "https" if scope["scheme"] in {"https", "wss"} else "http"
+    scheme = "https" if scope.get("scheme") in {"https", "wss"} else "http"
     return f"{scheme}://{host}" if host else ""
 
 
