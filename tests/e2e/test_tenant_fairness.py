@@ -26,8 +26,8 @@ WAIT = "I wait.\n<code>\nfor i in range(99):\n    wait(60)\n</code>"
 COMPUTE = "I compute.\n<code>\nwhile True:\n    pass\n</code>"
 ANSWER = "I answer.\n<code>\nfinal_answer(17 * 23)\n</code>"
 SAMPLES = 5
-SMALL_DELAY_S = 2.0
-"""Accepted beside any idle time: idle runs take 0.2 s, and other tests use the same processors."""
+ROUNDS = 4
+"""Idle runs take 0.2 s and other tests use the same processors, so the bound must hold in one round of several."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Tenants:
 
     async def occupy(self, runs: int, running_runs: int) -> list[Data]:
         """Start runs of the busy tenant, and return them when so many are running and have asked their model."""
-        sent = await asyncio.gather(*(self.busy.send("Go on.", clientId=f"run {n}") for n in range(runs)))
+        sent = await asyncio.gather(*(self.busy.send("Go on.", clientId=uuid4().hex) for _ in range(runs)))
         async with asyncio.timeout(60):
             while await self._count("RUNNING") < running_runs or self._requests() < running_runs:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
@@ -65,6 +65,9 @@ class Tenants:
         """Stop runs of the busy tenant, the waiting ones first."""
         for each in reversed(sent):
             await self.busy.client.one(STOP, input={"runId": each["run"]["id"]})
+        async with asyncio.timeout(60):
+            while await self._count("RUNNING"):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +108,15 @@ async def tenants(
 async def test_code_agents_of_one_tenant_delay_another_little(
     tenants: Tenants, code: str, runs: int, running_runs: int
 ) -> None:
-    tenants.busy.provider.script(tenants.busy.script, *[[Text(code)]] * 50)
+    tenants.busy.provider.script(tenants.busy.script, *[[Text(code)]] * 200)
     await tenants.ask()  # processes start, connections are opened
-    idle_s = [await tenants.ask() for _ in range(SAMPLES)]
-    sent = await tenants.occupy(runs, running_runs)
-    busy_s = [await tenants.ask() for _ in range(SAMPLES)]
-    await tenants.stop(sent)
-    assert median(busy_s) <= max(3 * max(idle_s), SMALL_DELAY_S), (busy_s, idle_s)
+    measured: list[tuple[list[float], list[float]]] = []
+    for _ in range(ROUNDS):
+        idle_s = [await tenants.ask() for _ in range(SAMPLES)]
+        sent = await tenants.occupy(runs, running_runs)
+        busy_s = [await tenants.ask() for _ in range(SAMPLES)]
+        await tenants.stop(sent)
+        measured.append((idle_s, busy_s))
+        if median(busy_s) <= 3 * max(idle_s):
+            return
+    pytest.fail(f"the delay exceeded three idle times in every round: {measured}")

@@ -110,12 +110,13 @@ class Fleet:
 
     async def misbehave(self) -> None:
         """Give another third of the fleet other faults, again and again."""
+        failing, faults = [0, 1, 2], [FAULTS["error frame"]]  # the first runs do meet failures within an answer
         while True:
-            failing = self.random.sample(range(SIZE), SIZE // 3)
             for number, provider in enumerate(self.providers):
-                fault = self.random.choice([*FAULTS.values()]) if number in failing else [WHOLE, Usage(100, 40)]
+                fault = self.random.choice(faults) if number in failing else [WHOLE, Usage(100, 40)]
                 provider.script("m", fault)
             await asyncio.sleep(0.7)
+            failing, faults = self.random.sample(range(SIZE), SIZE // 3), [*FAULTS.values()]
 
     async def run(self, actor: Principal, number: int, campaign: Campaign) -> None:
         policy = MidAnswerPolicy.RESTART if number % 2 else MidAnswerPolicy.CONTINUE
@@ -188,7 +189,7 @@ async def test_runs_survive_a_third_of_the_fleet(fleet: Fleet, database: Databas
     assert campaign.succeeded + len(campaign.codes) == runs
     assert campaign.codes == []
     assert campaign.texts == {ANSWER}
-    assert campaign.switches > 0 or runs < 500, "few runs may meet no failure in the middle of an answer"
+    assert campaign.switches > 0
     assert fleet.most_at_once() <= CONCURRENT
     tokens = func.sum(col(ModelCall.input_tokens) + col(ModelCall.output_tokens))
     query = select(tokens).where(col(ModelCall.is_estimated).is_(False), col(ModelCall.error_code).is_(None))
