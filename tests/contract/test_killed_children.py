@@ -5,7 +5,8 @@ import os
 import random
 import signal
 from collections import Counter
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import psutil
@@ -25,13 +26,23 @@ SLEEP = Task("tests.support.process_tasks", "sleep")
 ECHO = Task("tests.support.process_tasks", "echo")
 
 
-async def kill_at_random(seed: int, spared: set[int]) -> None:
+@asynccontextmanager
+async def random_kills(seed: int, spared: set[int]) -> AsyncGenerator[None]:
     """Kill a child of this process now and then, whichever it is: a guard of orphans too.
 
     Args:
         seed: Makes the choices repeatable.
         spared: Children that other tests of this session use: engines, an installation.
     """
+    killer = asyncio.create_task(_kill_at_random(seed, spared))
+    try:
+        yield
+    finally:
+        killer.cancel()
+        await asyncio.wait([killer])
+
+
+async def _kill_at_random(seed: int, spared: set[int]) -> None:
     choice = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
     while True:
         await asyncio.sleep(choice.uniform(0.02, 0.15))
@@ -62,9 +73,8 @@ async def test_a_pool_of_processes(seed: int) -> None:
             ends[error.code] += 1
 
     async with ChildProcessPool(size=2) as pool:
-        killer = asyncio.create_task(kill_at_random(seed, spared))
-        await asyncio.gather(*(work(number) for number in range(TASKS)))
-        killer.cancel()
+        async with random_kills(seed, spared):
+            await asyncio.gather(*(work(number) for number in range(TASKS)))
         assert ends.total() == TASKS
         assert ends["done"]
         assert ends["PROCESS_CRASHED"]
@@ -86,9 +96,8 @@ async def test_the_sandbox(seed: int) -> None:
             ends[error.code] += 1
 
     async with MontySandbox(max_busy=2, max_sessions=8) as sandbox:
-        killer = asyncio.create_task(kill_at_random(seed, spared))
-        await asyncio.gather(*(work(number) for number in range(TASKS)))
-        killer.cancel()
+        async with random_kills(seed, spared):
+            await asyncio.gather(*(work(number) for number in range(TASKS)))
         assert ends.total() == TASKS
         assert ends["done"]
         assert set(ends) <= {"done", "The code's process died.", "SANDBOX_UNAVAILABLE"}

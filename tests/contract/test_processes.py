@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator
 
+import psutil
 import pytest
 from structlog.testing import capture_logs
 
@@ -105,11 +106,22 @@ async def test_a_killed_process_is_a_crash(pool: ProcessPool) -> None:
 
 
 async def test_a_process_that_died_while_idle_is_not_noticed(pool: ProcessPool) -> None:
-    pid = await pid_of(pool)
-    os.kill(pid, signal.SIGKILL)
-    await eventually(lambda: not is_alive(pid))
-    await asyncio.sleep(0.1)
-    assert await pid_of(pool) != pid
+    for _ in range(10):
+        pid = await pid_of(pool)
+        os.kill(pid, signal.SIGKILL)
+        assert await pid_of(pool) != pid
+
+
+async def test_a_closed_pool_starts_no_process() -> None:
+    before = {child.pid for child in psutil.Process().children()}
+    async with ChildProcessPool(size=1) as pool:
+        running = asyncio.create_task(run(pool, "sleep", b"60"))
+        waiting = [asyncio.create_task(run(pool, "echo", owner=Owner(new_id(), new_id()))) for _ in range(8)]
+        await asyncio.sleep(0.3)
+    results = await asyncio.gather(running, *waiting, return_exceptions=True)
+    assert isinstance(results[0], ProcessCrashedError | ProcessesUnavailableError)
+    assert {type(result) for result in results} <= {bytes, ProcessCrashedError, ProcessesUnavailableError}
+    assert {child.pid for child in psutil.Process().children()} <= before
 
 
 async def test_cancelling_kills_the_process(pool: ProcessPool) -> None:

@@ -32,6 +32,10 @@ _END_S = 5.0
 _NICENESS = 10  # requests take precedence over computations
 
 
+class TaskNotStartedError(Exception):
+    """The process ended while it was idle; the task can be given to another one."""
+
+
 class Child:
     """One process, created by `start`. Runs one task at a time.
 
@@ -99,8 +103,10 @@ class Child:
             LimitExceededError: The task used more than it may.
             ProcessCrashedError: The process ended.
             TaskFailedError: The task raised an exception.
+            TaskNotStartedError: The process had ended before.
         """
         self.tasks += 1
+        has_started = False
         header = {
             "module": task.module,
             "function": task.function,
@@ -112,11 +118,14 @@ class Child:
             async with asyncio.timeout(limits.wall_s):
                 await self._send(json.dumps(header).encode())
                 await self._send(payload)
+                await self._receive(_MAX_ERROR_BYTES)
+                has_started = True
                 kind, body = await self._receive(max(limits.output_bytes, _MAX_ERROR_BYTES))
         except TimeoutError:
             raise LimitExceededError(Limit.WALL_TIME, limits.wall_s) from None
         except (OSError, asyncio.IncompleteReadError):
-            raise await self._explain_end(limits) from None
+            error = await self._explain_end(limits)
+            raise error if has_started else TaskNotStartedError(str(error)) from None
         if kind == RESULT:
             return body
         raise _failure(kind, body, limits)

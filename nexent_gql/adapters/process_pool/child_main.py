@@ -3,8 +3,9 @@
 Run as a script: `python -I -S -B child_main.py`; standard library only, because it must start in milliseconds. The
 first message is a JSON object with `path` (where to import from) and `parent` (the process id of the pool's process).
 Each further one is a task: a JSON object with `module`, `function`, `memory_bytes`, `cpu_s` and `output_bytes`, and
-then a message with its payload. Each answer is one letter and a body, see `main`. Every message begins with its length
-in 4 bytes.
+then a message with its payload. Each answer is one letter and a body. A task is answered twice: when it starts, so that
+the pool knows whether a child that died had begun it, and with its result. Every message begins with its length in 4
+bytes.
 """
 
 import importlib
@@ -18,7 +19,7 @@ from typing import BinaryIO, cast
 
 _MAX_ERROR_CHARS = 2_000
 _HEADER_BYTES = 4
-READY, RESULT, FAILED, NO_MEMORY, TOO_LARGE = b"R", b"=", b"!", b"M", b"L"
+READY, STARTED, RESULT, FAILED, NO_MEMORY, TOO_LARGE = b"R", b"S", b"=", b"!", b"M", b"L"
 
 
 def main() -> None:
@@ -29,6 +30,7 @@ def main() -> None:
     confinement = importlib.import_module("nexent_gql.adapters.process_pool.confinement")
     _answer(answers, READY, json.dumps(confinement.confine(config["parent"])).encode())
     while (header := _read(requests)) is not None and (payload := _read(requests)) is not None:
+        _answer(answers, STARTED, b"")
         _answer(answers, *_perform(json.loads(header), payload))
 
 

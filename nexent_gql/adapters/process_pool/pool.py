@@ -3,14 +3,14 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Self
 from uuid import UUID
 
 import structlog
 
 from nexent_gql.adapters.child_processes import OrphanGuard, SlotPool
-from nexent_gql.adapters.process_pool.child import Child
+from nexent_gql.adapters.process_pool.child import Child, TaskNotStartedError
 from nexent_gql.kernel.fairness import FairSemaphore, Owner
 from nexent_gql.ports.processes import (
     LimitExceededError,
@@ -22,6 +22,8 @@ from nexent_gql.ports.processes import (
 )
 
 _DEFAULTS = ProcessLimits()
+_START_TRIES = 3
+_CLOSED = "The pool of processes is closed."
 _log = structlog.get_logger()
 
 
@@ -63,12 +65,12 @@ class ChildProcessPool(SlotPool):
 
     async def run(self, task: Task, payload: bytes, *, owner: Owner, limits: ProcessLimits | None = None) -> bytes:
         """See `ProcessPool`."""
-        async with self._slots.slot(owner), self._child(owner.tenant_id) as child:
-            try:
-                return await child.run(task, payload, limits or _DEFAULTS)
-            except (LimitExceededError, ProcessCrashedError) as error:
-                _log.warning("process_pool.child_ended", task=task.function, code=error.code, **error.details)
-                raise
+        async with self._slots.slot(owner):
+            for _ in range(_START_TRIES):
+                with suppress(TaskNotStartedError):
+                    async with self._child(owner.tenant_id) as child:
+                        return await _run(child, task, payload, limits or _DEFAULTS)
+        raise ProcessesUnavailableError("The child processes end before they start a task.")
 
     async def confinement(self) -> dict[str, bool]:
         """Return the restrictions in force in a child; starts one if needed."""
@@ -77,6 +79,8 @@ class ChildProcessPool(SlotPool):
 
     @asynccontextmanager
     async def _child(self, tenant_id: UUID | None) -> AsyncGenerator[Child]:
+        if self._is_closed:
+            raise ProcessesUnavailableError(_CLOSED)
         child = self._take(tenant_id)
         if child is None:
             starting = asyncio.create_task(self._start())
@@ -103,7 +107,7 @@ class ChildProcessPool(SlotPool):
         child = await Child.start(self._guard)
         if self._is_closed:
             await child.end()
-            raise ProcessesUnavailableError("The pool of processes is closed.")
+            raise ProcessesUnavailableError(_CLOSED)
         return child
 
     def _take(self, tenant_id: UUID | None) -> Child | None:
@@ -132,3 +136,11 @@ class ChildProcessPool(SlotPool):
         task = asyncio.create_task(child.end())
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+
+
+async def _run(child: Child, task: Task, payload: bytes, limits: ProcessLimits) -> bytes:
+    try:
+        return await child.run(task, payload, limits)
+    except (LimitExceededError, ProcessCrashedError) as error:
+        _log.warning("process_pool.child_ended", task=task.function, code=error.code, **error.details)
+        raise
