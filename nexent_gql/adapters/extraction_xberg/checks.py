@@ -15,6 +15,7 @@ LOCKED = "The file needs a password. Remove the password and upload it again."
 _MAX_XML_BYTES = 100 * 1024 * 1024
 _DAMAGED = "The file is damaged. Save it anew, or upload another copy."
 _DECLARED_LENGTH = re.compile(rb"/Linearized\s.{0,200}?/L\s+(\d{1,12})", re.DOTALL)
+_PDF_STRUCTURE = re.compile(rb"\b(?:obj|xref|trailer|startxref)\b")
 _ENTITY = re.compile(rb"<!ENTITY\s+%?\s*[^\s>]+\s+[\"'][^\"'>]*&[^\"'>]*[\"']")
 _DOCTYPE_WITHIN = 20_000
 
@@ -103,7 +104,8 @@ def missing_end(data: bytes, kind: Kind) -> str | None:
         declared = _DECLARED_LENGTH.search(data[:2048])
         if declared is not None and int(declared[1]) > len(data):
             return f"has {len(data):,} of {int(declared[1]):,} bytes"
-        if b"%%EOF" not in data[-2048:]:
+        before, _, after = data[-2048:].rpartition(b"%%EOF")
+        if not before or _PDF_STRUCTURE.search(after):  # a revision was being appended
             return "does not end like a PDF"
     if kind is RTF and not data.rstrip(b"\0 \t\r\n\x1a").endswith(b"}"):
         return "does not end like RTF"

@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import PurePath
 from zipfile import BadZipFile, ZipFile
 
+from nexent_gql.adapters.extraction_xberg import ole
 from nexent_gql.adapters.extraction_xberg.encodings import is_text
 from nexent_gql.ports.extraction import CorruptError, EmptyDocumentError, UnsupportedTypeError
 
@@ -124,6 +125,7 @@ _HEADER = re.compile(
 )
 _MIN_MAIL_HEADERS = 3
 _PDF_HEADER_WITHIN = 1024
+_INCOMPLETE = "The file is incomplete or damaged. Upload it again, or save it anew."
 
 
 def recognize(data: bytes, name: str, media_type: str | None) -> Kind:
@@ -190,7 +192,7 @@ def _kind_of_zip(data: bytes) -> Kind:
             names = archive.namelist()
             declared = archive.read("mimetype")[:200].decode("latin-1") if "mimetype" in names else ""
     except (BadZipFile, NotImplementedError, OSError, ValueError, RuntimeError) as error:
-        raise CorruptError("The file is incomplete or damaged. Upload it again, or save it anew.") from error
+        raise CorruptError(_INCOMPLETE) from error
     for word, kind in _ZIP_TYPES.items():
         if declared.startswith((_OASIS, "application/epub")) and word in declared.removeprefix(_OASIS):
             return kind
@@ -202,6 +204,8 @@ def _kind_of_zip(data: bytes) -> Kind:
 
 
 def _kind_of_ole(data: bytes) -> Kind:
+    if not ole.is_complete(data):
+        raise CorruptError(_INCOMPLETE)
     for stream, kind in _OLE_STREAMS.items():
         if stream.encode("utf-16-le") in data:
             return kind

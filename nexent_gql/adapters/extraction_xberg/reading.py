@@ -15,14 +15,17 @@ from nexent_gql.adapters.extraction_xberg.nested import Attachment, NestedFiles
 from nexent_gql.adapters.extraction_xberg.plain_text import read_delimited, read_markdown, read_text
 from nexent_gql.adapters.extraction_xberg.slides import read_odp, read_pptx
 from nexent_gql.ports.extraction import (
+    CorruptError,
     DocumentMetadata,
     EmptyDocumentError,
+    EncryptedError,
     ExtractedDocument,
     ExtractionCode,
     ExtractionError,
     ExtractionLimitError,
     NeedsOcrError,
     UnitKind,
+    UnsupportedTypeError,
 )
 
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
@@ -61,7 +64,7 @@ def _read(
     end = missing_end(data, kind)
     metadata = _read_kind(data, kind, builder, nested)
     if end is not None:
-        message = f"The file {end}: its end is missing, and only what was there is searchable. Upload it again."
+        message = f"The file {end}: its end is missing. Upload it again."
         builder.add_failure("end of the file", ExtractionCode.CORRUPT, message)
     return kind, metadata
 
@@ -139,10 +142,11 @@ def _office_metadata(data: bytes, kind: Kind) -> DocumentMetadata:
 
 
 def _no_text(data: bytes, kind: Kind, builder: DocumentBuilder) -> ExtractionError:
-    """Say why a file without text has none."""
-    limit = next((item for item in builder.failures if item.code is ExtractionCode.LIMIT_EXCEEDED), None)
-    if limit is not None:
-        return ExtractionLimitError(limit.message)
+    """Say why a file without text has none; what can be mended comes first."""
+    for error in (ExtractionLimitError, EncryptedError, CorruptError, NeedsOcrError, UnsupportedTypeError):
+        failure = next((item for item in builder.failures if item.code == error.code), None)
+        if failure is not None:
+            return error(failure.message)
     if kind.reader is Reader.PDF and _PICTURE.search(data):
         return NeedsOcrError(f"The file {NEEDS_OCR}")
     if kind.extension == "xlsx" and _has_cells(data):
