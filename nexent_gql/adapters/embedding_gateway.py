@@ -11,17 +11,12 @@ from nexent_gql.adapters.embedding_batches import LearnedSizes, by_size
 from nexent_gql.adapters.llm_http.dialect import models_of
 from nexent_gql.adapters.llm_router.retries import RetryPolicy
 from nexent_gql.ports.embeddings import MAX_TEXTS, Embedder, EmbeddingRequest, Embeddings
-from nexent_gql.ports.llm import (
-    Dialect,
+from nexent_gql.ports.llm import Dialect, ModelEndpoint, ModelKind, ModelProfile, RemoteModel, Usage
+from nexent_gql.ports.llm_errors import (
     ModelContextTooLongError,
-    ModelEndpoint,
     ModelError,
-    ModelKind,
-    ModelProfile,
     ModelProtocolError,
     ModelRequestRefusedError,
-    RemoteModel,
-    Usage,
 )
 from nexent_gql.ports.rerank import MAX_PASSAGES, Reranker, Reranking, RerankRequest
 

@@ -6,15 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from nexent_gql.adapters.push_queue import PushQueue
-from nexent_gql.ports.events import (
-    ERASED_ATTEMPT,
-    UNKNOWN_TOPIC,
-    Entry,
-    LogLostError,
-    StaleAttemptError,
-    StoredEntries,
-    Subscription,
-)
+from nexent_gql.ports.events import ERASED_ATTEMPT, UNKNOWN_TOPIC, Entry, LogLostError, StaleAttemptError, StoredEntries
 
 _NOMINAL_BYTES = 500
 
@@ -59,13 +51,13 @@ class MemoryEventLog:
         stored = self._topics.get(topic)
         previous_seq = entries[0].from_seq - 1
         if stored is not None and stored.attempt > attempt:
-            raise _stale(topic, attempt)
+            raise StaleAttemptError(topic=topic, attempt=attempt)
         if stored is None or stored.attempt < attempt:
             if previous_seq > 0:
-                raise _lost(topic)
+                raise LogLostError(topic)
             stored = self._topics[topic] = _Topic(attempt, attempt)
         elif previous_seq > stored.last_seq:
-            raise _lost(topic)
+            raise LogLostError(topic)
         fresh = [entry for entry in entries if entry.seq > stored.last_seq]
         stored.entries += fresh
         del stored.entries[: -self._max_entries]
@@ -76,7 +68,7 @@ class MemoryEventLog:
         """Reject all lower attempts from now on; see `EventLog.claim`."""
         stored = self._topics.setdefault(topic, _Topic(attempt, attempt))
         if stored.attempt > attempt:
-            raise _stale(topic, attempt)
+            raise StaleAttemptError(topic=topic, attempt=attempt)
         stored.attempt = attempt
         return await self.read(topic, 0, self._max_entries)
 
@@ -100,7 +92,7 @@ class MemoryEventLog:
             reader.reread()
 
     @asynccontextmanager
-    async def subscribe(self, topic: str) -> AsyncGenerator[Subscription]:
+    async def subscribe(self, topic: str) -> AsyncGenerator[PushQueue]:
         """Subscribe; see `EventLog.subscribe`."""
         reader = PushQueue()
         self._readers.setdefault(topic, {})[reader] = None
@@ -112,11 +104,3 @@ class MemoryEventLog:
             del readers[reader]
             if not readers:
                 del self._readers[topic]
-
-
-def _lost(topic: str) -> LogLostError:
-    return LogLostError("The event log has lost this topic; it must be written again.", topic=topic)
-
-
-def _stale(topic: str, attempt: int) -> StaleAttemptError:
-    return StaleAttemptError("A newer attempt writes this topic.", topic=topic, attempt=attempt)

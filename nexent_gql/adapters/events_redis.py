@@ -9,15 +9,7 @@ from nexent_gql.adapters.push_queue import PushQueue
 from nexent_gql.adapters.redis_client import RedisClient
 from nexent_gql.adapters.redis_scripts import APPEND, CLAIM, ERASE, READ
 from nexent_gql.kernel.json import JsonObject, dumps, loads
-from nexent_gql.ports.events import (
-    ERASED_ATTEMPT,
-    UNKNOWN_TOPIC,
-    Entry,
-    LogLostError,
-    StaleAttemptError,
-    StoredEntries,
-    Subscription,
-)
+from nexent_gql.ports.events import ERASED_ATTEMPT, UNKNOWN_TOPIC, Entry, LogLostError, StaleAttemptError, StoredEntries
 
 MAX_ENTRIES = 50_000
 MAX_COMMAND_BYTES = 512_000
@@ -79,7 +71,7 @@ class RedisEventLog:
     async def claim(self, topic: str, attempt: int) -> StoredEntries:
         """Reject all lower attempts from now on, then read everything; see `EventLog.claim`."""
         if await self._commands.run(CLAIM, key_and_channel(topic)[0], attempt, self._ttl_ms) != b"OK":
-            raise _stale(topic, attempt)
+            raise StaleAttemptError(topic=topic, attempt=attempt)
         stored = page = await self.read(topic, 0)
         if not stored.entries:
             return stored
@@ -107,7 +99,7 @@ class RedisEventLog:
         await self._commands.publish(key_and_channel(topic)[1], _NOTIFICATION)
 
     @asynccontextmanager
-    async def subscribe(self, topic: str) -> AsyncGenerator[Subscription]:
+    async def subscribe(self, topic: str) -> AsyncGenerator[PushQueue]:
         """Subscribe; see `EventLog.subscribe`.
 
         Raises:
@@ -131,9 +123,9 @@ class RedisEventLog:
     async def _append(self, topic: str, attempt: int, key: str, arguments: Sequence[str | bytes | int]) -> None:
         answer = await self._commands.run(APPEND, key, attempt, *arguments)
         if answer == b"STALE":
-            raise _stale(topic, attempt)
+            raise StaleAttemptError(topic=topic, attempt=attempt)
         if answer == b"LOST":
-            raise LogLostError("The event log has lost this topic; it must be written again.", topic=topic)
+            raise LogLostError(topic)
 
 
 class _TopicSubscription(PushQueue):
@@ -156,7 +148,3 @@ def _entries(values: bytes) -> list[Entry]:
     if len(rows) == 1:
         return [Entry(*rows[0])]
     return [Entry(*row) for row in rows]
-
-
-def _stale(topic: str, attempt: int) -> StaleAttemptError:
-    return StaleAttemptError("A newer attempt writes this topic.", topic=topic, attempt=attempt)

@@ -19,14 +19,11 @@ from nexent_gql.ports.llm import (
     Dialect,
     ModelCheck,
     ModelEndpoint,
-    ModelError,
     ModelKind,
     ModelProfile,
-    ModelProtocolError,
-    ModelRequestRefusedError,
-    ModelTimeoutError,
     RemoteModel,
 )
+from nexent_gql.ports.llm_errors import ModelError, ModelProtocolError, ModelRequestRefusedError, ModelTimeoutError
 
 CHECK = ChatRequest(messages=(ChatMessage.from_text("user", "Reply with the single word OK."),), max_output_tokens=16)
 

@@ -20,17 +20,12 @@ from uuid import uuid4
 
 import structlog
 
-from nexent_gql.ports.object_store import (
-    BLOCK_BYTES,
+from nexent_gql.ports.object_store import BLOCK_BYTES, ContentHeaders, ObjectInfo, ObjectStore, SignedRequest, check_key
+from nexent_gql.ports.object_store_errors import (
     ObjectChangedError,
-    ObjectInfo,
     ObjectNotFoundError,
-    ObjectStore,
     ObjectStoreUnavailableError,
-    ResponseHeaders,
-    SignedRequest,
     WrongObjectSizeError,
-    check_key,
 )
 
 T = TypeVar("T")
@@ -116,7 +111,7 @@ class FolderObjectStore(ObjectStore):
     async def sign_put(self, key: str, size_bytes: int, ttl_s: int) -> SignedRequest | None:
         del key, size_bytes, ttl_s
 
-    async def sign_get(self, key: str, ttl_s: int, headers: ResponseHeaders) -> SignedRequest | None:
+    async def sign_get(self, key: str, ttl_s: int, headers: ContentHeaders) -> SignedRequest | None:
         del key, ttl_s, headers
 
     async def check(self) -> None:

@@ -26,17 +26,12 @@ from pydantic import SecretStr
 
 from nexent_gql.adapters.s3_signature import Credentials, presign_put
 from nexent_gql.kernel.clock import utc_now
-from nexent_gql.ports.object_store import (
-    BLOCK_BYTES,
+from nexent_gql.ports.object_store import BLOCK_BYTES, ContentHeaders, ObjectInfo, ObjectStore, SignedRequest, check_key
+from nexent_gql.ports.object_store_errors import (
     ObjectChangedError,
-    ObjectInfo,
     ObjectNotFoundError,
-    ObjectStore,
     ObjectStoreUnavailableError,
-    ResponseHeaders,
-    SignedRequest,
     WrongObjectSizeError,
-    check_key,
 )
 
 T = TypeVar("T")
@@ -167,7 +162,7 @@ class S3ObjectStore(ObjectStore):
         signed = presign_put(url, self._credentials, self._region, utc_now(), ttl_s, size_bytes)
         return SignedRequest(signed, {"Content-Length": str(size_bytes)})
 
-    async def sign_get(self, key: str, ttl_s: int, headers: ResponseHeaders) -> SignedRequest | None:
+    async def sign_get(self, key: str, ttl_s: int, headers: ContentHeaders) -> SignedRequest | None:
         answer: dict[str, str | Any] = {
             "response-content-type": headers.content_type,
             "response-content-disposition": headers.content_disposition,

@@ -130,17 +130,15 @@ class JobWorker(Table, table=True):
 
 
 _FUNCTION = DDL("""
-    CREATE FUNCTION ring_outbox() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION notify_outbox() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        IF EXISTS (SELECT 1 FROM added) THEN
-            PERFORM pg_notify('nexent_outbox', '');
-        END IF;
+        IF EXISTS (SELECT 1 FROM added) THEN PERFORM pg_notify('nexent_outbox', ''); END IF;
         RETURN NULL;
     END $$
 """)
 _TRIGGER = DDL("""
-    CREATE TRIGGER bell AFTER INSERT ON outbox REFERENCING NEW TABLE AS added
-    FOR EACH STATEMENT EXECUTE FUNCTION ring_outbox()
+    CREATE TRIGGER notify_workers AFTER INSERT ON outbox REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION notify_outbox()
 """)
 event.listen(metadata.tables["outbox"], "after_create", _FUNCTION)
 event.listen(metadata.tables["outbox"], "after_create", _TRIGGER)

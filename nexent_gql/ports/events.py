@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
-from nexent_gql.kernel.errors import ConflictError, UnavailableError
+from nexent_gql.kernel.errors import ConflictError, Detail, UnavailableError
 from nexent_gql.kernel.json import JsonObject
 
 GAP = "StreamGap"
@@ -66,11 +66,17 @@ class StaleAttemptError(ConflictError):
 
     code = "STALE_ATTEMPT"
 
+    def __init__(self, message: str = "A newer attempt writes this topic.", **details: Detail) -> None:
+        super().__init__(message, **details)
+
 
 class LogLostError(UnavailableError):
     """The log has lost the topic (a wiped store); the writer must append all entries again."""
 
     code = "LOG_LOST"
+
+    def __init__(self, topic: str) -> None:
+        super().__init__("The event log has lost this topic; it must be written again.", topic=topic)
 
 
 class Subscription(Protocol):

@@ -78,8 +78,11 @@ class DocumentMetadata:
     units: int | None = None
 
 
-class ExtractionCode(StrEnum):
-    """Why a document, or a part of it, has no text. Part of the public API."""
+class DocumentProblemCode(StrEnum):
+    """Why a document, or a part of it, is not found. Part of the public API.
+
+    The last three are not reported by an extractor.
+    """
 
     EMPTY_DOCUMENT = "EMPTY_DOCUMENT"
     NEEDS_OCR = "NEEDS_OCR"
@@ -88,6 +91,9 @@ class ExtractionCode(StrEnum):
     UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
     TOO_LARGE = "TOO_LARGE"
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    PARTIAL = "PARTIAL"
+    FILE_MISSING = "FILE_MISSING"
+    PROCESSING_FAILED = "PROCESSING_FAILED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ class PartFailure:
     """A part without text, such as "page 3" or "report.pdf"; `message` says what to do."""
 
     part: str
-    code: ExtractionCode
+    code: DocumentProblemCode
     message: str
 
 
@@ -126,49 +132,49 @@ class ExtractedDocument:
 class ExtractionError(DomainError):
     """A file has no text that can be used; the message says what to do. Trying again has the same result."""
 
-    code: ClassVar[str] = ExtractionCode.CORRUPT
+    code: ClassVar[str] = DocumentProblemCode.CORRUPT
 
 
 class EmptyDocumentError(ExtractionError):
     """The file has no text, and no picture that could hold some."""
 
-    code = ExtractionCode.EMPTY_DOCUMENT
+    code = DocumentProblemCode.EMPTY_DOCUMENT
 
 
 class NeedsOcrError(ExtractionError):
     """The file is a picture, or consists of pictures of pages."""
 
-    code = ExtractionCode.NEEDS_OCR
+    code = DocumentProblemCode.NEEDS_OCR
 
 
 class EncryptedError(ExtractionError):
     """The file can only be opened with a password."""
 
-    code = ExtractionCode.ENCRYPTED
+    code = DocumentProblemCode.ENCRYPTED
 
 
 class CorruptError(ExtractionError):
     """The file is damaged, or not what its name says."""
 
-    code = ExtractionCode.CORRUPT
+    code = DocumentProblemCode.CORRUPT
 
 
 class UnsupportedTypeError(ExtractionError):
     """No reader for this type of file exists."""
 
-    code = ExtractionCode.UNSUPPORTED_TYPE
+    code = DocumentProblemCode.UNSUPPORTED_TYPE
 
 
 class TooLargeError(ExtractionError):
     """The file, or its text, is larger than allowed."""
 
-    code = ExtractionCode.TOO_LARGE
+    code = DocumentProblemCode.TOO_LARGE
 
 
 class ExtractionLimitError(ExtractionError):
     """Reading the file takes more time or memory than allowed, or it expands like an archive bomb."""
 
-    code = ExtractionCode.LIMIT_EXCEEDED
+    code = DocumentProblemCode.LIMIT_EXCEEDED
 
 
 class Extractor(Protocol):

@@ -10,46 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from nexent_gql.kernel.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
-
 BLOCK_BYTES = 256 * 1024
 """Size of the blocks that `ObjectStore.read` yields; the last one of an object may be shorter."""
 
 MAX_KEY_CHARS = 255
 _KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}(?:/[a-z0-9][a-z0-9._-]{0,99}){0,7}")
-
-
-class ObjectStoreUnavailableError(UnavailableError):
-    """The object storage does not answer, refuses the server's credentials, or is full."""
-
-    code = "OBJECT_STORE_UNAVAILABLE"
-
-
-class ObjectNotFoundError(NotFoundError):
-    """The object storage has no such object."""
-
-    code = "OBJECT_NOT_FOUND"
-
-    def __init__(self) -> None:
-        super().__init__("The content of the file is not in the object storage.")
-
-
-class ObjectChangedError(ConflictError):
-    """The object was replaced while it was read."""
-
-    code = "OBJECT_CHANGED"
-
-    def __init__(self) -> None:
-        super().__init__("The content was replaced while it was read; try again.")
-
-
-class WrongObjectSizeError(InvalidInputError):
-    """The content has more or fewer bytes than announced."""
-
-    code = "WRONG_OBJECT_SIZE"
-
-    def __init__(self, expected_bytes: int) -> None:
-        super().__init__(f"The content does not have the {expected_bytes:,} bytes that were announced.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +35,7 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class ResponseHeaders:
+class ContentHeaders:
     """What a signed download is answered with."""
 
     content_type: str
@@ -134,7 +99,7 @@ class ObjectStore(Protocol):
         """Return a request by which anybody can store exactly `size_bytes`; None when the store has no address."""
         ...
 
-    async def sign_get(self, key: str, ttl_s: int, headers: ResponseHeaders) -> SignedRequest | None:
+    async def sign_get(self, key: str, ttl_s: int, headers: ContentHeaders) -> SignedRequest | None:
         """Return a request by which anybody can read the object; None when the store has no address."""
         ...
 

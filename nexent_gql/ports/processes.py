@@ -17,13 +17,17 @@ class Limit(StrEnum):
     OUTPUT = "OUTPUT"
 
 
-class ProcessCrashedError(DomainError):
+class TaskEndedError(DomainError):
+    """The task ended without a result of its own, and its process with it."""
+
+
+class ProcessCrashedError(TaskEndedError):
     """The process that did the work ended before it had a result."""
 
     code = "PROCESS_CRASHED"
 
 
-class LimitExceededError(DomainError):
+class LimitExceededError(TaskEndedError):
     """The work used more memory, processor time, time or output than it may; `details` say of which, and how much."""
 
     code = "PROCESS_LIMIT_EXCEEDED"

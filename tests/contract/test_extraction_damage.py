@@ -13,7 +13,7 @@ import pytest_asyncio
 from nexent_gql.adapters.extraction_xberg import ProcessExtractor
 from nexent_gql.adapters.process_pool import ChildProcessPool
 from nexent_gql.kernel.fairness import SYSTEM
-from nexent_gql.ports.extraction import ExtractedDocument, ExtractionCode, ExtractionError, UnitKind
+from nexent_gql.ports.extraction import DocumentProblemCode, ExtractedDocument, ExtractionError, UnitKind
 from nexent_gql.ports.processes import ProcessLimits
 
 FOLDER = Path(__file__).resolve().parents[1] / "documents"
@@ -152,7 +152,9 @@ async def test_attachments_have_their_own_units(pool: ChildProcessPool, tmp_path
     assert document.units[0].name == "nine.pdf"
     fifth = next(unit for unit in document.units if unit.number == 5)
     assert "Пятая страница" in document.text[fifth.start : fifth.end]
-    assert [(failure.part, failure.code) for failure in document.failures] == [("scan.png", ExtractionCode.NEEDS_OCR)]
+    assert [(failure.part, failure.code) for failure in document.failures] == [
+        ("scan.png", DocumentProblemCode.NEEDS_OCR)
+    ]
     assert (document.metadata.title, document.metadata.authors) == ("Report", ("ann@example.com",))
 
 
@@ -184,4 +186,6 @@ async def test_no_document(pool: ChildProcessPool, tmp_path: Path, name: str, da
 
 async def test_a_page_without_text_is_named(pool: ChildProcessPool, tmp_path: Path) -> None:
     document = await extract(pool, tmp_path, "mixed.pdf", read("pdf/mixed-scan-text-ru.pdf"))
-    assert [(failure.part, failure.code) for failure in document.failures] == [("page 1", ExtractionCode.NEEDS_OCR)]
+    assert [(failure.part, failure.code) for failure in document.failures] == [
+        ("page 1", DocumentProblemCode.NEEDS_OCR)
+    ]

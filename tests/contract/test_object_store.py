@@ -13,13 +13,11 @@ from pydantic import SecretStr
 
 from nexent_gql.adapters.object_store_folder import FolderObjectStore
 from nexent_gql.adapters.object_store_s3 import S3ObjectStore
-from nexent_gql.ports.object_store import (
-    BLOCK_BYTES,
+from nexent_gql.ports.object_store import BLOCK_BYTES, ContentHeaders, ObjectStore
+from nexent_gql.ports.object_store_errors import (
     ObjectChangedError,
     ObjectNotFoundError,
-    ObjectStore,
     ObjectStoreUnavailableError,
-    ResponseHeaders,
     WrongObjectSizeError,
 )
 from tests.support.minio import MinioUnderTest, running_minio
@@ -248,12 +246,12 @@ async def test_a_folder_that_can_not_be_used_is_unavailable(tmp_path: Path) -> N
 
 async def test_a_folder_has_no_addresses(folder: FolderObjectStore) -> None:
     assert await folder.sign_put("a", 1, 60) is None
-    assert await folder.sign_get("a", 60, ResponseHeaders("text/plain", "attachment")) is None
+    assert await folder.sign_get("a", 60, ContentHeaders("text/plain", "attachment")) is None
 
 
 async def test_signed_requests_store_and_read(bucket: S3ObjectStore) -> None:
     signed = await bucket.sign_put("a/b", 5, 60)
-    answer = ResponseHeaders("text/plain", "attachment; filename*=UTF-8''a%20b.txt")
+    answer = ContentHeaders("text/plain", "attachment; filename*=UTF-8''a%20b.txt")
     download = await bucket.sign_get("a/b", 60, answer)
     assert signed is not None
     assert download is not None

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 
 from nexent_gql.ports.extraction import (
-    ExtractionCode,
+    DocumentProblemCode,
     Heading,
     PartFailure,
     Table,
@@ -106,7 +106,7 @@ class DocumentBuilder:
         finally:
             self.units[index] = Unit(kind, number, name, start, self._length)
 
-    def add_failure(self, part: str, code: ExtractionCode, message: str) -> None:
+    def add_failure(self, part: str, code: DocumentProblemCode, message: str) -> None:
         """Note a part whose text is missing."""
         if len(self.failures) < MAX_FAILURES:
             self.failures.append(PartFailure(part, code, message))

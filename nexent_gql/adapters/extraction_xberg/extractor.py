@@ -13,8 +13,8 @@ from nexent_gql.kernel.fairness import Owner
 from nexent_gql.kernel.json import JsonObject, dumps, loads_object
 from nexent_gql.ports.extraction import (
     CorruptError,
+    DocumentProblemCode,
     ExtractedDocument,
-    ExtractionCode,
     ExtractionError,
     ExtractionLimitError,
     TooLargeError,
@@ -92,5 +92,5 @@ def _understand(answer: bytes) -> ExtractedDocument:
     if "error" not in content:
         return _DOCUMENT.validate_python(content)
     error = cast("JsonObject", content["error"])
-    kind = _ERRORS[ExtractionCode(str(error["code"]))]
+    kind = _ERRORS[DocumentProblemCode(str(error["code"]))]
     raise kind(str(error["message"]), **cast("dict[str, Detail]", error["details"]))

@@ -10,7 +10,7 @@ from typing import cast
 from nexent_gql.adapters.extraction_xberg.builder import DocumentBuilder, clean, join_lines
 from nexent_gql.adapters.extraction_xberg.encodings import decode
 from nexent_gql.adapters.extraction_xberg.nested import Attachment
-from nexent_gql.ports.extraction import DocumentMetadata, ExtractionCode, ExtractionError
+from nexent_gql.ports.extraction import DocumentMetadata, DocumentProblemCode, ExtractionError
 
 _HEADERS = ("Subject", "From", "To", "Cc", "Date")
 _MAX_HEADER_CHARS = 2_000
@@ -36,7 +36,7 @@ def read_mail(
     parts = list(_parts(message, body))
     if any(isinstance(defect, CloseBoundaryNotFoundDefect) for part in message.walk() for defect in part.defects):
         note = "The mail ends in the middle of a part; only what was there is searchable. Upload it again."
-        builder.add_failure("end of the mail", ExtractionCode.CORRUPT, note)
+        builder.add_failure("end of the mail", DocumentProblemCode.CORRUPT, note)
     metadata = DocumentMetadata(
         title=headers["Subject"] or None,
         authors=(headers["From"],) if headers["From"] else (),
@@ -51,7 +51,7 @@ def _add_body(body: EmailMessage, builder: DocumentBuilder, read_page: Callable[
         try:
             read_page(text, builder)
         except ExtractionError as error:
-            builder.add_failure("text of the mail", ExtractionCode(error.code), error.message)
+            builder.add_failure("text of the mail", DocumentProblemCode(error.code), error.message)
     else:
         builder.add_paragraph(text)
 

@@ -17,10 +17,10 @@ from nexent_gql.adapters.extraction_xberg.slides import read_odp, read_pptx
 from nexent_gql.ports.extraction import (
     CorruptError,
     DocumentMetadata,
+    DocumentProblemCode,
     EmptyDocumentError,
     EncryptedError,
     ExtractedDocument,
-    ExtractionCode,
     ExtractionError,
     ExtractionLimitError,
     NeedsOcrError,
@@ -65,7 +65,7 @@ def _read(
     metadata = _read_kind(data, kind, builder, nested)
     if end is not None:
         message = f"The file {end}: its end is missing. Upload it again."
-        builder.add_failure("end of the file", ExtractionCode.CORRUPT, message)
+        builder.add_failure("end of the file", DocumentProblemCode.CORRUPT, message)
     return kind, metadata
 
 
@@ -109,10 +109,10 @@ def _note_missing_parts(result: EngineResult, builder: DocumentBuilder) -> None:
             (unit for unit in reversed(builder.units) if unit.kind is UnitKind.PAGE and unit.number == page), None
         )
         if unit is not None and unit.start == unit.end:
-            builder.add_failure(f"page {page}", ExtractionCode.NEEDS_OCR, f"Page {page} {NEEDS_OCR}")
+            builder.add_failure(f"page {page}", DocumentProblemCode.NEEDS_OCR, f"Page {page} {NEEDS_OCR}")
     if any(warning.startswith("parse-fallback") for warning in result.warnings):
         message = "The file breaks the rules of its format and was read as plain text. Correct it and upload it again."
-        builder.add_failure("structure", ExtractionCode.CORRUPT, message)
+        builder.add_failure("structure", DocumentProblemCode.CORRUPT, message)
 
 
 def _read_page(text: str, builder: DocumentBuilder) -> None:
@@ -130,7 +130,7 @@ def _read_nested(attachments: list[Attachment], builder: DocumentBuilder, nested
                 builder.add_heading(attachment.name, 1)
                 _read(attachment.data, PurePath(attachment.name).name, attachment.media_type, builder, nested)
         except ExtractionError as error:
-            builder.add_failure(attachment.name, ExtractionCode(error.code), error.message)
+            builder.add_failure(attachment.name, DocumentProblemCode(error.code), error.message)
 
 
 def _office_metadata(data: bytes, kind: Kind) -> DocumentMetadata:

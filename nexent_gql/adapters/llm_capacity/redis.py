@@ -6,15 +6,7 @@ from nexent_gql.adapters.llm_capacity.scripts import ACQUIRE, LEAVE, READ, RENEW
 from nexent_gql.adapters.llm_capacity.settings import MAX_POLL_S, POLL_S, CapacitySettings
 from nexent_gql.adapters.redis_client import RedisCommands
 from nexent_gql.adapters.redis_scripts import Script
-from nexent_gql.ports.llm_capacity import (
-    CallReport,
-    CircuitChange,
-    CircuitState,
-    Claim,
-    Decision,
-    DeploymentState,
-    Refusal,
-)
+from nexent_gql.ports import llm_capacity
 
 
 class RedisCapacity:
@@ -25,7 +17,7 @@ class RedisCapacity:
         self._settings = settings or CapacitySettings()
         self._slot_ms = _ms(self._settings.slot_s)
 
-    async def acquire(self, claim: Claim) -> Decision:
+    async def acquire(self, claim: llm_capacity.Claim) -> llm_capacity.Decision:
         """See `Capacity`."""
         limits, settings = claim.limits, self._settings
         reply = await self._run(
@@ -46,13 +38,15 @@ class RedisCapacity:
             int(claim.ignores_circuit),
         )
         refusal, wait_ms, position, outstanding = cast("tuple[bytes, int, int, int]", reply)
-        return Decision(Refusal(refusal.decode()) if refusal else None, wait_ms / 1_000, position, outstanding)
+        return llm_capacity.Decision(
+            llm_capacity.Refusal(refusal.decode()) if refusal else None, wait_ms / 1_000, position, outstanding
+        )
 
     async def renew(self, deployment: str, call_id: str) -> None:
         """See `Capacity`."""
         await self._run(RENEW, deployment, _ms(self._settings.lease_s), call_id)
 
-    async def report(self, report: CallReport) -> CircuitChange | None:
+    async def report(self, report: llm_capacity.CallReport) -> llm_capacity.CircuitChange | None:
         """See `Capacity`."""
         settings = self._settings
         reply = await self._run(
@@ -70,17 +64,19 @@ class RedisCapacity:
             _ms(settings.down_s),
         )
         state, failures = cast("tuple[bytes, int]", reply)
-        return CircuitChange(CircuitState(state.decode()), failures) if state else None
+        return llm_capacity.CircuitChange(llm_capacity.CircuitState(state.decode()), failures) if state else None
 
     async def leave(self, deployment: str, call_id: str) -> None:
         """See `Capacity`."""
         await self._run(LEAVE, deployment, call_id)
 
-    async def read(self, deployment: str) -> DeploymentState:
+    async def read(self, deployment: str) -> llm_capacity.DeploymentState:
         """See `Capacity`."""
         reply = await self._run(READ, deployment)
         circuit, outstanding, waiting, wait_ms = cast("tuple[bytes, int, int, int]", reply)
-        return DeploymentState(CircuitState(circuit.decode()), outstanding, waiting, wait_ms / 1_000)
+        return llm_capacity.DeploymentState(
+            llm_capacity.CircuitState(circuit.decode()), outstanding, waiting, wait_ms / 1_000
+        )
 
     async def _run(self, script: Script, deployment: str, *arguments: str | int) -> object:
         return await self._commands.run(script, f"nx:{{llm:{deployment}}}", self._slot_ms, *arguments)

@@ -1,26 +1,16 @@
 """The chunks of an answer out of the frames of a Chat Completions stream."""
 
 from collections.abc import Collection, Sequence
-from typing import Literal
 
 import structlog
 
+from nexent_gql.adapters.llm_http.blocks import Reason
 from nexent_gql.adapters.llm_http.errors import BY_WORDS, broken, error_in_stream
 from nexent_gql.adapters.llm_http.text import SurrogateJoiner, loads_tolerant
 from nexent_gql.adapters.llm_openai.calls import CallAssembler
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.ports.content import OpaquePart, Origin
-from nexent_gql.ports.llm import (
-    ChatChunk,
-    Finished,
-    ModelProtocolError,
-    OpaqueChunk,
-    ReasoningChunk,
-    TextChunk,
-    Usage,
-)
-
-Reason = Literal["stop", "length", "tool_calls", "content_filter", "other"]
+from nexent_gql.ports.llm import ChatChunk, Finished, ModelProtocolError, OpaqueChunk, ReasoningChunk, TextChunk, Usage
 
 REASONS: dict[str, Reason] = {
     "stop": "stop",

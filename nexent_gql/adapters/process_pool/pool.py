@@ -12,14 +12,7 @@ import structlog
 from nexent_gql.adapters.child_processes import OrphanGuard, SlotPool
 from nexent_gql.adapters.process_pool.child import Child, TaskNotStartedError
 from nexent_gql.kernel.fairness import FairSemaphore, Owner
-from nexent_gql.ports.processes import (
-    LimitExceededError,
-    ProcessCrashedError,
-    ProcessesUnavailableError,
-    ProcessLimits,
-    Task,
-    TaskFailedError,
-)
+from nexent_gql.ports.processes import ProcessesUnavailableError, ProcessLimits, Task, TaskEndedError, TaskFailedError
 
 _DEFAULTS = ProcessLimits()
 _START_TRIES = 3
@@ -141,6 +134,6 @@ class ChildProcessPool(SlotPool):
 async def _run(child: Child, task: Task, payload: bytes, limits: ProcessLimits) -> bytes:
     try:
         return await child.run(task, payload, limits)
-    except (LimitExceededError, ProcessCrashedError) as error:
+    except TaskEndedError as error:
         _log.warning("process_pool.child_ended", task=task.function, code=error.code, **error.details)
         raise

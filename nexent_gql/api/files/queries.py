@@ -10,7 +10,7 @@ from nexent_gql.api.files.inputs import FileFilterInput, FileOrder, FileOrderFie
 from nexent_gql.api.files.loaders import file_row
 from nexent_gql.api.files.types import File, FileQuota
 from nexent_gql.api.schema.permissions import SignedIn
-from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, connection, page_request, parse_id
+from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, connection, find_node, page_request
 from nexent_gql.domains.files.filters import FileFilter
 from nexent_gql.kernel.page import BY_ACTIVITY, BY_CREATION
 
@@ -32,8 +32,7 @@ class FileQueries:
         permission_classes=[SignedIn],
     )
     async def file(self, info: Info, id: _Id) -> File | None:
-        key = parse_id(id, "File")
-        row = await info.context.loaders[file_row].load(key) if key else None
+        row = await find_node(info, file_row, id, "File")
         return File.of(row) if row else None
 
     @strawberry.field(description="Lists your files, newest first by default.", permission_classes=[SignedIn])

@@ -2,8 +2,8 @@
 
 from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.knowledge.chunking import ChunkStrategy
-from nexent_gql.domains.knowledge.tables import DocumentProblemCode, DocumentStage, DocumentState, KnowledgeAccess
-from nexent_gql.ports.extraction import UnitKind
+from nexent_gql.domains.knowledge.tables import DocumentStage, DocumentState, KnowledgeAccess
+from nexent_gql.ports.extraction import DocumentProblemCode, UnitKind
 
 described(
     KnowledgeAccess,

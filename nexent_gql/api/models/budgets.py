@@ -15,21 +15,12 @@ from nexent_gql.api.identity.keys import ApiKey, api_key_by_id
 from nexent_gql.api.identity.loaders import user_by_id
 from nexent_gql.api.identity.types import User
 from nexent_gql.api.related import related
+from nexent_gql.api.schema.connections import PageArguments, connection_field, list_page
 from nexent_gql.api.schema.enums import described
 from nexent_gql.api.schema.errors import Error, ForbiddenError, NotFoundError, ValidationError, common
 from nexent_gql.api.schema.mutations import mutation
 from nexent_gql.api.schema.permissions import SignedIn, role_at_least
-from nexent_gql.api.schema.relay import (
-    After,
-    Before,
-    Connection,
-    First,
-    Last,
-    connection,
-    global_id,
-    node_id,
-    page_request,
-)
+from nexent_gql.api.schema.relay import Connection, global_id, node_id
 from nexent_gql.domains.models import budgets
 from nexent_gql.domains.models.budgets import MAX_TOKENS, MAX_USD, USD_DECIMALS, BudgetLimit
 from nexent_gql.domains.models.spending import BudgetState
@@ -207,17 +198,13 @@ class DeleteBudgetInput:
 
 @strawberry.type
 class BudgetQueries:
-    @strawberry.field(
+    @connection_field(
         description="Lists budgets for model calls, newest first. Shows your own as a user; all of the tenant "
         "require the ADMIN role.",
         permission_classes=[SignedIn],
     )
-    async def budgets(
-        self, info: Info, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> Connection[Budget]:
-        actor, service = info.context.actor, info.context.services.model_budgets
-        page = await service.page(actor, page_request(first, after, last, before))
-        return connection(page, Budget.of, count=lambda: service.count(actor))
+    async def budgets(self, info: Info, page: PageArguments) -> Connection[Budget]:
+        return await list_page(info, info.context.services.model_budgets, page, Budget.of)
 
 
 @strawberry.type

@@ -7,7 +7,7 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar
+from enum import Enum
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -22,11 +22,23 @@ _PAYLOAD_BYTES = 61
 _MAX_CHARS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class UploadLink:
-    """Permission to store one part of an upload."""
+class LinkKind(Enum):
+    """What an address permits: to store one part of an upload, or to read a file."""
 
-    kind: ClassVar[bytes] = b"U"
+    UPLOAD = b"U"
+    DOWNLOAD = b"D"
+
+
+@dataclass(frozen=True, slots=True)
+class FileLink:
+    """What an address says.
+
+    Attributes:
+        subject_id: The upload or the file.
+        number: The part of the upload; of a download, 1 if browsers may show the file.
+    """
+
+    kind: LinkKind
     tenant_id: UUID
     owner_id: UUID
     subject_id: UUID
@@ -34,15 +46,8 @@ class UploadLink:
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DownloadLink(UploadLink):
-    """Permission to read a file; `number` 1 shows it inline."""
-
-    kind: ClassVar[bytes] = b"D"
-
-
 class LinkSigner:
-    """Makes and reads the addresses.
+    """Signs and reads addresses.
 
     Args:
         secret: The installation's key.
@@ -53,10 +58,10 @@ class LinkSigner:
         self._key = derive_key(secret, "file-links")
         self._clock = clock
 
-    def sign(self, link: UploadLink) -> str:
+    def sign(self, link: FileLink) -> str:
         """Return the path of the address."""
         payload = (
-            link.kind
+            link.kind.value
             + link.tenant_id.bytes
             + link.owner_id.bytes
             + link.subject_id.bytes
@@ -65,24 +70,24 @@ class LinkSigner:
         )
         return PATH + _encode(payload + self._mac(payload))
 
-    def read(self, token: str, kind: type[UploadLink]) -> UploadLink:
+    def read(self, token: str, kind: LinkKind) -> FileLink:
         """Return what an address permits.
 
         Args:
             token: What follows `PATH`.
-            kind: What it has to permit.
+            kind: What it must permit.
 
         Raises:
-            InvalidFileLinkError: It was not made here, permits something else, or has expired.
+            InvalidFileLinkError: It has another signature, permits something else, or has expired.
         """
         payload = self._verified(token)
-        if payload[:1] != kind.kind:
+        if payload[:1] != kind.value:
             raise InvalidFileLinkError
         tenant_id, owner_id, subject_id = (UUID(bytes=payload[start : start + 16]) for start in (1, 17, 33))
         expires_at = datetime.fromtimestamp(int.from_bytes(payload[49:57], "big"), UTC)
         if expires_at <= self._clock():
             raise InvalidFileLinkError
-        return kind(tenant_id, owner_id, subject_id, expires_at, int.from_bytes(payload[57:61], "big"))
+        return FileLink(kind, tenant_id, owner_id, subject_id, expires_at, int.from_bytes(payload[57:61], "big"))
 
     def _verified(self, token: str) -> bytes:
         if len(token) > _MAX_CHARS or not token.isascii():

@@ -8,22 +8,21 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from nexent_gql.db.session import Database
 from nexent_gql.db.violations import STILL_REFERENCED, translate_violations
 from nexent_gql.domains.files.errors import FileInUseError, InvalidFileLinkError, StoredFileNotFoundError
 from nexent_gql.domains.files.filters import FileFilter
 from nexent_gql.domains.files.jobs import DeleteObjects
-from nexent_gql.domains.files.links import DownloadLink, LinkSigner
-from nexent_gql.domains.files.policy import DEFAULT_LINK_S, MAX_LINK_S, FileLimits, check_name
+from nexent_gql.domains.files.links import FileLink, LinkKind
+from nexent_gql.domains.files.policy import DEFAULT_LINK_S, MAX_LINK_S, check_name
 from nexent_gql.domains.files.repository import FileObjectRepository, FileRepository
+from nexent_gql.domains.files.storage import StorageService
 from nexent_gql.domains.files.tables import File
 from nexent_gql.jobs.enqueue import enqueue
-from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.kernel.text import search_text
-from nexent_gql.ports.object_store import ObjectStore, ResponseHeaders
+from nexent_gql.ports.object_store import ContentHeaders
 
 INLINE_TYPES = frozenset({"image/gif", "image/jpeg", "image/png", "image/webp"})
 """Media types that browsers may show; everything else is downloaded."""
@@ -56,26 +55,11 @@ class Download:
     key: str
     size_bytes: int
     sha256: str
-    headers: ResponseHeaders
+    headers: ContentHeaders
 
 
-class FileService:
-    """The use cases of files.
-
-    Args:
-        db: The database.
-        store: Where the content is.
-        signer: Signs addresses where the store has none.
-        clock: The current time.
-        limits: What the installation accepts.
-    """
-
-    def __init__(self, db: Database, store: ObjectStore, signer: LinkSigner, clock: Clock, limits: FileLimits) -> None:
-        self._db = db
-        self._store = store
-        self._signer = signer
-        self._clock = clock
-        self.limits = limits
+class FileService(StorageService):
+    """The use cases of files."""
 
     async def get(self, actor: Principal, file_id: UUID) -> File:
         """Return one of the caller's files.
@@ -209,7 +193,8 @@ class FileService:
         if signed is not None:
             return signed.url
         expires_at = self._clock() + timedelta(seconds=ttl_s)
-        return self._signer.sign(DownloadLink(actor.tenant_id, actor.user_id, file.id, expires_at, int(is_inline)))
+        link = FileLink(LinkKind.DOWNLOAD, actor.tenant_id, actor.user_id, file.id, expires_at, number=int(is_inline))
+        return self._signer.sign(link)
 
     async def open_link(self, token: str) -> Download:
         """Return what a signed address permits to read.
@@ -217,7 +202,7 @@ class FileService:
         Raises:
             InvalidFileLinkError: The address is wrong or has expired, or the file was deleted.
         """
-        link = self._signer.read(token, DownloadLink)
+        link = self._signer.read(token, LinkKind.DOWNLOAD)
         async with self._db.read(link.tenant_id) as session:
             row = await FileRepository(session, link.tenant_id, link.owner_id).get(link.subject_id)
             stored = await FileObjectRepository(session, link.tenant_id).get(row.object_id) if row else None
@@ -243,10 +228,10 @@ async def files_within(session: AsyncSession, actor: Principal, ids: Sequence[UU
     return {row.id: row for row in rows}
 
 
-def response_headers(file: File, *, is_inline: bool) -> ResponseHeaders:
+def response_headers(file: File, *, is_inline: bool) -> ContentHeaders:
     """Return headers with which no browser runs what is in a file."""
     kind = "inline" if is_inline and file.content_type in INLINE_TYPES else "attachment"
-    return ResponseHeaders(file.content_type, f"{kind}; filename*=UTF-8''{quote(file.name, safe='')}")
+    return ContentHeaders(file.content_type, f"{kind}; filename*=UTF-8''{quote(file.name, safe='')}")
 
 
 def _checked(wanted: FileFilter | None) -> FileFilter:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from nexent_gql.db.session import Database
 from nexent_gql.domains.files.errors import (
     FileHashMismatchError,
     FileQuotaExceededError,
@@ -23,16 +22,17 @@ from nexent_gql.domains.files.errors import (
     UploadReusedError,
 )
 from nexent_gql.domains.files.jobs import DeleteObjects, object_key, part_key
-from nexent_gql.domains.files.links import LinkSigner, UploadLink
-from nexent_gql.domains.files.policy import FileLimits, UploadDraft, part_sizes
+from nexent_gql.domains.files.links import FileLink, LinkKind
+from nexent_gql.domains.files.policy import UploadDraft, part_sizes
 from nexent_gql.domains.files.repository import FileObjectRepository, FileRepository, FileUploadRepository
+from nexent_gql.domains.files.storage import StorageService
 from nexent_gql.domains.files.tables import File, FileObject, FileUpload
 from nexent_gql.domains.files.verification import VerifiedContent, matching, verify
 from nexent_gql.jobs.enqueue import enqueue
-from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.ports.object_store import ObjectInfo, ObjectNotFoundError, ObjectStore, SignedRequest
+from nexent_gql.ports.object_store import ObjectInfo, SignedRequest
+from nexent_gql.ports.object_store_errors import ObjectNotFoundError
 
 _STATS_AT_ONCE = 8
 
@@ -47,23 +47,8 @@ class UploadPart:
     request: SignedRequest
 
 
-class UploadService:
-    """The use cases of uploads.
-
-    Args:
-        db: The database.
-        store: Where the content goes.
-        signer: Signs addresses where the store has none.
-        clock: The current time.
-        limits: What the installation accepts.
-    """
-
-    def __init__(self, db: Database, store: ObjectStore, signer: LinkSigner, clock: Clock, limits: FileLimits) -> None:
-        self._db = db
-        self._store = store
-        self._signer = signer
-        self._clock = clock
-        self.limits = limits
+class UploadService(StorageService):
+    """The use cases of uploads."""
 
     async def create(self, actor: Principal, draft: UploadDraft) -> FileUpload:
         """Announce a file, and reserve its space; the same client id again returns the upload that exists.
@@ -135,7 +120,9 @@ class UploadService:
             key = part_key(upload.tenant_id, upload.id, number)
             request = await self._store.sign_put(key, size_bytes, ttl_s)
             if request is None:
-                link = UploadLink(upload.tenant_id, upload.owner_id, upload.id, upload.expires_at, number)
+                link = FileLink(
+                    LinkKind.UPLOAD, upload.tenant_id, upload.owner_id, upload.id, upload.expires_at, number
+                )
                 request = SignedRequest(self._signer.sign(link), {"Content-Length": str(size_bytes)})
             parts.append(UploadPart(number, offset_bytes, size_bytes, request))
             offset_bytes += size_bytes
@@ -231,7 +218,7 @@ class UploadService:
         Raises:
             InvalidFileLinkError: The address is wrong or has expired, or the upload is complete.
         """
-        link = self._signer.read(token, UploadLink)
+        link = self._signer.read(token, LinkKind.UPLOAD)
         async with self._db.read(link.tenant_id) as session:
             upload = await FileUploadRepository(session, link.tenant_id, link.owner_id).get(link.subject_id)
         if upload is None or upload.file_id is not None:

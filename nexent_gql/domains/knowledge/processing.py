@@ -20,7 +20,6 @@ from nexent_gql.domains.knowledge.tables import (
     UNFINISHED,
     Chunk,
     Document,
-    DocumentProblemCode,
     DocumentStage,
     DocumentState,
     DocumentText,
@@ -38,6 +37,7 @@ from nexent_gql.kernel.json import JsonObject, dumps, loads, loads_object
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.ports.extraction import (
     DocumentMetadata,
+    DocumentProblemCode,
     ExtractedDocument,
     ExtractionError,
     ExtractionLimitError,

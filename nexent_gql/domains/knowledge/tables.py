@@ -44,21 +44,6 @@ class DocumentStage(StrEnum):
     INDEX = "INDEX"
 
 
-class DocumentProblemCode(StrEnum):
-    """Why a document, or a part of it, is not found; all but the last three are those of the extraction."""
-
-    EMPTY_DOCUMENT = "EMPTY_DOCUMENT"
-    NEEDS_OCR = "NEEDS_OCR"
-    ENCRYPTED = "ENCRYPTED"
-    CORRUPT = "CORRUPT"
-    UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
-    TOO_LARGE = "TOO_LARGE"
-    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
-    PARTIAL = "PARTIAL"
-    FILE_MISSING = "FILE_MISSING"
-    PROCESSING_FAILED = "PROCESSING_FAILED"
-
-
 class KnowledgeBase(TenantRow, table=True):
     """A set of documents that are cut alike. A row with `deleted_at` is hidden, and deleted by a job."""
 

@@ -140,7 +140,21 @@ class ModelHealthChange(TenantRow, table=True):
     provider_message: str | None = None
 
 
-class ModelCall(TenantRow, table=True):
+class _CallColumns(TenantRow):
+    """What a call was made for. The model, the API key and the run can be deleted meanwhile, so no foreign keys."""
+
+    model_id: UUID | None = None
+    kind: str = Field(default=ModelKind.CHAT, sa_column_kwargs={"server_default": ModelKind.CHAT})
+    provider: str
+    model_name: str
+    user_id: UUID
+    api_key_id: UUID | None = None
+    run_id: UUID | None = None
+    step: int = 0
+    purpose: str
+
+
+class ModelCall(_CallColumns, table=True):
     """A call of a model that has ended; `created_at` is when it began, `id` is its own.
 
     The model may be gone since: `model_id` is no foreign key, `provider` and `model_name` stay; the same holds for
@@ -159,15 +173,6 @@ class ModelCall(TenantRow, table=True):
         Index("ix_model_call_retention", "created_at", postgresql_where=text("NOT is_summary")),
     )
 
-    model_id: UUID | None = None
-    kind: str = Field(default=ModelKind.CHAT, sa_column_kwargs={"server_default": ModelKind.CHAT})
-    provider: str
-    model_name: str
-    user_id: UUID
-    api_key_id: UUID | None = None
-    run_id: UUID | None = None
-    step: int = 0
-    purpose: str
     input_tokens: int = count_column()
     output_tokens: int = count_column()
     cached_tokens: int = count_column()
@@ -182,7 +187,7 @@ class ModelCall(TenantRow, table=True):
     is_summary: bool = Field(default=False, sa_column_kwargs={"server_default": "false"}, nullable=False)
 
 
-class OpenModelCall(TenantRow, table=True):
+class OpenModelCall(_CallColumns, table=True):
     """A call of a model that is being made, with what is reserved for it; `id` is that of its later `ModelCall`.
 
     The reservation counts until `lease_until`, which the process that makes the call renews. `input_tokens` and
@@ -195,15 +200,6 @@ class OpenModelCall(TenantRow, table=True):
         Index("ix_open_model_call_lease", "lease_until"),
     )
 
-    model_id: UUID | None = None
-    kind: str = Field(default=ModelKind.CHAT, sa_column_kwargs={"server_default": ModelKind.CHAT})
-    provider: str
-    model_name: str
-    user_id: UUID
-    api_key_id: UUID | None = None
-    run_id: UUID | None = None
-    step: int = 0
-    purpose: str
     input_tokens: int = 0
     output_tokens: int = 0
     reserved_tokens: int = count_column()

@@ -19,7 +19,7 @@ from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.ports.content import AttachmentMode, ContentPart, FilePart, ImagePart
 from nexent_gql.ports.engine import RunSpec, Turn
-from nexent_gql.ports.object_store import ObjectNotFoundError
+from nexent_gql.ports.object_store_errors import ObjectNotFoundError
 
 _MIB = 1024 * 1024
 MAX_IMAGE_BYTES = 5 * _MIB
