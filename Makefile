@@ -110,8 +110,8 @@ node-packages: $(addsuffix /$(PACKAGES),tests/foreign clients/typescript benchma
 assets: ## Fetch GraphiQL's files from the npm registry instead of a CDN
 	@$(PYTHON) scripts/fetch_assets.py
 
-engines: ## Build the engines that only tests need (MinIO, by the Go toolchain) into a cache outside the checkout
-	@$(PYTHON) scripts/engines.py
+engines: ## Get the engines that only tests need (Elasticsearch, MinIO) into a cache outside the checkout: ARGS=minio
+	@$(PYTHON) scripts/engines.py $(ARGS)
 
 lock: .venv/.dev ## Resolve dependencies and write the lock files: ARGS=--upgrade takes newer versions
 	@exec $(BIN)/python scripts/lock.py $(ARGS)

@@ -17,6 +17,7 @@ from nexent_gql.settings import AuthSettings
 from nexent_gql.telemetry import configure_logging
 from tests.support.clock import MovableClock
 from tests.support.databases import Databases, run_time_urls
+from tests.support.elasticsearch import ElasticsearchUnderTest, running_elasticsearch
 from tests.support.engines import running_engines
 from tests.support.factory import Factory
 
@@ -44,6 +45,13 @@ def engines() -> Generator[Engines]:
     """Both engines, over a temporary folder."""
     with running_engines() as engines:
         yield engines
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Generator[ElasticsearchUnderTest]:
+    """Elasticsearch, shared by all tests of the run; each uses a prefix of its own."""
+    with running_elasticsearch(tmp_path_factory) as node:
+        yield node
 
 
 @pytest.fixture(scope="session")
