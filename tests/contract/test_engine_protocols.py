@@ -3,10 +3,7 @@
 from collections.abc import AsyncGenerator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from nexent_gql.adapters.engine_smolagents.textual_calls import TextualCalls
 from nexent_gql.adapters.sandbox_monty import MontySandbox
 from nexent_gql.ports.content import OpaquePart, Origin
 from nexent_gql.ports.engine import AgentKind, EmptyAnswerError
@@ -112,20 +109,8 @@ async def test_a_call_that_is_written_as_text_is_a_call(harness: AgentHarness) -
     assert [(event.name, event.arguments) for event in port.of(ToolCallStarted)] == [("add", {"a": 1, "b": 2})]
 
 
-PIECES = st.sampled_from(["<tool_call>", "</tool_call>", '{"name": "f"}', "a", "`", "<", "tool", "\n"])
-
-
-@given(st.lists(PIECES, max_size=10))
-def test_the_way_written_calls_arrive_changes_nothing(pieces: list[str]) -> None:
-    outcomes: list[tuple[str, int]] = []
-    for parts in (pieces, ["".join(pieces)], list("".join(pieces))):
-        reader = TextualCalls()
-        text = "".join([reader.feed(part) for part in parts]) + reader.finish()
-        outcomes.append((text, len(reader.calls)))
-    assert outcomes[0] == outcomes[1] == outcomes[2]
-
-
-def test_marks_that_hold_no_call_are_text() -> None:
-    reader = TextualCalls()
-    text = "Write `<tool_call>` ahead of it, or <tool_call>nothing</tool_call>."
-    assert reader.feed(text) + reader.finish() == text
+async def test_a_code_agent_may_write_its_call_as_text(harness: AgentHarness) -> None:
+    written = '<tool_call>{"name": "python", "arguments": {"code": "print(6 * 7)"}}</tool_call>'
+    port = await harness.run([written], ["It is 42."], spec=spec_of(CODE))
+    assert "".join(event.text for event in port.of(CodeDelta)) == "print(6 * 7)"
+    assert port.text == "It is 42."

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
 from nexent_gql.adapters.engine_smolagents.agents import CodeLoop, ToolLoop
 from nexent_gql.adapters.engine_smolagents.code_text import STOP
@@ -118,7 +119,7 @@ class _LoopEffects:
                 api_key_id=self._spec.context.api_key_id,
             ),
         )
-        reader = CodeReader if writes_code else ToolReader
+        reader = CodeReader if writes_code else partial(ToolReader, tools=tools)
         return self._control.call(self._models.generate(step, request, reader))
 
     def call_tools(self, step: int, calls: Sequence[ToolCall]) -> Sequence[ToolResult]:

@@ -11,7 +11,7 @@ from nexent_gql.adapters.engine_smolagents.answer_argument import AnswerArgument
 from nexent_gql.adapters.engine_smolagents.answer_writer import AnswerWriter
 from nexent_gql.adapters.engine_smolagents.code_text import CodeText
 from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal
-from nexent_gql.adapters.engine_smolagents.textual_calls import TextualCalls, code_of_call
+from nexent_gql.adapters.engine_smolagents.textual_calls import TextualCalls, code_of_call, split_calls
 from nexent_gql.adapters.engine_smolagents.window import ContextWindow
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.money import usd_text
@@ -29,6 +29,7 @@ from nexent_gql.ports.llm import (
     TextWasReasoning,
     ToolCall,
     ToolCallChunk,
+    ToolSpec,
 )
 from nexent_gql.ports.llm_routes import ModelRoute, ModelSwitch, QueuePosition, RouteChunk, RoutedModels
 from nexent_gql.ports.run_events import (
@@ -78,12 +79,12 @@ class _Call:
 class ToolReader:
     """Text is the answer, and so is the argument of `final_answer`; calls written as text are calls."""
 
-    def __init__(self, _journal: Journal, _step: int, writer: AnswerWriter) -> None:
+    def __init__(self, _journal: Journal, _step: int, writer: AnswerWriter, *, tools: Sequence[ToolSpec] = ()) -> None:
         self._answer_writer = writer
         self._texts: list[str] = []
         self._calls: dict[int, _Call] = {}
         self._answers: dict[int, AnswerArgument] = {}
-        self._written = TextualCalls()
+        self._written = TextualCalls({tool.name: tool.parameters for tool in tools})
 
     def text(self, text: str) -> None:
         self._write_text(self._written.feed(text))
@@ -146,8 +147,11 @@ class CodeReader:
 
     def finish(self) -> tuple[str, tuple[ToolCall, ...]]:
         self._split.finish()
-        if self._split.code is None and self._calls:
-            code = "\n".join(code_of_call(call.whole()) for _, call in sorted(self._calls.items()))
+        calls = [call.whole() for _, call in sorted(self._calls.items())]
+        if self._split.code is None and not calls:
+            self._split.thought, calls = split_calls(self._split.thought)
+        if self._split.code is None and calls:
+            code = "\n".join(map(code_of_call, calls))
             self._write(code)
             self._split.code = code
         elif self._split.code is None:

@@ -1,81 +1,113 @@
 """Calls that are not written as they should be: as text, or natively by an agent that writes code."""
 
+import re
 from collections.abc import Iterator
 
-from nexent_gql.kernel.json import Json, JsonObject, dumps, loads, loads_object
+from nexent_gql.adapters.engine_smolagents.call_notations import NOTATIONS, Notation, Schemas, parse_bare_json
+from nexent_gql.kernel.json import JsonObject, loads_object
 from nexent_gql.ports.llm import ToolCall
 
-_OPEN, _CLOSE = "<tool_call>", "</tool_call>"
+_FIRST_CHAR = re.compile(f"[{re.escape(''.join({notation.opening[0] for notation in NOTATIONS}))}]")
+_MAX_OPENING_CHARS = max(len(notation.opening) for notation in NOTATIONS)
+_JSON_CALL = re.compile(r'\s*(?:```(?:json)?\s*)?\[?\s*\{\s*"(?:name|function)"\s*:\s*"([^"]*)"')
+_JSON_BEGINNING = re.compile(r'\s*(?:`{0,3}(?:j|js|jso|json)?\s*)?\[?\s*(?:\{\s*(?:"[a-z]{0,8}"?\s*:?\s*"?[\w.-]*)?)?')
+_MAX_JSON_BEGINNING_CHARS = 100
 _PYTHON = {"python", "python_interpreter", "code", "code_interpreter", "execute", "execute_code", "run_code", "ipython"}
 _SOURCES = ("code", "source", "script", "input", "query")
 
 
 class TextualCalls:
-    """Takes calls between `<tool_call>` marks out of a text that arrives in pieces.
+    """Takes calls out of a text that arrives in pieces, see `NOTATIONS`.
 
-    What stands between the marks and is no call stays text.
+    What stands between marks and is no call stays text, and so do marks in code marks. A message that is nothing but
+    JSON is a call if it names a tool.
+
+    Args:
+        schemas: The JSON Schemas of the tools' arguments, by name.
 
     Attributes:
         calls: The calls so far; they have no ids.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, schemas: Schemas | None = None) -> None:
         self.calls: list[ToolCall] = []
+        self._schemas = schemas or {}
         self._buffer = ""
         self._last = "\n"
+        self._may_be_json = bool(self._schemas)
 
     def feed(self, text: str) -> str:
         """Return the text that is certainly none of a call."""
+        if not self._buffer and not self._may_be_json and not _FIRST_CHAR.search(text):
+            self._last = text[-1:] or self._last
+            return text
         self._buffer += text
-        free: list[str] = []
-        while self._buffer:
-            at = self._buffer.find(_OPEN)
-            if at < 0:
-                keep = next((n for n in range(len(_OPEN) - 1, 0, -1) if self._buffer.endswith(_OPEN[:n])), 0)
-                free.append(self._take(len(self._buffer) - keep))
-                break
-            free.append(self._take(at))
-            if self._last == "`":
-                free.append(self._take(len(_OPEN)))
-                continue
-            end = self._buffer.find(_CLOSE)
-            if end < 0:
-                break
-            free.append(self._read(end))
-        return "".join(free)
+        self._may_be_json = self._may_be_json and self._begins_like_json()
+        if self._may_be_json:
+            return ""
+        return "".join(self._read(is_end=False))
 
     def finish(self) -> str:
         """Return what was held back for nothing; a call without its closing mark is a call."""
-        text, self._buffer = self._buffer, ""
-        if not text.startswith(_OPEN):
-            return text
-        calls = list(calls_in(text[len(_OPEN) :]))
+        if self._may_be_json and (calls := parse_bare_json(self._buffer, self._schemas)):
+            self.calls += calls
+            self._buffer = ""
+        return "".join(self._read(is_end=True))
+
+    def _begins_like_json(self) -> bool:
+        beginning = self._buffer[:_MAX_JSON_BEGINNING_CHARS]
+        match = _JSON_CALL.match(beginning)
+        return match[1] in self._schemas if match else _JSON_BEGINNING.fullmatch(beginning) is not None
+
+    def _read(self, *, is_end: bool) -> Iterator[str]:
+        while self._buffer:
+            notation, at = self._next_opening()
+            if notation is None:
+                keep = 0 if is_end else _overlap(self._buffer)
+                yield self._take(len(self._buffer) - keep)
+                return
+            yield self._take(at)
+            if self._last == "`":
+                yield self._take(len(notation.opening))
+                continue
+            end = -1 if notation.closing is None else self._buffer.find(notation.closing)
+            if end < 0 and not is_end:
+                return
+            yield self._read_calls(notation, end)
+
+    def _next_opening(self) -> tuple[Notation | None, int]:
+        places = [(at, notation) for notation in NOTATIONS if (at := self._buffer.find(notation.opening)) >= 0]
+        at, notation = min(places, key=lambda place: place[0], default=(-1, None))
+        return notation, at
+
+    def _read_calls(self, notation: Notation, end: int) -> str:
+        """Take the calls up to `end`, or all that is left."""
+        inner_end = len(self._buffer) if end < 0 else end
+        calls = list(notation.parse(self._buffer[len(notation.opening) : inner_end], self._schemas))
+        if not calls:
+            return self._take(len(notation.opening))
         self.calls += calls
-        return "" if calls else text
+        self._take(inner_end + (0 if end < 0 else len(notation.closing or "")))
+        return ""
 
     def _take(self, size: int) -> str:
         taken, self._buffer = self._buffer[:size], self._buffer[size:]
         self._last = taken[-1:] or self._last
         return taken
 
-    def _read(self, end: int) -> str:
-        written = self._take(end + len(_CLOSE))
-        calls = list(calls_in(written[len(_OPEN) : end]))
-        self.calls += calls
-        return "" if calls else written
+
+def split_calls(text: str) -> tuple[str, list[ToolCall]]:
+    """Return a whole message without the calls in it, and the calls."""
+    reader = TextualCalls()
+    return reader.feed(text) + reader.finish(), reader.calls
 
 
-def calls_in(text: str) -> Iterator[ToolCall]:
-    """Yield the calls that stand in JSON: one object, or a list of them."""
-    try:
-        value = loads(text.strip())
-    except ValueError:
-        return
-    for each in value if isinstance(value, list) else [value]:
-        name = each.get("name") if isinstance(each, dict) else None
-        if isinstance(each, dict) and isinstance(name, str) and name:
-            arguments = each.get("arguments", each.get("parameters"))
-            yield ToolCall("", name, _as_json(arguments))
+def _overlap(text: str) -> int:
+    """Return how many characters at the end of `text` may begin an opening mark."""
+    for size in range(min(len(text), _MAX_OPENING_CHARS - 1), 0, -1):
+        if any(notation.opening.startswith(text[-size:]) for notation in NOTATIONS):
+            return size
+    return 0
 
 
 def code_of_call(call: ToolCall) -> str:
@@ -95,9 +127,3 @@ def _arguments(call: ToolCall) -> JsonObject:
         return loads_object(call.arguments or "{}")
     except ValueError:
         return {}
-
-
-def _as_json(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    return dumps({} if value is None else value).decode()
