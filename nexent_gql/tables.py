@@ -1,5 +1,6 @@
-"""Imports the tables of all domains into the metadata that migrations use."""
+"""Imports the tables of all domains and adapters into the metadata that migrations use."""
 
+from nexent_gql.adapters.search_postgres import tables as search_postgres
 from nexent_gql.db.base import metadata
 from nexent_gql.domains.agents import tables as agents
 from nexent_gql.domains.conversations import tables as conversations
@@ -24,4 +25,5 @@ __all__ = [
     "persisted_queries",
     "runs",
     "schedules",
+    "search_postgres",
 ]

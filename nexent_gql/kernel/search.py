@@ -20,6 +20,10 @@ _UNSPACED = (
 WORD_CLASS = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]"
 """Characters of words, for patterns with `regex.V1`."""
 
+_CODE = regex.compile(rf"(?<!{WORD_CLASS}){WORD_CLASS}++(?:[-._/:]{WORD_CLASS}++)++", regex.V1)
+"""Words joined to a name, number or code: "AX-3391-B", "top_k", "v1.2"; linear in the length of the text."""
+MAX_CODE_CHARS = 64
+
 _TOKEN = regex.compile(rf"(?P<word>{WORD_CLASS}+)|(?P<run>[{_UNSPACED}]+)|(?P<symbol>\p{{So}})", regex.V1)
 
 
@@ -59,6 +63,23 @@ def query_terms(query: str) -> list[QueryTerm]:
     """Return the different parts of a query, all of which a text must have."""
     tokens = {match[0]: match["word"] is not None for match in _TOKEN.finditer(fold_characters(query))}
     return [QueryTerm(text, is_word) for text, is_word in tokens.items()]
+
+
+def ranking_tokens(text: str) -> Iterator[str]:
+    """Yield the terms by which chunks are ranked, with repetitions.
+
+    They are words and numbers; neighbouring pairs in runs of unspaced characters, or the character of a run of one; and,
+    beside their parts, words that are joined by one of `-._/:` as in "AX-3391-B".
+    """
+    folded = fold_characters(text)
+    for match in _TOKEN.finditer(folded):
+        token = match[0]
+        if match["run"] is None:
+            yield token[:MAX_WORD_CHARS]
+        else:
+            yield from pairs(token) or [token]
+    for match in _CODE.finditer(folded):
+        yield match[0][:MAX_CODE_CHARS]
 
 
 def pairs(run: str) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.kernel.search import fold
+from nexent_gql.kernel.search import fold, ranking_tokens
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,31 @@ def test_folding_again_changes_nothing(text: str) -> None:
     folded = fold(text)
     assert fold(folded) == folded
     assert fold(unicodedata.normalize("NFD", text)) == folded
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("Error AX-3391-B", ["error", "ax", "3391", "b", "ax-3391-b"]),
+        ("设置 AX-3391-B 的端口", ["设置", "ax", "3391", "b", "的端", "端口", "ax-3391-b"]),
+        ("知识库", ["知识", "识库"]),
+        ("水 and 火", ["水", "and", "火"]),
+        ("ＰＯＲＴ ９０８０", ["port", "9080"]),
+        ("max_tokens=5", ["max", "tokens", "5", "max_tokens"]),
+        ("v1.2.3 /etc/hosts", ["v1", "2", "3", "etc", "hosts", "v1.2.3", "etc/hosts"]),
+        ("... \x00 ---", []),
+    ],
+)
+def test_chunks_are_ranked_by_words_codes_and_pairs(text: str, tokens: list[str]) -> None:
+    assert list(ranking_tokens(text)) == tokens
+
+
+@given(st.text())
+def test_the_terms_of_a_text_do_not_depend_on_its_form(text: str) -> None:
+    assert list(ranking_tokens(unicodedata.normalize("NFD", text))) == list(ranking_tokens(text))
+    assert all(0 < len(token) <= 64 for token in ranking_tokens(text))
+
+
+def test_the_terms_of_a_long_text_take_no_longer_than_its_length() -> None:
+    for text in ("a" * 1_000_000, "a-" * 500_000, "知" * 1_000_000):
+        assert sum(1 for _ in ranking_tokens(text)) <= len(text)

@@ -1,0 +1,133 @@
+"""The search index in Postgres."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, case, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from nexent_gql.adapters.search_fusion import Candidate, normalized, query_tokens, rank
+from nexent_gql.adapters.search_postgres.postings import IndexRows, Row, index_rows
+from nexent_gql.adapters.search_postgres.statement import K1, SEARCH, B
+from nexent_gql.adapters.search_postgres.tables import SearchChunk, SearchPosting, SearchVersion
+from nexent_gql.db.base import Table
+from nexent_gql.db.session import Database
+from nexent_gql.db.vectors import vector_text
+from nexent_gql.ports.search_index import (
+    CANDIDATES,
+    IndexedVersion,
+    SearchMode,
+    SearchQuery,
+    SearchResult,
+    VersionNotIndexedError,
+)
+
+_INSERT_ROWS = 1_000
+_DELETED_VERSIONS = 50
+"""Versions of one transaction, so that a large base does not hold locks for long."""
+
+
+class PostgresSearchIndex:
+    """Implements the port `SearchIndex`: an inverted index and exact cosines of pgvector, one statement for a search.
+
+    Args:
+        db: Where the tables are.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def put(self, tenant_id: UUID, version: IndexedVersion) -> None:
+        """See `SearchIndex`."""
+        rows = await asyncio.to_thread(index_rows, tenant_id, version)
+        async with self._db.transaction(tenant_id) as session:
+            await _replace(session, tenant_id, rows)
+
+    async def switch(self, tenant_id: UUID, document_id: UUID, version_id: UUID) -> None:
+        """See `SearchIndex`."""
+        is_live = case((col(SearchVersion.version_id) == version_id, True), else_=False)
+        statement = (
+            update(SearchVersion)
+            .where(col(SearchVersion.tenant_id) == tenant_id, col(SearchVersion.document_id) == document_id)
+            .values(is_live=is_live)
+            .returning(col(SearchVersion.version_id))
+        )
+        async with self._db.transaction(tenant_id) as session:
+            if version_id not in (await session.scalars(statement)).all():
+                raise VersionNotIndexedError("The search index does not have this version.", id=str(version_id))
+
+    async def delete_version(self, tenant_id: UUID, version_id: UUID) -> None:
+        """See `SearchIndex`."""
+        await self._delete(tenant_id, col(SearchVersion.version_id) == version_id)
+
+    async def delete_document(self, tenant_id: UUID, document_id: UUID) -> None:
+        """See `SearchIndex`."""
+        await self._delete(tenant_id, col(SearchVersion.document_id) == document_id)
+
+    async def delete_base(self, tenant_id: UUID, knowledge_base_id: UUID) -> None:
+        """See `SearchIndex`."""
+        await self._delete(tenant_id, col(SearchVersion.knowledge_base_id) == knowledge_base_id)
+
+    async def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResult:
+        """See `SearchIndex`."""
+        terms = () if query.mode is SearchMode.SEMANTIC else query_tokens(query.text)
+        async with self._db.read(tenant_id) as session:
+            rows = (await session.execute(SEARCH, _parameters(tenant_id, query, terms))).mappings().all()
+        return rank(query, terms, [_candidate(dict(row)) for row in rows])
+
+    async def _delete(self, tenant_id: UUID, condition: ColumnElement[bool]) -> None:
+        in_tenant = col(SearchVersion.tenant_id) == tenant_id
+        some = select(col(SearchVersion.version_id)).where(in_tenant, condition).limit(_DELETED_VERSIONS)
+        statement = delete(SearchVersion).where(in_tenant, col(SearchVersion.version_id).in_(some))
+        is_complete = False
+        while not is_complete:
+            async with self._db.transaction(tenant_id) as session:
+                deleted = (await session.scalars(statement.returning(col(SearchVersion.version_id)))).all()
+            is_complete = len(deleted) < _DELETED_VERSIONS
+
+
+async def _replace(session: AsyncSession, tenant_id: UUID, rows: IndexRows) -> None:
+    """Write a version; the row of the version is locked first, so that two writers of the same one follow each other."""
+    statement = upsert(SearchVersion).values({"is_live": False} | rows.version)
+    keys = ("tenant_id", "version_id")
+    await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=keys, set_={name: statement.excluded[name] for name in rows.version if name not in keys}
+        )
+    )
+    for table in (SearchPosting, SearchChunk):
+        mine = col(table.tenant_id) == tenant_id, col(table.version_id) == rows.version["version_id"]
+        await session.execute(delete(table).where(*mine))
+    await _insert(session, SearchChunk, rows.chunks)
+    await _insert(session, SearchPosting, rows.postings)
+
+
+async def _insert(session: AsyncSession, table: type[Table], rows: Sequence[Row]) -> None:
+    for start in range(0, len(rows), _INSERT_ROWS):
+        await session.execute(insert(table), rows[start : start + _INSERT_ROWS])
+
+
+def _parameters(tenant_id: UUID, query: SearchQuery, terms: tuple[str, ...]) -> Row:
+    vectors = {} if query.mode is SearchMode.KEYWORD else query.vectors
+    unit = {space: values for space, vector in vectors.items() if (values := normalized(vector)) is not None}
+    return {
+        "tenant": tenant_id,
+        "bases": list(query.knowledge_base_ids),
+        "documents": list(query.filter.document_ids),
+        "languages": list(query.filter.languages),
+        "media_types": list(query.filter.media_types),
+        "terms": list(terms),
+        "spaces": list(unit),
+        "vectors": [vector_text(values) for values in unit.values()],
+        "dimensions": [len(values) for values in unit.values()],
+        "limit": CANDIDATES,
+        "k1": K1,
+        "b": B,
+    }
+
+
+def _candidate(row: dict[str, object]) -> Candidate:
+    return Candidate(**{**row, "terms": tuple(sorted(row["terms"] or ()))})  # type: ignore[arg-type]
