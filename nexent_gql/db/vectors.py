@@ -1,7 +1,7 @@
 """Column type of embedding vectors, as the extension pgvector stores them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import UserDefinedType
@@ -17,7 +17,9 @@ class HalfVector(UserDefinedType[str]):
         return "halfvec"
 
 
-ischema_names["halfvec"] = HalfVector  # for migrations, which read the columns of the database
+cast("dict[str, object]", ischema_names)["halfvec"] = (
+    HalfVector  # for migrations, which read the columns of the database
+)
 
 
 def vector_text(values: Sequence[float]) -> str:

@@ -68,8 +68,8 @@ def query_terms(query: str) -> list[QueryTerm]:
 def ranking_tokens(text: str) -> Iterator[str]:
     """Yield the terms by which chunks are ranked, with repetitions.
 
-    They are words and numbers; neighbouring pairs in runs of unspaced characters, or the character of a run of one; and,
-    beside their parts, words that are joined by one of `-._/:` as in "AX-3391-B".
+    They are words and numbers; neighbouring pairs in runs of unspaced characters, or the character of a run of one;
+    and, beside their parts, words that are joined by one of `-._/:` as in "AX-3391-B".
     """
     folded = fold_characters(text)
     for match in _TOKEN.finditer(folded):

@@ -66,9 +66,9 @@ class Library:
         """Publish a new document."""
         return await self.publish(self.version(*texts, vectors=vectors, base_id=base_id))
 
-    def query(self, text: str, mode: SearchMode = KEYWORD, *vectors: Vector) -> SearchQuery:
+    def query(self, text: str, mode: SearchMode = KEYWORD, near: "Vector | None" = None) -> SearchQuery:
         """Return a query of the library's base."""
-        return SearchQuery(text, (self.base_id,), mode, {SPACE: each for each in vectors})
+        return SearchQuery(text, (self.base_id,), mode, {} if near is None else {SPACE: near})
 
     async def hits(self, query: SearchQuery) -> Sequence[SearchHit]:
         """Return what is found."""

@@ -1,7 +1,8 @@
 """The search index in Postgres."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, delete, insert, select, update
@@ -76,7 +77,7 @@ class PostgresSearchIndex:
         terms = () if query.mode is SearchMode.SEMANTIC else query_tokens(query.text)
         async with self._db.read(tenant_id) as session:
             rows = (await session.execute(SEARCH, _parameters(tenant_id, query, terms))).mappings().all()
-        return rank(query, terms, [_candidate(dict(row)) for row in rows])
+        return rank(query, terms, [_candidate(cast("Mapping[str, Any]", row)) for row in rows])
 
     async def _delete(self, tenant_id: UUID, condition: ColumnElement[bool]) -> None:
         in_tenant = col(SearchVersion.tenant_id) == tenant_id
@@ -90,7 +91,7 @@ class PostgresSearchIndex:
 
 
 async def _replace(session: AsyncSession, tenant_id: UUID, rows: IndexRows) -> None:
-    """Write a version; the row of the version is locked first, so that two writers of the same one follow each other."""
+    """Write a version; its row is locked first, so that two writers of the same version follow each other."""
     statement = upsert(SearchVersion).values({"is_live": False} | rows.version)
     keys = ("tenant_id", "version_id")
     await session.execute(
@@ -99,8 +100,8 @@ async def _replace(session: AsyncSession, tenant_id: UUID, rows: IndexRows) -> N
         )
     )
     for table in (SearchPosting, SearchChunk):
-        mine = col(table.tenant_id) == tenant_id, col(table.version_id) == rows.version["version_id"]
-        await session.execute(delete(table).where(*mine))
+        is_of_version = col(table.version_id) == rows.version["version_id"]
+        await session.execute(delete(table).where(col(table.tenant_id) == tenant_id, is_of_version))
     await _insert(session, SearchChunk, rows.chunks)
     await _insert(session, SearchPosting, rows.postings)
 
@@ -129,5 +130,5 @@ def _parameters(tenant_id: UUID, query: SearchQuery, terms: tuple[str, ...]) -> 
     }
 
 
-def _candidate(row: dict[str, object]) -> Candidate:
-    return Candidate(**{**row, "terms": tuple(sorted(row["terms"] or ()))})  # type: ignore[arg-type]
+def _candidate(row: Mapping[str, Any]) -> Candidate:
+    return Candidate(**{**row, "terms": tuple(sorted(row["terms"] or ()))})

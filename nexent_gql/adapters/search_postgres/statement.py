@@ -66,4 +66,4 @@ FROM candidate
   LEFT JOIN semantic ON semantic.version_id = candidate.version_id AND semantic.ordinal = candidate.ordinal
 """
 )
-"""The casts say what the parameters are; `weight` also has the terms that no chunk has, so that coverage counts them."""
+"""The casts say what the parameters are; `weight` also has terms that no chunk has, so that coverage counts them."""
