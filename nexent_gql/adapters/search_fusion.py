@@ -60,8 +60,8 @@ def normalized(vector: Vector) -> Sequence[float] | None:
 
 def rank(query: SearchQuery, terms: tuple[str, ...], candidates: Sequence[Candidate]) -> SearchResult:
     """Return the hits of a search among its candidates."""
-    parts = _hybrid(candidates, query.fusion) if query.mode is SearchMode.HYBRID else {}
-    hits = [_hit(query.mode, candidate, parts.get(candidate.chunk_id)) for candidate in candidates]
+    parts = _hybrid(candidates, query.fusion)
+    hits = [_hit(query.mode, candidate, *parts[candidate.chunk_id]) for candidate in candidates]
     wanted = sorted(
         (hit for hit in hits if hit is not None and hit.score >= query.min_score),
         key=lambda hit: (-hit.score, hit.chunk_id),
@@ -70,7 +70,7 @@ def rank(query: SearchQuery, terms: tuple[str, ...], candidates: Sequence[Candid
     return SearchResult(tuple(wanted[: query.top_k]), terms, len(candidates), below)
 
 
-def _hit(mode: SearchMode, candidate: Candidate, shares: tuple[float, float] | None) -> SearchHit | None:
+def _hit(mode: SearchMode, candidate: Candidate, keyword: float, semantic: float) -> SearchHit | None:
     parts = ScoreParts(candidate.bm25, candidate.coverage, candidate.cosine, terms=candidate.terms)
     match mode:
         case SearchMode.KEYWORD:
@@ -78,7 +78,6 @@ def _hit(mode: SearchMode, candidate: Candidate, shares: tuple[float, float] | N
         case SearchMode.SEMANTIC:
             score = candidate.cosine
         case SearchMode.HYBRID:
-            keyword, semantic = shares or (0.0, 0.0)
             parts = replace(parts, keyword_part=keyword, semantic_part=semantic)
             score = keyword + semantic
     if score is None:

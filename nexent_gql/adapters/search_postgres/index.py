@@ -112,8 +112,8 @@ async def _insert(session: AsyncSession, table: type[Table], rows: Sequence[Row]
 
 
 def _parameters(tenant_id: UUID, query: SearchQuery, terms: tuple[str, ...]) -> Row:
-    vectors = {} if query.mode is SearchMode.KEYWORD else query.vectors
-    unit = {space: values for space, vector in vectors.items() if (values := normalized(vector)) is not None}
+    vectors = () if query.mode is SearchMode.KEYWORD else query.vectors.items()
+    unit = {space: values for space, vector in vectors if (values := normalized(vector)) is not None}
     return {
         "tenant": tenant_id,
         "bases": list(query.knowledge_base_ids),
@@ -131,4 +131,5 @@ def _parameters(tenant_id: UUID, query: SearchQuery, terms: tuple[str, ...]) -> 
 
 
 def _candidate(row: Mapping[str, Any]) -> Candidate:
-    return Candidate(**{**row, "terms": tuple(sorted(row["terms"] or ()))})
+    values: dict[str, Any] = {**row, "terms": tuple(sorted(row["terms"] or ()))}
+    return Candidate(**values)
