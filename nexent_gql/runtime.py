@@ -35,6 +35,7 @@ from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
 from nexent_gql.adapters.process_pool import ChildProcessPool
 from nexent_gql.adapters.redis_client import RedisClient, open_redis
+from nexent_gql.adapters.search_postgres import PostgresSearchIndex
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
 from nexent_gql.adapters.tools_builtin import builtin_tools
 from nexent_gql.adapters.vector_cache_redis import RedisVectorCache
@@ -57,6 +58,7 @@ from nexent_gql.ports.llm_capacity import Capacity
 from nexent_gql.ports.llm_routes import RoutedModels
 from nexent_gql.ports.object_store import ObjectStore
 from nexent_gql.ports.passwords import Passwords
+from nexent_gql.ports.search_index import SearchIndex
 from nexent_gql.ports.secrets import SecretBox
 from nexent_gql.ports.tools import Tool
 from nexent_gql.ports.wakeups import Wakeups
@@ -106,6 +108,7 @@ class Runtime:
     passwords: Passwords
     processes: ChildProcessPool
     objects: ObjectStore
+    search_index: SearchIndex
     tools: Sequence[Tool]
     clock: Clock
     settings: Settings
@@ -190,6 +193,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             passwords=passwords,
             processes=processes,
             objects=objects,
+            search_index=PostgresSearchIndex(database),
             tools=builtin_tools(),
             clock=utc_now,
             settings=settings,

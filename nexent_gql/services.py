@@ -12,6 +12,7 @@ from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.domains.knowledge.documents import DocumentService
+from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.models.budgets import BudgetService
 from nexent_gql.domains.models.health import ModelHealthService
@@ -43,6 +44,7 @@ class Services:
     uploads: UploadService
     knowledge_bases: KnowledgeBaseService
     documents: DocumentService
+    knowledge_search: KnowledgeSearchService
     persisted_queries: PersistedQueryService
     models: ModelService
     model_routes: ModelRouteService
@@ -78,6 +80,7 @@ class Services:
             uploads=UploadService(db, runtime.objects, signer, clock, limits),
             knowledge_bases=KnowledgeBaseService(db, clock),
             documents=DocumentService(db, files, clock),
+            knowledge_search=KnowledgeSearchService(db, runtime.search_index),
             persisted_queries=PersistedQueryService(db, runtime.texts, clock),
             models=models,
             model_routes=ModelRouteService(db, clock),

@@ -4,6 +4,7 @@ from nexent_gql.adapters.extraction_xberg import ProcessExtractor
 from nexent_gql.domains.conversations.retention import ConversationEventPurger
 from nexent_gql.domains.files.reconciliation import ObjectDeleter, ObjectReconciler
 from nexent_gql.domains.identity.retention import SessionPurger
+from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
 from nexent_gql.domains.models.retention import LostCallSettler, ModelCallSummarizer
@@ -24,6 +25,7 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
     """Build the registry of all kinds of jobs; add new kinds here."""
     runs = settings.runs
     bounds = ExecutorSettings(deadline_s=runs.deadline_s, sink=SinkSettings(window_ms=runs.coalesce_ms))
+    indexer = DocumentIndexer(runtime.db, runtime.search_index)
     return JobRegistry(
         [
             RunExecutor(
@@ -43,8 +45,8 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
             ModelCallSummarizer(settings.models.calls_retention_s, runtime.clock).handler,
             ObjectDeleter(runtime.objects).handler,
             ObjectReconciler(runtime.db, runtime.objects, runtime.clock).handler,
-            DocumentProcessor(services.files, ProcessExtractor(runtime.processes), runtime.clock).handler,
-            DocumentPurger().handler,
+            DocumentProcessor(services.files, ProcessExtractor(runtime.processes), indexer, runtime.clock).handler,
+            DocumentPurger(indexer).handler,
             RunArchiveTrimmer(settings.runs.archive_retention_s, runtime.clock).handler,
         ]
     )

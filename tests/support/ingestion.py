@@ -14,6 +14,7 @@ from sqlmodel import col
 from nexent_gql.adapters.extraction_xberg import ProcessExtractor
 from nexent_gql.adapters.object_store_folder import FolderObjectStore
 from nexent_gql.adapters.process_pool import ChildProcessPool
+from nexent_gql.adapters.search_postgres import PostgresSearchIndex
 from nexent_gql.db.session import Database
 from nexent_gql.domains.files.links import LinkSigner
 from nexent_gql.domains.files.policy import FileLimits, UploadDraft
@@ -21,8 +22,10 @@ from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.files.tables import File
 from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.knowledge.documents import DocumentService
+from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
+from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.knowledge.tables import Chunk, DocumentRow
 from nexent_gql.jobs.registry import JobRegistry
@@ -40,6 +43,7 @@ class Ingestion:
 
     database: Database
     bases: KnowledgeBaseService
+    searches: KnowledgeSearchService
     documents: DocumentService
     uploads: UploadService
     runner: JobRunner
@@ -109,11 +113,14 @@ async def ingestion(database: Database, folder: Path) -> AsyncGenerator[Ingestio
     limits = FileLimits(max_bytes=10**8, tenant_bytes=10**9, part_bytes=10**7, upload_ttl_s=3_600)
     files = FileService(database, store, signer, utc_now, limits)
     async with ChildProcessPool(size=1) as pool:
-        processor = DocumentProcessor(files, ProcessExtractor(pool), utc_now)
-        registry = JobRegistry([processor.handler, DocumentPurger().handler])
+        index = PostgresSearchIndex(database)
+        indexer = DocumentIndexer(database, index)
+        processor = DocumentProcessor(files, ProcessExtractor(pool), indexer, utc_now)
+        registry = JobRegistry([processor.handler, DocumentPurger(indexer).handler])
         yield Ingestion(
             database=database,
             bases=KnowledgeBaseService(database, utc_now),
+            searches=KnowledgeSearchService(database, index),
             documents=DocumentService(database, files, utc_now),
             uploads=UploadService(database, store, signer, utc_now, limits),
             runner=JobRunner(database, registry, owner="test", lease_s=60),

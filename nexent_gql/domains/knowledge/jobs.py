@@ -26,7 +26,10 @@ class ProcessDocument(Work):
 
 
 class PurgeDocuments(Work):
-    """Delete what is hidden already: deleted documents of a base, the base itself, and superseded versions."""
+    """Delete what is hidden already: deleted documents of a base, the base itself, and superseded versions.
+
+    With `document_id`, searches find the current version of that document first.
+    """
 
     name: ClassVar[str] = "purge_documents"
     queue: ClassVar[str] = "housekeeping"
@@ -34,6 +37,7 @@ class PurgeDocuments(Work):
     priority: ClassVar[Priority] = Priority.BACKGROUND
     knowledge_base_id: UUID
     request_id: UUID
+    document_id: UUID | None = None
 
     @property
     def key(self) -> str:

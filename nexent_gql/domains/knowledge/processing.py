@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexent_gql.domains.files.service import FileMetadata, FileService
 from nexent_gql.domains.knowledge import chunking
 from nexent_gql.domains.knowledge.chunking import TooManyChunksError, chunk_document
+from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.jobs import ProcessDocument, PurgeDocuments
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository, KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.tables import (
@@ -53,8 +54,9 @@ _Effect = Callable[[AsyncSession, Document, DocumentVersion], Awaitable[None]]
 class DocumentProcessor:
     """Handles `ProcessDocument`."""
 
-    def __init__(self, files: FileService, extractor: Extractor, clock: Clock) -> None:
+    def __init__(self, files: FileService, extractor: Extractor, indexer: DocumentIndexer, clock: Clock) -> None:
         self._files = files
+        self._indexer = indexer
         self._extractor = extractor
         self._clock = clock
 
@@ -165,15 +167,21 @@ class DocumentProcessor:
         await self._finish(lease, work, store)
 
     async def _index(self, lease: Lease, work: ProcessDocument) -> None:
-        """Let readers find this version, and no other, from the same commit on."""
+        """Let readers find this version, and no other, from the same commit on.
+
+        Searches follow at once or, if this process dies first, by the job.
+        """
+        await self._indexer.put(lease.tenant_id, work.version_id)
 
         async def switch(session: AsyncSession, document: Document, version: DocumentVersion) -> None:
             document.current_version_id, document.updated_at = version.id, self._clock()
             version.state, version.updated_at = DocumentState.READY, self._clock()
-            purge = PurgeDocuments(knowledge_base_id=document.knowledge_base_id, request_id=new_id())
+            base_id = document.knowledge_base_id
+            purge = PurgeDocuments(knowledge_base_id=base_id, request_id=new_id(), document_id=document.id)
             await enqueue(session, lease.tenant_id, purge)
 
         await self._finish(lease, work, switch)
+        await self._indexer.publish(lease.tenant_id, work.document_id)
 
     async def _continue(
         self, session: AsyncSession, work: ProcessDocument, version: DocumentVersion, stage: DocumentStage

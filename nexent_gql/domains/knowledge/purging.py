@@ -2,6 +2,7 @@
 
 from sqlalchemy import TextClause, text
 
+from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.jobs import PurgeDocuments
 from nexent_gql.jobs.lease import Lease
 from nexent_gql.jobs.registry import JobHandler
@@ -46,13 +47,19 @@ _BASES = text("""
 class DocumentPurger:
     """Handles `PurgeDocuments`."""
 
+    def __init__(self, indexer: DocumentIndexer) -> None:
+        self._indexer = indexer
+
     @property
     def handler(self) -> JobHandler[PurgeDocuments]:
         """What the job registry needs."""
         return JobHandler(PurgeDocuments, self.run, self.abandon)
 
     async def run(self, lease: Lease, work: PurgeDocuments) -> None:
-        """Delete in batches, what depends on others first."""
+        """Delete in batches, what depends on others first; the index before the rows that say what is in it."""
+        if work.document_id is not None:
+            await self._indexer.publish(lease.tenant_id, work.document_id)
+        await self._indexer.forget(lease.tenant_id, work.knowledge_base_id)
         for statement in (_CHUNKS, _VERSIONS, _DOCUMENTS, _BASES):
             while await _delete(lease, work, statement) >= _BATCH:
                 continue

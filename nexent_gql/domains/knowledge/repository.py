@@ -81,6 +81,24 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         )
         return (await self._session.scalars(query.with_for_update() if lock else query)).one_or_none()
 
+    async def hidden_versions(self, knowledge_base_id: UUID) -> Sequence[UUID]:
+        """Return the ids of versions of a base that nobody can find: of deleted documents, and superseded ones."""
+        is_used = or_(
+            col(DocumentVersion.id) == col(Document.latest_version_id),
+            col(DocumentVersion.id) == col(Document.current_version_id),
+        )
+        query = (
+            select(col(DocumentVersion.id))
+            .join(Document, col(Document.id) == col(DocumentVersion.document_id))
+            .where(
+                col(DocumentVersion.tenant_id) == self._tenant_id,
+                col(Document.tenant_id) == self._tenant_id,
+                col(Document.knowledge_base_id) == knowledge_base_id,
+                or_(col(Document.deleted_at).is_not(None), is_used.is_not(True)),
+            )
+        )
+        return (await self._session.scalars(query)).all()
+
     async def unfinished(self, document_id: UUID) -> Sequence[DocumentVersion]:
         """Return the versions of a document that are being processed, locked."""
         query = select(DocumentVersion).where(
@@ -156,6 +174,10 @@ class ChunkRepository(TenantRepository[Chunk], table=Chunk):
         )
         query = self._scope().where(col(Chunk.id).in_(ids), document.exists())
         return list((await self._session.scalars(query)).all())
+
+    async def all_of_version(self, version_id: UUID) -> Sequence[Chunk]:
+        """Return the chunks of a version in the order of its text."""
+        return (await self._session.scalars(self._of_version(version_id).order_by(col(Chunk.ordinal)))).all()
 
     async def text_of(self, version_id: UUID) -> DocumentText | None:
         """Return the text of a version."""

@@ -200,3 +200,9 @@ class Chunk(TenantRow, table=True):
     unit_name: str | None = None
     attachment: str | None = None
     table_header: str | None = None
+
+    @property
+    def search_text(self) -> str:
+        """What is indexed and embedded: headings and table header in front of its own text."""
+        lines = (" > ".join(self.headings), self.table_header or "", self.content)
+        return "\n".join(line for line in lines if line)
