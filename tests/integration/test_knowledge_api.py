@@ -37,7 +37,12 @@ async def actor(make: Factory) -> Principal:
 
 def graphql(services: Ingestion) -> DirectGraphQL:
     return DirectGraphQL(
-        cast("Services", SimpleNamespace(knowledge_bases=services.bases, documents=services.documents))
+        cast(
+            "Services",
+            SimpleNamespace(
+                knowledge_bases=services.bases, documents=services.documents, knowledge_search=services.searches
+            ),
+        )
     )
 
 
@@ -162,3 +167,32 @@ async def test_lists_take_a_fixed_number_of_statements(services: Ingestion, acto
     for _ in range(5):
         await add()
     assert await count() == few
+
+
+SEARCH = """
+    query ($input: SearchKnowledgeInput!) {
+        searchKnowledge(input: $input) {
+            terms belowMinScore
+            hits { score explain { terms bm25 coverage } chunk { text headings } document { name state } }
+        }
+    }
+"""
+
+
+async def test_a_search_returns_passages_with_their_documents(services: Ingestion, actor: Principal) -> None:
+    base = await new_base(services, actor)
+    for number in range(3):
+        source = {"text": {"content": f"# Error {number}\n\nAX-339{number}-B means no disk.", "name": f"Note {number}"}}
+        await mutate(services, actor, "addDocument", "document { id }", knowledgeBaseId=base, source=source)
+    await services.drain()
+    wanted = {"query": "ax-3391-b", "knowledgeBaseIds": [base]}
+    with statements(services.database) as sent:
+        answer = await ask(services, actor, SEARCH, input=wanted)
+    assert len(sent) <= 6
+    assert answer["terms"] == ["ax", "3391", "b", "ax-3391-b"]
+    best = answer["hits"][0]
+    assert best["document"] == {"name": "Note 1", "state": "READY"}
+    assert (best["chunk"]["headings"], best["score"]) == (["Error 1"], best["explain"]["coverage"])
+    assert best["explain"]["terms"] == ["3391", "ax", "ax-3391-b", "b"]
+    fewer = await ask(services, actor, SEARCH, input={**wanted, "topK": None, "minScore": best["score"] - 0.01})
+    assert (len(fewer["hits"]), fewer["belowMinScore"]) == (1, 2)

@@ -7,6 +7,7 @@ from nexent_gql.api.context import Context, one
 from nexent_gql.api.knowledge.loaders import base_row, chunk_row, document_row
 from nexent_gql.api.knowledge.mutations import KnowledgeMutations
 from nexent_gql.api.knowledge.queries import KnowledgeQueries
+from nexent_gql.api.knowledge.search import KnowledgeSearchQueries
 from nexent_gql.api.knowledge.types import Document, DocumentChunk, KnowledgeBase
 from nexent_gql.api.schema.module import SchemaModule
 
@@ -33,7 +34,7 @@ async def chunk_by_id(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Do
 
 
 MODULE = SchemaModule(
-    queries=(KnowledgeQueries,),
+    queries=(KnowledgeQueries, KnowledgeSearchQueries),
     mutations=(KnowledgeMutations,),
     nodes={KnowledgeBase: base_by_id, Document: document_by_id, DocumentChunk: chunk_by_id},
 )

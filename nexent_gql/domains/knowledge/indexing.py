@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository, KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.tables import Chunk, DocumentVersion
