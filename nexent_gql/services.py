@@ -12,6 +12,7 @@ from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.domains.knowledge.documents import DocumentService
+from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.models.budgets import BudgetService
@@ -44,6 +45,7 @@ class Services:
     uploads: UploadService
     knowledge_bases: KnowledgeBaseService
     documents: DocumentService
+    knowledge_embedder: KnowledgeEmbedder
     knowledge_search: KnowledgeSearchService
     persisted_queries: PersistedQueryService
     models: ModelService
@@ -66,6 +68,7 @@ class Services:
         limits = FileLimits(**runtime.settings.files.model_dump())
         files = FileService(db, runtime.objects, signer, clock, limits)
         models = ModelService(db, runtime.llm, runtime.secrets, clock)
+        embedder = KnowledgeEmbedder(db, models, runtime.embeddings)
         catalog = ToolCatalog(runtime.tools, tool_providers(runtime))
         tools = ToolService(catalog)
         agents = AgentService(db, tools, clock)
@@ -80,7 +83,8 @@ class Services:
             uploads=UploadService(db, runtime.objects, signer, clock, limits),
             knowledge_bases=KnowledgeBaseService(db, clock),
             documents=DocumentService(db, files, clock),
-            knowledge_search=KnowledgeSearchService(db, runtime.search_index),
+            knowledge_embedder=embedder,
+            knowledge_search=KnowledgeSearchService(db, runtime.search_index, embedder),
             persisted_queries=PersistedQueryService(db, runtime.texts, clock),
             models=models,
             model_routes=ModelRouteService(db, clock),

@@ -25,7 +25,7 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
     """Build the registry of all kinds of jobs; add new kinds here."""
     runs = settings.runs
     bounds = ExecutorSettings(deadline_s=runs.deadline_s, sink=SinkSettings(window_ms=runs.coalesce_ms))
-    indexer = DocumentIndexer(runtime.db, runtime.search_index)
+    indexer = DocumentIndexer(runtime.db, runtime.search_index, services.knowledge_embedder)
     return JobRegistry(
         [
             RunExecutor(

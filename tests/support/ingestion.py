@@ -11,10 +11,15 @@ from pydantic import SecretStr
 from sqlalchemy import select, text
 from sqlmodel import col
 
+from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
+from nexent_gql.adapters.embeddings_local import LocalVectorModels
 from nexent_gql.adapters.extraction_xberg import ProcessExtractor
+from nexent_gql.adapters.llm_dialects import open_vector_dialects
+from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.object_store_folder import FolderObjectStore
 from nexent_gql.adapters.process_pool import ChildProcessPool
 from nexent_gql.adapters.search_postgres import PostgresSearchIndex
+from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
 from nexent_gql.db.session import Database
 from nexent_gql.domains.files.links import LinkSigner
 from nexent_gql.domains.files.policy import FileLimits, UploadDraft
@@ -22,17 +27,20 @@ from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.files.tables import File
 from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.knowledge.documents import DocumentService
+from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
 from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.knowledge.tables import Chunk, DocumentRow
+from nexent_gql.domains.models.service import ModelService
 from nexent_gql.jobs.registry import JobRegistry
 from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.tables import Job, JobState
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
+from tests.support.llm import plain_client
 
 _OWN_JOBS = ("process_document", "purge_documents")
 
@@ -112,15 +120,18 @@ async def ingestion(database: Database, folder: Path) -> AsyncGenerator[Ingestio
     signer = LinkSigner(SecretStr("a secret key of this installation, for tests"), utc_now)
     limits = FileLimits(max_bytes=10**8, tenant_bytes=10**9, part_bytes=10**7, upload_ttl_s=3_600)
     files = FileService(database, store, signer, utc_now, limits)
-    async with ChildProcessPool(size=1) as pool:
+    models = ModelService(database, LanguageModelGateway({}), AesGcmSecretBox([SecretStr("k" * 40)]), utc_now)
+    async with ChildProcessPool(size=1) as pool, plain_client() as client, LocalVectorModels(idle_s=60) as local:
         index = PostgresSearchIndex(database)
-        indexer = DocumentIndexer(database, index)
+        gateway = EmbeddingGateway(open_vector_dialects(client, local))
+        embedder = KnowledgeEmbedder(database, models, gateway)
+        indexer = DocumentIndexer(database, index, embedder)
         processor = DocumentProcessor(files, ProcessExtractor(pool), indexer, utc_now)
         registry = JobRegistry([processor.handler, DocumentPurger(indexer).handler])
         yield Ingestion(
             database=database,
             bases=KnowledgeBaseService(database, utc_now),
-            searches=KnowledgeSearchService(database, index),
+            searches=KnowledgeSearchService(database, index, embedder),
             documents=DocumentService(database, files, utc_now),
             uploads=UploadService(database, store, signer, utc_now, limits),
             runner=JobRunner(database, registry, owner="test", lease_s=60),

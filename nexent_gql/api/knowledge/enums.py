@@ -4,6 +4,7 @@ from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.knowledge.chunking import ChunkStrategy
 from nexent_gql.domains.knowledge.tables import DocumentStage, DocumentState, KnowledgeAccess
 from nexent_gql.ports.extraction import DocumentProblemCode, UnitKind
+from nexent_gql.ports.search_index import SearchMode
 
 described(
     KnowledgeAccess,
@@ -59,6 +60,15 @@ described(
         DocumentProblemCode.PARTIAL: "It is found, but parts of it are missing; see `partProblems`.",
         DocumentProblemCode.FILE_MISSING: "Its file no longer exists.",
         DocumentProblemCode.PROCESSING_FAILED: "Processing failed repeatedly, for no reason of the document's.",
+    },
+)
+described(
+    SearchMode,
+    "What a search compares.",
+    {
+        SearchMode.KEYWORD: "Words, numbers and codes.",
+        SearchMode.SEMANTIC: "Meaning, by the tenant's default embedding model.",
+        SearchMode.HYBRID: "Both, half and half.",
     },
 )
 described(

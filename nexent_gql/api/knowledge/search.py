@@ -6,6 +6,7 @@ from uuid import UUID
 import strawberry
 
 from nexent_gql.api.context import Info
+from nexent_gql.api.knowledge.enums import SearchMode
 from nexent_gql.api.knowledge.loaders import document_row
 from nexent_gql.api.knowledge.types import Document, DocumentChunk
 from nexent_gql.api.schema.permissions import SignedIn
@@ -30,6 +31,9 @@ class SearchKnowledgeInput:
         default=_DEFAULTS.min_score,
         description="Leaves out passages with a lower `score`, 0 to 1. Default 0, also for null.",
     )
+    mode: SearchMode | None = strawberry.field(
+        default=_DEFAULTS.mode, description="What is compared. Default HYBRID, also for null."
+    )
 
     def search(self) -> KnowledgeSearch:
         """Return what the service takes."""
@@ -38,6 +42,7 @@ class SearchKnowledgeInput:
             tuple(node_id(id_, "KnowledgeBase", "input", "knowledgeBaseIds") for id_ in self.knowledge_base_ids),
             _DEFAULTS.top_k if self.top_k is None else self.top_k,
             _DEFAULTS.min_score if self.min_score is None else self.min_score,
+            self.mode or _DEFAULTS.mode,
         )
 
 
@@ -50,12 +55,18 @@ class ScoreExplanation:
     coverage: float | None = strawberry.field(
         description="`bm25` as a share of what the query's words could reach, 0 to 1; null if it has none of them."
     )
+    cosine: float | None = strawberry.field(
+        description="Similarity of meaning by the embedding model, -1 to 1; null if it was not compared."
+    )
 
 
 @strawberry.type(description="A passage that a search returned.")
 class KnowledgeSearchHit:
     chunk: DocumentChunk = strawberry.field(description="The passage.")
-    score: float = strawberry.field(description="How much of the query's information it has, 0 to 1.")
+    score: float = strawberry.field(
+        description="How good it is. KEYWORD: share of the query's information that it has, 0 to 1. SEMANTIC: cosine. "
+        "HYBRID: 0 to 1 in comparison with the other passages."
+    )
     explain: ScoreExplanation = strawberry.field(description="How `score` came about.")
     document_id: strawberry.Private[UUID]
 
@@ -70,7 +81,9 @@ class KnowledgeSearchHit:
         return cls(
             chunk=DocumentChunk.of(passage.chunk),
             score=passage.score,
-            explain=ScoreExplanation(terms=list(parts.terms), bm25=parts.bm25, coverage=parts.coverage),
+            explain=ScoreExplanation(
+                terms=list(parts.terms), bm25=parts.bm25, coverage=parts.coverage, cosine=parts.cosine
+            ),
             document_id=passage.chunk.document_id,
         )
 
@@ -82,6 +95,9 @@ class KnowledgeSearchResult:
         description="Words that were searched for: words and numbers, pairs of Chinese characters, and codes such as "
         "`AX-3391-B` whole beside their parts. At most 128."
     )
+    mode: SearchMode = strawberry.field(
+        description="What was compared. A HYBRID search is KEYWORD where there is no embedding model, or it failed."
+    )
     below_min_score: int = strawberry.field(description="How many passages `minScore` left out, at most 100.")
 
     @classmethod
@@ -89,6 +105,7 @@ class KnowledgeSearchResult:
         return cls(
             hits=[KnowledgeSearchHit.of(passage) for passage in answer.passages],
             terms=list(answer.terms),
+            mode=answer.mode,
             below_min_score=answer.below_min_score,
         )
 
@@ -96,7 +113,7 @@ class KnowledgeSearchResult:
 @strawberry.type
 class KnowledgeSearchQueries:
     @strawberry.field(
-        description="Searches knowledge bases by words and returns the passages that answer best.",
+        description="Searches knowledge bases by words and by meaning, and returns the passages that answer best.",
         permission_classes=[SignedIn],
     )
     async def search_knowledge(

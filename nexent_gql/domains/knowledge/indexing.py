@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from nexent_gql.db.session import Database
+from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder, SpaceVectors
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository, KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.tables import Chunk, DocumentVersion
 from nexent_gql.ports.search_index import IndexedChunk, IndexedVersion, SearchIndex, VersionNotIndexedError
@@ -15,19 +16,28 @@ class DocumentIndexer:
     Args:
         db: Where the chunks are.
         index: Where they are found.
+        embedder: Gives them vectors; without an embedding model they are found by words only.
     """
 
-    def __init__(self, db: Database, index: SearchIndex) -> None:
+    def __init__(self, db: Database, index: SearchIndex, embedder: KnowledgeEmbedder) -> None:
         self._db = db
         self._index = index
+        self._embedder = embedder
 
     async def put(self, tenant_id: UUID, version_id: UUID) -> None:
-        """Put the chunks of a version; nobody finds them before `publish`."""
+        """Put the chunks of a version; nobody finds them before `publish`.
+
+        Raises:
+            ModelError: The embedding model failed.
+        """
         async with self._db.read(tenant_id) as session:
             version = await DocumentRepository(session, tenant_id).version(version_id)
             chunks = await ChunkRepository(session, tenant_id).all_of_version(version_id)
-        if version is not None and chunks:
-            await self._index.put(tenant_id, _indexed(version, chunks))
+        if version is None or not chunks:
+            return
+        texts = [chunk.search_text for chunk in chunks]
+        embedded = await self._embedder.embed_passages(tenant_id, version.created_by, texts)
+        await self._index.put(tenant_id, _indexed(version, chunks, embedded))
 
     async def publish(self, tenant_id: UUID, document_id: UUID) -> None:
         """Let searches find the current version of a document, which is put if the index has lost it."""
@@ -53,13 +63,17 @@ class DocumentIndexer:
             await self._index.delete_version(tenant_id, version_id)
 
 
-def _indexed(version: DocumentVersion, chunks: Sequence[Chunk]) -> IndexedVersion:
+def _indexed(version: DocumentVersion, chunks: Sequence[Chunk], embedded: SpaceVectors | None) -> IndexedVersion:
     first = chunks[0]
+    vectors = embedded.vectors if embedded else [None] * len(chunks)
     return IndexedVersion(
         knowledge_base_id=first.knowledge_base_id,
         document_id=version.document_id,
         version_id=version.id,
-        chunks=[IndexedChunk(chunk.id, chunk.search_text) for chunk in chunks],
+        chunks=[
+            IndexedChunk(chunk.id, chunk.search_text, vector) for chunk, vector in zip(chunks, vectors, strict=True)
+        ],
+        space=embedded.space if embedded else None,
         language=version.language,
         media_type=version.media_type,
     )

@@ -1,18 +1,23 @@
 """Searches knowledge bases: the one path from a question to passages that the caller may read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
+import structlog
+
 from nexent_gql.db.session import Database
+from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
 from nexent_gql.domains.knowledge.repository import ChunkRepository, KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.tables import Chunk
-from nexent_gql.kernel.errors import InvalidInputError
+from nexent_gql.kernel.errors import InvalidInputError, QuotaExceededError, UnavailableError
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.kernel.text import optional_text
+from nexent_gql.ports.llm import ModelError
 from nexent_gql.ports.search_index import MAX_BASES, MAX_TOP_K, ScoreParts, SearchIndex, SearchMode, SearchQuery
 
 MAX_QUESTION_CHARS = 2_000
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +29,14 @@ class KnowledgeSearch:
         knowledge_base_ids: 1 to 100 bases.
         top_k: The most passages, 1 to 100.
         min_score: Passages below it are left out, 0 to 1.
+        mode: What is compared. HYBRID compares words only where there are no vectors.
     """
 
     question: str
     knowledge_base_ids: tuple[UUID, ...]
     top_k: int = 10
     min_score: float = 0.0
+    mode: SearchMode = SearchMode.HYBRID
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +50,12 @@ class ScoredPassage:
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """The best passages first, and the words that were searched for."""
+    """The best passages first, the words that were searched for, and what was compared."""
 
     passages: tuple[ScoredPassage, ...]
     terms: tuple[str, ...]
     below_min_score: int
+    mode: SearchMode
 
 
 class KnowledgeSearchService:
@@ -56,19 +64,22 @@ class KnowledgeSearchService:
     Args:
         db: Where bases and chunks are.
         index: Where chunks are found; what it returns is checked against the rows.
+        embedder: Embeds questions.
     """
 
-    def __init__(self, db: Database, index: SearchIndex) -> None:
+    def __init__(self, db: Database, index: SearchIndex, embedder: KnowledgeEmbedder) -> None:
         self._db = db
         self._index = index
+        self._embedder = embedder
 
     async def search(self, actor: Principal, search: KnowledgeSearch) -> SearchAnswer:
-        """Return the passages that answer best by their words.
+        """Return the passages that answer best.
 
         Raises:
             KnowledgeBaseNotFoundError: The caller can't read one of the bases.
             InvalidInputError: The question is blank or too long, or a number is out of range.
             UnavailableError: The index does not answer.
+            ModelError: SEMANTIC needs the embedding model, which failed.
         """
         query = _query(search)
         async with self._db.read(actor.tenant_id) as session:
@@ -78,6 +89,7 @@ class KnowledgeSearchService:
         for base_id in query.knowledge_base_ids:
             if base_id not in {base.id for base in bases}:
                 raise KnowledgeBaseNotFoundError(base_id)
+        query = await self._with_vectors(actor, query)
         result = await self._index.search(actor.tenant_id, query)
         async with self._db.read(actor.tenant_id) as session:
             ids = [hit.chunk_id for hit in result.hits]
@@ -86,7 +98,24 @@ class KnowledgeSearchService:
         passages = (
             ScoredPassage(by_id[hit.chunk_id], hit.score, hit.parts) for hit in result.hits if hit.chunk_id in by_id
         )
-        return SearchAnswer(tuple(passages), result.terms, result.below_min_score)
+        return SearchAnswer(tuple(passages), result.terms, result.below_min_score, query.mode)
+
+    async def _with_vectors(self, actor: Principal, query: SearchQuery) -> SearchQuery:
+        """Add the vector of the question; a hybrid search goes on by words where there is none."""
+        if query.mode is SearchMode.KEYWORD:
+            return query
+        try:
+            embedded = await self._embedder.embed_question(actor.tenant_id, actor.user_id, query.text)
+        except (ModelError, UnavailableError, QuotaExceededError) as error:
+            if query.mode is SearchMode.SEMANTIC:
+                raise
+            _log.warning("knowledge.search_without_vectors", tenant_id=str(actor.tenant_id), code=error.code)
+            embedded = None
+        if embedded is not None:
+            return replace(query, vectors={embedded.space: embedded.vectors[0]})
+        if query.mode is SearchMode.SEMANTIC:
+            raise InvalidInputError("There is no embedding model; register one, or search by words.", path=("mode",))
+        return replace(query, mode=SearchMode.KEYWORD)
 
 
 def _query(search: KnowledgeSearch) -> SearchQuery:
@@ -103,7 +132,7 @@ def _query(search: KnowledgeSearch) -> SearchQuery:
     return SearchQuery(
         question,
         tuple(dict.fromkeys(search.knowledge_base_ids)),
-        SearchMode.KEYWORD,
+        search.mode,
         top_k=search.top_k,
         min_score=search.min_score,
     )
