@@ -18,11 +18,13 @@ WITH live AS MATERIALIZED (
   SELECT coalesce(sum(chunk_count), 0)::float8 AS chunks,
     greatest(sum(token_count)::float8 / nullif(sum(chunk_count), 0), 1) AS mean_length
   FROM live
+), matching AS MATERIALIZED (
+  SELECT term, version_id, ordinals, frequencies, lengths
+  FROM search_posting
+  WHERE tenant_id = CAST(:tenant AS uuid) AND knowledge_base_id = ANY(CAST(:bases AS uuid[]))
+    AND term = ANY(CAST(:terms AS text[]))
 ), posting AS MATERIALIZED (
-  SELECT p.term, p.version_id, p.ordinals, p.frequencies, p.lengths, live.is_wanted
-  FROM search_posting AS p JOIN live ON live.version_id = p.version_id
-  WHERE p.tenant_id = CAST(:tenant AS uuid) AND p.knowledge_base_id = ANY(CAST(:bases AS uuid[]))
-    AND p.term = ANY(CAST(:terms AS text[]))
+  SELECT matching.*, live.is_wanted FROM matching JOIN live ON live.version_id = matching.version_id
 ), frequency AS (
   SELECT wanted.term, coalesce(sum(cardinality(posting.ordinals)), 0)::float8 AS chunks
   FROM unnest(CAST(:terms AS text[])) AS wanted(term) LEFT JOIN posting ON posting.term = wanted.term
@@ -38,32 +40,36 @@ WITH live AS MATERIALIZED (
     CROSS JOIN LATERAL unnest(posting.ordinals, posting.frequencies, posting.lengths) AS at(ordinal, frequency, length)
   WHERE posting.is_wanted
   GROUP BY posting.version_id, at.ordinal
-), question AS (
+), question AS MATERIALIZED (
   SELECT space, CAST(vector AS halfvec) AS vector, dimensions
   FROM unnest(CAST(:spaces AS text[]), CAST(:vectors AS text[]), CAST(:dimensions AS int[]))
     AS each(space, vector, dimensions)
 ), semantic AS MATERIALIZED (
-  SELECT c.version_id, c.ordinal, live.space, 1 - (c.embedding <=> question.vector) AS cosine
+  SELECT c.version_id, c.ordinal, live.space, -(c.embedding <#> question.vector) AS cosine
   FROM question JOIN live ON live.space = question.space AND live.dimensions = question.dimensions AND live.is_wanted
     JOIN search_chunk AS c ON c.tenant_id = CAST(:tenant AS uuid) AND c.version_id = live.version_id
   WHERE c.embedding IS NOT NULL
-), candidate AS (
-  (SELECT version_id, ordinal FROM keyword ORDER BY score DESC, version_id, ordinal LIMIT CAST(:limit AS int))
-  UNION
-  SELECT version_id, ordinal
-  FROM (SELECT *, row_number() OVER (PARTITION BY space ORDER BY cosine DESC, version_id, ordinal) AS place
-        FROM semantic) AS placed
-  WHERE place <= CAST(:limit AS int)
+), placed AS MATERIALIZED (
+  SELECT version_id, ordinal, keyword.terms, keyword.score, semantic.space, semantic.cosine,
+    row_number() OVER (ORDER BY keyword.score DESC NULLS LAST, version_id, ordinal) AS keyword_place,
+    row_number() OVER (
+      PARTITION BY semantic.space ORDER BY semantic.cosine DESC NULLS LAST, version_id, ordinal) AS semantic_place
+  FROM keyword FULL JOIN semantic USING (version_id, ordinal)
+), chosen AS MATERIALIZED (
+  SELECT * FROM placed
+  WHERE (score IS NOT NULL AND keyword_place <= CAST(:limit AS int))
+    OR (cosine IS NOT NULL AND semantic_place <= CAST(:limit AS int))
 )
-SELECT c.chunk_id, live.knowledge_base_id, live.document_id, live.version_id, live.space, semantic.cosine,
-  keyword.terms, keyword.score * (CAST(:k1 AS float8) + 1) AS bm25,
-  keyword.score / nullif((SELECT sum(idf) FROM weight), 0) AS coverage
-FROM candidate
-  JOIN live ON live.version_id = candidate.version_id
-  JOIN search_chunk AS c ON c.tenant_id = CAST(:tenant AS uuid) AND c.version_id = candidate.version_id
-    AND c.ordinal = candidate.ordinal
-  LEFT JOIN keyword ON keyword.version_id = candidate.version_id AND keyword.ordinal = candidate.ordinal
-  LEFT JOIN semantic ON semantic.version_id = candidate.version_id AND semantic.ordinal = candidate.ordinal
+SELECT c.chunk_id, live.knowledge_base_id, live.document_id, live.version_id, chosen.space, chosen.cosine,
+  chosen.terms, chosen.score * (CAST(:k1 AS float8) + 1) AS bm25,
+  chosen.score / nullif((SELECT sum(idf) FROM weight), 0) AS coverage
+FROM chosen
+  JOIN live ON live.version_id = chosen.version_id
+  JOIN search_chunk AS c ON c.tenant_id = CAST(:tenant AS uuid) AND c.version_id = chosen.version_id
+    AND c.ordinal = chosen.ordinal
 """
 )
-"""The casts say what the parameters are; `weight` also has terms that no chunk has, so that coverage counts them."""
+"""The full join keeps Postgres from nested loops over rows that it cannot estimate. Vectors have length 1, so that their
+inner product is the cosine. The casts say what the parameters are; `weight` also has terms that no chunk has, so that
+coverage counts them.
+"""
