@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Protocol
 from uuid import UUID
@@ -67,10 +68,12 @@ class IndexedVersion:
         knowledge_base_id: Where its document belongs.
         document_id: The document.
         version_id: The version.
-        chunks: In the order of the text; all vectors have the same length.
+        chunks: In the order of the text; all vectors have the same length. They may be read from a file one by one:
+            iterate in a thread, in batches.
         space: Names the embedding model of the vectors; vectors of different spaces are never compared.
         language: Two-letter code, for filters.
         media_type: For filters.
+        created_at: When the version was added, for filters.
     """
 
     knowledge_base_id: UUID
@@ -80,15 +83,26 @@ class IndexedVersion:
     space: str | None = None
     language: str | None = None
     media_type: str | None = None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SearchFilter:
-    """Which documents are searched; an empty field allows all."""
+    """Which documents are searched; an empty field allows all. A value that a document lacks matches nothing.
+
+    Attributes:
+        document_ids: These only.
+        languages: Two-letter codes.
+        media_types: Whole media types.
+        created_from: At this time or later.
+        created_before: Earlier than this time.
+    """
 
     document_ids: tuple[UUID, ...] = ()
     languages: tuple[str, ...] = ()
     media_types: tuple[str, ...] = ()
+    created_from: datetime | None = None
+    created_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +201,11 @@ class SearchIndex(Protocol):
         """
         ...
 
-    async def switch(self, tenant_id: UUID, document_id: UUID, version_id: UUID) -> None:
+    async def switch(self, tenant_id: UUID, document_id: UUID, version_id: UUID, *, fence: int) -> None:
         """Let searches find this version of a document, and no other.
+
+        It has no effect after a switch of the same document with a higher `fence`: a process that was stopped for a
+        while does not bring an old version back.
 
         Raises:
             VersionNotIndexedError: It was not put, or was deleted.

@@ -5,6 +5,7 @@ import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -43,6 +44,7 @@ class Library:
     tenant_id: UUID = field(default_factory=new_id)
     base_id: UUID = field(default_factory=new_id)
     texts: dict[UUID, str] = field(default_factory=dict[UUID, str])
+    fence: int = 0
 
     def version(
         self, *texts: str, vectors: Sequence[Vector] = (), document_id: UUID | None = None, base_id: UUID | None = None
@@ -59,7 +61,8 @@ class Library:
     async def publish(self, version: IndexedVersion) -> IndexedVersion:
         """Put a version and switch to it."""
         await self.index.put(self.tenant_id, version)
-        await self.index.switch(self.tenant_id, version.document_id, version.version_id)
+        self.fence += 1
+        await self.index.switch(self.tenant_id, version.document_id, version.version_id, fence=self.fence)
         return version
 
     async def add(self, *texts: str, vectors: Sequence[Vector] = (), base_id: UUID | None = None) -> IndexedVersion:
@@ -153,8 +156,22 @@ async def test_a_version_is_found_from_the_switch_on(library: Library) -> None:
     assert await library.find("fish") == ["old fish"]
     await library.publish(second)
     assert await library.find("fish") == ["new fish"]
-    await library.index.switch(library.tenant_id, first.document_id, first.version_id)
+    await library.index.switch(library.tenant_id, first.document_id, first.version_id, fence=library.fence)
     assert await library.find("fish") == ["old fish"]
+
+
+async def test_a_late_switch_does_not_bring_an_old_version_back(library: Library) -> None:
+    first = await library.add("old fish")
+    second = await library.publish(library.version("new fish", document_id=first.document_id))
+    late = library.fence - 1
+    await library.index.switch(library.tenant_id, first.document_id, first.version_id, fence=late)
+    assert await library.find("fish") == ["new fish"]
+    await library.index.delete_version(library.tenant_id, first.version_id)
+    await library.index.put(library.tenant_id, first)
+    await library.index.switch(library.tenant_id, first.document_id, first.version_id, fence=late)
+    assert await library.find("fish") == ["new fish"]
+    await library.index.switch(library.tenant_id, second.document_id, second.version_id, fence=library.fence)
+    assert await library.find("fish") == ["new fish"]
 
 
 async def test_putting_a_version_again_replaces_it(library: Library) -> None:
@@ -186,7 +203,7 @@ async def test_a_version_that_is_not_there_cannot_be_switched_to(library: Librar
     version = await library.add("fish")
     for document_id, version_id in ((version.document_id, new_id()), (new_id(), version.version_id)):
         with pytest.raises(VersionNotIndexedError):
-            await library.index.switch(library.tenant_id, document_id, version_id)
+            await library.index.switch(library.tenant_id, document_id, version_id, fence=9)
     assert await library.find("fish") == ["fish"]
 
 
@@ -228,7 +245,7 @@ async def test_another_tenant_finds_and_changes_nothing(library: Library) -> Non
     for mode in SearchMode:
         assert await other.find(other.query("fish", mode, vector(1, 0))) == []
     with pytest.raises(VersionNotIndexedError):
-        await other.index.switch(other.tenant_id, version.document_id, version.version_id)
+        await other.index.switch(other.tenant_id, version.document_id, version.version_id, fence=9)
     await other.index.delete_version(other.tenant_id, version.version_id)
     await other.index.delete_document(other.tenant_id, version.document_id)
     await other.index.delete_base(other.tenant_id, version.knowledge_base_id)
@@ -250,6 +267,20 @@ async def test_filters_choose_documents_but_not_scores(library: Library) -> None
         assert [(hit.document_id, hit.score) for hit in hits] == [(document.document_id, whole[document.document_id])]
     nothing = SearchFilter(languages=("en",), media_types=("text/plain",))
     assert await library.find(replace(library.query("fish"), filter=nothing)) == []
+
+
+async def test_dates_choose_documents(library: Library) -> None:
+    days = [datetime(2026, 11, day, tzinfo=UTC) for day in (1, 2, 3)]
+    for number, day in enumerate(days):
+        await library.publish(replace(library.version(f"fish {number}"), created_at=day))
+    await library.add("fish without a date")
+    for wanted, numbers in (
+        (SearchFilter(created_from=days[1]), {1, 2}),
+        (SearchFilter(created_before=days[1]), {0}),
+        (SearchFilter(created_from=days[1], created_before=days[2]), {1}),
+    ):
+        texts = await library.find(replace(library.query("fish"), filter=wanted))
+        assert set(texts) == {f"fish {number}" for number in numbers}
 
 
 async def test_the_number_of_hits_and_the_least_score_are_kept(library: Library) -> None:

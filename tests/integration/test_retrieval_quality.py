@@ -65,7 +65,7 @@ async def test_answers_are_among_the_first_hits(database: Database, corpus: Corp
         chunks = [IndexedChunk(passage.id, passage.search_text, vectors[passage.id]) for passage in group]
         version = IndexedVersion(base_id, new_id(), new_id(), chunks, space=MODEL)
         await index.put(tenant_id, version)
-        await index.switch(tenant_id, version.document_id, version.version_id)
+        await index.switch(tenant_id, version.document_id, version.version_id, fence=1)
 
     async def scores(mode: SearchMode, fusion: FusionOptions | None = None) -> Mapping[str, Scores]:
         by_id = {passage.id: passage for passage in corpus.passages}

@@ -47,18 +47,24 @@ class PostgresSearchIndex:
         async with self._db.transaction(tenant_id) as session:
             await _replace(session, tenant_id, rows)
 
-    async def switch(self, tenant_id: UUID, document_id: UUID, version_id: UUID) -> None:
+    async def switch(self, tenant_id: UUID, document_id: UUID, version_id: UUID, *, fence: int) -> None:
         """See `SearchIndex`."""
-        is_live = case((col(SearchVersion.version_id) == version_id, True), else_=False)
-        statement = (
-            update(SearchVersion)
-            .where(col(SearchVersion.tenant_id) == tenant_id, col(SearchVersion.document_id) == document_id)
-            .values(is_live=is_live)
-            .returning(col(SearchVersion.version_id))
+        of_document = (col(SearchVersion.tenant_id) == tenant_id, col(SearchVersion.document_id) == document_id)
+        locked = (
+            select(col(SearchVersion.version_id), col(SearchVersion.fence))
+            .where(*of_document)
+            .order_by(col(SearchVersion.version_id))
+            .with_for_update()
         )
+        is_live = case((col(SearchVersion.version_id) == version_id, True), else_=False)
+        switched = update(SearchVersion).where(*of_document).values(is_live=is_live, fence=fence)
         async with self._db.transaction(tenant_id) as session:
-            if version_id not in (await session.scalars(statement)).all():
+            fences = {row.version_id: row.fence for row in await session.execute(locked)}
+            if any(other > fence for other in fences.values()):
+                return
+            if version_id not in fences:
                 raise VersionNotIndexedError("The search index does not have this version.", id=str(version_id))
+            await session.execute(switched)
 
     async def delete_version(self, tenant_id: UUID, version_id: UUID) -> None:
         """See `SearchIndex`."""
@@ -120,6 +126,8 @@ def _parameters(tenant_id: UUID, query: SearchQuery, terms: tuple[str, ...]) -> 
         "documents": list(query.filter.document_ids),
         "languages": list(query.filter.languages),
         "media_types": list(query.filter.media_types),
+        "created_from": query.filter.created_from,
+        "created_before": query.filter.created_before,
         "terms": list(terms),
         "spaces": list(unit),
         "vectors": [vector_text(values) for values in unit.values()],

@@ -54,6 +54,7 @@ def index_rows(tenant_id: UUID, version: IndexedVersion) -> IndexRows:
         "dimensions": _dimensions(version),
         "language": version.language,
         "media_type": version.media_type,
+        "created_at": version.created_at,
         "chunk_count": len(version.chunks),
         "token_count": token_count,
     }

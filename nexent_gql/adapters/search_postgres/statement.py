@@ -11,7 +11,10 @@ WITH live AS MATERIALIZED (
   SELECT version_id, knowledge_base_id, document_id, space, dimensions, chunk_count, token_count,
     (cardinality(CAST(:documents AS uuid[])) = 0 OR document_id = ANY(CAST(:documents AS uuid[])))
     AND (cardinality(CAST(:languages AS text[])) = 0 OR language = ANY(CAST(:languages AS text[])))
-    AND (cardinality(CAST(:media_types AS text[])) = 0 OR media_type = ANY(CAST(:media_types AS text[]))) AS is_wanted
+    AND (cardinality(CAST(:media_types AS text[])) = 0 OR media_type = ANY(CAST(:media_types AS text[])))
+    AND coalesce(created_at >= CAST(:created_from AS timestamptz), CAST(:created_from AS timestamptz) IS NULL)
+    AND coalesce(created_at < CAST(:created_before AS timestamptz), CAST(:created_before AS timestamptz) IS NULL)
+    AS is_wanted
   FROM search_version
   WHERE tenant_id = CAST(:tenant AS uuid) AND knowledge_base_id = ANY(CAST(:bases AS uuid[])) AND is_live
 ), total AS MATERIALIZED (

@@ -1,12 +1,13 @@
 """Tables of the search index in Postgres, derived from the chunks of documents."""
 
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Integer
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, Integer, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
-from nexent_gql.db.base import Table
+from nexent_gql.db.base import Table, timestamp
 from nexent_gql.db.vectors import HalfVector
 
 
@@ -19,7 +20,8 @@ def _of_version() -> ForeignKeyConstraint:
 class SearchVersion(Table, table=True):
     """A version of a document in the index; searches find it while `is_live`.
 
-    `space` names the embedding model of its vectors, and `dimensions` is their length.
+    `space` names the embedding model of its vectors, and `dimensions` is their length. `fence` is that of the last
+    switch of its document, 0 before one.
     """
 
     __table_args__ = (
@@ -35,9 +37,11 @@ class SearchVersion(Table, table=True):
     dimensions: int | None = None
     language: str | None = None
     media_type: str | None = None
+    created_at: datetime | None = timestamp()
     chunk_count: int
     token_count: int
     is_live: bool = False
+    fence: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
 
 
 class SearchChunk(Table, table=True):

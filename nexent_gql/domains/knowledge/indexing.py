@@ -42,14 +42,14 @@ class DocumentIndexer:
     async def publish(self, tenant_id: UUID, document_id: UUID) -> None:
         """Let searches find the current version of a document, which is put if the index has lost it."""
         async with self._db.read(tenant_id) as session:
-            document = await DocumentRepository(session, tenant_id).get(document_id)
-        if document is None or document.current_version_id is None:
+            version = await DocumentRepository(session, tenant_id).current_version(document_id)
+        if version is None:
             return
         try:
-            await self._index.switch(tenant_id, document.id, document.current_version_id)
+            await self._index.switch(tenant_id, document_id, version.id, fence=version.number)
         except VersionNotIndexedError:
-            await self.put(tenant_id, document.current_version_id)
-            await self._index.switch(tenant_id, document.id, document.current_version_id)
+            await self.put(tenant_id, version.id)
+            await self._index.switch(tenant_id, document_id, version.id, fence=version.number)
 
     async def forget(self, tenant_id: UUID, base_id: UUID) -> None:
         """Delete what is hidden already: a deleted base, deleted documents of a base, and superseded versions."""
@@ -76,4 +76,5 @@ def _indexed(version: DocumentVersion, chunks: Sequence[Chunk], embedded: SpaceV
         space=embedded.space if embedded else None,
         language=version.language,
         media_type=version.media_type,
+        created_at=version.created_at,
     )

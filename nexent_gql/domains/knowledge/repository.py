@@ -81,6 +81,20 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         )
         return (await self._session.scalars(query.with_for_update() if lock else query)).one_or_none()
 
+    async def current_version(self, document_id: UUID) -> DocumentVersion | None:
+        """Return the version of a document whose chunks are found."""
+        query = (
+            select(DocumentVersion)
+            .join(Document, col(Document.current_version_id) == col(DocumentVersion.id))
+            .where(
+                col(DocumentVersion.tenant_id) == self._tenant_id,
+                col(Document.tenant_id) == self._tenant_id,
+                col(Document.id) == document_id,
+                col(Document.deleted_at).is_(None),
+            )
+        )
+        return (await self._session.scalars(query)).one_or_none()
+
     async def hidden_versions(self, knowledge_base_id: UUID) -> Sequence[UUID]:
         """Return the ids of versions of a base that nobody can find: of deleted documents, and superseded ones."""
         is_used = or_(

@@ -6,8 +6,8 @@ from sqlalchemy.dialects import postgresql
 
 from nexent_gql.db.vectors import HalfVector
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
@@ -26,9 +26,11 @@ def upgrade() -> None:
         sa.Column("dimensions", sa.Integer(), nullable=True),
         sa.Column("language", sa.String(), nullable=True),
         sa.Column("media_type", sa.String(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("chunk_count", sa.Integer(), nullable=False),
         sa.Column("token_count", sa.Integer(), nullable=False),
         sa.Column("is_live", sa.Boolean(), nullable=False),
+        sa.Column("fence", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "version_id", name=op.f("pk_search_version")),
     )
     op.create_index("ix_search_version_base", "search_version", ["tenant_id", "knowledge_base_id"], unique=False)
