@@ -55,7 +55,10 @@ INTERPOSED = (
 WORDS: tuple[tuple[type[ModelError], tuple[str, ...]], ...] = (
     (
         ModelRateLimitedError,
-        ("tokens per (?:minute|day)|requests per (?:minute|day)|\\((?:tpm|rpm|tpd|rpd)\\)|rate_limit_exceeded",),
+        (
+            "tokens per (?:minute|day)|requests per (?:minute|day)|\\((?:tpm|rpm|tpd|rpd)\\)|rate_limit_exceeded",
+            "please (?:retry|try again) in \\d",
+        ),
     ),
     (
         ModelRequestRefusedError,
@@ -70,7 +73,8 @@ WORDS: tuple[tuple[type[ModelError], tuple[str, ...]], ...] = (
             "longer than the model|range of input length|input length|(?:inputs|prompt)`? tokens? \\+ `?max_new_tokens",
             "maximum (?:allowed )?(?:number of )?(?:input )?(?:length|tokens)|tokens? limit exceeded|model token limit",
             "length exceeds? (?:the )?(?:model|limit)|must have (?:less|fewer) than \\d+ tokens",
-            "too large for (?:the )?(?:model|context)",
+            "too large for (?:the )?(?:model|context)|tokens?[_ ]too[_ ]long|must be less than max_seq_len",
+            "(?:input|prompt|message|total)[^.]{0,40} exceeds? (?:the )?(?:max\\w* |limit)",
             "上下文.{0,12}(?:超|过长|长度|限制)|超长|输入.{0,12}(?:超|过长)",
             "(?:超过|超出).{0,20}(?:上下文|最大长度|长度|token)|token.{0,12}(?:超过|超出|超限)|文本过长",
         ),
@@ -80,6 +84,7 @@ WORDS: tuple[tuple[type[ModelError], tuple[str, ...]], ...] = (
         (
             "insufficient[_ ](?:\\w+[_ ])?(?:quota|balance|credits?|funds)|exceeded (?:your|the) current quota|billing",
             "exceeded_current_quota|credit balance|(?:out of|no|more) credits?|quota exhausted|payment required",
+            "balance (?:is|was) (?:insufficient|too low)|(?:spending|credit) limit|all available credits",
             "arrear|overdue|good standing|past due|free[_ -]?tier[_ -]?only|account.{0,30}(?:suspended|in debt)",
             "余额|欠费|充值|额度|账户.{0,8}(?:不足|停用|冻结)|资源包|未支付|账单",
         ),
@@ -90,7 +95,7 @@ WORDS: tuple[tuple[type[ModelError], tuple[str, ...]], ...] = (
             "invalid_?api_?key|api_key_invalid|(?:incorrect|invalid|wrong|missing|expired|no) api[-_ ]?key",
             "api[-_ ]?key.{0,30}(?:invalid|not valid|incorrect|expired|missing|not found|disabled|required)",
             "unauthori[sz]ed|authentication[_ ](?:error|fail\\w*)",
-            "invalid (?:token|x-api-key|authorization|credentials)",
+            "invalid (?:token|x-api-key|authorization|credentials)|security token[^.]{0,40}(?:invalid|expired)",
             "(?:密钥|令牌|身份|鉴权|认证).{0,12}(?:错误|无效|失败|不正确|过期|不存在|为空)",
             "无效的(?:密钥|令牌)|未授权",
         ),
@@ -99,7 +104,9 @@ WORDS: tuple[tuple[type[ModelError], tuple[str, ...]], ...] = (
         ModelNotFoundError,
         (
             "model_?not_?found|unknown model|no such model|invalid model\\b|model_not_exist",
-            "model[^.]{0,80}(?:does not exist|not found|not exist|is not available)",
+            "(?:model|deployment)[^.]{0,80}(?:does not exist|not found|not exist|is not available)",
+            "not a valid model|model identifier is invalid|not found the model|unable to access model",
+            "no models? loaded|not_found_error model: ",
             "模型.{0,20}(?:不存在|未找到|不可用|未开通)|不存在.{0,8}模型",
         ),
     ),
@@ -121,7 +128,8 @@ WORDS: tuple[tuple[type[ModelError], tuple[str, ...]], ...] = (
     (
         ModelOverloadedError,
         (
-            "overload|over capacity|at capacity|unavailable|server_error|internal (?:server )?error|server is busy",
+            "overload|over capacity|at capacity|capacity[_ ]exceeded",
+            "unavailable|server_error|internal (?:server )?error|server is busy",
             "out of memory|(?:服务|系统|模型|引擎).{0,8}(?:繁忙|过载|异常|不可用)|内部错误|稍后(?:再试|重试)",
         ),
     ),
@@ -145,8 +153,16 @@ BY_STATUS: dict[int, type[ModelError]] = {
     408: ModelTimeoutError,
     413: ModelContextTooLongError,
     429: ModelRateLimitedError,
+    498: ModelOverloadedError,  # Groq's, for a service tier without free capacity
     529: ModelOverloadedError,
 }
+
+_RETRY_STATUSES = {429, 503, 529}
+_RETRY_WORDS = re.compile(
+    r"(?:try again|retry|wait)[^.\d]{0,20}(?=\d)(?:(\d+)\s*m(?:in[a-z]*)?(?![a-z])\s*)?(?:(\d+(?:\.\d+)?)\s*(ms|s))?"
+    r"|(\d+)\s*秒(?:钟)?(?:之?后|再)",
+    re.IGNORECASE,
+)
 
 REFUSALS = (ModelContextTooLongError, ModelKeyRefusedError, ModelNotFoundError, ModelQuotaExhaustedError)
 WORDS_DECIDE: dict[int, tuple[type[ModelError], ...]] = {
@@ -154,6 +170,7 @@ WORDS_DECIDE: dict[int, tuple[type[ModelError], ...]] = {
     401: (ModelQuotaExhaustedError,),
     403: (ModelContextTooLongError, ModelQuotaExhaustedError, ModelNotFoundError, ModelRequestRefusedError),
     404: (ModelQuotaExhaustedError,),
+    412: (ModelQuotaExhaustedError,),
     413: (ModelRateLimitedError,),
     422: REFUSALS,
     429: (ModelQuotaExhaustedError,),
@@ -171,9 +188,12 @@ def error_of_status(status: int, headers: Mapping[str, str], body: bytes) -> Mod
     details: dict[str, Detail] = {"status": status}
     if reason:
         details["reason"] = reason
-    if (retry_after_s := retry_after_of(headers)) is not None:
-        details["retry_after_s"] = retry_after_s
     words = words_of(answer) if answer is not None else reason
+    retry_after_s = retry_after_of(headers)
+    if retry_after_s is None and status in _RETRY_STATUSES:
+        retry_after_s = retry_after_in(words)
+    if retry_after_s is not None:
+        details["retry_after_s"] = retry_after_s
     if status in {400, 401, 403, 451} and REGION_WORDS.search(words):
         return ModelRequestRefusedError(REGION, cause="REGION", **details)
     if status == HTTPStatus.FORBIDDEN and is_web_page(body):
@@ -290,6 +310,17 @@ def retry_after_of(headers: Mapping[str, str]) -> float | None:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         return None
+
+
+def retry_after_in(words: str) -> float | None:
+    """Return the seconds to wait that a provider's sentence names; None when it names none."""
+    match = _RETRY_WORDS.search(words)
+    if match is None or not any(match.groups()):
+        return None
+    minutes, number, unit, chinese = match.groups()
+    if chinese:
+        return float(chinese)
+    return 60 * float(minutes or 0) + float(number or 0) / (1_000 if unit == "ms" else 1)
 
 
 def scrubbed(error: ModelError, key: str) -> ModelError:
