@@ -13,6 +13,7 @@ from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.domains.knowledge.documents import DocumentService
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
+from nexent_gql.domains.knowledge.events import DocumentEventService
 from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.models.budgets import BudgetService
@@ -45,6 +46,7 @@ class Services:
     uploads: UploadService
     knowledge_bases: KnowledgeBaseService
     documents: DocumentService
+    document_events: DocumentEventService
     knowledge_embedder: KnowledgeEmbedder
     knowledge_search: KnowledgeSearchService
     persisted_queries: PersistedQueryService
@@ -83,6 +85,7 @@ class Services:
             uploads=UploadService(db, runtime.objects, signer, clock, limits),
             knowledge_bases=KnowledgeBaseService(db, clock),
             documents=DocumentService(db, files, clock),
+            document_events=DocumentEventService(db, runtime.log, clock),
             knowledge_embedder=embedder,
             knowledge_search=KnowledgeSearchService(db, runtime.search_index, embedder),
             persisted_queries=PersistedQueryService(db, runtime.texts, clock),

@@ -154,6 +154,16 @@ class ConversationSettings(_Section):
     )
 
 
+class KnowledgeSettings(_Section):
+    """Knowledge bases."""
+
+    events_retention_s: int = Field(
+        default=604_800,
+        ge=3_600,
+        description="Seconds after which events of a knowledge base are deleted, except the last one.",
+    )
+
+
 class ObjectStoreSettings(_Section):
     """Object storage: a folder, or a bucket of a service that speaks S3."""
 
@@ -305,6 +315,7 @@ class Settings(BaseSettings):
     runs: RunSettings = RunSettings()
     models: ModelSettings = ModelSettings()
     conversations: ConversationSettings = ConversationSettings()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
     objects: ObjectStoreSettings = ObjectStoreSettings()
     files: FileSettings = FileSettings()
     outbound: OutboundSettings = OutboundSettings()

@@ -7,6 +7,7 @@ from nexent_gql.domains.identity.retention import SessionPurger
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
+from nexent_gql.domains.knowledge.retention import KnowledgeEventPurger
 from nexent_gql.domains.models.retention import LostCallSettler, ModelCallSummarizer
 from nexent_gql.domains.runs.attachments import AttachmentLoader
 from nexent_gql.domains.runs.executor import ExecutorSettings, RunExecutor
@@ -47,6 +48,7 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
             ObjectReconciler(runtime.db, runtime.objects, runtime.clock).handler,
             DocumentProcessor(services.files, ProcessExtractor(runtime.processes), indexer, runtime.clock).handler,
             DocumentPurger(indexer).handler,
+            KnowledgeEventPurger(settings.knowledge.events_retention_s, runtime.clock).handler,
             RunArchiveTrimmer(settings.runs.archive_retention_s, runtime.clock).handler,
         ]
     )

@@ -7,6 +7,7 @@ from nexent_gql.db.session import Database, DatabaseUnavailableError
 from nexent_gql.domains.conversations.retention import PurgeConversationEvents
 from nexent_gql.domains.files.jobs import ReconcileObjects
 from nexent_gql.domains.identity.retention import PurgeSessions
+from nexent_gql.domains.knowledge.retention import PurgeKnowledgeEvents
 from nexent_gql.domains.models.retention import SettleLostCalls, SummarizeModelCalls
 from nexent_gql.domains.runs.retention import TrimRunArchives
 from nexent_gql.jobs.housekeeping import PurgeJobs
@@ -21,6 +22,7 @@ SYSTEM_SCHEDULES: Sequence[tuple[str, Timing, Work]] = (
     ("purge-jobs", every(300), PurgeJobs()),
     ("purge-sessions", cron("17 3 * * *"), PurgeSessions()),
     ("purge-conversation-events", cron("27 * * * *"), PurgeConversationEvents()),
+    ("purge-knowledge-events", cron("57 * * * *"), PurgeKnowledgeEvents()),
     ("settle-lost-calls", every(60), SettleLostCalls()),
     ("summarize-model-calls", cron("47 * * * *"), SummarizeModelCalls()),
     ("reconcile-objects", cron("47 * * * *"), ReconcileObjects()),

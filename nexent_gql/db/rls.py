@@ -46,6 +46,7 @@ SYSTEM_TABLES: Mapping[str, Commands] = {
     "message_search": _READ,
     "schedule": ("SELECT", "UPDATE"),
     "conversation_event": ("SELECT", "DELETE"),
+    "knowledge_event": ("SELECT", "DELETE"),
     "run_archive": ("SELECT", "UPDATE"),
     "job_worker": _ALL,
     "open_model_call": _READ,

@@ -13,6 +13,7 @@ from sqlmodel import col
 
 from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
 from nexent_gql.adapters.embeddings_local import LocalVectorModels
+from nexent_gql.adapters.events_memory import MemoryEventLog
 from nexent_gql.adapters.extraction_xberg import ProcessExtractor
 from nexent_gql.adapters.llm_dialects import open_vector_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
@@ -28,6 +29,7 @@ from nexent_gql.domains.files.tables import File
 from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.knowledge.documents import DocumentService
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
+from nexent_gql.domains.knowledge.events import DocumentEventService
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
@@ -40,6 +42,7 @@ from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.tables import Job, JobState
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.events import EventLog
 from tests.support.llm import plain_client
 
 _OWN_JOBS = ("process_document", "purge_documents")
@@ -53,6 +56,7 @@ class Ingestion:
     bases: KnowledgeBaseService
     searches: KnowledgeSearchService
     documents: DocumentService
+    events: DocumentEventService
     uploads: UploadService
     runner: JobRunner
 
@@ -114,8 +118,8 @@ class Ingestion:
 
 
 @asynccontextmanager
-async def ingestion(database: Database, folder: Path) -> AsyncGenerator[Ingestion]:
-    """Open the services over a database and a folder."""
+async def ingestion(database: Database, folder: Path, log: EventLog | None = None) -> AsyncGenerator[Ingestion]:
+    """Open the services over a database and a folder; `log` pushes events."""
     store = FolderObjectStore(folder / "objects", durable=False)
     signer = LinkSigner(SecretStr("a secret key of this installation, for tests"), utc_now)
     limits = FileLimits(max_bytes=10**8, tenant_bytes=10**9, part_bytes=10**7, upload_ttl_s=3_600)
@@ -133,6 +137,7 @@ async def ingestion(database: Database, folder: Path) -> AsyncGenerator[Ingestio
             bases=KnowledgeBaseService(database, utc_now),
             searches=KnowledgeSearchService(database, index, embedder),
             documents=DocumentService(database, files, utc_now),
+            events=DocumentEventService(database, log or MemoryEventLog(), utc_now),
             uploads=UploadService(database, store, signer, utc_now, limits),
             runner=JobRunner(database, registry, owner="test", lease_s=60),
         )

@@ -31,3 +31,9 @@ async def chunk_count(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, in
     """Count the chunks of bases."""
     counts = await context.services.knowledge_bases.chunk_counts(context.actor, ids)
     return {id_: counts.get(id_, 0) for id_ in ids}
+
+
+@one
+async def last_event(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, int]:
+    """Return the numbers of the last events of bases."""
+    return await context.services.document_events.last_seqs(context.actor, ids)

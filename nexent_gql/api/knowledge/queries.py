@@ -12,8 +12,8 @@ from nexent_gql.api.schema.connections import PageArguments, connection_field
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import Connection, connection, find_node, node_id
 
-_BaseId = Annotated[strawberry.ID, strawberry.argument(description="ID of the KnowledgeBase.")]
-_DocumentId = Annotated[strawberry.ID, strawberry.argument(description="ID of the Document.")]
+BaseId = Annotated[strawberry.ID, strawberry.argument(description="ID of the KnowledgeBase.")]
+DocumentId = Annotated[strawberry.ID, strawberry.argument(description="ID of the Document.")]
 _Search = Annotated[
     str | None,
     strawberry.argument(
@@ -32,7 +32,7 @@ class KnowledgeQueries:
         description="Returns a knowledge base; null if it does not exist or you can't read it.",
         permission_classes=[SignedIn],
     )
-    async def knowledge_base(self, info: Info, id: _BaseId) -> KnowledgeBase | None:
+    async def knowledge_base(self, info: Info, id: BaseId) -> KnowledgeBase | None:
         row = await find_node(info, base_row, id, "KnowledgeBase")
         return KnowledgeBase.of(row, info.context.actor.user_id) if row else None
 
@@ -52,7 +52,7 @@ class KnowledgeQueries:
         description="Returns a document; null if it does not exist or you can't read it.",
         permission_classes=[SignedIn],
     )
-    async def document(self, info: Info, id: _DocumentId) -> Document | None:
+    async def document(self, info: Info, id: DocumentId) -> Document | None:
         row = await find_node(info, document_row, id, "Document")
         return Document.of(row) if row else None
 
@@ -60,7 +60,7 @@ class KnowledgeQueries:
         description="Lists the documents of a knowledge base, newest first.", permission_classes=[SignedIn]
     )
     async def documents(
-        self, info: Info, page: PageArguments, knowledge_base_id: _BaseId, state: _State = None
+        self, info: Info, page: PageArguments, knowledge_base_id: BaseId, state: _State = None
     ) -> Connection[Document]:
         key = node_id(knowledge_base_id, "KnowledgeBase", "knowledgeBaseId")
         actor, service = info.context.actor, info.context.services.documents
@@ -72,7 +72,7 @@ class KnowledgeQueries:
         permission_classes=[SignedIn],
     )
     async def document_chunks(
-        self, info: Info, page: PageArguments, document_id: _DocumentId
+        self, info: Info, page: PageArguments, document_id: DocumentId
     ) -> Connection[DocumentChunk]:
         key = node_id(document_id, "Document", "documentId")
         actor, service = info.context.actor, info.context.services.documents

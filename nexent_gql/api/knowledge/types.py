@@ -16,10 +16,11 @@ from nexent_gql.api.knowledge.enums import (
     KnowledgeAccess,
     UnitKind,
 )
-from nexent_gql.api.knowledge.loaders import base_row, chunk_count
+from nexent_gql.api.knowledge.loaders import base_row, chunk_count, last_event
 from nexent_gql.domains.knowledge import tables
 from nexent_gql.domains.knowledge.policy import MAX_DESCRIPTION_CHARS, MAX_DOCUMENT_NAME_CHARS, MAX_NAME_CHARS
 from nexent_gql.domains.knowledge.tables import DocumentRow
+from nexent_gql.streams.cursors import cursor
 
 _PROGRESS = {DocumentStage.EXTRACT: 0.0, DocumentStage.CHUNK: 0.6, DocumentStage.INDEX: 0.9}
 
@@ -51,6 +52,13 @@ class KnowledgeBase(relay.Node):
     @strawberry.field(description="Number of chunks that are found in it.")
     async def chunk_count(self, info: Info) -> int:
         return await info.context.loaders[chunk_count].load(self.key) or 0
+
+    @strawberry.field(
+        description="Position in the events of its documents at the time of this object. Pass it to `documentEvents` "
+        "as `after` to receive all later ones."
+    )
+    async def events_cursor(self, info: Info) -> str:
+        return cursor(self.key, await info.context.loaders[last_event].load(self.key) or 0)
 
     @classmethod
     def of(cls, row: tables.KnowledgeBase, user_id: UUID) -> Self:
@@ -133,7 +141,7 @@ class Document(relay.Node):
             current_version=row.current_number,
             state=state,
             stage=stage,
-            progress=1.0 if state is DocumentState.READY else _PROGRESS[stage],
+            progress=progress_of(state, stage),
             attempts=version.attempts,
             problem=_problem(version),
             part_problems=[_part_problem(item) for item in version.part_failures],
@@ -176,6 +184,11 @@ class DocumentChunk(relay.Node):
             unit_name=row.unit_name,
             attachment=row.attachment,
         )
+
+
+def progress_of(state: DocumentState, stage: DocumentStage) -> float:
+    """Return how far processing is, from 0 to 1."""
+    return 1.0 if state is DocumentState.READY else _PROGRESS[stage]
 
 
 def _problem(version: tables.DocumentVersion) -> DocumentProblem | None:

@@ -11,6 +11,7 @@ from nexent_gql.db.violations import translate_violations
 from nexent_gql.domains.files.errors import StoredFileNotFoundError
 from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.knowledge.errors import DocumentNotFoundError, DocumentReusedError
+from nexent_gql.domains.knowledge.events import document_deleted, record_events, state_changed
 from nexent_gql.domains.knowledge.jobs import ProcessDocument, PurgeDocuments
 from nexent_gql.domains.knowledge.policy import DocumentSource, check_text
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository
@@ -23,6 +24,7 @@ from nexent_gql.domains.knowledge.tables import (
     DocumentStage,
     DocumentState,
     DocumentVersion,
+    KnowledgeBase,
 )
 from nexent_gql.jobs.enqueue import enqueue, request_cancel
 from nexent_gql.kernel.clock import Clock
@@ -141,6 +143,7 @@ class DocumentService:
                 )
                 repository.add(document)
                 version = await self._start(session, actor, document, content, 1)
+                await record_events(session, base, now, state_changed(document, version))
         return DocumentRow(document, version, None)
 
     async def replace(self, actor: Principal, document_id: UUID, source: DocumentSource) -> DocumentRow:
@@ -153,10 +156,12 @@ class DocumentService:
             InvalidInputError: Text or name break a rule.
         """
         async with self._db.transaction(actor.tenant_id) as session:
-            row = await self._writable(session, actor, document_id)
+            base, row = await self._writable(session, actor, document_id)
             content = await self._content(session, actor, source)
             row.document.name = content.name
-            return await self._supersede(session, actor, row, content)
+            row = await self._supersede(session, actor, row, content)
+            await record_events(session, base, self._clock(), state_changed(row.document, row.version))
+        return row
 
     async def reprocess(self, actor: Principal, document_id: UUID) -> DocumentRow:
         """Process the latest content of a document again, with the present options of its base.
@@ -166,9 +171,11 @@ class DocumentService:
             KnowledgeBaseReadOnlyError: The caller may only read it.
         """
         async with self._db.transaction(actor.tenant_id) as session:
-            row = await self._writable(session, actor, document_id)
+            base, row = await self._writable(session, actor, document_id)
             content = _Content(row.document.name, row.version.file_id, row.version.source_text)
-            return await self._supersede(session, actor, row, content, created_by=row.version.created_by)
+            row = await self._supersede(session, actor, row, content, created_by=row.version.created_by)
+            await record_events(session, base, self._clock(), state_changed(row.document, row.version))
+        return row
 
     async def cancel(self, actor: Principal, document_id: UUID) -> DocumentRow:
         """Stop processing a document; a document that is not processed stays as it is.
@@ -178,8 +185,10 @@ class DocumentService:
             KnowledgeBaseReadOnlyError: The caller may only read it.
         """
         async with self._db.transaction(actor.tenant_id) as session:
-            row = await self._writable(session, actor, document_id)
-            await self._cancel_unfinished(session, actor, document_id)
+            base, row = await self._writable(session, actor, document_id)
+            if row.version.state in UNFINISHED:
+                await self._cancel_unfinished(session, actor, document_id)
+                await record_events(session, base, self._clock(), state_changed(row.document, row.version))
         return row
 
     async def delete(self, actor: Principal, document_id: UUID) -> None:
@@ -190,10 +199,11 @@ class DocumentService:
             KnowledgeBaseReadOnlyError: The caller may only read it.
         """
         async with self._db.transaction(actor.tenant_id) as session:
-            row = await self._writable(session, actor, document_id)
+            base, row = await self._writable(session, actor, document_id)
             await self._cancel_unfinished(session, actor, document_id)
             row.document.deleted_at = self._clock()
             await self._purge(session, actor, row.document)
+            await record_events(session, base, self._clock(), document_deleted(document_id))
 
     async def _readable(self, session: AsyncSession, actor: Principal, document_id: UUID) -> DocumentRow:
         rows = await DocumentRepository(session, actor.tenant_id).readable(actor.user_id, [document_id])
@@ -201,10 +211,12 @@ class DocumentService:
             raise DocumentNotFoundError(document_id)
         return rows[0]
 
-    async def _writable(self, session: AsyncSession, actor: Principal, document_id: UUID) -> DocumentRow:
+    async def _writable(
+        self, session: AsyncSession, actor: Principal, document_id: UUID
+    ) -> tuple[KnowledgeBase, DocumentRow]:
         """Lock a document: first its base, then itself, as everybody does."""
         row = await self._readable(session, actor, document_id)
-        await writable_base(session, actor, row.document.knowledge_base_id)
+        base = await writable_base(session, actor, row.document.knowledge_base_id)
         repository = DocumentRepository(session, actor.tenant_id)
         if await repository.get(document_id, lock=True) is None:
             raise DocumentNotFoundError(document_id)
@@ -213,7 +225,7 @@ class DocumentService:
         if version is None:
             raise DocumentNotFoundError(document_id)
         await session.refresh(version)
-        return DocumentRow(row.document, version, row.current_number)
+        return base, DocumentRow(row.document, version, row.current_number)
 
     async def _content(self, session: AsyncSession, actor: Principal, source: DocumentSource) -> _Content:
         if source.file_id is None:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexent_gql.domains.files.service import FileMetadata, FileService
 from nexent_gql.domains.knowledge import chunking
 from nexent_gql.domains.knowledge.chunking import TooManyChunksError, chunk_document
+from nexent_gql.domains.knowledge.events import record_events, state_changed
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.jobs import ProcessDocument, PurgeDocuments
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository, KnowledgeBaseRepository
@@ -25,6 +26,7 @@ from nexent_gql.domains.knowledge.tables import (
     DocumentState,
     DocumentText,
     DocumentVersion,
+    KnowledgeBase,
 )
 from nexent_gql.jobs.enqueue import enqueue
 from nexent_gql.jobs.lease import Lease
@@ -88,9 +90,10 @@ class DocumentProcessor:
             locked = await self._lock(session, lease, work)
             if locked is None:
                 return None
-            _, version = locked
+            base, document, version = locked
             version.state, version.updated_at = DocumentState.PROCESSING, self._clock()
             version.attempts, version.job_id = lease.failures + 1, lease.job_id
+            await record_events(session, base, self._clock(), state_changed(document, version))
         return version
 
     async def _extract(self, lease: Lease, work: ProcessDocument, version: DocumentVersion) -> None:
@@ -203,12 +206,16 @@ class DocumentProcessor:
         """End the job, and apply its effect unless the version was cancelled, superseded or deleted meanwhile."""
         async with lease.final_transaction(JobState.DONE) as session:
             locked = await self._lock(session, lease, work)
-            if locked is not None:
-                await apply(session, *locked)
+            if locked is None:
+                return
+            base, document, version = locked
+            await apply(session, document, version)
+            if version.state not in UNFINISHED:
+                await record_events(session, base, self._clock(), state_changed(document, version))
 
     async def _lock(
         self, session: AsyncSession, lease: Lease, work: ProcessDocument
-    ) -> tuple[Document, DocumentVersion] | None:
+    ) -> tuple[KnowledgeBase, Document, DocumentVersion] | None:
         """Lock a document and its version; None when this stage is not to be done any more."""
         repository = DocumentRepository(session, lease.tenant_id)
         document = await repository.get(work.document_id, lock=True)
@@ -217,7 +224,7 @@ class DocumentProcessor:
         base = await KnowledgeBaseRepository(session, lease.tenant_id).get(document.knowledge_base_id)
         version = await repository.version(work.version_id, lock=True)
         is_wanted = version is not None and version.stage == work.stage and version.state in UNFINISHED
-        return (document, version) if base is not None and version is not None and is_wanted else None
+        return (base, document, version) if base is not None and version is not None and is_wanted else None
 
 
 def _describe(version: DocumentVersion, document: ExtractedDocument) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError, KnowledgeBaseReadOnlyError
+from nexent_gql.domains.knowledge.events import end_streams
 from nexent_gql.domains.knowledge.filters import KnowledgeBaseFilter
 from nexent_gql.domains.knowledge.jobs import PurgeDocuments
 from nexent_gql.domains.knowledge.policy import KnowledgeBaseDraft, KnowledgeBasePatch, apply_draft, merge_patch
@@ -78,6 +79,7 @@ class KnowledgeBaseService:
             row = await self._owned(session, actor, base_id)
             apply_draft(row, merge_patch(row, patch))
             row.updated_at = self._clock()
+            await end_streams(session, row)
         return row
 
     async def delete(self, actor: Principal, base_id: UUID) -> None:
@@ -90,6 +92,7 @@ class KnowledgeBaseService:
         async with self._db.transaction(actor.tenant_id) as session:
             row = await self._owned(session, actor, base_id)
             row.deleted_at = self._clock()
+            await end_streams(session, row)
             await enqueue(session, actor.tenant_id, PurgeDocuments(knowledge_base_id=base_id, request_id=new_id()))
 
     async def _owned(self, session: AsyncSession, actor: Principal, base_id: UUID) -> KnowledgeBase:

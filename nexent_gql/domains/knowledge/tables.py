@@ -149,6 +149,23 @@ class DocumentVersion(TenantRow, table=True):
     updated_at: datetime = timestamp(default_now=True)
 
 
+class KnowledgeEvent(Table, table=True):
+    """An event of a base; `seq` counts from 1 in the order of commits, without gaps."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "knowledge_base_id"], ["knowledge_base.tenant_id", "knowledge_base.id"], ondelete="CASCADE"
+        ),
+        Index("ix_knowledge_event_at", "at"),
+    )
+
+    knowledge_base_id: UUID = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    tenant_id: UUID
+    at: datetime = timestamp(default_now=True)
+    body: JsonObject = Field(sa_column=Column(JSONB, nullable=False))
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
     """A document with its latest version, and the number of the one whose chunks are found."""

@@ -1,0 +1,99 @@
+"""Knowledge bases by GraphQL, with events pushed by a real Valkey, and a worker that the test drives job by job."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+from nexent_gql.adapters.events_redis import RedisEventLog
+from nexent_gql.adapters.redis_client import RedisClient, open_redis
+from nexent_gql.adapters.wakeups_memory import MemoryWakeups
+from nexent_gql.api.schema.relay import global_id
+from nexent_gql.db.session import Database
+from nexent_gql.jobs.relay import Relay
+from nexent_gql.kernel.principal import Principal
+from tests.support.direct_graphql import Answer, Data, DirectGraphQL
+from tests.support.ingestion import Ingestion, ingestion
+
+if TYPE_CHECKING:
+    from nexent_gql.services import Services
+
+_ERRORS = "... on Error { message code } ... on ValidationError { path }"
+
+
+@dataclass(frozen=True)
+class KnowledgeApi:
+    """GraphQL over the services, for any caller."""
+
+    ingestion: Ingestion
+    log: RedisEventLog
+    redis: RedisClient
+    services: "Services"
+
+    async def answer(self, actor: Principal, query: str, **variables: object) -> Answer:
+        """Run a query and return its whole answer."""
+        return await DirectGraphQL(self.services)(actor, query, **variables)
+
+    async def ask(self, actor: Principal, query: str, **variables: object) -> Data:
+        """Run a query with one root field, which must succeed."""
+        return (await self.answer(actor, query, **variables)).one
+
+    async def mutate(self, actor: Principal, name: str, fields: str, /, **input: object) -> Data:
+        """Run a mutation and return the member of its union."""
+        kind = f"{name[0].upper()}{name[1:]}"
+        selection = f"{{ __typename {_ERRORS} ... on {kind}Payload {{ {fields} }} }}"
+        return await self.ask(
+            actor, f"mutation ($input: {kind}Input!) {{ {name}(input: $input) {selection} }}", input=input
+        )
+
+    async def new_base(self, actor: Principal, **input: object) -> str:
+        """Create a base and return its id."""
+        created = await self.mutate(
+            actor, "createKnowledgeBase", "knowledgeBase { id }", **{"name": "Manuals", **input}
+        )
+        return str(created["knowledgeBase"]["id"])
+
+    async def add_text(self, actor: Principal, base: str, content: str, name: str = "Note") -> str:
+        """Add a document and return its id."""
+        source = {"text": {"name": name, "content": content}}
+        added = await self.mutate(actor, "addDocument", "document { id }", knowledgeBaseId=base, source=source)
+        return str(added["document"]["id"])
+
+    async def upload(self, actor: Principal, name: str, content: bytes) -> str:
+        """Upload a file and return its id."""
+        return str(global_id("File", (await self.ingestion.upload(actor, name, content)).id))
+
+    async def subscribe(self, actor: Principal, query: str, **variables: object) -> AsyncGenerator[Answer]:
+        """Run a subscription."""
+        async with aclosing(DirectGraphQL(self.services).subscribe(actor, query, **variables)) as answers:
+            async for answer in answers:
+                yield answer
+
+    async def relay(self) -> None:
+        """Pass the outbox on to Valkey."""
+        while await Relay(self.ingestion.database, MemoryWakeups(), self.log).relay():
+            pass
+
+    async def until_listening(self, topics: int = 1) -> None:
+        """Wait until Valkey has so many subscribed topics."""
+        async with asyncio.timeout(30):
+            while len(cast("list[bytes]", await self.redis.commands.execute("PUBSUB", "CHANNELS", "nx:{*"))) != topics:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def open_knowledge_api(database: Database, redis_url: str, folder: Path) -> AsyncGenerator[KnowledgeApi]:
+    """Open the services on a database, a Valkey and a folder."""
+    async with open_redis(redis_url) as redis:
+        log = RedisEventLog(redis, ttl_s=60)
+        async with ingestion(database, folder, log) as services:
+            namespace = SimpleNamespace(
+                knowledge_bases=services.bases,
+                documents=services.documents,
+                document_events=services.events,
+                knowledge_search=services.searches,
+            )
+            yield KnowledgeApi(services, log, redis, cast("Services", namespace))
