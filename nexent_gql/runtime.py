@@ -40,6 +40,7 @@ from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
 from nexent_gql.adapters.tools_builtin import builtin_tools
 from nexent_gql.adapters.vector_cache_redis import RedisVectorCache
 from nexent_gql.adapters.wakeups_arq import ArqWakeups
+from nexent_gql.adapters.web_pages import HttpWebPages
 from nexent_gql.db.logins import SYSTEM_ROLE, UnsafeLoginError
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
@@ -62,6 +63,7 @@ from nexent_gql.ports.search_index import SearchIndex
 from nexent_gql.ports.secrets import SecretBox
 from nexent_gql.ports.tools import Tool
 from nexent_gql.ports.wakeups import Wakeups
+from nexent_gql.ports.web_pages import WebPages
 from nexent_gql.settings import ObjectStoreSettings, OutboundSettings, SeedSettings, Settings, SettingsError
 from nexent_gql.telemetry import metrics_registry, serve_metrics
 from nexent_gql.telemetry.loop import watched_loop
@@ -108,6 +110,7 @@ class Runtime:
     passwords: Passwords
     processes: ChildProcessPool
     objects: ObjectStore
+    pages: WebPages
     search_index: SearchIndex
     tools: Sequence[Tool]
     clock: Clock
@@ -193,6 +196,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             passwords=passwords,
             processes=processes,
             objects=objects,
+            pages=HttpWebPages(client, max_bytes=settings.knowledge.page_bytes),
             search_index=PostgresSearchIndex(database),
             tools=builtin_tools(),
             clock=utc_now,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from nexent_gql.adapters.extraction_xberg import ProcessExtractor
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.files.links import LinkSigner
@@ -13,7 +14,9 @@ from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.domains.knowledge.documents import DocumentService
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
-from nexent_gql.domains.knowledge.events import DocumentEventService
+from nexent_gql.domains.knowledge.event_log import DocumentEventService
+from nexent_gql.domains.knowledge.preview import ChunkPreviewService
+from nexent_gql.domains.knowledge.reading import DocumentReader
 from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.models.budgets import BudgetService
@@ -47,6 +50,8 @@ class Services:
     knowledge_bases: KnowledgeBaseService
     documents: DocumentService
     document_events: DocumentEventService
+    document_reader: DocumentReader
+    chunk_previews: ChunkPreviewService
     knowledge_embedder: KnowledgeEmbedder
     knowledge_search: KnowledgeSearchService
     persisted_queries: PersistedQueryService
@@ -71,6 +76,7 @@ class Services:
         files = FileService(db, runtime.objects, signer, clock, limits)
         models = ModelService(db, runtime.llm, runtime.secrets, clock)
         embedder = KnowledgeEmbedder(db, models, runtime.embeddings)
+        reader = DocumentReader(files, ProcessExtractor(runtime.processes), runtime.pages)
         catalog = ToolCatalog(runtime.tools, tool_providers(runtime))
         tools = ToolService(catalog)
         agents = AgentService(db, tools, clock)
@@ -85,6 +91,8 @@ class Services:
             uploads=UploadService(db, runtime.objects, signer, clock, limits),
             knowledge_bases=KnowledgeBaseService(db, clock),
             documents=DocumentService(db, files, clock),
+            document_reader=reader,
+            chunk_previews=ChunkPreviewService(db, files, reader),
             document_events=DocumentEventService(db, runtime.log, clock),
             knowledge_embedder=embedder,
             knowledge_search=KnowledgeSearchService(db, runtime.search_index, embedder),

@@ -162,6 +162,9 @@ class KnowledgeSettings(_Section):
         ge=3_600,
         description="Seconds after which events of a knowledge base are deleted, except the last one.",
     )
+    page_bytes: int = Field(
+        default=50 * 1024 * 1024, ge=1, description="Bytes of a web page that becomes a document. More is not fetched."
+    )
 
 
 class ObjectStoreSettings(_Section):

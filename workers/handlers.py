@@ -1,6 +1,5 @@
 """The kinds of jobs that workers run."""
 
-from nexent_gql.adapters.extraction_xberg import ProcessExtractor
 from nexent_gql.domains.conversations.retention import ConversationEventPurger
 from nexent_gql.domains.files.reconciliation import ObjectDeleter, ObjectReconciler
 from nexent_gql.domains.identity.retention import SessionPurger
@@ -46,7 +45,7 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
             ModelCallSummarizer(settings.models.calls_retention_s, runtime.clock).handler,
             ObjectDeleter(runtime.objects).handler,
             ObjectReconciler(runtime.db, runtime.objects, runtime.clock).handler,
-            DocumentProcessor(services.files, ProcessExtractor(runtime.processes), indexer, runtime.clock).handler,
+            DocumentProcessor(services.files, services.document_reader, indexer, runtime.clock).handler,
             DocumentPurger(indexer).handler,
             KnowledgeEventPurger(settings.knowledge.events_retention_s, runtime.clock).handler,
             RunArchiveTrimmer(settings.runs.archive_retention_s, runtime.clock).handler,

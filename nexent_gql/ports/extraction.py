@@ -81,7 +81,7 @@ class DocumentMetadata:
 class DocumentProblemCode(StrEnum):
     """Why a document, or a part of it, is not found. Part of the public API.
 
-    The last three are not reported by an extractor.
+    The last four are not reported by an extractor.
     """
 
     EMPTY_DOCUMENT = "EMPTY_DOCUMENT"
@@ -93,6 +93,7 @@ class DocumentProblemCode(StrEnum):
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     PARTIAL = "PARTIAL"
     FILE_MISSING = "FILE_MISSING"
+    FETCH_FAILED = "FETCH_FAILED"
     PROCESSING_FAILED = "PROCESSING_FAILED"
 
 

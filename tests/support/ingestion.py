@@ -21,6 +21,7 @@ from nexent_gql.adapters.object_store_folder import FolderObjectStore
 from nexent_gql.adapters.process_pool import ChildProcessPool
 from nexent_gql.adapters.search_postgres import PostgresSearchIndex
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
+from nexent_gql.adapters.web_pages import HttpWebPages
 from nexent_gql.db.session import Database
 from nexent_gql.domains.files.links import LinkSigner
 from nexent_gql.domains.files.policy import FileLimits, UploadDraft
@@ -29,10 +30,12 @@ from nexent_gql.domains.files.tables import File
 from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.knowledge.documents import DocumentService
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
-from nexent_gql.domains.knowledge.events import DocumentEventService
+from nexent_gql.domains.knowledge.event_log import DocumentEventService
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
+from nexent_gql.domains.knowledge.preview import ChunkPreviewService
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
+from nexent_gql.domains.knowledge.reading import DocumentReader
 from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.knowledge.tables import Chunk, DocumentRow
@@ -57,6 +60,7 @@ class Ingestion:
     searches: KnowledgeSearchService
     documents: DocumentService
     events: DocumentEventService
+    previews: ChunkPreviewService
     uploads: UploadService
     runner: JobRunner
 
@@ -130,13 +134,15 @@ async def ingestion(database: Database, folder: Path, log: EventLog | None = Non
         gateway = EmbeddingGateway(open_vector_dialects(client, local))
         embedder = KnowledgeEmbedder(database, models, gateway)
         indexer = DocumentIndexer(database, index, embedder)
-        processor = DocumentProcessor(files, ProcessExtractor(pool), indexer, utc_now)
+        reader = DocumentReader(files, ProcessExtractor(pool), HttpWebPages(client, max_bytes=10**6, timeout_s=5))
+        processor = DocumentProcessor(files, reader, indexer, utc_now)
         registry = JobRegistry([processor.handler, DocumentPurger(indexer).handler])
         yield Ingestion(
             database=database,
             bases=KnowledgeBaseService(database, utc_now),
             searches=KnowledgeSearchService(database, index, embedder),
             documents=DocumentService(database, files, utc_now),
+            previews=ChunkPreviewService(database, files, reader),
             events=DocumentEventService(database, log or MemoryEventLog(), utc_now),
             uploads=UploadService(database, store, signer, utc_now, limits),
             runner=JobRunner(database, registry, owner="test", lease_s=60),

@@ -59,6 +59,7 @@ described(
         DocumentProblemCode.LIMIT_EXCEEDED: "Reading it takes more time, memory or chunks than allowed.",
         DocumentProblemCode.PARTIAL: "It is found, but parts of it are missing; see `partProblems`.",
         DocumentProblemCode.FILE_MISSING: "Its file no longer exists.",
+        DocumentProblemCode.FETCH_FAILED: "Its URL can't be fetched.",
         DocumentProblemCode.PROCESSING_FAILED: "Processing failed repeatedly, for no reason of the document's.",
     },
 )

@@ -12,6 +12,7 @@ from nexent_gql.domains.knowledge.policy import (
     MAX_DOCUMENT_NAME_CHARS,
     MAX_NAME_CHARS,
     MAX_TEXT_CHARS,
+    MAX_URL_CHARS,
     MAX_WORDS,
     MIN_CHILD_WORDS,
     MIN_WORDS,
@@ -126,9 +127,41 @@ class DocumentTextInput:
     name: str = strawberry.field(description=_DOCUMENT_NAME)
 
 
+@strawberry.input(description="A page or file of the web that becomes a document.")
+class DocumentUrlInput:
+    url: str = strawberry.field(
+        description=f"An http or https URL of at most {MAX_URL_CHARS:,} characters, which may redirect. It must be "
+        "reachable without signing in, and not lie in a private network unless the administrator allows that."
+    )
+    name: str | None = strawberry.field(
+        default=None, description=f"{_DOCUMENT_NAME} Null means the last part of the URL's path, or its host."
+    )
+
+
+def document_source(
+    file: strawberry.Maybe[DocumentFileInput],
+    url: strawberry.Maybe[DocumentUrlInput],
+    text: strawberry.Maybe[DocumentTextInput],
+) -> DocumentSource:
+    """Return what the service takes; exactly one argument is set.
+
+    Raises:
+        InvalidIdError: `fileId` is no id of a file.
+    """
+    if file is not None:
+        return DocumentSource(file_id=node_id(file.value.file_id, "File", "fileId"), name=file.value.name)
+    if url is not None:
+        return DocumentSource(url=url.value.url, name=url.value.name)
+    content = text.value if text is not None else DocumentTextInput(content="", name="")
+    return DocumentSource(text=content.content, name=content.name)
+
+
 @strawberry.input(description="Where a document comes from. Set exactly one field.", one_of=True)
 class DocumentSourceInput:
     file: strawberry.Maybe[DocumentFileInput] = strawberry.field(default=None, description="A file.")
+    url: strawberry.Maybe[DocumentUrlInput] = strawberry.field(
+        default=None, description="A page or file of the web. It is fetched each time the document is processed."
+    )
     text: strawberry.Maybe[DocumentTextInput] = strawberry.field(default=None, description="A text.")
 
     def source(self) -> DocumentSource:
@@ -137,11 +170,7 @@ class DocumentSourceInput:
         Raises:
             InvalidIdError: `fileId` is no id of a file.
         """
-        if self.file is not None:
-            key = node_id(self.file.value.file_id, "File", "fileId")
-            return DocumentSource(file_id=key, name=self.file.value.name)
-        text = self.text.value if self.text is not None else DocumentTextInput(content="", name="")
-        return DocumentSource(text=text.content, name=text.name)
+        return document_source(self.file, self.url, self.text)
 
 
 @strawberry.input(description="Input of `addDocument`.")

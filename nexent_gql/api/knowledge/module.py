@@ -3,6 +3,7 @@
 from nexent_gql.api.knowledge.events import EVENT_TYPES
 from nexent_gql.api.knowledge.mutations import KnowledgeMutations
 from nexent_gql.api.knowledge.nodes import base_by_id, chunk_by_id, document_by_id
+from nexent_gql.api.knowledge.preview import ChunkPreviewQueries
 from nexent_gql.api.knowledge.queries import KnowledgeQueries
 from nexent_gql.api.knowledge.search import KnowledgeSearchQueries
 from nexent_gql.api.knowledge.subscriptions import KnowledgeSubscriptions
@@ -10,7 +11,7 @@ from nexent_gql.api.knowledge.types import Document, DocumentChunk, KnowledgeBas
 from nexent_gql.api.schema.module import SchemaModule
 
 MODULE = SchemaModule(
-    queries=(KnowledgeQueries, KnowledgeSearchQueries),
+    queries=(KnowledgeQueries, KnowledgeSearchQueries, ChunkPreviewQueries),
     mutations=(KnowledgeMutations,),
     subscriptions=(KnowledgeSubscriptions,),
     types=EVENT_TYPES,

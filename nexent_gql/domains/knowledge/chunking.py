@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from nexent_gql.domains.knowledge.sections import Place, Section, sections_of
 from nexent_gql.domains.knowledge.sentences import Piece, pieces_of, weigh
-from nexent_gql.ports.extraction import ExtractedDocument, Table, UnitKind
+from nexent_gql.ports.extraction import ExtractedDocument, ExtractionLimitError, Table, UnitKind
 
 MAX_CHUNKS = 50_000
 _WHOLE_WORDS = 20_000
@@ -76,8 +76,11 @@ class Chunk:
         return "\n".join(line for line in (" > ".join(self.headings), self.table_header or "", own) if line)
 
 
-class TooManyChunksError(Exception):
+class TooManyChunksError(ExtractionLimitError):
     """The document has more than `MAX_CHUNKS` chunks."""
+
+    def __init__(self) -> None:
+        super().__init__(f"The document has more than {MAX_CHUNKS:,} chunks. Choose larger ones, or split it.")
 
 
 def chunk_document(document: ExtractedDocument, options: ChunkingOptions) -> list[Chunk]:

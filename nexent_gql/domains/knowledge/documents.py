@@ -1,45 +1,24 @@
 """Use cases of documents. Every operation is accepted in every state."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
 from nexent_gql.db.violations import translate_violations
-from nexent_gql.domains.files.errors import StoredFileNotFoundError
 from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.knowledge.errors import DocumentNotFoundError, DocumentReusedError
-from nexent_gql.domains.knowledge.events import document_deleted, record_events, state_changed
-from nexent_gql.domains.knowledge.jobs import ProcessDocument, PurgeDocuments
-from nexent_gql.domains.knowledge.policy import DocumentSource, check_text
+from nexent_gql.domains.knowledge.policy import DocumentSource
+from nexent_gql.domains.knowledge.reading import Content, content_of
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository
 from nexent_gql.domains.knowledge.service import readable_base, writable_base
-from nexent_gql.domains.knowledge.tables import (
-    UNFINISHED,
-    Chunk,
-    Document,
-    DocumentRow,
-    DocumentStage,
-    DocumentState,
-    DocumentVersion,
-    KnowledgeBase,
-)
-from nexent_gql.jobs.enqueue import enqueue, request_cancel
+from nexent_gql.domains.knowledge.tables import Chunk, Document, DocumentRow, DocumentState
+from nexent_gql.domains.knowledge.writing import DocumentContext, DocumentWriter, check_source
 from nexent_gql.kernel.clock import Clock
-from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
-
-
-@dataclass(frozen=True, slots=True)
-class _Content:
-    """A checked source."""
-
-    name: str
-    file_id: UUID | None
-    text: str | None
 
 
 class DocumentService:
@@ -126,25 +105,14 @@ class DocumentService:
         with translate_violations({"uq_document_client_id": reused}):
             async with self._db.transaction(actor.tenant_id) as session:
                 base = await writable_base(session, actor, base_id)
-                content = await self._content(session, actor, source)
+                content = await check_source(session, self._files, actor, source)
                 repository = DocumentRepository(session, actor.tenant_id)
                 if client_id is not None and (earlier := await repository.by_client_id(base.id, client_id)):
                     return await self._repeat(session, actor, earlier, content, reused)
-                now = self._clock()
-                document = Document(
-                    tenant_id=actor.tenant_id,
-                    knowledge_base_id=base.id,
-                    name=content.name,
-                    client_id=client_id,
-                    created_by=actor.user_id,
-                    latest_version_id=new_id(),
-                    created_at=now,
-                    updated_at=now,
-                )
-                repository.add(document)
-                version = await self._start(session, actor, document, content, 1)
-                await record_events(session, base, now, state_changed(document, version))
-        return DocumentRow(document, version, None)
+                writer = DocumentWriter(DocumentContext(session, actor, base, self._clock))
+                row = await writer.add(content, client_id)
+                await writer.finish()
+        return row
 
     async def replace(self, actor: Principal, document_id: UUID, source: DocumentSource) -> DocumentRow:
         """Process another content of a document; what was found stays until that is READY.
@@ -155,13 +123,8 @@ class DocumentService:
             StoredFileNotFoundError: The caller has no such file.
             InvalidInputError: Text or name break a rule.
         """
-        async with self._db.transaction(actor.tenant_id) as session:
-            base, row = await self._writable(session, actor, document_id)
-            content = await self._content(session, actor, source)
-            row.document.name = content.name
-            row = await self._supersede(session, actor, row, content)
-            await record_events(session, base, self._clock(), state_changed(row.document, row.version))
-        return row
+        async with self._writing(actor, document_id) as (session, writer, row):
+            return await writer.replace(row, await check_source(session, self._files, actor, source))
 
     async def reprocess(self, actor: Principal, document_id: UUID) -> DocumentRow:
         """Process the latest content of a document again, with the present options of its base.
@@ -170,12 +133,8 @@ class DocumentService:
             DocumentNotFoundError: The caller can read no such document.
             KnowledgeBaseReadOnlyError: The caller may only read it.
         """
-        async with self._db.transaction(actor.tenant_id) as session:
-            base, row = await self._writable(session, actor, document_id)
-            content = _Content(row.document.name, row.version.file_id, row.version.source_text)
-            row = await self._supersede(session, actor, row, content, created_by=row.version.created_by)
-            await record_events(session, base, self._clock(), state_changed(row.document, row.version))
-        return row
+        async with self._writing(actor, document_id) as (_, writer, row):
+            return await writer.reprocess(row)
 
     async def cancel(self, actor: Principal, document_id: UUID) -> DocumentRow:
         """Stop processing a document; a document that is not processed stays as it is.
@@ -184,11 +143,8 @@ class DocumentService:
             DocumentNotFoundError: The caller can read no such document.
             KnowledgeBaseReadOnlyError: The caller may only read it.
         """
-        async with self._db.transaction(actor.tenant_id) as session:
-            base, row = await self._writable(session, actor, document_id)
-            if row.version.state in UNFINISHED:
-                await self._cancel_unfinished(session, actor, document_id)
-                await record_events(session, base, self._clock(), state_changed(row.document, row.version))
+        async with self._writing(actor, document_id) as (_, writer, row):
+            await writer.cancel(row)
         return row
 
     async def delete(self, actor: Principal, document_id: UUID) -> None:
@@ -198,12 +154,25 @@ class DocumentService:
             DocumentNotFoundError: The caller can read no such document.
             KnowledgeBaseReadOnlyError: The caller may only read it.
         """
+        async with self._writing(actor, document_id) as (_, writer, row):
+            await writer.delete(row)
+
+    @asynccontextmanager
+    async def _writing(
+        self, actor: Principal, document_id: UUID
+    ) -> AsyncGenerator[tuple[AsyncSession, DocumentWriter, DocumentRow]]:
+        """Open a transaction that has locked a document: first its base, then itself, as everybody does.
+
+        Raises:
+            DocumentNotFoundError: The caller can read no such document.
+            KnowledgeBaseReadOnlyError: The caller may only read it.
+        """
         async with self._db.transaction(actor.tenant_id) as session:
-            base, row = await self._writable(session, actor, document_id)
-            await self._cancel_unfinished(session, actor, document_id)
-            row.document.deleted_at = self._clock()
-            await self._purge(session, actor, row.document)
-            await record_events(session, base, self._clock(), document_deleted(document_id))
+            row = await self._readable(session, actor, document_id)
+            base = await writable_base(session, actor, row.document.knowledge_base_id)
+            writer = DocumentWriter(DocumentContext(session, actor, base, self._clock))
+            yield session, writer, await writer.lock(row)
+            await writer.finish()
 
     async def _readable(self, session: AsyncSession, actor: Principal, document_id: UUID) -> DocumentRow:
         rows = await DocumentRepository(session, actor.tenant_id).readable(actor.user_id, [document_id])
@@ -211,91 +180,11 @@ class DocumentService:
             raise DocumentNotFoundError(document_id)
         return rows[0]
 
-    async def _writable(
-        self, session: AsyncSession, actor: Principal, document_id: UUID
-    ) -> tuple[KnowledgeBase, DocumentRow]:
-        """Lock a document: first its base, then itself, as everybody does."""
-        row = await self._readable(session, actor, document_id)
-        base = await writable_base(session, actor, row.document.knowledge_base_id)
-        repository = DocumentRepository(session, actor.tenant_id)
-        if await repository.get(document_id, lock=True) is None:
-            raise DocumentNotFoundError(document_id)
-        await session.refresh(row.document)
-        version = await repository.version(row.document.latest_version_id, lock=True)
-        if version is None:
-            raise DocumentNotFoundError(document_id)
-        await session.refresh(version)
-        return base, DocumentRow(row.document, version, row.current_number)
-
-    async def _content(self, session: AsyncSession, actor: Principal, source: DocumentSource) -> _Content:
-        if source.file_id is None:
-            text, name = check_text(source)
-            return _Content(name, None, text)
-        file = await self._files.get_within(session, actor, source.file_id)
-        return _Content(source.name or file.name, file.id, None)
-
     async def _repeat(
-        self, session: AsyncSession, actor: Principal, document: Document, content: _Content, error: Exception
+        self, session: AsyncSession, actor: Principal, document: Document, content: Content, error: Exception
     ) -> DocumentRow:
         """Answer a repeated call as the first one was."""
         row = await self._readable(session, actor, document.id)
-        if (row.version.file_id, row.version.source_text) != (content.file_id, content.text):
+        if content_of(row.version, content.name) != content:
             raise error
         return row
-
-    async def _supersede(
-        self,
-        session: AsyncSession,
-        actor: Principal,
-        row: DocumentRow,
-        content: _Content,
-        *,
-        created_by: UUID | None = None,
-    ) -> DocumentRow:
-        await self._cancel_unfinished(session, actor, row.document.id)
-        row.document.latest_version_id, row.document.updated_at = new_id(), self._clock()
-        version = await self._start(session, actor, row.document, content, row.version.number + 1, created_by)
-        await self._purge(session, actor, row.document)
-        return DocumentRow(row.document, version, row.current_number)
-
-    async def _start(
-        self,
-        session: AsyncSession,
-        actor: Principal,
-        document: Document,
-        content: _Content,
-        number: int,
-        created_by: UUID | None = None,
-    ) -> DocumentVersion:
-        version = DocumentVersion(
-            id=document.latest_version_id,
-            tenant_id=actor.tenant_id,
-            document_id=document.id,
-            number=number,
-            created_by=created_by or actor.user_id,
-            file_id=content.file_id,
-            source_text=content.text,
-            created_at=self._clock(),
-            updated_at=self._clock(),
-        )
-        work = ProcessDocument(document_id=document.id, version_id=version.id, stage=DocumentStage.EXTRACT)
-        with translate_violations({"fk_document_version_tenant_id_file_id": _lost_file(content)}):
-            session.add(version)
-            await session.flush()
-        version.job_id = await enqueue(session, actor.tenant_id, work, user_id=actor.user_id)
-        return version
-
-    async def _cancel_unfinished(self, session: AsyncSession, actor: Principal, document_id: UUID) -> None:
-        for version in await DocumentRepository(session, actor.tenant_id).unfinished(document_id):
-            if version.state in UNFINISHED:
-                version.state, version.updated_at = DocumentState.CANCELLED, self._clock()
-            if version.job_id is not None:
-                await request_cancel(session, version.job_id)
-
-    async def _purge(self, session: AsyncSession, actor: Principal, document: Document) -> None:
-        work = PurgeDocuments(knowledge_base_id=document.knowledge_base_id, request_id=new_id())
-        await enqueue(session, actor.tenant_id, work)
-
-
-def _lost_file(content: _Content) -> StoredFileNotFoundError:
-    return StoredFileNotFoundError(content.file_id or new_id())

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from nexent_gql.kernel.errors import ConflictError, ForbiddenError, NotFoundError
+from nexent_gql.kernel.errors import ConflictError, ForbiddenError, NotFoundError, UnavailableError
 
 
 class KnowledgeBaseNotFoundError(NotFoundError):
@@ -39,3 +39,12 @@ class DocumentReusedError(ConflictError):
 
     def __init__(self, client_id: str) -> None:
         super().__init__("This clientId came with another input before; use a new one.", client_id=client_id)
+
+
+class PreviewTimedOutError(UnavailableError):
+    """Reading takes longer than a preview may."""
+
+    code = "PREVIEW_TIMED_OUT"
+
+    def __init__(self) -> None:
+        super().__init__("Reading takes too long for a preview. Add the document, and look at its chunks.")

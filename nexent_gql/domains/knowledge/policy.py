@@ -8,12 +8,14 @@ from nexent_gql.domains.knowledge.tables import KnowledgeAccess, KnowledgeBase
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.patch import UNSET, Unset, set_or
 from nexent_gql.kernel.text import optional_text, single_line
+from nexent_gql.kernel.urls import web_url_problem
 
 MAX_NAME_CHARS = 100
 MAX_DESCRIPTION_CHARS = 2_000
 MAX_DOCUMENT_NAME_CHARS = 255
 MAX_TEXT_CHARS = 1_000_000
 MAX_CLIENT_ID_CHARS = 100
+MAX_URL_CHARS = 2_000
 MIN_WORDS, MAX_WORDS = 20, 2_000
 MIN_CHILD_WORDS, MAX_CHILD_WORDS = 10, 500
 
@@ -40,9 +42,10 @@ class KnowledgeBasePatch:
 
 @dataclass(frozen=True, slots=True)
 class DocumentSource:
-    """Where a document comes from: exactly one of `file_id` and `text`; `name` is needed with a text."""
+    """Where a document comes from: exactly one of `file_id`, `url` and `text`; `name` is needed with a text."""
 
     file_id: UUID | None = None
+    url: str | None = None
     text: str | None = None
     name: str | None = None
 
@@ -86,6 +89,23 @@ def check_chunking(options: ChunkingOptions) -> ChunkingOptions:
             path = ("chunking", name)
             raise InvalidInputError(f"Give {least:,} to {most:,} words.", path=path, minimum=least, limit=most)
     return options
+
+
+def check_url(source: DocumentSource, url: str) -> tuple[str, str | None]:
+    """Return address and name of a source that has an address; the fragment is cut off.
+
+    Raises:
+        InvalidInputError: The address is not one of the web or too long, or the name breaks a rule.
+    """
+    address = single_line(url, "source", "url", "url", max_chars=MAX_URL_CHARS).partition("#")[0]
+    page, _, query = address.partition("?")
+    problem = web_url_problem(page)
+    if problem is None and not (query.isascii() and query.isprintable() and " " not in query):
+        problem = "The URL's query must be printable ASCII without spaces."
+    if problem is not None:
+        raise InvalidInputError(problem, path=("source", "url", "url"))
+    name = source.name
+    return address, single_line(name, "source", "url", "name", max_chars=MAX_DOCUMENT_NAME_CHARS) if name else None
 
 
 def check_text(source: DocumentSource) -> tuple[str, str]:

@@ -3,20 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import cast
 
-from pydantic import TypeAdapter
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.domains.files.service import FileMetadata, FileService
 from nexent_gql.domains.knowledge import chunking
 from nexent_gql.domains.knowledge.chunking import TooManyChunksError, chunk_document
-from nexent_gql.domains.knowledge.events import record_events, state_changed
+from nexent_gql.domains.knowledge.event_log import record_events
+from nexent_gql.domains.knowledge.events import state_changed
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.jobs import ProcessDocument, PurgeDocuments
+from nexent_gql.domains.knowledge.reading import DocumentReader, content_of
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository, KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.tables import (
     UNFINISHED,
@@ -34,7 +33,6 @@ from nexent_gql.jobs.registry import JobHandler
 from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import NotFoundError
-from nexent_gql.kernel.fairness import Owner
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.json import JsonObject, dumps, loads, loads_object
 from nexent_gql.kernel.principal import Principal, Role
@@ -43,11 +41,9 @@ from nexent_gql.ports.extraction import (
     DocumentProblemCode,
     ExtractedDocument,
     ExtractionError,
-    ExtractionLimitError,
-    Extractor,
 )
+from nexent_gql.ports.web_pages import PageRefusedError, PageUnavailableError
 
-_DOCUMENT = TypeAdapter(ExtractedDocument)
 _INSERT_ROWS = 500
 _STEP = timedelta(microseconds=1)
 _Effect = Callable[[AsyncSession, Document, DocumentVersion], Awaitable[None]]
@@ -56,10 +52,10 @@ _Effect = Callable[[AsyncSession, Document, DocumentVersion], Awaitable[None]]
 class DocumentProcessor:
     """Handles `ProcessDocument`."""
 
-    def __init__(self, files: FileService, extractor: Extractor, indexer: DocumentIndexer, clock: Clock) -> None:
+    def __init__(self, files: FileService, reader: DocumentReader, indexer: DocumentIndexer, clock: Clock) -> None:
         self._files = files
+        self._reader = reader
         self._indexer = indexer
-        self._extractor = extractor
         self._clock = clock
 
     @property
@@ -98,9 +94,14 @@ class DocumentProcessor:
 
     async def _extract(self, lease: Lease, work: ProcessDocument, version: DocumentVersion) -> None:
         try:
-            document = await self._read(lease, version)
-        except ExtractionError as error:
+            document = await self._reader.read(_owner_of(version), content_of(version))
+        except (ExtractionError, PageRefusedError) as error:
             await self._fail(lease, work, error.code, error.message)
+            return
+        except PageUnavailableError as error:
+            if not work.retry.is_exhausted(lease.failures + 1, 0):
+                raise
+            await self._fail(lease, work, error.code, error.message, is_retryable=True)
             return
         except NotFoundError:
             message = "The file of the document no longer exists. Upload it again and replace the document."
@@ -121,26 +122,6 @@ class DocumentProcessor:
 
         await self._finish(lease, work, store)
 
-    async def _read(self, lease: Lease, version: DocumentVersion) -> ExtractedDocument:
-        """Return the text of a version.
-
-        Raises:
-            ExtractionError: It has none.
-            NotFoundError: Its file is gone.
-        """
-        owner = Owner(lease.tenant_id, version.created_by)
-        actor = _owner_of(version)
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "content"
-            if version.file_id is None:
-                await asyncio.to_thread(path.write_text, version.source_text or "", encoding="utf-8")
-                return await self._extractor.extract(path, name="text.md", owner=owner)
-            file = await self._files.get(actor, version.file_id)
-            with path.open("wb") as target:
-                async for block in self._files.read(actor, version.file_id):
-                    await asyncio.to_thread(target.write, block)
-            return await self._extractor.extract(path, name=file.name, owner=owner, media_type=file.content_type)
-
     async def _chunk(self, lease: Lease, work: ProcessDocument) -> None:
         async with lease.db.read(lease.tenant_id) as session:
             repository = DocumentRepository(session, lease.tenant_id)
@@ -150,13 +131,11 @@ class DocumentProcessor:
             base = await KnowledgeBaseRepository(session, lease.tenant_id).get(base_id)
         if text is None or base is None:
             return  # deleted meanwhile
-        content = {"media_type": "", "text": text.content, **text.structure}
-        source = await asyncio.to_thread(_DOCUMENT.validate_python, content)
+        source = await asyncio.to_thread(text.document)
         try:
             chunks = await asyncio.to_thread(chunk_document, source, base.chunking)
-        except TooManyChunksError:
-            message = f"The document has more than {chunking.MAX_CHUNKS:,} chunks. Choose larger ones, or split it."
-            await self._fail(lease, work, ExtractionLimitError.code, message)
+        except TooManyChunksError as error:
+            await self._fail(lease, work, error.code, error.message)
             return
 
         async def store(session: AsyncSession, _document: Document, version: DocumentVersion) -> None:

@@ -24,6 +24,7 @@ from nexent_gql.domains.knowledge.tables import (
     KnowledgeBase,
     KnowledgeEvent,
 )
+from nexent_gql.domains.knowledge.topics import knowledge_topic
 from nexent_gql.jobs.enqueue import NOTIFY_READERS
 from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.kernel.page import Page, PageRequest
@@ -251,8 +252,8 @@ class KnowledgeEventRepository:
         self._session = session
         self._tenant_id = tenant_id
 
-    async def append(self, knowledge_base_id: UUID, topic: str, at: datetime, bodies: Sequence[JsonObject]) -> None:
-        """Append events, and notify readers of `topic` after the commit; nothing happens without such a base.
+    async def append(self, knowledge_base_id: UUID, at: datetime, bodies: Sequence[JsonObject]) -> None:
+        """Append events, and notify readers after the commit; nothing happens without such a base.
 
         Call it last in a transaction: it waits for other writers of the base until they commit.
         """
@@ -262,7 +263,7 @@ class KnowledgeEventRepository:
         values = {
             "tenant": self._tenant_id,
             "base": knowledge_base_id,
-            "topic": topic,
+            "topic": knowledge_topic(self._tenant_id, knowledge_base_id),
             "at": at,
             "bodies": dumps(list(bodies)).decode(),
         }

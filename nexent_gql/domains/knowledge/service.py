@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError, KnowledgeBaseReadOnlyError
-from nexent_gql.domains.knowledge.events import end_streams
+from nexent_gql.domains.knowledge.event_log import end_streams
 from nexent_gql.domains.knowledge.filters import KnowledgeBaseFilter
 from nexent_gql.domains.knowledge.jobs import PurgeDocuments
 from nexent_gql.domains.knowledge.policy import KnowledgeBaseDraft, KnowledgeBasePatch, apply_draft, merge_patch

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import Column, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
@@ -13,6 +14,9 @@ from nexent_gql.db.base import Table, TenantRow, timestamp
 from nexent_gql.db.search import keep_folded
 from nexent_gql.domains.knowledge.chunking import ChunkingOptions, ChunkStrategy
 from nexent_gql.kernel.json import JsonObject
+from nexent_gql.ports.extraction import ExtractedDocument
+
+_DOCUMENT = TypeAdapter(ExtractedDocument)
 
 
 class KnowledgeAccess(StrEnum):
@@ -109,8 +113,8 @@ class Document(TenantRow, table=True):
 class DocumentVersion(TenantRow, table=True):
     """One content of a document, and how far its processing is.
 
-    It comes from `file_id`, a file of `created_by`, or from `source_text`. `code`, `message` and `is_retryable` say why
-    it FAILED; `part_failures` which parts of a READY one have no text.
+    It comes from `file_id`, a file of `created_by`, from `source_url` or from `source_text`. `code`, `message` and
+    `is_retryable` say why it FAILED; `part_failures` which parts of a READY one have no text.
     """
 
     __table_args__ = (
@@ -131,6 +135,7 @@ class DocumentVersion(TenantRow, table=True):
     number: int
     created_by: UUID
     file_id: UUID | None = None
+    source_url: str | None = None
     source_text: str | None = None
     state: str = Field(default=DocumentState.QUEUED)
     stage: str = Field(default=DocumentStage.EXTRACT)
@@ -190,6 +195,10 @@ class DocumentText(Table, table=True):
     tenant_id: UUID
     content: str
     structure: JsonObject = Field(sa_column=Column(JSONB, nullable=False))
+
+    def document(self) -> ExtractedDocument:
+        """Return the text with its structure; slow for long texts."""
+        return _DOCUMENT.validate_python({"media_type": "", "text": self.content, **self.structure})
 
 
 class Chunk(TenantRow, table=True):
