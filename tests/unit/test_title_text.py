@@ -54,6 +54,21 @@ FAMILY = "👩\u200d👩\u200d👧\u200d👦"
         f"{PARIS}**",
         f"\u202e{PARIS}\u202c\x07",
         f"\x1b[1m{PARIS}\x1b[0m",
+        f"Sure! Here is a title: **{PARIS}**",
+        f"Here\u2019s a short title for this chat: {PARIS}",
+        f"Title - {PARIS}",
+        f"The title is: {PARIS}",
+        f'title="{PARIS}"',
+        f"Assistant: {PARIS}",
+        f"<title>{PARIS}</title>",
+        f"<h1><b>{PARIS}</b></h1>",
+        f"[{PARIS}](https://example.com)",
+        f"\\boxed{{{PARIS}}}",
+        f"$\\text{{{PARIS}}}$",
+        f"'''{PARIS}'''",
+        f'{{"conversation_title": "{PARIS}"}}',
+        f"{PARIS}<|im_end|>",
+        f"<|im_start|>assistant\n{PARIS}",
     ],
 )
 def test_decoration_is_taken_off(answer: str) -> None:
@@ -66,6 +81,13 @@ def test_decoration_is_taken_off(answer: str) -> None:
         ("标题：《巴黎天气》", "巴黎天气"),
         ("标题: 巴黎天气", "巴黎天气"),
         ("巴黎天气。", "巴黎天气"),
+        ("对话标题：巴黎天气", "巴黎天气"),
+        ("好的，标题如下：《巴黎天气》", "巴黎天气"),
+        ("From $5 to $10", "From $5 to $10"),
+        ("Use of <div> in HTML", "Use of <div> in HTML"),
+        ("Here is Paris", "Here is Paris"),
+        ("Subject-matter experts", "Subject-matter experts"),
+        ("Topic modelling in R", "Topic modelling in R"),
         ("《红楼梦》与《西游记》", "《红楼梦》与《西游记》"),
         ('"Hamlet" and "Macbeth"', '"Hamlet" and "Macbeth"'),
         ("(Re)writing history", "(Re)writing history"),
@@ -109,7 +131,24 @@ def test_a_title_is_one_that_a_person_could_have_given(answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["<think>", "{", "```\n", "\n", "《", "'", "[", "</think>", " ", '{"title":"', "\u0301"]
+    "piece",
+    [
+        "<think>",
+        "{",
+        "```\n",
+        "\n",
+        "《",
+        "'",
+        "[",
+        "</think>",
+        " ",
+        "<b>",
+        "<|",
+        "[a](",
+        "here is ",
+        '{"title":"',
+        "\u0301",
+    ],
 )
 def test_a_hostile_answer_costs_little(piece: str) -> None:
     began = time.process_time()

@@ -16,9 +16,23 @@ _FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[\w+-]*[ \t]*$", re.MULTILINE)
 _JSON_KEYS = ("title", "name", "subject", "topic", "标题", "標題")
 _LOOSE_JSON = re.compile(rf"""["'](?:{"|".join(_JSON_KEYS)})["']\s*:\s*(["'])(.*?)\1""", re.IGNORECASE)
 _LABEL = re.compile(
-    r"[*_]{0,2}(?:(?:conversation|chat|suggested|possible|final|short)\s+)?"
-    r"(?:title|subject|topic|标题|標題|题目|題目|主题|主題|タイトル|件名|제목|titel|titre|título|titolo|заголовок|название)"
-    r"\s*[*_]{0,2}[:\uff1a][*_]{0,2}\s*",
+    r"[*_]{0,2}(?:the\s+)?(?:(?:conversation|chat|suggested|possible|final|short)\s+|(?:对话|会话|聊天|建议)的?)?"
+    r"(?:title|subject|topic|assistant|标题|標題|题目|題目|主题|主題|タイトル|件名|제목|titel|titre|título|titolo"
+    r"|заголовок|название)"
+    r"(?:\s+is|\s*为|\s*是)?\s*[*_]{0,2}(?:[:\uff1a=]|\s-(?=\s))[*_]{0,2}\s*",
+    re.IGNORECASE,
+)
+_INTRODUCTION = re.compile(
+    r"(?:(?:sure|certainly|of course|okay|ok)\b[!,.]?\s*)?here(?:'s|\u2019s| is| are)\b[^:\uff1a]{0,80}"
+    r"[:\uff1a]\s*(?=\S)"
+    r"|(?:好的|当然|以下)[^:\uff1a]{0,20}[:\uff1a]\s*(?=\S)",
+    re.IGNORECASE,
+)
+_TEMPLATE_TOKEN = re.compile(r"<\|im_start\|>\s*assistant|<\|[a-z_]{1,40}\|>", re.IGNORECASE)
+_WRAPPING = re.compile(
+    r"<(?P<tag>[a-z]\w*)[^>]*>(?P<element>.*)</(?P=tag)>"  # an element of HTML
+    r"|\[(?P<link>[^\[\]]+)\]\([^()\s]+\)"  # a link in Markdown
+    r"|\\(?:boxed|text|textbf|title)\{(?P<command>[^{}]*)\}",  # a command of LaTeX
     re.IGNORECASE,
 )
 _LIST_MARK = re.compile(r"(?:#{1,6}|>|[-*+•]|1[.)])\s+")
@@ -27,7 +41,7 @@ _CLOSING = {
     "【": "】", "《": "》", "〈": "〉", "「": "」", "『": "』",
     "\u201c": "\u201d", "\u2018": "\u2019", "\u201e": "\u201c", "\u201a": "\u2018", "«": "»", "\u2039": "\u203a",
 }  # fmt: skip
-_MARKS = ("**", "__", "~~", "```", "``", "`", '"', "'", "*", "_")
+_MARKS = ("'''", '"""', "$", "**", "__", "~~", "```", "``", "`", '"', "'", "*", "_")
 _STRAY = '"`*《》「」『』【】\u201c\u201d'
 _MEANINGFUL = ("L", "N", "So")
 
@@ -35,9 +49,11 @@ _MEANINGFUL = ("L", "N", "So")
 def title_of(answer: str) -> str:
     """Return the title in a model's answer: one visible line of at most 80 characters; "" when there is none.
 
-    Reasoning, code fences, JSON, labels ("Title:"), list marks, quotation marks and brackets around it are removed.
+    Reasoning, code fences, JSON, tokens of chat templates, introductions ("Here is a title:"), labels ("Title:"), list
+    marks, quotation marks, brackets and markup around it are removed.
     """
-    text = _FENCE.sub("", without_reasoning(answer)[:_MAX_SCAN_CHARS])
+    text = _TEMPLATE_TOKEN.sub("", without_reasoning(answer)[:_MAX_SCAN_CHARS])
+    text = _FENCE.sub("", text)
     json_title = _json_title(text.strip())
     text = text if json_title is None else json_title
     candidates = (line for row in text.splitlines() if (line := _undecorated(row)))
@@ -99,7 +115,8 @@ def _title_in(value: object) -> str:
             value = cast("list[object]", value)[0]
         elif isinstance(value, dict):
             fields = {key.casefold(): item for key, item in cast("dict[str, object]", value).items()}
-            value = next((fields[key] for key in _JSON_KEYS if key in fields), None)
+            named = [key for key in fields if key.endswith(("title", "标题"))]
+            value = next((fields[key] for key in (*_JSON_KEYS, *named) if key in fields), None)
         else:
             break
     return ""
@@ -117,7 +134,7 @@ def _undecorated(line: str) -> str:
 
 
 def _without_prefix(line: str) -> str:
-    for prefix in (_LIST_MARK, _LABEL):
+    for prefix in (_LIST_MARK, _INTRODUCTION, _LABEL):
         if match := prefix.match(line):
             line = line[match.end() :]
     return line
@@ -125,6 +142,8 @@ def _without_prefix(line: str) -> str:
 
 def _without_marks(line: str) -> str:
     """Remove one pair of marks, an unpaired mark, or the full stop."""
+    if match := _WRAPPING.fullmatch(line):
+        return match["element"] or match["link"] or match["command"] or ""
     for mark in _MARKS:
         inner = line[len(mark) : -len(mark)]
         if inner and line.startswith(mark) and line.endswith(mark) and mark not in inner:
