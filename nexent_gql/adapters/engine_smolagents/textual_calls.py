@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from nexent_gql.adapters.engine_smolagents.call_arguments import read_arguments
 from nexent_gql.adapters.engine_smolagents.call_notations import NOTATIONS, Notation, Schemas, parse_bare_json
-from nexent_gql.kernel.json import JsonObject, loads_object
 from nexent_gql.ports.llm import ToolCall
 
 _FIRST_CHAR = re.compile(f"[{re.escape(''.join({notation.opening[0] for notation in NOTATIONS}))}]")
@@ -112,7 +112,7 @@ def _overlap(text: str) -> int:
 
 def code_of_call(call: ToolCall) -> str:
     """Return the Python that a native call means."""
-    arguments = _arguments(call)
+    arguments = read_arguments(call.arguments) or {}
     if call.name.lower() in _PYTHON or not call.name.isidentifier():
         sources = [arguments[name] for name in _SOURCES if isinstance(arguments.get(name), str)]
         sources += [value for value in arguments.values() if isinstance(value, str)]
@@ -120,10 +120,3 @@ def code_of_call(call: ToolCall) -> str:
     keywords = ", ".join(f"{name}={value!r}" for name, value in arguments.items() if name.isidentifier())
     called = f"{call.name}({keywords})"
     return called if call.name == "final_answer" else f"print({called})"
-
-
-def _arguments(call: ToolCall) -> JsonObject:
-    try:
-        return loads_object(call.arguments or "{}")
-    except ValueError:
-        return {}

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 from uuid import uuid5
 
+from nexent_gql.adapters.engine_smolagents.call_arguments import read_arguments
 from nexent_gql.adapters.engine_smolagents.journal import Journal
 from nexent_gql.adapters.engine_smolagents.model_calls import FINAL_ANSWER
-from nexent_gql.kernel.json import JsonObject, loads_object
+from nexent_gql.kernel.json import JsonObject, dumps, loads_object
 from nexent_gql.ports.content import AttachedPart, encode_parts
 from nexent_gql.ports.engine import RunSpec
 from nexent_gql.ports.llm import ToolCall
@@ -140,18 +141,15 @@ def read_result(stored: JsonObject) -> ToolResult:
 
 def sendable(call: ToolCall) -> ToolCall:
     """Return a call for the history: some servers fail on arguments that are no JSON object."""
-    return replace(call, arguments="{}") if not call.arguments or _arguments(call) is None else call
+    try:
+        loads_object(call.arguments)
+    except ValueError:
+        return replace(call, arguments=dumps(read_arguments(call.arguments) or {}).decode())
+    return call
 
 
 def _to_request(key: str, call: ToolCall) -> ToolRequest:
-    return ToolRequest(key, call.id, call.name, _arguments(call), call.arguments)
-
-
-def _arguments(call: ToolCall) -> JsonObject | None:
-    try:
-        return loads_object(call.arguments or "{}")
-    except ValueError:
-        return None
+    return ToolRequest(key, call.id, call.name, read_arguments(call.arguments), call.arguments)
 
 
 async def _gather_all(work: Sequence[Coroutine[object, object, T]]) -> list[T]:
