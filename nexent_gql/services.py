@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from nexent_gql.adapters.extraction_xberg import ProcessExtractor
+from nexent_gql.adapters.extraction_xberg import EXTRACTOR_VERSION, ProcessExtractor
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.files.links import LinkSigner
 from nexent_gql.domains.files.policy import FileLimits
 from nexent_gql.domains.files.service import FileService
+from nexent_gql.domains.files.texts import FileTextService
 from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.domains.knowledge.documents import DocumentService
@@ -28,6 +29,7 @@ from nexent_gql.domains.models.usage import UsageService
 from nexent_gql.domains.persisted_queries.service import PersistedQueryService
 from nexent_gql.domains.runs.service import RunService
 from nexent_gql.domains.runs.starter import RunStarter
+from nexent_gql.domains.runs.tools import ConversationTools
 from nexent_gql.domains.tools.catalog import ToolCatalog
 from nexent_gql.domains.tools.dispatcher import ToolDispatcher
 from nexent_gql.domains.tools.service import ToolService
@@ -46,6 +48,7 @@ class Services:
     budgets: Budgets
     identity: IdentityService
     files: FileService
+    file_texts: FileTextService
     uploads: UploadService
     knowledge_bases: KnowledgeBaseService
     documents: DocumentService
@@ -77,7 +80,8 @@ class Services:
         models = ModelService(db, runtime.llm, runtime.secrets, clock)
         embedder = KnowledgeEmbedder(db, models, runtime.embeddings)
         reader = DocumentReader(files, ProcessExtractor(runtime.processes), runtime.pages)
-        catalog = ToolCatalog(runtime.tools, tool_providers(runtime))
+        file_texts = FileTextService(db, EXTRACTOR_VERSION)
+        catalog = ToolCatalog(runtime.tools, [ConversationTools(db, file_texts), *tool_providers(runtime)])
         tools = ToolService(catalog)
         agents = AgentService(db, tools, clock)
         conversations = ConversationService(db, runtime.log, agents, clock)
@@ -88,6 +92,7 @@ class Services:
                 db, runtime.passwords, clock, runtime.settings.secret_key, runtime.settings.auth, runtime.log
             ),
             files=files,
+            file_texts=file_texts,
             uploads=UploadService(db, runtime.objects, signer, clock, limits),
             knowledge_bases=KnowledgeBaseService(db, clock),
             documents=DocumentService(db, files, clock),

@@ -108,6 +108,13 @@ class RunSettings(_Section):
         default=500, ge=1, description="Unfinished runs of one tenant. More are refused with TOO_MANY_RUNS."
     )
     deadline_s: int = Field(default=1_800, ge=1, description="Time limit of one attempt of a run in seconds.")
+    attachment_wait_s: float = Field(
+        default=20,
+        ge=0,
+        le=300,
+        description="Seconds that a run waits for the text of attached files. After that, it goes on without, with a "
+        "notice.",
+    )
     title_timeout_s: float = Field(
         default=30,
         gt=0,

@@ -1,6 +1,8 @@
 """The kinds of jobs that workers run."""
 
+from nexent_gql.adapters.extraction_xberg import ProcessExtractor
 from nexent_gql.domains.conversations.retention import ConversationEventPurger
+from nexent_gql.domains.files.extraction import FileTextExtractor
 from nexent_gql.domains.files.reconciliation import ObjectDeleter, ObjectReconciler
 from nexent_gql.domains.identity.retention import SessionPurger
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
@@ -8,7 +10,8 @@ from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
 from nexent_gql.domains.knowledge.retention import KnowledgeEventPurger
 from nexent_gql.domains.models.retention import LostCallSettler, ModelCallSummarizer
-from nexent_gql.domains.runs.attachments import AttachmentLoader
+from nexent_gql.domains.runs.attachment_loader import AttachmentLoader
+from nexent_gql.domains.runs.attachment_texts import AttachmentTexts
 from nexent_gql.domains.runs.executor import ExecutorSettings, RunExecutor
 from nexent_gql.domains.runs.retention import RunArchiveTrimmer
 from nexent_gql.domains.runs.titles import TitleWriter
@@ -26,6 +29,8 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
     runs = settings.runs
     bounds = ExecutorSettings(deadline_s=runs.deadline_s, sink=SinkSettings(window_ms=runs.coalesce_ms))
     indexer = DocumentIndexer(runtime.db, runtime.search_index, services.knowledge_embedder)
+    extractor = ProcessExtractor(runtime.processes)
+    texts = AttachmentTexts(services.file_texts, runtime.processes, wait_s=runs.attachment_wait_s)
     return JobRegistry(
         [
             RunExecutor(
@@ -35,7 +40,7 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
                 services.tools,
                 runtime.clock,
                 bounds,
-                AttachmentLoader(services.files),
+                AttachmentLoader(services.files, texts),
             ).handler,
             TitleWriter(runtime.routed_llm, services.models, runtime.clock, timeout_s=runs.title_timeout_s).handler,
             JobPurger(settings.jobs.retention_s).handler,
@@ -45,6 +50,7 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
             ModelCallSummarizer(settings.models.calls_retention_s, runtime.clock).handler,
             ObjectDeleter(runtime.objects).handler,
             ObjectReconciler(runtime.db, runtime.objects, runtime.clock).handler,
+            FileTextExtractor(services.files, extractor).handler,
             DocumentProcessor(services.files, services.document_reader, indexer, runtime.clock).handler,
             DocumentPurger(indexer).handler,
             KnowledgeEventPurger(settings.knowledge.events_retention_s, runtime.clock).handler,

@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from nexent_gql.adapters.llm_tokens import estimate_text_tokens
+from nexent_gql.kernel.tokens import estimate_text_tokens
 from nexent_gql.ports.llm import ModelEndpoint
 
 DEFAULT_SIZE = 64

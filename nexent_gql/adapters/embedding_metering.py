@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from nexent_gql.adapters.llm_accounting import CallAccounts, OpenCall
-from nexent_gql.adapters.llm_tokens import estimate_text_tokens
 from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.tokens import estimate_text_tokens
 from nexent_gql.ports.embeddings import Embedder, EmbeddingRequest, Embeddings
 from nexent_gql.ports.llm import CallAttribution, ModelEndpoint, Usage
 from nexent_gql.ports.llm_usage import ModelCallLedger

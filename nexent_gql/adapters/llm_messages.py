@@ -9,6 +9,7 @@ from nexent_gql.ports.content import (
     ContentPart,
     FilePart,
     ImagePart,
+    NoticePart,
     OpaquePart,
     ReasoningPart,
     TextPart,
@@ -30,7 +31,7 @@ def normalise_messages(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ..
     - The first turn is the user's; no turn is blank; no two user turns and no two assistant turns are neighbours.
     - The results of an assistant's calls follow it: one for each call, in the order of the calls, and no others.
     - No user turn follows a tool turn directly.
-    - Parts that are for people alone (reasoning, citations) are left out; a file is named in text.
+    - Parts that are for people alone (reasoning, citations, notices) are left out; a file is named in text.
     """
     sent = [replace(message, parts=_sendable_parts(message.parts)) for message in messages]
     system = "\n\n".join([message.text for message in sent if message.role == "system" and message.text])
@@ -60,7 +61,7 @@ def _sendable(part: ContentPart) -> ContentPart | None:
     match part:
         case TextPart() if not part.text.strip():
             return None
-        case ReasoningPart() | CitationPart() | UnknownPart():
+        case ReasoningPart() | CitationPart() | NoticePart() | UnknownPart():
             return None
         case FilePart():
             return TextPart(f"(Attached file: {part.name}, {part.media_type}, {part.size_bytes:,} bytes.)")

@@ -5,9 +5,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from nexent_gql.adapters.llm_accounting import CallAccounts, OpenCall
-from nexent_gql.adapters.llm_tokens import CHARS_PER_TOKEN, estimate_text_tokens, estimate_tokens
+from nexent_gql.adapters.llm_tokens import estimate_tokens
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.json import dumps
+from nexent_gql.kernel.tokens import CHARS_PER_TOKEN, estimate_text_tokens
 from nexent_gql.ports.llm import (
     ChatChunk,
     ChatRequest,

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
+from nexent_gql.kernel.tokens import estimate_text_tokens
 from nexent_gql.ports.content import AudioPart, ImagePart, TextPart
 from nexent_gql.ports.llm import ChatMessage
 
 _TOKENS_A_MESSAGE = 4
 _TOKENS_AN_IMAGE = 1_000
-CHARS_PER_TOKEN = 4
 
 
 def estimate_tokens(messages: Iterable[ChatMessage]) -> int:
@@ -20,10 +20,3 @@ def _estimate(message: ChatMessage) -> int:
     texts += [call.arguments for call in message.tool_calls]
     media = sum(isinstance(part, ImagePart | AudioPart) for part in message.parts)
     return _TOKENS_A_MESSAGE + sum(map(estimate_text_tokens, texts)) + _TOKENS_AN_IMAGE * media
-
-
-def estimate_text_tokens(text: str) -> int:
-    """Estimate the tokens of a text."""
-    chars = len(text)
-    wide = (len(text.encode(errors="surrogatepass")) - chars) // 2  # a Chinese character has three bytes
-    return wide + (chars - wide) // CHARS_PER_TOKEN

@@ -111,6 +111,41 @@ class CitationPart:
     url: str | None = None
 
 
+class NoticeCode(StrEnum):
+    """What a notice is about; the first seven are those of the extraction. Part of the public API."""
+
+    EMPTY_DOCUMENT = "EMPTY_DOCUMENT"
+    NEEDS_OCR = "NEEDS_OCR"
+    ENCRYPTED = "ENCRYPTED"
+    CORRUPT = "CORRUPT"
+    UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
+    TOO_LARGE = "TOO_LARGE"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    PROCESSING_FAILED = "PROCESSING_FAILED"
+    FILE_MISSING = "FILE_MISSING"
+    NOT_READY = "NOT_READY"
+    TRUNCATED = "TRUNCATED"
+    NO_ROOM = "NO_ROOM"
+    IMAGE_UNSEEN = "IMAGE_UNSEEN"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticePart:
+    """Something that readers of an answer should know, such as an attachment that could not be read.
+
+    Attributes:
+        code: A `NoticeCode`, or one of a later release.
+        message: A sentence that says what to do.
+        name: Name of the file that it is about.
+        file_id: The file.
+    """
+
+    code: str
+    message: str
+    name: str | None = None
+    file_id: UUID | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where an opaque item came from; it is sent back to exactly this origin."""
@@ -139,7 +174,9 @@ class UnknownPart:
     stored: JsonObject
 
 
-ContentPart = TextPart | ReasoningPart | ImagePart | AudioPart | FilePart | CitationPart | OpaquePart | UnknownPart
+ContentPart = (
+    TextPart | ReasoningPart | ImagePart | AudioPart | FilePart | CitationPart | NoticePart | OpaquePart | UnknownPart
+)
 
 AttachedPart = ImagePart | AudioPart | FilePart | CitationPart
 """Parts that stand with a text without being part of it."""
@@ -255,6 +292,15 @@ def _citation(item: JsonObject) -> CitationPart:
     )
 
 
+def _notice(item: JsonObject) -> NoticePart:
+    return NoticePart(
+        code=_string(item["code"]),
+        message=_string(item["message"]),
+        name=_optional(item.get("name"), _string),
+        file_id=_optional(item.get("file_id"), _uuid),
+    )
+
+
 def _opaque(item: JsonObject) -> OpaquePart:
     origin = _object(item["origin"])
     provider, model, route = (_string(origin[name]) for name in ("provider", "model", "route"))
@@ -294,6 +340,7 @@ _NAMES: dict[type, str] = {
     AudioPart: "audio",
     FilePart: "file",
     CitationPart: "citation",
+    NoticePart: "notice",
     OpaquePart: "opaque",
 }
 _DECODERS: dict[str, Callable[[JsonObject], ContentPart]] = {
@@ -303,5 +350,6 @@ _DECODERS: dict[str, Callable[[JsonObject], ContentPart]] = {
     "audio": _audio,
     "file": _file,
     "citation": _citation,
+    "notice": _notice,
     "opaque": _opaque,
 }

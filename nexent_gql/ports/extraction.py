@@ -181,6 +181,11 @@ class ExtractionLimitError(ExtractionError):
 class Extractor(Protocol):
     """Reads files of any type, in a process of its own."""
 
+    @property
+    def version(self) -> str:
+        """Changes when the same file would give another text; texts of another version are extracted again."""
+        ...
+
     async def extract(self, path: Path, *, name: str, owner: Owner, media_type: str | None = None) -> ExtractedDocument:
         """Return the text of the file at `path`.
 

@@ -87,6 +87,14 @@ class PartsAdded(EventBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeAdded(EventBody):
+    """Readers of the answer should know something; `notice` is a `NoticePart` in its JSON form."""
+
+    kind = "NoticeAdded"
+    notice: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelQueued(EventBody):
     """A model call waits, because all deployments are at their limits; `position` counts from 1."""
 
@@ -164,6 +172,7 @@ RunEventBody = (
     | ToolCallStarted
     | ToolOutput
     | PartsAdded
+    | NoticeAdded
     | ModelQueued
     | ModelSwitched
     | StepFinished

@@ -23,6 +23,7 @@ from nexent_gql.adapters.search_postgres import PostgresSearchIndex
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
 from nexent_gql.adapters.web_pages import HttpWebPages
 from nexent_gql.db.session import Database
+from nexent_gql.domains.files.extraction import FileTextExtractor
 from nexent_gql.domains.files.links import LinkSigner
 from nexent_gql.domains.files.policy import FileLimits, UploadDraft
 from nexent_gql.domains.files.service import FileService
@@ -48,7 +49,7 @@ from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.events import EventLog
 from tests.support.llm import plain_client
 
-_OWN_JOBS = ("process_document", "purge_documents")
+_OWN_JOBS = ("process_document", "purge_documents", "extract_file")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ class Ingestion:
     documents: DocumentService
     events: DocumentEventService
     previews: ChunkPreviewService
+    files: FileService
     uploads: UploadService
+    pool: ChildProcessPool
     runner: JobRunner
 
     async def upload(self, actor: Principal, name: str, content: bytes) -> File:
@@ -134,9 +137,12 @@ async def ingestion(database: Database, folder: Path, log: EventLog | None = Non
         gateway = EmbeddingGateway(open_vector_dialects(client, local))
         embedder = KnowledgeEmbedder(database, models, gateway)
         indexer = DocumentIndexer(database, index, embedder)
-        reader = DocumentReader(files, ProcessExtractor(pool), HttpWebPages(client, max_bytes=10**6, timeout_s=5))
+        extractor = ProcessExtractor(pool)
+        reader = DocumentReader(files, extractor, HttpWebPages(client, max_bytes=10**6, timeout_s=5))
         processor = DocumentProcessor(files, reader, indexer, utc_now)
-        registry = JobRegistry([processor.handler, DocumentPurger(indexer).handler])
+        registry = JobRegistry(
+            [processor.handler, DocumentPurger(indexer).handler, FileTextExtractor(files, extractor).handler]
+        )
         yield Ingestion(
             database=database,
             bases=KnowledgeBaseService(database, utc_now),
@@ -144,6 +150,8 @@ async def ingestion(database: Database, folder: Path, log: EventLog | None = Non
             documents=DocumentService(database, files, utc_now),
             previews=ChunkPreviewService(database, files, reader),
             events=DocumentEventService(database, log or MemoryEventLog(), utc_now),
+            files=files,
+            pool=pool,
             uploads=UploadService(database, store, signer, utc_now, limits),
             runner=JobRunner(database, registry, owner="test", lease_s=60),
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import combinations
-from typing import get_args
+from typing import cast, get_args
 from uuid import UUID
 
 import pytest
@@ -20,14 +20,14 @@ from graphql import (
 )
 from strawberry.scalars import JSON
 
-from nexent_gql.api.conversations.parts import message_parts
+from nexent_gql.api.conversations.parts import NoticeMessagePart, message_parts
 from nexent_gql.api.runs import events as api
 from nexent_gql.api.runs.values import RunFailure, RunStatus, TokenUsage
 from nexent_gql.api.schema.build import print_sdl
 from nexent_gql.api.schema.codes import ErrorCode
 from nexent_gql.api.schema.enums import described
 from nexent_gql.ports import run_events as port
-from nexent_gql.ports.content import CitationPart, TextPart, encode_parts
+from nexent_gql.ports.content import CitationPart, NoticePart, TextPart, encode_parts
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import Usage
 from nexent_gql.streams.cursors import cursor_prefix
@@ -36,6 +36,7 @@ RUN = UUID("01890000-0000-7000-8000-0000deadbeef")
 USAGE = Usage(input_tokens=10, output_tokens=5, cached_tokens=3, reasoning_tokens=2)
 TOKENS = TokenUsage(input_tokens=10, output_tokens=5, cached_tokens=3, reasoning_tokens=2)
 CITATION = CitationPart("1", "Plan", "It is so.")
+NOTICE = NoticePart("ENCRYPTED", "Remove the password.", "plan.pdf", RUN)
 PLACE = api.Place(
     seq=7,
     cursor="deadbeef-7",
@@ -72,6 +73,10 @@ BOTH: list[tuple[port.RunEventBody, api.RunEvent]] = [
     (
         port.PartsAdded(agent_path="main/helper", step=1, call_id="c1", parts=encode_parts([CITATION, TextPart("x")])),
         api.PartsAdded(**PLACE, step=1, call_id="c1", parts=message_parts([CITATION, TextPart("x")])),
+    ),
+    (
+        port.NoticeAdded(agent_path="main/helper", notice=encode_parts([NOTICE])[0]),
+        api.NoticeAdded(**PLACE, notice=cast("NoticeMessagePart", message_parts([NOTICE])[0])),
     ),
     (
         port.ModelQueued(agent_path="main/helper", step=1, position=3),

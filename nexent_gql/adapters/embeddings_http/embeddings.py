@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from nexent_gql.adapters.embeddings_http.reply import in_order, malformed, usage_of
 from nexent_gql.adapters.llm_http.quirks import Quirk
-from nexent_gql.adapters.llm_tokens import estimate_text_tokens
 from nexent_gql.kernel.json import Json, JsonObject
+from nexent_gql.kernel.tokens import estimate_text_tokens
 from nexent_gql.ports.embeddings import EmbeddingPurpose, EmbeddingRequest, Embeddings, Vector
 from nexent_gql.ports.llm import ModelEndpoint, Usage
 

@@ -11,10 +11,10 @@ from typing import Self
 
 from nexent_gql.adapters.child_processes import OrphanGuard
 from nexent_gql.adapters.embeddings_local.child import WarmChild
-from nexent_gql.adapters.llm_tokens import estimate_text_tokens
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.fairness import SYSTEM, Owner
 from nexent_gql.kernel.json import dumps
+from nexent_gql.kernel.tokens import estimate_text_tokens
 from nexent_gql.ports.embeddings import EmbeddingPurpose, EmbeddingRequest, Embeddings, Vector
 from nexent_gql.ports.llm import (
     CallAttribution,

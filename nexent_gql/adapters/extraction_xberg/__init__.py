@@ -5,6 +5,6 @@ types, `checks` refuses what is encrypted, damaged or a bomb, and `reading` hand
 for most types, our own readers for text, tables of text, slides, mails and archives. `builder` collects the result.
 """
 
-from nexent_gql.adapters.extraction_xberg.extractor import ProcessExtractor
+from nexent_gql.adapters.extraction_xberg.extractor import EXTRACTOR_VERSION, ProcessExtractor
 
-__all__ = ["ProcessExtractor"]
+__all__ = ["EXTRACTOR_VERSION", "ProcessExtractor"]

@@ -29,6 +29,8 @@ from nexent_gql.ports.processes import (
     TaskFailedError,
 )
 
+EXTRACTOR_VERSION = "xberg-1"
+"""Change it with every change after which the same file gives another text."""
 MAX_FILE_BYTES = 200 * 1024 * 1024
 _TASK = Task("nexent_gql.adapters.extraction_xberg.task", "extract")
 _LIMITS = ProcessLimits(memory_bytes=768 * 1024 * 1024, cpu_s=20, wall_s=60, output_bytes=48 * 1024 * 1024)
@@ -47,11 +49,13 @@ class ProcessExtractor:
         pool: Where files are read.
         limits: For one file.
         max_file_bytes: Larger files are refused unread.
+        version: Of the extraction.
     """
 
     pool: ProcessPool
     limits: ProcessLimits = _LIMITS
     max_file_bytes: int = MAX_FILE_BYTES
+    version: str = EXTRACTOR_VERSION
 
     async def extract(self, path: Path, *, name: str, owner: Owner, media_type: str | None = None) -> ExtractedDocument:
         """See `Extractor`."""

@@ -18,7 +18,16 @@ from nexent_gql.domains.conversations.policy import (
     ImageDraft,
     PartDraft,
 )
-from nexent_gql.ports.content import CitationPart, ContentPart, FilePart, ImagePart, ReasoningPart, TextPart
+from nexent_gql.ports.content import (
+    CitationPart,
+    ContentPart,
+    FilePart,
+    ImagePart,
+    NoticeCode,
+    NoticePart,
+    ReasoningPart,
+    TextPart,
+)
 
 
 @strawberry.interface(description="A part of a message. More kinds may be added.")
@@ -80,7 +89,28 @@ class CitationMessagePart(MessagePart):
     url: str | None = strawberry.field(description="URL of the source; null if it has none.")
 
 
-PART_TYPES = (TextMessagePart, ReasoningMessagePart, ImageMessagePart, FileMessagePart, CitationMessagePart)
+@strawberry.type(
+    description="Something to know about the answer, such as an attachment that the model did not receive."
+)
+class NoticeMessagePart(MessagePart):
+    code: NoticeCode = strawberry.field(description="What the notice is about.")
+    message: str = strawberry.field(description="What happened and what you can do, in a sentence.")
+    name: str | None = strawberry.field(description="Name of the file that it is about; null if it is about none.")
+    file_id: strawberry.Private[UUID | None]
+
+    file: File | None = related(
+        file_by_id, "file_id", description="The file that it is about; null if there is none, or it was deleted."
+    )
+
+
+PART_TYPES = (
+    TextMessagePart,
+    ReasoningMessagePart,
+    ImageMessagePart,
+    FileMessagePart,
+    CitationMessagePart,
+    NoticeMessagePart,
+)
 
 
 def message_parts(content: Iterable[ContentPart]) -> list[MessagePart]:
@@ -110,6 +140,15 @@ def _message_part(index: int, part: ContentPart) -> MessagePart | None:
                 mode=part.mode,
                 file_id=part.file_id,
             )
+        case CitationPart() | NoticePart():
+            return _part_beside(index, part)
+        case _:
+            return None
+
+
+def _part_beside(index: int, part: CitationPart | NoticePart) -> MessagePart:
+    """Map a part that is about the text."""
+    match part:
         case CitationPart():
             return CitationMessagePart(
                 index=index,
@@ -122,8 +161,9 @@ def _message_part(index: int, part: ContentPart) -> MessagePart | None:
                 heading=part.heading,
                 url=part.url,
             )
-        case _:
-            return None
+        case NoticePart():
+            code = NoticeCode(part.code) if part.code in NoticeCode.__members__ else NoticeCode.PROCESSING_FAILED
+            return NoticeMessagePart(index=index, code=code, message=part.message, name=part.name, file_id=part.file_id)
 
 
 @strawberry.input(description="An image in a message to send.")

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.conversations.tables import MessageRole, MessageStatus, Rating, TitleSource
-from nexent_gql.ports.content import AttachmentMode
+from nexent_gql.ports.content import AttachmentMode, NoticeCode
 
 __all__ = ["ConversationOrderField", "MessageRole", "MessageStatus", "OrderDirection", "Rating", "TitleSource"]
 
@@ -69,8 +69,32 @@ described(
     AttachmentMode,
     "How much of an attached document the model receives. Images are always sent whole, to models that accept images.",
     {
-        AttachmentMode.FULL: "The whole text, as far as the model's context allows.",
-        AttachmentMode.RETRIEVE: "The passages that match the message.",
-        AttachmentMode.AUTO: "The whole text if it is short, else matching passages.",
+        AttachmentMode.FULL: "The whole text. All attached texts together take at most half of the model's "
+        "context; what exceeds it is cut, with a notice `TRUNCATED`.",
+        AttachmentMode.RETRIEVE: "The passages that match the message. The model can read the rest with the tool "
+        "`read_file`, if it can call tools.",
+        AttachmentMode.AUTO: "The whole text if it takes at most a quarter of the model's context, else matching "
+        "passages.",
+    },
+)
+described(
+    NoticeCode,
+    "What a notice is about.",
+    {
+        NoticeCode.EMPTY_DOCUMENT: "The file has no text.",
+        NoticeCode.NEEDS_OCR: "The file has pictures of text only.",
+        NoticeCode.ENCRYPTED: "The file can only be opened with a password.",
+        NoticeCode.CORRUPT: "The file is damaged, incomplete, or not what its name says.",
+        NoticeCode.UNSUPPORTED_TYPE: "Files of this type cannot be read.",
+        NoticeCode.TOO_LARGE: "The file or its text is too large.",
+        NoticeCode.LIMIT_EXCEEDED: "Reading the file takes more time or memory than allowed.",
+        NoticeCode.PROCESSING_FAILED: "The file could not be read for a reason that has no code.",
+        NoticeCode.FILE_MISSING: "The file was deleted.",
+        NoticeCode.NOT_READY: "The text of the file was not ready in time. The answer was written without it; a later "
+        "message has it.",
+        NoticeCode.TRUNCATED: "The model received only the beginning of the file.",
+        NoticeCode.NO_ROOM: "Other attachments left no room for the file.",
+        NoticeCode.IMAGE_UNSEEN: "The model did not receive an image: it cannot see, or the images are too large "
+        "together.",
     },
 )

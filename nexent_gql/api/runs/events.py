@@ -9,7 +9,7 @@ from typing import NotRequired, Self, TypedDict, cast
 import strawberry
 from strawberry.scalars import JSON
 
-from nexent_gql.api.conversations.parts import MessagePart, message_parts
+from nexent_gql.api.conversations.parts import MessagePart, NoticeMessagePart, message_parts
 from nexent_gql.api.runs.event_base import Place, RunEvent, event_time
 from nexent_gql.api.runs.values import COST_OF_RUN, Counts, RunFailure, RunStatus, TokenUsage
 from nexent_gql.api.schema.codes import CATALOGUE, ErrorCode
@@ -123,6 +123,22 @@ class PartsAdded(RunEvent):
     def of(cls, place: Place, body: _Parts) -> Self:
         parts = message_parts(decode_parts(body["parts"]))
         return cls(**place, call_id=body["call_id"], parts=parts, step=body["step"])
+
+
+class _Notice(TypedDict):
+    notice: JsonObject
+
+
+@strawberry.type(
+    description="The answer has a notice, such as an attachment that the model did not receive. The run continues."
+)
+class NoticeAdded(RunEvent):
+    notice: NoticeMessagePart = strawberry.field(description="The notice. `index` is 0.")
+
+    @classmethod
+    def of(cls, place: Place, body: _Notice) -> Self:
+        (notice,) = message_parts(decode_parts([body["notice"]]))
+        return cls(**place, notice=cast("NoticeMessagePart", notice))
 
 
 class _Queued(TypedDict):
@@ -297,6 +313,7 @@ EVENT_TYPES = (
     ToolCallStarted,
     ToolOutput,
     PartsAdded,
+    NoticeAdded,
     ModelQueued,
     ModelSwitched,
     StepFinished,

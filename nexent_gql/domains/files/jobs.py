@@ -29,6 +29,30 @@ class ReconcileObjects(Housekeeping):
     name: ClassVar[str] = "reconcile_objects"
 
 
+class ExtractFile(Work):
+    """Extract the text of a file for a conversation; files with the same content are extracted one after the other."""
+
+    name: ClassVar[str] = "extract_file"
+    queue: ClassVar[str] = "documents"
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=3, max_age_s=3_600)
+    can_rerun: ClassVar[bool] = False  # the next message that needs the text asks for it again
+
+    request_id: UUID
+    file_id: UUID
+    owner_id: UUID
+    object_id: UUID
+
+    @property
+    def key(self) -> str:
+        """One job for each file of a request: a later request may try again."""
+        return f"extract_file:{self.request_id}:{self.file_id}"
+
+    @property
+    def lane(self) -> str:
+        """Whoever comes second finds the text."""
+        return f"extract_file:{self.object_id}"
+
+
 OBJECTS, UPLOADS = "objects", "uploads"
 
 

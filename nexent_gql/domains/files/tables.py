@@ -3,11 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from nexent_gql.db.base import TenantRow, timestamp
 from nexent_gql.db.search import keep_folded
+from nexent_gql.kernel.json import JsonObject
 
 
 class FileObject(TenantRow, table=True):
@@ -93,3 +95,28 @@ class FileUpload(TenantRow, table=True):
     sha256: str | None = None
     file_id: UUID | None = None
     expires_at: datetime = timestamp()
+
+
+class FileText(TenantRow, table=True):
+    """The text of stored content, extracted once for all files of a tenant that have it; deleted with the content.
+
+    `code` and `message` say why there is none. `extractor` names the release of the extraction, `structure` holds the
+    units, headings and tables of the text. `token_count` is an estimate.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "object_id", "media_type", "extractor"),
+        ForeignKeyConstraint(
+            ["tenant_id", "object_id"], ["file_object.tenant_id", "file_object.id"], ondelete="CASCADE"
+        ),
+    )
+
+    object_id: UUID
+    media_type: str
+    extractor: str
+    content: str = ""
+    structure: JsonObject = Field(default_factory=JsonObject, sa_column=Column(JSONB, nullable=False))
+    char_count: int = 0
+    token_count: int = 0
+    code: str | None = None
+    message: str | None = None

@@ -6,14 +6,29 @@ from itertools import chain, groupby
 from operator import attrgetter
 from typing import cast
 
-from nexent_gql.ports.content import AttachedPart, ContentPart, ReasoningPart, TextPart, decode_parts, join_text
+from nexent_gql.ports.content import (
+    AttachedPart,
+    ContentPart,
+    NoticePart,
+    ReasoningPart,
+    TextPart,
+    decode_parts,
+    join_text,
+)
 from nexent_gql.ports.events import Entry
-from nexent_gql.ports.run_events import AttemptStarted, ModelSwitched, PartsAdded, ReasoningDelta, TextDelta
+from nexent_gql.ports.run_events import (
+    AttemptStarted,
+    ModelSwitched,
+    NoticeAdded,
+    PartsAdded,
+    ReasoningDelta,
+    TextDelta,
+)
 
 MAX_REASONING_CHARS = 20_000
 """Reasoning that is stored with an answer; the archive of the run has all of it."""
 MAX_ATTACHED_PARTS = 100
-"""Images, files and citations that are stored with an answer."""
+"""Images, files, citations and notices that are stored with an answer."""
 
 
 @dataclass(slots=True)
@@ -50,6 +65,9 @@ def answer_parts(entries: Iterable[Entry]) -> tuple[ContentPart, ...]:
         elif kind == PartsAdded.kind:
             parts = [part for part in decode_parts(body["parts"]) if isinstance(part, AttachedPart)]
             _extend(pieces, PartsAdded.kind, body["call_id"], entry).parts.extend(parts)
+        elif kind == NoticeAdded.kind:
+            notices = [part for part in decode_parts([body["notice"]]) if isinstance(part, NoticePart)]
+            _extend(pieces, PartsAdded.kind, NoticeAdded.kind, entry).parts.extend(notices)
     return tuple(_joined(pieces))
 
 

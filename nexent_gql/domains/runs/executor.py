@@ -18,7 +18,7 @@ from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.models.usage import run_account
 from nexent_gql.domains.runs import events
-from nexent_gql.domains.runs.attachments import AttachmentLoader
+from nexent_gql.domains.runs.attachment_loader import AttachmentLoader
 from nexent_gql.domains.runs.errors import RunDeadlineError, WorkerLostError
 from nexent_gql.domains.runs.execution import Execution
 from nexent_gql.domains.runs.frozen_route import open_route
@@ -169,7 +169,7 @@ class RunExecutor:
         deadline = asyncio.timeout(self._settings.deadline_s)
         try:
             async with deadline:
-                loaded = await self._attachments.load(spec) if self._attachments else spec
+                loaded = await self._attachments.load(spec, execution) if self._attachments else spec
                 await self._engine.run(loaded, execution)
         except asyncio.CancelledError:
             execution.take_cancellation()
