@@ -64,10 +64,10 @@ class ScriptedAgent:
         """
         exchange = await self.ask()
         async with asyncio.timeout(_ANSWER_S):
-            seen = [entry async for entry in self.events(exchange)]
-        if seen[-1].body.get("status") != RunStatus.SUCCEEDED:
-            raise RuntimeError(f"the run ended as {seen[-1].body}")
-        return answer_text(seen)
+            entries = [entry async for entry in self.events(exchange)]
+        if entries[-1].body.get("status") != RunStatus.SUCCEEDED:
+            raise RuntimeError(f"the run ended as {entries[-1].body}")
+        return answer_text(entries)
 
 
 def run_id(exchange: StartedRun) -> str:

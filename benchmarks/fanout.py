@@ -50,7 +50,7 @@ async def run(bench: Bench) -> Report:
                 for name, one in servers.items():
                     trial = await measure(one.served, one.source, load, warm_s=seconds / 4, seconds=seconds)
                     trials[name].append(trial)
-            _tell(report, load, trials)
+            _write_results(report, load, trials)
     report.say(
         "Every server is offered the same tokens at the same times. Ratios are medians of the rounds' own. "
         f"{bench.peers_absent or node.versions()}."
@@ -86,7 +86,7 @@ async def _floor(redis_url: str) -> AsyncGenerator[Served]:
         yield Served(port, process)
 
 
-def _tell(report: Report, load: Load, trials: Mapping[str, Sequence[Trial]]) -> None:
+def _write_results(report: Report, load: Load, trials: Mapping[str, Sequence[Trial]]) -> None:
     head = (
         "server",
         "CPU / floor",

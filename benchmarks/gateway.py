@@ -58,7 +58,7 @@ async def run(bench: Bench) -> Report:
                 cpu[name].append(await _cpu_us(call, 1 if bench.short else 4))
         sdk_ms = await _sdk_ms(provider.base_url, calls)
     decisions_ms = await _decisions_ms(50 if bench.short else 2_000)
-    _tell(report, waits, cpu, sdk_ms, decisions_ms)
+    _write_results(report, waits, cpu, sdk_ms, decisions_ms)
     return report
 
 
@@ -144,7 +144,7 @@ async def _decisions_ms(times: int) -> list[float]:
     return took_ms
 
 
-def _tell(
+def _write_results(
     report: Report,
     waits: Mapping[str, list[float]],
     cpu: Mapping[str, list[float]],

@@ -97,18 +97,18 @@ async def running(
     command: Sequence[str], environment: Mapping[str, str], port: int | None = None, *, core: int | None = None
 ) -> AsyncGenerator[Measured]:
     """Run a program on the measured core until the block ends; it is there when its port takes connections."""
-    with TemporaryFile() as said:
+    with TemporaryFile() as output:
         process = await asyncio.create_subprocess_exec(
             *command,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
         )
         pin(process.pid, cores()[0] if core is None else core)
         try:
             if port is not None:
-                await _listening(process, port, said)
+                await _listening(process, port, output)
             yield Measured(process.pid)
         finally:
             with suppress(ProcessLookupError):
@@ -116,12 +116,12 @@ async def running(
             await process.wait()
 
 
-async def _listening(process: asyncio.subprocess.Process, port: int, said: IO[bytes]) -> None:
+async def _listening(process: asyncio.subprocess.Process, port: int, output: IO[bytes]) -> None:
     async with asyncio.timeout(_START_S):
         while True:
             if process.returncode is not None:
-                said.seek(0)
-                raise RuntimeError(f"it ended with status {process.returncode}: {said.read()[-2_000:].decode()}")
+                output.seek(0)
+                raise RuntimeError(f"it ended with status {process.returncode}: {output.read()[-2_000:].decode()}")
             with suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.close()

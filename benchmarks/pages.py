@@ -64,7 +64,7 @@ async def run(bench: Bench) -> Report:
     issued = await bench.env.services.identity.issue_token(actor, ttl_s=86_400)
     last = await _behind_all_but_a_page(bench.env, actor)
     places: dict[str, dict[str, object]] = {"first page": {"first": PAGE}, "last page": {"first": PAGE, "after": last}}
-    sent = await _statements(bench.env, actor, places)
+    queries = await _statements(bench.env, actor, places)
     rounds, seconds = (1, 0.2) if bench.short else (5, 2.0)
     alone: dict[str, list[Answered]] = {name: [] for name in places}
     many: dict[str, list[Answered]] = {name: [] for name in places}
@@ -75,7 +75,7 @@ async def run(bench: Bench) -> Report:
             for name, variables in places.items():
                 await _measure(served, variables, seconds, alone[name], many[name])
             floor += await _floor(bench.env, actor, 20 if bench.short else 100)
-    _tell(report, alone, many, floor, sent)
+    _write_results(report, alone, many, floor, queries)
     return report
 
 
@@ -112,12 +112,12 @@ async def _statements(
     """Return what each page sends to Postgres, and a page of one."""
     statements_by_name: dict[str, Sequence[str]] = {}
     for name, variables in {"a page of one": {"first": 1}, **places}.items():
-        with statements(env.runtime.db) as sent:
+        with statements(env.runtime.db) as queries:
             answer = await DirectGraphQL(env.services)(actor, _PAGE, **variables)
         nodes = answer.nodes
         if len(nodes) != variables["first"] or not all(node["agent"] and node["activeMessage"] for node in nodes):
             raise RuntimeError(f"the page has {len(nodes)} conversations")
-        statements_by_name[name] = sent
+        statements_by_name[name] = queries
     return statements_by_name
 
 
@@ -146,19 +146,19 @@ async def _floor(env: BenchEnvironment, actor: Principal, count: int) -> list[fl
     return times
 
 
-def _tell(
+def _write_results(
     report: Report,
     alone: Mapping[str, Sequence[Answered]],
     many: Mapping[str, Sequence[Answered]],
     floor: Sequence[float],
-    sent: Mapping[str, Sequence[str]],
+    queries: Mapping[str, Sequence[str]],
 ) -> None:
     head = ("", "statements", "one at a time: p50, p99 ms", "16 at once: req/s per core", "p50, p99 ms")
-    rows = [(name, len(sent[name]), _pair(alone[name]), _rate(many[name]), _pair(many[name])) for name in alone]
+    rows = [(name, len(queries[name]), _pair(alone[name]), _rate(many[name]), _pair(many[name])) for name in alone]
     bare = f"{short(quantile(floor, 0.5))}, {short(quantile(floor, 0.99))}"
     report.table(head, [*rows, ("floor: the rows by three statements", 3, bare, "", "")])
     report.say("Per core: of the API's CPU; Postgres runs on the other core.")
-    counts = {name: len(statements) for name, statements in sent.items()}
+    counts = {name: len(statements) for name, statements in queries.items()}
     report.verdict("the number of statements is constant", str(counts), holds=len(set(counts.values())) == 1)
     first, last = alone.values()
     ratio = median([b.p50_ms / a.p50_ms for a, b in zip(first, last, strict=True)])

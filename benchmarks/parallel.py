@@ -48,7 +48,7 @@ async def run(bench: Bench) -> Report:
     """Let runs go on at once, turn by turn with a bare client that reads as many streams."""
     runs, tokens, rounds = (3, 10, 1) if bench.short else (RUNS, TOKENS, 3)
     report = Report("parallel", f"{runs} runs of {tokens} tokens at {RATE:g}/s each, at once, in one worker process.")
-    seen: list[tuple[Watched, Read, float]] = []
+    measured_rounds: list[tuple[Watched, Read, float]] = []
     async with (
         open_stage(bench.env) as scenario,
         serving(bench.env) as served,
@@ -61,10 +61,10 @@ async def run(bench: Bench) -> Report:
             for _ in range(rounds):
                 watched, busy = await _busy(agent, served, runs, worker)
                 read = await client.read(scenario.provider.base_url, agent.model, runs)
-                seen.append((watched, read, busy))
-    for watched, _, _ in seen:
+                measured_rounds.append((watched, read, busy))
+    for watched, _, _ in measured_rounds:
         _check(watched, runs, tokens)
-    _tell(report, seen, tokens / RATE)
+    _write_results(report, measured_rounds, tokens / RATE)
     return report
 
 
@@ -102,12 +102,12 @@ def _check(watched: Watched, runs: int, tokens: int) -> None:
         raise RuntimeError(f"{watched.tokens} of {runs * tokens} tokens, runs ended {set(watched.finished)}")
 
 
-def _tell(report: Report, seen: list[tuple[Watched, Read, float]], ideal_s: float) -> None:
-    ours = [watched for watched, _, _ in seen]
-    bare = [read for _, read, _ in seen]
+def _write_results(report: Report, measured_rounds: list[tuple[Watched, Read, float]], ideal_s: float) -> None:
+    ours = [watched for watched, _, _ in measured_rounds]
+    bare = [read for _, read, _ in measured_rounds]
     p50, p95, p99 = (median([quantile(each.lags_ms, share) for each in ours]) for share in (0.5, 0.95, 0.99))
     wall = median([each.wall_s for each in ours]) / ideal_s
-    busy = median([share for *_, share in seen])
+    busy = median([share for *_, share in measured_rounds])
     head = ("", "wall / ideal", "lag p50 ms", "p95", "p99", "worker busy")
     bare_wall = median([read.wall_s for read in bare]) / ideal_s
     bare_lags = median([read.lag_p50_ms for read in bare]), median([read.lag_p95_ms for read in bare])

@@ -52,7 +52,7 @@ async def run(bench: Bench) -> Report:
                     await offer(served, request, seconds / 5)
                     answers_by_server[name].append(await offer(served, request, seconds))
             _compare(answers_by_server)
-            _tell(report, document, answers_by_server)
+            _write_results(report, document, answers_by_server)
     report.say(
         "Ours checks a bearer token, measures depth, aliases and cost, masks errors and sets deadlines and headers;",
         "the limits of aliases and of root fields are raised to 50 for the second document. Ratios: medians of the",
@@ -89,7 +89,7 @@ def _compare(answers_by_server: Mapping[str, Sequence[Answered]]) -> None:
         raise ValueError("the servers answer differently")
 
 
-def _tell(report: Report, document: Document, answers_by_server: Mapping[str, Sequence[Answered]]) -> None:
+def _write_results(report: Report, document: Document, answers_by_server: Mapping[str, Sequence[Answered]]) -> None:
     report.say(f"**{document.name}**")
     head = ("server", "rate / plain Strawberry's", "req/s per core", "req/s", "p50, p99 ms")
     report.table(head, [_row(name, answers, answers_by_server[PLAIN]) for name, answers in answers_by_server.items()])

@@ -1,4 +1,4 @@
-"""Subscribers of all manners: each insists on seeing every event once and in order."""
+"""Subscribers of all behaviors: each insists on seeing every event once and in order."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ _EVENT = re.compile(rb'"seq":(\d+).*?"text":"(\d+)')
 _SMALL_BYTES = 4_096
 
 
-class Manner(Enum):
+class ReaderBehavior(Enum):
     """How a subscriber reads."""
 
     STEADY = "steady"
@@ -35,7 +35,7 @@ class Reader:
     served: Served
     source: LogSource
     run: int
-    manner: Manner
+    behavior: ReaderBehavior
     random: random.Random
     seq: int = 0
     wrong: int = 0
@@ -45,7 +45,7 @@ class Reader:
 
     async def join(self) -> None:
         """Subscribe behind the last event it has."""
-        small = _SMALL_BYTES if self.manner in {Manner.STALLED, Manner.SLOW} else None
+        small = _SMALL_BYTES if self.behavior in {ReaderBehavior.STALLED, ReaderBehavior.SLOW} else None
         token = self.served.token
         self.socket = await Socket.open(self.served.port, self.take, token, receive_bytes=small)
         after = cursor(self.source.runs[self.run], self.seq)
@@ -64,13 +64,13 @@ class Reader:
         self.lags_ms.append((time.monotonic_ns() - int(event[2])) / 1e6)
 
     async def behave(self, stop: asyncio.Event) -> None:
-        """Do what its manner is, until `stop`; ends with a socket that is open."""
-        if self.manner is Manner.STALLED and self.socket is not None:
+        """Do what its behavior is, until `stop`; ends with a socket that is open."""
+        if self.behavior is ReaderBehavior.STALLED and self.socket is not None:
             self.socket.stall()
         while not stop.is_set():
-            if self.manner is Manner.SLOW:
+            if self.behavior is ReaderBehavior.SLOW:
                 await self._doze()
-            elif self.manner is Manner.LEAVING:
+            elif self.behavior is ReaderBehavior.LEAVING:
                 await self._leave()
             else:
                 await stop.wait()
@@ -96,13 +96,13 @@ class ReaderGroup:
 
     readers: list[Reader]
 
-    def of(self, manner: Manner) -> list[Reader]:
-        """Return those of one manner."""
-        return [reader for reader in self.readers if reader.manner is manner]
+    def of(self, behavior: ReaderBehavior) -> list[Reader]:
+        """Return those of one behavior."""
+        return [reader for reader in self.readers if reader.behavior is behavior]
 
     def lags_ms(self) -> list[float]:
         """Return how late events came to the steady ones."""
-        return [lag for reader in self.of(Manner.STEADY) for lag in reader.lags_ms]
+        return [lag for reader in self.of(ReaderBehavior.STEADY) for lag in reader.lags_ms]
 
     async def all_have(self, within_s: float) -> list[Reader]:
         """Let everybody read; return those who do not have everything in time."""
@@ -120,10 +120,10 @@ class ReaderGroup:
 
 @asynccontextmanager
 async def open_readers(
-    served: Served, source: LogSource, manners: list[Manner], runs: int
+    served: Served, source: LogSource, behaviors: list[ReaderBehavior], runs: int
 ) -> AsyncGenerator[ReaderGroup]:
-    """Subscribe a reader for each manner, runs in turn; they behave so within the block, and read on behind it."""
-    group = ReaderGroup([_reader(served, source, number % runs, manner) for number, manner in enumerate(manners)])
+    """Subscribe a reader for each behavior, runs in turn; they behave so within the block, and read on behind it."""
+    group = ReaderGroup([_reader(served, source, number % runs, behavior) for number, behavior in enumerate(behaviors)])
     for reader in group.readers:
         await reader.join()
     stop = asyncio.Event()
@@ -136,8 +136,8 @@ async def open_readers(
             stop.set()
 
 
-def _reader(served: Served, source: LogSource, run: int, manner: Manner) -> Reader:
-    return Reader(served, source, run, manner, random.Random(run), seq=source.seqs[run])  # noqa: S311 - a seed
+def _reader(served: Served, source: LogSource, run: int, behavior: ReaderBehavior) -> Reader:
+    return Reader(served, source, run, behavior, random.Random(run), seq=source.seqs[run])  # noqa: S311 - a seed
 
 
 async def close_readers(group: ReaderGroup) -> None:

@@ -12,7 +12,7 @@ import psutil
 from benchmarks.bench import Bench
 from benchmarks.environment import BenchEnvironment, Served
 from benchmarks.fanout import Contender, contenders
-from benchmarks.reader_group import Manner, ReaderGroup, close_readers, open_readers
+from benchmarks.reader_group import ReaderBehavior, ReaderGroup, close_readers, open_readers
 from benchmarks.report import Report, median, quantile, short
 from benchmarks.sources import LogSource
 from benchmarks.streams import DOCUMENT, Publisher
@@ -35,13 +35,13 @@ class Load:
     chars: int
     seconds: float
 
-    def manners(self, *, mixed: bool) -> list[Manner]:
+    def behaviors(self, *, mixed: bool) -> list[ReaderBehavior]:
         """Return what readers there are: all steady, or of ten one slow, one stalled and one leaving."""
         count = self.runs * self.each
         if not mixed:
-            return [Manner.STEADY] * count
-        special = {1: Manner.SLOW, 4: Manner.STALLED, 7: Manner.LEAVING}
-        return [special.get(number % 10, Manner.STEADY) for number in range(count)]
+            return [ReaderBehavior.STEADY] * count
+        special = {1: ReaderBehavior.SLOW, 4: ReaderBehavior.STALLED, 7: ReaderBehavior.LEAVING}
+        return [special.get(number % 10, ReaderBehavior.STEADY) for number in range(count)]
 
 
 LOADS = (
@@ -64,7 +64,7 @@ class Measurement:
 
 
 async def run(bench: Bench) -> Report:
-    """Measure each load with steady readers alone and with all manners, turn by turn; then idle subscriptions."""
+    """Measure each load with steady readers alone and with all behaviors, turn by turn; then idle subscriptions."""
     report = Report("readers", "Readers that are slow, stand still or leave, beside steady ones on the same server.")
     loads, rounds, idle = (SHORT, 1, 20) if bench.short else (LOADS, 3, 2_000)
     async with contenders(replace(bench, peers=()) if bench.short else bench) as servers:
@@ -74,7 +74,7 @@ async def run(bench: Bench) -> Report:
             for _ in range(rounds):
                 alone.append(await _measure(bench.env, ours, load, mixed=False))
                 mixed.append(await _measure(bench.env, ours, load, mixed=True))
-            _tell(report, load, alone, mixed)
+            _write_results(report, load, alone, mixed)
         memory_kib = {
             name: await _idle(contender, idle, 0.1 if bench.short else 2) for name, contender in servers.items()
         }
@@ -86,7 +86,7 @@ async def run(bench: Bench) -> Report:
 async def _measure(env: BenchEnvironment, ours: Contender, load: Load, *, mixed: bool) -> Measurement:
     source, served, measurement = cast("LogSource", ours.source), ours.served, Measurement()
     before = served.process.rss_bytes()
-    async with open_readers(served, source, load.manners(mixed=mixed), load.runs) as group:
+    async with open_readers(served, source, load.behaviors(mixed=mixed), load.runs) as group:
         publisher = Publisher(source, load.runs, chars=load.chars)
         writing = asyncio.create_task(publisher.steadily(load.rate, load.seconds))
         peak = before
@@ -95,7 +95,7 @@ async def _measure(env: BenchEnvironment, ours: Contender, load: Load, *, mixed:
             await asyncio.wait([writing], timeout=0.25)
         await writing
     measurement.late = [
-        f"{each.manner.value} {each.seq}/{source.seqs[each.run]}" for each in await group.all_have(_CATCH_UP_S)
+        f"{each.behavior.value} {each.seq}/{source.seqs[each.run]}" for each in await group.all_have(_CATCH_UP_S)
     ]
     _note(measurement, group)
     measurement.growth_mib = (peak - before) / _MIB
@@ -136,7 +136,7 @@ async def _idle(contender: Contender, count: int, rest_s: float) -> float:
         return (served.process.rss_bytes() - before) / count / _KIB
 
 
-def _tell(report: Report, load: Load, alone: Sequence[Measurement], mixed: Sequence[Measurement]) -> None:
+def _write_results(report: Report, load: Load, alone: Sequence[Measurement], mixed: Sequence[Measurement]) -> None:
     report.say(f"**{load.name}**")
     head = (
         "readers",

@@ -68,7 +68,7 @@ async def run(bench: Bench) -> Report:
             for situation, agent in zip(SITUATIONS, agents, strict=True):
                 await _stop(situation, agent, scenario, client, times_by_name[situation.name])
             floor.append(await _bare_close(scenario, agents[0]))
-    _tell(report, times_by_name, floor)
+    _write_results(report, times_by_name, floor)
     return report
 
 
@@ -135,7 +135,7 @@ async def _bare_close(scenario: Scenario, agent: ScriptedAgent) -> float:
         return (await _closed_at(record) - began_at) * 1e3
 
 
-def _tell(report: Report, times_by_name: dict[str, Times], floor: list[float]) -> None:
+def _write_results(report: Report, times_by_name: dict[str, Times], floor: list[float]) -> None:
     head = ("situation", "stopped p50, p95 ms", "RunFinished at the subscriber p50, p95 ms")
     rows = [(name, _pair(times.stopped), _pair(times.ended)) for name, times in times_by_name.items()]
     report.table(head, [*rows, ("floor: a bare client closes its stream", _pair(floor), "")])

@@ -79,7 +79,7 @@ async def run(bench: Bench) -> Report:
                 if name == _SHORT and not bench.short:
                     continue
                 wiped = [await _wipe(crew, scenario) for _ in range(min(rounds, 10))]
-    _tell(report, killed, wiped)
+    _write_results(report, killed, wiped)
     return report
 
 
@@ -140,7 +140,7 @@ async def _requests(scenario: Scenario, agent: ScriptedAgent, count: int) -> Seq
             await asyncio.sleep(0.005)
 
 
-def _tell(report: Report, killed: Mapping[str, Sequence[float]], wiped: Sequence[float]) -> None:
+def _write_results(report: Report, killed: Mapping[str, Sequence[float]], wiped: Sequence[float]) -> None:
     head = ("what happens", "times", "p50 s", "p95 s", "longest s")
     rows = [(f"SIGKILL, {name}", *_figures(times_s)) for name, times_s in killed.items()]
     report.table(head, [*rows, (f"Redis wiped under {QUEUED} queued runs", *_figures(wiped))])

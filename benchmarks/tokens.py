@@ -47,7 +47,7 @@ async def run(bench: Bench) -> Report:
                 await _measure(kind, agent, worker, idle)
                 read = await client.read(scenario.provider.base_url, agent.model)
                 kind.client.append(read.cpu_s / kind.tokens * 1e6)
-    _tell(report, kinds, idle)
+    _write_results(report, kinds, idle)
     return report
 
 
@@ -69,7 +69,7 @@ async def _idle(worker: Measured, seconds: float) -> float:
     return (worker.cpu_s() - cpu_s) / seconds
 
 
-def _tell(report: Report, kinds: list[Answers], idle: float) -> None:
+def _write_results(report: Report, kinds: list[Answers], idle: float) -> None:
     head = ("tokens", "pace /s", "worker / bare client", "worker µs a token", "bare client µs a token")
     report.table(head, [_row(kind) for kind in kinds])
     report.say(

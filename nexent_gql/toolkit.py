@@ -77,11 +77,9 @@ class TypedTool(Generic[A]):
 
     @property
     def definition(self) -> ToolDefinition:
-        """See `Tool`."""
         return self._definition
 
     async def call(self, arguments: JsonObject, context: ToolCallContext) -> ToolResult:
-        """See `Tool`."""
         try:
             checked = self._arguments.model_validate(arguments)
         except ValidationError as error:
@@ -109,7 +107,6 @@ class StaticTools:
 
     @property
     def name(self) -> str:
-        """See `ToolProvider`."""
         return self._name
 
     @property
@@ -118,12 +115,10 @@ class StaticTools:
         return self._tools
 
     async def tools(self, actor: Principal, agent_id: UUID | None = None) -> Sequence[Tool]:
-        """See `ToolProvider`."""
         del actor, agent_id
         return list(self._tools.values())
 
     async def bind(self, definition: ToolDefinition, context: ToolCallContext) -> Tool | None:
-        """See `ToolProvider`."""
         del context
         return self._tools.get(definition.name)
 

@@ -32,7 +32,7 @@ def stop(reason: str) -> NoReturn:
     sys.exit("make: " + reason + ".")
 
 
-def tell(what: str) -> None:
+def say(what: str) -> None:
     """Print one line of progress."""
     print("make: " + what, flush=True)
 
@@ -73,11 +73,11 @@ def check_platform() -> None:
 
 def attempt(command: List[str], environment: Optional[Dict[str, str]] = None) -> Optional[str]:
     """Run `command` in silence; return nothing if it succeeded, else the end of what it said."""
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=str(ROOT), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
-    said = done.stdout.decode(errors="replace").strip().splitlines()
-    return None if done.returncode == 0 else "\n".join(said[-12:]) or f"exit code {done.returncode}"
+    output_lines = process.stdout.decode(errors="replace").strip().splitlines()
+    return None if process.returncode == 0 else "\n".join(output_lines[-12:]) or f"exit code {process.returncode}"
 
 
 def venv_is_usable() -> bool:
@@ -92,7 +92,7 @@ def venv_is_usable() -> bool:
 
 def make_venv() -> None:
     """Make `.venv` afresh."""
-    tell("creating .venv with Python " + platform.python_version())
+    say("creating .venv with Python " + platform.python_version())
     problem = attempt([sys.executable, "-m", "venv", "--clear", str(VENV)])
     if problem:
         stop("could not create .venv\n" + problem)
@@ -111,7 +111,7 @@ def install(*arguments: str) -> None:
         problem = attempt(command, {"UV_COMPILE_BYTECODE": "1", **uv_environment(str(PYTHON))})
         if problem is None:
             return
-        tell("uv could not do it, trying pip; uv said: " + problem.splitlines()[-1].strip())
+        say("uv could not do it, trying pip; uv said: " + problem.splitlines()[-1].strip())
     problem = pip_install(*arguments)
     if problem:
         stop(
@@ -129,7 +129,7 @@ def install_uv() -> None:
     lock = str(LOCKS / "installer.txt")
     problem = pip_install("--require-hashes", "--only-binary", ":all:", "--requirement", lock)
     if problem:
-        tell("uv is not to be had here, pip installs instead (slower)")
+        say("uv is not to be had here, pip installs instead (slower)")
 
 
 def compile_checkout() -> None:
@@ -144,13 +144,13 @@ def main(profile: str) -> None:
     check_platform()
     if not venv_is_usable():
         make_venv()
-    tell("installing the packages of requirements/" + profile + ".txt")
+    say("installing the packages of requirements/" + profile + ".txt")
     install_uv()
     install_lock(profile)
     install("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     compile_checkout()
     (VENV / ".checkout").write_text(str(ROOT) + "\n")
-    tell(f".venv is ready ({time() - began_at:.0f} s)")
+    say(f".venv is ready ({time() - began_at:.0f} s)")
 
 
 if __name__ == "__main__":

@@ -76,9 +76,9 @@ def build_minio() -> bool:
     with tempfile.TemporaryDirectory(dir=target.parent.parent) as folder:
         environment = {**os.environ, "GOBIN": folder, "CGO_ENABLED": "0"}
         command = ["go", "install", "-trimpath", "-ldflags", "-s -w", f"{MINIO_MODULE}@{MINIO_VERSION}"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            print(f"{done.stderr[-2000:]}\nengines: MinIO could not be built", file=sys.stderr)
+        process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if process.returncode != 0:
+            print(f"{process.stderr[-2000:]}\nengines: MinIO could not be built", file=sys.stderr)
             return False
         target.parent.mkdir(exist_ok=True)
         (Path(folder) / "minio").replace(target)

@@ -19,11 +19,11 @@ NPM = HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 def main(arguments: list[str]) -> int:
     """Run npm, and take out of the lock file whom one could give money to."""
     path = f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    done = subprocess.run([NODE, NPM, *arguments], env={**os.environ, "PATH": path}, check=False)
+    process = subprocess.run([NODE, NPM, *arguments], env={**os.environ, "PATH": path}, check=False)
     folder = Path(arguments[arguments.index("--prefix") + 1]) if "--prefix" in arguments else Path()
     if "ci" not in arguments and (folder / "package-lock.json").exists():
         strip_addresses(folder / "package-lock.json")
-    return done.returncode
+    return process.returncode
 
 
 def strip_addresses(lock: Path) -> None:

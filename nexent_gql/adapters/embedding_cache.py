@@ -43,7 +43,6 @@ class CachedEmbeddingModels:
         return await self._models.rerank(endpoint, request)
 
     async def embed(self, endpoint: ModelEndpoint, request: EmbeddingRequest) -> Embeddings:
-        """See `Embedder`."""
         if request.attribution is None or not request.texts:
             return await self._models.embed(endpoint, request)
         tenant_id = request.attribution.tenant_id

@@ -31,7 +31,7 @@ class VectorModels(Embedder, Reranker, Protocol):
     """The embedding and reranking models of one dialect; a request is one batch, and is sent once."""
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
-        """See `ModelDirectory`."""
+        """List what the provider offers, as `ModelDirectory.list_models`."""
         ...
 
 

@@ -34,7 +34,6 @@ class MeteredEmbeddingModels:
         self._accounts = CallAccounts(ledger, clock)
 
     async def embed(self, endpoint: ModelEndpoint, request: EmbeddingRequest) -> Embeddings:
-        """See `Embedder`."""
         if request.attribution is None:
             return await self._models.embed(endpoint, request)
         async with self._account(request.attribution, endpoint, request.texts) as call:
@@ -43,7 +42,6 @@ class MeteredEmbeddingModels:
         return result
 
     async def rerank(self, endpoint: ModelEndpoint, request: RerankRequest) -> Reranking:
-        """See `Reranker`."""
         if request.attribution is None:
             return await self._models.rerank(endpoint, request)
         texts = (*request.passages, *(request.query for _ in request.passages))

@@ -36,7 +36,7 @@ class DialectModels(Protocol):
         ...
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
-        """See `ModelDirectory`."""
+        """List what the provider offers, as `ModelDirectory.list_models`."""
         ...
 
 
@@ -88,14 +88,14 @@ class LanguageModelGateway:
         """
         models = models_of(self._dialects, endpoint)
         request = fitted(request, endpoint.profile)
-        begun = False
+        has_begun = False
         try:
             async with aclosing(models.stream(endpoint, request)) as chunks:
                 async for chunk in chunks:
-                    begun = True
+                    has_begun = True
                     yield chunk
         except ModelError as error:
-            if begun or not _may_be_about_images(error, request):
+            if has_begun or not _may_be_about_images(error, request):
                 raise
         else:
             return
@@ -133,7 +133,7 @@ class LanguageModelGateway:
         return ModelCheck(ok=True, latency_ms=latency_ms, profile=profile)
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
-        """See `ModelDirectory`."""
+        """List what the provider offers, as `ModelDirectory.list_models`."""
         if self._vectors is not None and endpoint.dialect not in self._dialects:
             return await self._vectors.list_models(endpoint)
         return await models_of(self._dialects, endpoint).list_models(endpoint)

@@ -33,9 +33,9 @@ def normalise_messages(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ..
     - No user turn follows a tool turn directly.
     - Parts that are for people alone (reasoning, citations, notices) are left out; a file is named in text.
     """
-    sent = [replace(message, parts=_sendable_parts(message.parts)) for message in messages]
-    system = "\n\n".join([message.text for message in sent if message.role == "system" and message.text])
-    turns = _alternating(_paired([message for message in sent if message.role != "system"]))
+    normalised = [replace(message, parts=_sendable_parts(message.parts)) for message in messages]
+    system = "\n\n".join([message.text for message in normalised if message.role == "system" and message.text])
+    turns = _alternating(_paired([message for message in normalised if message.role != "system"]))
     return (*([ChatMessage.from_text("system", system)] if system else ()), *turns)
 
 

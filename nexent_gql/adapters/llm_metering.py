@@ -84,11 +84,9 @@ class MeteredModels:
                         yield chunk
 
     async def check(self, endpoint: ModelEndpoint, *, with_profile: bool = False) -> ModelCheck:
-        """See `LanguageModels`."""
         return await self._models.check(endpoint, with_profile=with_profile)
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
-        """See `ModelDirectory`."""
         return await self._models.list_models(endpoint)
 
     def _finish(self, call: OpenCall, finished: Finished) -> Finished:

@@ -34,11 +34,11 @@ class ProbedModels(Protocol):
     """What a probe calls: one dialect's models, and their list."""
 
     def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
-        """See `LanguageModels`."""
+        """Stream one answer, as `LanguageModels.stream`."""
         ...
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
-        """See `ModelDirectory`."""
+        """List what the provider offers, as `ModelDirectory.list_models`."""
         ...
 
 

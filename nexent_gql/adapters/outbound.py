@@ -91,7 +91,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         refuse_odd(request.url)
         if not isinstance(request.stream, AsyncIterable):
             raise httpx2.LocalProtocolError("The request's body must be asynchronous.")
-        sent = httpcore2.Request(
+        pinned_request = httpcore2.Request(
             method=request.method,
             url=httpcore2.URL(
                 scheme=request.url.raw_scheme,
@@ -104,7 +104,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             extensions=request.extensions,
         )
         with translated():
-            response = await self._pool.handle_async_request(sent)
+            response = await self._pool.handle_async_request(pinned_request)
         return httpx2.Response(
             status_code=response.status,
             headers=response.headers,

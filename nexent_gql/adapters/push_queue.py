@@ -32,7 +32,6 @@ class PushQueue:
         self._handle: Callable[[Sequence[Entry]], bool] = _decline
 
     def on_push_inline(self, handle: Callable[[Sequence[Entry]], bool], /) -> None:
-        """See `Subscription.on_push_inline`."""
         self._handle = handle
 
     def put(self, entries: Sequence[Entry], size_bytes: int) -> None:

@@ -60,7 +60,7 @@ class _Command:
 class _InFlight:
     """Commands sent over one connection and not answered yet."""
 
-    sent: deque[_Command] = field(default_factory=deque[_Command])
+    unanswered: deque[_Command] = field(default_factory=deque[_Command])
     tick: int = 0
 
 
@@ -123,9 +123,9 @@ class RedisMultiplexer:
                 await self._receive(connection, in_flight)
         except* (RedisError, OSError) as errors:
             error = errors.exceptions[0]
-            _log.warning("redis.connection_lost", error=repr(error), unanswered=len(in_flight.sent))
+            _log.warning("redis.connection_lost", error=repr(error), unanswered=len(in_flight.unanswered))
         finally:
-            self._recover(in_flight.sent, error)
+            self._recover(in_flight.unanswered, error)
             await connection.aclose()
 
     async def _send(self, connection: CommandConnection, in_flight: _InFlight) -> None:
@@ -136,7 +136,7 @@ class RedisMultiplexer:
             self._waiting.clear()
             for command in commands:
                 command.sent_at_tick = in_flight.tick
-            in_flight.sent.extend(commands)
+            in_flight.unanswered.extend(commands)
             await connection.send(b"".join([command.packed for command in commands]))
 
     async def _receive(self, connection: CommandConnection, in_flight: _InFlight) -> None:
@@ -146,11 +146,11 @@ class RedisMultiplexer:
             except ReadOnlyError:  # a primary that was demoted: resolve the address again
                 raise
             except ResponseError as error:
-                command = in_flight.sent.popleft()
+                command = in_flight.unanswered.popleft()
                 if not command.answer.done():
                     command.answer.set_exception(error)
             else:
-                command = in_flight.sent.popleft()
+                command = in_flight.unanswered.popleft()
                 if not command.answer.done():
                     command.answer.set_result(answer)
 
@@ -160,7 +160,7 @@ class RedisMultiplexer:
         Time is counted in ticks of this task, so that a blocked event loop, which reads no replies either, is not
         mistaken for a dead connection.
         """
-        while not in_flight.sent or in_flight.tick - in_flight.sent[0].sent_at_tick <= _TICKS:
+        while not in_flight.unanswered or in_flight.tick - in_flight.unanswered[0].sent_at_tick <= _TICKS:
             await asyncio.sleep(self._tick_s)
             in_flight.tick += 1
         raise ConnectionStalledError(f"no answer within {self._tick_s * _TICKS} s")

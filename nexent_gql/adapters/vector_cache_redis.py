@@ -75,7 +75,6 @@ class RedisVectorCache:
         self._ttl_ms = round(ttl_s * 1_000)
 
     async def find_many(self, tenant_id: UUID, digests: Sequence[str]) -> Sequence[bytes | None]:
-        """See `VectorCache`."""
         values: list[bytes | None] = []
         for start in range(0, len(digests), BATCH):
             part = digests[start : start + BATCH]
@@ -83,7 +82,6 @@ class RedisVectorCache:
         return values
 
     async def store_many(self, tenant_id: UUID, values: Mapping[str, bytes]) -> None:
-        """See `VectorCache`."""
         items = [*values.items()]
         for start in range(0, len(items), BATCH):
             flat = [value for item in items[start : start + BATCH] for value in item]

@@ -46,14 +46,13 @@ def wakeup_channel(queue: str) -> str:
 
 
 class ArqWakeups:
-    """See `Wakeups`."""
+    """Implements the `Wakeups` port."""
 
     def __init__(self, client: RedisClient) -> None:
         self._client = client
         self._arq = _arq_client(client)
 
     async def wake(self, queue: str) -> None:
-        """See `Wakeups.wake`."""
         arq_id = _arq_id(queue)
         try:
             queued = await self._arq.enqueue_job(FUNCTION, _job_id=arq_id, _queue_name=queue_name(queue))
@@ -65,11 +64,9 @@ class ArqWakeups:
         await self._client.commands.publish(wakeup_channel(queue), b"")
 
     async def serve(self, queue: str, receiver: Receiver) -> None:
-        """See `Wakeups.serve`."""
         await ArqWorker(self._client, queue, receiver).serve()
 
     async def cancel(self, job_id: UUID) -> None:
-        """See `Wakeups.cancel`."""
         await self._client.commands.publish(CANCEL_CHANNEL, job_id.bytes)
 
     async def cancellations(self) -> AsyncGenerator[UUID]:

@@ -12,18 +12,16 @@ _POLL_S = 0.02
 
 
 class MemoryWakeups:
-    """See `Wakeups`."""
+    """Implements the `Wakeups` port."""
 
     def __init__(self) -> None:
         self._queues: dict[str, asyncio.Event] = {}
         self._listeners: dict[asyncio.Queue[UUID], None] = {}
 
     async def wake(self, queue: str) -> None:
-        """See `Wakeups.wake`."""
         self._queue(queue).set()
 
     async def serve(self, queue: str, receiver: Receiver) -> None:
-        """See `Wakeups.serve`."""
         event = self._queue(queue)
         while True:
             if event.is_set() and receiver.has_free_slot:
@@ -36,13 +34,11 @@ class MemoryWakeups:
                     await event.wait()
 
     async def cancel(self, job_id: UUID) -> None:
-        """See `Wakeups.cancel`."""
         for listener in self._listeners:
             if not listener.full():
                 listener.put_nowait(job_id)
 
     async def cancellations(self) -> AsyncGenerator[UUID]:
-        """See `Wakeups.cancellations`."""
         listener: asyncio.Queue[UUID] = asyncio.Queue(MAX_CANCELLATIONS)
         self._listeners[listener] = None
         try:

@@ -43,8 +43,8 @@ def sync(manifest: Path, *, prune: bool, state_dir: Path) -> None:
     problems = _problems(documents, settings.api.limits)
     if problems:
         raise click.ClickException("\n".join(["nothing was registered:", *problems[:_SHOWN_PROBLEMS]]))
-    done = asyncio.run(_sync(settings, documents, prune=prune))
-    click.echo(f"{done.added} documents added, {done.kept} unchanged, {done.removed} removed")
+    report = asyncio.run(_sync(settings, documents, prune=prune))
+    click.echo(f"{report.added} documents added, {report.kept} unchanged, {report.removed} removed")
 
 
 def _read(path: Path) -> Mapping[str, str]:

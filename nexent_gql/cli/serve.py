@@ -7,7 +7,7 @@ from functools import partial
 
 import click
 
-from nexent_gql.api.transport.ending import PatientServer
+from nexent_gql.api.transport.ending import GracefulServer
 from nexent_gql.api.transport.server import server_config
 from nexent_gql.asgi import create
 from nexent_gql.cli.listener import DEFAULT_PORT, allow_descriptors, listen
@@ -51,7 +51,7 @@ def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
         loop="uvloop",
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    PatientServer(config).run(sockets=[listener])
+    GracefulServer(config).run(sockets=[listener])
     sys.exit(0)
 
 

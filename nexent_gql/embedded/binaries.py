@@ -72,7 +72,7 @@ def run_program(
         EngineError: It can't be run, failed, or took longer.
     """
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [program, *arguments],
             input=text,
             env={**shim.CLEAN_ENVIRONMENT, **(environment or {})},
@@ -83,9 +83,9 @@ def run_program(
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineError(f"{program} can't be run here ({error}): {_INSTALL}.") from error
-    if done.returncode != 0:
-        raise failure(program, done.stderr, program.parent)
-    return done.stdout
+    if process.returncode != 0:
+        raise failure(program, process.stderr, program.parent)
+    return process.stdout
 
 
 def _package(name: str) -> Path:

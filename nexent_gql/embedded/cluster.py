@@ -127,7 +127,7 @@ class Cluster:
         """
         data, user = self.layout.postgres, self.account
         program = self.binaries.program("postgres")
-        done = subprocess.run(
+        process = subprocess.run(
             [program, "--single", "-D", self.visible_path(data), "-c", "exit_on_error=on", "postgres"],
             input=f"ALTER ROLE postgres PASSWORD '{password}'\n",
             cwd=data,
@@ -140,8 +140,8 @@ class Cluster:
             text=True,
             check=False,
         )
-        if done.returncode != 0:
-            raise failure(program, done.stderr, data)
+        if process.returncode != 0:
+            raise failure(program, process.stderr, data)
 
     def _foreign_server(self) -> int | None:
         """Find a server that somebody else started here; our own earlier ones are gone by now."""

@@ -124,9 +124,9 @@ def _try(program: Sequence[str], python: str) -> str | None:
     """Start an interpreter as that user; return what went wrong."""
     check = [*program, python, "-c", "import ctypes, ssl, nexent_gql, workers"]
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             check, cwd="/", env=dict(os.environ), capture_output=True, text=True, timeout=_PROBE_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it ended at once"])[-1]
+    return None if process.returncode == 0 else (process.stderr.strip().splitlines() or ["it ended at once"])[-1]

@@ -118,8 +118,8 @@ def _stop(pid: int, wake: int, steps: list[tuple[int, float]]) -> int:
 
 def _ended(pid: int) -> int | None:
     """Reap the engine if it has ended; its exit code, negative for a signal."""
-    done, status = os.waitpid(pid, os.WNOHANG)
-    return os.waitstatus_to_exitcode(status) if done else None
+    exited_pid, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if exited_pid else None
 
 
 if __name__ == "__main__":

@@ -69,11 +69,9 @@ class Dispatcher:
 
     @property
     def has_free_slot(self) -> bool:
-        """See `Receiver`."""
         return self._share.free_slots > 0
 
     def wake(self) -> None:
-        """See `Receiver`."""
         self._woken.set()
 
     async def run(self) -> None:

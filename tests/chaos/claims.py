@@ -86,16 +86,16 @@ def read_claims(path: Path) -> Sequence[Claim]:
 def _claim(name: str, kind: str, conversation: int, random: Random) -> Claim:
     pace = random.choice([10.0, 20.0, 40.0])
     text = " ".join(f"{name}{n}" for n in range(random.randint(12, 50)))
-    said = Text(text, tokens_per_s=pace)
+    reply_text = Text(text, tokens_per_s=pace)
     first = " ".join(f"{name}a{n}" for n in range(TOOL_WORDS)) + " "
     tool = [Text(first, tokens_per_s=pace), Tool("calculator", {"expression": "6*7"})]
     turns: dict[str, Sequence[Sequence[Step]]] = {
-        "plain": [[said]],
-        "tool": [[*tool], [said]],
-        "busy": [[Status(503, times=1), said]],
+        "plain": [[reply_text]],
+        "tool": [[*tool], [reply_text]],
+        "busy": [[Status(503, times=1), reply_text]],
         "refused": [[Status(503, retry_after="0")]],
-        "cut": [[said, Drop()]],
-        "late": [[Stall(1.5), said]],
+        "cut": [[reply_text, Drop()]],
+        "late": [[Stall(1.5), reply_text]],
         "stopped": [[Text(text * 3, tokens_per_s=15)]],
         "silent": [[Stall()]],
         "code": [[_code(LOOP)], *[[_code(f"{LOOP}final_answer('{name} ' + str(total))")]] * CODE_TURNS],

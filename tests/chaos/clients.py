@@ -42,9 +42,9 @@ class ClientGroup:
         conversation: str | None = None
         async with self._places, asyncio.TaskGroup() as readers:
             for claim in claims:
-                sent = await self._send(claim, conversation)
-                conversation = str(sent["conversation"]["id"])
-                run_id = str(sent["run"]["id"])
+                exchange = await self._send(claim, conversation)
+                conversation = str(exchange["conversation"]["id"])
+                run_id = str(exchange["run"]["id"])
                 readers.create_task(self._read(claim, run_id, "steady"))
                 if self._random.random() < 0.4:
                     readers.create_task(self._read(claim, run_id, "restless"))

@@ -88,10 +88,10 @@ class QueueFaults:
         ids = [tenant.tenant_id for tenant in tenants]
         began_s, slots = time.time(), SLOTS * len(self._cluster.workers)
         runs = slots + WAITING
-        sent = [
+        job_ids_by_queue = [
             tenants[number % len(tenants)].client_group.start(LONG, f"{began_s} {number}") for number in range(runs)
         ]
-        await asyncio.gather(*sent)
+        await asyncio.gather(*job_ids_by_queue)
         everybody = [self._cluster.actor.tenant_id, *ids, newcomer.tenant_id]
         is_full = await self._until("SELECT count(*) FROM run WHERE status = 'RUNNING'", everybody, slots, FILL_S)
         await newcomer.client_group.start(SHORT, f"{began_s} newcomer")

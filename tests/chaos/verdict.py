@@ -6,7 +6,7 @@ from collections.abc import Generator
 from tests.chaos.campaign import Outcome
 from tests.chaos.faults import Kind
 
-SHOWN = 20
+MAX_LINES = 20
 
 
 def lines(outcome: Outcome) -> Generator[str]:
@@ -32,10 +32,10 @@ def lines(outcome: Outcome) -> Generator[str]:
         yield f"  all slots full: {took}; a newcomer {wait}, before {full.overtaken} runs that were sent earlier"
     for unserved in history.unserved:
         yield f"  nobody served {unserved.queue} for {unserved.until_s - unserved.at_s:.0f} s"
-    for violation in outcome.violations[:SHOWN]:
+    for violation in outcome.violations[:MAX_LINES]:
         yield f"  BROKEN {violation.check}: {violation.what}"
-    if len(outcome.violations) > SHOWN:
-        yield f"  and {len(outcome.violations) - SHOWN} more"
+    if len(outcome.violations) > MAX_LINES:
+        yield f"  and {len(outcome.violations) - MAX_LINES} more"
     if outcome.violations:
         yield f"verdict: {len(outcome.violations)} promises broken; claims, history and logs are in {outcome.folder}"
         yield f"repeat with: make chaos SEED={outcome.seed} RUNS={len(history.claims)}"

@@ -70,7 +70,7 @@ def execute(command: Command, folder: Path, environment: dict[str, str] | None =
     """
     arguments = [argument for raw in command for argument in expand(raw, folder)]
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             arguments,
             cwd=folder,
             env={**clean_environment(), **(environment or {})},
@@ -81,9 +81,9 @@ def execute(command: Command, folder: Path, environment: dict[str, str] | None =
         )
     except subprocess.TimeoutExpired as error:
         raise StepError(f"no end after {COMMAND_S} s") from error
-    if done.returncode != 0:
-        raise StepError((done.stdout + done.stderr).strip())
-    return done.stdout
+    if process.returncode != 0:
+        raise StepError((process.stdout + process.stderr).strip())
+    return process.stdout
 
 
 def expand(argument: str, folder: Path) -> list[str]:

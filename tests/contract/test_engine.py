@@ -123,8 +123,8 @@ async def test_call_ids_are_unique(harness: AgentHarness, ids: list[str]) -> Non
     started = [event.call_id for event in port.of(ToolCallStarted)]
     assert len(set(started)) == 4
     assert sorted(started) == sorted(event.call_id for event in port.of(ToolOutput))
-    sent = [call.id for message in harness.last_messages for call in message.tool_calls]
-    assert sent == started
+    call_sent = [call.id for message in harness.last_messages for call in message.tool_calls]
+    assert call_sent == started
     assert [message.tool_call_id for message in harness.last_messages if message.role == "tool"] == started
 
 
@@ -136,7 +136,7 @@ async def test_tool_errors_are_told_to_the_model(harness: AgentHarness) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "shown", "said"),
+    ("call", "expected_arguments", "answer_text"),
     [
         (Call("add", '{"a": 1'), {"written": '{"a": 1'}, "not a JSON object"),
         (Call("add", "[1, 2]"), {"written": "[1, 2]"}, "not a JSON object; write them again. You wrote: [1, 2]"),
@@ -144,12 +144,12 @@ async def test_tool_errors_are_told_to_the_model(harness: AgentHarness) -> None:
     ],
 )
 async def test_calls_that_cannot_be_done_are_told_to_the_model(
-    harness: AgentHarness, call: Call, shown: dict[str, Json], said: str
+    harness: AgentHarness, call: Call, expected_arguments: dict[str, Json], answer_text: str
 ) -> None:
     port = await harness.run([call], ["Sorry."])
-    assert said in harness.last_messages[-1].text
-    assert [event.arguments for event in port.of(ToolCallStarted)] == [shown]
-    assert all(isinstance(json.loads(sent.arguments), dict) for sent in harness.last_messages[-2].tool_calls)
+    assert answer_text in harness.last_messages[-1].text
+    assert [event.arguments for event in port.of(ToolCallStarted)] == [expected_arguments]
+    assert all(isinstance(json.loads(call_sent.arguments), dict) for call_sent in harness.last_messages[-2].tool_calls)
     assert harness.tools.calls == []
 
 

@@ -88,8 +88,8 @@ async def test_code_over_http(world: World) -> None:
     port = await world.run(world.spec([Text(f"I multiply. {code}")], [Text("It is 42.")], kind=CODE))
     assert port.text == "It is 42."
     assert [event.output for event in port.of(ToolOutput)] == ["42", "y 42"]
-    sent = world.provider.requests[1].messages
-    assert sent[2]["content"] == "I multiply. <code>\ny = calculator('6 * 7')\nprint('y', y)\n</code>"
+    messages_sent = world.provider.requests[1].messages
+    assert messages_sent[2]["content"] == "I multiply. <code>\ny = calculator('6 * 7')\nprint('y', y)\n</code>"
 
 
 async def test_a_final_answer_call_over_http(world: World) -> None:

@@ -102,12 +102,12 @@ async def test_a_crash_at_every_effect(sandbox: CodeSandbox, name: str, when: st
             await Worker(sandbox, case).attempt(port)
         port.crash = lambda _number, _when: None
         stored = set(port.journal)
-        begun = port.begun.copy()
+        calls_before = port.calls_by_key.copy()
         second = Worker(sandbox, case)
         await second.attempt(port)
         assert port.text == whole.text
         assert set(port.stored.values()) == {1}
-        assert all(port.begun[key] == begun[key] for key in stored)
+        assert all(port.calls_by_key[key] == calls_before[key] for key in stored)
         assert comparable(port) == comparable(whole)
         left = len(second.models.requests)
         assert second.models.requests == first.models.requests[len(first.models.requests) - left :]

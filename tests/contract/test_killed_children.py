@@ -27,14 +27,14 @@ ECHO = Task("tests.support.process_tasks", "echo")
 
 
 @asynccontextmanager
-async def random_kills(seed: int, spared: set[int]) -> AsyncGenerator[None]:
+async def random_kills(seed: int, spare: set[int]) -> AsyncGenerator[None]:
     """Kill a child of this process now and then, whichever it is: a guard of orphans too.
 
     Args:
         seed: Makes the choices repeatable.
-        spared: Children that other tests of this session use: engines, an installation.
+        spare: Children that other tests of this session use: engines, an installation.
     """
-    killer = asyncio.create_task(_kill_at_random(seed, spared))
+    killer = asyncio.create_task(_kill_at_random(seed, spare))
     try:
         yield
     finally:
@@ -42,11 +42,11 @@ async def random_kills(seed: int, spared: set[int]) -> AsyncGenerator[None]:
         await asyncio.wait([killer])
 
 
-async def _kill_at_random(seed: int, spared: set[int]) -> None:
+async def _kill_at_random(seed: int, spare: set[int]) -> None:
     choice = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
     while True:
         await asyncio.sleep(choice.uniform(0.02, 0.15))
-        targets = await asyncio.to_thread(child_pids) - spared
+        targets = await asyncio.to_thread(child_pids) - spare
         if targets:
             with suppress(ProcessLookupError):
                 os.kill(choice.choice(sorted(targets)), signal.SIGKILL)
@@ -63,7 +63,7 @@ def owner(number: int) -> Owner:
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_a_pool_of_processes(seed: int) -> None:
     ends: Counter[str] = Counter()
-    spared = child_pids()
+    spare = child_pids()
 
     async def work(number: int) -> None:
         try:
@@ -73,7 +73,7 @@ async def test_a_pool_of_processes(seed: int) -> None:
             ends[error.code] += 1
 
     async with ChildProcessPool(size=2) as pool:
-        async with random_kills(seed, spared):
+        async with random_kills(seed, spare):
             await asyncio.gather(*(work(number) for number in range(TASKS)))
         assert ends.total() == TASKS
         assert ends["done"]
@@ -85,7 +85,7 @@ async def test_a_pool_of_processes(seed: int) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_the_sandbox(seed: int) -> None:
     ends: Counter[str] = Counter()
-    spared = child_pids()
+    spare = child_pids()
 
     async def work(number: int) -> None:
         try:
@@ -96,7 +96,7 @@ async def test_the_sandbox(seed: int) -> None:
             ends[error.code] += 1
 
     async with MontySandbox(max_busy=2, max_sessions=8) as sandbox:
-        async with random_kills(seed, spared):
+        async with random_kills(seed, spare):
             await asyncio.gather(*(work(number) for number in range(TASKS)))
         assert ends.total() == TASKS
         assert ends["done"]

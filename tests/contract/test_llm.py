@@ -22,7 +22,7 @@ from nexent_gql.ports.llm import (
 )
 from tests.support import fake_provider as fake
 from tests.support.fake_provider import FakeProvider, Text, Tool, fake_provider
-from tests.support.llm import CALCULATOR, CLOCK, FINAL_ANSWER, ModelReply, ask, endpoint_of, hear, plain_client
+from tests.support.llm import CALCULATOR, CLOCK, FINAL_ANSWER, ModelReply, ask, collect, endpoint_of, plain_client
 
 SUM = "What is 6*7?"
 SUM_AND_TIME = "What is 6*7 and what time is it in Tokyo?"
@@ -37,10 +37,10 @@ class Subject:
     models: LanguageModels
     endpoint: ModelEndpoint
 
-    async def hear(self, request: ChatRequest) -> ModelReply:
-        heard = await hear(self.models.stream(self.endpoint, request))
-        assert heard.error is None
-        return heard
+    async def collect(self, request: ChatRequest) -> ModelReply:
+        reply = await collect(self.models.stream(self.endpoint, request))
+        assert reply.error is None
+        return reply
 
 
 def teach(provider: FakeProvider) -> None:
@@ -67,92 +67,92 @@ async def subject(request: pytest.FixtureRequest) -> AsyncGenerator[Subject]:
 
 
 async def test_text_comes_in_pieces_and_ends_once(subject: Subject) -> None:
-    heard = await subject.hear(ask("Tell me something"))
-    assert len([chunk for chunk in heard.chunks if isinstance(chunk, TextChunk)]) > 1
-    assert "Tell me something" in heard.text
-    assert heard.finished.reason == "stop"
+    reply = await subject.collect(ask("Tell me something"))
+    assert len([chunk for chunk in reply.chunks if isinstance(chunk, TextChunk)]) > 1
+    assert "Tell me something" in reply.text
+    assert reply.finished.reason == "stop"
 
 
 async def test_usage_is_counted(subject: Subject) -> None:
-    usage = (await subject.hear(ask("Tell me something"))).finished.usage
+    usage = (await subject.collect(ask("Tell me something"))).finished.usage
     assert usage is not None
     assert usage.input_tokens > 0
     assert usage.output_tokens > 1
 
 
 async def test_a_tool_call_names_itself_in_its_first_piece(subject: Subject) -> None:
-    heard = await subject.hear(ask(SUM, tools=(CALCULATOR,)))
-    first, *others = [chunk for chunk in heard.chunks if isinstance(chunk, ToolCallChunk)]
+    reply = await subject.collect(ask(SUM, tools=(CALCULATOR,)))
+    first, *others = [chunk for chunk in reply.chunks if isinstance(chunk, ToolCallChunk)]
     assert (first.index, first.name) == (0, "calculator")
     assert first.id
     assert others
     assert all(not other.id and not other.name for other in others)
-    assert heard.named_calls == [("calculator", {"expression": "6 * 7"})]
-    assert heard.finished.reason == "tool_calls"
+    assert reply.named_calls == [("calculator", {"expression": "6 * 7"})]
+    assert reply.finished.reason == "tool_calls"
 
 
 async def test_the_answer_uses_a_tools_result(subject: Subject) -> None:
     request = ask(SUM, tools=(CALCULATOR,))
-    calls = tuple((await subject.hear(request)).calls)
-    done = (
+    calls = tuple((await subject.collect(request)).calls)
+    tool_turns = (
         ChatMessage.from_text("assistant", "", calls),
         ChatMessage.from_text("tool", "42", tool_call_id=calls[0].id),
     )
-    heard = await subject.hear(replace(request, messages=(*request.messages, *done)))
-    assert heard.text == "6 * 7 = 42"
-    assert heard.calls == []
+    reply = await subject.collect(replace(request, messages=(*request.messages, *tool_turns)))
+    assert reply.text == "6 * 7 = 42"
+    assert reply.calls == []
 
 
 async def test_several_calls_in_one_message_have_numbers_and_ids_of_their_own(subject: Subject) -> None:
-    heard = await subject.hear(ask(SUM_AND_TIME, tools=(CALCULATOR, CLOCK)))
-    assert heard.named_calls == [
+    reply = await subject.collect(ask(SUM_AND_TIME, tools=(CALCULATOR, CLOCK)))
+    assert reply.named_calls == [
         ("calculator", {"expression": "6 * 7"}),
         ("current_time", {"timezone": "Asia/Tokyo"}),
     ]
-    assert len({call.id for call in heard.calls}) == 2
-    assert {chunk.index for chunk in heard.chunks if isinstance(chunk, ToolCallChunk)} == {0, 1}
+    assert len({call.id for call in reply.calls}) == 2
+    assert {chunk.index for chunk in reply.chunks if isinstance(chunk, ToolCallChunk)} == {0, 1}
 
 
 async def test_reasoning_comes_before_the_answer_and_apart_from_it(subject: Subject) -> None:
-    heard = await subject.hear(ask(THINK))
-    kinds = [type(chunk) for chunk in heard.chunks]
-    assert heard.reasoning
-    assert heard.text == "6 * 7 = 42"
+    reply = await subject.collect(ask(THINK))
+    kinds = [type(chunk) for chunk in reply.chunks]
+    assert reply.reasoning
+    assert reply.text == "6 * 7 = 42"
     assert kinds.index(TextChunk) > max(at for at, kind in enumerate(kinds) if kind is ReasoningChunk)
 
 
 async def test_tools_are_left_alone_when_they_must_be(subject: Subject) -> None:
     request = replace(ask("6*7 = what? (without tools)", tools=(CALCULATOR,)), tool_choice="none")
-    heard = await subject.hear(request)
-    assert heard.calls == []
-    assert "42" in heard.text
+    reply = await subject.collect(request)
+    assert reply.calls == []
+    assert "42" in reply.text
 
 
 async def test_an_answer_that_must_go_through_a_tool_does(subject: Subject) -> None:
     request = replace(ask("Who are you?", tools=(CALCULATOR, FINAL_ANSWER)), tool_choice="required")
-    heard = await subject.hear(request)
-    ((name, arguments),) = heard.named_calls
+    reply = await subject.collect(request)
+    ((name, arguments),) = reply.named_calls
     assert name == "final_answer"
     assert "model" in str(arguments["answer"])
-    assert len(heard.chunks) > 3
+    assert len(reply.chunks) > 3
 
 
 async def test_a_stop_sequence_ends_the_text_before_it(subject: Subject) -> None:
-    whole = (await subject.hear(ask("Tell me something"))).text
-    heard = await subject.hear(ask("Tell me something", stop=("me some",)))
-    assert heard.text == whole[: whole.index("me some")]
-    assert heard.finished.reason == "stop"
+    whole = (await subject.collect(ask("Tell me something"))).text
+    reply = await subject.collect(ask("Tell me something", stop=("me some",)))
+    assert reply.text == whole[: whole.index("me some")]
+    assert reply.finished.reason == "stop"
 
 
 async def test_an_answer_cut_by_length_says_so(subject: Subject) -> None:
     request = replace(ask("Write a long answer, as long as you may"), max_output_tokens=20)
-    heard = await subject.hear(request)
-    assert heard.finished.reason == "length"
-    assert len(heard.chunks) == 21
+    reply = await subject.collect(request)
+    assert reply.finished.reason == "length"
+    assert len(reply.chunks) == 21
 
 
 async def test_the_same_request_has_the_same_answer(subject: Subject) -> None:
-    first, second = [await subject.hear(ask(SUM_AND_TIME, tools=(CALCULATOR, CLOCK))) for _ in range(2)]
+    first, second = [await subject.collect(ask(SUM_AND_TIME, tools=(CALCULATOR, CLOCK))) for _ in range(2)]
     assert first.chunks[:-1] == second.chunks[:-1]
 
 
@@ -162,11 +162,11 @@ async def test_closing_ends_it_at_once_and_leaves_the_models_usable(subject: Sub
     began = time.monotonic()
     await stream.aclose()
     assert time.monotonic() - began < 0.05
-    assert (await subject.hear(ask("Tell me something"))).text
+    assert (await subject.collect(ask("Tell me something"))).text
 
 
 async def test_cancelling_ends_it_at_once(subject: Subject) -> None:
-    reader = asyncio.create_task(hear(subject.models.stream(subject.endpoint, ask(STORY))))
+    reader = asyncio.create_task(collect(subject.models.stream(subject.endpoint, ask(STORY))))
     await asyncio.sleep(0.2)
     began = time.monotonic()
     reader.cancel()
@@ -185,8 +185,8 @@ async def test_pieces_come_at_a_pace_and_not_at_once(subject: Subject) -> None:
 
 
 async def test_many_answers_at_once_do_not_mix(subject: Subject) -> None:
-    heard = await asyncio.gather(*(subject.hear(ask(f"Tell me about number {number}!")) for number in range(20)))
-    for number, each in enumerate(heard):
+    reply = await asyncio.gather(*(subject.collect(ask(f"Tell me about number {number}!")) for number in range(20)))
+    for number, each in enumerate(reply):
         assert f"number {number}!" in each.text
 
 
@@ -197,5 +197,5 @@ async def test_a_check_says_that_it_works(subject: Subject) -> None:
 
 async def test_a_title_is_short(subject: Subject) -> None:
     system = "Write a title for the conversation below: at most six words. Answer with the title alone."
-    heard = await subject.hear(ask("User: How do I bake bread at home?\n\nAssistant: With flour.", system=system))
-    assert 0 < len(heard.text.split()) <= 6
+    reply = await subject.collect(ask("User: How do I bake bread at home?\n\nAssistant: With flour.", system=system))
+    assert 0 < len(reply.text.split()) <= 6

@@ -97,15 +97,15 @@ async def test_host_functions_belong_to_their_snippet(session: CodeSession) -> N
 
 
 async def test_gives_arguments_as_json(session: CodeSession) -> None:
-    seen: list[Json] = []
+    arguments_seen: list[Json] = []
 
     async def keep(positional: tuple[Json, ...], named: JsonObject) -> Json:
-        seen.extend([*positional, named])
+        arguments_seen.extend([*positional, named])
         return None
 
     code = "from decimal import Decimal\nkeep((1, 2), {3}, {4: 5}, 10**30, float('nan'), b'x', Decimal('1.5'), n=None)"
     assert (await run(session, code, {"keep": keep})).error is None
-    assert seen == [[1, 2], [3], {"4": 5}, "1" + "0" * 30, "nan", "b'x'", "Decimal('1.5')", {"n": None}]
+    assert arguments_seen == [[1, 2], [3], {"4": 5}, "1" + "0" * 30, "nan", "b'x'", "Decimal('1.5')", {"n": None}]
 
 
 async def test_a_failed_host_call_is_an_error_that_code_can_catch(session: CodeSession) -> None:

@@ -145,11 +145,11 @@ async def test_workers_inherit_no_environment(sandbox: CodeSandbox, monkeypatch:
 
 
 async def test_every_session_has_a_fresh_process(sandbox: MontySandbox) -> None:
-    seen: set[int] = set()
+    pids: set[int] = set()
     for _ in range(3):
         async with sandbox.session(owner=SYSTEM, now=NOON, seed="a") as session:
-            seen.add(session.worker_pid)
-    assert len(seen) == 3
+            pids.add(session.worker_pid)
+    assert len(pids) == 3
 
 
 @pytest.mark.parametrize("program", ["/nowhere/monty", "/bin/false", "/bin/cat"])

@@ -314,6 +314,6 @@ async def test_an_empty_base_is_searched(library: Library) -> None:
 async def test_a_search_is_one_statement(library: Library, database: Database) -> None:
     for number in range(5):
         await library.add(f"fish {number}", vectors=[vector(1, number)])
-    with statements(database) as sent:
+    with statements(database) as queries:
         await library.hits(library.query("fish", HYBRID, vector(1, 0)))
-    assert len([statement for statement in sent if "set_config" not in statement]) == 1
+    assert len([statement for statement in queries if "set_config" not in statement]) == 1

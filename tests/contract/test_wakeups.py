@@ -125,27 +125,27 @@ async def test_no_wakeup_is_taken_for_one_that_is_just_being_taken(bench: Bench)
     slots = Slots()
     async with bench.worker(slots):
         for _ in range(200):
-            seen = slots.count
+            count_before = slots.count
             await bench.wake()
             async with asyncio.timeout(5):
-                while slots.count == seen:
+                while slots.count == count_before:
                     await slots.woken.acquire()
 
 
 async def test_a_cancellation_reaches_every_listener(bench: Bench) -> None:
-    heard: asyncio.Queue[UUID] = asyncio.Queue()
+    cancelled_jobs: asyncio.Queue[UUID] = asyncio.Queue()
 
     async def listen() -> None:
         async with aclosing(bench.wakeups.cancellations()) as cancelled:
             async for job_id in cancelled:
-                heard.put_nowait(job_id)
+                cancelled_jobs.put_nowait(job_id)
 
     job_id = uuid4()
     listeners = [asyncio.create_task(listen()) for _ in range(2)]
     await asyncio.sleep(QUIET_S)
     await bench.wakeups.cancel(job_id)
     async with asyncio.timeout(5):
-        assert [await heard.get(), await heard.get()] == [job_id, job_id]
+        assert [await cancelled_jobs.get(), await cancelled_jobs.get()] == [job_id, job_id]
     for listener in listeners:
         listener.cancel()
     await asyncio.gather(*listeners, return_exceptions=True)
@@ -181,11 +181,11 @@ async def test_arq_survives_a_restart_of_redis_and_one_that_lost_everything() ->
     with running_valkey() as valkey:
         async with open_redis(valkey.url) as client:
             bench, slots = Bench(ArqWakeups(client)), Slots()
-            heard: asyncio.Queue[UUID] = asyncio.Queue()
+            cancelled_jobs: asyncio.Queue[UUID] = asyncio.Queue()
 
             async def listen() -> None:
                 async for job_id in bench.wakeups.cancellations():
-                    heard.put_nowait(job_id)
+                    cancelled_jobs.put_nowait(job_id)
 
             listener = asyncio.create_task(listen())
             async with bench.worker(slots):
@@ -201,21 +201,21 @@ async def test_arq_survives_a_restart_of_redis_and_one_that_lost_everything() ->
                     await asyncio.to_thread(valkey.start)
                     await bench.wake()
                     await slots.next(10)
-                    await hear(bench.wakeups, heard)
+                    await read_cancellations(bench.wakeups, cancelled_jobs)
             listener.cancel()
             await asyncio.gather(listener, return_exceptions=True)
 
 
-async def hear(wakeups: Wakeups, heard: asyncio.Queue[UUID]) -> None:
+async def read_cancellations(wakeups: Wakeups, cancelled_jobs: asyncio.Queue[UUID]) -> None:
     """Cancel until it is heard: the push needs a moment to connect again."""
     job_id = uuid4()
     for _ in range(100):
         await wakeups.cancel(job_id)
         await asyncio.sleep(0.05)
-        if not heard.empty():
-            assert heard.get_nowait() == job_id
+        if not cancelled_jobs.empty():
+            assert cancelled_jobs.get_nowait() == job_id
             await asyncio.sleep(QUIET_S)
-            while not heard.empty():
-                heard.get_nowait()
+            while not cancelled_jobs.empty():
+                cancelled_jobs.get_nowait()
             return
     pytest.fail("no cancellation was heard within 5 s")

@@ -36,11 +36,11 @@ async def agent(client: Client, name: str) -> str:
 
 @pytest.mark.parametrize("name", ["Assistant", "Analyst"])
 async def test_the_demo_agents_answer_without_any_key(client: Client, name: str) -> None:
-    sent = await client.send("What is 12 * 34?", agentId=await agent(client, name))
-    assert sent["__typename"] == "SendMessagePayload"
-    events = await client.whole(sent["run"]["id"], sent["cursor"])
+    started_run = await client.send("What is 12 * 34?", agentId=await agent(client, name))
+    assert started_run["__typename"] == "SendMessagePayload"
+    events = await client.whole(started_run["run"]["id"], started_run["cursor"])
     assert_complete(events)
-    run = await client.run(sent["run"]["id"])
+    run = await client.run(started_run["run"]["id"])
     assert (run["status"], run["error"]) == ("SUCCEEDED", None)
     assert "408" in text_of(events)
     assert run["message"]["text"] == text_of(events)
@@ -54,15 +54,15 @@ async def test_tools_are_called_and_seen(scenario: Scenario) -> None:
         [Text("Let me see. "), Tool("calculator", {"expression": "6*7"})],
         [Text("It is 42, as always.", tokens_per_s=200)],
     )
-    sent = await scenario.send("What is six times seven?")
-    events = await scenario.client.whole(sent["run"]["id"])
+    started_run = await scenario.send("What is six times seven?")
+    events = await scenario.client.whole(started_run["run"]["id"])
     assert_complete(events)
     (call,) = [event for event in events if event["__typename"] == "ToolCallStarted"]
     (output,) = [event for event in events if event["__typename"] == "ToolOutput"]
     assert (call["name"], call["arguments"], call["callId"]) == ("calculator", {"expression": "6*7"}, output["callId"])
     assert (output["output"], output["isError"]) == ("42", False)
     assert text_of(events).endswith("It is 42, as always.")
-    run = await scenario.client.run(sent["run"]["id"])
+    run = await scenario.client.run(started_run["run"]["id"])
     assert run["message"]["text"] == text_of(events)
     messages = scenario.provider.requests[1].body["messages"]
     assert isinstance(messages, list)
@@ -78,19 +78,19 @@ async def test_code_is_run_in_the_sandbox(scenario: Scenario) -> None:
         [Text("Now I know.\n<code>\nfinal_answer('The answer is ' + str(x))\n</code>")],
         turn_by="last_user",
     )
-    sent = await scenario.send("What is six times seven?")
-    events = await scenario.client.whole(sent["run"]["id"])
+    started_run = await scenario.send("What is six times seven?")
+    events = await scenario.client.whole(started_run["run"]["id"])
     assert_complete(events)
     names = [event["name"] for event in events if event["__typename"] == "ToolCallStarted"]
     assert names == ["python", "calculator", "python"]
     assert text_of(events) == "The answer is 42"
-    assert (await scenario.client.run(sent["run"]["id"]))["message"]["text"] == "The answer is 42"
+    assert (await scenario.client.run(started_run["run"]["id"]))["message"]["text"] == "The answer is 42"
 
 
 async def test_tokens_arrive_one_by_one(scenario: Scenario) -> None:
     scenario.provider.script(scenario.script, [Text(tokens=60, tokens_per_s=60, stamp=True)])
-    sent = await scenario.send("Count.")
-    async with aclosing(scenario.client.events(sent["run"]["id"])) as stream:
+    started_run = await scenario.send("Count.")
+    async with aclosing(scenario.client.events(started_run["run"]["id"])) as stream:
         deltas = [event async for event in stream if event["__typename"] == "TextDelta"]
     stamps = [datetime.fromisoformat(event["at"]).timestamp() for event in deltas]
     assert len(stamps) > 10
@@ -99,24 +99,24 @@ async def test_tokens_arrive_one_by_one(scenario: Scenario) -> None:
 
 async def test_a_reader_that_comes_back_sees_every_event_once(scenario: Scenario) -> None:
     scenario.provider.script(scenario.script, [Text(tokens=120, tokens_per_s=100)])
-    sent = await scenario.send("Count.")
-    seen: list[Data] = []
+    started_run = await scenario.send("Count.")
+    events_of_run: list[Data] = []
     cursor: str | None = None
-    while not seen or seen[-1]["__typename"] != "RunFinished":
-        async with aclosing(scenario.client.events(sent["run"]["id"], cursor)) as stream:
+    while not events_of_run or events_of_run[-1]["__typename"] != "RunFinished":
+        async with aclosing(scenario.client.events(started_run["run"]["id"], cursor)) as stream:
             async for event in stream:
-                seen.append(event)
+                events_of_run.append(event)
                 cursor = event["cursor"]
                 if event["seq"] % 7 == 0:
                     break
-    assert_complete(seen)
-    assert text_of(seen) == (await scenario.client.run(sent["run"]["id"]))["message"]["text"]
+    assert_complete(events_of_run)
+    assert text_of(events_of_run) == (await scenario.client.run(started_run["run"]["id"]))["message"]["text"]
 
 
 async def test_a_reader_after_the_end_and_after_redis_forgot(scenario: Scenario, installation: Installation) -> None:
     scenario.provider.script(scenario.script, [Text("One two three four five.", tokens_per_s=100)])
-    sent = await scenario.send("Count.")
-    run_id = sent["run"]["id"]
+    started_run = await scenario.send("Count.")
+    run_id = started_run["run"]["id"]
     live = await scenario.client.whole(run_id)
     assert await scenario.client.whole(run_id) == live
     assert await scenario.client.whole(run_id, live[2]["cursor"]) == live[3:]
@@ -154,10 +154,10 @@ async def test_a_conversation_goes_on_and_gets_a_title(scenario: Scenario) -> No
 
 async def test_an_event_stream_over_http(scenario: Scenario, token: str, installation: Installation) -> None:
     scenario.provider.script(scenario.script, [Text("Hello there.")])
-    sent = await scenario.send("Hi")
+    started_run = await scenario.send("Hi")
     query = "subscription ($run: ID!) { runEvents(runId: $run) { __typename seq ... on TextDelta { text } } }"
     headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
-    body = {"query": query, "variables": {"run": sent["run"]["id"]}}
+    body = {"query": query, "variables": {"run": started_run["run"]["id"]}}
     async with (
         httpx2.AsyncClient(trust_env=False, timeout=20) as http,
         http.stream("POST", installation.url, json=body, headers=headers) as answer,
@@ -170,12 +170,12 @@ async def test_an_event_stream_over_http(scenario: Scenario, token: str, install
 
 
 async def test_a_browser_that_connects_again_goes_on_by_itself(client: Client, token: str) -> None:
-    sent = await client.send("What is 12 * 34?", agentId=await agent(client, "Assistant"))
-    whole = await client.whole(sent["run"]["id"])
+    started_run = await client.send("What is 12 * 34?", agentId=await agent(client, "Assistant"))
+    whole = await client.whole(started_run["run"]["id"])
     query = (
         "subscription ($id: ID!, $after: String) { runEvents(runId: $id, after: $after) { ... on RunEvent { seq } } }"
     )
-    variables = {"id": sent["run"]["id"], "after": whole[0]["cursor"]}
+    variables = {"id": started_run["run"]["id"], "after": whole[0]["cursor"]}
     parameters = {"query": query, "variables": orjson.dumps(variables).decode()}
     headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {token}", "Last-Event-ID": whole[-2]["cursor"]}
     async with httpx2.AsyncClient(trust_env=False) as browser:

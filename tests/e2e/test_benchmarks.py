@@ -14,7 +14,7 @@ LONGEST_S = 240
 
 @pytest.mark.timeout(LONGEST_S + 10)
 def test_every_benchmark_runs() -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--short"],
         cwd=ROOT,
         capture_output=True,
@@ -22,8 +22,8 @@ def test_every_benchmark_runs() -> None:
         timeout=LONGEST_S,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert [line for line in done.stdout.splitlines() if line.startswith("## ")] == [
+    assert process.returncode == 0, process.stderr
+    assert [line for line in process.stdout.splitlines() if line.startswith("## ")] == [
         f"## {name}" for name in BENCHMARKS
     ]
 

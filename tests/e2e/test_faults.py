@@ -25,13 +25,13 @@ mutation ($input: StopRunInput!) {
 
 async def until(scenario: Scenario, run_id: str, kind: str, *, count: int = 1) -> list[Data]:
     """Read a run's events until `count` of a kind have come."""
-    seen: list[Data] = []
+    events_of_run: list[Data] = []
     async with aclosing(scenario.client.events(run_id)) as stream:
         async for event in stream:
-            seen.append(event)
-            if sum(each["__typename"] == kind for each in seen) >= count:
+            events_of_run.append(event)
+            if sum(each["__typename"] == kind for each in events_of_run) >= count:
                 break
-    return seen
+    return events_of_run
 
 
 async def stop(scenario: Scenario, run_id: str) -> Data:
@@ -53,8 +53,8 @@ async def test_a_killed_worker_loses_nothing(scenario: Scenario, installation: I
         [Text("First. "), Tool("calculator", {"expression": "1+1"})],
         [Text(tokens=100, tokens_per_s=25)],
     )
-    sent = await scenario.send("Go.")
-    run_id = sent["run"]["id"]
+    payload = await scenario.send("Go.")
+    run_id = payload["run"]["id"]
     reading = asyncio.create_task(scenario.client.whole(run_id))
     await until(scenario, run_id, "TextDelta", count=5)
     killed_at = time.monotonic()
@@ -80,8 +80,8 @@ async def test_a_killed_worker_loses_nothing(scenario: Scenario, installation: I
 
 async def test_stop_in_mid_token_closes_the_providers_socket(scenario: Scenario) -> None:
     scenario.provider.script(scenario.script, [Text(tokens=1_000, tokens_per_s=50)])
-    sent = await scenario.send("Go.")
-    run_id = sent["run"]["id"]
+    payload = await scenario.send("Go.")
+    run_id = payload["run"]["id"]
     await until(scenario, run_id, "TextDelta", count=3)
     asked_at = time.time()
     answer = await stop(scenario, run_id)
@@ -103,8 +103,8 @@ async def test_stop_inside_a_slow_tool(scenario: Scenario, request: pytest.Fixtu
         scenario.provider.script(scenario.script, [Text("I wait.\n<code>\nwait(seconds=200)\n</code>")])
     else:
         scenario.provider.script(scenario.script, [Tool("wait", {"seconds": 200})])
-    sent = await scenario.send("Go.")
-    run_id = sent["run"]["id"]
+    payload = await scenario.send("Go.")
+    run_id = payload["run"]["id"]
     calls = await until(scenario, run_id, "ToolCallStarted", count=2 if "CODE" in request.node.name else 1)
     assert calls[-1]["name"] == "wait"
     began = time.monotonic()
@@ -116,10 +116,10 @@ async def test_stop_inside_a_slow_tool(scenario: Scenario, request: pytest.Fixtu
 
 async def test_stop_with_a_silent_provider(scenario: Scenario) -> None:
     scenario.provider.script(scenario.script, [Stall()])
-    sent = await scenario.send("Go.")
+    payload = await scenario.send("Go.")
     await scenario.provider.wait_for(1)
-    await stop(scenario, sent["run"]["id"])
-    events = await scenario.client.whole(sent["run"]["id"])
+    await stop(scenario, payload["run"]["id"])
+    events = await scenario.client.whole(payload["run"]["id"])
     assert events[-1]["status"] == "STOPPED"
     assert scenario.provider.requests[0].client_closed_at is not None
 
@@ -185,10 +185,10 @@ async def test_a_busy_conversation(scenario: Scenario) -> None:
 )
 async def test_a_provider_that_fails(scenario: Scenario, steps: list[Text], code: str, *, retryable: bool) -> None:
     scenario.provider.script(scenario.script, steps)
-    sent = await scenario.send("Go.")
-    events = await scenario.client.whole(sent["run"]["id"])
+    payload = await scenario.send("Go.")
+    events = await scenario.client.whole(payload["run"]["id"])
     assert_complete(events)
-    run = await scenario.client.run(sent["run"]["id"])
+    run = await scenario.client.run(payload["run"]["id"])
     assert (run["status"], run["error"]["code"], run["error"]["retryable"]) == ("FAILED", code, retryable)
     assert events[-1]["error"] == run["error"]
     assert run["message"]["status"] == "FAILED"
@@ -213,8 +213,8 @@ async def test_bad_input_gets_a_typed_error(scenario: Scenario) -> None:
         await scenario.send("Hi", onBusy="MAYBE")
     assert refused.value.code == "BAD_USER_INPUT"
     scenario.provider.script(scenario.script, [Text("Hi.")])
-    sent = await scenario.send("Hi")
-    run_id = sent["run"]["id"]
+    payload = await scenario.send("Hi")
+    run_id = payload["run"]["id"]
     await scenario.client.whole(run_id)
     for after in ("nonsense", "00000000-1", "", "1-1; DROP"):
         with pytest.raises(GraphQLError) as refused:
@@ -246,22 +246,22 @@ async def test_strangers_and_odd_requests(installation: Installation, token: str
 
 async def test_a_foreign_run_is_not_there(scenario: Scenario, installation: Installation) -> None:
     scenario.provider.script(scenario.script, [Text("Secret.")])
-    sent = await scenario.send("Tell me.")
-    await scenario.client.whole(sent["run"]["id"])
+    payload = await scenario.send("Tell me.")
+    await scenario.client.whole(payload["run"]["id"])
     sign_up = """mutation ($input: SignUpInput!) {
       signUp(input: $input) { ... on SignUpPayload { accessToken } ... on Error { code } } }"""
     fields = {"email": f"{uuid4().hex}@example.com", "password": "correct horse battery", "displayName": "Eve"}
     async with Client(installation.url) as eve:
         signed = await eve.one(sign_up, input={**fields, "tenantName": "Evil"})
         eve.token = signed["accessToken"]
-        assert await eve.one("query ($id: ID!) { run(id: $id) { id } }", id=sent["run"]["id"]) is None
-        assert await eve.one("query ($id: ID!) { node(id: $id) { id } }", id=sent["conversation"]["id"]) is None
-        stopped = await eve.one(STOP, input={"runId": sent["run"]["id"]})
+        assert await eve.one("query ($id: ID!) { run(id: $id) { id } }", id=payload["run"]["id"]) is None
+        assert await eve.one("query ($id: ID!) { node(id: $id) { id } }", id=payload["conversation"]["id"]) is None
+        stopped = await eve.one(STOP, input={"runId": payload["run"]["id"]})
         assert stopped["code"] == "NOT_FOUND"
         with pytest.raises(GraphQLError) as refused:
-            await eve.whole(sent["run"]["id"])
+            await eve.whole(payload["run"]["id"])
         assert refused.value.code == "NOT_FOUND"
-        reply = await eve.send("Hi", conversationId=sent["conversation"]["id"])
+        reply = await eve.send("Hi", conversationId=payload["conversation"]["id"])
         assert reply["code"] == "NOT_FOUND"
 
 
@@ -277,8 +277,8 @@ async def test_an_expired_token_is_refused(installation: Installation) -> None:
 
 async def test_many_subscribers_of_one_run_see_the_same(scenario: Scenario) -> None:
     scenario.provider.script(scenario.script, [Text(tokens=50, tokens_per_s=50)])
-    sent = await scenario.send("Go.")
-    first, *others = await asyncio.gather(*(scenario.client.whole(sent["run"]["id"]) for _ in range(10)))
+    payload = await scenario.send("Go.")
+    first, *others = await asyncio.gather(*(scenario.client.whole(payload["run"]["id"]) for _ in range(10)))
     assert_complete(first)
     assert all(other == first for other in others)
     assert RUN_EVENTS

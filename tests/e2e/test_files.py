@@ -72,8 +72,8 @@ async def test_a_file_from_upload_to_deletion(installation: Installation, client
     (part,) = upload["parts"]
     async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
         headers = {header["name"]: header["value"] for header in part["headers"]}
-        sent = await http.request(part["method"], part["url"], content=content, headers=headers)
-        assert sent.status_code == 204, sent.text
+        payload = await http.request(part["method"], part["url"], content=content, headers=headers)
+        assert payload.status_code == 204, payload.text
         file = (await client.one(COMPLETE, input={"uploadId": upload["id"]}))["file"]
         assert (file["sizeBytes"], file["contentType"]) == (len(content), "application/pdf")
         answer = await http.get(file["url"], headers={"Range": "bytes=9-264"})
@@ -92,13 +92,13 @@ async def test_an_attached_image_reaches_the_model_and_a_document_is_named(scena
     client, provider = scenario.client, scenario.provider
     image, text = await upload(client, "chart.png", PNG), await upload(client, "notes.txt", b"Some notes.")
     provider.script(scenario.script, [Text("I see a chart.")], [Text("Nothing there.")])
-    sent = await scenario.send("What is it?", attachments=[{"fileId": image}, {"fileId": text, "mode": "FULL"}])
-    assert_complete(await client.whole(sent["run"]["id"]))
-    assert (await client.run(sent["run"]["id"]))["status"] == "SUCCEEDED"
+    payload = await scenario.send("What is it?", attachments=[{"fileId": image}, {"fileId": text, "mode": "FULL"}])
+    assert_complete(await client.whole(payload["run"]["id"]))
+    assert (await client.run(payload["run"]["id"]))["status"] == "SUCCEEDED"
     question = cast("list[Data]", provider.requests[0].messages[-1]["content"])
     assert {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{b64encode(PNG).decode()}"}} in question
     assert any("notes.txt" in str(part.get("text")) for part in question)
-    parts = (await client.one(PARTS, id=sent["userMessage"]["id"]))["parts"]
+    parts = (await client.one(PARTS, id=payload["userMessage"]["id"]))["parts"]
     assert parts[1:] == [
         {
             "__typename": "ImageMessagePart",
@@ -109,11 +109,11 @@ async def test_an_attached_image_reaches_the_model_and_a_document_is_named(scena
         {"__typename": "FileMessagePart", "name": "notes.txt", "mode": "FULL", "file": {"id": text}},
     ]
     await client.one(DELETE, input={"fileId": image})
-    parts = (await client.one(PARTS, id=sent["userMessage"]["id"]))["parts"]
+    parts = (await client.one(PARTS, id=payload["userMessage"]["id"]))["parts"]
     assert parts[1]["file"] is None
     refused = await scenario.send("Again", attachments=[{"fileId": image}])
     assert (refused["__typename"], refused["code"]) == ("NotFoundError", "NOT_FOUND")
-    later = await client.send("And now?", conversationId=sent["conversation"]["id"])
+    later = await client.send("And now?", conversationId=payload["conversation"]["id"])
     assert_complete(await client.whole(later["run"]["id"]))
     assert (await client.run(later["run"]["id"]))["status"] == "SUCCEEDED"
     assert "image_url" not in str(provider.requests[-1].body)

@@ -31,11 +31,11 @@ async def run(scenario: Scenario, client: Client) -> Data:
         [Tool("calculator", {"expression": "6*7"})],
         [Text("It is 42, as always.", tokens_per_s=200)],
     )
-    sent = await scenario.send("What is six times seven?")
-    events = await client.whole(sent["run"]["id"])
+    payload = await scenario.send("What is six times seven?")
+    events = await client.whole(payload["run"]["id"])
     return {
-        "id": sent["run"]["id"],
-        "conversationId": sent["conversation"]["id"],
+        "id": payload["run"]["id"],
+        "conversationId": payload["conversation"]["id"],
         "events": [f"{event['seq']} {event['__typename']}" for event in events],
     }
 
@@ -51,9 +51,9 @@ def test_graphql_http_finds_nothing_to_complain_about(connection: Data) -> None:
 
 
 def test_graphql_ws(connection: Data, run: Data) -> None:
-    seen = observed("graphql_ws.mjs", **connection, run=run)
-    closings = seen.pop("closings")
-    assert seen == {
+    observations = observed("graphql_ws.mjs", **connection, run=run)
+    closings = observations.pop("closings")
+    assert observations == {
         "viewer": [VIEWER],
         "wrong": INVALID,
         "badCursor": BAD_CURSOR,
@@ -82,8 +82,8 @@ def test_graphql_sse(connection: Data, run: Data) -> None:
 
 
 def test_an_event_source_goes_on_behind_the_last_event_it_saw(connection: Data, run: Data) -> None:
-    seen = observed("eventsource.mjs", **connection, run=run)
-    assert seen == {"whole": run["events"], "streams": 2, "resumedBehindTheLast": True}
+    observations = observed("eventsource.mjs", **connection, run=run)
+    assert observations == {"whole": run["events"], "streams": 2, "resumedBehindTheLast": True}
 
 
 async def test_apollo_client(connection: Data, run: Data, client: Client) -> None:

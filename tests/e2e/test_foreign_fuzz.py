@@ -50,7 +50,7 @@ def test_schemathesis_finds_no_server_error(installation: Installation, tokens: 
     arguments = ["--checks", CHECKS, "--phases", "fuzzing", "--mode", "all", "--suppress-health-check", "all"]
     bounds = ["--max-examples", str(EXAMPLES), "--seed", str(SEED), "--continue-on-failure", "--no-color"]
     header = ["--header", f"Authorization: Bearer {tokens['FUZZ_OWNER_TOKEN']}"]
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", "run", installation.url, *header, *arguments, *bounds],
         cwd=tmp_path,
         env={**os.environ, **tokens, "SCHEMATHESIS_HOOKS": "tests.foreign.fuzz", "PYTHONPATH": str(ROOT)},
@@ -59,11 +59,11 @@ def test_schemathesis_finds_no_server_error(installation: Installation, tokens: 
         timeout=SECONDS,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    selected, operations, tested, generated = (int(number) for number in _numbers(done.stdout))
+    assert process.returncode == 0, process.stdout + process.stderr
+    selected, operations, tested, generated = (int(number) for number in _numbers(process.stdout))
     assert selected == operations == tested
     assert generated >= EXAMPLES * operations
-    assert "401 Unauthorized" not in done.stdout, "most of it was not heard"
+    assert "401 Unauthorized" not in process.stdout, "most of it was not heard"
 
 
 def _numbers(report: str) -> tuple[str, ...]:

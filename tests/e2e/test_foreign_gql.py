@@ -75,9 +75,9 @@ def test_asks_without_an_event_loop(make: Callable[..., Any], installation: Inst
 async def test_asks_and_follows_over_a_socket(
     make: Callable[..., AsyncTransport], installation: Installation, token: str, scenario: Scenario, client: Client
 ) -> None:
-    sent = await scenario.send("What is six times seven?")
-    expected = await client.whole(sent["run"]["id"])
-    follow = GraphQLRequest(RUN_EVENTS, variable_values={"run": sent["run"]["id"]})
+    payload = await scenario.send("What is six times seven?")
+    expected = await client.whole(payload["run"]["id"])
+    follow = GraphQLRequest(RUN_EVENTS, variable_values={"run": payload["run"]["id"]})
     async with GqlClient(transport=over_sockets(make, installation, token)) as session:
         assert await session.execute(VIEWER) == DEMO_USER
         assert [data["runEvents"] async for data in session.subscribe(follow)] == expected

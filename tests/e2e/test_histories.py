@@ -24,15 +24,15 @@ async def ask(scenario: Scenario, text: str, first: Data) -> Data:
     return await scenario.client.send(text, conversationId=first["conversation"]["id"])
 
 
-async def answered(scenario: Scenario, sent: Data) -> str:
-    events = await scenario.client.whole(sent["run"]["id"])
+async def answered(scenario: Scenario, payload: Data) -> str:
+    events = await scenario.client.whole(payload["run"]["id"])
     assert events[-1]["status"] == "SUCCEEDED", events[-1]
     return text_of(events)
 
 
-async def stop(scenario: Scenario, sent: Data) -> Data:
-    await scenario.client.one(STOP, input={"runId": sent["run"]["id"]})
-    return (await scenario.client.whole(sent["run"]["id"]))[-1]
+async def stop(scenario: Scenario, payload: Data) -> Data:
+    await scenario.client.one(STOP, input={"runId": payload["run"]["id"]})
+    return (await scenario.client.whole(payload["run"]["id"]))[-1]
 
 
 def provider_requests(scenario: Scenario) -> list[Record]:
@@ -74,8 +74,8 @@ async def test_an_interrupted_answer_is_followed_by_the_next(scenario: Scenario)
     scenario.provider.script(scenario.script, SILENT, GOES_ON, turn_by="history")
     first = await scenario.send("one")
     await scenario.provider.wait_for(1)
-    sent = await scenario.client.send("two", conversationId=first["conversation"]["id"], onBusy="INTERRUPT")
-    assert await answered(scenario, sent) == "fine"
+    payload = await scenario.client.send("two", conversationId=first["conversation"]["id"], onBusy="INTERRUPT")
+    assert await answered(scenario, payload) == "fine"
 
 
 async def test_a_stopped_answer_is_regenerated(scenario: Scenario) -> None:
@@ -103,15 +103,17 @@ async def test_an_image_reaches_the_model_and_stays_in_the_history(scenario: Sce
 
 async def test_the_offline_model_says_that_it_cannot_see(client: Client) -> None:
     (edge,) = (await client.one(AGENTS))["edges"]
-    sent = await client.send("What is this?", agentId=edge["node"]["id"], parts=[{"image": {"url": "https://a.com/b"}}])
-    assert "cannot see images" in text_of(await client.whole(sent["run"]["id"]))
+    payload = await client.send(
+        "What is this?", agentId=edge["node"]["id"], parts=[{"image": {"url": "https://a.com/b"}}]
+    )
+    assert "cannot see images" in text_of(await client.whole(payload["run"]["id"]))
 
 
 async def test_a_model_that_cannot_see_reads_that_there_was_an_image(scenario: Scenario) -> None:
     blind = Status(400, message="image_url is only supported by certain models", times=1)
     scenario.provider.script(scenario.script, [blind, Text("I see nothing.")])
-    sent = await scenario.send("What is this?", parts=[{"image": {"url": "https://example.com/cat.png"}}])
-    assert await answered(scenario, sent) == "I see nothing."
+    payload = await scenario.send("What is this?", parts=[{"image": {"url": "https://example.com/cat.png"}}])
+    assert await answered(scenario, payload) == "I see nothing."
     assert "an image here, which you cannot see" in str(provider_requests(scenario)[-1].messages[1]["content"])
 
 

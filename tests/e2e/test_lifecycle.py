@@ -23,11 +23,11 @@ async def ask(installation: Installation, text: str) -> tuple[str, str]:
     """Ask the first agent and return the run's id and the answer."""
     async with Client(installation.url, installation.token()) as client:
         agent = (await client.one(AGENTS))["edges"][0]["node"]["id"]
-        sent = await client.send(text, agentId=agent)
-        events = await client.whole(sent["run"]["id"])
+        payload = await client.send(text, agentId=agent)
+        events = await client.whole(payload["run"]["id"])
         assert_complete(events)
         assert events[-1]["status"] == "SUCCEEDED"
-        return sent["run"]["id"], text_of(events)
+        return payload["run"]["id"], text_of(events)
 
 
 @pytest.mark.timeout(180)
@@ -76,10 +76,10 @@ async def test_what_dies_is_brought_back(state_dir: Path) -> None:
 async def _token_when_back(installation: Installation) -> str:
     """Wait until the database and the API answer again."""
     for _ in range(20):
-        done = installation.command("token")
+        process = installation.command("token")
         with socket.socket() as probe:
-            if done.returncode == 0 and probe.connect_ex(("127.0.0.1", installation.port)) == 0:
-                return done.stdout.strip()
+            if process.returncode == 0 and probe.connect_ex(("127.0.0.1", installation.port)) == 0:
+                return process.stdout.strip()
     raise AssertionError(installation.errors())
 
 

@@ -28,11 +28,11 @@ async def ask(installation: Installation, text: str) -> tuple[str, str]:
     """Ask the first agent and return the run's id and the answer."""
     async with Client(installation.url, installation.token()) as client:
         agent = (await client.one(AGENTS))["edges"][0]["node"]["id"]
-        sent = await client.send(text, agentId=agent)
-        events = await client.whole(sent["run"]["id"])
+        payload = await client.send(text, agentId=agent)
+        events = await client.whole(payload["run"]["id"])
         assert_complete(events)
         assert events[-1]["status"] == "SUCCEEDED"
-        return sent["run"]["id"], text_of(events)
+        return payload["run"]["id"], text_of(events)
 
 
 @pytest.mark.timeout(300)  # it runs half a dozen programs

@@ -119,10 +119,10 @@ async def test_stop_keeps_what_was_said(page: Page) -> None:
     await expect(answer).not_to_be_empty(timeout=PATIENCE_MS)
     await page.locator("#stop").click()
     await expect(page.locator(".message.ASSISTANT")).to_have_attribute("data-status", "STOPPED", timeout=PATIENCE_MS)
-    said = await answer.inner_text()
-    assert said
+    answer_text = await answer.inner_text()
+    assert answer_text
     await page.reload()
-    await expect(page.locator(".message.ASSISTANT .text")).to_have_text(said, timeout=PATIENCE_MS)
+    await expect(page.locator(".message.ASSISTANT .text")).to_have_text(answer_text, timeout=PATIENCE_MS)
 
 
 async def test_a_reload_in_mid_answer_sees_it_go_on(page: Page) -> None:

@@ -55,7 +55,7 @@ def first_minute(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def run_blocks(installation: Installation) -> list[str]:
     script = "\necho ---next-block---\n".join(shell_blocks("The first minute"))
-    done = subprocess.run(
+    process = subprocess.run(
         ["/bin/sh", "-eu", "-c", adapted(script, installation)],
         cwd=ROOT,
         env=clean_environment(),
@@ -64,9 +64,9 @@ def run_blocks(installation: Installation) -> list[str]:
         timeout=TIMEOUT_S,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    assert '"name":"Assistant"' in done.stderr
-    return done.stdout.split("---next-block---\n")
+    assert process.returncode == 0, process.stderr
+    assert '"name":"Assistant"' in process.stderr
+    return process.stdout.split("---next-block---\n")
 
 
 def test_curl_streams_an_answer(first_minute: list[str]) -> None:

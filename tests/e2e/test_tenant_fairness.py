@@ -40,20 +40,20 @@ class Tenants:
     async def ask(self) -> float:
         """Return how many seconds an answer takes for the quiet tenant."""
         began = time.monotonic()
-        sent = await self.quiet.send("What is 17 * 23?")
-        events = await self.quiet.client.whole(sent["run"]["id"])
+        payloads = await self.quiet.send("What is 17 * 23?")
+        events = await self.quiet.client.whole(payloads["run"]["id"])
         took_s = time.monotonic() - began
         assert events[-1]["status"] == "SUCCEEDED", events[-1]
         return took_s
 
     async def occupy(self, runs: int, running_runs: int) -> list[Data]:
         """Start runs of the busy tenant, and return them when so many are running and have asked their model."""
-        sent = await asyncio.gather(*(self.busy.send("Go on.", clientId=uuid4().hex) for _ in range(runs)))
+        payloads = await asyncio.gather(*(self.busy.send("Go on.", clientId=uuid4().hex) for _ in range(runs)))
         async with asyncio.timeout(60):
             while await self._count("RUNNING") < running_runs or self._requests() < running_runs:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         await asyncio.sleep(1)  # the code of the last ones has begun
-        return list(sent)
+        return list(payloads)
 
     async def _count(self, status: str) -> int:
         return int((await self.busy.client.one(ACTIVE, status=status))["totalCount"])
@@ -61,9 +61,9 @@ class Tenants:
     def _requests(self) -> int:
         return sum(request.script == self.busy.script for request in self.busy.provider.requests)
 
-    async def stop(self, sent: list[Data]) -> None:
+    async def stop(self, payloads: list[Data]) -> None:
         """Stop runs of the busy tenant, the waiting ones first."""
-        for each in reversed(sent):
+        for each in reversed(payloads):
             await self.busy.client.one(STOP, input={"runId": each["run"]["id"]})
         async with asyncio.timeout(60):
             while await self._count("RUNNING"):  # noqa: ASYNC110
@@ -113,9 +113,9 @@ async def test_code_agents_of_one_tenant_delay_another_little(
     measured: list[tuple[list[float], list[float]]] = []
     for _ in range(ROUNDS):
         idle_s = [await tenants.ask() for _ in range(SAMPLES)]
-        sent = await tenants.occupy(runs, running_runs)
+        payloads = await tenants.occupy(runs, running_runs)
         busy_s = [await tenants.ask() for _ in range(SAMPLES)]
-        await tenants.stop(sent)
+        await tenants.stop(payloads)
         measured.append((idle_s, busy_s))
         if median(busy_s) <= 3 * max(idle_s):
             return

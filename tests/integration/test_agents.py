@@ -181,9 +181,9 @@ async def test_changes_only_what_is_named_then_clears(app: ServiceHarness, dev: 
     now = before
     for number, change in enumerate(changes, 2):
         after = (await update(app, dev, id=before["id"], **change))["agent"]
-        shown = {"model": {"name": "Own"}, "effectiveModel": {"name": "Own"}} if "modelId" in change else change
+        expected = {"model": {"name": "Own"}, "effectiveModel": {"name": "Own"}} if "modelId" in change else change
         tools = {"tools": [{"name": "wait"}]} if "toolNames" in change else {}
-        now = now | shown | tools | {"version": number, "updatedAt": after["updatedAt"]}
+        now = now | expected | tools | {"version": number, "updatedAt": after["updatedAt"]}
         assert after == now
     cleared = dict.fromkeys(("description", "instructions", "kind", "maxSteps", "toolNames", "modelId"))
     after = (await update(app, dev, id=before["id"], **cleared))["agent"]
@@ -336,29 +336,29 @@ async def test_a_page_with_models_and_tools_costs_three_statements(
     models = [None, default, *[await make.model(dev) for _ in range(3)]]
     for number in range(20):
         await make.agent(dev, model=models[number % 5], tools=["wait", "calculator"])
-    with statements(app.database) as sent:
+    with statements(app.database) as queries:
         answer = await app.ask(dev, "{ agents { edges { node { id name } } } }")
-    assert (len(answer.nodes), len(sent)) == (20, 1)
-    with statements(app.database) as sent:
+    assert (len(answer.nodes), len(queries)) == (20, 1)
+    with statements(app.database) as queries:
         nested = "model { name } effectiveModel { name isDefault } tools { name }"
         answer = await app.ask(dev, f"{{ agents {{ edges {{ node {{ name {nested} }} }} }} }}")
-    assert (len(answer.nodes), len(sent)) == (20, 3)
+    assert (len(answer.nodes), len(queries)) == (20, 3)
     assert {agent["effectiveModel"]["isDefault"] for agent in answer.nodes if agent["model"] is None} == {True}
 
 
 async def test_nodes_of_many_agents_cost_one_statement(app: ServiceHarness, dev: Principal, make: Factory) -> None:
     ids = [global_id("Agent", (await make.agent(dev)).id) for _ in range(5)]
-    with statements(app.database) as sent:
+    with statements(app.database) as queries:
         answer = await app.ask(dev, "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=ids)
     assert answer.data == {"nodes": [{"id": id_} for id_ in ids]}
-    assert len(sent) == 1
+    assert len(queries) == 1
 
 
 async def test_a_choice_outlives_its_tool(app: ServiceHarness, dev: Principal) -> None:
     agent = await create(app, dev, toolNames=["wait", "calculator"])
     app.toolbox.names.remove("wait")
-    shown = (await app.ask(dev, AGENT, id=agent["id"])).one
-    assert (shown["toolNames"], shown["tools"]) == (["wait", "calculator"], [{"name": "calculator"}])
+    row = (await app.ask(dev, AGENT, id=agent["id"])).one
+    assert (row["toolNames"], row["tools"]) == (["wait", "calculator"], [{"name": "calculator"}])
     renamed = (await update(app, dev, id=agent["id"], name="Renamed"))["agent"]
     assert renamed["toolNames"] == ["wait", "calculator"]
     refusal = await app.mutate(dev, "createAgent", "{ agent { id } }", name="Other", toolNames=["wait"])

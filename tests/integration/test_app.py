@@ -96,13 +96,13 @@ async def test_odd_input_gets_its_code_and_never_a_bug(installation: Installatio
             if field.name.value not in ENDING:
                 document, variables = SCHEMA.document(root, field), SCHEMA.variables(field, oddity)
                 codes_by_field[field.name.value] = codes(await installation.ask(document, **variables))
-    bugs = {name for name, shown in codes_by_field.items() if "INTERNAL_SERVER_ERROR" in shown}
+    bugs = {name for name, codes_returned in codes_by_field.items() if "INTERNAL_SERVER_ERROR" in codes_returned}
     assert bugs == set()
     assert set().union(*codes_by_field.values()) <= CATALOGUE.keys()
 
 
 def codes(answer: Data) -> set[str]:
     """Return the codes in `errors` and in the members of unions."""
-    shown: set[str] = {error["extensions"]["code"] for error in answer.get("errors", ())}
+    codes_returned: set[str] = {error["extensions"]["code"] for error in answer.get("errors", ())}
     members = cast("dict[str, Data | None]", answer.get("data") or {}).values()
-    return shown | {str(member["code"]) for member in members if member and "code" in member}
+    return codes_returned | {str(member["code"]) for member in members if member and "code" in member}

@@ -105,10 +105,10 @@ async def test_a_reconnect_goes_on_behind_its_cursor(chat: Chat, ada: Principal,
     conversation_id = payload["conversation"]["id"]
     start = f"{key('Conversation', conversation_id).hex[-8:]}-0"
     async with aclosing(chat.subscribe(ada, KINDS, id=conversation_id, after=start)) as stream:
-        seen = await take(stream, 3)
-    async with aclosing(chat.subscribe(ada, KINDS, id=conversation_id, after=seen[-1]["cursor"])) as stream:
-        seen += await take(stream, 3)
-    assert [event["seq"] for event in seen] == [1, 2, 3, 4, 5, 6]
+        events_of_stream = await take(stream, 3)
+    async with aclosing(chat.subscribe(ada, KINDS, id=conversation_id, after=events_of_stream[-1]["cursor"])) as stream:
+        events_of_stream += await take(stream, 3)
+    assert [event["seq"] for event in events_of_stream] == [1, 2, 3, 4, 5, 6]
 
 
 async def test_a_deletion_is_the_last_event(chat: Chat, ada: Principal, agent: Agent) -> None:

@@ -45,8 +45,8 @@ async def begin(chat: Chat, actor: Principal, agent: Agent, **fields: object) ->
 
 
 async def branch(chat: Chat, actor: Principal, conversation_id: object, last: int = 50) -> list[str]:
-    shown = (await chat.ask(actor, BRANCH, id=conversation_id, last=last)).one["activeBranch"]
-    return [message["text"] for message in shown]
+    active_branch = (await chat.ask(actor, BRANCH, id=conversation_id, last=last)).one["activeBranch"]
+    return [message["text"] for message in active_branch]
 
 
 async def test_a_new_conversation_is_empty(chat: Chat, ada: Principal, agent: Agent) -> None:
@@ -111,14 +111,14 @@ async def test_edits_and_new_answers_stand_beside_what_was(chat: Chat, ada: Prin
     ids += [again["assistantMessage"]["id"], other_start["userMessage"]["id"], other_start["assistantMessage"]["id"]]
     q1, a1, q2, a2, q3, a3, a3b, q1b, a1b = ids
     assert tree["totalCount"] == 9
-    shown = {
+    active_branch = {
         edge["node"]["id"]: [
             [message["id"] for message in edge["node"][name]] for name in ("children", "siblings", "branch")
         ]
         for edge in tree["edges"]
     }
-    assert list(shown) == ids
-    assert shown == {
+    assert list(active_branch) == ids
+    assert active_branch == {
         q1: [[a1], [q1, q1b], [q1]],
         a1: [[q2, q3], [a1], [q1, a1]],
         q2: [[a2], [q2, q3], [q1, a1, q2]],
@@ -159,10 +159,10 @@ async def test_a_branch_can_be_paged_upwards(chat: Chat, ada: Principal, agent: 
     conversation_id = payload["conversation"]["id"]
     for number in range(1, 4):
         await chat.exchange(ada, conversationId=conversation_id, text=str(number))
-    shown = (await chat.ask(ada, BRANCH, id=conversation_id, last=3)).one["activeBranch"]
-    assert [message["text"] for message in shown] == ["", "3", ""]
+    active_branch = (await chat.ask(ada, BRANCH, id=conversation_id, last=3)).one["activeBranch"]
+    assert [message["text"] for message in active_branch] == ["", "3", ""]
     query = "query ($id: ID!) { message(id: $id) { parent { branch(last: 3) { text } } } }"
-    above = (await chat.ask(ada, query, id=shown[0]["id"])).one["parent"]["branch"]
+    above = (await chat.ask(ada, query, id=active_branch[0]["id"])).one["parent"]["branch"]
     assert [message["text"] for message in above] == ["1", "", "2"]
     assert await branch(chat, ada, conversation_id, last=0) == []
     refused = await chat.ask(ada, BRANCH, id=conversation_id, last=101)
@@ -185,18 +185,18 @@ async def test_an_answer_can_be_rated_and_the_rating_taken_back(chat: Chat, ada:
 async def test_a_conversation_says_when_something_last_happened(chat: Chat, ada: Principal, agent: Agent) -> None:
     fields = "conversation { id updatedAt eventsCursor }"
     query = f"query ($id: ID!) {{ {fields.replace('conversation', 'conversation(id: $id)')} }}"
-    begun = await chat.mutate(ada, "sendMessage", f"{fields} run {{ id }}", agentId=id_of("Agent", agent), text="one")
-    first = begun["conversation"]
+    started = await chat.mutate(ada, "sendMessage", f"{fields} run {{ id }}", agentId=id_of("Agent", agent), text="one")
+    first = started["conversation"]
     assert (await chat.ask(ada, query, id=first["id"])).one == first
-    await chat.stop(ada, begun["run"]["id"])
+    await chat.stop(ada, started["run"]["id"])
     stopped = (await chat.ask(ada, query, id=first["id"])).one
     renamed = (await chat.mutate(ada, "renameConversation", fields, conversationId=first["id"], title="two"))[
         "conversation"
     ]
     assert (await chat.ask(ada, query, id=first["id"])).one == renamed
-    seen = [first, stopped, renamed]
-    assert len({each["eventsCursor"] for each in seen}) == len(seen)
-    assert [each["updatedAt"] for each in seen] == sorted({each["updatedAt"] for each in seen})
+    items = [first, stopped, renamed]
+    assert len({each["eventsCursor"] for each in items}) == len(items)
+    assert [each["updatedAt"] for each in items] == sorted({each["updatedAt"] for each in items})
 
 
 async def test_what_cannot_be_rated_is_refused(chat: Chat, ada: Principal, agent: Agent) -> None:
@@ -227,8 +227,8 @@ async def test_a_deleted_conversation_takes_everything_with_it(chat: Chat, ada: 
     kept = await begin(chat, ada, agent, title="Kept")
     payload = await chat.start(ada, agentId=id_of("Agent", agent), text="Are you there?")
     conversation_id = payload["conversation"]["id"]
-    gone = await chat.mutate(ada, "deleteConversation", "deletedId", conversationId=conversation_id)
-    assert gone == {"__typename": "DeleteConversationPayload", "deletedId": conversation_id}
+    deleted = await chat.mutate(ada, "deleteConversation", "deletedId", conversationId=conversation_id)
+    assert deleted == {"__typename": "DeleteConversationPayload", "deletedId": conversation_id}
     query = """query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"""
     ids = [conversation_id, payload["run"]["id"], payload["userMessage"]["id"], payload["assistantMessage"]["id"]]
     left = await chat.ask(ada, query, ids=[*ids, kept["id"]])
@@ -320,16 +320,24 @@ async def test_conversations_are_listed_in_the_order_that_was_asked_for(
     expected = list("abcde" if field == "CREATED_AT" else "bcdae")
     if direction == "DESC":
         expected.reverse()
-    order, seen, more = {"field": field, "direction": direction}, list[str](), True
+    order, items, more = {"field": field, "direction": direction}, list[str](), True
     arguments: Data = {"first": 2} if forward else {"last": 2}
     while more:
         page = await chat.ask(ada, ORDERED, orderBy=order, **arguments)
         titles, info = [node["title"] for node in page.nodes], page.one["pageInfo"]
         if forward:
-            seen, arguments, more = seen + titles, {"first": 2, "after": info["endCursor"]}, info["hasNextPage"]
+            items, arguments, more = (
+                items + titles,
+                {"first": 2, "after": info["endCursor"]},
+                info["hasNextPage"],
+            )
         else:
-            seen, arguments, more = titles + seen, {"last": 2, "before": info["startCursor"]}, info["hasPreviousPage"]
-    assert seen == expected
+            items, arguments, more = (
+                titles + items,
+                {"last": 2, "before": info["startCursor"]},
+                info["hasPreviousPage"],
+            )
+    assert items == expected
 
 
 async def test_activity_while_one_pages_shows_nothing_twice(
@@ -340,7 +348,7 @@ async def test_activity_while_one_pages_shows_nothing_twice(
         await make.conversation(ada, agent, title=title, at=moment + timedelta(seconds=n))
     order = {"field": "UPDATED_AT", "direction": "DESC"}
     first = await chat.ask(ada, ORDERED, orderBy=order, first=3)
-    seen = [node["title"] for node in first.nodes]
+    items = [node["title"] for node in first.nodes]
     ids = {
         node["title"]: node["id"]
         for node in (await chat.ask(ada, "{ conversations { edges { node { id title } } } }")).nodes
@@ -348,7 +356,7 @@ async def test_activity_while_one_pages_shows_nothing_twice(
     for title in ("e", "b"):
         await chat.exchange(ada, conversationId=ids[title], text="Hello")
     rest = await chat.ask(ada, ORDERED, orderBy=order, first=10, after=first.one["pageInfo"]["endCursor"])
-    assert (seen, [node["title"] for node in rest.nodes]) == (["f", "e", "d"], ["c", "a"])
+    assert (items, [node["title"] for node in rest.nodes]) == (["f", "e", "d"], ["c", "a"])
     again = await chat.ask(ada, ORDERED, orderBy=order, first=2)
     assert [node["title"] for node in again.nodes] == ["b", "e"]
 
@@ -382,7 +390,7 @@ async def test_pages_have_each_row_once_while_others_are_inserted(
     moment = utc_now()
     rows = [await make.conversation(ada, agent, at=moment) for _ in range(7)]
     newest_first = [id_of("Conversation", row) for row in sorted(rows, key=lambda row: row.id, reverse=True)]
-    seen: list[str] = []
+    items: list[str] = []
     arguments: Data = {"first": 2} if forward else {"last": 2}
     more = True
     while more:
@@ -390,12 +398,20 @@ async def test_pages_have_each_row_once_while_others_are_inserted(
         ids = [node["id"] for node in page.nodes]
         info = page.one["pageInfo"]
         if forward:
-            seen, arguments, more = seen + ids, {"first": 2, "after": info["endCursor"]}, info["hasNextPage"]
+            items, arguments, more = (
+                items + ids,
+                {"first": 2, "after": info["endCursor"]},
+                info["hasNextPage"],
+            )
             await make.conversation(ada, agent, at=moment + timedelta(seconds=1))
         else:
-            seen, arguments, more = ids + seen, {"last": 2, "before": info["startCursor"]}, info["hasPreviousPage"]
+            items, arguments, more = (
+                ids + items,
+                {"last": 2, "before": info["startCursor"]},
+                info["hasPreviousPage"],
+            )
             await make.conversation(ada, agent, at=moment - timedelta(seconds=1))
-    assert seen == newest_first
+    assert items == newest_first
 
 
 async def test_messages_are_paged_both_ways(chat: Chat, ada: Principal, agent: Agent, make: Factory) -> None:

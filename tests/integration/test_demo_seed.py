@@ -98,8 +98,8 @@ async def test_policies_of_postgres_alone_keep_tenants_apart(
     for table in ("agent", "chat_model"):
         async with database.transaction(eve.tenant_id) as session:
             assert (await session.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one() == 0  # noqa: S608
-            gone = await session.execute(text(f"DELETE FROM {table} RETURNING id"))  # noqa: S608
-            assert gone.all() == []
+            deletion = await session.execute(text(f"DELETE FROM {table} RETURNING id"))  # noqa: S608
+            assert deletion.all() == []
         with pytest.raises(ProgrammingError, match="row-level security"):
             await give_away(database, table, demo, eve)
         async with database.read(demo.tenant_id) as session:

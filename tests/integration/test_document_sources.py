@@ -135,9 +135,9 @@ async def test_a_preview_is_what_is_stored_later_and_stores_nothing(
     text = "# Guide\n\n" + "Open the page. " * 60
     chunking = {"strategy": "PARENT_CHILD", "maxWords": 60, "childWords": 20}
     wanted = {"source": {"text": {"name": "Guide", "content": text}}, "chunking": chunking, "first": 3}
-    shown = await api.ask(actor, PREVIEW, input=wanted)
-    assert len(shown["chunks"]) == 3
-    assert all(chunk["text"] in chunk["parentText"] for chunk in shown["chunks"])
+    preview = await api.ask(actor, PREVIEW, input=wanted)
+    assert len(preview["chunks"]) == 3
+    assert all(chunk["text"] in chunk["parentText"] for chunk in preview["chunks"])
     assert await api.ingestion.count(actor.tenant_id, "chunk") == 0
 
     base = await api.new_base(actor, chunking=chunking)
@@ -146,10 +146,10 @@ async def test_a_preview_is_what_is_stored_later_and_stores_nothing(
     assert refused.code == "NOT_FOUND"  # its text has not been read
     await api.ingestion.drain()
     stored = [chunk.content for chunk in await api.ingestion.chunks(actor.tenant_id)]
-    assert shown["totalCount"] == len(stored)
-    assert [chunk["text"] for chunk in shown["chunks"]] == stored[:3]
+    assert preview["totalCount"] == len(stored)
+    assert [chunk["text"] for chunk in preview["chunks"]] == stored[:3]
     again = await api.ask(actor, PREVIEW, input={**wanted, "source": {"documentId": document}})
-    assert again == shown
+    assert again == preview
     for stranger in (await make.principal(Role.MEMBER, beside=actor), await make.principal()):
         refused = await api.answer(stranger, PREVIEW, input={**wanted, "source": {"documentId": document}})
         assert refused.code == "NOT_FOUND"
@@ -159,8 +159,8 @@ async def test_a_preview_reads_files_and_says_why_it_can_not(
     api: KnowledgeApi, actor: Principal, make: Factory, site: str
 ) -> None:
     nine = await api.upload(actor, "nine.pdf", (DOCUMENTS / "pdf/nine-pages.pdf").read_bytes())
-    shown = await api.ask(actor, PREVIEW, input={"source": {"file": {"fileId": nine}}, "first": None})
-    assert [chunk["unitNumber"] for chunk in shown["chunks"]] == list(range(1, 10))
+    preview = await api.ask(actor, PREVIEW, input={"source": {"file": {"fileId": nine}}, "first": None})
+    assert [chunk["unitNumber"] for chunk in preview["chunks"]] == list(range(1, 10))
     colleague = await make.principal(Role.MEMBER, beside=actor)
     assert (await api.answer(colleague, PREVIEW, input={"source": {"file": {"fileId": nine}}})).code == "NOT_FOUND"
     scan = await api.upload(actor, "scan.pdf", (DOCUMENTS / "pdf/scan-en.pdf").read_bytes())

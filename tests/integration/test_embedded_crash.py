@@ -218,14 +218,14 @@ def test_ctrl_c_in_the_terminal_reaches_only_the_supervisor(state: Path) -> None
 async def _insert_until_it_breaks(url: str) -> int:
     """Commit one row after the other; return how many were acknowledged."""
     engine = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    done = 0
+    rounds = 0
     try:
         async with engine.connect() as connection:
             while True:
-                await connection.execute(text("INSERT INTO t VALUES (:n)"), {"n": done})
-                done += 1
+                await connection.execute(text("INSERT INTO t VALUES (:n)"), {"n": rounds})
+                rounds += 1
     except (DBAPIError, OSError):
-        return done
+        return rounds
 
 
 async def _both_answer(urls: Engines) -> None:

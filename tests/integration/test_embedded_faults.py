@@ -43,8 +43,8 @@ def small_disk(tmp_path: Path) -> Generator[Path]:
     """A disk of 20 MB; a fresh database needs twice that."""
     mount = tmp_path / "disk"
     mount.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "none", mount], check=False)  # noqa: S607
-    if done.returncode != 0:
+    finished_process = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "none", mount], check=False)  # noqa: S607
+    if finished_process.returncode != 0:
         pytest.skip("this user may not mount a small disk")
     yield mount
     subprocess.run(["umount", mount], check=True)  # noqa: S607
@@ -285,15 +285,15 @@ def test_a_stop_right_after_a_start_is_not_lost(tmp_path: Path) -> None:
 
 
 def test_missing_wheels_are_named(tmp_path: Path) -> None:
-    done = subprocess.run(
+    finished_process = subprocess.run(
         [sys.executable, "-S", HOLDER, tmp_path / "state"],  # without the environment's packages
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "pip install 'nexent_gql[embedded]'" in done.stdout
-    assert "set NEXENT_DATABASE_URL and NEXENT_REDIS_URL" in done.stdout
+    assert "pip install 'nexent_gql[embedded]'" in finished_process.stdout
+    assert "set NEXENT_DATABASE_URL and NEXENT_REDIS_URL" in finished_process.stdout
 
 
 def test_logs_are_kept_apart_and_do_not_grow_for_ever(state: Path) -> None:

@@ -44,14 +44,14 @@ def open_folder() -> Generator[Path]:
 
 
 async def test_an_empty_folder_becomes_two_working_engines(tmp_path: Path) -> None:
-    said: list[str] = []
+    messages: list[str] = []
     with EngineSet(tmp_path / "new" / "state") as engines:
-        urls = engines.start(said.append)
+        urls = engines.start(messages.append)
         await run_sql(urls.database_url, "CREATE TABLE t (v vector(2))", "INSERT INTO t VALUES ('[3,4]')")
         assert await fetch_column(urls.database_url, "SELECT v <-> '[0,0]' FROM t") == [5.0]
         assert await redis_command(urls.redis_url, "PING") is True
         assert engines.poll() == []
-    assert said == ["starting Valkey", "creating the database"]
+    assert messages == ["starting Valkey", "creating the database"]
     assert nothing_runs_on(tmp_path / "new" / "state")
 
 
@@ -91,13 +91,13 @@ async def test_a_second_start_has_the_data_of_the_first(tmp_path: Path) -> None:
         urls = engines.start()
         await run_sql(urls.database_url, "CREATE TABLE t AS SELECT 7 AS n")
         await redis_command(urls.redis_url, "SET", "k", "v")
-    said: list[str] = []
+    messages: list[str] = []
     with EngineSet(state) as engines:
-        again = engines.start(said.append)
+        again = engines.start(messages.append)
         assert again == urls
         assert await fetch_column(again.database_url, "SELECT n FROM t") == [7]
         assert await redis_command(again.redis_url, "GET", "k") == "v"
-    assert said == ["starting Valkey", "starting PostgreSQL"]
+    assert messages == ["starting Valkey", "starting PostgreSQL"]
 
 
 @pytest.mark.parametrize(("durable", "postgres", "valkey"), [(True, "on", "yes"), (False, "off", "no")])

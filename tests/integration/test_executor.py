@@ -532,11 +532,11 @@ async def test_a_deletion_reaches_redis_though_the_process_dies_after_the_commit
 
 
 async def test_queued_messages_see_the_answers_before_them(harness: Harness) -> None:
-    seen: list[list[str]] = []
+    attempts_seen: list[list[str]] = []
 
     async def count(spec: RunSpec, port: RunPort) -> None:
-        seen.append([join_text(parts) for parts in (*(turn.parts for turn in spec.history), spec.question)])
-        await say(port, 1, f"answer {len(seen)}")
+        attempts_seen.append([join_text(parts) for parts in (*(turn.parts for turn in spec.history), spec.question)])
+        await say(port, 1, f"answer {len(attempts_seen)}")
 
     first = await harness.send("one")
     second = await harness.send("two", first, OnBusy.QUEUE)
@@ -545,7 +545,7 @@ async def test_queued_messages_see_the_answers_before_them(harness: Harness) -> 
     assert (await harness.run(second)).status == "QUEUED"
     await runner.run(first.run.job_id)
     await runner.run(second.run.job_id)
-    assert seen == [["one"], ["one", "answer 1", "two"]]
+    assert attempts_seen == [["one"], ["one", "answer 1", "two"]]
 
 
 async def test_an_answer_is_stored_with_its_reasoning_and_its_text(harness: Harness) -> None:
@@ -562,15 +562,15 @@ async def test_an_answer_is_stored_with_its_reasoning_and_its_text(harness: Harn
 async def test_the_model_reads_that_an_answer_was_stopped_before_its_first_word(harness: Harness) -> None:
     exchange = await harness.send("one")
     await harness.runs.stop(harness.actor, exchange.run.id)
-    seen: list[str] = []
+    attempts_seen: list[str] = []
 
     async def look(spec: RunSpec, port: RunPort) -> None:
-        seen.extend(f"{turn.role}: {join_text(turn.parts)}" for turn in spec.history)
+        attempts_seen.extend(f"{turn.role}: {join_text(turn.parts)}" for turn in spec.history)
         await say(port, 1, "two")
 
     following = await harness.send("go on", exchange)
     await harness.runner(look).run(following.run.job_id)
-    assert seen == ["user: one", "assistant: (No answer: it was stopped before the first word.)"]
+    assert attempts_seen == ["user: one", "assistant: (No answer: it was stopped before the first word.)"]
     assert (await harness.answer(exchange)).content == ()
 
 
@@ -629,13 +629,13 @@ async def test_the_first_answer_gives_the_conversation_a_title(
 
 
 async def test_what_happens_is_told_to_a_second_tab(harness: Harness) -> None:
-    seen: list[str] = []
+    attempts_seen: list[str] = []
     exchange = await harness.send()
 
     async def watch() -> None:
         start = cursor(exchange.conversation.id, 0)
         stream = await harness.conversations.follow(harness.actor, exchange.conversation.id, after=start)
-        seen.extend([str(entry.body["kind"]) async for entry in stream])
+        attempts_seen.extend([str(entry.body["kind"]) async for entry in stream])
 
     watching = asyncio.create_task(watch())
     await harness.relay()
@@ -644,7 +644,7 @@ async def test_what_happens_is_told_to_a_second_tab(harness: Harness) -> None:
     await harness.conversations.delete(harness.actor, exchange.conversation.id)
     await harness.relay()
     await asyncio.wait_for(watching, 5)
-    assert seen == [
+    assert attempts_seen == [
         "MessageAdded",
         "MessageAdded",
         "ActiveBranchChanged",

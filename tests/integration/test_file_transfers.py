@@ -97,6 +97,6 @@ async def test_a_slow_upload_may_take_longer_than_any_other_body(
         server = await running.as_new_user()
         upload = await server.create(b"x" * 24)
         async with httpx2.AsyncClient(trust_env=False, timeout=60) as http:
-            sent = await http.put(upload["parts"][0]["url"], content=trickle(b"x" * 24, 0.5))
-        assert sent.status_code == 204
+            response = await http.put(upload["parts"][0]["url"], content=trickle(b"x" * 24, 0.5))
+        assert response.status_code == 204
         await server.http.aclose()

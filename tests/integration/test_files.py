@@ -80,8 +80,8 @@ async def test_ranges_and_validators(server: FileServer) -> None:
     file = await server.upload(b"0123456789")
 
     async def get(**headers: str) -> tuple[int, bytes, str | None]:
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = await server.stranger.get(file["url"], headers=sent)
+        raw_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = await server.stranger.get(file["url"], headers=raw_headers)
         return answer.status_code, answer.content, answer.headers.get("content-range")
 
     assert await get(Range="bytes=2-4") == (206, b"234", "bytes 2-4/10")
@@ -207,8 +207,8 @@ async def test_an_image_has_an_address_that_browsers_show(server: FileServer) ->
     file = await server.upload(PNG, "a.png")
     assert file["contentType"] == "image/png"
     assert file["preview"]["text"] is None
-    shown = await server.stranger.get(file["preview"]["imageUrl"])
-    assert shown.headers["content-disposition"] == "inline; filename*=UTF-8''a.png"
+    preview = await server.stranger.get(file["preview"]["imageUrl"])
+    assert preview.headers["content-disposition"] == "inline; filename*=UTF-8''a.png"
     page = await server.upload(b"<!doctype html><p>", "a.html")
     assert (await server.stranger.get(page["url"])).headers["content-disposition"].startswith("attachment;")
 
@@ -238,8 +238,8 @@ async def test_nobody_sees_or_touches_another_users_files(server: FileServer) ->
     file, upload = await server.upload(b"private"), await server.create(b"pending")
     eve = await server.as_new_user()
     query = "query ($f: ID!, $u: ID!) { file(id: $f) { id } nodes(ids: [$f, $u]) { id } files { totalCount } }"
-    seen = await eve.ask(query, f=file["id"], u=upload["id"])
-    assert seen == {"file": None, "nodes": [None, None], "files": {"totalCount": 0}}
+    nodes = await eve.ask(query, f=file["id"], u=upload["id"])
+    assert nodes == {"file": None, "nodes": [None, None], "files": {"totalCount": 0}}
     attempts = [
         await eve.mutate("completeUpload", FILE, uploadId=upload["id"]),
         await eve.mutate("cancelUpload", "deletedId", uploadId=upload["id"]),
@@ -253,8 +253,8 @@ async def test_nobody_sees_or_touches_another_users_files(server: FileServer) ->
 async def test_an_upload_is_given_up(server: FileServer) -> None:
     upload = await server.create(b"content")
     url = upload["parts"][0]["url"]
-    done = await server.mutate("cancelUpload", "deletedId", uploadId=upload["id"])
-    assert done["deletedId"] == upload["id"]
+    payload = await server.mutate("cancelUpload", "deletedId", uploadId=upload["id"])
+    assert payload["deletedId"] == upload["id"]
     assert (await server.stranger.put(url, content=b"content")).status_code == 404
     assert (await server.complete(upload))["code"] == "NOT_FOUND"
     assert (await server.ask("{ fileQuota { pendingBytes } }"))["fileQuota"] == {"pendingBytes": 0}
@@ -294,10 +294,10 @@ async def test_a_small_file_comes_with_the_request(server: FileServer) -> None:
         )
         return cast("Data", response.json()["data"]["uploadFile"])
 
-    done = await send(b"# Title", clientId="a")
-    assert done["__typename"] == "UploadFilePayload", done
-    assert (await send(b"# Title", clientId="a"))["file"]["id"] == done["file"]["id"]
-    assert (await server.stranger.get(done["file"]["url"])).content == b"# Title"
+    payload = await send(b"# Title", clientId="a")
+    assert payload["__typename"] == "UploadFilePayload", payload
+    assert (await send(b"# Title", clientId="a"))["file"]["id"] == payload["file"]["id"]
+    assert (await server.stranger.get(payload["file"]["url"])).content == b"# Title"
     assert (await send(PNG, contentType="text/plain"))["__typename"] == "FileTypeMismatchError"
     assert (await send(b"", name="a"))["code"] == "BAD_USER_INPUT"
     assert len([key for key in server.stored() if key.startswith("objects/")]) == 1

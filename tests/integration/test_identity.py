@@ -194,13 +194,13 @@ async def test_a_rush_at_the_door_is_turned_away_and_leaves_the_database_to_thos
 ) -> None:
     ada = await sign_up(identity)
     rush = [asyncio.ensure_future(sign_in(identity, email=f"nobody{number}@example.com")) for number in range(200)]
-    seen, most = 0, 0
+    reads, most = 0, 0
     while not all(one.done() for one in rush):
         assert await rows(database, ada.viewer.tenant.id, "SELECT count(*) FROM user_account") == [(1,)]
-        seen, most = seen + 1, max(most, cast("QueuePool", database.engine.pool).checkedout())
+        reads, most = reads + 1, max(most, cast("QueuePool", database.engine.pool).checkedout())
     names = [type(error).__name__ for error in await asyncio.gather(*rush, return_exceptions=True)]
     assert (names.count("InvalidCredentialsError"), names.count("PasswordsBusyError")) == (54, 146)
-    assert seen > 5
+    assert reads > 5
     assert most <= 4
     assert await sign_in(identity)
 

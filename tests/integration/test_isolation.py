@@ -225,8 +225,8 @@ class Traffic:
         tenant_id, fate = self.chance.choice(self.tenants), self.chance.random()
         begin = self.database.read if fate < 0.5 else self.database.transaction
         async with begin(tenant_id) as session:
-            seen = (await session.execute(text("SELECT tenant_id FROM user_account"))).scalars().all()
-            assert seen == [tenant_id]
+            tenant_ids = (await session.execute(text("SELECT tenant_id FROM user_account"))).scalars().all()
+            assert tenant_ids == [tenant_id]
             self.served += 1
             if fate < 0.2:
                 await session.execute(text("SELECT pg_sleep(0.002)"))
@@ -235,8 +235,8 @@ class Traffic:
 
     async def system(self) -> None:
         async with self.database.system() as session:
-            seen = (await session.execute(text("SELECT tenant_id FROM user_account"))).scalars().all()
-            assert set(seen) == set(self.tenants)
+            tenant_ids = (await session.execute(text("SELECT tenant_id FROM user_account"))).scalars().all()
+            assert set(tenant_ids) == set(self.tenants)
 
 
 async def test_a_connection_never_carries_a_tenant_over(

@@ -198,7 +198,7 @@ async def test_a_queue_without_a_live_worker_is_reported_until_there_is_one(
 async def test_a_worker_that_is_silent_counts_as_gone(database: Database, tenant_id: UUID) -> None:
     await add(database, tenant_id, Export())
     async with database.system() as session:
-        seen = text("INSERT INTO job_worker VALUES ('dead', ARRAY['exports'], now() - interval '1 minute')")
-        await session.execute(seen)
+        add_worker = text("INSERT INTO job_worker VALUES ('dead', ARRAY['exports'], now() - interval '1 minute')")
+        await session.execute(add_worker)
     (queue,) = await queue_status(database)
     assert (queue.workers, queue.is_unserved) == (0, True)

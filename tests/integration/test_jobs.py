@@ -141,10 +141,10 @@ async def test_the_end_of_a_job_wakes_the_next_of_its_lane(harness: JobHarness) 
 
 
 async def test_a_finished_step_is_kept_for_the_next_attempt_and_forgotten_at_the_end(harness: JobHarness) -> None:
-    seen: list[dict[str, object]] = []
+    payloads: list[dict[str, object]] = []
 
     async def do(lease: Lease) -> None:
-        seen.append(dict(await lease.steps()))
+        payloads.append(dict(await lease.steps()))
         if lease.fence == 1:
             await lease.record("a", {"answer": 42})
             raise RuntimeError("a bug")
@@ -156,7 +156,7 @@ async def test_a_finished_step_is_kept_for_the_next_attempt_and_forgotten_at_the
     assert (crashed.state, crashed.failures) == (JobState.QUEUED, 1)
     await asyncio.sleep(1.1)
     await worker.run(job_id)
-    assert seen == [{}, {"a": {"answer": 42}}]
+    assert payloads == [{}, {"a": {"answer": 42}}]
     assert (await harness.job(job_id)).state == JobState.DONE
     assert await harness.count(JobStep) == 0
 
@@ -207,16 +207,16 @@ async def test_the_beat_keeps_a_long_job(harness: JobHarness) -> None:
 
 
 async def test_a_locked_job_keeps_no_other_from_being_kept(harness: JobHarness) -> None:
-    begun = asyncio.Barrier(3)
+    barrier = asyncio.Barrier(3)
 
     async def do(_lease: Lease) -> None:
-        await begun.wait()
+        await barrier.wait()
         await asyncio.sleep(1.5)
 
     locked, free = await harness.add(1), await harness.add(2)
     worker = harness.worker(do, lease_s=0.6)
     running = [asyncio.create_task(worker.run(id_)) for id_ in (locked, free)]
-    await asyncio.wait_for(begun.wait(), 5)
+    await asyncio.wait_for(barrier.wait(), 5)
     async with harness.db.system() as session:
         await session.execute(text("SELECT FROM job WHERE id = :id FOR UPDATE"), {"id": locked})
         await asyncio.sleep(0.9)

@@ -138,14 +138,14 @@ async def test_a_worker_takes_a_job_over_from_itself(database: Database, job: Jo
 
 async def test_a_cancelled_task_ends_though_its_connection_broke(database: Database, database_url: str) -> None:
     """The rollback fails, and its error must not take the place of the cancellation."""
-    begun, ended = asyncio.Event(), asyncio.Event()
+    has_begun, ended = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
         try:
             async with database.system() as session:
                 pid = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
                 try:
-                    begun.set()
+                    has_begun.set()
                     await asyncio.Event().wait()
                 finally:
                     await run_sql(database_url, f"SELECT pg_terminate_backend({pid})")
@@ -155,7 +155,7 @@ async def test_a_cancelled_task_ends_though_its_connection_broke(database: Datab
             ended.set()
 
     task = asyncio.create_task(work())
-    await begun.wait()
+    await has_begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

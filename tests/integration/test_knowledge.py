@@ -181,7 +181,7 @@ async def test_every_operation_in_every_state_converges(services: Ingestion, act
     random = Random(seed)  # noqa: S311 - chooses what happens
     base = await new_base(services, actor)
     expected: dict[UUID, str] = {}
-    gone: set[UUID] = set()
+    absent: set[UUID] = set()
     for step in range(40):
         ids = list(expected)
         chosen = random.choice(ids) if ids else None
@@ -199,18 +199,18 @@ async def test_every_operation_in_every_state_converges(services: Ingestion, act
             case "delete" if chosen:
                 await services.documents.delete(actor, chosen)
                 del expected[chosen]
-                gone.add(chosen)
+                absent.add(chosen)
             case "run":
                 await services.run_next()
             case "interrupt":
                 await services.interrupt_next(random.random() / 20)
             case _:
                 pass
-        await check_visible(services, actor, expected, gone)
+        await check_visible(services, actor, expected, absent)
     for document_id in expected:
         await services.documents.reprocess(actor, document_id)
     await services.drain()
-    await check_visible(services, actor, expected, gone)
+    await check_visible(services, actor, expected, absent)
     chunks = await services.chunks(actor.tenant_id)
     assert sorted(chunk.content for chunk in chunks) == sorted(expected.values())
     assert await services.count(actor.tenant_id, "document_version") == len(expected)
@@ -239,9 +239,9 @@ async def contents(services: Ingestion, actor: Principal, document_id: UUID) -> 
     return [chunk.content for chunk in page.rows]
 
 
-async def check_visible(services: Ingestion, actor: Principal, expected: dict[UUID, str], gone: set[UUID]) -> None:
+async def check_visible(services: Ingestion, actor: Principal, expected: dict[UUID, str], absent: set[UUID]) -> None:
     """Nobody sees a deleted document, or a version whose state is not READY."""
-    assert await services.documents.get_many(actor, list(gone)) == []
+    assert await services.documents.get_many(actor, list(absent)) == []
     rows = await services.documents.get_many(actor, list(expected))
     assert {row.document.id for row in rows} == set(expected)
     for row in rows:

@@ -154,9 +154,9 @@ async def test_lists_take_a_fixed_number_of_statements(services: Ingestion, acto
     async def count() -> int:
         selection = f"{{ totalCount nodes {{ {DOCUMENT} }} }}"
         query = f"query ($id: ID!) {{ documents(knowledgeBaseId: $id, state: QUEUED) {selection} }}"
-        with statements(services.database) as sent:
+        with statements(services.database) as queries:
             await ask(services, actor, query, id=base)
-        return len(sent)
+        return len(queries)
 
     async def add() -> None:
         source = {"text": {"name": "Guide", "content": "Text."}}
@@ -186,9 +186,9 @@ async def test_a_search_returns_passages_with_their_documents(services: Ingestio
         await mutate(services, actor, "addDocument", "document { id }", knowledgeBaseId=base, source=source)
     await services.drain()
     wanted = {"query": "ax-3391-b", "knowledgeBaseIds": [base]}
-    with statements(services.database) as sent:
+    with statements(services.database) as queries:
         answer = await ask(services, actor, SEARCH, input=wanted)
-    assert len(sent) <= 6
+    assert len(queries) <= 6
     assert answer["terms"] == ["ax", "3391", "b", "ax-3391-b"]
     best = answer["hits"][0]
     assert best["document"] == {"name": "Note 1", "state": "READY"}

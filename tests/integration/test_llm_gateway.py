@@ -33,7 +33,7 @@ from nexent_gql.ports.llm import (
 from nexent_gql.ports.llm_routes import ModelRoute
 from tests.support import fake_provider as fake
 from tests.support.fake_provider import FakeProvider, Step, Text, fake_provider
-from tests.support.llm import ask, endpoint_of, hear, plain_client
+from tests.support.llm import ask, collect, endpoint_of, plain_client
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -80,9 +80,9 @@ async def gate() -> AsyncGenerator[Gate]:
 )
 async def test_tries_again_before_the_first_token(step: Step, provider: FakeProvider, gate: Gate) -> None:
     provider.script("m", [step, Text("at last")])
-    heard = await hear(gate.stream(endpoint_of(provider), ask()))
-    assert heard.error is None
-    assert heard.text == "at last"
+    reply = await collect(gate.stream(endpoint_of(provider), ask()))
+    assert reply.error is None
+    assert reply.text == "at last"
     first_s, second_s = gate.waited_s
     assert 0.25 <= first_s <= 0.5
     assert 0.5 <= second_s <= 1
@@ -101,16 +101,16 @@ async def test_gives_up_after_three_calls(
     step: Step, kind: type[ModelError], provider: FakeProvider, gate: Gate
 ) -> None:
     provider.script("m", [step])
-    heard = await hear(gate.stream(endpoint_of(provider), ask()))
-    assert type(heard.failure) is kind
-    assert heard.failure.details["tries"] == 3
+    reply = await collect(gate.stream(endpoint_of(provider), ask()))
+    assert type(reply.failure) is kind
+    assert reply.failure.details["tries"] == 3
     assert len(provider.requests) == 3
 
 
 async def test_a_model_that_may_be_loading_is_not_asked_again(provider: FakeProvider, gate: Gate) -> None:
     provider.script("m", [fake.Stall()])
-    heard = await hear(gate.stream(endpoint_of(provider), ask()))
-    assert type(heard.failure) is ModelTimeoutError
+    reply = await collect(gate.stream(endpoint_of(provider), ask()))
+    assert type(reply.failure) is ModelTimeoutError
     assert len(provider.requests) == 1
 
 
@@ -120,35 +120,35 @@ async def test_a_model_that_may_be_loading_is_not_asked_again(provider: FakeProv
 )
 async def test_never_tries_again_after_the_first_token(steps: list[Step], provider: FakeProvider, gate: Gate) -> None:
     provider.script("m", steps)
-    heard = await hear(gate.stream(endpoint_of(provider), ask()))
-    assert heard.failure.details["tries"] == 1
+    reply = await collect(gate.stream(endpoint_of(provider), ask()))
+    assert reply.failure.details["tries"] == 1
     assert len(provider.requests) == 1
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 413, 422])
 async def test_never_tries_again_what_will_not_change(status: int, provider: FakeProvider, gate: Gate) -> None:
     provider.script("m", [fake.Status(status)])
-    assert not (await hear(gate.stream(endpoint_of(provider), ask()))).failure.retryable
+    assert not (await collect(gate.stream(endpoint_of(provider), ask()))).failure.retryable
     assert len(provider.requests) == 1
 
 
 async def test_waits_as_long_as_the_provider_asks(provider: FakeProvider, gate: Gate) -> None:
     provider.script("m", [fake.Status(429, retry_after="20", times=1), Text("ok")])
-    assert (await hear(gate.stream(endpoint_of(provider), ask()))).text == "ok"
+    assert (await collect(gate.stream(endpoint_of(provider), ask()))).text == "ok"
     assert gate.waited_s == [20]
 
 
 async def test_does_not_wait_longer_than_is_bearable(provider: FakeProvider, gate: Gate) -> None:
     provider.script("m", [fake.Status(429, retry_after="21", times=1), Text("ok")])
-    heard = await hear(gate.stream(endpoint_of(provider), ask()))
-    assert type(heard.failure) is ModelRateLimitedError
-    assert heard.failure.details["retry_after_s"] == 21
+    reply = await collect(gate.stream(endpoint_of(provider), ask()))
+    assert type(reply.failure) is ModelRateLimitedError
+    assert reply.failure.details["retry_after_s"] == 21
     assert gate.waited_s == []
 
 
 async def test_a_kept_connection_that_the_server_closed_is_no_error(provider: FakeProvider, gate: Gate) -> None:
     for _ in range(2):
-        assert (await hear(gate.stream(endpoint_of(provider), ask()))).error is None
+        assert (await collect(gate.stream(endpoint_of(provider), ask()))).error is None
         provider.connections[-1].close()
         await asyncio.sleep(0.02)
 
@@ -158,7 +158,7 @@ async def test_closing_while_it_waits_ends_the_wait(provider: FakeProvider) -> N
     async with plain_client() as client:
         router = ModelRouter(LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)}), MemoryCapacity())
         stream = router.stream(ModelRoute.of(endpoint_of(provider)), ask())
-        reader = asyncio.create_task(hear(cast("AsyncGenerator[ChatChunk]", stream)))
+        reader = asyncio.create_task(collect(cast("AsyncGenerator[ChatChunk]", stream)))
         await provider.wait_for()
         await asyncio.sleep(0.05)
         began = time.monotonic()
@@ -169,8 +169,8 @@ async def test_closing_while_it_waits_ends_the_wait(provider: FakeProvider) -> N
 
 
 async def test_an_unknown_dialect_is_refused(provider: FakeProvider) -> None:
-    heard = await hear(LanguageModelGateway({}).stream(endpoint_of(provider), ask()))
-    assert type(heard.failure) is ModelProtocolError
+    reply = await collect(LanguageModelGateway({}).stream(endpoint_of(provider), ask()))
+    assert type(reply.failure) is ModelProtocolError
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from nexent_gql.ports.llm import (
 )
 from tests.support import fake_provider as fake
 from tests.support.fake_provider import FakeProvider, Step, Text, fake_provider
-from tests.support.llm import CALCULATOR, ask, endpoint_of, hear, plain_client
+from tests.support.llm import CALCULATOR, ask, collect, endpoint_of, plain_client
 
 CANARY = "kanarienvogel-4711"
 QUICK = StreamLimits(
@@ -73,9 +73,9 @@ async def test_the_request_on_the_wire(provider: FakeProvider, models: OpenAIMod
         temperature=0,
     )
     provider.script("m", [Text("unused")], [Text("2")])
-    heard = await hear(models.stream(endpoint_of(provider, key="secret"), request))
+    reply = await collect(models.stream(endpoint_of(provider, key="secret"), request))
     (record,) = provider.requests
-    assert heard.text == "2"
+    assert reply.text == "2"
     assert record.headers["authorization"] == "Bearer secret"
     assert record.headers["accept-encoding"] == "identity"
     assert record.body == {
@@ -116,19 +116,19 @@ async def test_the_request_on_the_wire(provider: FakeProvider, models: OpenAIMod
 
 
 async def test_no_key_sends_no_authorization(provider: FakeProvider, models: OpenAIModels) -> None:
-    await hear(models.stream(endpoint_of(provider), ask()))
+    await collect(models.stream(endpoint_of(provider), ask()))
     assert "authorization" not in provider.requests[0].headers
 
 
 @pytest.mark.parametrize("ending", ["", "/", "/chat/completions", "/chat/completions/"])
 async def test_base_urls_as_people_copy_them(ending: str, provider: FakeProvider, models: OpenAIModels) -> None:
     endpoint = ModelEndpoint(Dialect.OPENAI, "m", f" {provider.base_url}{ending} ")
-    assert (await hear(models.stream(endpoint, ask()))).text == "You said: Hi"
+    assert (await collect(models.stream(endpoint, ask()))).text == "You said: Hi"
 
 
 async def test_a_connection_is_used_again(provider: FakeProvider, models: OpenAIModels) -> None:
     for _ in range(5):
-        await hear(models.stream(endpoint_of(provider), ask()))
+        await collect(models.stream(endpoint_of(provider), ask()))
     assert len(provider.connections) == 1
 
 
@@ -192,35 +192,35 @@ FAULTS: dict[str, tuple[list[Step], type[ModelError], str | None]] = {
 async def test_every_fault_has_its_error(name: str, provider: FakeProvider, models: OpenAIModels) -> None:
     steps, kind, cause = FAULTS[name]
     provider.script("m", steps)
-    heard = await hear(models.stream(endpoint_of(provider), ask()))
-    assert type(heard.failure) is kind
-    assert heard.failure.details.get("cause") == cause
-    assert heard.failure.message.endswith(".")
-    assert not any(isinstance(chunk, Finished) for chunk in heard.chunks)
+    reply = await collect(models.stream(endpoint_of(provider), ask()))
+    assert type(reply.failure) is kind
+    assert reply.failure.details.get("cause") == cause
+    assert reply.failure.message.endswith(".")
+    assert not any(isinstance(chunk, Finished) for chunk in reply.chunks)
     if steps[0] == Text("ab"):
-        assert heard.text == "ab"
+        assert reply.text == "ab"
 
 
 async def test_details_of_a_rate_limit(provider: FakeProvider, models: OpenAIModels) -> None:
     provider.script("m", [fake.Status(429, "slow down", retry_after="7")])
-    heard = await hear(models.stream(endpoint_of(provider), ask()))
-    assert heard.failure.details == {"status": 429, "reason": "slow down", "retry_after_s": 7.0}
+    reply = await collect(models.stream(endpoint_of(provider), ask()))
+    assert reply.failure.details == {"status": 429, "reason": "slow down", "retry_after_s": 7.0}
 
 
 async def test_a_huge_refusal_is_not_read(provider: FakeProvider, models: OpenAIModels) -> None:
     provider.script("m", [fake.Status(500, body="x" * 5_000_000)])
     began = time.monotonic()
-    heard = await hear(models.stream(endpoint_of(provider), ask()))
-    assert type(heard.failure) is ModelOverloadedError
+    reply = await collect(models.stream(endpoint_of(provider), ask()))
+    assert type(reply.failure) is ModelOverloadedError
     assert time.monotonic() - began < 2
 
 
 async def test_a_port_without_a_server(models: OpenAIModels) -> None:
-    async with fake_provider() as gone:
-        endpoint = endpoint_of(gone)
-    heard = await hear(models.stream(endpoint, ask()))
-    assert type(heard.failure) is ModelUnreachableError
-    assert heard.failure.details["cause"] == "CONNECTION_REFUSED"
+    async with fake_provider() as stopped_provider:
+        endpoint = endpoint_of(stopped_provider)
+    reply = await collect(models.stream(endpoint, ask()))
+    assert type(reply.failure) is ModelUnreachableError
+    assert reply.failure.details["cause"] == "CONNECTION_REFUSED"
 
 
 GOOD: dict[str, list[Step]] = {
@@ -253,16 +253,16 @@ GOOD: dict[str, list[Step]] = {
 @pytest.mark.parametrize("name", GOOD)
 async def test_what_is_odd_but_whole_is_an_answer(name: str, provider: FakeProvider, models: OpenAIModels) -> None:
     provider.script("m", GOOD[name])
-    heard = await hear(models.stream(endpoint_of(provider), ask()))
-    assert heard.error is None
-    assert heard.text == "ok"
-    assert heard.finished.reason == "stop"
+    reply = await collect(models.stream(endpoint_of(provider), ask()))
+    assert reply.error is None
+    assert reply.text == "ok"
+    assert reply.finished.reason == "stop"
 
 
 async def test_usage_as_the_provider_counts(provider: FakeProvider, models: OpenAIModels) -> None:
     provider.script("m", [Text("ok"), fake.Usage(11, 7, cached=5, reasoning=3)])
-    heard = await hear(models.stream(endpoint_of(provider), ask()))
-    assert heard.finished.usage == Usage(11, 7, 5, 3)
+    reply = await collect(models.stream(endpoint_of(provider), ask()))
+    assert reply.finished.usage == Usage(11, 7, 5, 3)
 
 
 @pytest.mark.parametrize("refused", ["stream_options", "max_tokens", "stop", "tool_choice"])
@@ -274,9 +274,9 @@ async def test_does_without_what_a_provider_refuses_and_remembers(
         (ChatMessage.from_text("user", "Hi"),), tools=(CALCULATOR,), stop=("STOP",), max_output_tokens=9
     )
     for _ in range(2):
-        heard = await hear(models.stream(endpoint_of(provider), request))
-        assert heard.error is None
-        assert heard.text == "one "
+        reply = await collect(models.stream(endpoint_of(provider), request))
+        assert reply.error is None
+        assert reply.text == "one "
     assert [refused in record.body for record in provider.requests] == [True, False, False]
     if refused == "max_tokens":
         assert provider.requests[-1].body["max_completion_tokens"] == 9
@@ -284,9 +284,9 @@ async def test_does_without_what_a_provider_refuses_and_remembers(
 
 async def test_a_stop_sequence_ends_the_answer_and_the_call(provider: FakeProvider, models: OpenAIModels) -> None:
     provider.script("m", [Text("x = 1\n</code> and more "), Text(tokens=1_000, tokens_per_s=20)])
-    heard = await hear(models.stream(endpoint_of(provider), ask(stop=("</code>",))))
-    assert heard.text == "x = 1\n"
-    assert heard.finished.reason == "stop"
+    reply = await collect(models.stream(endpoint_of(provider), ask(stop=("</code>",))))
+    assert reply.text == "x = 1\n"
+    assert reply.finished.reason == "stop"
     await asyncio.sleep(0.05)
     assert provider.requests[0].client_closed_at is not None
 
@@ -310,7 +310,7 @@ async def test_closing_the_generator_closes_the_providers_socket(
 async def test_cancelling_the_reader_closes_the_providers_socket(steps: list[Step], provider: FakeProvider) -> None:
     provider.script("m", steps)
     async with plain_client() as client:
-        reader = asyncio.create_task(hear(OpenAIModels(client).stream(endpoint_of(provider), ask())))
+        reader = asyncio.create_task(collect(OpenAIModels(client).stream(endpoint_of(provider), ask())))
         await provider.wait_for()
         await asyncio.sleep(0.05)
         cancelled_at = time.time()
@@ -325,7 +325,7 @@ async def test_cancelling_the_reader_closes_the_providers_socket(steps: list[Ste
 
 async def test_timeouts_close_the_providers_socket(provider: FakeProvider, models: OpenAIModels) -> None:
     provider.script("m", [Text("a"), fake.Stall()])
-    assert type((await hear(models.stream(endpoint_of(provider), ask()))).failure) is ModelTimeoutError
+    assert type((await collect(models.stream(endpoint_of(provider), ask()))).failure) is ModelTimeoutError
     await asyncio.sleep(0.05)
     assert provider.requests[0].client_closed_at is not None
 
@@ -344,8 +344,8 @@ async def test_many_answers_at_once_over_a_bounded_pool(provider: FakeProvider) 
     provider.script("m", [Text(tokens=30, tokens_per_s=300)])
     async with plain_client(max_connections=10) as client:
         models = OpenAIModels(client)
-        heard = await asyncio.gather(*(hear(models.stream(endpoint_of(provider), ask())) for _ in range(30)))
-    assert all(each.finished.reason == "stop" for each in heard)
+        reply = await asyncio.gather(*(collect(models.stream(endpoint_of(provider), ask())) for _ in range(30)))
+    assert all(each.finished.reason == "stop" for each in reply)
     assert len(provider.connections) <= 10
 
 
@@ -354,12 +354,14 @@ async def test_cancelled_calls_leave_no_connection_behind(provider: FakeProvider
     async with plain_client(max_connections=2, pool_timeout_s=2) as client:
         models = OpenAIModels(client)
         for number in range(60):  # cancelled while waiting for the pool, connecting, sending, reading
-            readers = [asyncio.create_task(hear(models.stream(endpoint_of(provider, "slow"), ask()))) for _ in range(4)]
+            readers = [
+                asyncio.create_task(collect(models.stream(endpoint_of(provider, "slow"), ask()))) for _ in range(4)
+            ]
             await asyncio.sleep(number / 3_000)
             for reader in readers:
                 reader.cancel()
             await asyncio.gather(*readers, return_exceptions=True)
-        assert (await hear(models.stream(endpoint_of(provider), ask()))).text == "You said: Hi"
+        assert (await collect(models.stream(endpoint_of(provider), ask()))).text == "You said: Hi"
         await asyncio.sleep(0.05)
         assert sum(connection.closed_at is None for connection in provider.connections) == 1
 
@@ -368,12 +370,12 @@ async def test_a_full_pool_says_so(provider: FakeProvider) -> None:
     provider.script("m", [fake.Stall()])
     async with plain_client(max_connections=1, pool_timeout_s=0.1) as client:
         models = OpenAIModels(client)
-        first = asyncio.create_task(hear(models.stream(endpoint_of(provider), ask())))
+        first = asyncio.create_task(collect(models.stream(endpoint_of(provider), ask())))
         await provider.wait_for()
-        heard = await hear(models.stream(endpoint_of(provider), ask()))
+        reply = await collect(models.stream(endpoint_of(provider), ask()))
         first.cancel()
-    assert type(heard.failure) is ModelOverloadedError
-    assert heard.failure.details["cause"] == "POOL"
+    assert type(reply.failure) is ModelOverloadedError
+    assert reply.failure.details["cause"] == "POOL"
 
 
 @pytest.mark.parametrize("name", [*FAULTS, "wrong key", "quoting server", "dead port"])
@@ -385,12 +387,12 @@ async def test_the_key_is_nowhere_in_what_goes_wrong(
         quoting = [fake.Status(400, f"what is {CANARY}?", code=CANARY)]
         provider.script("m", FAULTS[name][0] if name in FAULTS else quoting)
         endpoint = endpoint_of(provider, key=CANARY)
-        heard = await hear(models.stream(endpoint, ask()))
+        reply = await collect(models.stream(endpoint, ask()))
     if name == "dead port":
-        heard = await hear(models.stream(endpoint, ask()))
-    trace = "".join(traceback.format_exception(heard.failure))
-    for shown in (repr(heard.failure), heard.failure.message, repr(heard.failure.details), trace, repr(endpoint)):
-        assert CANARY not in shown
+        reply = await collect(models.stream(endpoint, ask()))
+    trace = "".join(traceback.format_exception(reply.failure))
+    for rendering in (repr(reply.failure), reply.failure.message, repr(reply.failure.details), trace, repr(endpoint)):
+        assert CANARY not in rendering
     assert CANARY not in caplog.text
 
 
@@ -398,12 +400,12 @@ async def test_the_key_is_nowhere_in_what_goes_wrong(
 async def test_a_key_that_fits_no_header_is_refused_without_showing_it(
     key: str, provider: FakeProvider, models: OpenAIModels
 ) -> None:
-    heard = await hear(models.stream(endpoint_of(provider, key=key), ask()))
-    assert type(heard.failure) is ModelKeyRefusedError
-    assert CANARY not in "".join(traceback.format_exception(heard.failure))
+    reply = await collect(models.stream(endpoint_of(provider, key=key), ask()))
+    assert type(reply.failure) is ModelKeyRefusedError
+    assert CANARY not in "".join(traceback.format_exception(reply.failure))
     assert provider.requests == []
 
 
 async def test_text_that_is_no_unicode_is_refused(provider: FakeProvider, models: OpenAIModels) -> None:
-    heard = await hear(models.stream(endpoint_of(provider), ask("half a \ud83d")))
-    assert type(heard.failure) is ModelRequestRefusedError
+    reply = await collect(models.stream(endpoint_of(provider), ask("half a \ud83d")))
+    assert type(reply.failure) is ModelRequestRefusedError

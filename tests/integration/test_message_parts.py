@@ -55,8 +55,8 @@ async def read(chat: Chat, actor: Principal, message_id: object) -> Data:
 
 
 async def test_images_are_sent_and_shown_in_their_order(chat: Chat, ada: Principal, agent: Agent) -> None:
-    sent = await chat.start(ada, agentId=id_of("Agent", agent), text="Look at this", parts=IMAGES)
-    message = await read(chat, ada, sent["userMessage"]["id"])
+    payload = await chat.start(ada, agentId=id_of("Agent", agent), text="Look at this", parts=IMAGES)
+    message = await read(chat, ada, payload["userMessage"]["id"])
     assert message["text"] == "Look at thisand this"
     assert message["parts"] == [
         {"__typename": "TextMessagePart", "index": 0, "text": "Look at this"},
@@ -69,9 +69,9 @@ async def test_images_are_sent_and_shown_in_their_order(chat: Chat, ada: Princip
 async def test_a_message_may_be_an_image_alone_and_be_edited_to_another(
     chat: Chat, ada: Principal, agent: Agent
 ) -> None:
-    sent = await chat.exchange(ada, agentId=id_of("Agent", agent), parts=IMAGES[:1])
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), parts=IMAGES[:1])
     edited = await chat.exchange(
-        ada, "editMessage", messageId=sent["userMessage"]["id"], text="Better", parts=IMAGES[2:]
+        ada, "editMessage", messageId=payload["userMessage"]["id"], text="Better", parts=IMAGES[2:]
     )
     message = await read(chat, ada, edited["userMessage"]["id"])
     assert [part["__typename"] for part in message["parts"]] == ["TextMessagePart", "ImageMessagePart"]
@@ -106,7 +106,7 @@ async def test_a_repeated_request_has_the_same_parts(chat: Chat, ada: Principal,
 
 
 async def test_clients_see_every_part_but_those_for_providers(chat: Chat, ada: Principal, agent: Agent) -> None:
-    sent = await chat.exchange(ada, agentId=id_of("Agent", agent), text="Hi")
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text="Hi")
     parts: list[ContentPart] = [
         ReasoningPart("Hm."),
         OpaquePart(Origin("anthropic", "m"), "thinking", {"signature": "secret"}),
@@ -115,8 +115,8 @@ async def test_clients_see_every_part_but_those_for_providers(chat: Chat, ada: P
         CitationPart("1", "Plan", "It is so.", page=3),
         FilePart(agent.id, "plan.pdf", "application/pdf", 1_234),
     ]
-    await write(chat, ada, sent["assistantMessage"]["id"], parts)
-    message = await read(chat, ada, sent["assistantMessage"]["id"])
+    await write(chat, ada, payload["assistantMessage"]["id"], parts)
+    message = await read(chat, ada, payload["assistantMessage"]["id"])
     nothing = dict.fromkeys(("slide", "sheet", "heading", "url"))
     assert message["parts"] == [
         {"__typename": "ReasoningMessagePart", "index": 0, "text": "Hm."},
@@ -141,11 +141,11 @@ async def test_clients_see_every_part_but_those_for_providers(chat: Chat, ada: P
 
 
 async def test_a_row_of_a_release_without_parts_is_its_text(chat: Chat, ada: Principal, agent: Agent) -> None:
-    sent = await chat.exchange(ada, agentId=id_of("Agent", agent), text="Hi")
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text="Hi")
     async with chat.database.transaction(ada.tenant_id) as session:
         change = sql("UPDATE message SET text = 'Written by an older release', parts = DEFAULT WHERE id = :id")
-        await session.execute(change, {"id": key("Message", sent["assistantMessage"]["id"])})
-    message = await read(chat, ada, sent["assistantMessage"]["id"])
+        await session.execute(change, {"id": key("Message", payload["assistantMessage"]["id"])})
+    message = await read(chat, ada, payload["assistantMessage"]["id"])
     assert message["parts"] == [{"__typename": "TextMessagePart", "index": 0, "text": "Written by an older release"}]
 
 

@@ -60,12 +60,12 @@ def texts(page: Data) -> list[str]:
 
 def marked(page: Data) -> list[str]:
     """Return what is highlighted in the first match."""
-    shown = page["edges"][0]["node"]["snippet"]
-    return [shown["text"][at["start"] : at["end"]] for at in shown["highlights"]]
+    snippet_text = page["edges"][0]["node"]["snippet"]
+    return [snippet_text["text"][at["start"] : at["end"]] for at in snippet_text["highlights"]]
 
 
 @pytest.mark.parametrize(
-    ("said", "query", "marks"),
+    ("message_text", "query", "marks"),
     [
         ("How do I deploy Kubernetes on a Raspberry Pi?", "kubernetes", ["Kubernetes"]),
         ("How do I deploy Kubernetes on a Raspberry Pi?", "PI kuber", ["Kuber", "Pi"]),
@@ -85,12 +85,12 @@ def marked(page: Data) -> list[str]:
     ],
 )
 async def test_words_are_found_in_what_was_said(
-    chat: Chat, ada: Principal, agent: Agent, said: str, query: str, marks: list[str]
+    chat: Chat, ada: Principal, agent: Agent, message_text: str, query: str, marks: list[str]
 ) -> None:
     await chat.exchange(ada, agentId=id_of("Agent", agent), text="Something else entirely")
-    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text=said)
+    payload = await chat.exchange(ada, agentId=id_of("Agent", agent), text=message_text)
     page = await search(chat, ada, query)
-    assert (texts(page), page["totalCount"]) == ([said], 1)
+    assert (texts(page), page["totalCount"]) == ([message_text], 1)
     assert page["edges"][0]["node"]["conversation"]["id"] == payload["conversation"]["id"]
     assert marked(page) == marks
 
@@ -125,15 +125,15 @@ async def test_a_deleted_conversation_is_not_found(chat: Chat, ada: Principal, a
 async def test_pages_have_each_match_once_while_others_are_sent(chat: Chat, ada: Principal, agent: Agent) -> None:
     for number in range(5):
         await chat.exchange(ada, agentId=id_of("Agent", agent), text=f"canary {number}")
-    seen: list[str] = []
+    texts_read: list[str] = []
     page = await search(chat, ada, "canary", first=2)
     while True:
-        seen += texts(page)
+        texts_read += texts(page)
         if not page["pageInfo"]["hasNextPage"]:
             break
         await chat.exchange(ada, agentId=id_of("Agent", agent), text="canary new")
         page = await search(chat, ada, "canary", first=2, after=page["pageInfo"]["endCursor"])
-    assert seen == [f"canary {number}" for number in (4, 3, 2, 1, 0)]
+    assert texts_read == [f"canary {number}" for number in (4, 3, 2, 1, 0)]
 
 
 async def test_pages_go_back_from_the_end(chat: Chat, ada: Principal, agent: Agent) -> None:
@@ -154,9 +154,9 @@ async def test_a_page_costs_the_same_however_long_it_is(chat: Chat, ada: Princip
         await chat.exchange(ada, agentId=id_of("Agent", agent), text=f"canary {number}")
     counts: list[int] = []
     for first in (1, 3):
-        with statements(chat.database) as seen:
+        with statements(chat.database) as texts_read:
             await search(chat, ada, "canary", first=first)
-        counts.append(len(seen))
+        counts.append(len(texts_read))
     assert counts[0] == counts[1]
 
 

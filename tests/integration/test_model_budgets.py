@@ -308,9 +308,9 @@ async def test_a_list_of_budgets_takes_as_many_statements_as_one(bank: Bank, mak
         for _ in range(size):
             user = await make.principal(beside=admin)
             await bank.budgets.set(admin, BudgetScope.USER, user.user_id, FOREVER)
-        with statements(bank.database) as sent:
+        with statements(bank.database) as queries:
             await ask(bank, admin, LIST, first=100)
-        counts.append(len(sent))
+        counts.append(len(queries))
     assert counts[0] == counts[1]
 
 

@@ -115,9 +115,9 @@ async def test_a_model_that_fails_has_a_reason_and_is_found_again_without_calls(
         change = (await first).view
     assert isinstance(change, ModelHealthChange)
     assert (change.state, change.error_code) == ("OPEN", "MODEL_KEY_REFUSED")
-    shown = await world.read()
-    assert shown["health"]["state"] == "UNAVAILABLE"
-    [entry] = shown["healthHistory"]
+    health_answer = await world.read()
+    assert health_answer["health"]["state"] == "UNAVAILABLE"
+    [entry] = health_answer["healthHistory"]
     assert (entry["available"], entry["failures"], entry["code"]) == (False, 1, "MODEL_KEY_REFUSED")
     assert "expired" in entry["providerMessage"]
     assert "key" in entry["advice"]
@@ -126,8 +126,8 @@ async def test_a_model_that_fails_has_a_reason_and_is_found_again_without_calls(
         again = (await anext(aiter(stream))).view
     assert isinstance(again, ModelHealthChange)
     assert again.state == "CLOSED"
-    shown = await world.read()
-    assert [entry["available"] for entry in shown["healthHistory"]] == [True, False]
+    health_answer = await world.read()
+    assert [entry["available"] for entry in health_answer["healthHistory"]] == [True, False]
     resumed = await world.health.follow(world.developer, after=cursor(world.developer.tenant_id, 1))
     assert (await anext(aiter(resumed))).seq == 2
 
@@ -164,8 +164,8 @@ async def test_only_developers_of_the_tenant_see_it(world: World, make: Factory)
 async def test_many_models_take_as_many_statements_as_one(world: World, make: Factory) -> None:
     counts: list[int] = []
     for _ in range(2):
-        with statements(world.database) as sent:
+        with statements(world.database) as queries:
             assert (await world.graphql(world.developer, MODELS)).nodes
-        counts.append(len(sent))
+        counts.append(len(queries))
         await make.model(world.developer)
     assert counts[0] == counts[1]

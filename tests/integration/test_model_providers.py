@@ -30,7 +30,7 @@ from nexent_gql.ports.llm import (
 from tests.support.direct_graphql import Data
 from tests.support.factory import Factory
 from tests.support.fake_provider import FakeProvider, Refuse, Stall, Text, Tool, fake_provider
-from tests.support.llm import CALCULATOR, hear
+from tests.support.llm import CALCULATOR, collect
 from tests.support.service_harness import ServiceHarness, harness
 
 KEY = "sk-canary-0123456789-abcdefgh"
@@ -203,11 +203,11 @@ async def test_a_profile_shapes_requests_without_a_refusal(provider: FakeProvide
         SecretStr(KEY),
         profile=ModelProfile(has_vision=False, has_sampling=False, has_stop=False, has_tools=False),
     )
-    seen = ChatMessage("user", (TextPart("What is this?"), ImagePart("image/png", data="aGVsbG8=")))
+    image_message = ChatMessage("user", (TextPart("What is this?"), ImagePart("image/png", data="aGVsbG8=")))
     async with outbound_client("any") as client:
         gateway = LanguageModelGateway(open_dialects(client))
-        answer = await hear(gateway.stream(endpoint, ChatRequest((seen,), temperature=0.5, stop=("END",))))
-        refused = await hear(gateway.stream(endpoint, ChatRequest((seen,), tools=(CALCULATOR,))))
+        answer = await collect(gateway.stream(endpoint, ChatRequest((image_message,), temperature=0.5, stop=("END",))))
+        refused = await collect(gateway.stream(endpoint, ChatRequest((image_message,), tools=(CALCULATOR,))))
     assert answer.error is None
     assert isinstance(refused.error, ModelRequestRefusedError)
     [request] = provider.requests
@@ -221,6 +221,6 @@ async def test_deadlines_of_a_model_replace_those_of_the_installation(provider: 
     async with outbound_client("any") as client:
         request = ChatRequest((ChatMessage.from_text("user", "Hello"),))
         limited = replace(endpoint, deadlines=ModelDeadlines(first_byte_s=0.2))
-        answer = await hear(LanguageModelGateway(open_dialects(client)).stream(limited, request))
+        answer = await collect(LanguageModelGateway(open_dialects(client)).stream(limited, request))
     assert isinstance(answer.error, ModelTimeoutError)
     assert answer.error.details["limit_s"] == 0.2

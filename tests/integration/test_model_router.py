@@ -224,9 +224,9 @@ async def test_within_the_answer_another_deployment_continues(fleet: Fleet, repe
     assert (reply.text, reply.error) == ("Hm. The quick brown fox jumps over the lazy dog.", None)
     assert [switch.keeps_answer for switch in reply.switches] == [True]
     assert not any(isinstance(chunk, ReasoningChunk) for chunk in reply.chunks)
-    sent = fleet.providers["b"].requests[0].messages
-    assert [message["role"] for message in sent] == ["user", "assistant", "user"]
-    assert sent[1]["content"] == "Hm. The quick brown fox "
+    messages_sent = fleet.providers["b"].requests[0].messages
+    assert [message["role"] for message in messages_sent] == ["user", "assistant", "user"]
+    assert messages_sent[1]["content"] == "Hm. The quick brown fox "
 
 
 async def test_half_a_tool_call_is_restarted(fleet: Fleet) -> None:

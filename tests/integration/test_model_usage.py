@@ -41,7 +41,7 @@ from nexent_gql.ports.llm_usage import ModelCallRecord
 from tests.support.direct_graphql import Data, DirectGraphQL
 from tests.support.factory import Factory
 from tests.support.fake_provider import Drop, FakeProvider, Stall, Status, Text, Usage, fake_provider
-from tests.support.llm import hear
+from tests.support.llm import collect
 
 if TYPE_CHECKING:
     from nexent_gql.services import Services
@@ -108,7 +108,7 @@ async def test_a_whole_answer_is_counted_as_the_provider_says(
     actor = await make.principal()
     provider.script("m", [Text("Fine."), Usage(1_000, 200, cached=400, reasoning=50)])
     request = request_of(actor)
-    assert (await hear(metered.stream(endpoint_of(provider), request))).error is None
+    assert (await collect(metered.stream(endpoint_of(provider), request))).error is None
     [row] = await rows_of(database, actor)
     assert row.cost_usd == Decimal("0.0034")  # 600 * 2 + 400 * 0.5 + 200 * 10, for a million
     assert (row.input_tokens, row.cached_tokens, row.output_tokens, row.reasoning_tokens) == (1_000, 400, 200, 50)
@@ -143,7 +143,7 @@ async def test_a_broken_answer_counts_and_a_refused_call_costs_nothing(
     provider.script("m", [Text("Half of "), Drop()])
     provider.script("refused", [Status(404, "The model does not exist", code="model_not_found")])
     for model in ("m", "refused"):
-        assert (await hear(metered.stream(endpoint_of(provider, model), request_of(actor)))).error is not None
+        assert (await collect(metered.stream(endpoint_of(provider, model), request_of(actor)))).error is not None
     broken, refused = await rows_of(database, actor)
     assert broken.error_code == "MODEL_STREAM_BROKEN"
     assert broken.output_tokens > 0

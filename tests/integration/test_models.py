@@ -223,8 +223,8 @@ async def test_a_model_in_use_stays_and_its_users_are_named(app: ServiceHarness,
     used = await make.model(dev)
     for name in ("Zoe", "Adam"):
         await make.agent(dev, name=name, model=used)
-    gone = await make.agent(dev, model=used)
-    await app.agents.delete(dev, gone.id)
+    agent_of_model = await make.agent(dev, model=used)
+    await app.agents.delete(dev, agent_of_model.id)
     fields = "{ deletedId } ... on ModelInUseError { agents { name } }"
     refusal = await app.mutate(dev, "deleteModel", fields, id=global_id("Model", used.id))
     assert refusal == {
@@ -296,9 +296,9 @@ async def test_a_page_costs_one_statement_and_its_count_another(
 ) -> None:
     for number in range(5):
         await make.model(dev, is_default=number == 0)
-    with statements(app.database) as sent:
+    with statements(app.database) as queries:
         await app.ask(dev, "{ models { edges { node { id name lastCheck { ok } } } } }")
-    assert len(sent) == 1
-    with statements(app.database) as sent:
+    assert len(queries) == 1
+    with statements(app.database) as queries:
         await app.ask(dev, MODELS)
-    assert len(sent) == 2
+    assert len(queries) == 2

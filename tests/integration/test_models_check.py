@@ -127,19 +127,19 @@ async def test_no_field_refusal_or_log_holds_a_key(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     provider.key = "sk-the-provider-wants-another"
-    seen: list[object] = []
+    views: list[object] = []
     openai = {"dialect": "OPENAI", "baseUrl": provider.base_url, "apiKey": CANARY}
     names = await app.ask(dev, '{ __type(name: "Model") { fields { name } } }')
     objects = {"lastCheck", "profile", "deadlines", "limits", "price", "health", "healthHistory"}
     scalars = {field["name"] for field in names.one["fields"]} - objects
     whole = f"{{ model {{ {' '.join(sorted(scalars))} lastCheck {{ code advice }} }} }}"
-    seen.append(registered := await app.mutate(dev, "registerModel", whole, name="M", providerModel="good", **openai))
+    views.append(registered := await app.mutate(dev, "registerModel", whole, name="M", providerModel="good", **openai))
     id_ = registered["model"]["id"]
-    seen.append(await app.mutate(dev, "checkModel", CHECK, id=id_))
-    seen.append(await app.mutate(dev, "checkModelConfig", "{ check { code advice } }", providerModel="good", **openai))
-    seen.append(await app.mutate(dev, "registerModel", whole, name="M", providerModel="good", **openai))
-    seen.append(await app.mutate(dev, "registerModel", whole, name="", providerModel="good", **openai))
-    seen.append(await app.mutate(dev, "updateModel", whole, id=id_, apiKey=f"{CANARY} with space"))
+    views.append(await app.mutate(dev, "checkModel", CHECK, id=id_))
+    views.append(await app.mutate(dev, "checkModelConfig", "{ check { code advice } }", providerModel="good", **openai))
+    views.append(await app.mutate(dev, "registerModel", whole, name="M", providerModel="good", **openai))
+    views.append(await app.mutate(dev, "registerModel", whole, name="", providerModel="good", **openai))
+    views.append(await app.mutate(dev, "updateModel", whole, id=id_, apiKey=f"{CANARY} with space"))
     register = "mutation ($input: RegisterModelInput!) { registerModel(input: $input) { __typename } }"
     for wrong in (
         {},
@@ -149,9 +149,9 @@ async def test_no_field_refusal_or_log_holds_a_key(
     ):
         answer = await app.ask(dev, register, input={**openai, **wrong})
         assert {error["extensions"]["code"] for error in answer.errors} == {"BAD_USER_INPUT"}
-        seen.append(answer.errors)
+        views.append(answer.errors)
     printed = capsys.readouterr()
-    output = json.dumps(seen, default=str) + caplog.text + printed.out + printed.err
+    output = json.dumps(views, default=str) + caplog.text + printed.out + printed.err
     assert "MODEL_KEY_REFUSED" in output
     assert CANARY not in output
     assert "canary" not in output

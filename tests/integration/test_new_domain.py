@@ -14,9 +14,9 @@ GENERATED = {"schema.graphql", "schema.introspection.json", "docs/schema.md", "d
 
 def run(folder: Path, *command: str) -> str:
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONPATH": str(folder), "HOME": str(folder)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    process = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
 
 
 @pytest.fixture

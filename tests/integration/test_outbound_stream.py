@@ -49,19 +49,19 @@ async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 async def test_what_is_not_read_yet_waits_at_the_sender_and_comes_whole() -> None:
-    size, sent = 8_000_000, asyncio.Event()
+    size, has_sent = 8_000_000, asyncio.Event()
     whole = bytes(range(256)) * (size // 256)
 
     async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(whole)
         await writer.drain()
-        sent.set()
+        has_sent.set()
         await _flushed(writer)
 
     async with connected(serve) as stream, asyncio.timeout(20):
         received = await stream.read(1)
         with pytest.raises(TimeoutError):  # kernel buffers hold less than this
-            await asyncio.wait_for(sent.wait(), 0.3)
+            await asyncio.wait_for(has_sent.wait(), 0.3)
         while part := await stream.read(65_536):
             assert len(part) <= 65_536
             received += part
@@ -86,15 +86,15 @@ async def test_a_reset_is_an_error_behind_what_came_before() -> None:
 
 
 async def test_an_idle_connection_that_the_server_closed_is_seen_at_once() -> None:
-    gone = asyncio.Event()
+    has_left = asyncio.Event()
 
     async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await gone.wait()
+        await has_left.wait()
         await _flushed(writer)
 
     async with connected(serve) as stream, asyncio.timeout(5):
         assert stream.get_extra_info("is_readable") is False
-        gone.set()
+        has_left.set()
         while not stream.get_extra_info("is_readable"):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.001)
         assert await stream.read(100) == b""

@@ -202,8 +202,8 @@ async def test_registering_is_charged(persisted: PersistedQueryService) -> None:
 
 
 def run(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(cli, ["documents", "sync", *arguments])
-    return done.exit_code, done.output
+    result = CliRunner().invoke(cli, ["documents", "sync", *arguments])
+    return result.exit_code, result.output
 
 
 @pytest.mark.parametrize(

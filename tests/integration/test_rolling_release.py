@@ -165,8 +165,11 @@ async def test_events_of_a_kind_that_a_release_does_not_know_are_left_out_and_st
     relay = Relay(site.db, site.wakeups, site.log)
     await relay.relay()
     async with asyncio.timeout(5):
-        shown = follow_log(site.log, "topic", 0, last_kind=RunFinished.kind).map(_show)
-        assert [(type(event).__name__, event.seq) async for event in shown] == [("TextDelta", 1), ("RunFinished", 3)]
+        events = follow_log(site.log, "topic", 0, last_kind=RunFinished.kind).map(_show)
+        assert [(type(event).__name__, event.seq) async for event in events] == [
+            ("TextDelta", 1),
+            ("RunFinished", 3),
+        ]
     assert conversation_event(new_id(), Entry(1, 1, 0, {"kind": "MessagePinned"})) is None
 
 

@@ -460,18 +460,18 @@ async def test_a_reader_that_comes_and_goes_gets_everything_once(chat: Chat, ada
     run_id, pieces = payload["run"]["id"], [TextDelta(step=1, text=letter) for letter in "abcdefgh"]
     await chat.write(ada, payload, AttemptStarted(attempt=1), *pieces[:3])
     async with aclosing(chat.subscribe(ada, RUN_EVENTS, run=run_id, after=payload["cursor"])) as stream:
-        seen = await take(stream, 3)
+        events_of_run = await take(stream, 3)
     await chat.until_listening(0)
     await chat.write(ada, payload, *pieces[3:5], first=5)
-    async with aclosing(chat.subscribe(ada, RUN_EVENTS, run=run_id, after=seen[-1]["cursor"])) as stream:
-        seen += await take(stream, 3)
+    async with aclosing(chat.subscribe(ada, RUN_EVENTS, run=run_id, after=events_of_run[-1]["cursor"])) as stream:
+        events_of_run += await take(stream, 3)
         await chat.until_listening()
         await chat.write(ada, payload, *pieces[5:], RunFinished(status="SUCCEEDED"), first=7)
-        seen += await whole(stream)
-    assert [event["seq"] for event in seen] == list(range(1, 11))
-    assert (text_of(seen), seen[-1]["status"]) == ("abcdefgh", "SUCCEEDED")
+        events_of_run += await whole(stream)
+    assert [event["seq"] for event in events_of_run] == list(range(1, 11))
+    assert (text_of(events_of_run), events_of_run[-1]["status"]) == ("abcdefgh", "SUCCEEDED")
     await chat.until_listening(0)
-    assert await whole(chat.subscribe(ada, RUN_EVENTS, run=run_id, after=seen[-1]["cursor"])) == []
+    assert await whole(chat.subscribe(ada, RUN_EVENTS, run=run_id, after=events_of_run[-1]["cursor"])) == []
 
 
 async def test_two_readers_get_the_same(chat: Chat, ada: Principal, agent: Agent) -> None:

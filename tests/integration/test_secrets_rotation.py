@@ -142,8 +142,8 @@ async def test_the_command_rotates(database: Database, make: Factory, owner_url:
     rotating = {**environment, "NEXENT_ENCRYPTION_KEYS": json.dumps([NEW.get_secret_value()])}
 
     async def run(name: str, variables: dict[str, str]) -> tuple[int, str]:
-        done = await asyncio.to_thread(run_command, "secrets", name, environment=variables)
-        return done.returncode, done.stdout
+        result = await asyncio.to_thread(run_command, "secrets", name, environment=variables)
+        return result.returncode, result.stdout
 
     assert await run("status", rotating) == (0, "0 under the current key, 2 under earlier keys, 0 unreadable\n")
     assert await run("rotate", rotating) == (0, "2 encrypted anew, 0 under the current key before, 0 unreadable\n")

@@ -96,12 +96,12 @@ async def test_a_stream_ends_with_its_credential(api: Api, http: httpx2.AsyncCli
 @pytest.mark.parametrize("media", [EVENTS, "multipart/mixed;subscriptionSpec=1.0"])
 async def test_a_stream_whose_client_does_not_read_ends_with_its_credential(api: Api, media: str) -> None:
     """The application itself is asked, so that the client can stall within a frame."""
-    sent: list[Message] = []
+    messages_sent: list[Message] = []
     stalls, reads = asyncio.Event(), asyncio.Event()
 
     async def send(message: Message) -> None:
-        sent.append(message)
-        if len(sent) > 3:
+        messages_sent.append(message)
+        if len(messages_sent) > 3:
             stalls.set()
             await reads.wait()
 
@@ -112,8 +112,8 @@ async def test_a_stream_whose_client_does_not_read_ends_with_its_credential(api:
     reads.set()
     async with asyncio.timeout(5):
         await request
-    assert b"SESSION_ENDED" in b"".join(message["body"] for message in sent[-3:])
-    assert sent[-1]["more_body"] is False
+    assert b"SESSION_ENDED" in b"".join(message["body"] for message in messages_sent[-3:])
+    assert messages_sent[-1]["more_body"] is False
 
 
 async def ask_application(api: Api, query: str, media: str, send: Send) -> None:

@@ -37,7 +37,7 @@ from tests.support.tool_worker import execute, note
 from tests.support.toolbox import tool_service
 from tests.support.waiting import eventually
 
-GONE = "The tool Helper does not exist any more; go on without it."
+NO_LONGER_THERE = "The tool Helper does not exist any more; go on without it."
 
 
 @dataclass
@@ -141,12 +141,12 @@ async def test_a_tool_that_vanished_says_so_and_the_run_goes_on(scenario: Scenar
     models = ScriptedModels([Call("Helper")], ["Without it."])
     (output,) = await scenario.execute(exchange, models, ModelTools(scenario.database))
     assert output["is_error"] is True
-    assert output["output"] == GONE
+    assert output["output"] == NO_LONGER_THERE
 
 
 async def test_a_provider_that_vanished_is_no_crash(scenario: Scenario) -> None:
     (output,) = await scenario.execute(await scenario.ask(), ScriptedModels([Call("Helper")], ["Without it."]))
-    assert output["output"] == GONE
+    assert output["output"] == NO_LONGER_THERE
 
 
 async def test_another_tenant_never_sees_the_tool(scenario: Scenario, make: Factory) -> None:
@@ -172,7 +172,7 @@ async def test_a_frozen_tool_of_another_tenant_is_not_called(scenario: Scenario,
         row = await session.get_one(Run, exchange.run.id)
         row.spec = {**row.spec, "tools": own.run.spec["tools"]}
     (output,) = await other.execute(exchange, ScriptedModels([Call("Helper")], ["."]), ModelTools(scenario.database))
-    assert output["output"] == GONE
+    assert output["output"] == NO_LONGER_THERE
 
 
 async def test_a_run_of_an_earlier_release_has_names_only(scenario: Scenario) -> None:
@@ -193,11 +193,11 @@ async def test_tools_of_many_agents_cost_one_query_of_the_provider(scenario: Sce
         await make.agent(scenario.actor, tools=["Helper", f"m{number}", "gone"])
     async with harness(scenario.database, providers=[ModelTools(scenario.database)]) as app:
         query = "{ agents(first: 20) { edges { node { name tools { name timeoutMs isReadOnly } } } } }"
-        with statements(app.database) as sent:
+        with statements(app.database) as queries:
             answer = await app.ask(scenario.actor, query)
         assert [len(agent["tools"]) for agent in answer.nodes] == [2] * 20
         assert answer.nodes[0]["tools"][0] == {"name": "Helper", "timeoutMs": 60_000, "isReadOnly": True}
-        assert len(sent) == 2
+        assert len(queries) == 2
 
 
 async def test_asking_needs_one_connection_at_a_time(scenario: Scenario, database_url: str) -> None:

@@ -30,7 +30,7 @@ async def app(database: Database) -> AsyncGenerator[ServiceHarness]:
 
 async def test_lists_the_tools_of_the_installation_without_asking_postgres(app: ServiceHarness, make: Factory) -> None:
     member = await make.principal()
-    with statements(app.database) as sent:
+    with statements(app.database) as queries:
         answer = await app.ask(member, TOOLS)
     assert answer.one["totalCount"] == 3
     assert [tool["name"] for tool in answer.nodes] == ["current_time", "calculator", "wait"]
@@ -40,7 +40,7 @@ async def test_lists_the_tools_of_the_installation_without_asking_postgres(app: 
         "description": "What calculator does.",
         "parameters": {"type": "object", "properties": {}},
     }
-    assert sent == []
+    assert queries == []
 
 
 async def test_pages_in_both_directions(app: ServiceHarness, make: Factory) -> None:

@@ -137,8 +137,8 @@ async def test_a_program_changes_nobody(identity: IdentityService, owner: Princi
 
 
 async def test_the_last_owner_stays(identity: IdentityService, make: Factory, owner: Principal) -> None:
-    gone = await make.principal(Role.OWNER, beside=owner)
-    await identity.users.deactivate(owner, gone.user_id)
+    leaver = await make.principal(Role.OWNER, beside=owner)
+    await identity.users.deactivate(owner, leaver.user_id)
     for attempt in (
         identity.users.set_role(owner, owner.user_id, Role.ADMIN),
         identity.users.deactivate(owner, owner.user_id),

@@ -103,24 +103,24 @@ class Load:
 
     async def _ask(self, random: Random, *, stop: bool) -> None:
         """Ask in a new conversation, and read over sockets and streams in turns, leaving now and then."""
-        sent = await self.client.send("Tell me more.", agentId=self.agent_id)
-        run_id, seen = str(sent["run"]["id"]), list[Data]()
-        while not seen or seen[-1]["__typename"] != "RunFinished":
-            after = seen[-1]["cursor"] if seen else None
+        payload = await self.client.send("Tell me more.", agentId=self.agent_id)
+        run_id, events_of_run = str(payload["run"]["id"]), list[Data]()
+        while not events_of_run or events_of_run[-1]["__typename"] != "RunFinished":
+            after = events_of_run[-1]["cursor"] if events_of_run else None
             patience, read = random.choice([3, 6, 1_000]), random.choice([self.client.events, self._streamed])
             async with aclosing(read(run_id, after)) as events:
                 async for event in events:
-                    seen.append(event)
+                    events_of_run.append(event)
                     patience -= 1
-                    if stop and len(seen) == 4:
+                    if stop and len(events_of_run) == 4:
                         await self.client.one(STOP, input={"runId": run_id})
                         self.done["stops"] += 1
                     if not patience:
                         break
             self.done["connections"] += 1
-        assert_complete(seen)
+        assert_complete(events_of_run)
         self.done["runs"] += 1
-        self.done["events"] += len(seen)
+        self.done["events"] += len(events_of_run)
 
     async def _streamed(self, run_id: str, after: str | None) -> AsyncGenerator[Data]:
         """Yield a run's events as an event source gets them, which resumes by the id of the last event."""

@@ -31,7 +31,7 @@ SETTINGS = {
     "NEXENT_AUTH__REFRESH_TTL_S": str(KEEP_S),
     "NEXENT_AUTH__ACCESS_TTL_S": str(KEEP_S // 2),
 }
-_GONE = -2  # what Redis says of the time that a key has left which is not there
+_NO_KEY = -2  # what Redis says of the time that a key has left which is not there
 _ROWS = {
     "messages in the outbox": "SELECT count(*) FROM outbox",
     "unfinished jobs": "SELECT count(*) FROM job WHERE finished_at IS NULL",
@@ -84,7 +84,7 @@ async def keys(gauges: Gauges) -> Sequence[Keys]:
     lifetimes: dict[str, list[float]] = {}
     for key in cast("list[str]", await redis_command(gauges.redis_url, "KEYS", "*")):
         left_ms = cast("int", await redis_command(gauges.redis_url, "PTTL", key))
-        if left_ms != _GONE:
+        if left_ms != _NO_KEY:
             lifetimes.setdefault(_NAMES.sub("*", key), []).append(left_ms / 1_000)
     return [
         Keys(pattern, len(left), max(left), sum(s < 0 for s in left)) for pattern, left in sorted(lifetimes.items())

@@ -45,8 +45,8 @@ def test_tasks_that_stay_are_found() -> None:
 
 
 def test_what_should_be_gone_is_found() -> None:
-    gone = remains_faults({"unfinished runs": 0}, [Age("job", 5, 60)], [Keys("nx:{*}:log", 3, KEEP_S, 0)])
-    assert gone == []
+    expiry_faults = remains_faults({"unfinished runs": 0}, [Age("job", 5, 60)], [Keys("nx:{*}:log", 3, KEEP_S, 0)])
+    assert expiry_faults == []
     stays = remains_faults(
         {"unfinished runs": 2}, [Age("job", 61, 60)], [Keys("x", 3, 90, 1), Keys("nx:{*}:log", 3, 3_600, 0)]
     )

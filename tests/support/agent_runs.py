@@ -39,7 +39,7 @@ class MemoryRun:
         self.journal: dict[str, JsonObject] = {}
         self.events: list[RunEventBody] = []
         self.stored = Counter[str]()
-        self.begun = Counter[str]()
+        self.calls_by_key = Counter[str]()
         self.crash: Callable[[int, str], None] = lambda _number, _when: None
         self._count = 0
 
@@ -61,7 +61,7 @@ class MemoryRun:
             return self.journal[key]
         number, self._count = self._count, self._count + 1
         self.crash(number, "before")
-        self.begun[key] += 1
+        self.calls_by_key[key] += 1
         result = await effect()
         self.crash(number, "unstored")
         await asyncio.sleep(0)

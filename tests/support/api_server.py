@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from nexent_gql.api.pipeline.observer import Observer
 from nexent_gql.api.schema.build import ApiSchema
 from nexent_gql.api.settings import ApiSettings, CostSettings
-from nexent_gql.api.transport.ending import PatientServer
+from nexent_gql.api.transport.ending import GracefulServer
 from nexent_gql.api.transport.server import server_config
 from nexent_gql.app import Backend, create_app
 from nexent_gql.kernel.clock import utc_now
@@ -167,7 +167,7 @@ async def listening(app: Starlette, settings: ApiSettings) -> AsyncGenerator[str
 @asynccontextmanager
 async def _running(app: Starlette, settings: ApiSettings, listener: socket.socket) -> AsyncGenerator[uvicorn.Server]:
     config = server_config(app, settings, timeout_graceful_shutdown=1)
-    server = PatientServer(config)
+    server = GracefulServer(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield server

@@ -39,7 +39,7 @@ class Player:
         self._body = body
         self._name = name
         self._used = used
-        self._begun = False
+        self._has_begun = False
         self._calls = 0
         self._tokens = 0
         self._usage: Usage | None = None
@@ -123,9 +123,9 @@ class Player:
             await self._status(Status(400, f"Unsupported parameter: '{parameter}'", code="unsupported_parameter"))
 
     async def _begin(self, headers: Headers | None = None) -> None:
-        if self._begun:
+        if self._has_begun:
             return
-        self._begun = True
+        self._has_begun = True
         headers = headers or Headers()
         await self._connection.start(200, {"content-type": headers.content_type, **headers.headers})
         if "event-stream" in headers.content_type:

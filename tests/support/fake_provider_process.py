@@ -54,9 +54,9 @@ class RemoteFakeProvider:
         """Wait until so many requests have come and return the last of them."""
         async with asyncio.timeout(timeout_s):
             while True:
-                seen = await self.requests()
-                if len(seen) >= requests:
-                    return seen[requests - 1]
+                recorded_requests = await self.requests()
+                if len(recorded_requests) >= requests:
+                    return recorded_requests[requests - 1]
                 await asyncio.sleep(0.02)
 
     async def _get(self, what: str) -> list[JsonObject]:

@@ -107,9 +107,9 @@ class Installation:
 
     def token(self) -> str:
         """Return a bearer token of the demo user."""
-        done = self.command("token")
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        result = self.command("token")
+        assert result.returncode == 0, result.stderr
+        return result.stdout.strip()
 
 
 def _command_line(process: psutil.Process) -> str:

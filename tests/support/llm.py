@@ -88,16 +88,16 @@ class ModelReply:
         return self.error
 
 
-async def hear(stream: AsyncGenerator[ChatChunk]) -> ModelReply:
+async def collect(stream: AsyncGenerator[ChatChunk]) -> ModelReply:
     """Read a stream to its end, or to its error."""
-    heard = ModelReply()
+    reply = ModelReply()
     try:
         async with aclosing(stream) as chunks:
             async for chunk in chunks:
-                heard.chunks.append(chunk)
+                reply.chunks.append(chunk)
     except ModelError as error:
-        heard.error = error
-    return heard
+        reply.error = error
+    return reply
 
 
 def plain_client(*, max_connections: int = 100, pool_timeout_s: float = 10) -> httpx2.AsyncClient:

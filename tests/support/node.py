@@ -19,8 +19,8 @@ _LONGEST_S = 50
 
 def require_packages(folder: Path) -> None:
     """Skip the test where the packages of a folder are not installed, or not as its lock file says."""
-    lock, done = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
-    if not done.exists() or done.stat().st_mtime < lock.stat().st_mtime:
+    lock, result = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
+    if not result.exists() or result.stat().st_mtime < lock.stat().st_mtime:
         pytest.skip(f"the packages of {folder.relative_to(ROOT)} are not installed: make node-packages")
 
 
@@ -49,6 +49,6 @@ def copied(folder: Path, to: Path) -> Path:
 
 def observed(script: str, *, folder: Path = FOREIGN, **values: object) -> Any:  # noqa: ANN401 - JSON, to be compared
     """Run a script of `tests/foreign` with what it is given, and return the JSON that it prints."""
-    done = node(folder, script, environment={"GIVEN": json.dumps(values)})
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    result = node(folder, script, environment={"GIVEN": json.dumps(values)})
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)

@@ -11,14 +11,14 @@ from nexent_gql.db.session import Database
 @contextmanager
 def statements(database: Database) -> Generator[list[str]]:
     """Collect the SQL that is sent within the block, without what begins and ends transactions."""
-    sent: list[str] = []
+    queries: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        sent.append(statement)
+        queries.append(statement)
 
     engine = database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
     try:
-        yield sent
+        yield queries
     finally:
         event.remove(engine, "before_cursor_execute", note)

@@ -28,8 +28,8 @@ CANCELLED: list[str] = []
 
 def forget() -> None:
     """Forget what earlier tests did."""
-    for seen in (BATCHES, COUNTS, CANCELLED):
-        seen.clear()
+    for counter in (BATCHES, COUNTS, CANCELLED):
+        counter.clear()
 
 
 @dataclass(frozen=True)

@@ -107,9 +107,9 @@ def test_a_domain_error_keeps_its_facts() -> None:
     ids=repr,
 )
 def test_bugs_are_masked(error: GraphQLError) -> None:
-    shown = presented(error)
-    assert shown["code"] == "INTERNAL_SERVER_ERROR"
-    assert len(str(shown["errorId"])) == 32
+    presented_error = presented(error)
+    assert presented_error["code"] == "INTERNAL_SERVER_ERROR"
+    assert len(str(presented_error["errorId"])) == 32
     assert "secret" not in str(error.formatted)
 
 

@@ -54,7 +54,7 @@ def expanded(text: str) -> tuple[int, int]:
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
 
     def walk(node: SelectionSetNode | None) -> tuple[int, int]:
-        depth, aliases, seen = 0, 0, set[str]()
+        depth, aliases, spread_names = 0, 0, set[str]()
         for selection in node.selections if node else ():
             if isinstance(selection, FragmentSpreadNode):
                 below, more = walk(fragments[selection.name.value].selection_set)
@@ -62,9 +62,9 @@ def expanded(text: str) -> tuple[int, int]:
                 below, more = walk(getattr(selection, "selection_set", None))
             if isinstance(selection, FieldNode):
                 below += 1
-                more += bool(selection.alias) or selection.name.value in seen
+                more += bool(selection.alias) or selection.name.value in spread_names
                 if not selection.alias:
-                    seen.add(selection.name.value)
+                    spread_names.add(selection.name.value)
             depth, aliases = max(depth, below), aliases + more
         return depth, aliases
 

@@ -59,14 +59,14 @@ def test_the_configuration_page_is_what_the_settings_say() -> None:
     command = (
         "import runpy, sys; sys.stdout.write(runpy.run_path('scripts/configuration_page.py')['configuration_page']())"
     )
-    done = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert page.read_text() == done.stdout, "run `make schema`"
+    process = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert page.read_text() == process.stdout, "run `make schema`"
 
 
 def test_the_conformance_page_matches_locks_and_tests() -> None:
     check = [sys.executable, "scripts/conformance_page.py", "--check"]
-    done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(check, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
 
 
 def test_pages_are_found() -> None:

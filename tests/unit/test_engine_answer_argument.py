@@ -41,15 +41,15 @@ def test_finds_the_answer_among_other_arguments(others: dict[str, Json], text: s
 
 @given(JSON.filter(lambda value: not isinstance(value, str)), st.lists(st.integers(min_value=0)))
 def test_gives_other_values_as_json_at_the_end(value: Json, places: list[int]) -> None:
-    shown, rest = read(cut(json.dumps({"answer": value}), places))
-    assert shown == ""
+    answer, rest = read(cut(json.dumps({"answer": value}), places))
+    assert answer == ""
     assert json.loads(rest) == value
 
 
 @given(TEXT, st.lists(st.integers(min_value=0)))
 def test_survives_anything(source: str, places: list[int]) -> None:
-    shown, rest = read(cut(source, places))
-    assert isinstance(shown + rest, str)
+    answer, rest = read(cut(source, places))
+    assert isinstance(answer + rest, str)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_speech_says_what_it_remembers(steps: list[list[str | None]]) -> None:
     """None begins a paragraph; white space ahead of each is left out, and there is no empty piece."""
     port = MemoryRun()
     journal = Journal(port)
-    said = ""
+    emitted_text = ""
     for number, pieces in enumerate(steps):
         writer = AnswerWriter(journal, number)
         for piece in pieces:
@@ -70,10 +70,10 @@ def test_speech_says_what_it_remembers(steps: list[list[str | None]]) -> None:
                 writer.begin_paragraph()
             else:
                 writer.write(piece)
-        said += writer.text
+        emitted_text += writer.text
         journal.answer_text += writer.text
-    assert port.text == said
-    assert not said or not said[0].isspace()
+    assert port.text == emitted_text
+    assert not emitted_text or not emitted_text[0].isspace()
     paragraphs = ["".join(piece for piece in pieces if piece is not None) for pieces in steps]
     if all(None not in pieces for pieces in steps):
-        assert said == "\n\n".join(text.lstrip() for text in paragraphs if text.strip())
+        assert emitted_text == "\n\n".join(text.lstrip() for text in paragraphs if text.strip())

@@ -42,20 +42,20 @@ async def test_raises_in_the_thread_what_is_raised_on_the_loop_and_back() -> Non
 
 
 async def test_works_in_a_thread_of_its_own_with_the_callers_context() -> None:
-    seen: list[tuple[str, bool]] = []
+    contexts: list[tuple[str, bool]] = []
 
     async def look() -> None:
         await asyncio.sleep(0)
-        seen.append((field.get(), threading.current_thread() is threading.main_thread()))
+        contexts.append((field.get(), threading.current_thread() is threading.main_thread()))
 
     def work(control: RunControl) -> None:
-        seen.append((field.get(), threading.current_thread() is threading.main_thread()))
+        contexts.append((field.get(), threading.current_thread() is threading.main_thread()))
         control.call(look())
 
     token = field.set("set")
     await run(work)
     field.reset(token)
-    assert seen == [("set", False), ("set", True)]
+    assert contexts == [("set", False), ("set", True)]
 
 
 async def test_a_stop_passes_every_except_clause() -> None:
@@ -119,14 +119,14 @@ async def test_work_that_cancels_itself_ends_the_run_as_cancelled() -> None:
 
 
 async def test_a_stuck_thread_is_counted_and_keeps_its_place() -> None:
-    threads, release, begun = RunThreads(1, grace_s=0.05), threading.Event(), threading.Event()
+    threads, release, has_begun = RunThreads(1, grace_s=0.05), threading.Event(), threading.Event()
 
     def hang(_control: RunControl) -> None:
-        begun.set()
+        has_begun.set()
         release.wait(10)
 
     task = asyncio.create_task(run(hang, threads))
-    await eventually(begun.is_set)
+    await eventually(has_begun.is_set)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -149,11 +149,11 @@ async def test_a_place_is_free_again_after_failures() -> None:
 
 def test_a_thread_ends_when_its_loop_is_gone() -> None:
     outcomes: list[str] = []
-    ready, gone = threading.Event(), threading.Event()
+    ready, has_left = threading.Event(), threading.Event()
 
     def work(control: RunControl) -> None:
         ready.set()
-        gone.wait(10)
+        has_left.wait(10)
         try:
             control.call(answer(1))
         except RunStopped:
@@ -165,7 +165,7 @@ def test_a_thread_ends_when_its_loop_is_gone() -> None:
         task.cancel()
 
     asyncio.run(begin())
-    gone.set()
+    has_left.set()
     until = time.monotonic() + 3
     while threading.active_count() > 1 and time.monotonic() < until:
         time.sleep(0.01)

@@ -34,18 +34,18 @@ def test_instructions_question_and_steps_stay_and_the_newest_turns_are_kept(
     history: list[tuple[str, str]], question: str, steps: list[tuple[str, str]], budget: int
 ) -> None:
     messages, question_at = messages_of(history, question, steps)
-    sent = ContextWindow(question_at, budget).fit(messages)
-    assert sent == ContextWindow(question_at, budget).fit(messages)
-    kept = len(sent) - 2 * len(steps) - 2
-    assert sent[0] == SYSTEM
-    assert kept % 2 == 0
-    assert sent[1].role == "user"
-    assert sent[1].text.startswith(LEFT_OUT) == (kept < 2 * len(history))
-    expected = [message.text for message in messages[question_at - kept : question_at + 1]]
-    assert [message.text.removeprefix(LEFT_OUT) for message in sent[1 : kept + 2]] == expected
-    assert [message.role for message in sent[kept + 2 :]] == ["assistant", "tool"] * len(steps)
+    window_messages = ContextWindow(question_at, budget).fit(messages)
+    assert window_messages == ContextWindow(question_at, budget).fit(messages)
+    expected_turns = len(window_messages) - 2 * len(steps) - 2
+    assert window_messages[0] == SYSTEM
+    assert expected_turns % 2 == 0
+    assert window_messages[1].role == "user"
+    assert window_messages[1].text.startswith(LEFT_OUT) == (expected_turns < 2 * len(history))
+    expected = [message.text for message in messages[question_at - expected_turns : question_at + 1]]
+    assert [message.text.removeprefix(LEFT_OUT) for message in window_messages[1 : expected_turns + 2]] == expected
+    assert [message.role for message in window_messages[expected_turns + 2 :]] == ["assistant", "tool"] * len(steps)
     if estimate_tokens(messages) <= budget:
-        assert list(sent) == messages
+        assert list(window_messages) == messages
 
 
 @given(HISTORY, WORDS, STEPS)

@@ -57,11 +57,11 @@ def read(sample: Sample, parts: list[bytes]) -> ModelReply:
     return ModelReply(chunks)
 
 
-def facts(heard: ModelReply) -> tuple[object, ...]:
-    opaque = [(chunk.call_index, chunk.part.data) for chunk in heard.chunks if isinstance(chunk, OpaqueChunk)]
-    error = heard.error.code if heard.error else None
-    finished = (heard.finished.reason, heard.finished.usage) if error is None else None
-    return heard.text, heard.reasoning, [(call.name, call.arguments) for call in heard.calls], opaque, error, finished
+def facts(reply: ModelReply) -> tuple[object, ...]:
+    opaque = [(chunk.call_index, chunk.part.data) for chunk in reply.chunks if isinstance(chunk, OpaqueChunk)]
+    error = reply.error.code if reply.error else None
+    finished = (reply.finished.reason, reply.finished.usage) if error is None else None
+    return reply.text, reply.reasoning, [(call.name, call.arguments) for call in reply.calls], opaque, error, finished
 
 
 def expected(sample: Sample) -> tuple[object, ...]:

@@ -138,10 +138,10 @@ KEY = "canary4711notakeyform"
 )
 def test_keys_in_a_providers_words_are_masked(quoted: str) -> None:
     error = scrubbed(error_of_status(401, {}, dumps(openai(quoted))), KEY)
-    for shown in (repr(error), str(error), error.message, repr(error.details)):
-        assert "canary" not in shown
-        assert "cana*" not in shown
-        assert "abcdefghijkl" not in shown
+    for text in (repr(error), str(error), error.message, repr(error.details)):
+        assert "canary" not in text
+        assert "cana*" not in text
+        assert "abcdefghijkl" not in text
 
 
 def test_a_reason_is_shortened() -> None:
@@ -150,7 +150,7 @@ def test_a_reason_is_shortened() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "sent", "refused"),
+    ("status", "body", "fields", "refused"),
     [
         (400, openai("Unrecognized request argument supplied: stream_options"), {"stream_options"}, "stream_options"),
         (
@@ -173,8 +173,8 @@ def test_a_reason_is_shortened() -> None:
         (400, None, {"stop"}, None),
     ],
 )
-def test_refused_parameters(status: int, body: Json, sent: set[str], refused: str | None) -> None:
-    assert refused_parameter(status, dumps(body), sent, REFUSABLE) == refused
+def test_refused_parameters(status: int, body: Json, fields: set[str], refused: str | None) -> None:
+    assert refused_parameter(status, dumps(body), fields, REFUSABLE) == refused
 
 
 def test_what_was_learned_expires() -> None:

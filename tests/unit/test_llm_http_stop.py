@@ -9,12 +9,12 @@ from nexent_gql.adapters.llm_http.stop import StopCutter
 
 def cut(pieces: list[str], stops: list[str]) -> tuple[str, bool]:
     cutter = StopCutter(stops)
-    shown = "".join(cutter.feed(piece) for piece in pieces)
-    return shown + cutter.finish(), cutter.hit
+    output = "".join(cutter.feed(piece) for piece in pieces)
+    return output + cutter.finish(), cutter.hit
 
 
 @pytest.mark.parametrize(
-    ("pieces", "stops", "shown", "hit"),
+    ("pieces", "stops", "output", "hit"),
     [
         (["print(1)\n</co", "de> more"], ["</code>"], "print(1)\n", True),
         (["a <", "/", "b> c"], ["</code>"], "a </b> c", False),
@@ -25,8 +25,8 @@ def cut(pieces: list[str], stops: list[str]) -> tuple[str, bool]:
         (["X", "more"], ["X"], "", True),
     ],
 )
-def test_cuts_at_the_first_stop_sequence(pieces: list[str], stops: list[str], shown: str, *, hit: bool) -> None:
-    assert cut(pieces, stops) == (shown, hit)
+def test_cuts_at_the_first_stop_sequence(pieces: list[str], stops: list[str], output: str, *, hit: bool) -> None:
+    assert cut(pieces, stops) == (output, hit)
 
 
 @given(
@@ -36,13 +36,13 @@ def test_cuts_at_the_first_stop_sequence(pieces: list[str], stops: list[str], sh
 def test_cuts_as_if_the_text_had_come_at_once(pieces: list[str], stops: list[str]) -> None:
     text = "".join(pieces)
     ends = [at for at in map(text.find, stops) if at >= 0]
-    shown, hit = cut(pieces, stops)
+    output, hit = cut(pieces, stops)
     assert hit == bool(ends)
     if not hit:
-        assert shown == text
+        assert output == text
     else:  # of overlapping sequences the one that is complete first wins
-        assert text.startswith(shown)
-        assert any(text.startswith(stop, len(shown)) for stop in stops)
+        assert text.startswith(output)
+        assert any(text.startswith(stop, len(output)) for stop in stops)
 
 
 def test_passes_on_at_once_what_cannot_begin_a_stop_sequence() -> None:

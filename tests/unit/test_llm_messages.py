@@ -50,12 +50,12 @@ def is_visible(message: ChatMessage) -> bool:
 
 @given(MESSAGES)
 def test_any_history_becomes_one_that_every_provider_accepts(messages: list[ChatMessage]) -> None:
-    sent = normalise_messages(messages)
-    turns = [message for message in sent if message.role != "system"]
-    assert [message.role for message in sent].count("system") <= 1
-    assert all(message.role != "system" for message in sent[1:])
+    messages_out = normalise_messages(messages)
+    turns = [message for message in messages_out if message.role != "system"]
+    assert [message.role for message in messages_out].count("system") <= 1
+    assert all(message.role != "system" for message in messages_out[1:])
     assert turns[0].role == "user"
-    for message in sent:
+    for message in messages_out:
         assert message.tool_calls or is_visible(message)
         assert all(not isinstance(part, TextPart) or part.text.strip() for part in message.parts)
         assert not any(
@@ -69,20 +69,20 @@ def test_any_history_becomes_one_that_every_provider_accepts(messages: list[Chat
 
 @given(MESSAGES)
 def test_each_call_has_its_result_behind_it_and_no_result_is_without_a_call(messages: list[ChatMessage]) -> None:
-    sent = normalise_messages(messages)
-    for position, message in enumerate(sent):
+    messages_out = normalise_messages(messages)
+    for position, message in enumerate(messages_out):
         ids = [call.id for call in message.tool_calls]
         assert len(ids) == len(set(ids))
-        assert [result.tool_call_id for result in sent[position + 1 : position + 1 + len(ids)]] == ids
-    calls = sum(len(message.tool_calls) for message in sent)
-    assert calls == sum(message.role == "tool" for message in sent)
+        assert [result.tool_call_id for result in messages_out[position + 1 : position + 1 + len(ids)]] == ids
+    calls = sum(len(message.tool_calls) for message in messages_out)
+    assert calls == sum(message.role == "tool" for message in messages_out)
 
 
 @given(MESSAGES)
 def test_what_is_right_stays_as_it_is_and_nothing_that_was_said_is_lost(messages: list[ChatMessage]) -> None:
-    sent = normalise_messages(messages)
-    assert normalise_messages(sent) == sent
-    everything = "\n".join(message.text for message in sent)
+    messages_out = normalise_messages(messages)
+    assert normalise_messages(messages_out) == messages_out
+    everything = "\n".join(message.text for message in messages_out)
     for message in messages:
         if message.role != "tool":
             assert all(
@@ -95,8 +95,10 @@ def say(role: str, text: str) -> ChatMessage:
 
 
 def test_turns_of_the_same_side_are_joined() -> None:
-    sent = normalise_messages([say("user", "one"), say("assistant", " \n"), say("user", "two"), say("user", "three")])
-    assert sent == (say("user", "one\n\ntwo\n\nthree"),)
+    messages_out = normalise_messages(
+        [say("user", "one"), say("assistant", " \n"), say("user", "two"), say("user", "three")]
+    )
+    assert messages_out == (say("user", "one\n\ntwo\n\nthree"),)
 
 
 def test_results_come_in_the_order_of_their_calls_and_an_interrupted_call_has_one_too() -> None:
@@ -106,8 +108,8 @@ def test_results_come_in_the_order_of_their_calls_and_an_interrupted_call_has_on
         ChatMessage.from_text("tool", "1", tool_call_id="a"),
     ]
     ahead = [say("user", "go"), ChatMessage("assistant", (), calls)]
-    sent = normalise_messages([*ahead, *results, say("user", "and?")])
-    assert [message.text for message in sent[2:]] == ["1", NO_OUTPUT, NO_RESULT, RESULTS_READ, "and?"]
+    messages_out = normalise_messages([*ahead, *results, say("user", "and?")])
+    assert [message.text for message in messages_out[2:]] == ["1", NO_OUTPUT, NO_RESULT, RESULTS_READ, "and?"]
 
 
 def test_a_history_that_begins_with_an_answer_gets_a_first_turn() -> None:

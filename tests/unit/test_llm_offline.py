@@ -185,9 +185,9 @@ def test_answers_from_results_without_further_calls() -> None:
         ChatMessage.from_text("assistant", "", (ToolCall("a", "calculator", '{"expression":"3 + 4"}'),)),
         ChatMessage.from_text("tool", "7", tool_call_id="a"),
     )
-    heard = answer(ChatRequest(messages, TOOLS))
-    assert heard.calls == []
-    assert heard.text == "3 + 4 = 7"
+    model_reply = answer(ChatRequest(messages, TOOLS))
+    assert model_reply.calls == []
+    assert model_reply.text == "3 + 4 = 7"
 
 
 def test_shortens_long_results_to_the_passage_that_answers() -> None:

@@ -43,12 +43,12 @@ def decoded(*frames: bytes, ends_with_done: bool = True) -> list[ChatChunk]:
 
 
 def called(*fragments: JsonObject) -> list[tuple[str, str]]:
-    heard = ModelReply(decoded(*calls(*fragments), frame({}, "tool_calls")))
-    ids = [call.id for call in heard.calls]
+    reply = ModelReply(decoded(*calls(*fragments), frame({}, "tool_calls")))
+    ids = [call.id for call in reply.calls]
     assert all(ids)
     assert len(set(ids)) == len(ids)
-    assert [*dict.fromkeys(c.index for c in heard.chunks if isinstance(c, ToolCallChunk))] == [*range(len(ids))]
-    return [(call.name, call.arguments) for call in heard.calls]
+    assert [*dict.fromkeys(c.index for c in reply.chunks if isinstance(c, ToolCallChunk))] == [*range(len(ids))]
+    return [(call.name, call.arguments) for call in reply.calls]
 
 
 def test_text_and_reasoning_under_both_names() -> None:

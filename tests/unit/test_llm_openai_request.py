@@ -64,12 +64,12 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
 def test_any_key_fits_a_header_or_is_refused(key: str) -> None:
     endpoint = ModelEndpoint(Dialect.OPENAI, "m", "http://x/v1", SecretStr(key))
     try:
-        sent = key_of(endpoint)
+        headers = key_of(endpoint)
     except ModelKeyRefusedError:
         assert not (key.isascii() and key.isprintable())
     else:
-        assert httpx2.Headers({"authorization": f"Bearer {sent}"})
-        assert sent == key.strip()
+        assert httpx2.Headers({"authorization": f"Bearer {headers}"})
+        assert headers == key.strip()
 
 
 def test_defaults_are_left_to_the_provider() -> None:
@@ -105,7 +105,7 @@ class TestTimer:
         try:
             async with timer:
                 for number, wait_s in enumerate(waits_s):
-                    timer.begun = number >= begun_after
+                    timer.has_begun = number >= begun_after
                     with timer:
                         await asyncio.sleep(wait_s)
                     await asyncio.sleep(pauses_s)
@@ -148,8 +148,8 @@ def test_text_is_a_string_and_images_make_a_list() -> None:
     words = ChatMessage("user", (TextPart("a "), TextPart("b")))
     assert message_of(words)["content"] == "a b"
     image = ImagePart("image/png", data="AA==")
-    seen = ChatMessage("user", (TextPart("Look"), image, OpaquePart(Origin("p", "m"), "k", {})))
-    assert message_of(seen)["content"] == [
+    image_message = ChatMessage("user", (TextPart("Look"), image, OpaquePart(Origin("p", "m"), "k", {})))
+    assert message_of(image_message)["content"] == [
         {"type": "text", "text": "Look"},
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
     ]

@@ -13,11 +13,11 @@ class Store:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
-        self.begun = asyncio.Event()
+        self.has_begun = asyncio.Event()
 
     async def load(self, keys: Sequence[int]) -> Mapping[int, int]:
         self.batches.append(list(keys))
-        self.begun.set()
+        self.has_begun.set()
         await asyncio.sleep(0)
         if -1 in keys:
             raise ValueError("no such key")
@@ -45,7 +45,7 @@ async def test_who_comes_while_a_key_is_loaded_waits_for_it() -> None:
     store = Store()
     loader = Loader(store.load, caches=True)
     first = loader.load(1)
-    await store.begun.wait()
+    await store.has_begun.wait()
     assert await asyncio.gather(first, loader.load(1)) == [10, 10]
     assert store.batches == [[1]]
 

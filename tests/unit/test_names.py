@@ -25,7 +25,21 @@ REPLACEMENTS = {
 }
 """Metaphors that this code had, with the term of the field; none of them is a word of the field."""
 
-PARTICIPLES = {"asked", "found", "given", "held", "known", "made", "told"}
+PARTICIPLES = {
+    "asked",
+    "begun",
+    "found",
+    "given",
+    "heard",
+    "held",
+    "known",
+    "made",
+    "said",
+    "seen",
+    "sent",
+    "shown",
+    "told",
+}
 """These say what happened to a value, and not what it is: `agent` or `settings` tell more than `found` or `given`."""
 
 MAY_ASSIGN = re.compile(

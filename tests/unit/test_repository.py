@@ -33,8 +33,8 @@ def lines_of(path: Path) -> int:
 
 
 def make(*arguments: str) -> str:
-    done = subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
-    return done.stdout
+    process = subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
+    return process.stdout
 
 
 @pytest.fixture(scope="session")

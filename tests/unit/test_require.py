@@ -22,8 +22,8 @@ def run(folder: Path, body: str, required: str) -> tuple[int, str]:
     (folder / "test_one.py").write_text(f"import pytest\n{body}\n")
     command = [sys.executable, "-m", "pytest", "-p", "tests.support.require", "-p", "no:cacheprovider", str(folder)]
     environment = {**os.environ, "NEXENT_TEST_REQUIRE": required, "PYTHONPATH": str(ROOT), **PLAIN}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout
+    process = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return process.returncode, process.stdout
 
 
 @pytest.mark.parametrize("body", SKIPS.values(), ids=SKIPS.keys())

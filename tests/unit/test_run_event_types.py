@@ -205,12 +205,12 @@ def descriptions(schema: GraphQLSchema) -> Iterator[tuple[str, str | None]]:
             continue
         yield name, type_.description
         if isinstance(type_, GraphQLEnumType):
-            yield from ((f"{name}.{value}", shown.description) for value, shown in type_.values.items())
+            yield from ((f"{name}.{value}", item.description) for value, item in type_.values.items())
         elif isinstance(type_, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
             for field_name, field in type_.fields.items():
                 yield f"{name}.{field_name}", field.description
                 if isinstance(field, GraphQLField):
-                    yield from ((f"{name}.{field_name}({arg})", shown.description) for arg, shown in field.args.items())
+                    yield from ((f"{name}.{field_name}({arg})", item.description) for arg, item in field.args.items())
 
 
 def test_everything_is_described(schema: GraphQLSchema) -> None:

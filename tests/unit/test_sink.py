@@ -314,15 +314,15 @@ async def test_a_log_that_lost_its_end_is_told_by_the_durable_position(log: Faul
 async def test_attempts_that_lose_the_log_each_time_never_use_a_position_twice(
     log: FaultyLog, stack: AsyncExitStack
 ) -> None:
-    seen: list[int] = []
+    step_seqs: list[int] = []
     for attempt in range(1, 5):
         sink = await sink_of(stack, log, attempt)
         for number in range(50):
             sink.emit(StepFinished(step=number))
         await sink.flush()
-        seen += [item.seq for item in sink.history() if item.body["kind"] == "StepFinished"]
+        step_seqs += [item.seq for item in sink.history() if item.body["kind"] == "StepFinished"]
         log.forget(TOPIC)
-    assert seen == sorted(set(seen))
+    assert step_seqs == sorted(set(step_seqs))
 
 
 def test_refuses_limits_under_which_attempts_could_overlap() -> None:
@@ -360,19 +360,19 @@ async def test_joined_text_counts_towards_the_limit(log: FaultyLog, stack: Async
 
 
 @pytest.mark.parametrize(
-    ("sent", "kept"),
+    ("body_sent", "body_kept"),
     [("a\ud83db", "a\ufffdb"), ("a\0b", "a\ufffdb"), ("\ud83d\ude00", "😀"), ("\\u0000", "\\u0000"), ("é", "é")],
 )
 async def test_text_that_no_store_can_hold_is_made_whole(
-    log: FaultyLog, stack: AsyncExitStack, sent: str, kept: str
+    log: FaultyLog, stack: AsyncExitStack, body_sent: str, body_kept: str
 ) -> None:
     sink = await sink_of(stack, log)
-    sink.emit(TextDelta(text=sent))
-    sink.emit(ToolCallStarted(call_id="1", name="n", arguments={sent: [sent, {"deep": sent}]}))
+    sink.emit(TextDelta(text=body_sent))
+    sink.emit(ToolCallStarted(call_id="1", name="n", arguments={body_sent: [body_sent, {"deep": body_sent}]}))
     await sink.flush()
     assert await stored(log) == [
-        (1, TextDelta(text=kept)),
-        (2, ToolCallStarted(call_id="1", name="n", arguments={kept: [kept, {"deep": kept}]})),
+        (1, TextDelta(text=body_kept)),
+        (2, ToolCallStarted(call_id="1", name="n", arguments={body_kept: [body_kept, {"deep": body_kept}]})),
     ]
 
 

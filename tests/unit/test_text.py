@@ -121,11 +121,11 @@ def test_any_text_becomes_a_visible_line(text: str, line: str) -> None:
 
 @for_all(strategies.text(strategies.characters(), max_size=80))
 def test_a_visible_line_is_accepted_as_one(text: str) -> None:
-    shown = visible_line(text, max_chars=30)
-    assert len(shown) <= 30
-    if shown:
-        assert single_line(shown, "title", max_chars=30) == shown
-        assert visible_line(shown, max_chars=30) == shown
+    visible_text = visible_line(text, max_chars=30)
+    assert len(visible_text) <= 30
+    if visible_text:
+        assert single_line(visible_text, "title", max_chars=30) == visible_text
+        assert visible_line(visible_text, max_chars=30) == visible_text
     else:
         assert not has_visible(regex.sub(r"\x1b.*|\p{C}", "", text)) or len(unicodedata.normalize("NFC", text)) > 29
 

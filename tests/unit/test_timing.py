@@ -13,14 +13,14 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 def local(timing: Timing, after: datetime, count: int) -> list[str]:
     """Return the next firings, as clocks in Berlin show them."""
-    shown: list[str] = []
+    times: list[str] = []
     for _ in range(count):
         moment = timing.next_after(after)
         assert moment is not None
         assert moment.tzinfo is UTC
-        shown.append(f"{moment.astimezone(BERLIN):%m-%d %H:%M %Z}")
+        times.append(f"{moment.astimezone(BERLIN):%m-%d %H:%M %Z}")
         after = moment
-    return shown
+    return times
 
 
 def test_cron_is_read_in_its_time_zone() -> None:
@@ -37,14 +37,14 @@ def test_a_local_time_stays_the_same_when_clocks_change() -> None:
 
 def test_a_time_that_clocks_skip_fires_once_right_after() -> None:
     timing = cron("30 2 * * *", "Europe/Berlin")
-    shown = local(timing, datetime(2026, 3, 28, 12, tzinfo=UTC), 2)
-    assert shown == ["03-29 03:00 CEST", "03-30 02:30 CEST"]
+    times = local(timing, datetime(2026, 3, 28, 12, tzinfo=UTC), 2)
+    assert times == ["03-29 03:00 CEST", "03-30 02:30 CEST"]
 
 
 def test_a_time_that_clocks_repeat_fires_once() -> None:
     timing = cron("30 2 * * *", "Europe/Berlin")
-    shown = local(timing, datetime(2026, 10, 24, 12, tzinfo=UTC), 2)
-    assert shown == ["10-25 02:30 CEST", "10-26 02:30 CET"]
+    times = local(timing, datetime(2026, 10, 24, 12, tzinfo=UTC), 2)
+    assert times == ["10-25 02:30 CEST", "10-26 02:30 CET"]
 
 
 def test_every_quarter_of_an_hour_goes_on_through_both_changes() -> None:

@@ -71,11 +71,11 @@ class JsonClient:
     ) -> JsonObject | list[Json]:
         for _ in range(len(refusable) + 1):
             omitted = self._quirks.of(endpoint) | endpoint.unsupported
-            sent: JsonObject = {name: value for name, value in body.items() if name not in omitted}
-            status, headers, reply = await self._exchange(endpoint, path, sent)
+            accepted_fields: JsonObject = {name: value for name, value in body.items() if name not in omitted}
+            status, headers, reply = await self._exchange(endpoint, path, accepted_fields)
             if status == HTTPStatus.OK:
                 return _decode(reply)
-            quirk = refused_parameter(status, reply, sent, refusable)
+            quirk = refused_parameter(status, reply, accepted_fields, refusable)
             if quirk is None:
                 raise error_of_status(status, headers, reply)
             self._quirks.add(endpoint, quirk)

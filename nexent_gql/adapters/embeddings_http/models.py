@@ -29,7 +29,6 @@ class HttpVectorModels:
         return embeddings.embeddings_of(reply, endpoint, request.texts)
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
-        """See `ModelDirectory`."""
         return await self._lists.list_models(endpoint)
 
     async def rerank(self, endpoint: ModelEndpoint, request: RerankRequest) -> Reranking:

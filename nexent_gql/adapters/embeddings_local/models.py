@@ -100,7 +100,6 @@ class LocalVectorModels:
         return tuple(RemoteModel(name, LOCAL_MODELS[name].max_input_tokens) for name in names)
 
     async def embed(self, endpoint: ModelEndpoint, request: EmbeddingRequest) -> Embeddings:
-        """See `Embedder`."""
         vectors = await self._embed(endpoint, request.texts, request.purpose, request.attribution)
         return Embeddings(
             vectors=tuple(vectors),

@@ -123,10 +123,10 @@ class AgentLoop(MultiStepAgent):
             generation = self._effects.generate(step, self._messages, last=True)
         except ModelError as error:
             raise MaxStepsError(_NO_FINAL_ANSWER, max_steps=self.max_steps, cause=error.code) from error
-        if not generation.shown:
+        if not generation.visible_text:
             raise MaxStepsError(_NO_FINAL_ANSWER, max_steps=self.max_steps)
         self._effects.finish_step(step, _ms_since(began), None)
-        return LoopMessage(role=MessageRole.ASSISTANT, content=generation.shown)
+        return LoopMessage(role=MessageRole.ASSISTANT, content=generation.visible_text)
 
     def _step_stream(self, memory_step: ActionStep) -> Generator[ActionOutput]:
         began = time.monotonic()
@@ -157,7 +157,7 @@ class ToolLoop(AgentLoop):
     def act(self, step: int) -> Outcome:
         generation = self._effects.generate(step, self._messages)
         if not generation.calls:
-            return Outcome(is_final=True) if generation.shown else self._empty()
+            return Outcome(is_final=True) if generation.visible_text else self._empty()
         results = self._effects.call_tools(step, generation.calls)
         calls = tuple(map(sendable, generation.calls))
         pairs = zip(generation.calls, results, strict=True)
@@ -166,7 +166,7 @@ class ToolLoop(AgentLoop):
             for call, result in pairs
         ]
         self._add(generation, *answers, calls=calls)
-        is_final = bool(generation.shown) and any(call.name == FINAL_ANSWER for call in generation.calls)
+        is_final = bool(generation.visible_text) and any(call.name == FINAL_ANSWER for call in generation.calls)
         return Outcome(is_final, "\n".join(result.output for result in results if result.is_error) or None)
 
 
@@ -177,7 +177,7 @@ class CodeLoop(AgentLoop):
         generation = self._effects.generate(step, self._messages)
         code = code_in(generation.text)
         if code is None:
-            return Outcome(is_final=True) if generation.shown else self._empty()
+            return Outcome(is_final=True) if generation.visible_text else self._empty()
         result = self._effects.run_code(step, code)
         self._add(generation, observation(result.output))
         return Outcome(result.is_final, result.output if result.is_error else None)

@@ -57,7 +57,6 @@ class SmolagentsEngine:
         return recorded_text(journal)
 
     def recorded_opaque(self, journal: Mapping[str, JsonObject]) -> tuple[OpaquePart, ...]:
-        """See `AgentEngine`."""
         return recorded_opaque(journal)
 
     async def run(self, spec: RunSpec, port: RunPort) -> None:

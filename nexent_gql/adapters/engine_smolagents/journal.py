@@ -31,22 +31,22 @@ _ANSWER_KEY = re.compile(rf"{MAIN}/(\d+)/(model|python)")
 class Generation:
     """A finished answer of the model.
 
-    `shown` is the part that became answer text, separators included. `budget_tokens` is the size to which the messages
-    were cut before the model accepted them; None: not cut. `opaque` are items that the provider wants back with the
-    message. `cost_usd` is None where no price is known.
+    `visible_text` is the part that became answer text, separators included. `budget_tokens` is the size to which the
+    messages were cut before the model accepted them; None: not cut. `opaque` are items that the provider wants back
+    with the message. `cost_usd` is None where no price is known.
     """
 
     text: str
     calls: tuple[ToolCall, ...]
     reason: str
     usage: Usage | None
-    shown: str
+    visible_text: str
     budget_tokens: int | None = None
     opaque: tuple[OpaquePart, ...] = ()
     cost_usd: Decimal | None = None
 
     def to_json(self) -> JsonObject:
-        """Encode it for the journal; `shown` is omitted if it equals `text`."""
+        """Encode it for the journal; `visible_text` is omitted if it equals `text`."""
         stored: JsonObject = {"text": self.text, "reason": self.reason}
         if self.calls:
             stored["calls"] = [_encode_call(call) for call in self.calls]
@@ -56,8 +56,8 @@ class Generation:
             stored["cost_usd"] = str(self.cost_usd)
         if self.opaque:
             stored["opaque"] = [*encode_parts(self.opaque)]
-        if self.shown != self.text:
-            stored["shown"] = self.shown
+        if self.visible_text != self.text:
+            stored["shown"] = self.visible_text
         if self.budget_tokens is not None:
             stored["budget_tokens"] = self.budget_tokens
         return stored
@@ -75,7 +75,7 @@ class Generation:
             reason=cast("str", stored["reason"]),
             usage=Usage.from_json(usage) if usage is not None else None,
             cost_usd=Decimal(cost_usd) if cost_usd is not None else None,
-            shown=cast("str", stored.get("shown", text)),
+            visible_text=cast("str", stored.get("shown", text)),
             budget_tokens=cast("int | None", stored.get("budget_tokens")),
             opaque=_decode_opaque(stored),
         )
@@ -101,9 +101,9 @@ def recorded_text(journal: Mapping[str, JsonObject]) -> str:
     written: list[tuple[int, str, str]] = []
     for key, stored in journal.items():
         if match := _ANSWER_KEY.fullmatch(key):
-            shown = stored.get("shown", stored.get("text", ""))
-            written.append((int(match[1]), match[2], cast("str", shown)))
-    return "".join(shown for _, _, shown in sorted(written))
+            visible_text = stored.get("shown", stored.get("text", ""))
+            written.append((int(match[1]), match[2], cast("str", visible_text)))
+    return "".join(visible_text for _, _, visible_text in sorted(written))
 
 
 def recorded_opaque(journal: Mapping[str, JsonObject]) -> tuple[OpaquePart, ...]:
@@ -115,7 +115,7 @@ def recorded_opaque(journal: Mapping[str, JsonObject]) -> tuple[OpaquePart, ...]
     if not steps or f"{MAIN}/{max(steps)}/python" in journal:  # a message of code is no answer
         return ()
     generation = Generation.of(journal[steps[max(steps)]])
-    return () if generation.calls or not generation.shown else generation.opaque
+    return () if generation.calls or not generation.visible_text else generation.opaque
 
 
 class Journal:

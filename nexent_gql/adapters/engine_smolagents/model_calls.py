@@ -243,7 +243,7 @@ class ModelCalls:
         self._window.budget_tokens = generation.budget_tokens or self._window.budget_tokens
         if generation.usage is not None:
             journal.add_usage(generation.usage, generation.cost_usd)
-        journal.answer_text += generation.shown
+        journal.answer_text += generation.visible_text
         _check_whole(generation)
         return replace(generation, calls=tuple(self._named(step, *call) for call in enumerate(generation.calls)))
 

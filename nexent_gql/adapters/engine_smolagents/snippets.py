@@ -66,8 +66,8 @@ class Snippets:
     async def run(self, step: int, code: str) -> SnippetResult:
         """Run the code of a step; events show it as a tool named "python"."""
         stored = await self._journal.once(self._journal.key(step, PYTHON), lambda: self._do(step, code))
-        shown = cast("str", stored["shown"])
-        self._journal.answer_text += shown
+        visible_text = cast("str", stored["shown"])
+        self._journal.answer_text += visible_text
         if not stored["lost"]:
             self._past.append(_PastSnippet(step, code))
         return SnippetResult(

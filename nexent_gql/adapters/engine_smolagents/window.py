@@ -57,9 +57,9 @@ class ContextWindow:
 
     def halve(self, messages: Sequence[ChatMessage]) -> bool:
         """Allow half of what was sent of `messages`; False when nothing can be left out any more."""
-        sent = estimate_tokens(self.fit(messages))
-        self.budget_tokens = sent // 2
-        return estimate_tokens(self.fit(messages)) < sent
+        used_tokens = estimate_tokens(self.fit(messages))
+        self.budget_tokens = used_tokens // 2
+        return estimate_tokens(self.fit(messages)) < used_tokens
 
     def _without_oldest_turns(self, messages: Sequence[ChatMessage], budget_tokens: int) -> list[ChatMessage]:
         """Leave out turns up to a message of the user."""

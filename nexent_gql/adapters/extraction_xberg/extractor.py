@@ -58,7 +58,6 @@ class ProcessExtractor:
     version: str = EXTRACTOR_VERSION
 
     async def extract(self, path: Path, *, name: str, owner: Owner, media_type: str | None = None) -> ExtractedDocument:
-        """See `Extractor`."""
         size = (await asyncio.to_thread(path.stat)).st_size
         if size > self.max_file_bytes:
             limit = f"{self.max_file_bytes // 1024 // 1024} MB"

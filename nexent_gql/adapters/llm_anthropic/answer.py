@@ -26,7 +26,6 @@ class MessageDecoder(EventDecoder):
         self._counts: JsonObject = {}
 
     def read_event(self, event: JsonObject) -> list[ChatChunk]:
-        """See `EventDecoder`."""
         match event.get("type"):
             case "message_start":
                 self._count_tokens(object_of(event.get("message")).get("usage"))

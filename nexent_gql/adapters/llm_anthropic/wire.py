@@ -23,11 +23,9 @@ class AnthropicMessages:
     refusable = REFUSABLE
 
     def headers(self, key: str) -> Mapping[str, str]:
-        """See `Dialect`."""
         return {"anthropic-version": VERSION} | ({"x-api-key": key} if key else {})
 
     def decoder(self, endpoint: ModelEndpoint, request: ChatRequest, *, max_answer_chars: int) -> MessageDecoder:
-        """See `Dialect`."""
         del request
         return MessageDecoder(origin=origin_of(endpoint), max_answer_chars=max_answer_chars)
 

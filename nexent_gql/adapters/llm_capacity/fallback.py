@@ -39,7 +39,6 @@ class FallbackCapacity:
         self._local_calls: set[str] = set()
 
     async def acquire(self, claim: Claim) -> Decision:
-        """See `Capacity`."""
         decision = await self._ask(lambda: self._store.acquire(claim))
         if decision is not None:
             return decision
@@ -49,26 +48,22 @@ class FallbackCapacity:
         return decision
 
     async def renew(self, deployment: str, call_id: str) -> None:
-        """See `Capacity`."""
         if call_id in self._local_calls:
             await self._local.renew(deployment, call_id)
         else:
             await self._ask(lambda: self._store.renew(deployment, call_id))
 
     async def report(self, report: CallReport) -> CircuitChange | None:
-        """See `Capacity`."""
         if report.call_id in self._local_calls:
             self._local_calls.discard(report.call_id)
             return await self._local.report(report)
         return await self._ask(lambda: self._store.report(report))
 
     async def leave(self, deployment: str, call_id: str) -> None:
-        """See `Capacity`."""
         await self._local.leave(deployment, call_id)
         await self._ask(lambda: self._store.leave(deployment, call_id))
 
     async def read(self, deployment: str) -> DeploymentState:
-        """See `Capacity`."""
         return await self._ask(lambda: self._store.read(deployment)) or await self._local.read(deployment)
 
     async def _ask(self, operation: Callable[[], Awaitable[T]]) -> T | None:

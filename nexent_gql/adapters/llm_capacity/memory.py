@@ -71,7 +71,6 @@ class MemoryCapacity:
         self._deployments: dict[str, _Deployment] = {}
 
     async def acquire(self, claim: Claim) -> Decision:
-        """See `Capacity`."""
         now = self._clock()
         state = self._current(claim.deployment, now)
         if claim.call_id in state.leases:
@@ -81,13 +80,11 @@ class MemoryCapacity:
         return refusal or self._admit(state, claim, now)
 
     async def renew(self, deployment: str, call_id: str) -> None:
-        """See `Capacity`."""
         now = self._clock()
         lease = self._current(deployment, now).leases.setdefault(call_id, _Lease("", now, 0, 0))
         lease.expires_at = now + self._settings.lease_s
 
     async def report(self, report: CallReport) -> CircuitChange | None:
-        """See `Capacity`."""
         now = self._clock()
         state = self._current(report.deployment, now)
         lease = state.leases.pop(report.call_id, None)
@@ -98,11 +95,9 @@ class MemoryCapacity:
         return self._judge(state, report, now, is_trial=lease is None or lease.is_trial)
 
     async def leave(self, deployment: str, call_id: str) -> None:
-        """See `Capacity`."""
         self._current(deployment, self._clock()).waiters.pop(call_id, None)
 
     async def read(self, deployment: str) -> DeploymentState:
-        """See `Capacity`."""
         now = self._clock()
         state = self._current(deployment, now)
         circuit, until = CircuitState.CLOSED, state.cool_until

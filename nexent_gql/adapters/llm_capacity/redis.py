@@ -18,7 +18,6 @@ class RedisCapacity:
         self._slot_ms = _ms(self._settings.slot_s)
 
     async def acquire(self, claim: llm_capacity.Claim) -> llm_capacity.Decision:
-        """See `Capacity`."""
         limits, settings = claim.limits, self._settings
         reply = await self._run(
             ACQUIRE,
@@ -43,11 +42,9 @@ class RedisCapacity:
         )
 
     async def renew(self, deployment: str, call_id: str) -> None:
-        """See `Capacity`."""
         await self._run(RENEW, deployment, _ms(self._settings.lease_s), call_id)
 
     async def report(self, report: llm_capacity.CallReport) -> llm_capacity.CircuitChange | None:
-        """See `Capacity`."""
         settings = self._settings
         reply = await self._run(
             REPORT,
@@ -67,11 +64,9 @@ class RedisCapacity:
         return llm_capacity.CircuitChange(llm_capacity.CircuitState(state.decode()), failures) if state else None
 
     async def leave(self, deployment: str, call_id: str) -> None:
-        """See `Capacity`."""
         await self._run(LEAVE, deployment, call_id)
 
     async def read(self, deployment: str) -> llm_capacity.DeploymentState:
-        """See `Capacity`."""
         reply = await self._run(READ, deployment)
         circuit, outstanding, waiting, wait_ms = cast("tuple[bytes, int, int, int]", reply)
         return llm_capacity.DeploymentState(

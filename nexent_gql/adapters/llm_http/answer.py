@@ -51,7 +51,7 @@ class Answer:
             return await self._wait_shortly(parts, self._limits.tail_s)
         if self._decoder.has_reason and self._decoder.has_begun:
             return await self._wait_unsettled(parts)
-        timer.begun = self._decoder.has_begun
+        timer.has_begun = self._decoder.has_begun
         with timer:
             return await anext(parts, None)
 

@@ -56,7 +56,6 @@ class EventDecoder:
 
     @property
     def has_reason(self) -> bool:
-        """See `Decoder`."""
         return self.is_complete
 
     def read(self, frame: bytes) -> Sequence[ChatChunk]:

@@ -71,7 +71,7 @@ class CallTimer:
         self._deadline: float | None = None
         self._spent_s = 0.0
         self._since = 0.0
-        self.begun = False
+        self.has_begun = False
         self.answered = False
 
     async def __aenter__(self) -> Self:
@@ -88,7 +88,7 @@ class CallTimer:
     def __enter__(self) -> None:
         limits = self._limits
         self._since = self._loop.time()
-        wait_s = limits.idle_s if self.begun else min(limits.first_byte_s, limits.first_content_s - self._spent_s)
+        wait_s = limits.idle_s if self.has_begun else min(limits.first_byte_s, limits.first_content_s - self._spent_s)
         self._deadline = self._since + min(wait_s, limits.total_s - self._spent_s)
         if self._deadline < self._look_at:
             self._look_later(self._deadline)
@@ -125,7 +125,7 @@ class CallTimer:
                 cause="TOTAL",
                 limit_s=self._limits.total_s,
             )
-        if self.begun:
+        if self.has_begun:
             return ModelTimeoutError(
                 "The provider fell silent in the middle of the answer. Try again.",
                 cause="IDLE",

@@ -72,7 +72,7 @@ def unsupported_of(endpoint: ModelEndpoint) -> frozenset[Quirk]:
     return unsupported
 
 
-def refused_parameter(status: int, body: bytes, sent: Collection[str], refusable: Sequence[Quirk]) -> Quirk | None:
+def refused_parameter(status: int, body: bytes, fields: Collection[str], refusable: Sequence[Quirk]) -> Quirk | None:
     """Return the parameter that a refusal is about, if it was sent and one can do without it."""
     if status not in STATUSES:
         return None
@@ -81,7 +81,7 @@ def refused_parameter(status: int, body: bytes, sent: Collection[str], refusable
     if not REFUSAL.search(reason):
         return None
     named = parameter_of(answer)
-    return next((name for name in refusable if name in sent and (name == named or mentions(reason, name))), None)
+    return next((name for name in refusable if name in fields and (name == named or mentions(reason, name))), None)
 
 
 def parameter_of(answer: Json) -> str:

@@ -46,7 +46,7 @@ class ThinkingSplitter:
         self._skips_space = False
         self._has_thought = False
         self._has_opening = False
-        self._said: str = ""
+        self._recent_text: str = ""
 
     def feed(self, text: str) -> list[ThinkingChunk]:
         """Return what is certain."""
@@ -135,7 +135,7 @@ class ThinkingSplitter:
         behind = self._buffer[len(mark) : len(mark) + 1]
         if not behind and not is_end:
             return
-        before = self._said[-1:]
+        before = self._recent_text[-1:]
         if self._has_opening or (before and before in QUOTES) or (behind and behind in QUOTES):
             yield from self._say(len(mark))
             return
@@ -151,11 +151,11 @@ class ThinkingSplitter:
 
     def _note_text(self, text: str) -> None:
         """Remember the end of the text, and whether an opening mark was in it."""
-        said = self._said + text
-        if not self._has_opening and MARK_START.search(said):
-            lowered = said.lower()
+        recent_text = self._recent_text + text
+        if not self._has_opening and MARK_START.search(recent_text):
+            lowered = recent_text.lower()
             self._has_opening = any(mark in lowered for mark in PAIRS)
-        self._said = said[-MAX_MARK_CHARS:]
+        self._recent_text = recent_text[-MAX_MARK_CHARS:]
 
 
 def overlap_of(text: str, marks: tuple[str, ...]) -> int:

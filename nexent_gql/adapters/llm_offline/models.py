@@ -36,14 +36,14 @@ class OfflineModels:
         """Stream one answer; the last item is `Finished`."""
         del endpoint
         chunks = await asyncio.to_thread(answer_chunks, request)
-        sent = chunks if request.max_output_tokens is None else chunks[: request.max_output_tokens]
+        chunks_in_limit = chunks if request.max_output_tokens is None else chunks[: request.max_output_tokens]
         loop = asyncio.get_running_loop()
         started_at = loop.time()
-        for number, chunk in enumerate(sent, start=1):
+        for number, chunk in enumerate(chunks_in_limit, start=1):
             due_at = started_at + number / self._tokens_per_s if self._tokens_per_s else 0
             await asyncio.sleep(max(0.0, due_at - loop.time()))
             yield chunk
-        yield finish(request, sent, is_cut=len(sent) < len(chunks))
+        yield finish(request, chunks_in_limit, is_cut=len(chunks_in_limit) < len(chunks))
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
         """Return the one model there is."""

@@ -75,7 +75,6 @@ class AnswerDecoder:
 
     @property
     def has_reason(self) -> bool:
-        """See `Decoder`."""
         return self._reason is not None
 
     def read(self, frame: bytes) -> Sequence[ChatChunk]:

@@ -28,15 +28,12 @@ class OpenAIChat:
     refusable = REFUSABLE
 
     def headers(self, key: str) -> Mapping[str, str]:
-        """See `Dialect`."""
         return {"authorization": f"Bearer {key}"} if key else {}
 
     def body(self, endpoint: ModelEndpoint, request: ChatRequest, quirks: frozenset[Quirk]) -> JsonObject:
-        """See `Dialect`."""
         return body_of(endpoint.model, request, quirks, origin_of(endpoint))
 
     def decoder(self, endpoint: ModelEndpoint, request: ChatRequest, *, max_answer_chars: int) -> AnswerDecoder:
-        """See `Dialect`."""
         return AnswerDecoder(
             origin=origin_of(endpoint),
             tool_names=[tool.name for tool in request.tools],

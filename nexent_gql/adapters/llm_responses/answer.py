@@ -28,7 +28,6 @@ class ResponseDecoder(EventDecoder):
         self._streamed: set[Json] = set()
 
     def read_event(self, event: JsonObject) -> list[ChatChunk]:
-        """See `EventDecoder`."""
         kind, place = event.get("type"), event.get("output_index")
         if kind in TEXT_DELTAS:
             self._streamed.add(place)
@@ -72,8 +71,8 @@ class ResponseDecoder(EventDecoder):
             case "message":
                 return [] if place in self._streamed else self.say(text_of(item))
             case "function_call":
-                begun = [] if place in self._calls else self._begin(place, item)
-                return [*begun, *self.end_call(self._calls[place], item.get("arguments"))]
+                chunks_of_start = [] if place in self._calls else self._begin(place, item)
+                return [*chunks_of_start, *self.end_call(self._calls[place], item.get("arguments"))]
             case _:
                 return []
 

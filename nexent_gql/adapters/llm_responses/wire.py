@@ -22,11 +22,9 @@ class OpenResponses:
     refusable = REFUSABLE
 
     def headers(self, key: str) -> Mapping[str, str]:
-        """See `Dialect`."""
         return {"authorization": f"Bearer {key}"} if key else {}
 
     def decoder(self, endpoint: ModelEndpoint, request: ChatRequest, *, max_answer_chars: int) -> ResponseDecoder:
-        """See `Dialect`."""
         del request
         return ResponseDecoder(origin=origin_of(endpoint), max_answer_chars=max_answer_chars)
 

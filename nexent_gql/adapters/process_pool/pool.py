@@ -57,7 +57,6 @@ class ChildProcessPool(SlotPool):
         await self._guard.aclose()
 
     async def run(self, task: Task, payload: bytes, *, owner: Owner, limits: ProcessLimits | None = None) -> bytes:
-        """See `ProcessPool`."""
         async with self._slots.slot(owner):
             for _ in range(_START_TRIES):
                 with suppress(TaskNotStartedError):

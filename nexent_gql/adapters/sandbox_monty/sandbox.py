@@ -70,7 +70,6 @@ class MontySandbox(SlotPool):
 
     @property
     def guide(self) -> str:
-        """See `CodeSandbox`."""
         return _GUIDE
 
     async def __aenter__(self) -> Self:
@@ -98,7 +97,6 @@ class MontySandbox(SlotPool):
 
     @asynccontextmanager
     async def session(self, *, owner: Owner, now: datetime, seed: str) -> AsyncGenerator[MontyCodeSession]:
-        """See `CodeSandbox`."""
         async with AsyncExitStack() as stack:
             worker, pid = await self._worker(stack, lambda pool: self._checkout(pool, now, seed))
             self._guard.add(pid)

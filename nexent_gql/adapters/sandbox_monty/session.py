@@ -55,7 +55,6 @@ class MontyCodeSession:
         return self._stopped
 
     async def is_alive(self) -> bool:
-        """See `CodeSession`."""
         if not self._stopped:
             try:
                 await self._worker.feed_run("None")
@@ -64,7 +63,6 @@ class MontyCodeSession:
         return not self._stopped
 
     async def execute(self, code: str, functions: Functions) -> CodeResult:
-        """See `CodeSession`."""
         if self._stopped:
             raise RuntimeError("This session has ended.")
         if len(code) > self._limits.code_chars:
@@ -101,8 +99,8 @@ class MontyCodeSession:
             return CodeResult(printed, error=problem, stopped=True)
         if turn.ended and isinstance(error.exception(), SystemExit):
             return CodeResult(printed)
-        shown = error.display() if isinstance(error, MontyRuntimeError | MontySyntaxError) else str(error)
-        return CodeResult(printed, error=_FILE.sub("<snippet>", shown[-_MAX_ERROR_CHARS:]))
+        message_text = error.display() if isinstance(error, MontyRuntimeError | MontySyntaxError) else str(error)
+        return CodeResult(printed, error=_FILE.sub("<snippet>", message_text[-_MAX_ERROR_CHARS:]))
 
     def _broken_limit(self, error: MontyError) -> str | None:
         """Return a message about the exceeded limit; None when the code merely failed and the session is intact."""

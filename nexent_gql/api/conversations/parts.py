@@ -115,12 +115,12 @@ PART_TYPES = (
 
 def message_parts(content: Iterable[ContentPart]) -> list[MessagePart]:
     """Map the parts that clients see."""
-    shown: list[MessagePart] = []
+    visible_parts: list[MessagePart] = []
     for part in content:
-        mapped = _message_part(len(shown), part)
+        mapped = _message_part(len(visible_parts), part)
         if mapped is not None:
-            shown.append(mapped)
-    return shown
+            visible_parts.append(mapped)
+    return visible_parts
 
 
 def _message_part(index: int, part: ContentPart) -> MessagePart | None:

@@ -147,8 +147,8 @@ class Documents:
             check(operation, shape, self._limits)
         errors = validate(self._schema, document, RULES, max_errors=self._limits.errors, hide_suggestions=True)
         if errors:
-            shown = [validation_failed(error, self._limits) for error in errors[: self._limits.errors]]
-            return PreparedDocument(document, shown)
+            reported_errors = [validation_failed(error, self._limits) for error in errors[: self._limits.errors]]
+            return PreparedDocument(document, reported_errors)
         nul = _NulFinder()
         visit(document, nul)
         if nul.is_found:

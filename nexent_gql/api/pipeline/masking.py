@@ -111,8 +111,8 @@ def _field(error: GraphQLError) -> str:
 
 def _without_echo(message: str) -> str:
     """Remove suggestions and input values, which may contain a password or key."""
-    shown = _ECHO.sub(".", message.split(" Did you mean", maxsplit=1)[0])
-    return shown.replace("not to be None", "not to be null")
+    sentence = _ECHO.sub(".", message.split(" Did you mean", maxsplit=1)[0])
+    return sentence.replace("not to be None", "not to be null")
 
 
 def _cut(message: str, limit: int) -> str:

@@ -94,7 +94,7 @@ class Observation:
     def __enter__(self) -> Publish:
         self._span = self._traced.__enter__()
         self._observer.began(self._label, self._kind)
-        return self._tell
+        return self._publish
 
     def __exit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
@@ -103,8 +103,8 @@ class Observation:
         self._observer.ended(self._label, self._kind, self._code, perf_counter() - self._began_at)
         self._traced.__exit__(kind, raised, trace)
 
-    def _tell(self, errors: list[GraphQLError]) -> None:
-        """Make errors fit to be told; the first one's code stands for all in metrics."""
+    def _publish(self, errors: list[GraphQLError]) -> None:
+        """Prepare errors for the client; metrics count the code of the first one."""
         if not errors:
             return
         publish(errors, self._limits, self._name)

@@ -18,8 +18,8 @@ def described(enum: type[E], description: str, values: Mapping[E, str], *, name:
     """
     if missing := [value.name for value in enum if value not in values]:
         raise ValueError(f"{enum.__name__}: say what {', '.join(missing)} means")
-    shown = strawberry.enum(enum, name=name, description=description)
-    if has_enum_definition(shown):
-        for value in shown.__strawberry_definition__.values:
+    schema_enum = strawberry.enum(enum, name=name, description=description)
+    if has_enum_definition(schema_enum):
+        for value in schema_enum.__strawberry_definition__.values:
             value.description = values[enum[value.name]]
     return enum

@@ -132,9 +132,9 @@ def read_request(fields: Mapping[str, Json]) -> GraphQLRequestData:
 
     `documentId` may be a member or in `extensions`, because clients of sockets often cannot add members.
     """
-    sent = _object(fields, "extensions") or {}
-    id_ = _text(fields, DOCUMENT_ID) or _text(cast("JsonObject", sent), DOCUMENT_ID)
-    extensions = {name: value for name, value in sent.items() if name != DOCUMENT_ID}
+    client_extensions = _object(fields, "extensions") or {}
+    id_ = _text(fields, DOCUMENT_ID) or _text(cast("JsonObject", client_extensions), DOCUMENT_ID)
+    extensions = {name: value for name, value in client_extensions.items() if name != DOCUMENT_ID}
     return GraphQLRequestData(
         query=_text(fields, "query"),
         variables=_object(fields, "variables"),

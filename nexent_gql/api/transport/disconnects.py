@@ -35,12 +35,12 @@ class _Watch:
         self._task = cast("asyncio.Task[object]", asyncio.current_task())
         self._cancellations = self._task.cancelling()
         self._watcher: asyncio.Task[None] | None = None
-        self._gone = False
+        self._is_gone = False
         self._timer = asyncio.get_running_loop().call_later(_QUICK_S, self._begin)
 
     def has_cancelled(self) -> bool:
         """Return whether the cancellation came from this watch alone."""
-        return self._gone and self._task.uncancel() <= self._cancellations
+        return self._is_gone and self._task.uncancel() <= self._cancellations
 
     def end(self) -> None:
         self._timer.cancel()
@@ -53,5 +53,5 @@ class _Watch:
     async def _wait(self) -> None:
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
-        self._gone = True
+        self._is_gone = True
         self._task.cancel()

@@ -12,7 +12,7 @@ _ACCEPT_S = 0.2
 _QUIET_ROUNDS = 2  # turns of the loop: one accepts the socket, the next one creates the connection
 
 
-class PatientServer(uvicorn.Server):
+class GracefulServer(uvicorn.Server):
     """Accepts no new connections, answers existing ones for a moment, and then shuts down as uvicorn does.
 
     uvicorn resets connections that are not accepted yet, and those with an unread request, whose clients then do not

@@ -25,37 +25,37 @@ class Credential:
         self.actor: Principal | None = None
         self._services = services
         self._clock = clock
-        self._stirred = asyncio.Event()
+        self._has_changed = asyncio.Event()
         self._revoked = False
 
     def renew(self, actor: Principal | None) -> None:
         """Continue as `actor`; tasks in `ended` wait for the new expiry."""
         self.actor = actor
         self._revoked = False
-        self._stirred.set()
+        self._has_changed.set()
 
     async def ended(self) -> SessionEndedError:
         """Wait until the credential ends; return the reason."""
         while True:
-            self._stirred.clear()
+            self._has_changed.clear()
             try:
                 async with asyncio.timeout(seconds_left(self.actor, self._clock())):
-                    await self._stir()
+                    await self._wait_for_change()
             except TimeoutError:
                 return SessionEndedError(EXPIRED)
             if self._revoked:
                 return SessionEndedError(REVOKED)
 
-    async def _stir(self) -> None:
+    async def _wait_for_change(self) -> None:
         if self.actor is None:
-            await self._stirred.wait()
+            await self._has_changed.wait()
             return
         with self._services.identity.connections.watch(self.actor, self._revoke):
-            await self._stirred.wait()
+            await self._has_changed.wait()
 
     def _revoke(self) -> None:
         self._revoked = True
-        self._stirred.set()
+        self._has_changed.set()
 
 
 @asynccontextmanager

@@ -200,7 +200,7 @@ class ConversationService:
         rows = {row.id: row for row in await self.messages_by_id(actor, hits.rows)}
         places = [(rows[id_], cursor) for id_, cursor in zip(hits.rows, hits.cursors, strict=True) if id_ in rows]
         snippets = await asyncio.to_thread(lambda: [snippet(row.text, terms) for row, _ in places])
-        matches = [MessageMatch(row, shown) for (row, _), shown in zip(places, snippets, strict=True)]
+        matches = [MessageMatch(row, excerpt) for (row, _), excerpt in zip(places, snippets, strict=True)]
         cursors = [cursor for _, cursor in places]
         return Page(matches, cursors, has_next=hits.has_next, has_previous=hits.has_previous)
 

@@ -46,11 +46,11 @@ def snippet(text: str, terms: Sequence[QueryTerm]) -> Snippet:
     start = _boundary(text, max(0, first - _LEAD_CHARS))
     head = "…" if start else ""
     room = MAX_SNIPPET_CHARS - len(head) - 1
-    shown = cut_graphemes(text[start : start + room + _MARGIN_CHARS], room)
-    tail = "…" if start + len(shown) < len(text) else ""
-    shift, end = len(head) - start, start + len(shown)
+    clipped_text = cut_graphemes(text[start : start + room + _MARGIN_CHARS], room)
+    tail = "…" if start + len(clipped_text) < len(text) else ""
+    shift, end = len(head) - start, start + len(clipped_text)
     inside = [Highlight(at + shift, min(to, end) + shift) for at, to in spans if at < end]
-    return Snippet(head + _CONTROL.sub(" ", shown) + tail, tuple(inside[:_MAX_HIGHLIGHTS]))
+    return Snippet(head + _CONTROL.sub(" ", clipped_text) + tail, tuple(inside[:_MAX_HIGHLIGHTS]))
 
 
 def _patterns(terms: Sequence[QueryTerm]) -> tuple[regex.Pattern[str], regex.Pattern[str]]:

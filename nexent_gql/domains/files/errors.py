@@ -79,8 +79,8 @@ class UploadIncompleteError(ConflictError):
     code = "UPLOAD_INCOMPLETE"
 
     def __init__(self, numbers: list[int]) -> None:
-        shown = ", ".join(map(str, numbers[:20]))
-        super().__init__(f"Upload these parts, with their exact sizes, and try again: {shown}.", parts=shown)
+        listing = ", ".join(map(str, numbers[:20]))
+        super().__init__(f"Upload these parts, with their exact sizes, and try again: {listing}.", parts=listing)
 
 
 class FileHashMismatchError(InvalidInputError):

@@ -61,7 +61,6 @@ class CallLedger:
 
     @property
     def lease_s(self) -> float:
-        """See `ModelCallLedger`."""
         return self._lease_s
 
     def cost(self, endpoint: ModelEndpoint, started_at: datetime, usage: Usage) -> Decimal | None:
@@ -93,7 +92,6 @@ class CallLedger:
             await session.execute(insert(OpenModelCall).values(values))
 
     async def renew(self, call: PlannedCall, received_tokens: int) -> None:
-        """See `ModelCallLedger`."""
         tenant_id = call.attribution.tenant_id
         async with self._slots, self._db.transaction(tenant_id) as session:
             statement = update(OpenModelCall).where(
@@ -102,7 +100,6 @@ class CallLedger:
             await session.execute(statement.values(lease_until=self._lease_end(), output_tokens=received_tokens))
 
     async def release(self, call: PlannedCall) -> None:
-        """See `ModelCallLedger`."""
         tenant_id = call.attribution.tenant_id
         async with self._slots, self._db.transaction(tenant_id) as session:
             await session.execute(_reservation(tenant_id, call.id))

@@ -37,7 +37,6 @@ class Execution:
         self._task = task
 
     def emit(self, event: RunEventBody) -> None:
-        """See `RunPort`."""
         if self.sink is None or self.failure is not None:
             return
         try:
@@ -46,15 +45,12 @@ class Execution:
             self.abort(error)
 
     def replace_text(self, text: str) -> None:
-        """See `RunPort`."""
         self.emit(AttemptStarted(attempt=self._lease.fence, text=text))
 
     def is_done(self, key: str) -> bool:
-        """See `RunPort`."""
         return key in self.journal
 
     async def once(self, key: str, effect: Callable[[], Awaitable[JsonObject]]) -> JsonObject:
-        """See `RunPort`."""
         if key in self.journal:
             return self.journal[key]
         result = await effect()

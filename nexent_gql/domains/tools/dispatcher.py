@@ -29,7 +29,6 @@ class ToolDispatcher:
         self._abandoned: set[asyncio.Task[ToolResult]] = set()
 
     async def call(self, tool: OfferedTool, arguments: JsonObject, context: ToolCallContext) -> ToolResult:
-        """See `ToolCaller`."""
         limit_s = min(tool.definition.timeout_s, context.remaining_s)
         context = replace(context, deadline=time.monotonic() + limit_s)
         task = asyncio.create_task(self._work(tool, arguments, context))

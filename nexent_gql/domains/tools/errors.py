@@ -10,8 +10,8 @@ class UnknownToolError(InvalidInputError):
 
     def __init__(self, name: str, path: tuple[str, ...]) -> None:
         """Name the tool, cut to a length that fits a message."""
-        shown = name[:64]
-        super().__init__(f"There is no tool {shown!a}; `tools` lists those there are.", path=path, name=shown)
+        short_name = name[:64]
+        super().__init__(f"There is no tool {short_name!a}; `tools` lists those there are.", path=path, name=short_name)
 
 
 class ToolsUnavailableError(UnavailableError):

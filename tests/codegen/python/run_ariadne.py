@@ -41,15 +41,15 @@ async def main() -> None:
         created = (await client.create_agent(CreateAgentInput(name=os.environ["AGENT_NAME"]))).create_agent
         assert isinstance(created, CreateAgentCreateAgentCreateAgentPayload), created
         message = SendMessageInput(agent_id=created.agent.id, text="What can you do?")
-        sent = (await client.send_message(message)).send_message
-        assert isinstance(sent, SendMessageSendMessageSendMessagePayload), sent
-        first = await read_events(sent.run.id, sent.cursor, 3)
-        rest = await read_events(sent.run.id, first[-1].run_events.cursor, None)
+        payload = (await client.send_message(message)).send_message
+        assert isinstance(payload, SendMessageSendMessageSendMessagePayload), payload
+        first = await read_events(payload.run.id, payload.cursor, 3)
+        rest = await read_events(payload.run.id, first[-1].run_events.cursor, None)
         finished = rest[-1].run_events
         assert isinstance(finished, RunEventsRunEventsRunFinished), finished
-        tree = (await client.conversation_tree(sent.conversation.id)).conversation
+        tree = (await client.conversation_tree(payload.conversation.id)).conversation
         assert tree is not None
-        stopped = (await client.stop_run(StopRunInput(run_id=sent.run.id))).stop_run
+        stopped = (await client.stop_run(StopRunInput(run_id=payload.run.id))).stop_run
         assert isinstance(stopped, StopRunStopRunStopRunPayload), stopped
     report = {
         "agents": len(agents.nodes),
