@@ -78,7 +78,7 @@ check-schema: .venv/.dev
 check-migrations: .venv/.dev
 	@echo "make: migrations lead to the tables of the code" && $(BIN)/nexent-gql migrate --check
 
-bench: .venv/.dev benchmarks/peers/$(PACKAGES) ## Run benchmarks beside other servers: ARGS="--short", ARGS="fanout tokens"
+bench: .venv/.dev benchmarks/peers/$(PACKAGES) benchmarks/peers/postgraphile/$(PACKAGES) ## Run benchmarks beside other servers: ARGS="--short", ARGS="fanout tokens"
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 chaos: .venv/.dev ## Inject faults by seed and check the guarantees: SEED=1 RUNS=100
@@ -105,7 +105,7 @@ domain: .venv/.dev ## Write a working domain with migration and tests: NAME=note
 	@if [ -z "$(NAME)" ]; then echo 'make: name the domain in the plural: make domain NAME=notes' >&2; exit 2; fi
 	@exec $(BIN)/python scripts/new_domain.py $(NAME)
 
-node-packages: $(addsuffix /$(PACKAGES),tests/foreign clients/typescript benchmarks/peers) ## Install the npm packages of foreign clients and benchmarks
+node-packages: $(addsuffix /$(PACKAGES),tests/foreign clients/typescript benchmarks/peers benchmarks/peers/postgraphile) ## Install the npm packages of foreign clients and benchmarks
 
 assets: ## Fetch GraphiQL's files from the npm registry instead of a CDN
 	@$(PYTHON) scripts/fetch_assets.py

@@ -2,11 +2,14 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import text
 
+from benchmarks import node
 from benchmarks.bench import Bench
 from benchmarks.environment import BenchEnvironment, Served, serving
 from benchmarks.report import Report, median, quantile, short
@@ -19,6 +22,8 @@ from tests.support.statements import statements
 
 CONVERSATIONS, MESSAGES_EACH, PAGE = 100_000, 10, 50
 MAX_LAST_PAGE = 1.2
+MAX_OVER_FLOOR = 4
+MAX_TAIL = 3
 _CHUNK = 500
 _FIELDS = "id title updatedAt agent { id name } activeMessage { id role text createdAt }"
 _PAGE = f"""
@@ -27,6 +32,21 @@ query ($first: Int, $after: String) {{
     edges {{ cursor node {{ {_FIELDS} }} }} pageInfo {{ hasNextPage endCursor }}
   }}
 }}
+"""
+_POSTGRAPHILE_PAGE = """
+query ($first: Int, $owner: UUID!) {
+  conversations: allConversations(
+    first: $first, condition: {ownerId: $owner}, orderBy: [CREATED_AT_DESC, ID_DESC]
+  ) {
+    edges {
+      cursor
+      node {
+        id title updatedAt agent: agentByTenantIdAndAgentId { id name } activeMessage { id role text createdAt }
+      }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
 """
 _LAST = "query ($last: Int) { conversations(last: $last) { edges { cursor } } }"
 _FILL_CONVERSATIONS = text("""
@@ -68,15 +88,33 @@ async def run(bench: Bench) -> Report:
     rounds, seconds = (1, 0.2) if bench.short else (5, 2.0)
     alone: dict[str, list[Answered]] = {name: [] for name in places}
     many: dict[str, list[Answered]] = {name: [] for name in places}
+    beside = _Peer()
     floor: list[float] = []
-    async with serving(bench.env) as server:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serving(bench.env))
         served = replace(server, token=issued.text.get_secret_value())
+        if bench.peers:
+            beside.served = await stack.enter_async_context(node.postgraphile(bench.env, actor.tenant_id))
         for _ in range(rounds):
             for name, variables in places.items():
-                await _measure(served, variables, seconds, alone[name], many[name])
+                await _measure(post(served, _PAGE, **variables), served, seconds, alone[name], many[name])
+            if beside.served is not None:
+                request = post(beside.served, _POSTGRAPHILE_PAGE, first=PAGE, owner=str(actor.user_id))
+                await _measure(request, beside.served, seconds, beside.alone, beside.many)
             floor += await _floor(bench.env, actor, 20 if bench.short else 100)
-    _write_results(report, alone, many, floor, queries)
+    _write_results(report, alone, many, floor, queries, beside)
+    if bench.peers_absent:
+        report.say(f"Without PostGraphile: {bench.peers_absent}.")
     return report
+
+
+@dataclass(slots=True)
+class _Peer:
+    """PostGraphile over the same rows, in a transaction with the same tenant."""
+
+    served: Served | None = None
+    alone: list[Answered] = field(default_factory=list[Answered])
+    many: list[Answered] = field(default_factory=list[Answered])
 
 
 async def _filled(env: BenchEnvironment, count: int) -> Principal:
@@ -121,13 +159,19 @@ async def _statements(
     return statements_by_name
 
 
-async def _measure(
-    served: Served, variables: dict[str, object], seconds: float, alone: list[Answered], many: list[Answered]
-) -> None:
-    request = post(served, _PAGE, **variables)
+async def _measure(request: bytes, served: Served, seconds: float, alone: list[Answered], many: list[Answered]) -> None:
     await offer(served, request, seconds / 5)
-    alone.append(await offer(served, request, seconds / 2, connections=1))
+    answered = await offer(served, request, seconds / 2, connections=1)
+    if not _is_whole(answered.data):
+        raise RuntimeError("the page is not whole")
+    alone.append(answered)
     many.append(await offer(served, request, seconds))
+
+
+def _is_whole(data: object) -> bool:
+    """Whether an answer has a whole page, with an agent and a message each."""
+    edges = cast("dict[str, dict[str, list[dict[str, dict[str, object]]]]]", data)["conversations"]["edges"]
+    return len(edges) == PAGE and all(edge["node"]["agent"] and edge["node"]["activeMessage"] for edge in edges)
 
 
 async def _floor(env: BenchEnvironment, actor: Principal, count: int) -> list[float]:
@@ -152,10 +196,14 @@ def _write_results(
     many: Mapping[str, Sequence[Answered]],
     floor: Sequence[float],
     queries: Mapping[str, Sequence[str]],
+    beside: _Peer,
 ) -> None:
     head = ("", "statements", "one at a time: p50, p99 ms", "16 at once: req/s per core", "p50, p99 ms")
     rows = [(name, len(queries[name]), _pair(alone[name]), _rate(many[name]), _pair(many[name])) for name in alone]
     bare = f"{short(quantile(floor, 0.5))}, {short(quantile(floor, 0.99))}"
+    if beside.alone:
+        name = f"PostGraphile {node.postgraphile_version()}, first page"
+        rows.append((name, 1, _pair(beside.alone), _rate(beside.many), _pair(beside.many)))
     report.table(head, [*rows, ("floor: the rows by three statements", 3, bare, "", "")])
     report.say("Per core: of the API's CPU; Postgres runs on the other core.")
     counts = {name: len(statements) for name, statements in queries.items()}
@@ -164,6 +212,11 @@ def _write_results(
     ratio = median([b.p50_ms / a.p50_ms for a, b in zip(first, last, strict=True)])
     target = f"the last page takes at most {MAX_LAST_PAGE} times the first (p50, one at a time)"
     report.verdict(target, f"{short(ratio)} times", holds=ratio <= MAX_LAST_PAGE)
+    over_floor = _p50(first) / quantile(floor, 0.5)
+    target = f"the first page takes at most {MAX_OVER_FLOOR} times the floor (p50, one at a time)"
+    report.verdict(target, f"{short(over_floor)} times", holds=over_floor <= MAX_OVER_FLOOR)
+    tail = median([answer.p99_ms / answer.p50_ms for answer in first])
+    report.verdict(f"its p99 is at most {MAX_TAIL} times its p50", f"{short(tail)} times", holds=tail <= MAX_TAIL)
 
 
 def _p50(answers: Sequence[Answered]) -> float:

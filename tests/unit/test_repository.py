@@ -14,7 +14,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
-NODE_LOCKS = ("benchmarks/peers", "clients/typescript", "tests/codegen/typescript", "tests/foreign")
+NODE_LOCKS = (
+    "benchmarks/peers",
+    "benchmarks/peers/postgraphile",
+    "clients/typescript",
+    "tests/codegen/typescript",
+    "tests/foreign",
+)
 PACKAGES = ("nexent_gql", "workers")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 GENERATED = ROOT / "nexent_gql" / "migrations" / "versions"  # by alembic: a line for each column and rule
