@@ -148,6 +148,7 @@ LISTS = {
 }
 WRITES: dict[str, Data] = {
     "renameConversation": {"conversationId": "conversation", "title": "Mine now"},
+    "updateConversation": {"conversationId": "conversation", "isPinned": True},
     "deleteConversation": {"conversationId": "conversation"},
     "selectBranch": {"messageId": "question"},
     "rateMessage": {"messageId": "answer", "rating": "BAD"},

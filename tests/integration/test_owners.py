@@ -15,6 +15,7 @@ from nexent_gql.db.repository import OwnerRepository
 from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.tables import Agent
 from nexent_gql.domains.conversations.errors import ConversationNotFoundError
+from nexent_gql.domains.conversations.filters import ConversationFilter, ConversationPatch
 from nexent_gql.domains.conversations.repository import ConversationRepository
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.conversations.tables import Message, MessageSearch, MessageStatus, Rating
@@ -76,6 +77,8 @@ class Private:
             "page": PageRequest(),
             "which": RunFilter(),
             "search": None,
+            "filters": ConversationFilter(),
+            "patch": ConversationPatch(is_pinned=True),
             "query": "canary",
             "title": "Changed",
             "text": "Changed",

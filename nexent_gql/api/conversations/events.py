@@ -68,8 +68,8 @@ class ActiveBranchChanged(_MessageEvent):
     )
 
 
-@strawberry.type(description="The title changed.")
-class TitleChanged(ConversationEvent):
+@strawberry.type
+class _ConversationChange(ConversationEvent):
     conversation_id: strawberry.Private[UUID]
     conversation: Conversation | None = related(
         conversation_by_id, "conversation_id", description=f"The conversation {_PRESENT}"
@@ -78,6 +78,16 @@ class TitleChanged(ConversationEvent):
     @classmethod
     def of(cls, place: Place, conversation_id: UUID, _: JsonObject) -> Self:
         return cls(**place, conversation_id=conversation_id)
+
+
+@strawberry.type(description="The title changed.")
+class TitleChanged(_ConversationChange):
+    pass
+
+
+@strawberry.type(description="The conversation was pinned or archived, or is no longer.")
+class ConversationUpdated(_ConversationChange):
+    pass
 
 
 @strawberry.type(description="A run was created, started or finished.")
@@ -99,7 +109,15 @@ class ConversationDeleted(ConversationEvent):
         return cls(**place, conversation_id=global_id("Conversation", conversation_id))
 
 
-EVENT_TYPES = (MessageAdded, MessageUpdated, ActiveBranchChanged, TitleChanged, RunStateChanged, ConversationDeleted)
+EVENT_TYPES = (
+    MessageAdded,
+    MessageUpdated,
+    ActiveBranchChanged,
+    TitleChanged,
+    ConversationUpdated,
+    RunStateChanged,
+    ConversationDeleted,
+)
 _FACTORIES: dict[str, Callable[[Place, UUID, JsonObject], ConversationEvent]] = {
     cls.__name__: cls.of for cls in EVENT_TYPES
 }

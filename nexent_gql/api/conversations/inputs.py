@@ -3,7 +3,11 @@
 import strawberry
 
 from nexent_gql.api.conversations.values import ConversationOrderField, OrderDirection, Rating
+from nexent_gql.api.schema.relay import node_id
+from nexent_gql.domains.conversations import filters
+from nexent_gql.domains.conversations.filters import ConversationPatch
 from nexent_gql.domains.conversations.service import MAX_COMMENT_CHARS, MAX_TITLE_CHARS
+from nexent_gql.kernel.patch import UNSET
 
 _TITLE = f"One line of 1 to {MAX_TITLE_CHARS} characters after trimming."
 
@@ -19,6 +23,28 @@ class ConversationOrder:
     )
 
 
+@strawberry.input(description="Which conversations to list.")
+class ConversationFilter:
+    is_archived: bool = strawberry.field(
+        default=False, description="Whether to list archived conversations instead of the others. Default false."
+    )
+    is_pinned: bool | None = strawberry.field(
+        default=None,
+        description="Lists only pinned conversations if true, only others if false. Null lists both. To show pinned "
+        "conversations above the others, request both lists.",
+    )
+    agent_id: strawberry.ID | None = strawberry.field(
+        default=None, description="ID of an Agent. Lists only its conversations; null lists those of all agents."
+    )
+
+    def to_filter(self, search: str | None) -> filters.ConversationFilter:
+        """Return what the service takes."""
+        agent_id = None if self.agent_id is None else node_id(self.agent_id, "Agent", "filter", "agentId")
+        return filters.ConversationFilter(
+            is_archived=self.is_archived, is_pinned=self.is_pinned, agent_id=agent_id, search=search
+        )
+
+
 @strawberry.input(description="Input of `createConversation`.")
 class CreateConversationInput:
     agent_id: strawberry.ID = strawberry.field(description="ID of the Agent that answers.")
@@ -32,6 +58,21 @@ class CreateConversationInput:
 class RenameConversationInput:
     conversation_id: strawberry.ID = strawberry.field(description="ID of one of your Conversations.")
     title: str = strawberry.field(description=f"New title, which no model replaces. {_TITLE}")
+
+
+@strawberry.input(description="Input of `updateConversation`. Omitted fields keep their values.")
+class UpdateConversationInput:
+    conversation_id: strawberry.ID = strawberry.field(description="ID of one of your Conversations.")
+    is_pinned: strawberry.Maybe[bool] = strawberry.field(description="Whether the conversation is pinned.")
+    is_archived: strawberry.Maybe[bool] = strawberry.field(
+        description="Whether the conversation is archived. It can be continued and stays archived."
+    )
+
+    def patch(self) -> ConversationPatch:
+        return ConversationPatch(
+            is_pinned=self.is_pinned.value if self.is_pinned else UNSET,
+            is_archived=self.is_archived.value if self.is_archived else UNSET,
+        )
 
 
 @strawberry.input(description="Input of `deleteConversation`.")

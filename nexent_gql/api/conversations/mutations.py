@@ -9,6 +9,7 @@ from nexent_gql.api.conversations.inputs import (
     RateMessageInput,
     RenameConversationInput,
     SelectBranchInput,
+    UpdateConversationInput,
 )
 from nexent_gql.api.conversations.messages import Message
 from nexent_gql.api.conversations.types import Conversation
@@ -39,6 +40,16 @@ class ConversationMutations:
     async def rename_conversation(self, info: Info, input: RenameConversationInput) -> Conversation:
         key = node_id(input.conversation_id, "Conversation", "conversationId")
         return Conversation.of(await info.context.services.conversations.rename(info.context.actor, key, input.title))
+
+    @mutation(
+        "Pins or archives a conversation, or reverses that. Without a change, the call has no effect.",
+        payload={"conversation": "The conversation after the change."},
+        errors=_ERRORS,
+    )
+    async def update_conversation(self, info: Info, input: UpdateConversationInput) -> Conversation:
+        key = node_id(input.conversation_id, "Conversation", "conversationId")
+        service = info.context.services.conversations
+        return Conversation.of(await service.update(info.context.actor, key, input.patch()))
 
     @mutation(
         "Permanently deletes a conversation with its messages, runs and events. Stops runs in progress.",

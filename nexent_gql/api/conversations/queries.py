@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from nexent_gql.api.context import Info
-from nexent_gql.api.conversations.inputs import ConversationOrder
+from nexent_gql.api.conversations.inputs import ConversationFilter, ConversationOrder
 from nexent_gql.api.conversations.messages import Message, message_by_id
 from nexent_gql.api.conversations.types import Conversation, conversation_by_id
 from nexent_gql.api.conversations.values import ConversationOrderField, OrderDirection
@@ -25,6 +25,10 @@ Search = Annotated[
         "search messages, use `searchMessages`."
     ),
 ]
+Filter = Annotated[
+    ConversationFilter | None,
+    strawberry.argument(description="Which conversations to list. Default those that are not archived, also for null."),
+]
 Order = Annotated[
     ConversationOrder | None,
     strawberry.argument(
@@ -43,16 +47,25 @@ class ConversationQueries:
     async def conversation(self, info: Info, id: ConversationId) -> Conversation | None:
         return await find_node(info, conversation_by_id, id, "Conversation")
 
-    @connection_field(description="Lists your conversations, newest first by default.", permission_classes=[SignedIn])
+    @connection_field(
+        description="Lists your conversations, newest first by default. Archived ones are listed on request only.",
+        permission_classes=[SignedIn],
+    )
     async def conversations(
-        self, info: Info, page: PageArguments, search: Search = None, order_by: Order = None
+        self,
+        info: Info,
+        page: PageArguments,
+        search: Search = None,
+        order_by: Order = None,
+        filter: Filter = None,  # noqa: A002 - an argument of the schema
     ) -> Connection[Conversation]:
         actor, service = info.context.actor, info.context.services.conversations
         order = order_by or ConversationOrder()
         kind = BY_ACTIVITY if order.field is ConversationOrderField.UPDATED_AT else BY_CREATION
         ascending = order.direction is OrderDirection.ASC
-        rows = await service.list_own(actor, page.request(kind), search=search, ascending=ascending)
-        return connection(rows, Conversation.of, count=lambda: service.count_own(actor, search=search))
+        filters = (filter or ConversationFilter()).to_filter(search)
+        rows = await service.list_own(actor, page.request(kind), filters, ascending=ascending)
+        return connection(rows, Conversation.of, count=lambda: service.count_own(actor, filters))
 
     @strawberry.field(
         description="Returns a message of your conversations; null if it does not exist or is not yours.",

@@ -39,7 +39,13 @@ class Conversation(relay.Node):
         "`conversationEvents` as `after` to receive all later changes."
     )
     created_at: datetime = strawberry.field(description="When the conversation was created.")
-    updated_at: datetime = strawberry.field(description="When the conversation last changed.")
+    updated_at: datetime = strawberry.field(
+        description="When the conversation last changed. Pinning and archiving do not count as changes."
+    )
+    pinned_at: datetime | None = strawberry.field(description="When the conversation was pinned; null unless it is.")
+    archived_at: datetime | None = strawberry.field(
+        description="When the conversation was archived; null unless it is."
+    )
     agent_id: strawberry.Private[UUID]
     active_message_id: strawberry.Private[UUID | None]
 
@@ -81,6 +87,8 @@ class Conversation(relay.Node):
             events_cursor=cursor(row.id, row.event_seq),
             created_at=row.created_at,
             updated_at=row.updated_at,
+            pinned_at=row.pinned_at,
+            archived_at=row.archived_at,
             agent_id=row.agent_id,
             active_message_id=row.active_message_id,
         )

@@ -10,6 +10,7 @@ MESSAGE_ADDED = "MessageAdded"
 MESSAGE_UPDATED = "MessageUpdated"
 ACTIVE_BRANCH_CHANGED = "ActiveBranchChanged"
 TITLE_CHANGED = "TitleChanged"
+CONVERSATION_UPDATED = "ConversationUpdated"
 RUN_STATE_CHANGED = "RunStateChanged"
 CONVERSATION_DELETED = "ConversationDeleted"
 

@@ -10,9 +10,10 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col
 
-from nexent_gql.db.paging import keyset_page
+from nexent_gql.db.paging import count_rows, keyset_page
 from nexent_gql.db.repository import OwnerRepository
 from nexent_gql.domains.conversations.errors import ConversationNotFoundError
+from nexent_gql.domains.conversations.filters import ConversationFilter
 from nexent_gql.domains.conversations.search import search_vector
 from nexent_gql.domains.conversations.tables import (
     Conversation,
@@ -64,7 +65,8 @@ _LEAF = text("""
 """)
 _APPEND_EVENTS_TEMPLATE = """
     WITH numbered AS (
-        UPDATE conversation SET event_seq = event_seq + :count, updated_at = CAST(:at AS timestamptz)
+        UPDATE conversation SET event_seq = event_seq + :count,
+               updated_at = COALESCE(CAST(:activity_at AS timestamptz), updated_at)
          WHERE tenant_id = :tenant AND id = :conversation AND owner_id = :owner RETURNING event_seq - :count AS last_seq
     ), written AS (
         INSERT INTO conversation_event (conversation_id, seq, tenant_id, at, body)
@@ -92,14 +94,18 @@ class ConversationRepository(OwnerRepository[Conversation], table=Conversation, 
                 )
             )
 
-    async def page(
-        self, page: PageRequest, search: str | None = None, *, ascending: bool = False
+    async def page_filtered(
+        self, page: PageRequest, filters: ConversationFilter, *, ascending: bool = False
     ) -> Page[Conversation]:
-        """Return conversations in the order of `page`; `search` is part of the title."""
+        """Return conversations in the order of `page`."""
         time_of = _last_activity if page.order == BY_ACTIVITY else _creation
         at = col(Conversation.updated_at if page.order == BY_ACTIVITY else Conversation.created_at)
-        query = self._matching(search)
+        query = self._filtered(filters)
         return await keyset_page(self._session, query, Conversation, page, at=at, time_of=time_of, ascending=ascending)
+
+    async def count_filtered(self, filters: ConversationFilter) -> int:
+        """Count the conversations that `page_filtered` goes through."""
+        return await count_rows(self._session, self._filtered(filters))
 
     async def run_ids(self, conversation_id: UUID) -> list[UUID]:
         """Return the runs of a conversation's answers, in any order."""
@@ -223,19 +229,26 @@ class ConversationRepository(OwnerRepository[Conversation], table=Conversation, 
         )
         return list((await self._session.scalars(query)).all())
 
-    async def record_events(self, conversation: Conversation, at: datetime, bodies: Sequence[JsonObject]) -> None:
+    async def record_events(
+        self, conversation: Conversation, at: datetime, bodies: Sequence[JsonObject], *, is_activity: bool = True
+    ) -> None:
         """Append events and update `conversation` in memory; pending rows are flushed first.
+
+        Without `is_activity`, the time of the last activity and with it the place in lists stay.
 
         Raises:
             ConversationNotFoundError: The owner has no such conversation; nothing that is pending may be committed.
         """
-        seq = await self.append_events(conversation.id, at, bodies)
+        seq = await self.append_events(conversation.id, at, bodies, is_activity=is_activity)
         if seq is None:
             raise ConversationNotFoundError(conversation.id)
         set_committed_value(conversation, "event_seq", seq)
-        set_committed_value(conversation, "updated_at", at)
+        if is_activity:
+            set_committed_value(conversation, "updated_at", at)
 
-    async def append_events(self, conversation_id: UUID, at: datetime, bodies: Sequence[JsonObject]) -> int | None:
+    async def append_events(
+        self, conversation_id: UUID, at: datetime, bodies: Sequence[JsonObject], *, is_activity: bool = True
+    ) -> int | None:
         """Append events and notify readers after the commit; return the number of the last event.
 
         The conversation stays locked until then. None when it does not exist.
@@ -245,11 +258,22 @@ class ConversationRepository(OwnerRepository[Conversation], table=Conversation, 
             "owner": self._owner_id,
             "conversation": conversation_id,
             "at": at,
+            "activity_at": at if is_activity else None,
             "count": len(bodies),
             "bodies": dumps(bodies).decode(),
             "topic": conversation_topic(self._tenant_id, conversation_id),
         }
         return (await self._session.execute(_APPEND_EVENTS, values)).scalar_one_or_none()
+
+    def _filtered(self, filters: ConversationFilter) -> Select[Conversation]:
+        archived, pinned = col(Conversation.archived_at), col(Conversation.pinned_at)
+        query = self._matching(filters.search)
+        query = query.where(archived.is_not(None) if filters.is_archived else archived.is_(None))
+        if filters.is_pinned is not None:
+            query = query.where(pinned.is_not(None) if filters.is_pinned else pinned.is_(None))
+        if filters.agent_id is not None:
+            query = query.where(col(Conversation.agent_id) == filters.agent_id)
+        return query
 
     def _part(self, page: PageRequest) -> Select[Message]:
         query = _ordered(self._messages(), Message, page).limit(page.size + 1)

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from nexent_gql.db.session import Database
@@ -13,6 +14,7 @@ from nexent_gql.domains.conversations.errors import (
     MessageNotFoundError,
     WrongMessageError,
 )
+from nexent_gql.domains.conversations.filters import ConversationFilter, ConversationPatch
 from nexent_gql.domains.conversations.repository import ConversationRepository
 from nexent_gql.domains.conversations.search import MessageIndex
 from nexent_gql.domains.conversations.snippets import Snippet, snippet
@@ -22,6 +24,7 @@ from nexent_gql.jobs.enqueue import cancel_lane, erase_topics, notify_readers
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.page import Page, PageRequest
+from nexent_gql.kernel.patch import UNSET, Unset
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.kernel.search import QueryTerm, query_terms
 from nexent_gql.kernel.text import MAX_SEARCH_CHARS, optional_text, required_text, search_text, single_line
@@ -32,6 +35,7 @@ from nexent_gql.streams.follow import follow
 
 MAX_TITLE_CHARS = 200
 MAX_COMMENT_CHARS = 2_000
+_NOT_ARCHIVED = ConversationFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,27 +94,32 @@ class ConversationService:
             return await ConversationRepository(session, actor.tenant_id, actor.user_id).get_many(ids)
 
     async def list_own(
-        self, actor: Principal, page: PageRequest, *, search: str | None = None, ascending: bool = False
+        self,
+        actor: Principal,
+        page: PageRequest,
+        filters: ConversationFilter = _NOT_ARCHIVED,
+        *,
+        ascending: bool = False,
     ) -> Page[Conversation]:
-        """Page through the caller's conversations, latest first unless `ascending`; `search` is part of the title.
+        """Page through the caller's conversations, latest first unless `ascending`.
 
         Raises:
-            InvalidInputError: `search` is too long, or has characters that no title can have.
+            InvalidInputError: The search text is too long, or has characters that no title can have.
         """
-        part = search_text(search)
+        filters = replace(filters, search=search_text(filters.search))
         async with self._db.read(actor.tenant_id) as session:
             repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
-            return await repository.page(page, part, ascending=ascending)
+            return await repository.page_filtered(page, filters, ascending=ascending)
 
-    async def count_own(self, actor: Principal, *, search: str | None = None) -> int:
+    async def count_own(self, actor: Principal, filters: ConversationFilter = _NOT_ARCHIVED) -> int:
         """Count the conversations that `list_own` goes through.
 
         Raises:
             InvalidInputError: As for `list_own`.
         """
-        part = search_text(search)
+        filters = replace(filters, search=search_text(filters.search))
         async with self._db.read(actor.tenant_id) as session:
-            return await ConversationRepository(session, actor.tenant_id, actor.user_id).count(part)
+            return await ConversationRepository(session, actor.tenant_id, actor.user_id).count_filtered(filters)
 
     async def rename(self, actor: Principal, conversation_id: UUID, title: str) -> Conversation:
         """Set the title; a model no longer replaces it.
@@ -125,6 +134,24 @@ class ConversationService:
             conversation = await self._own(repository, actor, conversation_id, lock=True)
             conversation.title, conversation.title_source = name, TitleSource.USER
             await repository.record_events(conversation, self._clock(), [events.body(events.TITLE_CHANGED)])
+        return conversation
+
+    async def update(self, actor: Principal, conversation_id: UUID, patch: ConversationPatch) -> Conversation:
+        """Change how a conversation is listed; its last activity stays. Without a change, nothing happens.
+
+        Raises:
+            ConversationNotFoundError: The caller owns no such conversation.
+        """
+        async with self._db.transaction(actor.tenant_id) as session:
+            repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
+            conversation = await self._own(repository, actor, conversation_id, lock=True)
+            now = self._clock()
+            before = conversation.pinned_at, conversation.archived_at
+            conversation.pinned_at = _since(conversation.pinned_at, patch.is_pinned, now)
+            conversation.archived_at = _since(conversation.archived_at, patch.is_archived, now)
+            if before != (conversation.pinned_at, conversation.archived_at):
+                body = events.body(events.CONVERSATION_UPDATED)
+                await repository.record_events(conversation, now, [body], is_activity=False)
         return conversation
 
     async def delete(self, actor: Principal, conversation_id: UUID) -> None:
@@ -304,6 +331,13 @@ class ConversationService:
         if conversation is None or conversation.owner_id != actor.user_id:
             raise MessageNotFoundError(message_id)
         return message, conversation
+
+
+def _since(since: datetime | None, value: bool | Unset, now: datetime) -> datetime | None:  # noqa: FBT001 - a new value
+    """Return since when a flag has been set, after a change to `value`; None if it is not."""
+    if value is UNSET:
+        return since
+    return (since or now) if value else None
 
 
 def _terms(query: str) -> list[QueryTerm]:

@@ -56,19 +56,26 @@ def within_conversation() -> ForeignKeyConstraint:
     )
 
 
+def _list_index(name: str, condition: str) -> Index:
+    return Index(name, "tenant_id", "owner_id", "updated_at", "id", postgresql_where=text(condition))
+
+
 class Conversation(TenantRow, table=True):
     """A tree of messages between one user and one agent.
 
     `active_message_id` is the leaf of the branch that is shown; `event_seq` numbers the events, and the
     row's lock is what puts them in order. `updated_at` is the last activity, `title_key` the title as searches compare
-    it.
+    it. Each list of the API reads one partial index, so that its cost depends on the page and not on how many
+    conversations are pinned or archived.
     """
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
         ForeignKeyConstraint(["tenant_id", "agent_id"], ["agent.tenant_id", "agent.id"]),
         Index("ix_conversation_page", "tenant_id", "owner_id", "created_at", "id"),
-        Index("ix_conversation_activity", "tenant_id", "owner_id", "updated_at", "id"),
+        _list_index("ix_conversation_recent", "archived_at IS NULL"),
+        _list_index("ix_conversation_archived", "archived_at IS NOT NULL"),
+        _list_index("ix_conversation_pinned", "pinned_at IS NOT NULL"),
         Index("ix_conversation_agent", "tenant_id", "agent_id"),
     )
 
@@ -80,6 +87,8 @@ class Conversation(TenantRow, table=True):
     active_message_id: UUID | None = None
     event_seq: int = 0
     updated_at: datetime = timestamp(default_now=True)
+    pinned_at: datetime | None = timestamp()
+    archived_at: datetime | None = timestamp()
 
 
 keep_folded(Conversation, "title", "title_key")
