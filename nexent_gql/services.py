@@ -30,6 +30,7 @@ from nexent_gql.domains.persisted_queries.service import PersistedQueryService
 from nexent_gql.domains.runs.service import RunService
 from nexent_gql.domains.runs.starter import RunStarter
 from nexent_gql.domains.runs.tools import ConversationTools
+from nexent_gql.domains.runs.trash import ConversationTrash
 from nexent_gql.domains.tools.catalog import ToolCatalog
 from nexent_gql.domains.tools.dispatcher import ToolDispatcher
 from nexent_gql.domains.tools.service import ToolService
@@ -68,6 +69,7 @@ class Services:
     tool_dispatcher: ToolDispatcher
     agents: AgentService
     conversations: ConversationService
+    conversation_trash: ConversationTrash
     runs: RunService
 
     @classmethod
@@ -112,6 +114,7 @@ class Services:
             tool_dispatcher=ToolDispatcher(catalog),
             agents=agents,
             conversations=conversations,
+            conversation_trash=ConversationTrash(db, clock, restore_s=runtime.settings.conversations.restore_s),
             runs=RunService(db, runtime.log, starter, clock),
         )
 

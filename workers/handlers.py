@@ -15,6 +15,7 @@ from nexent_gql.domains.runs.attachment_texts import AttachmentTexts
 from nexent_gql.domains.runs.executor import ExecutorSettings, RunExecutor
 from nexent_gql.domains.runs.retention import RunArchiveTrimmer
 from nexent_gql.domains.runs.titles import TitleWriter
+from nexent_gql.domains.runs.trash import ConversationPurger
 from nexent_gql.jobs.housekeeping import JobPurger
 from nexent_gql.jobs.registry import JobRegistry
 from nexent_gql.ports.engine import AgentEngine
@@ -46,6 +47,7 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
             JobPurger(settings.jobs.retention_s).handler,
             SessionPurger(runtime.clock).handler,
             ConversationEventPurger(settings.conversations.events_retention_s, runtime.clock).handler,
+            ConversationPurger().handler,
             LostCallSettler(open_ledger(runtime.db, settings)).handler,
             ModelCallSummarizer(settings.models.calls_retention_s, runtime.clock).handler,
             ObjectDeleter(runtime.objects).handler,

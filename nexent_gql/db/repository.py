@@ -26,11 +26,13 @@ class TenantRepository(Generic[T]):
     Class arguments:
         table: The table.
         where: A further condition on the rows of `get`, `page` and `count`.
+        visible: A condition on all rows; others do not exist for this repository.
         search_key: The folded text in which `page` and `count` search; see `db.search`.
     """
 
     _table: ClassVar[type[TenantRow]]
     _where: ClassVar[tuple[ColumnElement[bool], ...]]
+    _visible: ClassVar[tuple[ColumnElement[bool], ...]]
     _search_key: ClassVar[str | None]
     _get: ClassVar[Select[Any]]
 
@@ -39,13 +41,14 @@ class TenantRepository(Generic[T]):
         *,
         table: type[TenantRow] | None = None,
         where: tuple[ColumnElement[bool], ...] = (),
+        visible: tuple[ColumnElement[bool], ...] = (),
         search_key: str | None = None,
     ) -> None:
         if table is None:
             return  # a subclass without a table of its own
-        cls._table, cls._where, cls._search_key = table, where, search_key
+        cls._table, cls._where, cls._visible, cls._search_key = table, where, visible, search_key
         in_tenant = col(table.tenant_id) == bindparam("tenant")
-        cls._get = select(table).where(in_tenant, col(table.id) == bindparam("wanted"), *where)
+        cls._get = select(table).where(in_tenant, col(table.id) == bindparam("wanted"), *where, *visible)
 
     def __init__(self, session: AsyncSession, tenant_id: UUID) -> None:
         self._session = session
@@ -75,7 +78,8 @@ class TenantRepository(Generic[T]):
 
     def _scope(self) -> Select[T]:
         """Select all rows that this repository can see."""
-        return cast("Select[T]", select(self._table)).where(col(self._table.tenant_id) == self._tenant_id)
+        query = cast("Select[T]", select(self._table))
+        return query.where(col(self._table.tenant_id) == self._tenant_id, *self._visible)
 
     def _matching(self, search: str | None) -> Select[T]:
         query = self._scope().where(*self._where)

@@ -120,7 +120,7 @@ class Private:
             method = getattr(cls(session, actor.tenant_id, actor.user_id), name)
             return await method(**self.arguments(cls, method))
 
-    async def contents(self) -> object:
+    async def contents(self) -> tuple[list[tuple[object, ...]], ...]:
         """Return what the owner has, as far as anybody can change it."""
         services, page = self.chat.services, PageRequest()
         conversations = (await services.conversations.list_own(self.owner, page)).rows
@@ -188,6 +188,25 @@ async def test_a_colleague_finds_and_changes_nothing_where_the_owner_does(
         assert await private.contents() != before
     else:
         assert not is_empty(result)
+
+
+async def test_a_deleted_conversation_is_nowhere_until_it_is_restored(private: Private) -> None:
+    before, trash = await private.contents(), private.chat.services.conversation_trash
+    ids = (private.conversation_id, private.busy_conversation_id)
+    for id_ in ids:
+        await trash.delete(private.owner, id_)
+    for cls, name in methods(ConversationService, RunService, *REPOSITORIES):
+        with suppress(NotFoundError, NoResultFound):
+            assert is_empty(await private.call(cls, name, private.owner)), (cls, name)
+    assert not any(await private.contents())
+    for id_ in ids:
+        with pytest.raises(ConversationNotFoundError):
+            await trash.restore(private.colleague, id_)
+        await trash.restore(private.owner, id_)
+    after = await private.contents()
+    assert [row[0] for row in after[0]] == [row[0] for row in before[0]]
+    assert MessageStatus.STREAMING not in {row[2] for row in after[1]}
+    assert [row[:2] for row in after[1]] == [row[:2] for row in before[1]]
 
 
 async def test_what_a_user_creates_is_theirs(private: Private) -> None:

@@ -22,6 +22,7 @@ from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.conversations.topics import run_topic
 from nexent_gql.domains.runs.service import RunService
 from nexent_gql.domains.runs.starter import RunStarter
+from nexent_gql.domains.runs.trash import ConversationTrash
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.tables import Job
 from nexent_gql.kernel.clock import utc_now
@@ -160,5 +161,8 @@ async def open_chat(database: Database, redis_url: str) -> AsyncGenerator[Chat]:
         agents = AgentService(database, tools, utc_now)
         conversations = ConversationService(database, log, agents, utc_now)
         runs = RunService(database, log, RunStarter(database, agents, utc_now), utc_now)
-        services = SimpleNamespace(tools=tools, agents=agents, conversations=conversations, runs=runs)
+        trash = ConversationTrash(database, utc_now)
+        services = SimpleNamespace(
+            tools=tools, agents=agents, conversations=conversations, conversation_trash=trash, runs=runs
+        )
         yield Chat(database, redis, log, cast("Services", services))

@@ -85,7 +85,7 @@ class TitleChanged(_ConversationChange):
     pass
 
 
-@strawberry.type(description="The conversation was pinned or archived, or is no longer.")
+@strawberry.type(description="The conversation was pinned, archived or restored, or is no longer pinned or archived.")
 class ConversationUpdated(_ConversationChange):
     pass
 
@@ -100,7 +100,9 @@ class RunStateChanged(ConversationEvent):
         return cls(**place, run_id=UUID(str(body["run_id"])))
 
 
-@strawberry.type(description="The conversation was deleted. This is the last event.")
+@strawberry.type(
+    description="The conversation was deleted. This is the last event. After `restoreConversation`, subscribe again."
+)
 class ConversationDeleted(ConversationEvent):
     conversation_id: strawberry.ID = strawberry.field(description="ID of the deleted conversation.")
 

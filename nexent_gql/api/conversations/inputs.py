@@ -78,6 +78,14 @@ class UpdateConversationInput:
 @strawberry.input(description="Input of `deleteConversation`.")
 class DeleteConversationInput:
     conversation_id: strawberry.ID = strawberry.field(description="ID of one of your Conversations.")
+    is_permanent: bool = strawberry.field(
+        default=False, description="Whether to delete it for good at once instead of after a while. Default false."
+    )
+
+
+@strawberry.input(description="Input of `restoreConversation`.")
+class RestoreConversationInput:
+    conversation_id: strawberry.ID = strawberry.field(description="ID of a Conversation that you deleted.")
 
 
 @strawberry.input(description="Input of `selectBranch`.")

@@ -1,5 +1,7 @@
 """Mutations of conversations."""
 
+from datetime import datetime
+
 import strawberry
 
 from nexent_gql.api.context import Info
@@ -8,6 +10,7 @@ from nexent_gql.api.conversations.inputs import (
     DeleteConversationInput,
     RateMessageInput,
     RenameConversationInput,
+    RestoreConversationInput,
     SelectBranchInput,
     UpdateConversationInput,
 )
@@ -18,6 +21,14 @@ from nexent_gql.api.schema.mutations import mutation
 from nexent_gql.api.schema.relay import node_id
 
 _ERRORS = (NotFoundError, ValidationError)
+
+
+@strawberry.type(description="Result of `deleteConversation`.")
+class DeleteConversationPayload:
+    deleted_id: strawberry.ID = strawberry.field(description="ID of the deleted conversation.")
+    restorable_until: datetime | None = strawberry.field(
+        description="Until when the conversation can be restored; null if it was deleted permanently."
+    )
 
 
 @strawberry.type
@@ -52,14 +63,29 @@ class ConversationMutations:
         return Conversation.of(await service.update(info.context.actor, key, input.patch()))
 
     @mutation(
-        "Permanently deletes a conversation with its messages, runs and events. Stops runs in progress.",
-        payload={"deleted_id": "ID of the deleted conversation."},
+        "Deletes a conversation with its messages, runs and events, which disappear at once for all readers. Stops "
+        "runs in progress and discards their partial answers. Until `restorableUntil`, `restoreConversation` brings "
+        "the conversation back; then its content is deleted from the database.",
         errors=_ERRORS,
     )
-    async def delete_conversation(self, info: Info, input: DeleteConversationInput) -> strawberry.ID:
+    async def delete_conversation(self, info: Info, input: DeleteConversationInput) -> DeleteConversationPayload:
         key = node_id(input.conversation_id, "Conversation", "conversationId")
-        await info.context.services.conversations.delete(info.context.actor, key)
-        return input.conversation_id
+        actor, services = info.context.actor, info.context.services
+        if input.is_permanent:
+            await services.conversations.delete(actor, key)
+            return DeleteConversationPayload(deleted_id=input.conversation_id, restorable_until=None)
+        restorable_until = await services.conversation_trash.delete(actor, key)
+        return DeleteConversationPayload(deleted_id=input.conversation_id, restorable_until=restorable_until)
+
+    @mutation(
+        "Restores a deleted conversation with its messages and finished runs. A conversation that is not deleted is "
+        "returned unchanged.",
+        payload={"conversation": "The conversation. Subscribe again to its events with its `eventsCursor`."},
+        errors=_ERRORS,
+    )
+    async def restore_conversation(self, info: Info, input: RestoreConversationInput) -> Conversation:
+        key = node_id(input.conversation_id, "Conversation", "conversationId")
+        return Conversation.of(await info.context.services.conversation_trash.restore(info.context.actor, key))
 
     @mutation(
         "Makes another branch of a conversation the active one, on all devices.",

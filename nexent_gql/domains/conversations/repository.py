@@ -33,7 +33,7 @@ _CLOSE = text("""
     WITH closed AS (
         UPDATE message SET text = :text, parts = CAST(:parts AS jsonb), status = :status, updated_at = :at
          WHERE tenant_id = :tenant AND id = :message AND conversation_id IN (
-               SELECT id FROM conversation WHERE tenant_id = :tenant AND owner_id = :owner)
+               SELECT id FROM conversation WHERE tenant_id = :tenant AND owner_id = :owner AND deleted_at IS NULL)
         RETURNING id, created_at
     ), indexed AS (
         INSERT INTO message_search (message_id, tenant_id, owner_id, created_at, vector)
@@ -46,7 +46,7 @@ _BRANCHES = text("""
     WITH RECURSIVE branch AS (
         SELECT id AS leaf_id, id, parent_id, 1 AS depth FROM message
          WHERE tenant_id = :tenant AND id = ANY(CAST(:leaves AS uuid[])) AND conversation_id IN (
-               SELECT id FROM conversation WHERE tenant_id = :tenant AND owner_id = :owner)
+               SELECT id FROM conversation WHERE tenant_id = :tenant AND owner_id = :owner AND deleted_at IS NULL)
         UNION ALL
         SELECT leaf_id, up.id, up.parent_id, depth + 1 FROM branch JOIN message AS up ON up.id = branch.parent_id
          WHERE up.tenant_id = :tenant AND depth < :most)
@@ -56,7 +56,7 @@ _LEAF = text("""
     WITH RECURSIVE below AS (
         SELECT id, created_at FROM message
          WHERE tenant_id = :tenant AND id = :start AND conversation_id IN (
-               SELECT id FROM conversation WHERE tenant_id = :tenant AND owner_id = :owner)
+               SELECT id FROM conversation WHERE tenant_id = :tenant AND owner_id = :owner AND deleted_at IS NULL)
         UNION ALL
         SELECT newest.id, newest.created_at FROM below CROSS JOIN LATERAL (
             SELECT id, created_at FROM message WHERE tenant_id = :tenant AND parent_id = below.id
@@ -67,7 +67,8 @@ _APPEND_EVENTS_TEMPLATE = """
     WITH numbered AS (
         UPDATE conversation SET event_seq = event_seq + :count,
                updated_at = COALESCE(CAST(:activity_at AS timestamptz), updated_at)
-         WHERE tenant_id = :tenant AND id = :conversation AND owner_id = :owner RETURNING event_seq - :count AS last_seq
+         WHERE tenant_id = :tenant AND id = :conversation AND owner_id = :owner AND deleted_at IS NULL
+        RETURNING event_seq - :count AS last_seq
     ), written AS (
         INSERT INTO conversation_event (conversation_id, seq, tenant_id, at, body)
         SELECT :conversation, last_seq + number, :tenant, CAST(:at AS timestamptz), body
@@ -78,8 +79,16 @@ _APPEND_EVENTS_TEMPLATE = """
 _APPEND_EVENTS = text(_APPEND_EVENTS_TEMPLATE.format(notify=NOTIFY_READERS))
 
 
-class ConversationRepository(OwnerRepository[Conversation], table=Conversation, search_key="title_key"):
-    """The conversations of one owner and their messages; every query names the tenant and the owner."""
+class ConversationRepository(
+    OwnerRepository[Conversation],
+    table=Conversation,
+    visible=(col(Conversation.deleted_at).is_(None),),
+    search_key="title_key",
+):
+    """The conversations of one owner and their messages; every query names the tenant and the owner.
+
+    Deleted conversations do not exist, even while they can be restored.
+    """
 
     def index(self, message: Message) -> None:
         """Add a new message to the search index, on flush."""
@@ -123,6 +132,7 @@ class ConversationRepository(OwnerRepository[Conversation], table=Conversation, 
             delete(Conversation).where(
                 col(Conversation.tenant_id) == self._tenant_id,
                 col(Conversation.owner_id) == self._owner_id,
+                col(Conversation.deleted_at).is_(None),
                 col(Conversation.id) == conversation_id,
             )
         )
@@ -159,6 +169,7 @@ class ConversationRepository(OwnerRepository[Conversation], table=Conversation, 
             .where(
                 col(Conversation.tenant_id) == self._tenant_id,
                 col(Conversation.owner_id) == self._owner_id,
+                col(Conversation.deleted_at).is_(None),
                 col(Conversation.id).in_(conversation_ids),
             )
             .subquery()
@@ -286,7 +297,9 @@ class ConversationRepository(OwnerRepository[Conversation], table=Conversation, 
 
     def _owned(self) -> Select[UUID]:
         return select(col(Conversation.id)).where(
-            col(Conversation.tenant_id) == self._tenant_id, col(Conversation.owner_id) == self._owner_id
+            col(Conversation.tenant_id) == self._tenant_id,
+            col(Conversation.owner_id) == self._owner_id,
+            col(Conversation.deleted_at).is_(None),
         )
 
     def _messages(self) -> Select[Message]:

@@ -82,6 +82,7 @@ class MessageIndex:
         return [
             col(MessageSearch.tenant_id) == self._tenant_id,
             col(MessageSearch.owner_id) == self._owner_id,
+            col(MessageSearch.is_hidden).is_(False),
             col(MessageSearch.vector).bool_op("@@")(wanted),
         ]
 

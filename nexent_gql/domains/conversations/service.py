@@ -155,7 +155,7 @@ class ConversationService:
         return conversation
 
     async def delete(self, actor: Principal, conversation_id: UUID) -> None:
-        """Delete a conversation, its messages and its runs, also from the event log.
+        """Delete a conversation, its messages and its runs for good, also from the event log.
 
         Runs in progress are stopped, and their subscriptions end.
 

@@ -66,7 +66,7 @@ class Conversation(TenantRow, table=True):
     `active_message_id` is the leaf of the branch that is shown; `event_seq` numbers the events, and the
     row's lock is what puts them in order. `updated_at` is the last activity, `title_key` the title as searches compare
     it. Each list of the API reads one partial index, so that its cost depends on the page and not on how many
-    conversations are pinned or archived.
+    conversations are pinned or archived. From `deleted_at` until the purge, only a restoration sees the row.
     """
 
     __table_args__ = (
@@ -89,6 +89,7 @@ class Conversation(TenantRow, table=True):
     updated_at: datetime = timestamp(default_now=True)
     pinned_at: datetime | None = timestamp()
     archived_at: datetime | None = timestamp()
+    deleted_at: datetime | None = timestamp()
 
 
 keep_folded(Conversation, "title", "title_key")
@@ -132,7 +133,10 @@ def stored_parts(parts: tuple[ContentPart, ...]) -> list[JsonObject] | None:
 
 
 class MessageSearch(Table, table=True):
-    """The search entry of a message; in `vector`, each word is prefixed by the end of the owner's id."""
+    """The search entry of a message; in `vector`, each word is prefixed by the end of the owner's id.
+
+    `is_hidden` while the conversation is deleted and can be restored.
+    """
 
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "message_id"], ["message.tenant_id", "message.id"], ondelete="CASCADE"),
@@ -145,6 +149,7 @@ class MessageSearch(Table, table=True):
     owner_id: UUID
     created_at: datetime = timestamp(default_now=True)
     vector: str = Field(sa_column=Column(TSVECTOR, nullable=False))
+    is_hidden: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
 
 
 class ConversationEvent(Table, table=True):

@@ -216,7 +216,7 @@ class RunExecutor:
             writer = ConversationWriter(session, lease.tenant_id, run.owner_id)
             conversation = await writer.lock(run.conversation_id)
             current = await repository.get(run.id, lock=True)
-            if conversation is not None and current is not None:
+            if conversation is not None and current is not None and current.finished_at is None:
                 now = self._clock()
                 await close_run(session, conversation, current, list(sink.history()), ending, now, opaque)
                 if ending.status == RunStatus.SUCCEEDED and conversation.title_source == TitleSource.NONE:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, exists, select, text
 from sqlmodel import col
 
 from nexent_gql.db.paging import count_rows
 from nexent_gql.db.repository import OwnerRepository, TenantRepository
+from nexent_gql.domains.conversations.tables import Conversation
 from nexent_gql.domains.runs.tables import Run, RunArchive, RunStatus
 from nexent_gql.kernel.page import Page, PageRequest
 
@@ -22,7 +23,15 @@ _LATEST = text("""
     SELECT latest.* FROM unnest(CAST(:conversations AS uuid[])) AS wanted (id) CROSS JOIN LATERAL (
         SELECT * FROM run WHERE tenant_id = :tenant AND owner_id = :owner AND conversation_id = wanted.id
          ORDER BY created_at DESC, id DESC LIMIT 1) AS latest
+     WHERE EXISTS (SELECT FROM conversation WHERE tenant_id = :tenant AND id = wanted.id AND deleted_at IS NULL)
 """)
+
+
+_IN_CONVERSATION = exists().where(
+    col(Conversation.tenant_id) == col(Run.tenant_id),
+    col(Conversation.id) == col(Run.conversation_id),
+    col(Conversation.deleted_at).is_(None),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +55,8 @@ class TenantRunRepository(TenantRepository[Run], table=Run):
         return (await self._session.execute(_COUNT_ACTIVE, {"tenant": self._tenant_id})).scalar_one()
 
 
-class RunRepository(OwnerRepository[Run], table=Run):
-    """The runs of one owner."""
+class RunRepository(OwnerRepository[Run], table=Run, visible=(_IN_CONVERSATION,)):
+    """The runs of one owner; those of deleted conversations do not exist."""
 
     async def by_client_id(self, client_id: str) -> Run | None:
         """Return the run that was started with `client_id`."""

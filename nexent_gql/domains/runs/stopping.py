@@ -40,9 +40,17 @@ async def stop_run(session: AsyncSession, conversation: Conversation, run: Run, 
     run.stop_requested = True
     RunRepository(session, run.tenant_id, run.owner_id).add(run)
     if await request_cancel(session, run.job_id) is JobState.CANCELLED:
-        ending = RunFinished(status=RunStatus.STOPPED)
-        body = Entry(seq=1, attempt=1, at_ms=int(now.timestamp() * 1000), body=encode_body(ending))
-        await close_run(session, conversation, run, [body], ending, now)
+        await _close_empty(session, conversation, run, now)
+
+
+async def discard_run(session: AsyncSession, conversation: Conversation, run: Run, now: datetime) -> None:
+    """End an unfinished run as STOPPED without its partial answer; its worker, if any, gives up.
+
+    The conversation is locked by the caller.
+    """
+    run.stop_requested = True
+    await request_cancel(session, run.job_id)
+    await _close_empty(session, conversation, run, now)
 
 
 async def close_run(
@@ -88,6 +96,12 @@ async def close_run(
 def storable(opaque: Sequence[OpaquePart]) -> Sequence[OpaquePart]:
     """Return the items if they are small enough to be stored with a message; a provider does without them."""
     return opaque if len(dumps([*encode_parts(opaque)])) <= MAX_OPAQUE_BYTES else ()
+
+
+async def _close_empty(session: AsyncSession, conversation: Conversation, run: Run, now: datetime) -> None:
+    ending = RunFinished(status=RunStatus.STOPPED)
+    entry = Entry(seq=1, attempt=1, at_ms=int(now.timestamp() * 1000), body=encode_body(ending))
+    await close_run(session, conversation, run, [entry], ending, now)
 
 
 def _count(run: Run, usage: Usage) -> None:

@@ -1,0 +1,147 @@
+"""Deletes conversations in such a way that their owner can restore them for a while."""
+
+from datetime import datetime, timedelta
+from typing import ClassVar
+from uuid import UUID
+
+from sqlalchemy import text
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.conversations import events as conversation_events
+from nexent_gql.domains.conversations.errors import ConversationNotFoundError
+from nexent_gql.domains.conversations.repository import ConversationRepository
+from nexent_gql.domains.conversations.tables import Conversation
+from nexent_gql.domains.conversations.topics import conversation_topic, run_topic
+from nexent_gql.domains.runs.repository import RunRepository
+from nexent_gql.domains.runs.stopping import discard_run
+from nexent_gql.jobs.enqueue import enqueue, erase_topics, notify_readers
+from nexent_gql.jobs.lease import Lease
+from nexent_gql.jobs.registry import JobHandler
+from nexent_gql.jobs.work import Priority, RetryPolicy, Work
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.principal import Principal
+
+DEFAULT_RESTORE_S = 86_400
+_HIDE = text("""
+    WITH hidden AS (
+        UPDATE conversation SET deleted_at = :now
+         WHERE tenant_id = :tenant AND owner_id = :owner AND id = :conversation RETURNING id
+    ), unindexed AS (
+        UPDATE message_search SET is_hidden = true WHERE tenant_id = :tenant AND owner_id = :owner AND message_id IN (
+               SELECT message.id FROM message JOIN hidden ON hidden.id = conversation_id WHERE tenant_id = :tenant)
+    )
+    UPDATE run SET client_id = NULL, request_hash = NULL FROM hidden
+     WHERE tenant_id = :tenant AND owner_id = :owner AND conversation_id = hidden.id AND client_id IS NOT NULL
+""")
+"""The client ids become free: a message that is sent again to a deleted conversation is refused as not found."""
+
+_SHOW = text("""
+    WITH shown AS (
+        UPDATE conversation SET deleted_at = NULL
+         WHERE tenant_id = :tenant AND owner_id = :owner AND id = :conversation AND deleted_at > :oldest RETURNING id
+    ), indexed AS (
+        UPDATE message_search SET is_hidden = false WHERE tenant_id = :tenant AND owner_id = :owner AND message_id IN (
+               SELECT message.id FROM message JOIN shown ON shown.id = conversation_id WHERE tenant_id = :tenant)
+    )
+    SELECT id FROM shown
+""")
+_PURGE = text("DELETE FROM conversation WHERE tenant_id = :tenant AND id = :conversation AND deleted_at = :deleted_at")
+
+
+class PurgeConversation(Work):
+    """Delete the rows of a conversation that was deleted at `deleted_at` and not restored since."""
+
+    name: ClassVar[str] = "purge_conversation"
+    queue: ClassVar[str] = "housekeeping"
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=20, base_delay_s=5, max_age_s=None)
+    priority: ClassVar[Priority] = Priority.BACKGROUND
+    conversation_id: UUID
+    deleted_at: datetime
+
+    @property
+    def key(self) -> str:
+        """One job for each deletion."""
+        return f"purge_conversation:{self.conversation_id}:{self.deleted_at.isoformat()}"
+
+
+class ConversationPurger:
+    """Handles `PurgeConversation`."""
+
+    @property
+    def handler(self) -> JobHandler[PurgeConversation]:
+        """The handler for the job registry."""
+        return JobHandler(PurgeConversation, self.run, self.abandon)
+
+    async def run(self, lease: Lease, work: PurgeConversation) -> None:
+        """Delete the conversation; its messages, runs and events go with it."""
+        values = {"tenant": lease.tenant_id, "conversation": work.conversation_id, "deleted_at": work.deleted_at}
+        async with lease.transaction() as session:
+            await session.execute(_PURGE, values)
+
+    async def abandon(self, _lease: Lease, _work: PurgeConversation) -> None:
+        """Leave the dead job to an operator, who can run it again; nobody sees the conversation."""
+
+
+class ConversationTrash:
+    """Hides conversations of their owner, and shows them again.
+
+    Args:
+        db: The database.
+        clock: The current time.
+        restore_s: Seconds after which a deleted conversation is purged.
+    """
+
+    def __init__(self, db: Database, clock: Clock, *, restore_s: int = DEFAULT_RESTORE_S) -> None:
+        self._db = db
+        self._clock = clock
+        self._restore_time = timedelta(seconds=restore_s)
+
+    async def delete(self, actor: Principal, conversation_id: UUID) -> datetime:
+        """Hide a conversation from all readers; returns until when it can be restored.
+
+        Its events are deleted from the event log. Runs in progress are stopped, without their partial answers.
+
+        Raises:
+            ConversationNotFoundError: The caller owns no such conversation.
+        """
+        tenant_id, now = actor.tenant_id, self._clock()
+        async with self._db.transaction(tenant_id) as session:
+            repository = ConversationRepository(session, tenant_id, actor.user_id)
+            conversation = await repository.get(conversation_id, lock=True)
+            if conversation is None:
+                raise ConversationNotFoundError(conversation_id)
+            for run in await RunRepository(session, tenant_id, actor.user_id).active(conversation_id):
+                await discard_run(session, conversation, run, now)
+            run_ids = await repository.run_ids(conversation_id)
+            values = {"tenant": tenant_id, "owner": actor.user_id, "conversation": conversation_id, "now": now}
+            await session.execute(_HIDE, values)
+            await erase_topics(session, tenant_id, [run_topic(tenant_id, run_id) for run_id in run_ids])
+            work = PurgeConversation(conversation_id=conversation_id, deleted_at=now)
+            delay_s = self._restore_time.total_seconds()
+            await enqueue(session, tenant_id, work, user_id=actor.user_id, delay_s=delay_s)
+            await notify_readers(session, tenant_id, conversation_topic(tenant_id, conversation_id))
+        return now + self._restore_time
+
+    async def restore(self, actor: Principal, conversation_id: UUID) -> Conversation:
+        """Show a deleted conversation again. One that is not deleted is returned unchanged.
+
+        Raises:
+            ConversationNotFoundError: The caller owns no such conversation, or it was deleted too long ago.
+        """
+        values = {
+            "tenant": actor.tenant_id,
+            "owner": actor.user_id,
+            "conversation": conversation_id,
+            "oldest": self._clock() - self._restore_time,
+        }
+        async with self._db.transaction(actor.tenant_id) as session:
+            is_restored = (await session.execute(_SHOW, values)).first() is not None
+            repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
+            conversation = await repository.get(conversation_id, lock=True)
+            if conversation is None:
+                raise ConversationNotFoundError(conversation_id)
+            if is_restored:
+                # the number of the event is beyond the one that ended the streams of readers
+                body = conversation_events.body(conversation_events.CONVERSATION_UPDATED)
+                await repository.record_events(conversation, self._clock(), [body], is_activity=False)
+        return conversation
