@@ -8,6 +8,7 @@ from nexent_gql.domains.identity.retention import SessionPurger
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
+from nexent_gql.domains.knowledge.refreshing import DocumentReindexer, SearchIndexRefresher
 from nexent_gql.domains.knowledge.retention import KnowledgeEventPurger
 from nexent_gql.domains.models.retention import LostCallSettler, ModelCallSummarizer
 from nexent_gql.domains.runs.attachment_loader import AttachmentLoader
@@ -56,6 +57,8 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
             DocumentProcessor(services.files, services.document_reader, indexer, runtime.clock).handler,
             DocumentPurger(indexer).handler,
             KnowledgeEventPurger(settings.knowledge.events_retention_s, runtime.clock).handler,
+            *SearchIndexRefresher(services.knowledge_embedder, runtime.clock).handlers,
+            DocumentReindexer(indexer, runtime.clock).handler,
             RunArchiveTrimmer(settings.runs.archive_retention_s, runtime.clock).handler,
         ]
     )

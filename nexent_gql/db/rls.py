@@ -53,6 +53,7 @@ SYSTEM_TABLES: Mapping[str, Commands] = {
     "model_call": ("SELECT", "INSERT", "DELETE"),
     "file_upload": ("SELECT", "DELETE"),
     "file_object": _READ,
+    "knowledge_base": _READ,
 }
 """Rights of work across tenants. Users, API keys and sessions are looked up before their tenant is known, or for all
 connections of a process (read only). Trusted documents and workers belong to the installation, and sign-in throttles
@@ -60,7 +61,7 @@ have no tenant. Jobs are claimed, requeued, purged, and enqueued by schedules. T
 UPDATE), and requeued jobs write to it. Message search reads ids by an index that Postgres does not use below a policy,
 see `conversations/search.py`. Ended sessions, events past their retention and expired uploads are deleted. Calls of
 dead workers are read to be settled, calls past their retention are replaced by summaries, and stored content is
-compared with the object storage (read only).
+compared with the object storage (read only). Tenants with knowledge bases are listed (read only).
 """
 
 

@@ -37,6 +37,7 @@ from nexent_gql.domains.knowledge.preview import ChunkPreviewService
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
 from nexent_gql.domains.knowledge.reading import DocumentReader
+from nexent_gql.domains.knowledge.refreshing import DocumentReindexer, SearchIndexRefresher
 from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.knowledge.tables import Chunk, DocumentRow
@@ -49,7 +50,14 @@ from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.events import EventLog
 from tests.support.llm import plain_client
 
-_OWN_JOBS = ("process_document", "purge_documents", "extract_file")
+_OWN_JOBS = (
+    "process_document",
+    "purge_documents",
+    "extract_file",
+    "index_document",
+    "refresh_base_index",
+    "refresh_search_index",
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,7 @@ class Ingestion:
     database: Database
     bases: KnowledgeBaseService
     searches: KnowledgeSearchService
+    indexer: DocumentIndexer
     documents: DocumentService
     events: DocumentEventService
     previews: ChunkPreviewService
@@ -141,12 +150,19 @@ async def ingestion(database: Database, folder: Path, log: EventLog | None = Non
         reader = DocumentReader(files, extractor, HttpWebPages(client, max_bytes=10**6, timeout_s=5))
         processor = DocumentProcessor(files, reader, indexer, utc_now)
         registry = JobRegistry(
-            [processor.handler, DocumentPurger(indexer).handler, FileTextExtractor(files, extractor).handler]
+            [
+                processor.handler,
+                DocumentPurger(indexer).handler,
+                FileTextExtractor(files, extractor).handler,
+                *SearchIndexRefresher(embedder, utc_now).handlers,
+                DocumentReindexer(indexer, utc_now).handler,
+            ]
         )
         yield Ingestion(
             database=database,
             bases=KnowledgeBaseService(database, utc_now),
             searches=KnowledgeSearchService(database, index, embedder),
+            indexer=indexer,
             documents=DocumentService(database, files, utc_now),
             previews=ChunkPreviewService(database, files, reader),
             events=DocumentEventService(database, log or MemoryEventLog(), utc_now),

@@ -1,7 +1,7 @@
 """The search index in Postgres."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from nexent_gql.adapters.search_fusion import Candidate, normalized, query_tokens, rank
-from nexent_gql.adapters.search_postgres.postings import IndexRows, Row, index_rows
+from nexent_gql.adapters.search_postgres.postings import IndexRows, Row, index_rows, take
 from nexent_gql.adapters.search_postgres.statement import K1, SEARCH, B
 from nexent_gql.adapters.search_postgres.tables import SearchChunk, SearchPosting, SearchVersion
 from nexent_gql.db.base import Table
@@ -26,7 +26,7 @@ from nexent_gql.ports.search_index import (
     VersionNotIndexedError,
 )
 
-_INSERT_ROWS = 1_000
+_INSERT_ROWS = 500
 _DELETED_VERSIONS = 50
 """Versions of one transaction, so that a large base does not hold locks for long."""
 
@@ -112,9 +112,10 @@ async def _replace(session: AsyncSession, tenant_id: UUID, rows: IndexRows) -> N
     await _insert(session, SearchPosting, rows.postings)
 
 
-async def _insert(session: AsyncSession, table: type[Table], rows: Sequence[Row]) -> None:
-    for start in range(0, len(rows), _INSERT_ROWS):
-        await session.execute(insert(table), rows[start : start + _INSERT_ROWS])
+async def _insert(session: AsyncSession, table: type[Table], rows: Iterator[Row]) -> None:
+    """Insert rows, which are computed in a thread, a batch at a time."""
+    while batch := await asyncio.to_thread(take, rows, _INSERT_ROWS):
+        await session.execute(insert(table), batch)
 
 
 def _parameters(tenant_id: UUID, query: SearchQuery, terms: tuple[str, ...]) -> Row:

@@ -2,7 +2,7 @@
 
 from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.knowledge.chunking import ChunkStrategy
-from nexent_gql.domains.knowledge.tables import DocumentStage, DocumentState, KnowledgeAccess
+from nexent_gql.domains.knowledge.tables import DocumentStage, DocumentState, KnowledgeAccess, SearchLimitationCode
 from nexent_gql.ports.extraction import DocumentProblemCode, UnitKind
 from nexent_gql.ports.search_index import SearchMode
 
@@ -80,5 +80,14 @@ described(
         UnitKind.SLIDE: "A slide.",
         UnitKind.SHEET: "A sheet of a workbook.",
         UnitKind.ATTACHMENT: "A file inside another one.",
+    },
+)
+described(
+    SearchLimitationCode,
+    "Why something is searched by words only.",
+    {
+        SearchLimitationCode.NO_EMBEDDING_MODEL: "There is no embedding model.",
+        SearchLimitationCode.EMBEDDING_FAILED: "The embedding model failed for good. It is tried again every 6 hours, "
+        "when its settings change, and by `reprocessDocument`.",
     },
 )

@@ -1,5 +1,7 @@
 """What clients say about knowledge bases and documents."""
 
+from uuid import UUID
+
 import strawberry
 
 from nexent_gql.api.knowledge.enums import ChunkStrategy, KnowledgeAccess
@@ -25,6 +27,9 @@ from nexent_gql.kernel.patch import UNSET
 _DEFAULTS = ChunkingOptions()
 _NAME = f"Display name. One line of 1 to {MAX_NAME_CHARS} characters."
 _DESCRIPTION = f"What it is about. At most {MAX_DESCRIPTION_CHARS:,} characters. Null means empty."
+_EMBEDDING_MODEL = (
+    "ID of the embedding Model that compares meanings in this base. Null means the tenant's default embedding model."
+)
 _BASE_ID = "ID of the KnowledgeBase."
 _DOCUMENT_ID = "ID of the Document."
 _DOCUMENT_NAME = f"Display name. One line of 1 to {MAX_DOCUMENT_NAME_CHARS} characters."
@@ -76,6 +81,7 @@ class CreateKnowledgeBaseInput:
     chunking: ChunkingInput | None = strawberry.field(
         default=None, description="How its documents are cut. Null means the defaults."
     )
+    embedding_model_id: strawberry.ID | None = strawberry.field(default=None, description=_EMBEDDING_MODEL)
 
     def draft(self) -> KnowledgeBaseDraft:
         """Return what the service takes."""
@@ -84,6 +90,7 @@ class CreateKnowledgeBaseInput:
             description=self.description,
             access=self.access or KnowledgeAccess.PRIVATE,
             chunking=self.chunking.options() if self.chunking else _DEFAULTS,
+            embedding_model_id=_model_key(self.embedding_model_id),
         )
 
 
@@ -98,6 +105,10 @@ class UpdateKnowledgeBaseInput:
     chunking: strawberry.Maybe[ChunkingInput | None] = strawberry.field(
         description="How documents are cut when they are processed next. Null means the defaults."
     )
+    embedding_model_id: strawberry.Maybe[strawberry.ID | None] = strawberry.field(
+        description=f"{_EMBEDDING_MODEL} After a change, documents are embedded again one by one, and are found all "
+        "the time."
+    )
 
     def patch(self) -> KnowledgeBasePatch:
         """Return what the service takes."""
@@ -107,6 +118,7 @@ class UpdateKnowledgeBaseInput:
             description=self.description.value if self.description else UNSET,
             access=(self.access.value or KnowledgeAccess.PRIVATE) if self.access else UNSET,
             chunking=chunking if self.chunking else UNSET,
+            embedding_model_id=_model_key(self.embedding_model_id.value) if self.embedding_model_id else UNSET,
         )
 
 
@@ -203,3 +215,7 @@ class CancelDocumentInput:
 @strawberry.input(description="Input of `deleteDocument`.")
 class DeleteDocumentInput:
     document_id: strawberry.ID = strawberry.field(description=_DOCUMENT_ID)
+
+
+def _model_key(model_id: strawberry.ID | None) -> UUID | None:
+    return None if model_id is None else node_id(model_id, "Model", "embeddingModelId")

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from nexent_gql.api.context import Context, one
 from nexent_gql.domains.knowledge import tables
+from nexent_gql.domains.knowledge.service import SearchLimitation
 from nexent_gql.domains.knowledge.tables import DocumentRow
 
 
@@ -37,3 +38,9 @@ async def chunk_count(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, in
 async def last_event(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, int]:
     """Return the numbers of the last events of bases."""
     return await context.services.document_events.last_seqs(context.actor, ids)
+
+
+@one
+async def base_limitation(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, SearchLimitation]:
+    """Load why bases are searched by words only."""
+    return await context.services.knowledge_bases.limitations(context.actor, ids)

@@ -14,10 +14,14 @@ from nexent_gql.api.knowledge.enums import (
     DocumentStage,
     DocumentState,
     KnowledgeAccess,
+    SearchLimitationCode,
     UnitKind,
 )
-from nexent_gql.api.knowledge.loaders import base_row, chunk_count, last_event
-from nexent_gql.domains.knowledge import tables
+from nexent_gql.api.knowledge.loaders import base_limitation, base_row, chunk_count, last_event
+from nexent_gql.api.models.loaders import model_by_id
+from nexent_gql.api.models.types import Model
+from nexent_gql.api.related import related
+from nexent_gql.domains.knowledge import service, tables
 from nexent_gql.domains.knowledge.policy import MAX_DESCRIPTION_CHARS, MAX_DOCUMENT_NAME_CHARS, MAX_NAME_CHARS
 from nexent_gql.domains.knowledge.tables import DocumentRow
 from nexent_gql.streams.cursors import cursor
@@ -35,6 +39,12 @@ class Chunking:
     child_words: int = strawberry.field(description="Of PARENT_CHILD: most words of a small chunk.")
 
 
+@strawberry.type(description="Why something is searched by words only.")
+class SearchLimitation:
+    code: SearchLimitationCode = strawberry.field(description="Stable code for programs.")
+    message: str = strawberry.field(description="What happened and what to do, in one or two sentences.")
+
+
 @strawberry.type(description="A set of documents that agents and users search.")
 class KnowledgeBase(relay.Node):
     id: relay.NodeID[UUID]
@@ -48,6 +58,19 @@ class KnowledgeBase(relay.Node):
     created_at: datetime = strawberry.field(description="When it was created.")
     updated_at: datetime = strawberry.field(description="When name, access or chunking last changed.")
     key: strawberry.Private[UUID]
+    embedding_model_id: strawberry.Private[UUID | None]
+    embedding_model: Model | None = related(
+        model_by_id,
+        "embedding_model_id",
+        description="The embedding model of its documents; null where it is the tenant's default embedding model.",
+    )
+
+    @strawberry.field(
+        description="Why it is searched by words only, as a whole or in part; null when all of it is searched by "
+        "meaning too."
+    )
+    async def search_limitation(self, info: Info) -> SearchLimitation | None:
+        return _limitation(await info.context.loaders[base_limitation].load(self.key))
 
     @strawberry.field(description="Number of chunks that are found in it.")
     async def chunk_count(self, info: Info) -> int:
@@ -69,6 +92,7 @@ class KnowledgeBase(relay.Node):
             name=row.name,
             description=row.description,
             access=KnowledgeAccess(row.access),
+            embedding_model_id=row.embedding_model_id,
             is_owned=row.owner_id == user_id,
             chunking=Chunking(
                 strategy=options.strategy,
@@ -113,6 +137,10 @@ class Document(relay.Node):
     part_problems: list[DocumentPartProblem] = strawberry.field(
         description="Parts without text, at most 100. The rest of the document is found."
     )
+    search_limitation: SearchLimitation | None = strawberry.field(
+        description="Why its latest version is searched by words only; null when it is searched by meaning too, and "
+        "before it is READY."
+    )
     media_type: str | None = strawberry.field(description="Media type of the content; null until it was read.")
     title: str | None = strawberry.field(description="Title that the document states; null if it states none.")
     language: str | None = strawberry.field(description="Language of the text, such as `en`; null if unknown.")
@@ -145,6 +173,7 @@ class Document(relay.Node):
             attempts=version.attempts,
             problem=_problem(version),
             part_problems=[_part_problem(item) for item in version.part_failures],
+            search_limitation=_limitation(_limitation_of(version)),
             media_type=version.media_type,
             title=version.title,
             language=version.language,
@@ -196,6 +225,17 @@ def _problem(version: tables.DocumentVersion) -> DocumentProblem | None:
         return None
     code = DocumentProblemCode(version.code)
     return DocumentProblem(code=code, message=version.message or "", retryable=version.is_retryable)
+
+
+def _limitation_of(version: tables.DocumentVersion) -> service.SearchLimitation | None:
+    if version.limitation_code is None:
+        return None
+    code = SearchLimitationCode(version.limitation_code)
+    return service.SearchLimitation(code, version.limitation_message or "")
+
+
+def _limitation(limitation: service.SearchLimitation | None) -> SearchLimitation | None:
+    return SearchLimitation(code=limitation.code, message=limitation.message) if limitation else None
 
 
 def _part_problem(item: object) -> DocumentPartProblem:

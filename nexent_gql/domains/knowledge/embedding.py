@@ -1,12 +1,14 @@
-"""Vectors of passages and questions, by the tenant's default embedding model."""
+"""Vectors of passages and questions, by the embedding model of a base."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from uuid import UUID
 
 from nexent_gql.db.session import Database
-from nexent_gql.domains.models.errors import NoDefaultModelError
+from nexent_gql.domains.models.errors import ChatModelNotFoundError, NoDefaultModelError
 from nexent_gql.domains.models.service import ModelService
+from nexent_gql.kernel.errors import DomainError
 from nexent_gql.ports.embeddings import Embedder, EmbeddingPurpose, EmbeddingRequest, Vector
 from nexent_gql.ports.llm import CallAttribution, ModelEndpoint, ModelKind
 
@@ -15,11 +17,16 @@ _MAX_CHARS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
-class SpaceVectors:
-    """Vectors of one embedding model, whose name is `space`."""
+class QuestionVectors:
+    """A question's vector by space, and why others are missing.
 
-    space: str
-    vectors: Sequence[Vector]
+    Attributes:
+        by_space: Empty where no base has an embedding model, or all of them failed.
+        error: Why a model failed.
+    """
+
+    by_space: dict[str, Vector]
+    error: DomainError | None = None
 
 
 class KnowledgeEmbedder:
@@ -36,36 +43,62 @@ class KnowledgeEmbedder:
         self._models = models
         self._embedder = embedder
 
-    async def embed_passages(self, tenant_id: UUID, user_id: UUID, texts: Sequence[str]) -> SpaceVectors | None:
-        """Return a vector for each text, whose ends are ignored beyond 30,000 characters; None without a model.
+    async def endpoint(self, tenant_id: UUID, model_id: UUID | None) -> ModelEndpoint | None:
+        """Return how to reach an embedding model; None is the tenant's default. None if there is no such model.
+
+        Raises:
+            ModelKindMismatchError: The model is of another kind.
+            SecretUnreadableError: Its key was stored under another key of the installation.
+        """
+        async with self._db.read(tenant_id) as session:
+            try:
+                return await self._models.endpoint(session, tenant_id, model_id, ModelKind.EMBEDDING)
+            except (NoDefaultModelError, ChatModelNotFoundError):
+                return None
+
+    async def embed_passages(
+        self, endpoint: ModelEndpoint, tenant_id: UUID, user_id: UUID, texts: Sequence[str]
+    ) -> AsyncGenerator[Sequence[Vector]]:
+        """Yield vectors in the order of `texts`, batch by batch; ends beyond 30,000 characters are ignored.
 
         Raises:
             ModelError: The model failed.
             QuotaExceededError: A budget is exhausted.
         """
         attribution = CallAttribution(tenant_id, user_id, "INGESTION")
-        return await self._embed(attribution, texts, EmbeddingPurpose.PASSAGE)
-
-    async def embed_question(self, tenant_id: UUID, user_id: UUID, question: str) -> SpaceVectors | None:
-        """Return the vector of a question; see `embed_passages`."""
-        attribution = CallAttribution(tenant_id, user_id, "SEARCH")
-        return await self._embed(attribution, [question], EmbeddingPurpose.QUERY)
-
-    async def _embed(
-        self, attribution: CallAttribution, texts: Sequence[str], purpose: EmbeddingPurpose
-    ) -> SpaceVectors | None:
-        endpoint = await self._endpoint(attribution.tenant_id)
-        if endpoint is None:
-            return None
-        vectors: list[Vector] = []
         for start in range(0, len(texts), _BATCH):
             batch = tuple(text[:_MAX_CHARS] for text in texts[start : start + _BATCH])
-            vectors += (await self._embedder.embed(endpoint, EmbeddingRequest(batch, purpose, attribution))).vectors
-        return SpaceVectors(f"{endpoint.dialect}:{endpoint.model}", vectors)
+            request = EmbeddingRequest(batch, EmbeddingPurpose.PASSAGE, attribution)
+            yield (await self._embedder.embed(endpoint, request)).vectors
 
-    async def _endpoint(self, tenant_id: UUID) -> ModelEndpoint | None:
-        async with self._db.read(tenant_id) as session:
+    async def embed_question(
+        self, tenant_id: UUID, user_id: UUID, question: str, model_ids: Collection[UUID | None]
+    ) -> QuestionVectors:
+        """Return the vectors of a question by several models; those that fail are left out."""
+        attribution = CallAttribution(tenant_id, user_id, "SEARCH")
+        request = EmbeddingRequest((question,), EmbeddingPurpose.QUERY, attribution)
+        by_space: dict[str, Vector] = {}
+        failure: DomainError | None = None
+        identities: set[str] = set()
+        for model_id in model_ids:
             try:
-                return await self._models.endpoint(session, tenant_id, None, ModelKind.EMBEDDING)
-            except NoDefaultModelError:
-                return None
+                endpoint = await self.endpoint(tenant_id, model_id)
+                if endpoint is None or (identity := model_identity(endpoint)) in identities:
+                    continue
+                identities.add(identity)
+                vector, *_ = (await self._embedder.embed(endpoint, request)).vectors
+                by_space[space_of(identity, len(vector))] = vector
+            except DomainError as error:
+                failure = error
+        return QuestionVectors(by_space, failure)
+
+
+def model_identity(endpoint: ModelEndpoint) -> str:
+    """Name what decides about the vectors of a model: the same name on another server may be another model."""
+    place = f"{endpoint.base_url}?{endpoint.query}#{endpoint.dimensions or ''}"
+    return f"{endpoint.dialect}:{endpoint.model}:{sha256(place.encode()).hexdigest()[:12]}"
+
+
+def space_of(identity: str, dimensions: int) -> str:
+    """Name the vectors that can be compared with each other."""
+    return f"{identity}:{dimensions}"

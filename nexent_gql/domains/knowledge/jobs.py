@@ -1,9 +1,11 @@
 """Jobs of documents."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
 from nexent_gql.domains.knowledge.tables import DocumentStage
+from nexent_gql.jobs.housekeeping import Housekeeping
 from nexent_gql.jobs.work import Priority, RetryPolicy, Work
 
 
@@ -43,3 +45,46 @@ class PurgeDocuments(Work):
     def key(self) -> str:
         """One job for each request: what one job overlooks, because it committed later, has a job of its own."""
         return f"purge_documents:{self.request_id}"
+
+
+class RefreshSearchIndex(Housekeeping):
+    """Finds documents whose index entries are of an older format or another embedding model."""
+
+    name: ClassVar[str] = "refresh_search_index"
+
+
+class RefreshBaseIndex(Work):
+    """Does so in one base, after a change of its embedding model."""
+
+    name: ClassVar[str] = "refresh_base_index"
+    queue: ClassVar[str] = "housekeeping"
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=5, base_delay_s=2, max_age_s=3_600)
+    priority: ClassVar[Priority] = Priority.BACKGROUND
+    knowledge_base_id: UUID
+    request_id: UUID
+
+    @property
+    def key(self) -> str:
+        """One job for each change."""
+        return f"refresh_base_index:{self.request_id}"
+
+
+class IndexDocument(Work):
+    """Put the current version of a document into the search index again.
+
+    `model` is the embedding model that it gets, `indexed_at` when it was indexed before.
+    """
+
+    name: ClassVar[str] = "index_document"
+    queue: ClassVar[str] = "documents"
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=5, base_delay_s=2, max_age_s=24 * 3_600)
+    priority: ClassVar[Priority] = Priority.BACKGROUND
+    document_id: UUID
+    model: str | None = None
+    indexed_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        """One job for each model and earlier entry."""
+        time = self.indexed_at.isoformat() if self.indexed_at else ""
+        return f"index_document:{self.document_id}:{self.model or ''}:{time}"

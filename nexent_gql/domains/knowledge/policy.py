@@ -28,6 +28,7 @@ class KnowledgeBaseDraft:
     description: str | None = None
     access: KnowledgeAccess = KnowledgeAccess.PRIVATE
     chunking: ChunkingOptions = field(default_factory=ChunkingOptions)
+    embedding_model_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class KnowledgeBasePatch:
     description: str | Unset | None = UNSET
     access: KnowledgeAccess | Unset = UNSET
     chunking: ChunkingOptions | Unset = UNSET
+    embedding_model_id: UUID | Unset | None = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def apply_draft(row: KnowledgeBase, draft: KnowledgeBaseDraft) -> None:
     options = check_chunking(draft.chunking)
     row.strategy, row.max_words = options.strategy, options.max_words
     row.overlap_words, row.child_words = options.overlap_words, options.child_words
+    row.embedding_model_id = draft.embedding_model_id
 
 
 def merge_patch(row: KnowledgeBase, patch: KnowledgeBasePatch) -> KnowledgeBaseDraft:
@@ -71,6 +74,7 @@ def merge_patch(row: KnowledgeBase, patch: KnowledgeBasePatch) -> KnowledgeBaseD
         description=set_or(patch.description, row.description),
         access=set_or(patch.access, KnowledgeAccess(row.access)),
         chunking=set_or(patch.chunking, row.chunking),
+        embedding_model_id=set_or(patch.embedding_model_id, row.embedding_model_id),
     )
 
 

@@ -153,11 +153,13 @@ class DocumentProcessor:
 
         Searches follow at once or, if this process dies first, by the job.
         """
-        await self._indexer.put(lease.tenant_id, work.version_id)
+        is_last_attempt = work.retry.is_exhausted(lease.failures + 1, 0)
+        outcome = await self._indexer.put(lease.tenant_id, work.version_id, is_last_attempt=is_last_attempt)
 
         async def switch(session: AsyncSession, document: Document, version: DocumentVersion) -> None:
             document.current_version_id, document.updated_at = version.id, self._clock()
             version.state, version.updated_at = DocumentState.READY, self._clock()
+            outcome.record(version, self._clock())
             base_id = document.knowledge_base_id
             purge = PurgeDocuments(knowledge_base_id=base_id, request_id=new_id(), document_id=document.id)
             await enqueue(session, lease.tenant_id, purge)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, case, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -23,6 +23,7 @@ from nexent_gql.domains.knowledge.tables import (
     KnowledgeAccess,
     KnowledgeBase,
     KnowledgeEvent,
+    SearchLimitationCode,
 )
 from nexent_gql.domains.knowledge.topics import knowledge_topic
 from nexent_gql.jobs.enqueue import NOTIFY_READERS
@@ -62,6 +63,10 @@ class KnowledgeBaseRepository(
     async def count_readable(self, user_id: UUID, wanted: KnowledgeBaseFilter) -> int:
         """Count the bases that a user may read."""
         return await count_rows(self._session, self._readable(user_id, wanted.search))
+
+    async def all(self) -> Sequence[KnowledgeBase]:
+        """Return all bases, for jobs."""
+        return (await self._session.scalars(self._matching(None))).all()
 
     def _readable(self, user_id: UUID, search: str | None = None) -> Select[KnowledgeBase]:
         query = self._matching(None).where(readable_by(user_id))
@@ -115,6 +120,45 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
             )
         )
         return (await self._session.scalars(query)).one_or_none()
+
+    async def is_used(self, version_id: UUID) -> bool:
+        """Return whether a version is the latest or the current one of a document that is not deleted."""
+        query = self._matching(None).where(
+            or_(col(Document.latest_version_id) == version_id, col(Document.current_version_id) == version_id)
+        )
+        return (await self._session.scalars(query.limit(1))).first() is not None
+
+    async def index_models(self, knowledge_base_id: UUID) -> "set[str | None]":
+        """Return the embedding models of the entries of a base, see `indexing`; None are those by words only."""
+        is_searched = col(DocumentVersion.index_space).is_not(None)
+        query = (
+            select(case((is_searched, col(DocumentVersion.index_model))))
+            .join(Document, col(Document.current_version_id) == col(DocumentVersion.id))
+            .where(
+                col(DocumentVersion.tenant_id) == self._tenant_id,
+                col(Document.tenant_id) == self._tenant_id,
+                col(Document.knowledge_base_id) == knowledge_base_id,
+                col(Document.deleted_at).is_(None),
+            )
+            .distinct()
+        )
+        return set((await self._session.scalars(query)).all())
+
+    async def count_limited(self, base_ids: Collection[UUID]) -> dict[UUID, int]:
+        """Count the documents of each base that are found by words only because their embedding failed."""
+        query = (
+            select(col(Document.knowledge_base_id), func.count())
+            .join(DocumentVersion, col(Document.current_version_id) == col(DocumentVersion.id))
+            .where(
+                col(DocumentVersion.tenant_id) == self._tenant_id,
+                col(Document.tenant_id) == self._tenant_id,
+                col(Document.deleted_at).is_(None),
+                col(Document.knowledge_base_id).in_(base_ids),
+                col(DocumentVersion.limitation_code) == SearchLimitationCode.EMBEDDING_FAILED,
+            )
+            .group_by(col(Document.knowledge_base_id))
+        )
+        return {row[0]: row[1] for row in (await self._session.execute(query)).all()}
 
     async def hidden_versions(self, knowledge_base_id: UUID) -> Sequence[UUID]:
         """Return the ids of versions of a base that nobody can find: of deleted documents, and superseded ones."""

@@ -1,5 +1,6 @@
 """Searches knowledge bases: the one path from a question to passages that the caller may read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -9,11 +10,10 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
 from nexent_gql.domains.knowledge.repository import ChunkRepository, KnowledgeBaseRepository
-from nexent_gql.domains.knowledge.tables import Chunk
-from nexent_gql.kernel.errors import InvalidInputError, QuotaExceededError, UnavailableError
+from nexent_gql.domains.knowledge.tables import Chunk, KnowledgeBase
+from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.kernel.text import optional_text
-from nexent_gql.ports.llm import ModelError
 from nexent_gql.ports.search_index import MAX_BASES, MAX_TOP_K, ScoreParts, SearchIndex, SearchMode, SearchQuery
 
 MAX_QUESTION_CHARS = 2_000
@@ -89,7 +89,7 @@ class KnowledgeSearchService:
         for base_id in query.knowledge_base_ids:
             if base_id not in {base.id for base in bases}:
                 raise KnowledgeBaseNotFoundError(base_id)
-        query = await self._with_vectors(actor, query)
+        query = await self._with_vectors(actor, query, bases)
         result = await self._index.search(actor.tenant_id, query)
         async with self._db.read(actor.tenant_id) as session:
             ids = [hit.chunk_id for hit in result.hits]
@@ -100,22 +100,25 @@ class KnowledgeSearchService:
         )
         return SearchAnswer(tuple(passages), result.terms, result.below_min_score, query.mode)
 
-    async def _with_vectors(self, actor: Principal, query: SearchQuery) -> SearchQuery:
-        """Add the vector of the question; a hybrid search goes on by words where there is none."""
+    async def _with_vectors(self, actor: Principal, query: SearchQuery, bases: Sequence[KnowledgeBase]) -> SearchQuery:
+        """Add the vectors of the question; a hybrid search goes on by words where there are none.
+
+        Documents of a base whose model was changed have vectors of either model until all are embedded again.
+        """
         if query.mode is SearchMode.KEYWORD:
             return query
-        try:
-            embedded = await self._embedder.embed_question(actor.tenant_id, actor.user_id, query.text)
-        except (ModelError, UnavailableError, QuotaExceededError) as error:
-            if query.mode is SearchMode.SEMANTIC:
-                raise
-            _log.warning("knowledge.search_without_vectors", tenant_id=str(actor.tenant_id), code=error.code)
-            embedded = None
-        if embedded is not None:
-            return replace(query, vectors={embedded.space: embedded.vectors[0]})
-        if query.mode is SearchMode.SEMANTIC:
-            raise InvalidInputError("There is no embedding model; register one, or search by words.", path=("mode",))
-        return replace(query, mode=SearchMode.KEYWORD)
+        model_ids: dict[UUID | None, None] = dict.fromkeys(base.embedding_model_id for base in bases)
+        model_ids |= dict.fromkeys(base.previous_model_id for base in bases if base.previous_model_id is not None)
+        vectors = await self._embedder.embed_question(actor.tenant_id, actor.user_id, query.text, list(model_ids))
+        if vectors.error is not None:
+            _log.warning("knowledge.search_without_vectors", tenant_id=str(actor.tenant_id), code=vectors.error.code)
+        if vectors.by_space:
+            return replace(query, vectors=vectors.by_space)
+        if query.mode is not SearchMode.SEMANTIC:
+            return replace(query, mode=SearchMode.KEYWORD)
+        if vectors.error is not None:
+            raise vectors.error
+        raise InvalidInputError("There is no embedding model; register one, or search by words.", path=("mode",))
 
 
 def _query(search: KnowledgeSearch) -> SearchQuery:

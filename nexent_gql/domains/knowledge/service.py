@@ -1,6 +1,7 @@
 """Use cases of knowledge bases."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -9,16 +10,32 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError, KnowledgeBaseReadOnlyError
 from nexent_gql.domains.knowledge.event_log import end_streams
 from nexent_gql.domains.knowledge.filters import KnowledgeBaseFilter
-from nexent_gql.domains.knowledge.jobs import PurgeDocuments
+from nexent_gql.domains.knowledge.jobs import PurgeDocuments, RefreshBaseIndex
 from nexent_gql.domains.knowledge.policy import KnowledgeBaseDraft, KnowledgeBasePatch, apply_draft, merge_patch
-from nexent_gql.domains.knowledge.repository import ChunkRepository, KnowledgeBaseRepository
-from nexent_gql.domains.knowledge.tables import KnowledgeAccess, KnowledgeBase
+from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository, KnowledgeBaseRepository
+from nexent_gql.domains.knowledge.tables import KnowledgeAccess, KnowledgeBase, SearchLimitationCode
+from nexent_gql.domains.models.endpoints import require_model
+from nexent_gql.domains.models.errors import NoDefaultModelError
 from nexent_gql.jobs.enqueue import enqueue
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.kernel.text import search_text
+from nexent_gql.ports.llm import ModelKind
+
+NO_MODEL = "Searched by words only: there is no embedding model. Register one to search by meaning too."
+_FAILED = (
+    "{} documents are searched by words only, because the embedding model failed; `searchLimitation` of each says why."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchLimitation:
+    """Why something is searched by words only."""
+
+    code: SearchLimitationCode
+    message: str
 
 
 class KnowledgeBaseService:
@@ -33,10 +50,13 @@ class KnowledgeBaseService:
 
         Raises:
             InvalidInputError: A field breaks a rule.
+            ChatModelNotFoundError: The tenant has no such embedding model.
+            ModelKindMismatchError: The model is no embedding model.
         """
         row = KnowledgeBase(tenant_id=actor.tenant_id, owner_id=actor.user_id, name="", created_at=self._clock())
         apply_draft(row, draft)
         async with self._db.transaction(actor.tenant_id) as session:
+            await _embedding_model(session, actor, row.embedding_model_id)
             KnowledgeBaseRepository(session, actor.tenant_id).add(row)
         return row
 
@@ -67,6 +87,20 @@ class KnowledgeBaseService:
             rows = await KnowledgeBaseRepository(session, actor.tenant_id).readable(actor.user_id, ids)
             return await ChunkRepository(session, actor.tenant_id).count_of_bases([row.id for row in rows])
 
+    async def limitations(self, actor: Principal, ids: Sequence[UUID]) -> dict[UUID, SearchLimitation]:
+        """Return why bases are searched by words only, as a whole or in part."""
+        async with self._db.read(actor.tenant_id) as session:
+            rows = await KnowledgeBaseRepository(session, actor.tenant_id).readable(actor.user_id, ids)
+            default = await _embedding_model(session, actor, None)
+            failed = await DocumentRepository(session, actor.tenant_id).count_limited([row.id for row in rows])
+        limitations: dict[UUID, SearchLimitation] = {}
+        for row in rows:
+            if row.embedding_model_id is None and default is None:
+                limitations[row.id] = SearchLimitation(SearchLimitationCode.NO_EMBEDDING_MODEL, NO_MODEL)
+            elif count := failed.get(row.id):
+                limitations[row.id] = SearchLimitation(SearchLimitationCode.EMBEDDING_FAILED, _FAILED.format(count))
+        return limitations
+
     async def update(self, actor: Principal, base_id: UUID, patch: KnowledgeBasePatch) -> KnowledgeBase:
         """Change a base of the caller.
 
@@ -74,10 +108,18 @@ class KnowledgeBaseService:
             KnowledgeBaseNotFoundError: The caller can read no such base.
             KnowledgeBaseReadOnlyError: It belongs to somebody else.
             InvalidInputError: A field breaks a rule.
+            ChatModelNotFoundError: The tenant has no such embedding model.
+            ModelKindMismatchError: The model is no embedding model.
         """
         async with self._db.transaction(actor.tenant_id) as session:
             row = await self._owned(session, actor, base_id)
-            apply_draft(row, merge_patch(row, patch))
+            before = await _embedding_model(session, actor, row.embedding_model_id)
+            draft = merge_patch(row, patch)
+            after = await _embedding_model(session, actor, draft.embedding_model_id)
+            apply_draft(row, draft)
+            if after != before:
+                row.previous_model_id = before
+                await enqueue(session, actor.tenant_id, RefreshBaseIndex(knowledge_base_id=row.id, request_id=new_id()))
             row.updated_at = self._clock()
             await end_streams(session, row)
         return row
@@ -125,3 +167,16 @@ async def writable_base(session: AsyncSession, actor: Principal, base_id: UUID) 
     if row.owner_id != actor.user_id and row.access != KnowledgeAccess.TENANT_WRITE:
         raise KnowledgeBaseReadOnlyError
     return row
+
+
+async def _embedding_model(session: AsyncSession, actor: Principal, model_id: UUID | None) -> UUID | None:
+    """Return the embedding model that a base uses, where None is the tenant's default; None if there is none.
+
+    Raises:
+        ChatModelNotFoundError: The tenant has no such model.
+        ModelKindMismatchError: The model is no embedding model.
+    """
+    try:
+        return (await require_model(session, actor.tenant_id, model_id, ModelKind.EMBEDDING)).id
+    except NoDefaultModelError:
+        return None

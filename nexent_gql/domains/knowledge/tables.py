@@ -48,11 +48,24 @@ class DocumentStage(StrEnum):
     INDEX = "INDEX"
 
 
+class SearchLimitationCode(StrEnum):
+    """Why something is searched by words only."""
+
+    NO_EMBEDDING_MODEL = "NO_EMBEDDING_MODEL"
+    EMBEDDING_FAILED = "EMBEDDING_FAILED"
+
+
 class KnowledgeBase(TenantRow, table=True):
-    """A set of documents that are cut alike. A row with `deleted_at` is hidden, and deleted by a job."""
+    """A set of documents that are cut alike. A row with `deleted_at` is hidden, and deleted by a job.
+
+    `embedding_model_id` is null where the tenant's default embedding model is used. While documents are embedded again
+    after a change, `previous_model_id` is the model of the others.
+    """
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(["tenant_id", "embedding_model_id"], ["chat_model.tenant_id", "chat_model.id"]),
+        Index("ix_knowledge_base_model", "tenant_id", "embedding_model_id"),
         Index("ix_knowledge_base_page", "tenant_id", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
     )
 
@@ -65,6 +78,8 @@ class KnowledgeBase(TenantRow, table=True):
     max_words: int = 200
     overlap_words: int = 20
     child_words: int = 60
+    embedding_model_id: UUID | None = None
+    previous_model_id: UUID | None = None
     updated_at: datetime = timestamp(default_now=True)
     deleted_at: datetime | None = timestamp()
 
@@ -115,6 +130,8 @@ class DocumentVersion(TenantRow, table=True):
 
     It comes from `file_id`, a file of `created_by`, from `source_url` or from `source_text`. `code`, `message` and
     `is_retryable` say why it FAILED; `part_failures` which parts of a READY one have no text.
+    `index_format`, `index_model` and `index_space` say how it was indexed, see `indexing`; `limitation_code` and
+    `limitation_message` why it is found by words only.
     """
 
     __table_args__ = (
@@ -151,6 +168,12 @@ class DocumentVersion(TenantRow, table=True):
     unit_count: int | None = None
     char_count: int | None = None
     chunk_count: int = 0
+    index_format: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    index_model: str | None = None
+    index_space: str | None = None
+    indexed_at: datetime | None = timestamp()
+    limitation_code: str | None = None
+    limitation_message: str | None = None
     updated_at: datetime = timestamp(default_now=True)
 
 

@@ -1,0 +1,159 @@
+"""Indexes documents again whose entries are of an older format or another embedding model, without a person."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder, model_identity
+from nexent_gql.domains.knowledge.indexing import INDEX_FORMAT, DocumentIndexer
+from nexent_gql.domains.knowledge.jobs import IndexDocument, RefreshBaseIndex, RefreshSearchIndex
+from nexent_gql.domains.knowledge.repository import DocumentRepository, KnowledgeBaseRepository
+from nexent_gql.domains.knowledge.tables import DocumentVersion, KnowledgeBase, SearchLimitationCode
+from nexent_gql.jobs.enqueue import enqueue
+from nexent_gql.jobs.housekeeping import abandon
+from nexent_gql.jobs.lease import Lease
+from nexent_gql.jobs.registry import JobHandler
+from nexent_gql.jobs.tables import JobState
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.errors import DomainError
+
+RETRY_S = 6 * 3_600
+"""Age at which documents whose embedding failed for good are tried again."""
+_BATCH = 500
+_log = structlog.get_logger()
+_TENANTS = text("SELECT DISTINCT tenant_id FROM knowledge_base WHERE deleted_at IS NULL")
+_STALE = text("""
+    SELECT d.id, v.created_by, v.indexed_at FROM document AS d
+      JOIN document_version AS v ON v.tenant_id = d.tenant_id AND v.id = d.current_version_id
+     WHERE d.tenant_id = :tenant AND d.knowledge_base_id = ANY(CAST(:bases AS uuid[])) AND d.deleted_at IS NULL
+       AND d.id > :after
+       AND (v.index_format < :format
+         OR (CAST(:model AS text) IS NOT NULL AND v.index_model IS DISTINCT FROM CAST(:model AS text))
+         OR (v.limitation_code = :failed AND v.indexed_at < :before))
+     ORDER BY d.id LIMIT :batch
+""")
+_FIRST = UUID(int=0)
+
+
+class SearchIndexRefresher:
+    """Handles `RefreshSearchIndex` and `RefreshBaseIndex`: finds the documents and enqueues a job for each."""
+
+    def __init__(self, embedder: KnowledgeEmbedder, clock: Clock) -> None:
+        self._embedder = embedder
+        self._clock = clock
+
+    @property
+    def handlers(self) -> "tuple[JobHandler[RefreshSearchIndex], JobHandler[RefreshBaseIndex]]":
+        """What the job registry needs."""
+        return (
+            JobHandler(RefreshSearchIndex, self.run, abandon),
+            JobHandler(RefreshBaseIndex, self.run_base, self.abandon_base),
+        )
+
+    async def run(self, lease: Lease, _work: RefreshSearchIndex) -> None:
+        """Look through the bases of all tenants."""
+        async with lease.db.system() as session:
+            tenants = (await session.scalars(_TENANTS)).all()
+        for tenant_id in tenants:
+            async with lease.db.read(tenant_id) as session:
+                bases = await KnowledgeBaseRepository(session, tenant_id).all()
+            await self._refresh(lease, tenant_id, bases)
+
+    async def run_base(self, lease: Lease, work: RefreshBaseIndex) -> None:
+        """Look through one base."""
+        async with lease.db.read(lease.tenant_id) as session:
+            base = await KnowledgeBaseRepository(session, lease.tenant_id).get(work.knowledge_base_id)
+        await self._refresh(lease, lease.tenant_id, [base] if base else [])
+
+    async def abandon_base(self, _lease: Lease, _work: RefreshBaseIndex) -> None:
+        """Leave it to `RefreshSearchIndex`."""
+
+    async def _refresh(self, lease: Lease, tenant_id: UUID, bases: Sequence[KnowledgeBase]) -> None:
+        by_model: defaultdict[UUID | None, list[UUID]] = defaultdict(list)
+        for base in bases:
+            by_model[base.embedding_model_id].append(base.id)
+        for model_id, base_ids in by_model.items():
+            try:
+                endpoint = await self._embedder.endpoint(tenant_id, model_id)
+            except DomainError as error:
+                _log.warning("knowledge.embedding_model_unusable", tenant_id=str(tenant_id), code=error.code)
+                continue
+            identity = None if endpoint is None else model_identity(endpoint)
+            await self._enqueue_stale(lease, tenant_id, base_ids, identity)
+            changed = [base for base in bases if base.id in base_ids and base.previous_model_id is not None]
+            for base in changed:
+                await _end_change(lease, base, identity)
+
+    async def _enqueue_stale(
+        self, lease: Lease, tenant_id: UUID, base_ids: Sequence[UUID], identity: str | None
+    ) -> None:
+        values = {
+            "tenant": tenant_id,
+            "bases": list(base_ids),
+            "format": INDEX_FORMAT,
+            "model": identity,
+            "failed": SearchLimitationCode.EMBEDDING_FAILED,
+            "before": self._clock() - timedelta(seconds=RETRY_S),
+            "batch": _BATCH,
+        }
+        after, count = _FIRST, _BATCH
+        while count == _BATCH:
+            async with lease.db.transaction(tenant_id) as session:
+                rows = (await session.execute(_STALE, {**values, "after": after})).all()
+                for document_id, user_id, indexed_at in rows:
+                    work = IndexDocument(document_id=document_id, model=identity, indexed_at=indexed_at)
+                    await enqueue(session, tenant_id, work, user_id=user_id)
+            count, after = len(rows), rows[-1].id if rows else after
+
+
+class DocumentReindexer:
+    """Handles `IndexDocument`."""
+
+    def __init__(self, indexer: DocumentIndexer, clock: Clock) -> None:
+        self._indexer = indexer
+        self._clock = clock
+
+    @property
+    def handler(self) -> JobHandler[IndexDocument]:
+        """What the job registry needs."""
+        return JobHandler(IndexDocument, self.run, self.abandon)
+
+    async def run(self, lease: Lease, work: IndexDocument) -> None:
+        """Put the current version of a document again; it is found all the time."""
+        async with lease.db.read(lease.tenant_id) as session:
+            version = await DocumentRepository(session, lease.tenant_id).current_version(work.document_id)
+        if version is None:
+            return
+        is_last_attempt = work.retry.is_exhausted(lease.failures + 1, 0)
+        outcome = await self._indexer.put(lease.tenant_id, version.id, is_last_attempt=is_last_attempt)
+        await self._indexer.publish(lease.tenant_id, work.document_id)
+        async with lease.final_transaction(JobState.DONE) as session:
+            row = await _locked(session, lease.tenant_id, version.id)
+            if row is not None:
+                outcome.record(row, self._clock())
+
+    async def abandon(self, lease: Lease, work: IndexDocument) -> None:
+        """Leave it to the next `RefreshSearchIndex`, which goes by the time that is noted here."""
+        async with lease.final_transaction(JobState.DEAD) as session:
+            version = await DocumentRepository(session, lease.tenant_id).current_version(work.document_id)
+            row = None if version is None else await _locked(session, lease.tenant_id, version.id)
+            if row is not None:
+                row.indexed_at = self._clock()
+
+
+async def _end_change(lease: Lease, base: KnowledgeBase, identity: str | None) -> None:
+    """Forget the model before a change when no document has its vectors any more."""
+    async with lease.db.transaction(base.tenant_id) as session:
+        row = await KnowledgeBaseRepository(session, base.tenant_id).get(base.id, lock=True)
+        models = await DocumentRepository(session, base.tenant_id).index_models(base.id)
+        if row is not None and row.embedding_model_id == base.embedding_model_id and models <= {identity, None}:
+            row.previous_model_id = None
+
+
+async def _locked(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> DocumentVersion | None:
+    return await DocumentRepository(session, tenant_id).version(version_id, lock=True)
