@@ -58,7 +58,7 @@ def create(*, is_local: bool = False) -> Starlette:
         settings.api,
         open_backend(settings, registry),
         observer=Observer(registry),
-        pages=page_routes(issue_demo_token if settings.demo else None),
+        pages=page_routes(issue_demo_token if settings.demo else None, settings.objects.public_origin),
         graphiql=graphiql_page if settings.api.ide else None,
         is_local=is_local,
     )

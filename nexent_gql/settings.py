@@ -226,6 +226,14 @@ class ObjectStoreSettings(_Section):
             raise ValueError("an S3 service needs access_key and secret_key")
         return self
 
+    @property
+    def public_origin(self) -> str | None:
+        """Origin to which browsers send files; None for a folder, which the API serves itself."""
+        address = self.public_endpoint or self.endpoint
+        if address is None or self.path_style:
+            return address
+        return address.replace("://", f"://{self.bucket}.", 1)
+
 
 _MIB = 1024 * 1024
 

@@ -1,6 +1,8 @@
-"""Fetch GraphiQL's files from the npm registry into `nexent_gql/pages/vendor/`: `make assets`.
+"""Fetch the pages' libraries from the npm registry: `make assets`.
 
-Each file has to have the hash that `nexent_gql/pages/assets.json` names. Standard library and npm only.
+Each file has to have the hash that `nexent_gql/pages/assets.json` names. The libraries of the chat page are committed
+in `nexent_gql/pages/libraries/`, because `make up` works without npm; the others go to `nexent_gql/pages/vendor/`.
+Standard library and npm only.
 """
 
 import base64
@@ -14,18 +16,22 @@ import tempfile
 from pathlib import Path
 
 PAGES = Path(__file__).resolve().parent.parent / "nexent_gql" / "pages"
+LIBRARIES = PAGES / "libraries"
 VENDOR = PAGES / "vendor"
 
 
 def main() -> int:
     """Fetch what is missing; says so and fails where there is no npm."""
     assets = json.loads((PAGES / "assets.json").read_text())
-    missing = [asset for asset in assets if not is_whole(VENDOR / Path(asset["path"]).name, asset["integrity"])]
+    missing = [asset for asset in assets if not is_whole(place(asset), asset["integrity"])]
     if not missing:
         return 0
     npm = shutil.which("npm")
     if npm is None:
-        print("assets: there is no npm, so GraphiQL's files will come from a CDN", file=sys.stderr)
+        print(
+            "assets: there is no npm, so GraphiQL's files will come from a CDN and formulas stay source text",
+            file=sys.stderr,
+        )
         return 1
     VENDOR.mkdir(exist_ok=True)
     for package in sorted({f"{asset['package']}@{asset['version']}" for asset in missing}):
@@ -35,8 +41,13 @@ def main() -> int:
                 for asset in missing:
                     if f"{asset['package']}@{asset['version']}" == package:
                         extract(archive, asset)
-    print(f"assets: {len(missing)} files are in {VENDOR.relative_to(PAGES.parent.parent)}")
+    print(f"assets: fetched {len(missing)} files")
     return 0
+
+
+def place(asset: dict[str, str]) -> Path:
+    """Return where the file belongs."""
+    return (LIBRARIES if asset["page"] == "chat" else VENDOR) / asset["name"]
 
 
 def extract(archive: tarfile.TarFile, asset: dict[str, str]) -> None:
@@ -44,7 +55,7 @@ def extract(archive: tarfile.TarFile, asset: dict[str, str]) -> None:
     source = archive.extractfile(f"package/{asset['path']}")
     if source is None:
         raise SystemExit(f"assets: {asset['package']} has no {asset['path']}")
-    target = VENDOR / Path(asset["path"]).name
+    target = place(asset)
     target.write_bytes(source.read())
     if not is_whole(target, asset["integrity"]):
         target.unlink()

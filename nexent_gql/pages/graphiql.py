@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from nexent_gql.pages.files import VENDOR
+from nexent_gql.pages.import_map import IMPORT_MAP, IMPORT_MAP_SOURCE
 from nexent_gql.pages.origins import own_sources
 
 _CDN = "https://cdn.jsdelivr.net"
@@ -22,6 +23,7 @@ _PAGE = """<!doctype html>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/static/graphiql-page.css">
 {styles}
+{import_map}
 </head>
 <body>
 <div id="graphiql">Loading GraphiQL. Without it, the schema is in schema.graphql.</div>
@@ -34,17 +36,14 @@ _PAGE = """<!doctype html>
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file of an npm package, and its expected hash."""
+    """A file of an npm package, the page that loads it, its name in this package, and its expected hash."""
 
+    page: str
+    name: str
     package: str
     version: str
     path: str
     integrity: str
-
-    @property
-    def name(self) -> str:
-        """The file name."""
-        return self.path.rsplit("/", 1)[-1]
 
     @property
     def url(self) -> str:
@@ -57,7 +56,7 @@ class Asset:
 def read_assets() -> list[Asset]:
     """Read the list of GraphiQL's files, in loading order."""
     listed = json.loads((Path(__file__).parent / "assets.json").read_text())
-    return [Asset(**asset) for asset in cast("list[dict[str, str]]", listed)]
+    return [Asset(**asset) for asset in cast("list[dict[str, str]]", listed) if asset["page"] == "graphiql"]
 
 
 async def graphiql_page(request: Request) -> Response:
@@ -67,11 +66,11 @@ async def graphiql_page(request: Request) -> Response:
     scripts = [_script(asset) for asset in assets if asset.name.endswith(".js")]
     source = "'self'" if all(asset.url.startswith("/") for asset in assets) else f"'self' {_CDN}"
     policy = (
-        f"default-src 'none'; script-src {source}; style-src {source} 'unsafe-inline'; font-src {source} data:; "
-        f"img-src 'self' data:; connect-src {own_sources(request)}; worker-src blob:; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; script-src {source} {IMPORT_MAP_SOURCE}; style-src {source} 'unsafe-inline'; "
+        f"font-src {source} data:; img-src 'self' data:; connect-src {own_sources(request)}; worker-src blob:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    body = _PAGE.format(styles="\n".join(styles), scripts="\n".join(scripts))
+    body = _PAGE.format(styles="\n".join(styles), scripts="\n".join(scripts), import_map=IMPORT_MAP)
     return HTMLResponse(body, headers={"Content-Security-Policy": policy, "Cache-Control": "no-cache"})
 
 

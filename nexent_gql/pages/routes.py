@@ -8,12 +8,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from nexent_gql.pages.files import STATIC, VENDOR, read_folder
+from nexent_gql.pages.files import LIBRARIES, STATIC, VENDOR, read_folder
+from nexent_gql.pages.import_map import IMPORT_MAP_SOURCE
 from nexent_gql.pages.origins import is_from_here, own_sources
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src {sources}; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self' {import_map}; style-src 'self'; connect-src {sources}; "
+    "img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types dompurify"
 )
 
 
@@ -28,13 +30,20 @@ class DemoToken:
 IssueDemoToken = Callable[[Request], Awaitable[DemoToken]]
 
 
-def page_routes(issue_demo_token: IssueDemoToken | None) -> Sequence[BaseRoute]:
-    """Return the routes of the pages; with `issue_demo_token`, browsers on this machine are signed in."""
-    files = {**read_folder(VENDOR), **read_folder(STATIC)}
+def page_routes(issue_demo_token: IssueDemoToken | None, file_origin: str | None = None) -> Sequence[BaseRoute]:
+    """Return the routes of the pages.
+
+    Args:
+        issue_demo_token: Signs in browsers on this machine; None asks them to sign in.
+        file_origin: Origin to which browsers send files, if that is not this server.
+    """
+    files = {**read_folder(VENDOR), **read_folder(LIBRARIES), **read_folder(STATIC)}
 
     async def page(request: Request) -> Response:
-        policy = _POLICY.format(sources=own_sources(request))
-        return files["index.html"].answer(request, {"Content-Security-Policy": policy})
+        sources = " ".join(filter(None, (own_sources(request), file_origin)))
+        policy = _POLICY.format(sources=sources, import_map=IMPORT_MAP_SOURCE)
+        headers = {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}
+        return files["index.html"].answer(request, headers)
 
     async def static(request: Request) -> Response:
         file = files.get(request.path_params["name"])
@@ -51,7 +60,7 @@ def page_routes(issue_demo_token: IssueDemoToken | None) -> Sequence[BaseRoute]:
 
     return [
         Route("/", page, methods=["GET"]),
-        Route("/static/{name}", static, methods=["GET"]),
+        Route("/static/{name:path}", static, methods=["GET"]),
         Route("/session/demo", demo, methods=["POST"]),
     ]
 

@@ -9,7 +9,9 @@ from typing import cast
 from uuid import uuid4
 
 import pytest
+from playwright.async_api import Page
 
+from tests.support.browser import CHROMIUM, Window, browser_window
 from tests.support.fake_provider import FakeProvider, fake_provider
 from tests.support.graphql_client import Client, Data
 from tests.support.health_checks import blocked_loops, nobody_listens, too_long
@@ -76,6 +78,22 @@ async def client(installation: Installation, token: str) -> AsyncGenerator[Clien
     """The demo user."""
     async with Client(installation.url, token) as api_client:
         yield api_client
+
+
+@pytest.fixture
+async def window(installation: Installation) -> AsyncGenerator[Window]:
+    """A browser; what its pages complain about, and requests to other hosts, fail the test."""
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium: apt-get install chromium")
+    async with browser_window(installation.port) as opened:
+        yield opened
+    assert opened.complaints == []
+
+
+@pytest.fixture
+async def page(window: Window) -> Page:
+    """The first page of the browser."""
+    return window.page
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 // GraphiQL with our own client: subscriptions come over graphql-transport-ws and resume by cursor.
 
-import { RUN_EVENTS } from "./documents.js";
-import { follow, token } from "./graphql.js";
+import { RUN_EVENTS } from "./documents/chat.js";
+import { follow } from "./lib/graphql.js";
+import { token } from "./lib/session.js";
 
 const AGENTS = `# The agents of your tenant. Press Ctrl+Enter.
 query Agents {
@@ -57,7 +58,17 @@ async function fetcher(parameters, options) {
   if (isSubscription(parameters, options)) return subscription(parameters);
   const headers = { "Content-Type": "application/json", Accept: "application/json", ...options?.headers };
   if (!Object.keys(headers).some((name) => name.toLowerCase() === "authorization")) {
-    const bearer = await token();
+    // Returns the tab with the document that the fragment of the address has, as the chat page links to it.
+function linkedTabs() {
+  try {
+    const { query, variables } = JSON.parse(decodeURIComponent(location.hash.slice(1)));
+    return typeof query === "string" ? [{ query, variables: String(variables ?? "") }] : [];
+  } catch {
+    return [];
+  }
+}
+
+const bearer = await token();
     if (bearer) headers.Authorization = `Bearer ${bearer}`;
   }
   const answer = await fetch("/graphql", { method: "POST", headers, body: JSON.stringify(parameters) });
@@ -74,6 +85,7 @@ root.render(
     shouldPersistHeaders: false,
     storage: { getItem: () => null, setItem: () => {}, removeItem: () => {}, clear: () => {}, length: 0 },
     defaultTabs: [
+      ...linkedTabs().map((tab) => ({ ...tab, headers })),
       { query: AGENTS, headers },
       { query: SEND, headers, variables: '{ "agentId": "", "text": "What is 12 * 34?" }' },
       { query: RUN_EVENTS, headers, variables: '{ "run": "" }' },

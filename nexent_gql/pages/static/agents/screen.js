@@ -1,0 +1,97 @@
+// Agents: the list, and the form that creates or changes one.
+
+import { AGENT, AGENT_CHOICES, CREATE_AGENT, DELETE_AGENT, TOOLS, UPDATE_AGENT } from "../documents/agents.js";
+import { MODEL_CHOICES } from "../documents/models.js";
+import { Field } from "../lib/field.js";
+import { Form } from "../lib/form.js";
+import { ask } from "../lib/graphql.js";
+import { attempt, notify } from "../lib/notices.js";
+import { readAll } from "../lib/paging.js";
+import { go, link } from "../lib/router.js";
+import { t } from "../lib/texts.js";
+import { html, useEffect, useState } from "../lib/ui.js";
+import { Screen } from "../shell/screen.js";
+
+const KINDS = ["TOOL_CALLING", "CODE"];
+const NEW = { name: "", description: "", instructions: "", kind: "TOOL_CALLING", maxSteps: 15, toolNames: [], model: null, route: null };
+
+export function AgentsScreen({ agentId }) {
+  return agentId ? html`<${AgentScreen} key=${agentId} agentId=${agentId} />` : html`<${AgentList} />`;
+}
+
+function AgentList() {
+  const [agents, setAgents] = useState(null);
+  useEffect(() => void attempt(async () => setAgents(await readAll(AGENT_CHOICES))), []);
+  return html`<${Screen} title=${t("agents")} actions=${html`<a class="button" href=${link("agents", "new")}>${t("agent.create")}</a>`}>
+    ${agents?.length === 0 && html`<p class="empty">${t("agents.none")}</p>`}
+    <ul class="cards">${agents?.map(({ id, name, description, effectiveModel, route }) => html`<li key=${id} class="card">
+      <a href=${link("agents", id)}><bdi>${name}</bdi></a>
+      <p dir="auto">${description}</p>
+      <span class="quiet">${t("agent.model", { model: route?.name ?? effectiveModel?.name ?? "–" })}</span>
+    </li>`)}</ul>
+  <//>`;
+}
+
+function AgentScreen({ agentId }) {
+  const isNew = agentId === "new";
+  const [data, setData] = useState(null);
+  useEffect(() => void attempt(async () => {
+    const [agent, tools, models] = await Promise.all([isNew ? NEW : ask(AGENT, { id: agentId }), readAll(TOOLS), readAll(MODEL_CHOICES)]);
+    setData({ agent, tools, models });
+  }), []);
+  if (!data) return html`<${Screen} title=${t("loading")} />`;
+  if (!data.agent) return html`<${Screen} title=${t("agents")}><p class="empty">${t("agent.missing")}</p><//>`;
+  const save = async (values, form) => {
+    const input = readInput(values, form, data.agent);
+    if (isNew) {
+      const { agent } = await ask(CREATE_AGENT, { input });
+      go("agents", agent.id);
+    } else {
+      const { agent } = await ask(UPDATE_AGENT, { input: { id: agentId, expectedVersion: data.agent.version, ...input } });
+      setData({ ...data, agent });
+    }
+    notify(t("saved"));
+  };
+  return html`<${Screen} title=${isNew ? t("agent.create") : data.agent.name} actions=${!isNew && html`<${DeleteAgent} agent=${data.agent} />`}>
+    <${AgentForm} key=${data.agent.version} ...${data} onSave=${save} />
+  <//>`;
+}
+
+// Without a change of the model a route of the agent stays.
+function readInput(values, form, agent) {
+  const toolNames = new FormData(form).getAll("toolNames");
+  const { name, description, instructions, kind, modelId } = values;
+  const input = { name, description, instructions, kind, maxSteps: Number(values.maxSteps), toolNames };
+  return modelId === (agent.model?.id ?? "") ? input : { ...input, modelId: modelId || null };
+}
+
+function AgentForm({ agent, tools, models, onSave }) {
+  const unavailable = agent.toolNames.filter((name) => !tools.some((tool) => tool.name === name));
+  const names = [...tools, ...unavailable.map((name) => ({ name, description: t("tool.unavailable") }))];
+  const defaultModel = models.find(({ isDefault }) => isDefault);
+  return html`<${Form} id="agent-form" onSubmit=${onSave} submit=${t("save")}>${(error) => html`
+    <${Field} name="name" label=${t("name")} error=${error} value=${agent.name} required maxlength="100" />
+    <${Field} as="textarea" name="description" label=${t("description")} error=${error} rows="2" value=${agent.description} dir="auto" />
+    <${Field} as="textarea" name="instructions" label=${t("instructions")} error=${error} rows="8" value=${agent.instructions} dir="auto" hint=${t("instructions.hint")} />
+    <${Field} as="select" name="kind" label=${t("agent.kind")} error=${error}>
+      ${KINDS.map((kind) => html`<option value=${kind} selected=${kind === agent.kind}>${t(`agent.kind.${kind}`)}</option>`)}<//>
+    <${Field} as="select" name="modelId" label=${t("model")} error=${error} hint=${agent.route ? t("agent.route", { route: agent.route.name }) : null}>
+      <option value="">${t("model.default", { model: defaultModel?.name ?? "–" })}</option>
+      ${models.map(({ id, name }) => html`<option value=${id} selected=${id === agent.model?.id}>${name}</option>`)}<//>
+    <${Field} name="maxSteps" label=${t("agent.max-steps")} error=${error} type="number" min="1" max="50" value=${agent.maxSteps} required />
+    <fieldset><legend>${t("tools")}</legend>
+      ${names.map(({ name, description }) => html`<label class="check" key=${name}>
+        <input type="checkbox" name="toolNames" value=${name} checked=${agent.toolNames.includes(name)} />
+        <span><bdi>${name}</bdi> <small dir="auto">${description}</small></span></label>`)}
+    </fieldset>`}<//>`;
+}
+
+function DeleteAgent({ agent }) {
+  const [isCertain, setCertain] = useState(false);
+  const remove = () => attempt(async () => {
+    if (!isCertain) return setCertain(true);
+    await ask(DELETE_AGENT, { input: { id: agent.id } });
+    go("agents");
+  });
+  return html`<button type="button" class="danger" onClick=${remove}>${isCertain ? t("delete.confirm") : t("delete")}</button>`;
+}

@@ -1,0 +1,72 @@
+// The field for a message. Enter sends, Shift+Enter begins a new line, Escape stops the answer.
+
+import { current, running, sendMessage, stopRun } from "./conversation.js";
+import { chosenAgentId } from "./agents.js";
+import { AttachButton, AttachmentList, attach, attachmentInputs, clearAttachments, isUploading } from "./attachments.js";
+import { attempt } from "../lib/notices.js";
+import { t } from "../lib/texts.js";
+import { html, signal, useEffect, useRef } from "../lib/ui.js";
+
+const MAX_HEIGHT = 200;
+const draft = signal("");
+const isSending = signal(false);
+
+export function focusComposer() {
+  document.getElementById("text")?.focus();
+}
+
+async function send() {
+  const text = draft.peek();
+  if (!text.trim() || isSending.peek() || isUploading.peek()) return;
+  isSending.value = true;
+  await attempt(async () => {
+    await sendMessage({ text, agentId: chosenAgentId.peek(), attachments: attachmentInputs() });
+    draft.value = "";
+    clearAttachments();
+  });
+  isSending.value = false;
+  focusComposer();
+}
+
+const stop = () => running.peek().forEach(stopRun);
+
+function onKeyDown(event) {
+  if (event.isComposing) return;
+  if (event.key === "Enter" && !event.shiftKey) {
+    event.preventDefault();
+    send();
+  } else if (event.key === "Escape") stop();
+}
+
+function onPaste(event) {
+  const { files } = event.clipboardData;
+  if (!files.length) return;
+  event.preventDefault();
+  attach(files);
+}
+
+export function Composer() {
+  const field = useRef(null);
+  const isRunning = running.value.length > 0;
+  useEffect(() => {
+    const { style } = field.current;
+    style.height = "auto";
+    style.height = `${Math.min(field.current.scrollHeight + 2, MAX_HEIGHT)}px`;
+  }, [draft.value]);
+  useEffect(() => field.current.focus(), [current.value?.id]);
+  const submit = (event) => {
+    event.preventDefault();
+    send();
+  };
+  return html`<form id="composer" onSubmit=${submit}>
+    <${AttachmentList} />
+    <${AttachButton} />
+    <textarea id="text" ref=${field} rows="1" maxlength="100000" dir="auto" placeholder=${t("composer.hint")}
+      aria-label=${t("message")} value=${draft.value} onInput=${(event) => (draft.value = event.target.value)}
+      onKeyDown=${onKeyDown} onPaste=${onPaste}></textarea>
+    ${isRunning && html`<button id="stop" type="button" onClick=${stop}>${t("stop")}</button>`}
+    <button id="send" type="submit" disabled=${isSending.value || isUploading.value || !draft.value.trim()}>
+      ${t(isRunning ? "send.queued" : "send")}
+    </button>
+  </form>`;
+}

@@ -1,0 +1,87 @@
+// GraphQL documents of knowledge bases, documents, chunks and search.
+
+const ERROR = `... on Error { code message } ... on ValidationError { path }`;
+
+const BASE = `fragment BaseFields on KnowledgeBase { id name description access isOwned chunkCount updatedAt }`;
+
+const DOCUMENT = `fragment DocumentFields on Document {
+  id name title mediaType state stage progress attempts chunkCount unitCount updatedAt
+  problem { code message retryable }
+  partProblems { part message }
+}`;
+
+const CHUNK = `fragment ChunkFields on DocumentChunk { id text headings unitKind unitNumber unitName start end }`;
+
+export const KNOWLEDGE_BASES = `query KnowledgeBases($after: String) {
+  knowledgeBases(first: 100, after: $after) { nodes { ...BaseFields } pageInfo { hasNextPage endCursor } }
+}
+${BASE}`;
+
+export const KNOWLEDGE_BASE = `query KnowledgeBase($id: ID!) { knowledgeBase(id: $id) { ...BaseFields eventsCursor } }
+${BASE}`;
+
+export const CREATE_KNOWLEDGE_BASE = `mutation CreateKnowledgeBase($input: CreateKnowledgeBaseInput!) {
+  createKnowledgeBase(input: $input) {
+    __typename ... on CreateKnowledgeBasePayload { knowledgeBase { ...BaseFields } } ${ERROR}
+  }
+}
+${BASE}`;
+
+export const DELETE_KNOWLEDGE_BASE = `mutation DeleteKnowledgeBase($input: DeleteKnowledgeBaseInput!) {
+  deleteKnowledgeBase(input: $input) { __typename ${ERROR} }
+}`;
+
+export const DOCUMENTS = `query Documents($id: ID!, $after: String) {
+  documents(knowledgeBaseId: $id, first: 100, after: $after) {
+    totalCount nodes { ...DocumentFields } pageInfo { hasNextPage endCursor }
+  }
+}
+${DOCUMENT}`;
+
+export const DOCUMENT_EVENTS = `subscription DocumentEvents($base: ID!, $after: String) {
+  documentEvents(knowledgeBaseId: $base, after: $after) {
+    __typename cursor
+    ... on DocumentStateChanged { documentId document { ...DocumentFields } }
+    ... on DocumentDeleted { documentId }
+  }
+}
+${DOCUMENT}`;
+
+export const ADD_DOCUMENT = `mutation AddDocument($input: AddDocumentInput!) {
+  addDocument(input: $input) { __typename ... on AddDocumentPayload { document { ...DocumentFields } } ${ERROR} }
+}
+${DOCUMENT}`;
+
+export const CANCEL_DOCUMENT = `mutation CancelDocument($input: CancelDocumentInput!) {
+  cancelDocument(input: $input) { __typename ... on CancelDocumentPayload { document { ...DocumentFields } } ${ERROR} }
+}
+${DOCUMENT}`;
+
+export const REPROCESS_DOCUMENT = `mutation ReprocessDocument($input: ReprocessDocumentInput!) {
+  reprocessDocument(input: $input) { __typename ... on ReprocessDocumentPayload { document { ...DocumentFields } } ${ERROR} }
+}
+${DOCUMENT}`;
+
+export const DELETE_DOCUMENT = `mutation DeleteDocument($input: DeleteDocumentInput!) {
+  deleteDocument(input: $input) { __typename ${ERROR} }
+}`;
+
+export const DOCUMENT_CHUNKS = `query DocumentChunks($id: ID!, $after: String) {
+  document(id: $id) { ...DocumentFields }
+  documentChunks(documentId: $id, first: 50, after: $after) {
+    totalCount nodes { ...ChunkFields } pageInfo { hasNextPage endCursor }
+  }
+}
+${DOCUMENT}
+${CHUNK}`;
+
+export const SEARCH_KNOWLEDGE = `query SearchKnowledge($input: SearchKnowledgeInput!) {
+  searchKnowledge(input: $input) {
+    mode terms belowMinScore
+    hits {
+      score document { id name title } chunk { ...ChunkFields }
+      explain { bm25 cosine coverage terms }
+    }
+  }
+}
+${CHUNK}`;

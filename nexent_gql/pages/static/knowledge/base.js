@@ -1,0 +1,75 @@
+// One knowledge base: files are dropped, their processing is watched, and a search is tried.
+
+import { DELETE_KNOWLEDGE_BASE, KNOWLEDGE_BASE } from "../documents/knowledge.js";
+import { Dialog } from "../lib/dialog.js";
+import { Field } from "../lib/field.js";
+import { Form } from "../lib/form.js";
+import { ask } from "../lib/graphql.js";
+import { attempt } from "../lib/notices.js";
+import { go } from "../lib/router.js";
+import { t } from "../lib/texts.js";
+import { html, useEffect, useState } from "../lib/ui.js";
+import { droppedFiles } from "../lib/drops.js";
+import { Screen } from "../shell/screen.js";
+import { DocumentList } from "./document-list.js";
+import { DocumentStore } from "./documents.js";
+import { SearchPanel } from "./search.js";
+
+export function BaseScreen({ baseId }) {
+  const [base, setBase] = useState(null);
+  const [store] = useState(() => new DocumentStore(baseId));
+  useEffect(() => {
+    attempt(async () => {
+      const answer = await ask(KNOWLEDGE_BASE, { id: baseId });
+      setBase(answer ?? { isMissing: true });
+      if (!answer) return;
+      await store.load();
+      store.watch(answer.eventsCursor);
+    });
+    return () => store.close();
+  }, []);
+  if (!base) return html`<${Screen} title=${t("loading")} />`;
+  if (base.isMissing) return html`<${Screen} title=${t("knowledge")}><p class="empty">${t("base.missing")}</p><//>`;
+  const drop = async (event) => {
+    event.preventDefault();
+    store.add(await droppedFiles(event.dataTransfer));
+  };
+  return html`<${Screen} title=${base.name} actions=${html`<${Actions} base=${base} store=${store} />`}
+      onDragOver=${(event) => event.preventDefault()} onDrop=${drop}>
+    <p dir="auto">${base.description}</p>
+    <${SearchPanel} baseId=${baseId} />
+    <${DocumentList} store=${store} />
+  <//>`;
+}
+
+function AddUrl({ store, onClose }) {
+  const add = async ({ url }) => {
+    await store.addUrl(url);
+    onClose();
+  };
+  return html`<${Dialog} title=${t("base.add-url")} onClose=${onClose}>
+    <${Form} onSubmit=${add} submit=${t("base.add")}>${(error) => html`
+      <${Field} name="url" label=${t("url")} error=${error} type="url" required />`}<//>
+  <//>`;
+}
+
+function Actions({ base, store }) {
+  const [isCertain, setCertain] = useState(false);
+  const [isAddingUrl, setAddingUrl] = useState(false);
+  const choose = (event) => {
+    store.add([...event.target.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
+    event.target.value = "";
+  };
+  const remove = () => attempt(async () => {
+    if (!isCertain) return setCertain(true);
+    await ask(DELETE_KNOWLEDGE_BASE, { input: { knowledgeBaseId: base.id } });
+    go("knowledge");
+  });
+  return html`<div class="actions">
+    <label class="button upload">${t("base.add-files")}<input type="file" multiple class="off-screen" onChange=${choose} /></label>
+    <label class="button upload">${t("base.add-folder")}<input type="file" webkitdirectory class="off-screen" onChange=${choose} /></label>
+    <button type="button" onClick=${() => setAddingUrl(true)}>${t("base.add-url")}</button>
+    ${isAddingUrl && html`<${AddUrl} store=${store} onClose=${() => setAddingUrl(false)} />`}
+    ${base.isOwned && html`<button type="button" class="danger" onClick=${remove}>${isCertain ? t("delete.confirm") : t("delete")}</button>`}
+  </div>`;
+}

@@ -1,0 +1,26 @@
+// A form whose fields show the server's validation messages. Its child is a function of the error, null at first.
+
+import { html, useState } from "./ui.js";
+
+export function Form({ onSubmit, submit, children, id = null }) {
+  const [error, setError] = useState(null);
+  const [isBusy, setBusy] = useState(false);
+  const run = async (event) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(null);
+    try {
+      await onSubmit(Object.fromEntries(new FormData(event.target)), event.target);
+    } catch (reason) {
+      setError(reason);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const isShownAtField = error?.path?.length > 1;
+  return html`<form id=${id} onSubmit=${run}>
+    ${error && !isShownAtField && html`<p class="error" role="alert" dir="auto" ref=${(node) => node?.scrollIntoView({ block: "nearest" })}>${error.message}</p>`}
+    ${children(error)}
+    <div class="actions"><button type="submit" disabled=${isBusy}>${submit}</button></div>
+  </form>`;
+}

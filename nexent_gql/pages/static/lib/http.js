@@ -1,0 +1,48 @@
+// One GraphQL request by HTTP, and the record of requests that the developer view shows.
+
+import { signal } from "./ui.js";
+
+const MAX_OPERATIONS = 100;
+
+// The newest requests, first the newest: {name, document, variables, requestId, durationMs, failed}.
+export const operations = signal([]);
+
+export class GraphQLError extends Error {
+  // `path` names the invalid field of the input; `retryAfterS` is null if a retry does not help.
+  constructor(message, { code = null, path = [], retryAfterS = null, requestId = null } = {}) {
+    super(message);
+    Object.assign(this, { code, path, retryAfterS, requestId });
+  }
+}
+
+const SECRET = /password|token|apiKey/i;
+const hideSecrets = (name, value) => (SECRET.test(name) && typeof value === "string" ? "***" : value);
+const nameOf = (document) => /(?:query|mutation|subscription)\s+(\w+)/.exec(document)?.[1] ?? "";
+
+export function record(document, variables, details = {}) {
+  const shown = JSON.stringify(variables ?? {}, hideSecrets, 2);
+  const operation = { name: nameOf(document), document, variables: shown, at: Date.now(), ...details };
+  operations.value = [operation, ...operations.value].slice(0, MAX_OPERATIONS);
+}
+
+export async function post(document, variables, token) {
+  const headers = { "Content-Type": "application/json", Accept: "application/graphql-response+json" };
+  if (token) headers.Authorization = `Bearer ${token}`;
+  const began = performance.now();
+  const response = await fetch("/graphql", {
+    method: "POST",
+    headers,
+    body: JSON.stringify({ query: document, variables }),
+    signal: AbortSignal.timeout(60_000),
+  });
+  const requestId = response.headers.get("x-request-id");
+  const body = await response.json().catch(() => ({ errors: [{ message: `HTTP ${response.status}` }] }));
+  const errors = body.errors ?? [];
+  const durationMs = Math.round(performance.now() - began);
+  record(document, variables, { requestId, durationMs, failed: errors.length > 0 });
+  if (errors.length) {
+    const { code, retryAfterS } = errors[0].extensions ?? {};
+    throw new GraphQLError(errors.map((error) => error.message).join(" "), { code, retryAfterS, requestId });
+  }
+  return body.data;
+}

@@ -1,0 +1,100 @@
+"""The files of the pages: documents that fit the schema, texts in every language, libraries with the pinned hashes."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from graphql import build_schema, parse, validate
+
+from nexent_gql.pages.files import LIBRARIES, STATIC
+from scripts.fetch_assets import is_whole
+from tests.support.node import node
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = sorted(STATIC.rglob("*.js"))
+DOCUMENTS = sorted((STATIC / "documents").glob("*.js"))
+TEXTS = {path.stem: json.loads(path.read_text()) for path in (STATIC / "texts").glob("*.json")}
+MAX_LINES = 400
+TEXT_KEY = re.compile(r"""\bt\(\s*(?:\w+ \? )?"([^"]+)"(?: : "([^"]+)")?""")
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+PRINT = (
+    "const all = {}; for (const path of process.argv.slice(1)) Object.assign(all, await import(path)); "
+    "console.log(JSON.stringify(all))"
+)
+
+
+def documents() -> dict[str, str]:
+    """Return all GraphQL documents of the page by name."""
+    done = node(ROOT, "--input-type=module", "--eval", PRINT, *map(str, DOCUMENTS))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_every_document_of_the_page_is_valid() -> None:
+    schema = build_schema((ROOT / "schema.graphql").read_text())
+    texts = documents()
+    assert len(texts) > 10
+    errors = {name: [error.message for error in validate(schema, parse(text))] for name, text in texts.items()}
+    assert {name: messages for name, messages in errors.items() if messages} == {}
+
+
+def test_documents_are_nowhere_else() -> None:
+    operation = re.compile(r"`\s*(?:query|mutation|subscription)\b[^`]*\{")
+    others = [path for path in SCRIPTS if path not in DOCUMENTS and path.name != "graphiql-page.js"]  # shows examples
+    elsewhere = [path for path in others if operation.search(path.read_text())]
+    assert [path.name for path in elsewhere] == []
+
+
+def test_languages_have_the_same_texts_and_placeholders() -> None:
+    assert {"en", "zh"} <= set(TEXTS)
+    placeholders = {
+        language: {key: sorted(PLACEHOLDER.findall(text)) for key, text in texts.items()}
+        for language, texts in TEXTS.items()
+    }
+    for language in TEXTS:
+        assert placeholders[language] == placeholders["en"], language
+
+
+def test_every_text_that_scripts_name_exists() -> None:
+    named = {key for path in SCRIPTS for match in TEXT_KEY.finditer(path.read_text()) for key in match.groups() if key}
+    assert len(named) > 50
+    assert named - set(TEXTS["en"]) == set()
+
+
+def test_no_text_is_left_over() -> None:
+    sources = "\n".join(path.read_text() for path in SCRIPTS)
+    computed = (
+        "access.",
+        "agent.kind.",
+        "attach.mode.",
+        "connection.",
+        "model.kind.",
+        "role.",
+        "search.",
+        "stage.",
+        "state.",
+    )
+    computed += ("theme.", "unit.")
+    unused = [key for key in TEXTS["en"] if f'"{key}"' not in sources and not key.startswith(computed)]
+    assert unused == []
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.relative_to(STATIC).as_posix())
+def test_scripts_are_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+
+
+def test_libraries_have_the_hashes_of_the_list() -> None:
+    assets = json.loads((STATIC.parent / "assets.json").read_text())
+    chat = {asset["name"]: asset["integrity"] for asset in assets if asset["page"] == "chat"}
+    assert {path.name for path in LIBRARIES.glob("*.js")} == set(chat)
+    assert [name for name, integrity in chat.items() if not is_whole(LIBRARIES / name, integrity)] == []
+
+
+def test_nothing_of_the_page_is_inline_or_from_elsewhere() -> None:
+    page = (STATIC / "index.html").read_text()
+    assert re.findall(r"""(?:src|href)="(?!/static/|data:,")""", page) == []
+    assert re.findall(r"<script(?! type=\"importmap\">| type=\"module\" src=)", page) == []
+    assert " style=" not in page
+    assert "<style" not in page
