@@ -38,7 +38,7 @@ up: .venv/.up ## Start engines, API and workers: ARGS="--port 5010 --state-dir D
 test: .venv/.dev ## Run the tests: ARGS="tests/unit -k words"
 	@exec $(BIN)/pytest $(PARALLEL) $(ARGS)
 
-test-fast: .venv/.dev ## Run the tests that are not marked slow (under two minutes on two cores)
+test-fast: .venv/.dev ## Run the unit tests and the core of the API (under two minutes on two cores)
 	@exec $(BIN)/pytest $(PARALLEL) -m "not slow" $(ARGS)
 
 # Every fast path has a setting, and what it speeds up works without it: docs/adr/0062.

@@ -24,13 +24,31 @@ from tests.support.factory import Factory
 pytest_plugins = ["tests.support.plain_logs", "tests.support.require"]
 
 
-SLOW_FOLDERS = {"e2e", "chaos", "soak"}
+FAST_FOLDER = "unit"
+FAST_MODULES = {
+    "test_agents",
+    "test_budgets",
+    "test_conversations",
+    "test_defer",
+    "test_document_store",
+    "test_http",
+    "test_http_bodies",
+    "test_identity_api",
+    "test_message_parts",
+    "test_plain",
+    "test_september_2026",
+    "test_sse",
+    "test_tools_api",
+    "test_websocket",
+    "test_wire",
+}
+"""Modules outside of `unit/` that `make test-fast` runs: most of them share one server for all their tests."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that start whole processes as slow."""
+    """Mark tests as slow that are neither unit tests nor of a fast module."""
     for item in items:
-        if not SLOW_FOLDERS.isdisjoint(item.path.parts):
+        if FAST_FOLDER not in item.path.parts and item.path.stem not in FAST_MODULES:
             item.add_marker(pytest.mark.slow)
 
 
