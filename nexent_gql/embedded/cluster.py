@@ -1,4 +1,4 @@
-"""A PostgreSQL data folder before its server runs: made, checked, and freed from what a crash left."""
+"""Creates and checks a PostgreSQL data folder before its server starts, and removes what a crash left."""
 
 import shutil
 import signal
@@ -50,7 +50,7 @@ class Cluster:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the server that runs on it takes connections, by its own word."""
+        """Whether its server reports that it accepts connections."""
         try:
             lines = (self.layout.postgres / _POSTMASTER_PID).read_text().splitlines()
         except FileNotFoundError:
@@ -58,18 +58,17 @@ class Cluster:
         return bool(lines) and lines[-1].strip() == "ready"
 
     def visible_path(self, data: Path) -> str:
-        """Name a data folder as a program sees it that was started inside it.
+        """Return the path by which a program that starts in the data folder sees it.
 
-        On Linux another user than root need not be able to come there from above (a state folder in
-        root's closed home): the programs see their working directory, through a link of the kernel.
+        On Linux this works even if the user can't enter the parent folders (a state folder in root's home): a link of
+        the kernel leads to the working directory.
         """
         return "/proc/self/cwd" if self.account is not None and sys.platform == "linux" else str(data)
 
     def create(self, password: str) -> None:
-        """Build the data folder beside its place and move it there whole: a killed start leaves no half.
+        """Create the data folder under a temporary name and rename it, so that a killed start leaves no partial folder.
 
-        Not synchronised to disk: a power cut in the first half minute may cost what is not half a
-        minute old.
+        Not synchronised to disk: a power failure can lose data of the last half minute.
 
         Args:
             password: For the superuser `postgres`.
@@ -99,7 +98,7 @@ class Cluster:
         """Refuse a data folder of another major version, or one on which a foreign server runs.
 
         Raises:
-            EngineError: It is one of these.
+            EngineError: The folder can't be used.
         """
         data = self.layout.postgres
         version = (data / "PG_VERSION").read_text().strip()
@@ -112,7 +111,7 @@ class Cluster:
             raise EngineError(f"Another PostgreSQL (process {pid}) runs on {data}: stop it first.")
 
     def forget_earlier_server(self) -> None:
-        """Drop the pid file of a server that was killed: PostgreSQL would believe it as long as a zombie is left."""
+        """Delete the pid file of a killed server. PostgreSQL would trust it while a zombie of that server exists."""
         (self.layout.postgres / _POSTMASTER_PID).unlink(missing_ok=True)
 
     def reset_password(self, password: str, lock_fd: int) -> None:
@@ -144,7 +143,7 @@ class Cluster:
             raise failure(program, process.stderr, data)
 
     def _foreign_server(self) -> int | None:
-        """Find a server that somebody else started here; our own earlier ones are gone by now."""
+        """Return the pid of a server that another program started here. Our own earlier servers have ended by now."""
         try:
             first_line = (self.layout.postgres / _POSTMASTER_PID).read_text().split("\n", 1)[0]
             folder = Path(f"/proc/{int(first_line)}/cwd")

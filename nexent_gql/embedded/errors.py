@@ -1,4 +1,4 @@
-"""What can go wrong with an embedded engine, said in one sentence that tells what to do."""
+"""Errors of embedded engines. Each message is one sentence that says what to do."""
 
 import errno
 import platform
@@ -13,7 +13,7 @@ _NOT_FOUND_BY_LOADER = "No such file or directory"
 
 
 class EngineError(Exception):
-    """An engine can't be started, reached or stopped; the message is fit to print to a person."""
+    """An engine can't be started, reached or stopped; the message can be shown to users."""
 
 
 class PortTakenError(EngineError):

@@ -1,4 +1,4 @@
-"""What lies where in the state folder, and who may read it."""
+"""Paths and permissions within the state folder."""
 
 import json
 import os
@@ -16,7 +16,7 @@ _PRIVATE = 0o700
 
 @dataclass(frozen=True)
 class Secrets:
-    """Passwords of the embedded engines, made once for each state folder; URL-safe characters only."""
+    """Passwords of the embedded engines, generated once for each state folder; URL-safe characters only."""
 
     postgres_admin: str
     postgres: str
@@ -45,12 +45,12 @@ class Layout:
         return self.root / "run"
 
     def prepare(self) -> None:
-        """Make the folders that are not an engine's own; those that exist keep their permissions."""
+        """Create the folders that do not belong to one engine; existing ones keep their permissions."""
         for folder in (self.root, self.run, self.root / "log"):
             folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
 
     def make_private(self, folder: Path, account: SystemAccount | None) -> None:
-        """Make an engine's own folder, if it is missing, and give it to the engines' user."""
+        """Create the folder of an engine if it is missing, and make the engines' user its owner."""
         folder.mkdir(mode=_PRIVATE, exist_ok=True)
         if account is not None:
             account.chown(folder)
@@ -67,14 +67,14 @@ class Layout:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def log_of(self, name: str) -> Path:
-        """Return where an engine's log is."""
+        """Return the path of an engine's log."""
         return self.root / "log" / f"{name}.log"
 
     def secrets(self) -> Secrets:
-        """Read `secrets.json`, or make it (mode 0600).
+        """Read `secrets.json`, or create it (mode 0600).
 
         Raises:
-            EngineError: It was damaged.
+            EngineError: The file is damaged.
         """
         path = self.root / "secrets.json"
         if not path.exists():
@@ -88,7 +88,7 @@ class Layout:
 
 
 def write_private(path: Path, text: str, account: SystemAccount | None = None) -> None:
-    """Write a file that only its user can read, whole or not at all."""
+    """Write a file atomically that only its user can read."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

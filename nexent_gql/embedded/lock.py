@@ -1,4 +1,4 @@
-"""One owner for one state folder, known to the kernel, so that a killed owner never blocks the next."""
+"""Gives a state folder one owner at a time. The kernel holds the lock, so a killed owner never blocks the next."""
 
 import fcntl
 import json
@@ -15,10 +15,10 @@ _PRIVATE = 0o700
 
 
 class StateLock:
-    """Exclusive hold on a state folder (`flock` on `<state>/lock`), and a note about the holder.
+    """Exclusive lock of a state folder (`flock` on `<state>/lock`), with a note about the holder.
 
     The kernel frees it when the process ends, however it ends. Programs that this process executes
-    do not inherit it; children that merely fork do, and then keep the folder held until they end.
+    do not inherit it. Forked children do, and hold the lock until they end.
     """
 
     def __init__(self, state_dir: Path) -> None:
@@ -31,7 +31,7 @@ class StateLock:
         return self._fd is not None
 
     def acquire(self) -> Self:
-        """Take the folder without waiting; once held, taking it again does nothing.
+        """Acquire the lock without waiting. Does nothing if it is already held.
 
         Raises:
             AlreadyRunningError: Another process (or another `StateLock` here) holds it.
@@ -58,20 +58,20 @@ class StateLock:
         os.ftruncate(self._fd, len(data))
 
     def release(self) -> None:
-        """Give the folder back; doing so twice is fine."""
+        """Release the lock. Idempotent."""
         if self._fd is not None:
             os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = None
 
     def __enter__(self) -> Self:
-        """Take the folder, see `acquire`."""
+        """Acquire the lock; see `acquire`."""
         return self.acquire()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the folder back."""
+        """Release the lock."""
         self.release()
 
     def _open(self) -> int:
@@ -81,7 +81,7 @@ class StateLock:
 
 
 def _note(fd: int) -> dict[str, object]:
-    """Read the holder's note; it may be caught half written, then nothing is known."""
+    """Return the note of the holder; empty while it is being written."""
     try:
         note: object = json.loads(os.pread(fd, _MAX_NOTE_BYTES, 0))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Makes sure that no two runs of one engine share a data folder, whatever killed the earlier one."""
+"""Prevents two processes of an engine from using one data folder, even if the earlier supervisor was killed."""
 
 import fcntl
 import os
@@ -20,8 +20,8 @@ _POLL_S = 0.004
 def pid_lock(pid_file: Path, stops: StopSequence) -> Generator[int]:
     """Hold the pid file's lock, after ending the orphan of an earlier run if there is one.
 
-    Every process of an engine inherits the locked descriptor, so the kernel tells exactly whether one
-    is left: a stale file, a zombie or a process id in use by somebody else mean nothing.
+    Every process of an engine inherits the locked descriptor, so the lock is held exactly as long as one of them runs.
+    A stale file, a zombie or a reused process id has no effect.
 
     Yields:
         The locked descriptor, to be inherited by the engine; closed here at the end of the block.

@@ -1,4 +1,4 @@
-"""PostgreSQL with pgvector: the truth of the embedded set."""
+"""The embedded PostgreSQL server, with pgvector."""
 
 import hashlib
 import signal
@@ -107,13 +107,13 @@ class Postgres:
             write_private(self._done, self._passwords(), self.account)
 
     def clean_up(self) -> None:
-        """Remove what only a running server needs."""
+        """Delete files that only a running server needs."""
         for name in (POSTGRES_SOCKET, f"{POSTGRES_SOCKET}.lock"):
             (self.address.folder / name).unlink(missing_ok=True)
 
     @property
     def _done(self) -> Path:
-        """Where it stands that the set-up was finished, and with which passwords."""
+        """Path of the file that records a finished set-up and its passwords."""
         return self.layout.postgres / "nexent-setup"
 
     def _set_up_with(self) -> str:
@@ -123,7 +123,7 @@ class Postgres:
         return hashlib.sha256(f"{self.secrets.postgres_admin}{self.secrets.postgres}".encode()).hexdigest()
 
     def _set_up(self) -> None:
-        """Create the login, the database and the extension, or what of them a killed start has not; 0.2 s."""
+        """Create the login, the database and the extension unless they exist; 0.2 s."""
         port = self.address.port
         run_program(
             self.binaries.program("psql"),

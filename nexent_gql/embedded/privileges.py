@@ -1,4 +1,4 @@
-"""Runs our own processes as a user without rights, when root starts them."""
+"""Runs our own processes as an unprivileged user if root starts them."""
 
 import compileall
 import json
@@ -23,13 +23,13 @@ _PACKAGES = ("nexent_gql", "workers")
 
 @dataclass(frozen=True)
 class Launcher:
-    """Turns commands into such that run as `account`.
+    """Wraps commands so that they run as `account`.
 
     Attributes:
         account: None means the user of this process.
-        prefix: What goes before a command.
-        problem: Why commands stay root's.
-        folder_problem: Why they can't write to the folder for files.
+        prefix: Arguments before a command.
+        problem: Why commands run as root; None if they do not.
+        folder_problem: Why they can't write to the folder for files; None if they can.
     """
 
     account: SystemAccount | None = None
@@ -43,10 +43,10 @@ class Launcher:
 
 
 def launcher(state_dir: Path, *, python: str = sys.executable) -> Launcher:
-    """Choose a user for the API and the workers: not root, and not the one that the engines' files belong to.
+    """Choose a user for the API and the workers that is neither root nor the owner of the engines' files.
 
-    That is `nexent-app` where it exists, else an id that nobody has. It shares only the engines' group, which may
-    connect to their sockets. For anybody but root nothing changes.
+    It is `nexent-app` if that user exists, else an unused id. It shares only the engines' group, which may connect to
+    their sockets. Without root, the user stays the same.
 
     Args:
         state_dir: Where the engines' files are.
@@ -70,7 +70,7 @@ def launcher(state_dir: Path, *, python: str = sys.executable) -> Launcher:
 
 
 def _objects(state_dir: Path, account: SystemAccount) -> Path:
-    """Make the folder for files of users, and give it to the account."""
+    """Create the folder for files of users, and make the account its owner."""
     folder = state_dir.absolute() / "objects"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     account.chown(folder)
@@ -121,7 +121,7 @@ def _visible(account: SystemAccount, folders: Sequence[Path]) -> dict[str, list[
 
 
 def _try(program: Sequence[str], python: str) -> str | None:
-    """Start an interpreter as that user; return what went wrong."""
+    """Start an interpreter as that user; return the problem, if any."""
     check = [*program, python, "-c", "import ctypes, ssl, nexent_gql, workers"]
     try:
         process = subprocess.run(

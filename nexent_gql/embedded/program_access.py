@@ -1,4 +1,4 @@
-"""Puts the programs where the engines' user can run them, when root's environment is closed to that user."""
+"""Copies the engines' programs to a folder that their user can read, if root's environment is closed to that user."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ _BASES = (Path("/var/cache/nexent-gql"), Path(tempfile.gettempdir()) / "nexent-g
 def accessible_binaries(
     binaries: Binaries, account: SystemAccount | None, bases: tuple[Path, ...] = _BASES
 ) -> Binaries:
-    """Return the programs themselves where the user can run them, else a copy (27 MB, made once).
+    """Return the programs if the user can run them, else a copy (27 MB, created once).
 
     The copy belongs to root and is never in a folder that another user may change; no folder of the
     original is touched.
@@ -27,10 +27,10 @@ def accessible_binaries(
     Args:
         binaries: What to run.
         account: Who runs it.
-        bases: Folders for the copy, best first; made when missing.
+        bases: Folders for the copy, in order of preference; created if missing.
 
     Raises:
-        EngineError: There is no place for a copy.
+        EngineError: None of the folders can be used.
     """
     if account is None:
         return binaries

@@ -1,4 +1,4 @@
-"""Which user the engines run as, and whether that user can reach a file.
+"""Chooses the user of the engines, and checks which files that user can reach.
 
 PostgreSQL refuses to run as root, so root gives both engines to another account of the system.
 """
@@ -17,7 +17,7 @@ _CANDIDATES = ("nexent", "postgres", "nobody")
 
 @dataclass(frozen=True)
 class SystemAccount:
-    """A user of this system that the engines are given to."""
+    """A user of the operating system that runs the engines."""
 
     name: str
     uid: int

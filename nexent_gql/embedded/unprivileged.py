@@ -1,4 +1,4 @@
-"""Becomes another user for good, and then a program: run by root as `unprivileged.py PLAN COMMAND...`.
+"""Drops root's privileges and executes a program: `unprivileged.py PLAN COMMAND...`.
 
 PLAN is a JSON object: `uid`, `gid`, `groups`, `visible` and `writable`. `visible` maps each folder that is closed to
 that user to what the program needs below it. Such a folder is covered, for this process and its children only, by an

@@ -1,4 +1,4 @@
-"""Valkey: the queue and the pub/sub of the embedded set."""
+"""The embedded Valkey server, for queues, caches and pub/sub."""
 
 import signal
 import socket
@@ -37,7 +37,7 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        """Where clients connect, with the password; fit for redis-py and arq."""
+        """URL for clients such as redis-py and arq, with the password."""
         if self.address.port is None:
             return f"unix://:{self.password}@{self._socket}?db=0"
         return f"redis://:{self.password}@{LOOPBACK}:{self.address.port}/0"
@@ -59,7 +59,7 @@ class Valkey:
         self._conf.unlink(missing_ok=True)  # read once; it holds the password
 
     def clean_up(self) -> None:
-        """Remove what only a running server needs."""
+        """Delete files that only a running server needs."""
         for path in (self._conf, self._socket):
             path.unlink(missing_ok=True)
 

@@ -114,7 +114,7 @@ class Dispatcher:
         try:
             is_claimed = await self._runner.run(job.job_id)
         except Exception:  # noqa: BLE001 - one job must not stop the others
-            _log.exception("job.escaped", job_id=str(job.job_id))
+            _log.exception("job.runner_failed", job_id=str(job.job_id))
         finally:
             del self._started[job.job_id]
             self._share.finish(job)

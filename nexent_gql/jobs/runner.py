@@ -222,7 +222,7 @@ class JobRunner:
                     await session.execute(_RELEASE, values)
             except DatabaseUnavailableError:
                 if time.monotonic() > give_up_at:
-                    _log.warning("job.not_given_back", job_id=str(lease.job_id), fence=lease.fence)
+                    _log.warning("job.release_failed", job_id=str(lease.job_id), fence=lease.fence)
                     return
                 await asyncio.sleep(_RELEASE_PAUSE_S)
             else:

@@ -1,4 +1,4 @@
-"""Passwords: slow to check on purpose, so the number of checks at once is bounded."""
+"""Password hashing. It is slow on purpose, so concurrent checks are limited."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,39 +9,39 @@ from nexent_gql.kernel.errors import QuotaExceededError
 
 
 class PasswordsBusyError(QuotaExceededError):
-    """More passwords wait to be checked than this process takes; nothing was checked."""
+    """Too many password checks wait in this process; this one was not made."""
 
     def __init__(self) -> None:
         super().__init__("Too many people sign in at this moment: try again in a few seconds.", retry_after_s=2)
 
 
 class Passwords(Protocol):
-    """Makes and checks hashes from which a password can't be had back."""
+    """Hashes passwords and verifies them."""
 
     async def hash(self, password: SecretStr) -> str:
         """Return a hash with its own salt and parameters.
 
         Raises:
-            PasswordsBusyError: Too many are at it.
+            PasswordsBusyError: Too many checks wait.
         """
         ...
 
     async def verify(self, password: SecretStr, hashed: str | None) -> bool:
-        """Tell whether `hashed` was made from `password`; None takes as long, and is never right.
+        """Return whether `hashed` is a hash of `password`. None takes as long and never matches.
 
         Raises:
-            PasswordsBusyError: Too many are at it.
+            PasswordsBusyError: Too many checks wait.
         """
         ...
 
     async def is_guessable(self, password: SecretStr, personal: Sequence[str]) -> bool:
-        """Tell whether a password falls to the first 100 million guesses; `personal` are words that are tried first.
+        """Return whether 100 million guesses find a password. `personal` are words that are tried first.
 
         Raises:
-            PasswordsBusyError: Too many are at it.
+            PasswordsBusyError: Too many checks wait.
         """
         ...
 
     def is_outdated(self, hashed: str) -> bool:
-        """Tell whether a hash was made with weaker parameters than are used now."""
+        """Return whether a hash has weaker parameters than the present ones."""
         ...

@@ -9,7 +9,7 @@ from nexent_gql.kernel.fairness import Owner
 
 
 class Limit(StrEnum):
-    """What a task may use only so much of."""
+    """A limited resource of a task."""
 
     MEMORY = "MEMORY"
     CPU_TIME = "CPU_TIME"
@@ -18,7 +18,7 @@ class Limit(StrEnum):
 
 
 class TaskEndedError(DomainError):
-    """The task ended without a result of its own, and its process with it."""
+    """The task and its process ended without a result."""
 
 
 class ProcessCrashedError(TaskEndedError):

@@ -1,4 +1,4 @@
-"""Running code that a model wrote, where it can do no harm."""
+"""Runs code that a model wrote, without access to the system."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -19,7 +19,7 @@ class HostCallError(Exception):
 
 
 class EndOfCode(Exception):  # noqa: N818 - ends the code as intended; nothing went wrong
-    """Raised by a host function: the code ends there, and what it did so far counts."""
+    """Raised by a host function to end the code; its effects so far are kept."""
 
 
 class SandboxUnavailableError(RunFailedError):
@@ -68,7 +68,7 @@ class CodeSession(Protocol):
     """Variables and functions that live from one snippet to the next; one snippet at a time."""
 
     async def is_alive(self) -> bool:
-        """Tell whether the session can run a snippet; its process may have been killed meanwhile."""
+        """Return whether the session can run a snippet; its process may have been killed."""
         ...
 
     async def execute(self, code: str, functions: Mapping[str, HostFunction]) -> CodeResult:
@@ -92,7 +92,7 @@ class CodeSandbox(Protocol):
         ...
 
     def session(self, *, owner: Owner, now: datetime, seed: str) -> AbstractAsyncContextManager[CodeSession]:
-        """Open a session in a process of its own, whose clock stands at `now` and whose chance comes from `seed`.
+        """Open a session in a process of its own, with the clock at `now` and random numbers from `seed`.
 
         Sessions of different tenants, and of different users of a tenant, take turns to compute.
 

@@ -263,7 +263,7 @@ def test_a_bug_of_the_first_run_is_logged() -> None:
         answered = answer("{ all(start: 1, count: 1) { flaky } }", {}, planned=True)
     assert (answered, BUGS) == (b'{"data":{"all":[{"flaky":"well"}]}}', [])
     assert [(entry["event"], str(entry["exc_info"])) for entry in logs] == [
-        ("graphql.repeated", "a bug that does not show itself again")
+        ("graphql.operation_repeated", "a bug that does not show itself again")
     ]
 
 

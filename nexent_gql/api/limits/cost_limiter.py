@@ -146,7 +146,7 @@ class CostLimiter:
     def _refuse(self, charge: Charge, balance: Balance) -> None:
         price, capacity, remaining = charge.requested, int(charge.budget.capacity), _whole(balance.remaining)
         if self._settings.mode == "measure":
-            _log.info("cost.would_refuse", requested=price, remaining=remaining)
+            _log.info("cost.limit_exceeded", requested=price, remaining=remaining)
             return
         if price > capacity:
             message = f"This costs {price} points, and your whole budget is {capacity}: ask for smaller pages."

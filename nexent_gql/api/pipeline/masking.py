@@ -100,7 +100,7 @@ def _is_bad_input(error: GraphQLError, cause: Exception) -> bool:
 
 def _mask(error: GraphQLError, cause: BaseException, operation: str) -> None:
     error_id = uuid4().hex
-    _log.error("graphql.bug", error_id=error_id, operation=operation, field=_field(error), exc_info=cause)
+    _log.error("graphql.internal_error", error_id=error_id, operation=operation, field=_field(error), exc_info=cause)
     error.message = _MASK
     error.extensions = {"code": InternalError.code, "errorId": error_id}
 

@@ -60,12 +60,12 @@ class Observer:
         return self._name(operation.name) if is_known else OTHERS
 
     def began(self, name: str, kind: OperationType) -> None:
-        """Count a subscription among those that last."""
+        """Count a subscription as active."""
         if kind is OperationType.SUBSCRIPTION:
             self._live.labels(name).inc()
 
     def ended(self, name: str, kind: OperationType, code: str, seconds: float) -> None:
-        """Count an operation; how long a subscription took is its client's choice, and not told."""
+        """Count an operation. The duration of a subscription is not recorded, because its client chooses it."""
         self._counter(name, kind.value, code).inc()
         if kind is OperationType.SUBSCRIPTION:
             self._live.labels(name).dec()
@@ -74,7 +74,7 @@ class Observer:
 
 
 class Observation:
-    """One operation while it runs, a context manager; what it gives makes errors fit to be told, and counts them."""
+    """Context manager around one operation. Yields a function that prepares errors for the client and counts them."""
 
     def __init__(
         self, observer: Observer, operation: DocumentOperation, cost: int, limits: ApiLimits, *, is_known: bool

@@ -36,7 +36,7 @@ _log = structlog.get_logger()
 class NamedDocument:
     """A request with the text of its document.
 
-    `is_new`: to be registered when it turns out to be valid. `is_registered`: it is a trusted document.
+    `is_new` documents are registered if they are valid. `is_registered` documents are trusted.
     """
 
     request: GraphQLRequestData
@@ -47,13 +47,13 @@ class NamedDocument:
 async def find_document(
     request: GraphQLRequestData, services: "Services", settings: PersistedSettings
 ) -> NamedDocument:
-    """Put the document into a request that names it.
+    """Return the request with the text of the document that it names.
 
     Raises:
-        BadRequestError: It is named in another way than these.
-        PersistedQueryNotFoundError: Nobody has registered it.
-        PersistedQueryMismatchError: The hash beside the text is that of another one.
-        DocumentNotTrustedError: It is sent as text, and this server runs registered documents only.
+        BadRequestError: The document is named in another way.
+        PersistedQueryNotFoundError: It is not registered.
+        PersistedQueryMismatchError: The hash is not that of the text.
+        DocumentNotTrustedError: The request has a text, and this server executes registered documents only.
     """
     named = request.extensions or {}
     id_, digest = named.get(DOCUMENT_ID), _hash_of(named.get(_APQ))

@@ -1,4 +1,4 @@
-"""What every transport does with an operation: authenticate, prepare, charge, run within a deadline."""
+"""The steps that all transports share: authenticate, prepare, charge, execute within a deadline."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
@@ -129,8 +129,8 @@ class OperationPipeline:
 
         Raises:
             BudgetSpentError: The document is new to this process, and validating it costs more than the caller has.
-            RefusedError: It is not GraphQL, not valid, too costly, or not allowed for this caller; or its time was over
-                before its turn to be validated came.
+            RefusedError: It is not GraphQL, not valid, too costly, or not allowed for this caller; or validation did
+                not end within the deadline.
         """
         if not request.query:
             raise RefusedError.of(BadRequestError("Say what to run in `query`.", path=("query",)))
@@ -174,7 +174,7 @@ class OperationPipeline:
         return cost
 
     async def execute(self, prepared: PreparedOperation, context: Context) -> ExecutionResult:
-        """Run a query or a mutation; one that outlives its deadline is cancelled and gives a coded error."""
+        """Execute a query or a mutation. At its deadline it is cancelled and returns DEADLINE_EXCEEDED."""
         with self._observed(prepared, context) as publish:
             result = await self._execute(prepared, context)
             publish(result.errors or [])
@@ -212,8 +212,8 @@ class OperationPipeline:
     ) -> AsyncGenerator[Increment | ExecutionResult]:
         """Run a query whose document defers parts of it; all parts together have its deadline.
 
-        Yields one `ExecutionResult` alone when nothing is deferred after all, else increments; the last one tells what
-        the query cost.
+        Yields a single `ExecutionResult` if nothing is deferred, else increments. The last one has the cost of the
+        query.
         """
         core, name, variables = self.schema.core, prepared.operation.name, prepared.request.variables
         limit_s, pending, parts = self.settings.limits.query_s, Pending(), list[object]()
@@ -238,7 +238,7 @@ class OperationPipeline:
         parts: list[object],
         context: Context,
     ) -> Increment | ExecutionResult:
-        """Refund what did not come, and report the cost, when this is the last increment."""
+        """On the last increment, refund points for objects that were not returned, and report the cost."""
         if isinstance(increment, ExecutionResult):
             await self._costs.refund(prepared.charge, parts, context)
             increment.extensions = self._cost_extension(prepared) or None
@@ -253,9 +253,8 @@ class OperationPipeline:
     ) -> AsyncGenerator[Reply]:
         """Run a subscription; its only result is a `PreExecutionError` when it could not begin.
 
-        Results that `write` takes at once are not among those that it yields.
-
-        Strawberry's extensions do not take part: what concerns every operation belongs to this pipeline.
+        Results that `write` accepts are not yielded. Strawberry's extensions are not called; what concerns every
+        operation belongs to this pipeline.
         """
         operation, schema = prepared.operation, self.schema
         context.loaders.caching = False
@@ -278,7 +277,7 @@ class OperationPipeline:
 async def _next_until(
     deadline: float, increments: AsyncGenerator[Increment | ExecutionResult]
 ) -> Increment | ExecutionResult | None:
-    """Return the next one, or None at the end. A timeout around a `yield` would end whoever is sending."""
+    """Return the next one, or None at the end. A timeout around a `yield` would cancel the consumer."""
     async with asyncio.timeout_at(deadline):
         return await anext(increments, None)
 

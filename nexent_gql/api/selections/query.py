@@ -119,7 +119,7 @@ class QueryExecutor(AcyclicExecutor):
             if not is_outage(error):
                 cast("Context", cast("Execution", self).context_value).loaders.forget()
             if error.__cause__ is not None and not isinstance(error.__cause__, DomainError):
-                _log.warning("graphql.repeated", exc_info=error.__cause__)
+                _log.warning("graphql.operation_repeated", exc_info=error.__cause__)
             again = by_core()
             return await again if isawaitable(again) else again
         return completed

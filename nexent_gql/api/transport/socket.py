@@ -2,11 +2,11 @@
 
 Close codes: 4400 a message that breaks the protocol, 4401 subscribe before the acknowledgement, 4403 a credential that
 is refused or has ended, 4406 another subprotocol, 4408 no connection_init in time, 4409 an id in use, 4429 a second
-connection_init, 4500 a bug, 1008 messages too fast, 1009 a message too long, 1013 something we depend on is away or
-one caller has too many sockets. Without a credential a socket serves public fields only.
+connection_init, 4500 a bug, 1008 messages too fast, 1009 a message too long, 1013 a dependency is unavailable or the
+caller has too many sockets. Without a credential a socket serves public fields only.
 
 A `ping` whose payload has `Authorization` renews the credential, for the same user of the same tenant; the `pong`
-tells its end as `expiresAt`.
+has the new expiry as `expiresAt`.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ class SocketSession:
     tasks: list["asyncio.Task[None]"] = field(default_factory=list["asyncio.Task[None]"])
 
     def context(self) -> Context:
-        """Make the context of one operation."""
+        """Create the context of one operation."""
         return Context(self.services, self.credential.actor, self.request)
 
 
@@ -96,7 +96,7 @@ class SocketOperation(Operation[SocketSession, None]):
         self._write = writer_of(handler.websocket.ws)
 
     async def send_initial_errors(self, errors: list[GraphQLError]) -> None:
-        """End it: nothing ran."""
+        """End the operation; it was not executed."""
         payload = [error.formatted for error in errors]
         await self.send_operation_message({"id": self.id, "type": "error", "payload": payload})
 
@@ -105,11 +105,11 @@ class SocketOperation(Operation[SocketSession, None]):
         await self.send_operation_message({"id": self.id, "type": "next", "payload": payload})
 
     def write(self, rendered: Rendered) -> bool:
-        """Send a result that is JSON already at once; False when that can't be done now."""
+        """Send a result that is already JSON without waiting; return False if the socket is not ready."""
         return not self.completed and self._write(self._head + rendered.payload + b"}")
 
     async def send_rendered(self, rendered: Rendered) -> None:
-        """Send a result that is JSON already."""
+        """Send a result that is already JSON."""
         if not self.write(rendered) and not self.completed:
             await self.handler.websocket.send_encoded(self._head + rendered.payload + b"}")
 
@@ -121,7 +121,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
     websocket: SocketAdapter
 
     async def handle_message(self, message: Message) -> None:
-        """Check a message, then let the base class hand it to its method."""
+        """Check a message, then let the base class dispatch it."""
         try:
             await super().handle_message(cast("Message", read_frame(cast("Json", message))))
         except BadRequestError as error:
@@ -162,7 +162,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
         return self._admit(actor)
 
     def _admit(self, actor: Principal | None) -> tuple[int, str] | None:
-        """Take the caller for the first time, or renew their credential."""
+        """Accept the caller, or renew their credential."""
         session = self.context
         previous, is_new = session.credential.actor, not self.connection_acknowledged
         if not is_new and _who(previous) != _who(actor):
@@ -226,7 +226,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
         operation.task = asyncio.create_task(self.run_operation(operation))
 
     async def run_operation(self, operation: Operation[SocketSession, None]) -> None:
-        """Run it in a context of its own, to its last frame."""
+        """Execute the operation in its own context, until its last frame is sent."""
         with suppress(WebSocketDisconnected):
             try:
                 await self._run(cast("SocketOperation", operation))
@@ -252,7 +252,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
         await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
     async def shutdown(self) -> None:
-        """End what the socket began."""
+        """Cancel the operations of the socket."""
         for task in self.context.tasks:
             task.cancel()
         await asyncio.gather(*self.context.tasks, return_exceptions=True)
@@ -277,7 +277,7 @@ class SocketView(GraphQL[SocketSession, None]):
     websocket_adapter_class = SocketAdapter
 
     def __init__(self, pipeline: OperationPipeline, clock: Clock = utc_now) -> None:
-        """Bind the pipeline; `clock` tells when credentials end."""
+        """Bind the pipeline. `clock` decides when credentials expire."""
         settings = pipeline.settings
         super().__init__(
             pipeline.schema,
@@ -291,7 +291,7 @@ class SocketView(GraphQL[SocketSession, None]):
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a socket; it counts for its address until `connection_init` says whose it is."""
+        """Serve a socket. It counts towards the limit of its address until `connection_init` identifies the user."""
         key = f"ip/{limiter_key(request_info(scope).client_ip)}"
         with ExitStack() as slot:
             if not slot.enter_context(self.pipeline.unidentified_sockets.hold(key)):
@@ -301,7 +301,7 @@ class SocketView(GraphQL[SocketSession, None]):
             await super().__call__(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> SocketSession:  # noqa: ARG002 - base
-        """Make the socket's session."""
+        """Create the session of the socket."""
         scope = request.scope
         services = services_of(scope)
         credential = Credential(services, self._clock)

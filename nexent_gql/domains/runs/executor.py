@@ -185,7 +185,7 @@ class RunExecutor:
             if not deadline.expired():
                 raise
             limit = f"{self._settings.deadline_s:.0f}"
-            _log.info("run.deadline", run_id=str(spec.context.run_id), error=str(error))
+            _log.info("run.deadline_exceeded", run_id=str(spec.context.run_id), error=str(error))
             return _failed(
                 RunDeadlineError(f"The answer took longer than {limit} seconds; split the request into smaller ones.")
             )
@@ -225,7 +225,7 @@ class RunExecutor:
         try:
             await sink.flush()
         except UnavailableError:
-            _log.info("run.end_left_to_relay", run_id=str(run.id))
+            _log.info("run.finish_deferred", run_id=str(run.id))
 
     async def _with_totals(self, lease: Lease, run: Run, sink: RunSink, ending: RunFinished) -> RunFinished:
         """Add what the run used, and what all its calls cost, those that failed or were left included."""

@@ -66,12 +66,12 @@ class ToolDispatcher:
         task.add_done_callback(self._forget(tool, context))
         await asyncio.wait({task}, timeout=END_S)
         if not task.done():
-            _log.error("tool.does_not_end", tool=tool.name, provider=tool.provider, run_id=str(context.run_id))
+            _log.error("tool.stuck", tool=tool.name, provider=tool.provider, run_id=str(context.run_id))
 
     def _forget(self, tool: OfferedTool, context: ToolCallContext) -> "Callable[[asyncio.Task[ToolResult]], None]":
         def forget(task: asyncio.Task[ToolResult]) -> None:
             self._abandoned.discard(task)
             if not task.cancelled() and (error := task.exception()) is not None:
-                _log.warning("tool.failed_at_end", tool=tool.name, run_id=str(context.run_id), exc_info=error)
+                _log.warning("tool.failed_after_timeout", tool=tool.name, run_id=str(context.run_id), exc_info=error)
 
         return forget
