@@ -6,7 +6,7 @@ import sys
 
 import uvloop
 
-from nexent_gql.process import follow_supervisor, protect_memory, tune_collector
+from nexent_gql.process import follow_supervisor, protect_memory, tune_allocator, tune_collector
 from nexent_gql.runtime import open_metrics
 from nexent_gql.settings import Settings, SettingsError, read_settings
 from nexent_gql.telemetry import configure_logging, count_tasks
@@ -27,6 +27,7 @@ async def main(settings: Settings) -> None:
 
 if __name__ == "__main__":
     protect_memory()
+    tune_allocator()
     follow_supervisor(sys.argv[1:])
     try:
         settings = read_settings()

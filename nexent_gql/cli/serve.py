@@ -14,7 +14,7 @@ from nexent_gql.cli.listener import DEFAULT_PORT, allow_descriptors, listen
 from nexent_gql.cli.migrate import migrate
 from nexent_gql.cli.seed import seed
 from nexent_gql.kernel.addresses import is_loopback
-from nexent_gql.process import LIFELINE, follow_supervisor, protect_memory, tune_collector
+from nexent_gql.process import LIFELINE, follow_supervisor, protect_memory, tune_allocator, tune_collector
 from nexent_gql.runtime import open_database
 from nexent_gql.settings import Settings, read_settings
 from nexent_gql.telemetry import configure_logging
@@ -37,6 +37,7 @@ _OTHER_DESCRIPTORS = 500  # files and database connections
 def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
     """Serve the API over HTTP and WebSocket until SIGTERM."""
     protect_memory()
+    tune_allocator()
     follow_supervisor([LIFELINE] if lifeline else [])
     settings = read_settings()
     configure_logging(settings.log_format, settings.log_level)
