@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nexent_gql.api.conversations.http import export_routes
 from nexent_gql.api.files.http import file_routes
 from nexent_gql.api.pipeline.observer import Observer
 from nexent_gql.api.pipeline.pipeline import OperationPipeline
@@ -115,6 +116,7 @@ def create_app(
             Route("/healthz", _alive, methods=["GET"]),
             Route("/readyz", _ready, methods=["GET"]),
             *file_routes(settings.limits.file_idle_s),
+            *export_routes(settings.limits.file_idle_s),
             *pages,
         ],
         middleware=[Middleware(SecurityHeaders), *_guards(settings, is_local=is_local), *_cors(settings)],

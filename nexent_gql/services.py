@@ -27,6 +27,7 @@ from nexent_gql.domains.models.routes import ModelRouteService
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.models.usage import UsageService
 from nexent_gql.domains.persisted_queries.service import PersistedQueryService
+from nexent_gql.domains.runs.export import ConversationExporter
 from nexent_gql.domains.runs.service import RunService
 from nexent_gql.domains.runs.starter import RunStarter
 from nexent_gql.domains.runs.tools import ConversationTools
@@ -70,6 +71,7 @@ class Services:
     agents: AgentService
     conversations: ConversationService
     conversation_trash: ConversationTrash
+    conversation_exporter: ConversationExporter
     runs: RunService
 
     @classmethod
@@ -114,6 +116,7 @@ class Services:
             tool_dispatcher=ToolDispatcher(catalog),
             agents=agents,
             conversations=conversations,
+            conversation_exporter=ConversationExporter(db, signer, clock),
             conversation_trash=ConversationTrash(db, clock, restore_s=runtime.settings.conversations.restore_s),
             runs=RunService(db, runtime.log, starter, clock),
         )

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
+from pydantic import SecretStr
 from sqlalchemy import func, select
 from sqlmodel import col
 
@@ -20,6 +21,8 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.conversations.topics import run_topic
+from nexent_gql.domains.files.links import LinkSigner
+from nexent_gql.domains.runs.export import ConversationExporter
 from nexent_gql.domains.runs.service import RunService
 from nexent_gql.domains.runs.starter import RunStarter
 from nexent_gql.domains.runs.trash import ConversationTrash
@@ -161,8 +164,14 @@ async def open_chat(database: Database, redis_url: str) -> AsyncGenerator[Chat]:
         agents = AgentService(database, tools, utc_now)
         conversations = ConversationService(database, log, agents, utc_now)
         runs = RunService(database, log, RunStarter(database, agents, utc_now), utc_now)
+        signer = LinkSigner(SecretStr("a secret key for tests, 32 or more"), utc_now)
         trash = ConversationTrash(database, utc_now)
         services = SimpleNamespace(
-            tools=tools, agents=agents, conversations=conversations, conversation_trash=trash, runs=runs
+            tools=tools,
+            agents=agents,
+            conversations=conversations,
+            conversation_trash=trash,
+            conversation_exporter=ConversationExporter(database, signer, utc_now),
+            runs=runs,
         )
         yield Chat(database, redis, log, cast("Services", services))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
 import strawberry
@@ -15,7 +15,7 @@ from nexent_gql.api.conversations import messages
 from nexent_gql.api.conversations.branches import DEFAULT_BRANCH_MESSAGES, BranchSize, load_branch
 from nexent_gql.api.conversations.loaders import message_count, message_page
 from nexent_gql.api.conversations.references import LazyMessage, LazyRun
-from nexent_gql.api.conversations.values import TitleSource
+from nexent_gql.api.conversations.values import ExportFormat, TitleSource
 from nexent_gql.api.related import related
 from nexent_gql.api.runs import types as runs
 from nexent_gql.api.runs.loaders import latest_run_of
@@ -25,6 +25,8 @@ from nexent_gql.domains.conversations import tables
 from nexent_gql.domains.conversations.service import MAX_TITLE_CHARS
 from nexent_gql.kernel.page import Page
 from nexent_gql.streams.cursors import cursor
+
+Format = Annotated[ExportFormat, strawberry.argument(description="Format of the export. Default MARKDOWN.")]
 
 
 @strawberry.type(description="A tree of messages between you and one agent.")
@@ -77,6 +79,15 @@ class Conversation(relay.Node):
     async def latest_run(self, info: Info) -> LazyRun | None:
         row = await info.context.loaders[latest_run_of].load(self.id)
         return runs.Run.of(row) if row else None
+
+    @strawberry.field(
+        description="URL from which anybody can download the conversation for 15 minutes, with tool calls and "
+        "citations. Sign in is not needed, so treat it as a secret."
+    )
+    def export_url(self, info: Info, format: Format = ExportFormat.MARKDOWN) -> str:  # noqa: A002 - of the schema
+        context = info.context
+        path = context.services.conversation_exporter.sign(context.actor, self.id, format)
+        return f"{context.request.base_url}{path}"
 
     @classmethod
     def of(cls, row: tables.Conversation) -> Self:

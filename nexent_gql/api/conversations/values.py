@@ -4,9 +4,13 @@ from enum import StrEnum
 
 from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.conversations.tables import MessageRole, MessageStatus, Rating, TitleSource
+from nexent_gql.domains.runs.export import ExportFormat
 from nexent_gql.ports.content import AttachmentMode, NoticeCode
 
-__all__ = ["ConversationOrderField", "MessageRole", "MessageStatus", "OrderDirection", "Rating", "TitleSource"]
+__all__ = [
+    "ConversationOrderField",
+    "ExportFormat",
+    "MessageRole", "MessageStatus", "OrderDirection", "Rating", "TitleSource"]
 
 
 class ConversationOrderField(StrEnum):
@@ -34,6 +38,15 @@ described(
     {OrderDirection.ASC: "Oldest first.", OrderDirection.DESC: "Newest first."},
 )
 
+described(
+    ExportFormat,
+    "Format of an export.",
+    {
+        ExportFormat.MARKDOWN: "The active branch as text.",
+        ExportFormat.JSON: "All branches, with ratings, runs and all parts of messages, as one object with the list "
+        "`messages`. `parentId` links them to a tree.",
+    },
+)
 described(
     TitleSource,
     "Source of a title.",

@@ -40,16 +40,16 @@ def file_routes(idle_s: float) -> Sequence[BaseRoute]:
     """
 
     async def put(request: Request) -> Response:
-        return await _answer(_store(request, idle_s))
+        return await answer_failures(_store(request, idle_s))
 
     async def get(request: Request) -> Response:
-        return await _answer(_send(request, idle_s))
+        return await answer_failures(_send(request, idle_s))
 
     path = f"{PATH}{{token}}"
     return [Route(path, put, methods=["PUT"]), Route(path, get, methods=["GET"])]
 
 
-async def _answer(work: Awaitable[Response]) -> Response:
+async def answer_failures(work: Awaitable[Response]) -> Response:
     """Answer failures with their code, as the API does."""
     try:
         return await work
@@ -129,10 +129,10 @@ async def _send(request: Request, idle_s: float) -> Response:
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
     blocks = files.read_download(download, start, end)
-    return _Blocks(await anext(blocks), blocks, status, headers, idle_s)
+    return Blocks(await anext(blocks), blocks, status, headers, idle_s)
 
 
-class _Blocks(Response):
+class Blocks(Response):
     """Blocks whose first one has been read, so that a store that fails is answered with an error.
 
     A client that takes nothing for `idle_s` is given up: the connection ends before the announced length.

@@ -198,14 +198,18 @@ class ConversationRepository(
 
     async def branches(self, leaf_ids: Sequence[UUID], most: int) -> dict[UUID, list[Message]]:
         """Return the last `most` messages that lead to each leaf that exists, it included, oldest first."""
-        values = {"tenant": self._tenant_id, "owner": self._owner_id, "leaves": list(leaf_ids), "most": most}
-        places = (await self._session.execute(_BRANCHES, values)).all()
+        places = await self.branch_ids(leaf_ids, most)
         rows = {row.id: row for row in await self.messages({id_ for _, id_ in places})}
         branches: defaultdict[UUID, list[Message]] = defaultdict(list)
         for leaf_id, id_ in places:
             if id_ in rows:
                 branches[leaf_id].append(rows[id_])
         return branches
+
+    async def branch_ids(self, leaf_ids: Sequence[UUID], most: int) -> list[tuple[UUID, UUID]]:
+        """Return pairs of a leaf and one of the last `most` messages that lead to it, for each leaf oldest first."""
+        values = {"tenant": self._tenant_id, "owner": self._owner_id, "leaves": list(leaf_ids), "most": most}
+        return [(row[0], row[1]) for row in await self._session.execute(_BRANCHES, values)]
 
     async def newest_leaf(self, message_id: UUID) -> UUID:
         """Return the leaf that is reached from a message by following the newest child."""

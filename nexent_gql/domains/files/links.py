@@ -1,6 +1,7 @@
-"""Signed addresses of this server's own routes, for object storage that clients can't reach.
+"""Signed addresses of this server's own routes: of files in object storage that clients can't reach, and of exports.
 
-An address names a file, or a part of an upload, and when it expires; whoever has it needs no other credential.
+An address names a file, a part of an upload or a conversation, and when it expires; whoever has it needs no other
+credential.
 """
 
 import hmac
@@ -17,16 +18,18 @@ from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.keys import derive_key
 
 PATH = "/files/"
+EXPORTS_PATH = "/exports/"
 _MAC_BYTES = 16
 _PAYLOAD_BYTES = 61
 _MAX_CHARS = 200
 
 
 class LinkKind(Enum):
-    """What an address permits: to store one part of an upload, or to read a file."""
+    """What an address permits: to store one part of an upload, or to read a file or an exported conversation."""
 
     UPLOAD = b"U"
     DOWNLOAD = b"D"
+    EXPORT = b"E"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,8 @@ class FileLink:
     """What an address says.
 
     Attributes:
-        subject_id: The upload or the file.
-        number: The part of the upload; of a download, 1 if browsers may show the file.
+        subject_id: The upload, the file or the conversation.
+        number: The part of the upload; of a download, 1 if browsers may show the file; of an export, the format.
     """
 
     kind: LinkKind
@@ -68,13 +71,14 @@ class LinkSigner:
             + int(link.expires_at.timestamp()).to_bytes(8, "big")
             + link.number.to_bytes(4, "big")
         )
-        return PATH + _encode(payload + self._mac(payload))
+        path = EXPORTS_PATH if link.kind is LinkKind.EXPORT else PATH
+        return path + _encode(payload + self._mac(payload))
 
     def read(self, token: str, kind: LinkKind) -> FileLink:
         """Return what an address permits.
 
         Args:
-            token: What follows `PATH`.
+            token: What follows the path of the route.
             kind: What it must permit.
 
         Raises:

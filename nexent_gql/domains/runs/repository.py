@@ -83,9 +83,13 @@ class RunRepository(OwnerRepository[Run], table=Run, visible=(_IN_CONVERSATION,)
 
     async def archive(self, run_id: UUID) -> RunArchive | None:
         """Return the events of a finished run."""
-        mine = self._scope().where(col(Run.id) == run_id).with_only_columns(col(Run.id))
+        return next(iter(await self.archives([run_id])), None)
+
+    async def archives(self, ids: Sequence[UUID]) -> list[RunArchive]:
+        """Return the events of those of `ids` that are finished runs, in any order."""
+        mine = self._scope().where(col(Run.id).in_(ids)).with_only_columns(col(Run.id))
         query = select(RunArchive).where(col(RunArchive.tenant_id) == self._tenant_id, col(RunArchive.run_id).in_(mine))
-        return (await self._session.scalars(query)).one_or_none()
+        return list((await self._session.scalars(query)).all())
 
     def _filtered(self, which: RunFilter) -> Select[Run]:
         query = self._scope()

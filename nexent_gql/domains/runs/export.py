@@ -1,0 +1,164 @@
+"""Exports conversations as Markdown or JSON, some messages at a time, so that memory is bounded."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.agents.repository import AgentRepository
+from nexent_gql.domains.conversations.errors import ConversationNotFoundError
+from nexent_gql.domains.conversations.repository import ConversationRepository
+from nexent_gql.domains.conversations.tables import Conversation, Message
+from nexent_gql.domains.files.errors import InvalidFileLinkError
+from nexent_gql.domains.files.links import FileLink, LinkKind, LinkSigner
+from nexent_gql.domains.runs import events
+from nexent_gql.domains.runs.export_text import (
+    ExportedMessage,
+    json_head,
+    json_message,
+    markdown_head,
+    markdown_message,
+    tool_calls,
+)
+from nexent_gql.domains.runs.repository import RunRepository
+from nexent_gql.kernel.clock import Clock
+from nexent_gql.kernel.page import PageRequest
+from nexent_gql.kernel.principal import Principal
+
+EXPORT_LINK_S = 900
+_AT_ONCE = 20
+_MAX_BRANCH_MESSAGES = 100_000
+
+
+class ExportFormat(StrEnum):
+    """How a conversation is written."""
+
+    MARKDOWN = "MARKDOWN"
+    JSON = "JSON"
+
+
+_FORMATS = (ExportFormat.MARKDOWN, ExportFormat.JSON)
+"""The number of a format in a link is its position."""
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A conversation that a signed address permits to read."""
+
+    conversation: Conversation
+    agent_name: str
+    format: ExportFormat
+
+
+class ConversationExporter:
+    """Signs addresses of exports and writes what they stand for.
+
+    Args:
+        db: The database.
+        signer: Signs the addresses.
+        clock: The current time.
+    """
+
+    def __init__(self, db: Database, signer: LinkSigner, clock: Clock) -> None:
+        self._db = db
+        self._signer = signer
+        self._clock = clock
+
+    def sign(self, actor: Principal, conversation_id: UUID, format_: ExportFormat) -> str:
+        """Return the path of an address from which anybody can download a conversation of the actor."""
+        expires_at = self._clock() + timedelta(seconds=EXPORT_LINK_S)
+        number = _FORMATS.index(format_)
+        return self._signer.sign(
+            FileLink(LinkKind.EXPORT, actor.tenant_id, actor.user_id, conversation_id, expires_at, number)
+        )
+
+    async def open_link(self, token: str) -> Export:
+        """Return what a signed address permits to read.
+
+        Raises:
+            InvalidFileLinkError: The address is wrong or has expired, or the conversation was deleted.
+        """
+        link = self._signer.read(token, LinkKind.EXPORT)
+        async with self._db.read(link.tenant_id) as session:
+            conversation = await ConversationRepository(session, link.tenant_id, link.owner_id).get(link.subject_id)
+            if conversation is None or link.number >= len(_FORMATS):
+                raise InvalidFileLinkError
+            (agent,) = await AgentRepository(session, link.tenant_id).get_many([conversation.agent_id])
+        return Export(conversation, agent.name, _FORMATS[link.number])
+
+    async def read(self, export: Export) -> AsyncGenerator[bytes]:
+        """Yield the content of an export. Each part is read when the client has taken the one before.
+
+        Raises:
+            ConversationNotFoundError: The conversation was deleted meanwhile.
+        """
+        conversation, agent_name = export.conversation, export.agent_name
+        if export.format is ExportFormat.MARKDOWN:
+            yield markdown_head(conversation, agent_name)
+            async for batch in self._branch(conversation):
+                yield b"".join(markdown_message(exported, agent_name) for exported in batch)
+            return
+        yield json_head(conversation, agent_name)
+        separator = b""
+        async for batch in self._messages(conversation):
+            yield separator + b",\n".join(map(json_message, batch))
+            separator = b",\n"
+        yield b"\n]}\n"
+
+    async def _branch(self, conversation: Conversation) -> AsyncGenerator[Sequence[ExportedMessage]]:
+        """Yield the messages of the active branch in order."""
+        leaf_id = conversation.active_message_id
+        if leaf_id is None:
+            return
+        async with self._db.read(conversation.tenant_id) as session:
+            repository = _conversations(session, conversation)
+            ids = [id_ for _, id_ in await repository.branch_ids([leaf_id], _MAX_BRANCH_MESSAGES)]
+        for start in range(0, len(ids), _AT_ONCE):
+            wanted = ids[start : start + _AT_ONCE]
+            async with self._db.read(conversation.tenant_id) as session:
+                rows = {row.id: row for row in await _conversations(session, conversation).messages(wanted)}
+                if len(rows) < len(wanted):
+                    raise ConversationNotFoundError(conversation.id)
+                batch = await _with_runs(session, conversation, [rows[id_] for id_ in wanted])
+            yield batch
+
+    async def _messages(self, conversation: Conversation) -> AsyncGenerator[Sequence[ExportedMessage]]:
+        """Yield the messages of all branches, oldest first."""
+        request = PageRequest(size=_AT_ONCE)
+        while True:
+            async with self._db.read(conversation.tenant_id) as session:
+                pages = await _conversations(session, conversation).pages_of_messages([conversation.id], request)
+                page = pages[conversation.id]
+                if not page.rows and request.after is not None:
+                    raise ConversationNotFoundError(conversation.id)
+                batch = await _with_runs(session, conversation, page.rows)
+            if batch:
+                yield batch
+            if not page.has_next:
+                return
+            request = PageRequest(size=_AT_ONCE, after=page.cursors[-1])
+
+
+def _conversations(session: AsyncSession, conversation: Conversation) -> ConversationRepository:
+    return ConversationRepository(session, conversation.tenant_id, conversation.owner_id)
+
+
+async def _with_runs(
+    session: AsyncSession, conversation: Conversation, messages: Sequence[Message]
+) -> Sequence[ExportedMessage]:
+    """Add the runs of answers and their tool calls; a run in progress has none yet."""
+    run_ids = [message.run_id for message in messages if message.run_id is not None]
+    repository = RunRepository(session, conversation.tenant_id, conversation.owner_id)
+    runs = {run.id: run for run in await repository.get_many(run_ids)}
+    archives = {archive.run_id: archive for archive in await repository.archives(run_ids)}
+    calls = {run_id: tool_calls(await events.unpack(archive.events)) for run_id, archive in archives.items()}
+
+    def with_run(message: Message) -> ExportedMessage:
+        run = None if message.run_id is None else runs.get(message.run_id)
+        return ExportedMessage(message, run, () if run is None else calls.get(run.id, ()))
+
+    return [with_run(message) for message in messages]
