@@ -10,7 +10,12 @@ from nexent_gql.ports.content import AttachmentMode, NoticeCode
 __all__ = [
     "ConversationOrderField",
     "ExportFormat",
-    "MessageRole", "MessageStatus", "OrderDirection", "Rating", "TitleSource"]
+    "MessageRole",
+    "MessageStatus",
+    "OrderDirection",
+    "Rating",
+    "TitleSource",
+]
 
 
 class ConversationOrderField(StrEnum):

@@ -1,9 +1,10 @@
 """The enums of identity in the schema."""
 
 from nexent_gql.api.schema.enums import described
+from nexent_gql.domains.identity.tables import Theme
 from nexent_gql.kernel.principal import Role, Scope
 
-__all__ = ["Role", "Scope"]
+__all__ = ["Role", "Scope", "Theme"]
 
 described(
     Role,
@@ -14,6 +15,11 @@ described(
         Role.DEVELOPER: "Manages models and agents.",
         Role.MEMBER: "Uses agents in conversations.",
     },
+)
+described(
+    Theme,
+    "Colors of a client's pages.",
+    {Theme.LIGHT: "Dark text on a light background.", Theme.DARK: "Light text on a dark background."},
 )
 described(
     Scope,

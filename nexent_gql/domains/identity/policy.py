@@ -13,6 +13,7 @@ from nexent_gql.domains.identity.errors import (
     SessionRequiredError,
     WeakPasswordError,
 )
+from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.kernel.text import single_line
 
@@ -20,10 +21,12 @@ MIN_PASSWORD_CHARS = 10
 MAX_PASSWORD_CHARS = 256
 MAX_EMAIL_CHARS = 254
 MAX_NAME_CHARS = 80
+MAX_LANGUAGE_CHARS = 35
 _MIN_OWN_CHARS = 8
 _MIN_WORD_CHARS = 3
 _PRODUCT = "nexent"
 _WORDS = re.compile(r"\w+")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", re.ASCII | re.IGNORECASE)
 
 
 def email_address(text: str, *path: str) -> str:
@@ -42,6 +45,18 @@ def email_address(text: str, *path: str) -> str:
 def email_key(text: str) -> str:
     """Return an address in the form for comparisons, regardless of case and Unicode spelling."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.strip()).casefold())
+
+
+def language_tag(text: str, *path: str) -> str:
+    """Validate the form of a language tag (BCP 47), such as `en` or `zh-Hant-TW`.
+
+    Raises:
+        InvalidInputError: It is no such tag; the error names `path`.
+    """
+    tag = text.strip()
+    if len(tag) > MAX_LANGUAGE_CHARS or not _LANGUAGE.fullmatch(tag):
+        raise InvalidInputError("This is not a language tag; write for example en or zh-Hant.", path=path)
+    return tag
 
 
 def normalize(password: SecretStr) -> SecretStr:

@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from nexent_gql.db.paging import count_rows, newest_first
+from nexent_gql.db.search import contains_folded
+from nexent_gql.domains.identity.filters import ALL_USERS, UserFilter
 from nexent_gql.domains.identity.tables import ApiKey, AuthSession, SignInThrottle, Tenant, UserAccount
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Role
@@ -54,13 +56,13 @@ class IdentityRepository:
         """Return those of `ids` that exist, in any order."""
         return list((await self._session.scalars(self._users().where(col(UserAccount.id).in_(ids)))).all())
 
-    async def page_of_users(self, page: PageRequest) -> Page[UserAccount]:
-        """Return users, active or not, newest first."""
-        return await newest_first(self._session, self._users(), UserAccount, page)
+    async def page_of_users(self, page: PageRequest, filters: UserFilter = ALL_USERS) -> Page[UserAccount]:
+        """Return users, newest first."""
+        return await newest_first(self._session, self._filtered(filters), UserAccount, page)
 
-    async def count_users(self) -> int:
-        """Count users, active or not."""
-        return await count_rows(self._session, self._users())
+    async def count_users(self, filters: UserFilter = ALL_USERS) -> int:
+        """Count the users that `page_of_users` goes through."""
+        return await count_rows(self._session, self._filtered(filters))
 
     async def has_other_owner(self, user_id: UUID) -> bool:
         """Return whether the tenant has another active owner."""
@@ -169,6 +171,18 @@ class IdentityRepository:
             col(AuthSession.tenant_id) == self._tenant_id, col(AuthSession.user_id) == user_id
         )
         return query.where(col(AuthSession.revoked_at).is_(None), col(AuthSession.expires_at) > now)
+
+    def _filtered(self, filters: UserFilter) -> Select[UserAccount]:
+        query, deactivated = self._users(), col(UserAccount.deactivated_at)
+        if filters.is_active is not None:
+            query = query.where(deactivated.is_(None) if filters.is_active else deactivated.is_not(None))
+        if filters.role is not None:
+            query = query.where(col(UserAccount.role) == filters.role)
+        if filters.search:
+            name = contains_folded(col(UserAccount.name_key), filters.search)
+            email = contains_folded(col(UserAccount.email_key), filters.search)
+            query = query.where(or_(name, email) if filters.has_email else name)
+        return query
 
     def _users(self) -> Select[UserAccount]:
         return select(UserAccount).where(col(UserAccount.tenant_id) == self._tenant_id)

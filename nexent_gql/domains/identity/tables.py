@@ -1,17 +1,26 @@
 """Tenants, users and their credentials. No column contains a usable secret."""
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, Column, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
 from sqlmodel import Field
 
 from nexent_gql.db.base import Table, TenantRow, timestamp
+from nexent_gql.db.search import keep_folded
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.principal import Role
 
 UNIQUE_EMAIL = "uq_user_account_email_key"
 """The constraint that is violated when two requests take an address at the same time."""
+
+
+class Theme(StrEnum):
+    """The colours that a user prefers."""
+
+    LIGHT = "LIGHT"
+    DARK = "DARK"
 
 
 class Tenant(Table, table=True):
@@ -28,7 +37,8 @@ class UserAccount(TenantRow, table=True):
     `email_key` is the address in the form for comparisons, unique in the whole installation, because it identifies a
     user at sign-in. Without a `password_hash` sign-in by password is impossible. The row of a deactivated user and its
     address are kept, because other rows refer to it. `temporary_until` is set while the password is temporary: it
-    expires then, and signing in with it requires a new one.
+    expires then, and signing in with it requires a new one. `name_key` is the display name as searches compare it.
+    `language` (BCP 47) and `theme` are kept for the user's clients; the server does not use them.
     """
 
     __table_args__ = (
@@ -44,10 +54,16 @@ class UserAccount(TenantRow, table=True):
     display_name: str
     role: str = Field(default=Role.MEMBER)
     password_hash: str | None = None
+    name_key: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
     time_zone: str | None = None
+    language: str | None = None
+    theme: str | None = None
     temporary_until: datetime | None = timestamp()
     updated_at: datetime = timestamp(default_now=True)
     deactivated_at: datetime | None = timestamp()
+
+
+keep_folded(UserAccount, "display_name", "name_key")
 
 
 class AuthSession(TenantRow, table=True):

@@ -10,7 +10,7 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.identity import policy
 from nexent_gql.domains.identity.errors import UserNotFoundError
 from nexent_gql.domains.identity.repository import IdentityRepository
-from nexent_gql.domains.identity.tables import UserAccount
+from nexent_gql.domains.identity.tables import Theme, UserAccount
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.patch import UNSET, Unset, set_or
 from nexent_gql.kernel.principal import Principal
@@ -20,10 +20,12 @@ from nexent_gql.kernel.timezones import require_timezone
 
 @dataclass(frozen=True, slots=True)
 class ProfilePatch:
-    """Changes of a profile; None as `time_zone` means UTC."""
+    """Changes of a profile; None as `time_zone` means UTC, as `language` or `theme` that clients decide."""
 
     display_name: str | Unset = UNSET
     time_zone: str | Unset | None = UNSET
+    language: str | Unset | None = UNSET
+    theme: Theme | Unset | None = UNSET
 
 
 class ProfileService:
@@ -37,20 +39,23 @@ class ProfileService:
         """Change what `patch` names.
 
         Raises:
-            InvalidInputError: The name is invalid, or the time zone does not exist; `path` says which.
+            InvalidInputError: The name or language is invalid, or the time zone does not exist; `path` says which.
             UserNotFoundError: The account has been deleted.
         """
-        name, zone = patch.display_name, patch.time_zone
+        name, zone, language = patch.display_name, patch.time_zone, patch.language
         if name is not UNSET:
             name = single_line(name, "displayName", max_chars=policy.MAX_NAME_CHARS)
         if isinstance(zone, str):
             zone = await asyncio.to_thread(require_timezone, zone, "timeZone")
+        if isinstance(language, str):
+            language = policy.language_tag(language, "language")
         async with self._db.transaction(actor.tenant_id) as session:
             repository = IdentityRepository(session, actor.tenant_id)
             user = await repository.user(actor.user_id)
             if user is None:
                 raise UserNotFoundError(actor.user_id)
             user.display_name, user.time_zone = set_or(name, user.display_name), set_or(zone, user.time_zone)
+            user.language, user.theme = set_or(language, user.language), set_or(patch.theme, user.theme)
             user.updated_at = self._clock()
             repository.add(user)
         return user

@@ -1,6 +1,7 @@
 """The users of a tenant."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -9,6 +10,7 @@ from nexent_gql.db.session import Database
 from nexent_gql.db.violations import translate_violations
 from nexent_gql.domains.identity import policy
 from nexent_gql.domains.identity.errors import EmailTakenError, LastOwnerError, UserNotFoundError
+from nexent_gql.domains.identity.filters import ALL_USERS, UserFilter
 from nexent_gql.domains.identity.repository import IdentityRepository
 from nexent_gql.domains.identity.service.password_rules import TEMPORARY_LIFE, PasswordRules
 from nexent_gql.domains.identity.service.watch import CredentialWatch
@@ -16,7 +18,7 @@ from nexent_gql.domains.identity.tables import UNIQUE_EMAIL, UserAccount
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal, Role
-from nexent_gql.kernel.text import single_line
+from nexent_gql.kernel.text import search_text, single_line
 from nexent_gql.ports.passwords import Passwords
 
 
@@ -32,15 +34,25 @@ class UserService:
         self._clock = clock
         self._connections = connections
 
-    async def page(self, actor: Principal, page: PageRequest) -> Page[UserAccount]:
-        """Page through the users of the tenant, deactivated ones too, newest first."""
-        async with self._db.read(actor.tenant_id) as session:
-            return await IdentityRepository(session, actor.tenant_id).page_of_users(page)
+    async def page(self, actor: Principal, page: PageRequest, filters: UserFilter = ALL_USERS) -> Page[UserAccount]:
+        """Page through the users of the tenant, newest first. Administrators also find users by their address.
 
-    async def count(self, actor: Principal) -> int:
-        """Count the users of the tenant, deactivated ones too."""
+        Raises:
+            InvalidInputError: The search text is too long, or has characters that no name can have.
+        """
+        filters = _checked(actor, filters)
         async with self._db.read(actor.tenant_id) as session:
-            return await IdentityRepository(session, actor.tenant_id).count_users()
+            return await IdentityRepository(session, actor.tenant_id).page_of_users(page, filters)
+
+    async def count(self, actor: Principal, filters: UserFilter = ALL_USERS) -> int:
+        """Count the users that `page` goes through.
+
+        Raises:
+            InvalidInputError: As for `page`.
+        """
+        filters = _checked(actor, filters)
+        async with self._db.read(actor.tenant_id) as session:
+            return await IdentityRepository(session, actor.tenant_id).count_users(filters)
 
     async def get_many(self, actor: Principal, ids: Sequence[UUID]) -> list[UserAccount]:
         """Return those of `ids` that are users of the tenant, in any order."""
@@ -180,3 +192,7 @@ class UserService:
         if leaves and not await repository.has_other_owner(user_id):
             raise LastOwnerError
         return user
+
+
+def _checked(actor: Principal, filters: UserFilter) -> UserFilter:
+    return replace(filters, search=search_text(filters.search), has_email=actor.is_at_least(Role.ADMIN))
