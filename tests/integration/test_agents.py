@@ -8,7 +8,9 @@ import pytest
 
 from nexent_gql.api.schema.relay import global_id, parse_id
 from nexent_gql.db.session import Database
+from nexent_gql.domains.agents.definition import AgentDefinition
 from nexent_gql.kernel.ids import new_id
+from nexent_gql.kernel.json import dumps
 from nexent_gql.kernel.principal import Principal, Role
 from tests.support.direct_graphql import Data
 from tests.support.factory import Factory
@@ -363,3 +365,38 @@ async def test_a_choice_outlives_its_tool(app: ServiceHarness, dev: Principal) -
     assert renamed["toolNames"] == ["wait", "calculator"]
     refusal = await app.mutate(dev, "createAgent", "{ agent { id } }", name="Other", toolNames=["wait"])
     assert refusal["code"] == "UNKNOWN_TOOL"
+
+
+STARTERS = "{ agent { id greeting starters definition } }"
+
+
+async def test_greeting_and_starters_are_kept_exported_and_cleared(app: ServiceHarness, dev: Principal) -> None:
+    beginning = {"greeting": "Hello!\nI am **Grace**.", "starters": ["What is 6*7?", " 天气怎么样？ "]}
+    kept = {**beginning, "starters": ["What is 6*7?", "天气怎么样？"]}
+    agent = (await app.mutate(dev, "createAgent", STARTERS, name="Grace", **beginning))["agent"]
+    assert {name: agent[name] for name in kept} == kept
+    assert {name: agent["definition"][name] for name in kept} == kept
+    file = AgentDefinition.parse(dumps({**agent["definition"], "name": "Copy"}))
+    copy, _ = await app.agents.import_file(dev, dumps(file.to_json()), name=None)
+    assert (copy.greeting, copy.starters) == (kept["greeting"], kept["starters"])
+    await app.mutate(dev, "updateAgent", STARTERS, id=agent["id"], description="Other")
+    cleared = (await app.mutate(dev, "updateAgent", STARTERS, id=agent["id"], greeting=None, starters=None))["agent"]
+    assert (cleared["greeting"], cleared["starters"]) == ("", [])
+    assert not {"greeting", "starters"} & set(cleared["definition"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"greeting": "x" * 2_001}, ["greeting"]),
+        ({"starters": ["x"] * 7}, ["starters"]),
+        ({"starters": ["fine", "two\nlines"]}, ["starters", "1"]),
+        ({"starters": ["x" * 201]}, ["starters", "0"]),
+        ({"starters": ["  "]}, ["starters", "0"]),
+    ],
+)
+async def test_a_beginning_that_no_page_could_show_is_refused(
+    app: ServiceHarness, dev: Principal, fields: Data, path: list[str]
+) -> None:
+    refused = await app.mutate(dev, "createAgent", STARTERS, name="Grace", **fields)
+    assert (refused["__typename"], refused["path"]) == ("ValidationError", ["input", *path])

@@ -6,7 +6,7 @@ import strawberry
 
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.api.schema.uploads import UploadedFile
-from nexent_gql.domains.agents.policy import DEFAULT_STEPS, AgentDraft, AgentPatch
+from nexent_gql.domains.agents.policy import DEFAULT_STEPS, MAX_STARTER_CHARS, MAX_STARTERS, AgentDraft, AgentPatch
 from nexent_gql.kernel.patch import UNSET
 from nexent_gql.ports.engine import AgentKind
 
@@ -21,6 +21,14 @@ _MAX_STEPS = f"Maximum number of steps per answer, 1 to 50. Default {DEFAULT_STE
 _TOOL_NAMES = (
     "Names of tools the agent can call, at most 50, without duplicates. `tools` lists the "
     "available ones. Null means none."
+)
+_GREETING = (
+    "Text that clients show where a conversation begins, as Markdown. At most 2,000 characters. Null means empty. No "
+    "model receives it."
+)
+_STARTERS = (
+    f"Example messages to begin a conversation with, at most {MAX_STARTERS}, each one line of 1 to "
+    f"{MAX_STARTER_CHARS} characters. Null means none."
 )
 _CHANGED = "Omitted fields keep their values. Null clears a field or restores its default."
 
@@ -37,6 +45,8 @@ class CreateAgentInput:
     )
     max_steps: int | None = strawberry.field(default=DEFAULT_STEPS, description=_MAX_STEPS)
     tool_names: list[str] | None = strawberry.field(default_factory=list[str], description=_TOOL_NAMES)
+    greeting: str | None = strawberry.field(default=None, description=_GREETING)
+    starters: list[str] | None = strawberry.field(default_factory=list[str], description=_STARTERS)
 
     def draft(self) -> AgentDraft:
         """Return what the service takes.
@@ -53,6 +63,8 @@ class CreateAgentInput:
             kind=self.kind,
             max_steps=DEFAULT_STEPS if self.max_steps is None else self.max_steps,
             tool_names=tuple(self.tool_names or ()),
+            greeting=self.greeting,
+            starters=tuple(self.starters or ()),
         )
 
 
@@ -74,6 +86,8 @@ class UpdateAgentInput:
     )
     max_steps: strawberry.Maybe[int | None] = strawberry.field(description=_MAX_STEPS)
     tool_names: strawberry.Maybe[list[str] | None] = strawberry.field(description=_TOOL_NAMES)
+    greeting: strawberry.Maybe[str | None] = strawberry.field(description=_GREETING)
+    starters: strawberry.Maybe[list[str] | None] = strawberry.field(description=_STARTERS)
 
     def patch(self) -> AgentPatch:
         """Return what the service takes.
@@ -93,6 +107,8 @@ class UpdateAgentInput:
             kind=(self.kind.value or AgentKind.TOOL_CALLING) if self.kind else UNSET,
             max_steps=self.max_steps.value if self.max_steps else UNSET,
             tool_names=tuple(tools or ()) if self.tool_names else UNSET,
+            greeting=self.greeting.value if self.greeting else UNSET,
+            starters=tuple(self.starters.value or ()) if self.starters else UNSET,
         )
 
 

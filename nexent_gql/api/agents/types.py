@@ -19,6 +19,7 @@ from nexent_gql.api.tools.loaders import tool_by_name
 from nexent_gql.api.tools.types import Tool
 from nexent_gql.domains.agents import tables
 from nexent_gql.domains.agents.definition import AgentDefinition
+from nexent_gql.domains.agents.policy import MAX_STARTER_CHARS, MAX_STARTERS
 from nexent_gql.ports.engine import AgentKind
 
 described(
@@ -42,6 +43,14 @@ class Agent(relay.Node):
     )
     instructions: str = strawberry.field(
         description="Instructions sent to the model with every conversation. At most 50,000 characters; can be empty."
+    )
+    greeting: str = strawberry.field(
+        description="Text that clients show where a conversation begins, as Markdown. At most 2,000 characters; can be "
+        "empty. No model receives it."
+    )
+    starters: list[str] = strawberry.field(
+        description=f"Example messages to begin a conversation with, at most {MAX_STARTERS}, each one line of at most "
+        f"{MAX_STARTER_CHARS} characters."
     )
     kind: AgentKind = strawberry.field(description="How the agent acts.")
     max_steps: int = strawberry.field(description="Maximum number of steps per answer, 1 to 50.")
@@ -95,6 +104,8 @@ class Agent(relay.Node):
             kind=self.kind,
             max_steps=self.max_steps,
             tool_names=tuple(self.tool_names),
+            greeting=self.greeting,
+            starters=tuple(self.starters),
         )
         return cast("JSON", definition.to_json())
 
@@ -108,6 +119,8 @@ class Agent(relay.Node):
             kind=AgentKind(row.kind),
             max_steps=row.max_steps,
             tool_names=list(row.tool_names),
+            greeting=row.greeting,
+            starters=list(row.starters),
             version=row.version,
             created_at=row.created_at,
             updated_at=row.updated_at,

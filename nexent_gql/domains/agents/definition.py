@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from nexent_gql.domains.agents.errors import NotAnAgentFileError
-from nexent_gql.domains.agents.policy import DEFAULT_STEPS, AgentDraft
+from nexent_gql.domains.agents.policy import DEFAULT_STEPS, MAX_STARTERS, AgentDraft
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.engine import AgentKind
 
@@ -25,6 +25,8 @@ class AgentDefinition(BaseModel):
     kind: AgentKind = AgentKind.TOOL_CALLING
     max_steps: int = DEFAULT_STEPS
     tool_names: tuple[str, ...] = Field(default=(), max_length=50)
+    greeting: str = ""
+    starters: tuple[str, ...] = Field(default=(), max_length=MAX_STARTERS)
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
@@ -41,8 +43,9 @@ class AgentDefinition(BaseModel):
             raise NotAnAgentFileError(f"This is not an agent file: {place}: {first['msg']}.", path=("file",)) from None
 
     def to_json(self) -> JsonObject:
-        """Return the content of the file."""
-        return self.model_dump(mode="json", by_alias=True)
+        """Return the content of the file; empty fields that earlier releases do not know are left out."""
+        empty = {name for name in ("greeting", "starters") if not getattr(self, name)}
+        return self.model_dump(mode="json", by_alias=True, exclude=empty)
 
     def draft(self, name: str | None, tool_names: tuple[str, ...]) -> AgentDraft:
         """Return a draft with these tools, named `name` unless that is None."""
@@ -53,4 +56,6 @@ class AgentDefinition(BaseModel):
             kind=self.kind,
             max_steps=self.max_steps,
             tool_names=tool_names,
+            greeting=self.greeting,
+            starters=self.starters,
         )

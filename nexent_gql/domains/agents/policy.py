@@ -1,6 +1,6 @@
 """Validation of agents."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,6 +14,9 @@ from nexent_gql.ports.engine import AgentKind
 MAX_NAME_CHARS = 100
 MAX_DESCRIPTION_CHARS = 2_000
 MAX_INSTRUCTIONS_CHARS = 50_000
+MAX_GREETING_CHARS = 2_000
+MAX_STARTERS = 6
+MAX_STARTER_CHARS = 200
 MIN_STEPS = 1
 MAX_STEPS = 50
 DEFAULT_STEPS = 15
@@ -31,6 +34,8 @@ class AgentDraft:
     kind: AgentKind = AgentKind.TOOL_CALLING
     max_steps: int = DEFAULT_STEPS
     tool_names: tuple[str, ...] = ()
+    greeting: str | None = ""
+    starters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class AgentPatch:
     kind: AgentKind | Unset = UNSET
     max_steps: int | Unset | None = UNSET
     tool_names: tuple[str, ...] | Unset | None = UNSET
+    greeting: str | Unset | None = UNSET
+    starters: tuple[str, ...] | Unset | None = UNSET
 
 
 def apply_draft(row: Agent, draft: AgentDraft, available_tools: Collection[str]) -> None:
@@ -61,6 +68,8 @@ def apply_draft(row: Agent, draft: AgentDraft, available_tools: Collection[str])
     instructions = optional_text(draft.instructions, "instructions", max_chars=MAX_INSTRUCTIONS_CHARS)
     row.name = single_line(draft.name, "name", max_chars=MAX_NAME_CHARS)
     row.description, row.instructions = description or "", instructions or ""
+    row.greeting = optional_text(draft.greeting, "greeting", max_chars=MAX_GREETING_CHARS) or ""
+    row.starters = _check_starters(draft.starters)
     if draft.model_id is not None and draft.route_id is not None:
         raise InvalidInputError("An agent has a model or a route, not both.", path=("routeId",))
     row.model_id, row.route_id, row.kind = draft.model_id, draft.route_id, draft.kind
@@ -85,7 +94,19 @@ def merge_patch(row: Agent, patch: AgentPatch) -> AgentDraft:
         kind=set_or(patch.kind, AgentKind(row.kind)),
         max_steps=DEFAULT_STEPS if steps is None else steps,
         tool_names=() if tools is None else tools,
+        greeting=set_or(patch.greeting, row.greeting),
+        starters=set_or(patch.starters, tuple(row.starters)) or (),
     )
+
+
+def _check_starters(starters: Sequence[str]) -> list[str]:
+    if len(starters) > MAX_STARTERS:
+        message = f"An agent has at most {MAX_STARTERS} starters."
+        raise InvalidInputError(message, path=("starters",), limit=MAX_STARTERS)
+    return [
+        single_line(starter, "starters", str(position), max_chars=MAX_STARTER_CHARS)
+        for position, starter in enumerate(starters)
+    ]
 
 
 def _check_steps(steps: int) -> int:

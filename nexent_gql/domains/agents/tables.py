@@ -18,7 +18,8 @@ class Agent(TenantRow, table=True):
     It has only one of both; if a server of a release without routes sets `model_id`, that counts.
 
     `version` counts changes, from 1, so that two editors notice each other. `name_key` is the name as searches
-    compare it. A deleted agent keeps its row, see `erase`.
+    compare it. Clients show `greeting` and `starters` where a conversation begins; no model sees them. A deleted agent
+    keeps its row, see `erase`.
     """
 
     __table_args__ = (
@@ -36,6 +37,10 @@ class Agent(TenantRow, table=True):
     name_key: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
     description: str = ""
     instructions: str = ""
+    greeting: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
+    starters: list[str] = Field(
+        default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'"))
+    )
     model_id: UUID | None = None
     route_id: UUID | None = None
     kind: str = Field(default=AgentKind.TOOL_CALLING)
@@ -48,8 +53,8 @@ class Agent(TenantRow, table=True):
 
     def erase(self, at: datetime) -> None:
         """Delete the agent but for its name, which its conversations show."""
-        self.description = self.instructions = ""
-        self.tool_names = []
+        self.description = self.instructions = self.greeting = ""
+        self.tool_names, self.starters = [], []
         self.model_id = self.route_id = None
         self.deleted_at = self.updated_at = at
         self.version += 1
