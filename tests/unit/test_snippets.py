@@ -5,7 +5,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.domains.conversations.snippets import MAX_SNIPPET_CHARS, snippet
+from nexent_gql.domains.conversations.snippets import MAX_SNIPPET_CHARS, occurrences, snippet
 from nexent_gql.kernel.search import fold, index_tokens, query_terms
 
 CHARS = "abAB \n.天气猫한ß\u0301éΣς👩\u200d🔬ＦＵ\u0e44"
@@ -80,3 +80,21 @@ def test_long_texts_cost_little(char: str) -> None:
     list(index_tokens(text))
     snippet(text, query_terms("a天"))
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "marks"),
+    [
+        ("Quantum physics for Quanta", "quant", ["Quant", "Quant"]),
+        ("Zu\u0308rich im Mai", "ZÜRICH", ["Zu\u0308rich"]),
+        ("Die Straße", "STRASSE", ["Straße"]),
+        ("ＦＵＬＬ  width", "full width", ["ＦＵＬＬ  width"]),
+        ("a.b*c", ".b*", [".b*"]),
+        ("天气预报", "气预", ["气预"]),
+        ("Nothing", "else", []),
+        ("Nothing", " ", []),
+        ("a" * 50, "a", ["a"] * 20),
+    ],
+)
+def test_occurrences_are_found_as_titles_are_searched(text: str, part: str, marks: list[str]) -> None:
+    assert [text[at.start : at.end] for at in occurrences(text, part)] == marks

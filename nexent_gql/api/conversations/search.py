@@ -9,6 +9,7 @@ from strawberry import relay
 from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.messages import Message
 from nexent_gql.api.conversations.types import Conversation, conversation_by_id
+from nexent_gql.api.conversations.values import TextRange
 from nexent_gql.api.schema.connections import PageArguments, connection_field
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.domains.conversations import service
@@ -27,12 +28,6 @@ Query = Annotated[
 ]
 
 
-@strawberry.type(description="A range of a text. Positions count Unicode code points, not UTF-16 code units.")
-class TextRange:
-    start: int = strawberry.field(description="Position of the first character, from 0.")
-    end: int = strawberry.field(description="Position after the last character.")
-
-
 @strawberry.type(description="The matching excerpt of a message, as one line of plain text.")
 class MessageSnippet:
     text: str = strawberry.field(
@@ -42,7 +37,7 @@ class MessageSnippet:
 
     @classmethod
     def of(cls, snippet: Snippet) -> Self:
-        return cls(text=snippet.text, highlights=[TextRange(start=at.start, end=at.end) for at in snippet.highlights])
+        return cls(text=snippet.text, highlights=list(map(TextRange.of, snippet.highlights)))
 
 
 @strawberry.type(description="A message that matches a search.")

@@ -15,7 +15,7 @@ from nexent_gql.api.conversations import messages
 from nexent_gql.api.conversations.branches import DEFAULT_BRANCH_MESSAGES, BranchSize, load_branch
 from nexent_gql.api.conversations.loaders import message_count, message_page
 from nexent_gql.api.conversations.references import LazyMessage, LazyRun
-from nexent_gql.api.conversations.values import ExportFormat, TitleSource
+from nexent_gql.api.conversations.values import ExportFormat, TextRange, TitleSource
 from nexent_gql.api.related import related
 from nexent_gql.api.runs import types as runs
 from nexent_gql.api.runs.loaders import latest_run_of
@@ -23,9 +23,14 @@ from nexent_gql.api.schema.connections import PageArguments, connection_field
 from nexent_gql.api.schema.relay import Connection, connection
 from nexent_gql.domains.conversations import tables
 from nexent_gql.domains.conversations.service import MAX_TITLE_CHARS
+from nexent_gql.domains.conversations.snippets import occurrences
 from nexent_gql.kernel.page import Page
+from nexent_gql.kernel.text import MAX_SEARCH_CHARS, search_text
 from nexent_gql.streams.cursors import cursor
 
+TitleSearch = Annotated[
+    str, strawberry.argument(description=f"The text, at most {MAX_SEARCH_CHARS} characters. Blank matches nothing.")
+]
 Format = Annotated[ExportFormat, strawberry.argument(description="Format of the export. Default MARKDOWN.")]
 
 
@@ -36,6 +41,15 @@ class Conversation(relay.Node):
         description=f"Title, at most {MAX_TITLE_CHARS} characters. Empty until one is written, see `titleSource`."
     )
     title_source: TitleSource = strawberry.field(description="Source of the title.")
+
+    @strawberry.field(
+        description="Ranges of the title that contain a text, compared as the argument `search` of `conversations` "
+        "does, in order, at most 20. Empty if there are none."
+    )
+    def title_matches(self, search: TitleSearch) -> list[TextRange]:
+        part = search_text(search)
+        return list(map(TextRange.of, occurrences(self.title, part))) if part else []
+
     events_cursor: str = strawberry.field(
         description="Position in the conversation's events at the time of this object. Pass it to "
         "`conversationEvents` as `after` to receive all later changes."

@@ -1,8 +1,12 @@
 """The enums of conversations and messages in the schema."""
 
 from enum import StrEnum
+from typing import Self
+
+import strawberry
 
 from nexent_gql.api.schema.enums import described
+from nexent_gql.domains.conversations.snippets import Highlight
 from nexent_gql.domains.conversations.tables import MessageRole, MessageStatus, Rating, TitleSource
 from nexent_gql.domains.runs.export import ExportFormat
 from nexent_gql.ports.content import AttachmentMode, NoticeCode
@@ -14,8 +18,19 @@ __all__ = [
     "MessageStatus",
     "OrderDirection",
     "Rating",
+    "TextRange",
     "TitleSource",
 ]
+
+
+@strawberry.type(description="A range of a text. Positions count Unicode code points, not UTF-16 code units.")
+class TextRange:
+    start: int = strawberry.field(description="Position of the first character, from 0.")
+    end: int = strawberry.field(description="Position after the last character.")
+
+    @classmethod
+    def of(cls, highlight: Highlight) -> Self:
+        return cls(start=highlight.start, end=highlight.end)
 
 
 class ConversationOrderField(StrEnum):

@@ -6,7 +6,7 @@ from itertools import islice
 
 import regex
 
-from nexent_gql.kernel.search import WORD_CLASS, QueryTerm, fold_characters, pairs
+from nexent_gql.kernel.search import WORD_CLASS, QueryTerm, fold, fold_characters, pairs
 from nexent_gql.kernel.text import cut_graphemes
 
 MAX_SNIPPET_CHARS = 200
@@ -51,6 +51,17 @@ def snippet(text: str, terms: Sequence[QueryTerm]) -> Snippet:
     shift, end = len(head) - start, start + len(clipped_text)
     inside = [Highlight(at + shift, min(to, end) + shift) for at, to in spans if at < end]
     return Snippet(head + _CONTROL.sub(" ", clipped_text) + tail, tuple(inside[:_MAX_HIGHLIGHTS]))
+
+
+def occurrences(text: str, part: str) -> tuple[Highlight, ...]:
+    """Return where `text` contains `part` as `conversations(search:)` compares them, at most 20."""
+    words = fold(part).split(" ")
+    folded, positions = _folded(text)
+    pattern = regex.compile(r"\s+".join(map(regex.escape, words)))
+    matches = islice(pattern.finditer(folded), _MAX_HIGHLIGHTS) if words[0] else ()
+    return tuple(
+        Highlight(positions[match.start()], _end_of_cluster(text, positions[match.end() - 1])) for match in matches
+    )
 
 
 def _patterns(terms: Sequence[QueryTerm]) -> tuple[regex.Pattern[str], regex.Pattern[str]]:
