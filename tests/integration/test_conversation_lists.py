@@ -154,17 +154,17 @@ async def test_a_page_of_a_hundred_thousand_reads_its_rows_only(
 
 async def explain(database: Database, actor: Principal, page: PageRequest, filters: ConversationFilter) -> str:
     """Return the plan of the statement that the repository sends for a page, as the tenant's login runs it."""
-    sent: list[str] = []
+    queries: list[str] = []
 
     def record(state: ORMExecuteState) -> None:
         statement = cast("ClauseElement", state.statement)
-        sent.append(str(statement.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})))
+        queries.append(str(statement.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})))
 
     async with database.read(actor.tenant_id) as session:
         event.listen(session.sync_session, "do_orm_execute", record)
         await ConversationRepository(session, actor.tenant_id, actor.user_id).page_filtered(page, filters)
         event.remove(session.sync_session, "do_orm_execute", record)
-        (statement,) = sent
+        (statement,) = queries
         return "\n".join((await session.scalars(text(f"EXPLAIN (ANALYZE) {statement}"))).all())
 
 

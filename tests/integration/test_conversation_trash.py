@@ -62,7 +62,7 @@ def ids_of(payload: Data) -> list[object]:
     return [payload[name]["id"] for name in ("conversation", "run", "userMessage", "assistantMessage")]
 
 
-async def found(chat: Chat, actor: Principal, ids: list[object]) -> list[object]:
+async def find(chat: Chat, actor: Principal, ids: list[object]) -> list[object]:
     """Return those of `ids` that the actor can load, and the cursors of what a search returns."""
     nodes = await load(chat, actor, ids)
     matches = (await chat.ask(actor, SEARCH)).one
@@ -81,13 +81,13 @@ async def test_a_deleted_conversation_comes_back_as_it_was(
     payload = await chat.start(ada, agentId=id_of("Agent", agent), text="a canary", clientId="c1")
     await chat.write(ada, payload, TextDelta(text="partial", step=1))
     id_, ids = payload["conversation"]["id"], ids_of(payload)
-    before = await found(chat, ada, ids)
+    before = await find(chat, ada, ids)
     assert len(before) == len(ids) + 1
 
     deleted = await delete(chat, ada, id_)
     assert (deleted["deletedId"], deleted["restorableUntil"] > utc_now().isoformat()) == (id_, True)
     await chat.relay()
-    assert await found(chat, ada, ids) == []
+    assert await find(chat, ada, ids) == []
     assert not (await chat.log.read(run_topic(ada.tenant_id, key("Run", payload["run"]["id"])), 0)).entries
     assert await chat.job_states(ada) == ["CANCELLED", "QUEUED"]
     assert [await chat.count(ada, table) for table in (Conversation, Message, Run)] == [1, 2, 1]
@@ -100,7 +100,7 @@ async def test_a_deleted_conversation_comes_back_as_it_was(
     assert (await the_first(chat.subscribe(ada, RUN_EVENTS, run=payload["run"]["id"]))).code == "NOT_FOUND"
 
     assert (await restore(chat, ada, id_))["conversation"]["id"] == id_
-    assert await found(chat, ada, ids) == before
+    assert await find(chat, ada, ids) == before
     assert (await restore(chat, ada, id_))["conversation"]["id"] == id_
     events = await whole(chat.subscribe(ada, RUN_EVENTS, run=payload["run"]["id"]))
     assert events == [{"__typename": "RunFinished", "seq": 1, "status": "STOPPED"}]
