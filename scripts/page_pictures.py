@@ -34,10 +34,10 @@ def animate(pictures: Sequence[bytes]) -> bytes:
     header, first = decode(pictures[0])
     out = [_SIGNATURE, join_chunk(b"IHDR", header), join_chunk(b"acTL", struct.pack(">II", len(pictures), 0))]
     width = struct.unpack(">I", header[:4])[0]
-    number, shown = 0, first
+    number, previous_rows = 0, first
     for index, picture in enumerate(pictures):
         rows = decode(picture)[1]
-        changed = [row for row in range(len(rows)) if rows[row] != shown[row]] or [0]
+        changed = [row for row in range(len(rows)) if rows[row] != previous_rows[row]] or [0]
         top, bottom = (0, len(rows)) if index == 0 else (changed[0], changed[-1] + 1)
         delay_ms = LAST_FRAME_MS if index == len(pictures) - 1 else FRAME_MS
         control = struct.pack(">IIIIIHHBB", number, width, bottom - top, 0, top, delay_ms, 1_000, 0, 0)
@@ -47,7 +47,7 @@ def animate(pictures: Sequence[bytes]) -> bytes:
             join_chunk(b"IDAT", data) if index == 0 else join_chunk(b"fdAT", struct.pack(">I", number + 1) + data)
         )
         number += 1 if index == 0 else 2
-        shown = rows
+        previous_rows = rows
     return b"".join([*out, join_chunk(b"IEND", b"")])
 
 

@@ -112,21 +112,21 @@ class CitationPart:
 
 
 class NoticeCode(StrEnum):
-    """What a notice is about; the first seven are those of the extraction. Part of the public API."""
+    """What a notice is about. Names that `DocumentProblemCode` has too mean the same. Part of the public API."""
 
-    EMPTY_DOCUMENT = "EMPTY_DOCUMENT"
-    NEEDS_OCR = "NEEDS_OCR"
-    ENCRYPTED = "ENCRYPTED"
     CORRUPT = "CORRUPT"
-    UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
-    TOO_LARGE = "TOO_LARGE"
-    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
-    PROCESSING_FAILED = "PROCESSING_FAILED"
+    EMPTY_DOCUMENT = "EMPTY_DOCUMENT"
+    ENCRYPTED = "ENCRYPTED"
     FILE_MISSING = "FILE_MISSING"
-    NOT_READY = "NOT_READY"
-    TRUNCATED = "TRUNCATED"
-    NO_ROOM = "NO_ROOM"
     IMAGE_UNSEEN = "IMAGE_UNSEEN"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    NEEDS_OCR = "NEEDS_OCR"
+    NOT_READY = "NOT_READY"
+    NO_ROOM = "NO_ROOM"
+    PROCESSING_FAILED = "PROCESSING_FAILED"
+    TOO_LARGE = "TOO_LARGE"
+    TRUNCATED = "TRUNCATED"
+    UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,9 +101,9 @@ async def test_a_long_document_is_shown_by_matching_passages_and_read_by_the_too
     draft = await scenario.attach("levels.txt", content)
     models = ScriptedModels([Call("read_file", {"file": "levels.txt", "start": 40_000})], ["By 1234."])
     _, bodies = await scenario.ask([draft], models, words="How far did the river rise on day 1234?")
-    shown = prompt(models.requests[0])
-    assert "The river rose by 1234 centimetres on day 1234." in shown
-    assert "on day 999." not in shown
+    text_of_prompt = prompt(models.requests[0])
+    assert "The river rose by 1234 centimetres on day 1234." in text_of_prompt
+    assert "on day 999." not in text_of_prompt
     (output,) = [str(body["output"]) for body in bodies if body["kind"] == "ToolOutput"]
     assert output.startswith("(levels.txt: characters 40,000 to 60,000 of ")
     assert "go on with start=60000" in output
@@ -117,10 +117,10 @@ async def test_mode_full_shows_the_beginning_of_what_does_not_fit_and_says_so(sc
     models = ScriptedModels(["Much."])
     exchange, bodies = await scenario.ask([draft], models)
     assert notices(bodies) == ["TRUNCATED"]
-    shown = prompt(models.requests[0])
-    assert "on day 0." in shown
-    assert "on day 1999." not in shown
-    assert len(shown) < 12_000
+    text_of_prompt = prompt(models.requests[0])
+    assert "on day 0." in text_of_prompt
+    assert "on day 1999." not in text_of_prompt
+    assert len(text_of_prompt) < 12_000
     (notice,) = [part for part in (await scenario.site.answer(exchange)).content if isinstance(part, NoticePart)]
     assert (notice.code, notice.file_id) == ("TRUNCATED", draft.file_id)
 

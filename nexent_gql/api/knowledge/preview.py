@@ -6,7 +6,6 @@ from uuid import UUID
 import strawberry
 
 from nexent_gql.api.context import Info
-from nexent_gql.api.knowledge.enums import UnitKind
 from nexent_gql.api.knowledge.inputs import (
     ChunkingInput,
     DocumentFileInput,
@@ -14,6 +13,7 @@ from nexent_gql.api.knowledge.inputs import (
     DocumentUrlInput,
     document_source,
 )
+from nexent_gql.api.knowledge.passages import Passage
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.knowledge import chunking, preview
@@ -69,19 +69,7 @@ class PreviewChunksInput:
 
 
 @strawberry.type(description="A chunk that is not stored. Offsets count characters of the document's text.")
-class PreviewedChunk:
-    text: str = strawberry.field(description="The passage, literally.")
-    start: int = strawberry.field(description="Offset of its first character.")
-    end: int = strawberry.field(description="Offset after its last character.")
-    headings: list[str] = strawberry.field(description="Headings above it, outermost first.")
-    unit_kind: UnitKind | None = strawberry.field(
-        description="Whether it is on a page, slide or sheet; null in documents without."
-    )
-    unit_number: int | None = strawberry.field(description="Number of the page, slide or sheet, from 1.")
-    unit_name: str | None = strawberry.field(description="Name of the sheet.")
-    attachment: str | None = strawberry.field(
-        description="Name of the file inside the document's file that it belongs to; null outside of such files."
-    )
+class PreviewedChunk(Passage):
     parent_text: str | None = strawberry.field(
         description="Of PARENT_CHILD: the larger passage around it; null with other strategies."
     )

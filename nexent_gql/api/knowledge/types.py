@@ -18,6 +18,7 @@ from nexent_gql.api.knowledge.enums import (
     UnitKind,
 )
 from nexent_gql.api.knowledge.loaders import base_limitation, base_row, chunk_count, last_event
+from nexent_gql.api.knowledge.passages import Passage
 from nexent_gql.api.models.loaders import model_by_id
 from nexent_gql.api.models.types import Model
 from nexent_gql.api.related import related
@@ -185,20 +186,8 @@ class Document(relay.Node):
 
 
 @strawberry.type(description="A passage of a document. Offsets count characters of the document's text.")
-class DocumentChunk(relay.Node):
+class DocumentChunk(Passage, relay.Node):
     id: relay.NodeID[UUID]
-    text: str = strawberry.field(description="The passage, literally.")
-    start: int = strawberry.field(description="Offset of its first character.")
-    end: int = strawberry.field(description="Offset after its last character.")
-    headings: list[str] = strawberry.field(description="Headings above it, outermost first.")
-    unit_kind: UnitKind | None = strawberry.field(
-        description="Whether it is on a page, slide or sheet; null in documents without."
-    )
-    unit_number: int | None = strawberry.field(description="Number of the page, slide or sheet, from 1.")
-    unit_name: str | None = strawberry.field(description="Name of the sheet.")
-    attachment: str | None = strawberry.field(
-        description="Name of the file inside the document's file that it belongs to; null outside of such files."
-    )
 
     @classmethod
     def of(cls, row: tables.Chunk) -> Self:

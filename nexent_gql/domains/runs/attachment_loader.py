@@ -84,9 +84,9 @@ class AttachmentLoader:
             if (plan := plans.get(file.part.file_id)) is not None:
                 texts[file.part.file_id] = TextPart(await self._texts.read(actor, file, plan) + "\n\n")
         history = [Turn(turn.role, _with_text(turn.parts, texts)) for turn in spec.history]
-        shown = [text for part in spec.question if (text := _text_of(part, texts)) is not None]
-        if shown:  # a turn of its own, which is left out first when the question does not fit
-            history.append(Turn("user", (TextPart(_INTRODUCTION), *shown)))
+        file_texts = [text for part in spec.question if (text := _text_of(part, texts)) is not None]
+        if file_texts:  # a turn of its own, which is left out first when the question does not fit
+            history.append(Turn("user", (TextPart(_INTRODUCTION), *file_texts)))
         spec = replace(spec, history=tuple(history))
         return with_read_file(spec) if any(plan.spans for plan in plans.values()) else spec
 
@@ -147,8 +147,8 @@ def _text_of(part: ContentPart, texts: Mapping[UUID, TextPart]) -> TextPart | No
 
 
 def _with_text(parts: Sequence[ContentPart], texts: Mapping[UUID, TextPart]) -> tuple[ContentPart, ...]:
-    shown = [text for part in parts if (text := _text_of(part, texts)) is not None]
-    return (*shown, *parts)
+    file_texts = [text for part in parts if (text := _text_of(part, texts)) is not None]
+    return (*file_texts, *parts)
 
 
 def _has_unseen_images(spec: RunSpec) -> bool:

@@ -53,10 +53,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class TextPlan:
-    """What a model receives of a file: the spans, described by `shown`, or only the `problem`."""
+    """What a model receives of a file: the spans, described by `extent`, or only the `problem`."""
 
     file_id: UUID
-    shown: str = ""
+    extent: str = ""
     spans: tuple[Span, ...] = ()
     problem: NoticePart | None = None
 
@@ -65,7 +65,7 @@ class TextPlan:
         spans: list[Json] = [[span.start, span.end, span.place] for span in self.spans]
         notice = self.problem
         problem: Json = None if notice is None else {"code": notice.code, "message": notice.message}
-        return {"file_id": str(self.file_id), "shown": self.shown, "spans": spans, "problem": problem}
+        return {"file_id": str(self.file_id), "shown": self.extent, "spans": spans, "problem": problem}
 
     @classmethod
     def from_json(cls, stored: JsonObject) -> "TextPlan":
@@ -133,7 +133,7 @@ class AttachmentTexts:
                 return f"{opening}>\n(No text: the file was deleted.)\n</attached_file>"
             pieces.append(f"[{span.place}]\n{text}" if span.place else text)
         content = "\n\n".join(pieces).replace("</attached_file", "< /attached_file")
-        return f'{opening} shown="{plan.shown}">\n{content}\n</attached_file>'
+        return f'{opening} shown="{plan.extent}">\n{content}\n</attached_file>'
 
     async def _wait_for(self, actor: Principal, ids: Sequence[UUID], run_id: UUID) -> dict[UUID, FileTextInfo]:
         """Return what is known of the texts, after waiting for those that workers have to extract."""
@@ -189,9 +189,9 @@ def _is_short(part: FilePart, info: FileTextInfo, auto_tokens: int) -> bool:
 
 def _beginning(part: FilePart, info: FileTextInfo, max_tokens: int) -> TextPlan:
     chars = min(max_tokens * info.char_count // max(info.token_count, 1), info.char_count)
-    shown = f"first {chars:,} of {info.char_count:,} characters"
-    message = f"The model received the {shown} of {part.name}. Ask about parts of it, or attach less."
-    return TextPlan(part.file_id, shown, (Span(0, chars),), NoticePart(NoticeCode.TRUNCATED, message))
+    extent = f"first {chars:,} of {info.char_count:,} characters"
+    message = f"The model received the {extent} of {part.name}. Ask about parts of it, or attach less."
+    return TextPlan(part.file_id, extent, (Span(0, chars),), NoticePart(NoticeCode.TRUNCATED, message))
 
 
 def _problem(part: FilePart, info: FileTextInfo | None, *, is_gone: bool) -> NoticePart:
