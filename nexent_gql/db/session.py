@@ -12,11 +12,12 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from asyncpg import InterfaceError, InternalClientError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from nexent_gql.db.binding import OPTION, READ_ONLY, as_tenant
+from nexent_gql.db.violations import missing_reference
 from nexent_gql.kernel.errors import UnavailableError
 
 _AWAY = ("08", "25P03", "40", "53", "57", "58")
@@ -47,6 +48,10 @@ class Database:
         """Open a transaction on one tenant's rows; commits on exit, rolls back on any error.
 
         Do not commit or roll back within the block: later statements would have no tenant.
+
+        Raises:
+            MissingReferenceError: A row refers to an object that does not exist.
+            DatabaseUnavailableError: Postgres does not answer.
         """
         async with _begin(self.engine, as_tenant(tenant_id)) as session:
             yield session
@@ -78,6 +83,8 @@ async def _begin(engine: AsyncEngine, binding: str) -> AsyncGenerator[AsyncSessi
     except (DBAPIError, PoolTimeoutError, InterfaceError, OSError) as error:
         if _cancellations() > cancellations:  # cancelled during the rollback: the task must still end
             raise CancelledError from error
+        if isinstance(error, IntegrityError) and (missing := missing_reference(error)) is not None:
+            raise missing from error
         if not _is_away(error):
             raise
         raise DatabaseUnavailableError("The database does not answer; try again in a moment.") from error

@@ -13,7 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexent_gql.db import pool
 from nexent_gql.db.binding import OPTION
 from nexent_gql.db.session import Database, DatabaseUnavailableError
+from nexent_gql.db.violations import MissingReferenceError
+from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.conversations.tables import Conversation
 from tests.support.engines import run_sql
+from tests.support.factory import Factory
 
 pytestmark = pytest.mark.slow
 
@@ -151,3 +155,17 @@ async def test_an_error_of_the_caller_passes_as_it_is(database: Database) -> Non
     with pytest.raises(asyncio.CancelledError):
         async with database.read(uuid4()):
             raise asyncio.CancelledError
+
+
+async def test_what_refers_to_nothing_is_told_by_its_field(database: Database, make: Factory) -> None:
+    actor, missing = await make.principal(), uuid4()
+    rows = {
+        "modelId": Agent(tenant_id=actor.tenant_id, name="A", model_id=missing, created_by=actor.user_id),
+        "routeId": Agent(tenant_id=actor.tenant_id, name="B", route_id=missing, created_by=actor.user_id),
+        "agentId": Conversation(tenant_id=actor.tenant_id, owner_id=actor.user_id, agent_id=missing),
+    }
+    for field, row in rows.items():
+        with pytest.raises(MissingReferenceError) as error:
+            async with database.transaction(actor.tenant_id) as session:
+                session.add(row)
+        assert error.value.details == {"field": field}

@@ -1,9 +1,11 @@
 """Routes through the schema, and the route that a run keeps."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import cast
 
 import pytest
+from sqlalchemy import text
 
 from nexent_gql.api.schema.relay import global_id, parse_id
 from nexent_gql.db.session import Database
@@ -23,6 +25,7 @@ from tests.support.statements import statements
 FIELDS = "id name midAnswerPolicy firstTokenSeconds groups { deployments { weight model { name } } }"
 ROUTES = f"{{ modelRoutes {{ totalCount edges {{ node {{ {FIELDS} }} }} }} }}"
 ROUTE = f"query ($id: ID!) {{ modelRoute(id: $id) {{ {FIELDS} }} node(id: $id) {{ id }} }}"
+WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 AGENT = "{ agent { id model { name } route { name } effectiveModel { name } } }"
 
 
@@ -205,3 +208,25 @@ async def test_a_model_has_limits(app: ServiceHarness, dev: Principal) -> None:
     assert set(cleared["model"]["limits"].values()) == {None}
     refused = await app.mutate(dev, "updateModel", fields, id=registered["id"], limits={"concurrentRequests": 0})
     assert refused["path"] == ["input", "limits", "concurrentRequests"]
+
+
+async def is_waiting(database: Database, actor: Principal) -> bool:
+    """Tell whether a statement waits for a lock; each transaction sees one snapshot of the activity."""
+    async with database.read(actor.tenant_id) as session:
+        return bool((await session.execute(WAITING)).scalar_one())
+
+
+async def test_a_model_that_is_deleted_meanwhile_is_not_found(
+    app: ServiceHarness, dev: Principal, make: Factory, database: Database
+) -> None:
+    model = await make.model(dev)
+    async with database.transaction(dev.tenant_id) as session:
+        await session.delete(await session.merge(model))
+        await session.flush()
+        creation = asyncio.create_task(create(app, dev, group(model)))
+        async with asyncio.timeout(30):
+            while not await is_waiting(database, dev):  # noqa: ASYNC110 - Postgres tells nobody
+                await asyncio.sleep(0.02)
+    refused = await creation
+    assert (refused["__typename"], refused["code"]) == ("NotFoundError", "NOT_FOUND")
+    assert "`modelId`" in refused["message"]
