@@ -51,6 +51,7 @@ SYSTEM_TABLES: Mapping[str, Commands] = {
     "job_worker": _ALL,
     "open_model_call": _READ,
     "model_call": ("SELECT", "INSERT", "DELETE"),
+    "model_health_change": ("SELECT", "DELETE"),
     "file_upload": ("SELECT", "DELETE"),
     "file_object": _READ,
     "knowledge_base": _READ,
@@ -60,8 +61,9 @@ connections of a process (read only). Trusted documents and workers belong to th
 have no tenant. Jobs are claimed, requeued, purged, and enqueued by schedules. The outbox is relayed (row locks count as
 UPDATE), and requeued jobs write to it. Message search reads ids by an index that Postgres does not use below a policy,
 see `conversations/search.py`. Ended sessions, events past their retention and expired uploads are deleted. Calls of
-dead workers are read to be settled, calls past their retention are replaced by summaries, and stored content is
-compared with the object storage (read only). Tenants with knowledge bases are listed (read only).
+dead workers are read to be settled, calls past their retention are replaced by summaries, old changes of health are
+deleted, and stored content is compared with the object storage (read only). Tenants with knowledge bases are listed
+(read only).
 """
 
 

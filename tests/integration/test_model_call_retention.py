@@ -9,10 +9,11 @@ from sqlmodel import col
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.models.budgets import BudgetLimit, BudgetService
+from nexent_gql.domains.models.health import MAX_HISTORY
 from nexent_gql.domains.models.ledger import CallLedger
 from nexent_gql.domains.models.prices import Price, PriceTable
 from nexent_gql.domains.models.retention import ModelCallSummarizer, SummarizeModelCalls
-from nexent_gql.domains.models.tables import BudgetPeriod, BudgetScope, ModelCall
+from nexent_gql.domains.models.tables import BudgetPeriod, BudgetScope, ModelCall, ModelHealthChange
 from nexent_gql.domains.models.usage import TimeRange, UsageDimension, UsageFilter, UsageRow, UsageService
 from nexent_gql.jobs.enqueue import enqueue
 from nexent_gql.jobs.registry import JobRegistry
@@ -112,3 +113,21 @@ async def test_budgets_of_all_time_count_summaries_and_metrics_do_not(database: 
     await summarize(database, NOON + timedelta(days=20))
     assert (await budgets.set(owner, BudgetScope.TENANT, None, limit)).spent == spent
     assert await UsageService(database, utc_now).metrics(owner, WITHIN) == []
+
+
+async def test_old_changes_of_health_are_deleted_except_the_newest(database: Database, make: Factory) -> None:
+    actor = await make.principal()
+    flapping, steady = new_id(), new_id()
+    now = utc_now()
+    models = [(flapping, MAX_HISTORY + 10), (steady, 3)]
+    ids = [model_id for model_id, changes in models for _ in range(changes)]
+    async with database.transaction(actor.tenant_id) as session:
+        session.add_all(
+            ModelHealthChange(tenant_id=actor.tenant_id, created_at=now, seq=seq, model_id=model_id, state="OPEN")
+            for seq, model_id in enumerate(ids, 1)
+        )
+    for days, left in ((34, len(ids)), (36, MAX_HISTORY + 3)):
+        await summarize(database, now + timedelta(days=days), retention_s=None)
+        async with database.read(actor.tenant_id) as session:
+            rows = (await session.scalars(select(ModelHealthChange).order_by(col(ModelHealthChange.seq)))).all()
+        assert (len(rows), rows[-1].seq) == (left, len(ids))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import Select, delete, select, text, update
+from sqlalchemy import ColumnElement, Select, delete, select, text, update
 from sqlmodel import col
 
 from nexent_gql.db.paging import count_rows
@@ -32,14 +32,14 @@ class ModelRepository(TenantRepository[ChatModel], table=ChatModel):
 
     async def default(self, kind: ModelKind = ModelKind.CHAT) -> ChatModel | None:
         """Return the default model of a kind; None only when there is no model of it."""
-        query = self._scope().where(col(ChatModel.is_default), col(ChatModel.kind) == kind)
+        query = self._scope().where(_is_default(kind), col(ChatModel.kind) == kind)
         return (await self._session.scalars(query)).one_or_none()
 
     async def clear_default(self, kind: str) -> None:
         """Leave no model of a kind the default."""
         of_kind = col(ChatModel.tenant_id) == self._tenant_id, col(ChatModel.kind) == kind
-        defaults = update(ChatModel).where(*of_kind, col(ChatModel.is_default))
-        await self._session.execute(defaults.values(is_default=False))
+        defaults = update(ChatModel).where(*of_kind, _is_default(kind))
+        await self._session.execute(defaults.values(is_default=False, is_other_default=False))
 
     async def page_of_kind(self, page: PageRequest, kind: str | None) -> Page[ChatModel]:
         """Return models of a kind, or of all kinds, newest first."""
@@ -87,3 +87,7 @@ class RouteRepository(TenantRepository[ModelRoute], table=ModelRoute):
         )
         query = self._scope().where(col(ModelRoute.id).in_(routes)).order_by(col(ModelRoute.name)).limit(limit)
         return (await self._session.scalars(query)).all()
+
+
+def _is_default(kind: str) -> ColumnElement[bool]:
+    return col(ChatModel.is_default if kind == ModelKind.CHAT else ChatModel.is_other_default).is_(True)

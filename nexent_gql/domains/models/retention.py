@@ -1,12 +1,13 @@
-"""Settles calls of processes that died, and replaces old calls by summaries of days."""
+"""Settles calls of processes that died, replaces old calls by summaries of days, and deletes old health changes."""
 
 from datetime import timedelta
 from typing import ClassVar
 
 from sqlalchemy import text
 
+from nexent_gql.domains.models.health import MAX_HISTORY
 from nexent_gql.domains.models.ledger import CallLedger
-from nexent_gql.jobs.housekeeping import BATCH, Housekeeping, abandon
+from nexent_gql.jobs.housekeeping import BATCH, Housekeeping, abandon, delete_in_batches
 from nexent_gql.jobs.lease import Lease
 from nexent_gql.jobs.registry import JobHandler
 from nexent_gql.kernel.clock import Clock
@@ -34,6 +35,16 @@ _SUMMARIZE = text("""
     SELECT count(*) FROM old
 """)
 _SUMMARIZED_BATCH = 5_000
+HEALTH_RETENTION = timedelta(days=35)
+_PRUNE_HEALTH = text("""
+    WITH ranked AS (
+        SELECT id, created_at, row_number() OVER (PARTITION BY tenant_id, model_id ORDER BY seq DESC) AS rank
+          FROM model_health_change)
+    DELETE FROM model_health_change WHERE id IN (
+        SELECT id FROM ranked WHERE rank > :newest AND created_at < :before LIMIT :batch)
+    RETURNING id
+""")
+"""The newest changes of each model stay: the last number of a tenant must not be given away again."""
 
 
 class SettleLostCalls(Housekeeping):
@@ -63,14 +74,15 @@ class LostCallSettler:
 
 
 class SummarizeModelCalls(Housekeeping):
-    """Replaces calls of models past their retention by sums for each day."""
+    """Replaces calls of models past their retention by sums for each day, and deletes old changes of health."""
 
     name: ClassVar[str] = "summarize_model_calls"
 
 
 class ModelCallSummarizer:
-    """Handles `SummarizeModelCalls`; without a retention nothing is replaced.
+    """Handles `SummarizeModelCalls`; without a retention no call is replaced.
 
+    Changes of health are deleted after 35 days, except the last 20 of each model, which the API shows.
     A batch is one statement, so sums are exact whenever it is interrupted; a day of many batches has a summary of
     each.
     """
@@ -85,7 +97,9 @@ class ModelCallSummarizer:
         return JobHandler(SummarizeModelCalls, self.run, abandon)
 
     async def run(self, lease: Lease, _work: SummarizeModelCalls) -> None:
-        """Summarize batch after batch, until none is left."""
+        """Work batch after batch, until none is left."""
+        before = self._clock() - HEALTH_RETENTION
+        await delete_in_batches(lease.db, _PRUNE_HEALTH, {"before": before, "newest": MAX_HISTORY})
         if self._retention_s is None:
             return
         values = {"before": self._clock() - timedelta(seconds=self._retention_s), "batch": _SUMMARIZED_BATCH}

@@ -28,13 +28,18 @@ class ChatModel(TenantRow, table=True):
     entered, `learned_profile` what the last check found out. `base_url` ends before the path of the dialect, such as
     `/chat/completions`, and is empty for the offline dialect. `api_key_sealed` can be opened only with this row's
     place; `api_key_hint` is its last four characters. The `last_check_*` columns describe the present settings: a
-    change of what was tried clears them. Exactly one row of each kind that a tenant has is the default of that kind.
+    change of what was tried clears them. Exactly one row of each kind that a tenant has is the default of that kind:
+    a chat model by `is_default`, another one by `is_other_default`. Releases without kinds read `is_default` and expect
+    a single row.
     """
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
         UniqueConstraint("tenant_id", "name"),
         Index("uq_chat_model_default", "tenant_id", "kind", unique=True, postgresql_where=text("is_default")),
+        Index(
+            "uq_chat_model_other_default", "tenant_id", "kind", unique=True, postgresql_where=text("is_other_default")
+        ),
         Index("ix_chat_model_page", "tenant_id", "created_at", "id"),
     )
 
@@ -52,6 +57,7 @@ class ChatModel(TenantRow, table=True):
     api_key_sealed: bytes | None = None
     api_key_hint: str | None = None
     is_default: bool = False
+    is_other_default: bool = Field(default=False, sa_column_kwargs={"server_default": "false"}, nullable=False)
     last_check_at: datetime | None = timestamp()
     last_check_ok: bool | None = None
     last_check_code: str | None = None
@@ -60,6 +66,16 @@ class ChatModel(TenantRow, table=True):
     last_check_latency_ms: int | None = None
     created_by: UUID
     updated_at: datetime = timestamp(default_now=True)
+
+    @property
+    def is_default_of_kind(self) -> bool:
+        """Whether the model is used where none of its kind is named."""
+        return self.is_default or self.is_other_default
+
+    def mark_default(self, *, is_default: bool) -> None:
+        """Note whether the model is the default of its kind."""
+        self.is_default = is_default and self.kind == ModelKind.CHAT
+        self.is_other_default = is_default and self.kind != ModelKind.CHAT
 
 
 def money_column(default: str | None = None) -> Any:  # noqa: ANN401 - a SQLModel field
