@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from nexent_gql.adapters.extraction_xberg import EXTRACTOR_VERSION, ProcessExtractor
+from nexent_gql.adapters.llm_dialects import installed_dialects
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.files.links import LinkSigner
@@ -81,7 +82,7 @@ class Services:
         signer = LinkSigner(runtime.settings.secret_key, clock)
         limits = FileLimits(**runtime.settings.files.model_dump())
         files = FileService(db, runtime.objects, signer, clock, limits)
-        models = ModelService(db, runtime.llm, runtime.secrets, clock)
+        models = ModelService(db, runtime.llm, runtime.secrets, clock, dialects=installed_dialects())
         embedder = KnowledgeEmbedder(db, models, runtime.embeddings)
         reader = DocumentReader(files, ProcessExtractor(runtime.processes), runtime.pages)
         file_texts = FileTextService(db, EXTRACTOR_VERSION)

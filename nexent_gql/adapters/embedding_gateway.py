@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -97,6 +98,18 @@ class EmbeddingGateway:
             return ModelProfile()
         embeddings = await models.embed(endpoint, EmbeddingRequest(("This is a test.",)))
         return ModelProfile(dimensions=embeddings.dimensions)
+
+    async def probe(self, endpoint: ModelEndpoint, profile: ModelProfile) -> ModelProfile:
+        """See `VectorChecks`: tries a batch of 64 short texts, and reads the provider's list."""
+        with suppress(ModelError):
+            entries = await self.list_models(endpoint)
+            tokens = next((entry.context_window_tokens for entry in entries if entry.name == endpoint.model), None)
+            profile = replace(profile, max_input_tokens=tokens)
+        if endpoint.kind is ModelKind.EMBEDDING and not endpoint.dialect.is_built_in:
+            with suppress(ModelError):
+                await self.embed(endpoint, EmbeddingRequest(("This is a test.",) * self._sizes.of(endpoint)))
+                profile = replace(profile, batch_size=self._sizes.of(endpoint))
+        return profile
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
         """See `ModelDirectory`; for dialects without chat models."""

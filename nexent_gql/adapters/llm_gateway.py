@@ -51,6 +51,10 @@ class VectorChecks(Protocol):
         """
         ...
 
+    async def probe(self, endpoint: ModelEndpoint, profile: ModelProfile) -> ModelProfile:
+        """Return a profile with what further calls show; what fails stays unknown."""
+        ...
+
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
         """See `ModelDirectory`; for dialects without chat models."""
         ...
@@ -128,8 +132,8 @@ class LanguageModelGateway:
                 advice=f"The model did not answer within {self._check_s:g} seconds. Is it still being loaded?",
                 details={"cause": "CHECK", "limit_s": self._check_s},
             )
-        if with_profile and endpoint.kind is ModelKind.CHAT:
-            profile = await self._probe(endpoint)
+        if with_profile:
+            profile = await self._probe(endpoint, profile)
         return ModelCheck(ok=True, latency_ms=latency_ms, profile=profile)
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
@@ -138,13 +142,15 @@ class LanguageModelGateway:
             return await self._vectors.list_models(endpoint)
         return await models_of(self._dialects, endpoint).list_models(endpoint)
 
-    async def _probe(self, endpoint: ModelEndpoint) -> ModelProfile:
+    async def _probe(self, endpoint: ModelEndpoint, profile: ModelProfile) -> ModelProfile:
         """Learn what the model can do, for at most the time of a check; what takes longer stays unknown."""
         try:
             async with asyncio.timeout(self._check_s):
+                if endpoint.kind is not ModelKind.CHAT:
+                    return await self._require_vectors(endpoint).probe(endpoint, profile)
                 return await probe_profile(models_of(self._dialects, endpoint), endpoint)
         except TimeoutError:
-            return ModelProfile()
+            return profile
 
     async def _try_out(self, endpoint: ModelEndpoint) -> ModelProfile:
         """Make the smallest call, and return what it shows of the model."""

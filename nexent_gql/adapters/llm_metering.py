@@ -10,12 +10,14 @@ from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.json import dumps
 from nexent_gql.kernel.tokens import CHARS_PER_TOKEN, estimate_text_tokens
 from nexent_gql.ports.llm import (
+    BrokenCallUsage,
     ChatChunk,
     ChatRequest,
     Finished,
     ModelCheck,
     ModelDirectory,
     ModelEndpoint,
+    ModelError,
     ReasoningChunk,
     RemoteModel,
     TextChunk,
@@ -74,14 +76,20 @@ class MeteredModels:
         async with self._accounts.account(request.attribution, endpoint, planned_usage(endpoint, request)) as call:
             answer = _Answer()
             call.received_tokens = answer.tokens
-            async with aclosing(self._models.stream(endpoint, request)) as chunks:
-                async for chunk in chunks:
-                    if isinstance(chunk, Finished):
-                        yield self._finish(call, chunk)
-                    else:
-                        call.mark_first_token()
-                        answer.read(chunk)
-                        yield chunk
+            try:
+                async with aclosing(self._models.stream(endpoint, request)) as chunks:
+                    async for chunk in chunks:
+                        if isinstance(chunk, Finished):
+                            yield self._finish(call, chunk)
+                        else:
+                            call.mark_first_token()
+                            answer.read(chunk)
+                            yield chunk
+            except ModelError as error:
+                call.error_code = error.code
+                if (usage := call.settled_usage()) != Usage():
+                    yield BrokenCallUsage(usage, self._accounts.cost(call))
+                raise
 
     async def check(self, endpoint: ModelEndpoint, *, with_profile: bool = False) -> ModelCheck:
         return await self._models.check(endpoint, with_profile=with_profile)

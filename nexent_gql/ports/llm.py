@@ -315,7 +315,18 @@ class Finished:
     cost_usd: Decimal | None = None
 
 
-ChatChunk = TextChunk | ReasoningChunk | TextWasReasoning | OpaqueChunk | ToolCallChunk | Finished
+@dataclass(frozen=True, slots=True)
+class BrokenCallUsage:
+    """What a call used that broke off after it had begun; the error follows, or the answer of another call.
+
+    `cost_usd` is None where no price is known.
+    """
+
+    usage: Usage
+    cost_usd: Decimal | None = None
+
+
+ChatChunk = TextChunk | ReasoningChunk | TextWasReasoning | OpaqueChunk | ToolCallChunk | Finished | BrokenCallUsage
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -15,6 +16,7 @@ from nexent_gql.kernel.json import Json
 from nexent_gql.ports.content import encode_parts, text_parts
 from nexent_gql.ports.engine import AgentKind, MaxStepsError, RunFailedError, Turn
 from nexent_gql.ports.llm import (
+    BrokenCallUsage,
     ChatMessage,
     Finished,
     ModelKeyRefusedError,
@@ -35,7 +37,7 @@ from nexent_gql.ports.sandbox import CodeLimits, CodeSandbox
 from tests.support.agent_harness import AgentHarness
 from tests.support.agent_runs import CITATION, TOOLS, MemoryRun, NotedTools, spec_of
 from tests.support.routing import routed
-from tests.support.scripted_models import ENDPOINT, USAGE, Answer, Call, End, Pause, ScriptedModels, Think
+from tests.support.scripted_models import ENDPOINT, USAGE, Answer, Call, End, Item, Pause, ScriptedModels, Think
 from tests.support.waiting import eventually
 
 CODE = AgentKind.CODE
@@ -231,6 +233,15 @@ async def test_the_model_is_told_the_users_time(harness: AgentHarness) -> None:
 async def test_usage_adds_up(harness: AgentHarness) -> None:
     port = await harness.run([Call("add", {"a": 1, "b": 2})], ["3", End(Finished("stop", Usage(1, 2, 3, 4)))])
     assert [event.usage for event in port.of(UsageUpdated)] == [USAGE, Usage(101, 12, 3, 4)]
+
+
+async def test_calls_that_broke_off_count(harness: AgentHarness) -> None:
+    broken = Usage(40, 4)
+    port = await harness.run(["Half", Item(BrokenCallUsage(broken, Decimal("0.1"))), " and the rest."])
+    assert [(event.usage, event.cost_usd) for event in port.of(UsageUpdated)] == [
+        (broken, "0.1"),
+        (broken + USAGE, "0.1"),
+    ]
 
 
 async def test_a_provider_that_counts_no_tokens(harness: AgentHarness) -> None:

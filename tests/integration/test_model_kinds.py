@@ -13,7 +13,7 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.models.errors import ModelKindMismatchError, NoDefaultModelError
 from nexent_gql.domains.models.ledger import CallLedger
 from nexent_gql.domains.models.prices import PriceTable
-from nexent_gql.domains.models.tables import ModelCall
+from nexent_gql.domains.models.tables import ChatModel, ModelCall
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.ports.embeddings import EmbeddingRequest
@@ -70,6 +70,8 @@ async def test_each_kind_has_a_default_of_its_own(app: ServiceHarness, dev: Prin
         "Others": True,
         "Scores": True,
     }
+    async with app.database.read(dev.tenant_id) as session:  # what releases without kinds read
+        assert list(await session.scalars(select(col(ChatModel.name)).where(col(ChatModel.is_default)))) == ["Chat"]
     page = await app.ask(dev, MODELS, kind="EMBEDDING")
     assert ([model["name"] for model in page.nodes], page.one["totalCount"]) == (["Others", "Vectors"], 2)
     assert (await app.mutate(dev, "deleteModel", "{ deletedId }", id=second["id"]))["code"] == "MODEL_IS_DEFAULT"
@@ -117,11 +119,15 @@ async def test_an_agent_takes_chat_models_only(app: ServiceHarness, dev: Princip
 async def test_a_check_learns_the_length_of_vectors(
     app: ServiceHarness, dev: Principal, provider: FakeProvider
 ) -> None:
+    provider.script("m")
+    provider.context_lengths["m"] = 512
     model = await register(app, dev, **EMBEDDING, baseUrl=provider.base_url)
     assert model["profile"]["dimensions"] is None
     payload = await app.mutate(dev, "checkModel", f"{{ model {{ {FIELDS} }} }}", id=model["id"], withProfile=True)
     assert payload["model"]["lastCheck"] == {"ok": True, "code": None}
     assert payload["model"]["profile"]["dimensions"] == 8
+    assert payload["model"]["profile"]["batchSize"] == 64
+    assert payload["model"]["profile"]["maxInputTokens"] == 512
     provider.key = "secret"
     payload = await app.mutate(dev, "checkModel", f"{{ model {{ {FIELDS} }} }}", id=model["id"])
     assert payload["model"]["lastCheck"] == {"ok": False, "code": "MODEL_KEY_REFUSED"}

@@ -8,7 +8,8 @@ from typing import cast
 import pytest
 from pydantic import SecretStr
 
-from nexent_gql.adapters.llm_dialects import open_dialects
+from nexent_gql.adapters.embeddings_local import installed_models
+from nexent_gql.adapters.llm_dialects import installed_dialects, open_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.db.session import Database
@@ -224,3 +225,13 @@ async def test_deadlines_of_a_model_replace_those_of_the_installation(provider: 
         answer = await collect(LanguageModelGateway(open_dialects(client)).stream(limited, request))
     assert isinstance(answer.error, ModelTimeoutError)
     assert answer.error.details["limit_s"] == 0.2
+
+
+async def test_local_models_are_offered_only_where_they_are_installed(database: Database, dev: Principal) -> None:
+    query = "{ modelProviders { name } }"
+    names: list[set[str]] = []
+    for dialects in (tuple(Dialect), (Dialect.OPENAI, Dialect.OFFLINE)):
+        async with harness(database, dialects=dialects) as app:
+            names.append({provider["name"] for provider in (await app.ask(dev, query)).data["modelProviders"]})
+    assert names[0] - names[1] == {"ANTHROPIC", "LOCAL"}
+    assert (Dialect.LOCAL in installed_dialects()) is bool(installed_models())

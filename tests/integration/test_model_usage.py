@@ -29,6 +29,7 @@ from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import Cursor, Page, PageRequest
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.ports.llm import (
+    BrokenCallUsage,
     CallAttribution,
     ChatMessage,
     ChatRequest,
@@ -142,9 +143,14 @@ async def test_a_broken_answer_counts_and_a_refused_call_costs_nothing(
     actor = await make.principal()
     provider.script("m", [Text("Half of "), Drop()])
     provider.script("refused", [Status(404, "The model does not exist", code="model_not_found")])
-    for model in ("m", "refused"):
-        assert (await collect(metered.stream(endpoint_of(provider, model), request_of(actor)))).error is not None
+    replies = [
+        await collect(metered.stream(endpoint_of(provider, model), request_of(actor))) for model in ("m", "refused")
+    ]
+    assert all(reply.error for reply in replies)
     broken, refused = await rows_of(database, actor)
+    used = [[chunk for chunk in reply.chunks if isinstance(chunk, BrokenCallUsage)] for reply in replies]
+    usage = Tokens(broken.input_tokens, broken.output_tokens)
+    assert used == [[BrokenCallUsage(usage, broken.cost_usd)], []]
     assert broken.error_code == "MODEL_STREAM_BROKEN"
     assert broken.output_tokens > 0
     assert (refused.error_code, refused.input_tokens, refused.cost_usd) == ("MODEL_NOT_FOUND", 0, None)

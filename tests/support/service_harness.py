@@ -1,6 +1,6 @@
 """Models, tools and agents as a server has them: real services on a real database, calling over real sockets."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.ports.llm import ModelEndpoint
+from nexent_gql.ports.llm import Dialect, ModelEndpoint
 from nexent_gql.ports.tools import ToolProvider
 from tests.support.direct_graphql import Answer, Data, DirectGraphQL
 from tests.support.toolbox import NamedTools, tool_service
@@ -70,9 +70,20 @@ class ServiceHarness:
 
 @asynccontextmanager
 async def harness(
-    database: Database, *, check_s: float = 15, providers: Sequence[ToolProvider] | None = None
+    database: Database,
+    *,
+    check_s: float = 15,
+    providers: Sequence[ToolProvider] | None = None,
+    dialects: Collection[Dialect] = tuple(Dialect),
 ) -> AsyncGenerator[ServiceHarness]:
-    """Open the services on a database; `providers` have tools instead of `ServiceHarness.toolbox`."""
+    """Open the services on a database.
+
+    Args:
+        database: The database.
+        check_s: Time limit of checks.
+        providers: Have tools instead of `ServiceHarness.toolbox`.
+        dialects: What models can be called.
+    """
     toolbox = NamedTools("current_time", "calculator", "wait")
     secrets = AesGcmSecretBox([SecretStr("a secret key of this installation, for tests")])
     async with outbound_client("any") as client, LocalVectorModels() as local:
@@ -82,7 +93,7 @@ async def harness(
         yield ServiceHarness(
             database=database,
             toolbox=toolbox,
-            models=ModelService(database, llm, secrets, utc_now),
+            models=ModelService(database, llm, secrets, utc_now, dialects=dialects),
             model_routes=ModelRouteService(database, utc_now),
             tools=tools,
             agents=AgentService(database, tools, utc_now),

@@ -137,8 +137,7 @@ class Journal:
 
     def usage_with(self, usage: Usage, cost_usd: Decimal | None) -> tuple[Usage, Decimal | None]:
         """Return the totals with another call."""
-        costs = [cost for cost in (self.cost_usd, cost_usd) if cost is not None]
-        return self.usage + usage, sum(costs, Decimal()) if costs else None
+        return self.usage + usage, add_costs(self.cost_usd, cost_usd)
 
     def add_usage(self, usage: Usage, cost_usd: Decimal | None) -> None:
         self.usage, self.cost_usd = self.usage_with(usage, cost_usd)
@@ -154,3 +153,9 @@ class Journal:
             return cast("JsonObject", clean(await effect()))
 
         return await self.port.once(key, storable)
+
+
+def add_costs(*costs: Decimal | None) -> Decimal | None:
+    """Return the sum of the costs that are known; None when none is."""
+    amounts = [cost for cost in costs if cost is not None]
+    return sum(amounts, Decimal()) if amounts else None

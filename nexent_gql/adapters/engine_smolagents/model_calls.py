@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Protocol
 
 import structlog
@@ -10,7 +11,7 @@ import structlog
 from nexent_gql.adapters.engine_smolagents.answer_argument import AnswerArgument
 from nexent_gql.adapters.engine_smolagents.answer_writer import AnswerWriter
 from nexent_gql.adapters.engine_smolagents.code_text import CodeText
-from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal
+from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal, add_costs
 from nexent_gql.adapters.engine_smolagents.textual_calls import TextualCalls, code_of_call, split_calls
 from nexent_gql.adapters.engine_smolagents.window import ContextWindow
 from nexent_gql.kernel.json import JsonObject
@@ -18,6 +19,7 @@ from nexent_gql.kernel.money import usd_text
 from nexent_gql.ports.content import OpaquePart
 from nexent_gql.ports.engine import AnswerCutError
 from nexent_gql.ports.llm import (
+    BrokenCallUsage,
     ChatRequest,
     Finished,
     ModelContextTooLongError,
@@ -30,6 +32,7 @@ from nexent_gql.ports.llm import (
     ToolCall,
     ToolCallChunk,
     ToolSpec,
+    Usage,
 )
 from nexent_gql.ports.llm_routes import ModelRoute, ModelSwitch, QueuePosition, RouteChunk, RoutedModels
 from nexent_gql.ports.run_events import (
@@ -166,7 +169,10 @@ class CodeReader:
 
 
 class _Assembly:
-    """Puts one answer together while it arrives; without `finished` it is not whole."""
+    """Puts one answer together while it arrives; without `finished` it is not whole.
+
+    `usage` and `cost_usd` are those of all calls that were made for the answer, None where none is known.
+    """
 
     def __init__(self, journal: Journal, step: int, reader_of: AnswerReaderFactory, writer: AnswerWriter) -> None:
         self._journal = journal
@@ -176,6 +182,8 @@ class _Assembly:
         self.reader = reader_of(journal, step, writer)
         self.opaque: list[OpaqueChunk] = []
         self.finished: Finished | None = None
+        self.usage: Usage | None = None
+        self.cost_usd: Decimal | None = None
 
     def read(self, chunk: RouteChunk) -> None:
         """Read the next piece."""
@@ -190,10 +198,29 @@ class _Assembly:
                 self.opaque.append(chunk)
             case Finished():
                 self.finished = chunk
+                self._count(chunk.usage, chunk.cost_usd)
+            case BrokenCallUsage():
+                self._count(chunk.usage, chunk.cost_usd)
             case ReasoningChunk() | QueuePosition() | ModelSwitch():
                 self._journal.port.emit(self._event_of(chunk))
         if isinstance(chunk, ModelSwitch):
             self._switch(chunk)
+
+    def _count(self, usage: Usage | None, cost_usd: Decimal | None) -> None:
+        """Add a call of this answer to its totals, and publish those of the run."""
+        if usage is None:
+            return
+        self.usage = usage if self.usage is None else self.usage + usage
+        self.cost_usd = add_costs(self.cost_usd, cost_usd)
+        total, total_usd = self._journal.usage_with(self.usage, self.cost_usd)
+        self._journal.port.emit(
+            UsageUpdated(
+                usage=total,
+                cost_usd=None if total_usd is None else usd_text(total_usd),
+                step=self._step,
+                agent_path=self._journal.path,
+            )
+        )
 
     def _event_of(self, chunk: ReasoningChunk | QueuePosition | ModelSwitch) -> RunEventBody:
         step, path = self._step, self._journal.path
@@ -272,30 +299,17 @@ class ModelCalls:
         if finished is None:
             raise ModelProtocolError("The model's answer has no end.")
         text, calls = assembly.reader.finish()
-        self._count(step, finished)
         opaque = assembly.opaque
         calls = tuple([replace(call, opaque=_parts(opaque, index)) for index, call in enumerate(calls)])
         return Generation(
             text,
             calls,
             finished.reason,
-            finished.usage,
+            assembly.usage,
             writer.text,
             opaque=_parts(opaque, None),
-            cost_usd=finished.cost_usd,
+            cost_usd=assembly.cost_usd,
         )
-
-    def _count(self, step: int, finished: Finished) -> None:
-        if finished.usage is not None:
-            usage, cost_usd = self._journal.usage_with(finished.usage, finished.cost_usd)
-            self._journal.port.emit(
-                UsageUpdated(
-                    usage=usage,
-                    cost_usd=None if cost_usd is None else usd_text(cost_usd),
-                    step=step,
-                    agent_path=self._journal.path,
-                )
-            )
 
     def _named(self, step: int, index: int, call: ToolCall) -> ToolCall:
         """Give a call a new id if the provider gave none, or one that is used."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nexent_gql.ports.llm import (
+    BrokenCallUsage,
     ChatChunk,
     ChatMessage,
     ChatRequest,
@@ -68,8 +69,10 @@ class Progress:
     def pieces(self, chunk: ChatChunk) -> Sequence[ChatChunk]:
         """Return what to hand out of a piece of the present call; it counts as handed out."""
         self.has_begun, self.tokens = True, None
-        if isinstance(chunk, Finished):
+        if isinstance(chunk, Finished | BrokenCallUsage):
             self.tokens = chunk.usage.input_tokens + chunk.usage.output_tokens if chunk.usage else None
+        if isinstance(chunk, BrokenCallUsage):
+            return (chunk,)
         chunks = (chunk,) if self._trimmer is None else _trim(self._trimmer, chunk)
         for piece in chunks:
             if isinstance(piece, TextChunk):

@@ -278,6 +278,6 @@ class CheckModelInput:
     id: strawberry.ID = strawberry.field(description="ID of the Model.")
     with_profile: bool = strawberry.field(
         default=False,
-        description="Whether to also try a tool call and read the provider's list, and to store what that shows in "
-        "`Model.profile`. Default false.",
+        description="Whether to also try a tool call or, with EMBEDDING models, a batch of texts, to read the "
+        "provider's list, and to store what that shows in `Model.profile`. Default false.",
     )

@@ -10,7 +10,6 @@ from nexent_gql.api.models.types import Model, ModelProvider
 from nexent_gql.api.schema.connections import PageArguments, connection_field
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import Connection, connection, find_node
-from nexent_gql.domains.models.providers import PROVIDERS
 from nexent_gql.ports.llm import ModelKind
 
 _Id = Annotated[strawberry.ID, strawberry.argument(description="ID of the Model.")]
@@ -35,8 +34,9 @@ class ModelQueries:
         return connection(rows, Model.of, count=lambda: service.count(actor, kind))
 
     @strawberry.field(
-        description="Lists the supported providers of models with their base URLs and dialects.",
+        description="Lists the providers of models that this installation supports, with their base URLs and dialects. "
+        "LOCAL is listed only where a package of the extra `local` is installed.",
         permission_classes=[SignedIn],
     )
-    def model_providers(self) -> list[ModelProvider]:
-        return [ModelProvider.of(provider) for provider in PROVIDERS.values()]
+    def model_providers(self, info: Info) -> list[ModelProvider]:
+        return [ModelProvider.of(provider) for provider in info.context.services.models.providers()]

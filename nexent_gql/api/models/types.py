@@ -307,7 +307,7 @@ class Model(relay.Node):
             provider_model=row.model_name,
             has_api_key=row.api_key_sealed is not None,
             api_key_hint=None if row.api_key_hint is None else f"****{row.api_key_hint}",
-            is_default=row.is_default,
+            is_default=row.is_default_of_kind,
             last_check=_last_check(row),
             created_at=row.created_at,
             updated_at=row.updated_at,

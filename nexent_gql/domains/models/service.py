@@ -1,6 +1,6 @@
 """Use cases around models: everybody may see them, developers may change them, nobody gets a key back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -30,6 +30,7 @@ from nexent_gql.domains.models.policy import (
     profile_from_json,
     to_json,
 )
+from nexent_gql.domains.models.providers import PROVIDERS, Provider
 from nexent_gql.domains.models.repository import ModelRepository
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.clock import Clock
@@ -62,13 +63,35 @@ class Checked:
 
 
 class ModelService:
-    """What callers can do with models."""
+    """The use cases of models.
 
-    def __init__(self, db: Database, llm: ModelDirectory, secrets: SecretBox, clock: Clock) -> None:
+    Args:
+        db: The database.
+        llm: Checks models, and lists those of providers.
+        secrets: Encrypts keys.
+        clock: The current time.
+        dialects: What this installation can call.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        llm: ModelDirectory,
+        secrets: SecretBox,
+        clock: Clock,
+        *,
+        dialects: Collection[Dialect] = tuple(Dialect),
+    ) -> None:
         self._db = db
         self._llm = llm
         self._secrets = secrets
         self._clock = clock
+        self._dialects = dialects
+
+    def providers(self) -> Sequence[Provider]:
+        """Return the providers whose models this installation can call."""
+        dialects = self._dialects
+        return [each for each in PROVIDERS.values() if any(name in dialects for name in each.dialects)]
 
     async def register(self, actor: Principal, name: str, config: ModelConfig) -> ChatModel:
         """Add a model; the tenant's first of a kind becomes the default of that kind. The provider is not called.
@@ -84,7 +107,7 @@ class ModelService:
             async with self._db.transaction(actor.tenant_id) as session:
                 models = ModelRepository(session, actor.tenant_id)
                 await models.lock_default()
-                row.is_default = await models.default(config.kind) is None
+                row.mark_default(is_default=await models.default(config.kind) is None)
                 models.add(row)
         return row
 
@@ -123,7 +146,7 @@ class ModelService:
             await models.lock_default()
             row = await _existing(models, model_id, lock=True)
             await models.clear_default(row.kind)
-            row.is_default = True
+            row.mark_default(is_default=True)
         return row
 
     async def delete(self, actor: Principal, model_id: UUID) -> None:
@@ -141,7 +164,7 @@ class ModelService:
                 models = ModelRepository(session, actor.tenant_id)
                 await models.lock_default()
                 row = await _existing(models, model_id, lock=True)
-                if row.is_default and await models.count_of_kind(row.kind) > 1:
+                if row.is_default_of_kind and await models.count_of_kind(row.kind) > 1:
                     raise DefaultModelError(model_id)
                 await models.delete(row)
 
@@ -223,7 +246,7 @@ class ModelService:
             for name, config in drafts.items():
                 if name not in rows:
                     rows[name] = self._new(actor, name, config)
-                    rows[name].is_default = await models.default(config.kind) is None
+                    rows[name].mark_default(is_default=await models.default(config.kind) is None)
                     models.add(rows[name])
         return [rows[checked_name(name)] for name, _ in entries]
 

@@ -17,6 +17,7 @@ from nexent_gql.domains.models.tables import ModelCall
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.principal import Principal, Role
+from nexent_gql.ports.llm import Usage
 
 MAX_ROWS = 1_000
 MAX_RANGE = timedelta(days=366)
@@ -92,26 +93,37 @@ class ModelMetrics:
 
 @dataclass(frozen=True, slots=True)
 class RunAccount:
-    """What the calls of a run cost, without its title; `cost_usd` is of those that have a price.
+    """What the calls of a run used and cost, without its title; `cost_usd` is of those that have a price.
 
     `model_name` is the provider's name of the model that answered last; None when none did.
     """
 
     cost_usd: Decimal | None
     model_name: str | None
+    usage: Usage
 
 
 _RUN_ACCOUNT = text("""
-    SELECT sum(cost_usd) AS cost_usd,
+    SELECT sum(cost_usd) AS cost_usd, coalesce(sum(input_tokens), 0) AS input_tokens,
+           coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(cached_tokens), 0) AS cached_tokens,
+           coalesce(sum(reasoning_tokens), 0) AS reasoning_tokens,
+           coalesce(sum(cache_write_tokens), 0) AS cache_write_tokens,
            (array_agg(model_name ORDER BY created_at DESC) FILTER (WHERE error_code IS NULL))[1] AS model_name
       FROM model_call WHERE tenant_id = :tenant AND run_id = :run AND purpose = 'RUN'
 """)
 
 
 async def run_account(session: AsyncSession, tenant_id: UUID, run_id: UUID) -> RunAccount:
-    """Return what the calls of a run cost so far."""
+    """Return what the calls of a run used and cost so far."""
     row = (await session.execute(_RUN_ACCOUNT, {"tenant": tenant_id, "run": run_id})).one()
-    return RunAccount(row.cost_usd, row.model_name)
+    usage = Usage(
+        int(row.input_tokens),
+        int(row.output_tokens),
+        int(row.cached_tokens),
+        int(row.reasoning_tokens),
+        int(row.cache_write_tokens),
+    )
+    return RunAccount(row.cost_usd, row.model_name, usage)
 
 
 class UsageService:

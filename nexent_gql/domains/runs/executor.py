@@ -228,12 +228,16 @@ class RunExecutor:
             _log.info("run.finish_deferred", run_id=str(run.id))
 
     async def _with_totals(self, lease: Lease, run: Run, sink: RunSink, ending: RunFinished) -> RunFinished:
-        """Add what the run used, and what all its calls cost, those that failed or were left included."""
+        """Add what all calls of the run used and cost, those that failed or were left included.
+
+        The events count where a call was not accounted for.
+        """
         async with lease.db.read(lease.tenant_id) as session:
             account = await run_account(session, lease.tenant_id, run.id)
+        usages = account.usage, events.last_usage(sink.history())
         return replace(
             ending,
-            usage=events.last_usage(sink.history()),
+            usage=max(usages, key=lambda usage: usage.input_tokens + usage.output_tokens),
             cost_usd=None if account.cost_usd is None else usd_text(account.cost_usd),
             model_name=account.model_name,
         )
