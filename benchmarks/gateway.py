@@ -16,7 +16,7 @@ from nexent_gql.adapters.llm_capacity import FallbackCapacity, MemoryCapacity, R
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_openai import OpenAIModels
 from nexent_gql.adapters.llm_router import ModelRouter
-from nexent_gql.adapters.llm_router.admission import Admissions, AdmissionSettings, Lease
+from nexent_gql.adapters.llm_router.admission import Admissions, AdmissionSettings, Candidate, Lease
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.json import dumps, loads, loads_object
 from nexent_gql.ports.llm import ChatMessage, ChatRequest, Dialect, LanguageModels, ModelEndpoint, TextChunk
@@ -136,7 +136,7 @@ async def _decisions_ms(times: int) -> list[float]:
     for number in range(times):
         route = ModelRoute(groups, affinity=str(number))
         began = time.thread_time()
-        async with aclosing(admissions.enter(route, REQUEST, ())) as steps:
+        async with aclosing(admissions.enter(route, Candidate.of(REQUEST), ())) as steps:
             async for step in steps:
                 took_ms.append((time.thread_time() - began) * 1_000)
                 if isinstance(step, Lease):

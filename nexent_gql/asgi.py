@@ -26,7 +26,7 @@ def open_backend(settings: Settings, registry: CollectorRegistry | None = None) 
 
     @asynccontextmanager
     async def opened() -> AsyncGenerator[Backend]:
-        async with open_runtime(settings) as runtime, AsyncExitStack() as stack:
+        async with open_runtime(settings, registry) as runtime, AsyncExitStack() as stack:
             services = Services.build(runtime)
             await stack.enter_async_context(services.identity.connections.running())
             if registry is not None:

@@ -29,16 +29,18 @@ from nexent_gql.adapters.llm_capacity import FallbackCapacity, RedisCapacity
 from nexent_gql.adapters.llm_dialects import open_dialects, open_vector_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_metering import MeteredModels
-from nexent_gql.adapters.llm_router import ModelRouter
+from nexent_gql.adapters.llm_response_cache import CachedRoutes
+from nexent_gql.adapters.llm_router import LimitedVectorModels, ModelRouter
 from nexent_gql.adapters.object_store_folder import FolderObjectStore
 from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
 from nexent_gql.adapters.process_pool import ChildProcessPool
 from nexent_gql.adapters.redis_client import RedisClient, open_redis
+from nexent_gql.adapters.response_cache_redis import RedisResponseCache
 from nexent_gql.adapters.search_postgres import PostgresSearchIndex
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
+from nexent_gql.adapters.tenant_cache_redis import RedisTenantCache
 from nexent_gql.adapters.tools_builtin import builtin_tools
-from nexent_gql.adapters.vector_cache_redis import RedisVectorCache
 from nexent_gql.adapters.wakeups_arq import ArqWakeups
 from nexent_gql.adapters.web_pages import HttpWebPages
 from nexent_gql.db.logins import SYSTEM_ROLE, UnsafeLoginError
@@ -67,6 +69,7 @@ from nexent_gql.ports.web_pages import WebPages
 from nexent_gql.settings import ObjectStoreSettings, OutboundSettings, SeedSettings, Settings, SettingsError
 from nexent_gql.telemetry import metrics_registry, serve_metrics
 from nexent_gql.telemetry.loop import watched_loop
+from nexent_gql.telemetry.models import ModelMetrics
 
 if TYPE_CHECKING:
     from nexent_gql.adapters.object_store_s3 import S3ObjectStore
@@ -154,8 +157,14 @@ def open_metrics(settings: Settings) -> CollectorRegistry:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
-    """Open every resource that `settings` name; close them in reverse order."""
+async def open_runtime(settings: Settings, registry: CollectorRegistry | None = None) -> AsyncGenerator[Runtime]:
+    """Open every resource that `settings` name; close them in reverse order.
+
+    Args:
+        settings: The settings.
+        registry: Gets the metrics of model calls.
+    """
+    metrics = ModelMetrics(registry)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(watched_loop())
         database = await stack.enter_async_context(open_database(settings))
@@ -173,12 +182,15 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         objects = await stack.enter_async_context(open_object_store(settings))
         ledger = open_ledger(database, settings)
         local = await stack.enter_async_context(LocalVectorModels())
-        vectors = EmbeddingGateway(open_vector_dialects(client, local))
-        llm = MeteredModels(LanguageModelGateway(open_dialects(client), vectors=vectors), ledger, utc_now)
+        dialects = open_vector_dialects(client, local)
+        gateway = LanguageModelGateway(open_dialects(client), vectors=EmbeddingGateway(dialects))
+        llm = MeteredModels(gateway, ledger, utc_now, metrics)
         log = RedisEventLog(redis, ttl_s=settings.runs.events_ttl_s)
         capacity = FallbackCapacity(RedisCapacity(redis.commands))
-        router = ModelRouter(llm, capacity, on_circuit_change=HealthRecorder(database, log, utc_now))
+        recorder = HealthRecorder(database, log, utc_now)
+        router = ModelRouter(llm, capacity, on_circuit_change=recorder, metrics=metrics)
         stack.push_async_callback(router.aclose)
+        vectors = EmbeddingGateway({name: LimitedVectorModels(models, router) for name, models in dialects.items()})
         passwords = Argon2Passwords()
         stack.callback(passwords.close)
         yield Runtime(
@@ -189,9 +201,9 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             budgets=LocalCreditBudgets(RedisBudgets(redis.commands)),
             texts=_texts(redis, settings),
             llm=llm,
-            routed_llm=router,
+            routed_llm=_with_answers(router, redis, ledger, settings, metrics),
             capacity=capacity,
-            embeddings=_cached(MeteredEmbeddingModels(vectors, ledger, utc_now), redis, settings),
+            embeddings=_cached(MeteredEmbeddingModels(vectors, ledger, utc_now, metrics), redis, settings, metrics),
             secrets=AesGcmSecretBox([*settings.encryption_keys, settings.secret_key]),
             passwords=passwords,
             processes=processes,
@@ -311,12 +323,24 @@ async def _require_safe_login(name: str, pool: AsyncEngine) -> None:
         _log.warning("runtime.login_not_checked", setting=name, error=type(error).__name__)
 
 
-def _cached(models: EmbeddingModels, redis: RedisClient, settings: Settings) -> EmbeddingModels:
+def _cached(models: EmbeddingModels, redis: RedisClient, settings: Settings, metrics: ModelMetrics) -> EmbeddingModels:
     limits = settings.models
     if not limits.embedding_cache_bytes:
         return models
-    cache = RedisVectorCache(redis.commands, max_bytes=limits.embedding_cache_bytes, ttl_s=limits.embedding_cache_ttl_s)
-    return CachedEmbeddingModels(models, cache)
+    cache = RedisTenantCache(
+        redis.commands, "vectors", max_bytes=limits.embedding_cache_bytes, ttl_s=limits.embedding_cache_ttl_s
+    )
+    return CachedEmbeddingModels(models, cache, metrics)
+
+
+def _with_answers(
+    models: RoutedModels, redis: RedisClient, ledger: CallLedger, settings: Settings, metrics: ModelMetrics
+) -> RoutedModels:
+    max_bytes = settings.models.response_cache_bytes
+    if not max_bytes:
+        return models
+    cache = RedisResponseCache(redis.commands, utc_now, max_bytes=max_bytes)
+    return CachedRoutes(models, cache, ledger, utc_now, metrics)
 
 
 def _texts(redis: RedisClient, settings: Settings) -> DocumentStore:

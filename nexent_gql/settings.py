@@ -146,6 +146,12 @@ class ModelSettings(_Section):
         ge=0,
         description="Bytes of vectors that Redis caches for each tenant. 0 turns the cache off.",
     )
+    response_cache_bytes: int = Field(
+        default=16_000_000,
+        ge=0,
+        description="Bytes of answers that Redis caches for each tenant, of models with `responseCacheSeconds`. 0 "
+        "turns the cache off.",
+    )
     embedding_cache_ttl_s: int = Field(
         default=604_800, ge=60, description="Seconds for which a cached vector is kept after its last use."
     )

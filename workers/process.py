@@ -40,7 +40,7 @@ _log = structlog.get_logger()
 async def work(settings: Settings, stop: asyncio.Event, metrics_registry: CollectorRegistry) -> None:
     """Work until `stop` is set; then return running jobs to their queues."""
     metrics = JobMetrics(metrics_registry)
-    async with open_runtime(settings) as runtime, open_worker(runtime, settings, metrics) as worker:
+    async with open_runtime(settings, metrics_registry) as runtime, open_worker(runtime, settings, metrics) as worker:
         watch_pools(metrics_registry, {"processes": runtime.processes, "sandbox": worker.sandbox})
         concurrency = concurrency_by_queue(settings.jobs, worker.registry)
         loops = [

@@ -15,7 +15,8 @@ from nexent_gql.kernel.json import dumps
 from nexent_gql.ports.embeddings import EmbeddingRequest, Embeddings, Vector
 from nexent_gql.ports.llm import ModelEndpoint, ModelRequestRefusedError, Usage
 from nexent_gql.ports.rerank import Reranking, RerankRequest
-from nexent_gql.ports.vector_cache import VectorCache
+from nexent_gql.ports.tenant_cache import TenantCache
+from nexent_gql.telemetry.models import ModelMetrics
 
 CACHE_S = 0.5
 """How long the cache may take; a provider is faster than a cache that hangs."""
@@ -31,9 +32,11 @@ class CachedEmbeddingModels:
     Args:
         models: Computes vectors.
         cache: Keeps them.
+        metrics: Counts lookups.
     """
 
-    def __init__(self, models: EmbeddingModels, cache: VectorCache) -> None:
+    def __init__(self, models: EmbeddingModels, cache: TenantCache, metrics: ModelMetrics | None = None) -> None:
+        self._metrics = metrics or ModelMetrics()
         self._models = models
         self._cache = cache
         self._pending: dict[tuple[UUID, str], asyncio.Future[Vector | None]] = {}
@@ -51,6 +54,7 @@ class CachedEmbeddingModels:
         vectors = await self._find(tenant_id, [*texts])
         computed: Embeddings | None = None
         cached_texts = sum(digest in vectors for digest in digests)
+        self._metrics.count_lookups("vectors", cached_texts, len(digests) - cached_texts)
         shared = {key: self._pending[key] for digest in texts if (key := (tenant_id, digest)) in self._pending}
         missing = [digest for digest in texts if digest not in vectors and (tenant_id, digest) not in shared]
         if missing:

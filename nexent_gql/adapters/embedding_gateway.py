@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 
 from nexent_gql.adapters.embedding_batches import LearnedSizes, by_size
 from nexent_gql.adapters.llm_http.dialect import models_of
 from nexent_gql.adapters.llm_router.retries import RetryPolicy
-from nexent_gql.ports.embeddings import MAX_TEXTS, Embedder, EmbeddingRequest, Embeddings
+from nexent_gql.adapters.llm_router.vectors import VectorModels
+from nexent_gql.ports.embeddings import MAX_TEXTS, EmbeddingRequest, Embeddings
 from nexent_gql.ports.llm import Dialect, ModelEndpoint, ModelKind, ModelProfile, RemoteModel, Usage
 from nexent_gql.ports.llm_errors import (
     ModelContextTooLongError,
@@ -19,21 +20,13 @@ from nexent_gql.ports.llm_errors import (
     ModelProtocolError,
     ModelRequestRefusedError,
 )
-from nexent_gql.ports.rerank import MAX_PASSAGES, Reranker, Reranking, RerankRequest
+from nexent_gql.ports.rerank import MAX_PASSAGES, Reranking, RerankRequest
 
 _TOO_MUCH = (ModelContextTooLongError, ModelRequestRefusedError)
 """What a provider may answer when a batch is larger than it accepts; few say so in words of their own."""
 Sleep = Callable[[float], Awaitable[None]]
 _Result = TypeVar("_Result")
 _log = structlog.get_logger()
-
-
-class VectorModels(Embedder, Reranker, Protocol):
-    """The embedding and reranking models of one dialect; a request is one batch, and is sent once."""
-
-    async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
-        """List what the provider offers, as `ModelDirectory.list_models`."""
-        ...
 
 
 class EmbeddingGateway:

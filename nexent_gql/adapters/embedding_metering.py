@@ -11,6 +11,7 @@ from nexent_gql.ports.embeddings import Embedder, EmbeddingRequest, Embeddings
 from nexent_gql.ports.llm import CallAttribution, ModelEndpoint, Usage
 from nexent_gql.ports.llm_usage import ModelCallLedger
 from nexent_gql.ports.rerank import Reranker, Reranking, RerankRequest
+from nexent_gql.telemetry.models import ModelMetrics
 
 
 class EmbeddingModels(Embedder, Reranker, Protocol):
@@ -27,11 +28,14 @@ class MeteredEmbeddingModels:
         models: Makes the calls.
         ledger: Keeps the accounts.
         clock: The current time.
+        metrics: Counts calls.
     """
 
-    def __init__(self, models: EmbeddingModels, ledger: ModelCallLedger, clock: Clock) -> None:
+    def __init__(
+        self, models: EmbeddingModels, ledger: ModelCallLedger, clock: Clock, metrics: ModelMetrics | None = None
+    ) -> None:
         self._models = models
-        self._accounts = CallAccounts(ledger, clock)
+        self._accounts = CallAccounts(ledger, clock, metrics)
 
     async def embed(self, endpoint: ModelEndpoint, request: EmbeddingRequest) -> Embeddings:
         if request.attribution is None:

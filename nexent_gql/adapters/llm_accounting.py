@@ -8,16 +8,20 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 
 import structlog
+from opentelemetry.trace import Span, StatusCode
 
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError, QuotaExceededError, UnavailableError
 from nexent_gql.kernel.ids import new_id
-from nexent_gql.ports.llm import CallAttribution, ModelEndpoint, ModelError, Usage
+from nexent_gql.ports.llm import CallAttribution, ModelEndpoint, ModelError, ModelKind, Usage
 from nexent_gql.ports.llm_usage import ModelCallLedger, ModelCallRecord, PlannedCall
+from nexent_gql.telemetry import start_span
+from nexent_gql.telemetry.models import ModelMetrics
 
 LEFT = "LEFT"
 RETRY_S = 0.5
 RENEWALS_PER_LEASE = 3
+_OPERATIONS = {ModelKind.CHAT: "chat", ModelKind.EMBEDDING: "embeddings", ModelKind.RERANK: "rerank"}
 _log = structlog.get_logger()
 
 
@@ -67,10 +71,12 @@ class CallAccounts:
     Args:
         ledger: Keeps reservations and rows.
         clock: The current time.
+        metrics: Counts calls.
     """
 
-    def __init__(self, ledger: ModelCallLedger, clock: Clock) -> None:
+    def __init__(self, ledger: ModelCallLedger, clock: Clock, metrics: ModelMetrics | None = None) -> None:
         self._ledger = ledger
+        self._metrics = metrics or ModelMetrics()
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -91,6 +97,7 @@ class CallAccounts:
         await self._open(plan)
         call = OpenCall(plan)
         renewal = asyncio.create_task(self._renew(call))
+        span = start_span(f"{_OPERATIONS[endpoint.kind]} {endpoint.model}", _facts(plan))
         try:
             yield call
         except ModelError as error:
@@ -100,7 +107,23 @@ class CallAccounts:
             renewal.cancel()
             if call.is_whole:
                 call.error_code = None
+            self._measure(call, span)
             await self._close(call)
+
+    def _measure(self, call: OpenCall, span: Span) -> None:
+        """Count a call, and end its span."""
+        endpoint, usage, first_ms = call.plan.endpoint, call.settled_usage(), call.first_token_ms
+        first_token_s = None if first_ms is None else first_ms / 1_000
+        outcome = call.error_code or "OK"
+        self._metrics.count_call(endpoint.model, endpoint.kind, outcome, call.elapsed_ms() / 1_000, first_token_s)
+        self._metrics.count_tokens(endpoint.model, usage.input_tokens, usage.output_tokens)
+        if span.is_recording():
+            span.set_attribute("gen_ai.usage.input_tokens", usage.input_tokens)
+            span.set_attribute("gen_ai.usage.output_tokens", usage.output_tokens)
+            if call.error_code is not None:
+                span.set_attribute("error.type", call.error_code)
+                span.set_status(StatusCode.UNSET if call.error_code == LEFT else StatusCode.ERROR)
+        span.end()
 
     def cost(self, call: OpenCall) -> Decimal | None:
         """Return what a call costs so far in US dollars; None without a price."""
@@ -151,6 +174,19 @@ class CallAccounts:
         write = asyncio.create_task(_write(lambda: self._ledger.close(record), record))
         self._keep(write)
         await asyncio.shield(write)
+
+
+def _facts(plan: PlannedCall) -> dict[str, str | int]:
+    """Return the attributes of a call's span, named as OpenTelemetry's conventions for generative AI name them."""
+    facts: dict[str, str | int] = {
+        "gen_ai.operation.name": _OPERATIONS[plan.endpoint.kind],
+        "gen_ai.request.model": plan.endpoint.model,
+        "nexent.purpose": plan.attribution.purpose,
+        "nexent.step": plan.attribution.step,
+    }
+    if plan.attribution.run_id is not None:
+        facts["nexent.run_id"] = str(plan.attribution.run_id)
+    return facts
 
 
 async def _write(close: Callable[[], Awaitable[None]], record: ModelCallRecord) -> None:

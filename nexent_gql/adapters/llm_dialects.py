@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 
 import httpx2
 
-from nexent_gql.adapters.embedding_gateway import VectorModels
 from nexent_gql.adapters.embeddings_http import HttpVectorModels
 from nexent_gql.adapters.embeddings_local import LocalVectorModels, installed_models
 from nexent_gql.adapters.llm_anthropic import AnthropicModels
@@ -12,6 +11,7 @@ from nexent_gql.adapters.llm_gateway import DialectModels
 from nexent_gql.adapters.llm_offline import OfflineModels
 from nexent_gql.adapters.llm_openai import OpenAIModels
 from nexent_gql.adapters.llm_responses import ResponsesModels
+from nexent_gql.adapters.llm_router.vectors import VectorModels
 from nexent_gql.ports.llm import Dialect
 
 

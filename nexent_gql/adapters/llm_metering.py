@@ -25,6 +25,7 @@ from nexent_gql.ports.llm import (
     Usage,
 )
 from nexent_gql.ports.llm_usage import ModelCallLedger
+from nexent_gql.telemetry.models import ModelMetrics
 
 DEFAULT_OUTPUT_TOKENS = 4_096
 """What is reserved for an answer where neither the request nor the model's profile has a limit."""
@@ -55,11 +56,14 @@ class MeteredModels:
         models: Makes the calls.
         ledger: Keeps the accounts.
         clock: The current time.
+        metrics: Counts calls.
     """
 
-    def __init__(self, models: ModelDirectory, ledger: ModelCallLedger, clock: Clock) -> None:
+    def __init__(
+        self, models: ModelDirectory, ledger: ModelCallLedger, clock: Clock, metrics: ModelMetrics | None = None
+    ) -> None:
         self._models = models
-        self._accounts = CallAccounts(ledger, clock)
+        self._accounts = CallAccounts(ledger, clock, metrics)
 
     async def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
         """See `LanguageModels`.

@@ -118,6 +118,7 @@ class ModelEndpoint:
         model_id: The registered model; None for settings that are not stored.
         display_name: What people call the registered model; "" for settings that are not stored.
         dimensions: The length of vectors to ask for; None leaves it to the model.
+        response_cache_s: How long answers to requests without tools are kept, in seconds; None: they are not.
     """
 
     dialect: Dialect
@@ -134,6 +135,7 @@ class ModelEndpoint:
     display_name: str = ""
     kind: ModelKind = ModelKind.CHAT
     dimensions: int | None = None
+    response_cache_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,11 +310,13 @@ class Finished:
     """The last item of a whole answer: why it ended, and its tokens (None: the provider did not say).
 
     `cost_usd` is added where calls are accounted for; None: no price is known, or nobody accounts for the call.
+    `answered_by` is added by routes: the key of the deployment that gave the end of the answer.
     """
 
     reason: Literal["stop", "length", "tool_calls", "content_filter", "other"]
     usage: Usage | None = None
     cost_usd: Decimal | None = None
+    answered_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,14 @@ class ModelSwitch:
     keeps_answer: bool
 
 
-RouteChunk = ChatChunk | QueuePosition | ModelSwitch
+@dataclass(frozen=True, slots=True)
+class CachedAnswer:
+    """The answer that follows comes from the cache; `model` gave it before, and is named as in `Deployment.name`."""
+
+    model: str
+
+
+RouteChunk = ChatChunk | QueuePosition | ModelSwitch | CachedAnswer
 
 
 class RoutedModels(Protocol):

@@ -35,6 +35,7 @@ class ModelCallRecord:
         latency_ms: Until the end of the answer.
         first_token_ms: Until the first piece of the answer; None: none came.
         error_code: Why there is no whole answer; "LEFT" when the caller went away. None: the answer is whole.
+        is_cached: Whether the result came from a cache, so that the provider was not called and it costs nothing.
     """
 
     id: UUID
@@ -46,6 +47,7 @@ class ModelCallRecord:
     latency_ms: int
     first_token_ms: int | None = None
     error_code: str | None = None
+    is_cached: bool = False
 
 
 class ModelCallLedger(Protocol):

@@ -117,6 +117,14 @@ class ModelSwitched(EventBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerCached(EventBody):
+    """The answer of this step comes from the cache and costs nothing; `model` gave it before."""
+
+    kind = "AnswerCached"
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepFinished(EventBody):
     """A step is complete and durable: it is never done again. `error` is what the model is told went wrong."""
 
@@ -175,6 +183,7 @@ RunEventBody = (
     | NoticeAdded
     | ModelQueued
     | ModelSwitched
+    | AnswerCached
     | StepFinished
     | UsageUpdated
     | RunFinished

@@ -2,7 +2,7 @@
 
 from nexent_gql.telemetry.logs import MAX_LINE_BYTES, configure_logging, redact
 from nexent_gql.telemetry.metrics import OTHERS, CardinalityLimit, count_tasks, metrics_registry, serve_metrics
-from nexent_gql.telemetry.spans import traced
+from nexent_gql.telemetry.spans import start_span, traced
 
 __all__ = [
     "MAX_LINE_BYTES",
@@ -13,5 +13,6 @@ __all__ = [
     "metrics_registry",
     "redact",
     "serve_metrics",
+    "start_span",
     "traced",
 ]

@@ -13,7 +13,7 @@ from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
 from nexent_gql.adapters.embeddings_local import LocalVectorModels
 from nexent_gql.adapters.llm_dialects import open_vector_dialects
 from nexent_gql.adapters.redis_client import open_redis
-from nexent_gql.adapters.vector_cache_redis import RedisVectorCache
+from nexent_gql.adapters.tenant_cache_redis import RedisTenantCache
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.ports.embeddings import EmbeddingPurpose, EmbeddingRequest, Embeddings
@@ -41,7 +41,7 @@ def valkey() -> Generator[ValkeyUnderTest]:
 
 
 class LostCache:
-    """Implements `VectorCache`: one that does not answer."""
+    """Implements `TenantCache`: one that does not answer."""
 
     async def find_many(self, tenant_id: UUID, digests: Sequence[str]) -> Sequence[bytes | None]:
         raise UnavailableError(f"{tenant_id}, {len(digests)}")
@@ -81,7 +81,7 @@ async def setting(valkey: ValkeyUnderTest) -> AsyncGenerator[Setting]:
         open_redis(valkey.url) as redis,
     ):
         gateway = EmbeddingGateway(open_vector_dialects(client, local))
-        cache = RedisVectorCache(redis.commands, max_bytes=10 * BYTES_OF_A_VECTOR, ttl_s=60)
+        cache = RedisTenantCache(redis.commands, "vectors", max_bytes=10 * BYTES_OF_A_VECTOR, ttl_s=60)
         endpoint = ModelEndpoint(Dialect.OPENAI, "m", provider.base_url, kind=ModelKind.EMBEDDING)
         yield Setting(provider, gateway, CachedEmbeddingModels(gateway, cache), endpoint, account())
 

@@ -24,7 +24,7 @@ from nexent_gql.domains.models.policy import ModelConfig
 from nexent_gql.domains.models.retention import LostCallSettler, SettleLostCalls
 from nexent_gql.domains.models.spending import BudgetState
 from nexent_gql.domains.models.tables import BudgetPeriod, BudgetScope
-from nexent_gql.domains.models.usage import TimeRange, UsageFilter, UsageRow
+from nexent_gql.domains.models.usage import TimeRange, UsageDimension, UsageFilter, UsageRow
 from nexent_gql.domains.runs.starter import NewMessage
 from nexent_gql.domains.runs.tables import Run
 from nexent_gql.jobs.enqueue import enqueue
@@ -34,7 +34,7 @@ from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.schedule_tables import NO_TENANT
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import PageRequest
-from nexent_gql.kernel.principal import Principal
+from nexent_gql.kernel.principal import Principal, Scope
 from nexent_gql.ports.llm import CallAttribution, ChatMessage, ChatRequest, Dialect, ModelProfile, TextChunk
 from nexent_gql.runtime import Runtime, open_ledger, open_runtime
 from nexent_gql.services import Services
@@ -68,8 +68,8 @@ class Stage:
         (state,) = (await self.services.model_budgets.page(self.actor, PageRequest())).rows
         return state
 
-    async def send(self) -> Run:
-        started = await self.services.runs.start.send(self.actor, NewMessage("Hi", agent_id=self.agent_id))
+    async def send(self, actor: Principal | None = None) -> Run:
+        started = await self.services.runs.start.send(actor or self.actor, NewMessage("Hi", agent_id=self.agent_id))
         return started.run
 
     async def end(self, run: Run) -> Run:
@@ -155,6 +155,31 @@ async def test_of_a_hundred_runs_exactly_as_many_are_admitted_as_the_budget_allo
     assert (state.spent.usd, state.reserved.usd, state.remaining_usd) == (1_000, 0, 0)
     with pytest.raises(BudgetExceededError):
         await stage.send()
+
+
+@pytest.mark.timeout(240)
+async def test_a_key_has_a_budget_and_usage_of_its_own(stage: Stage) -> None:
+    stage.provider.script("m", [Text("Fine."), Usage(50, 60)])
+    identity, owner = stage.services.identity, stage.actor
+    session = await identity.authenticate((await identity.issue_token(owner)).text.get_secret_value())
+    scopes = [Scope.READ, Scope.WRITE]
+    key = await identity.api_keys.create(session, name="a program", scopes=scopes, expires_at=None)
+    caller = await identity.authenticate(key.text.get_secret_value())
+    await stage.services.model_budgets.set(
+        owner, BudgetScope.API_KEY, key.row.id, BudgetLimit(BudgetPeriod.MONTH, usd=Decimal(MAX_OUTPUT))
+    )
+    async with worker_process(stage.settings):
+        ends = [await stage.end(await stage.send(actor)) for actor in (caller, caller, owner)]
+    assert [(run.status, run.error_code) for run in ends] == [
+        ("SUCCEEDED", None),
+        ("FAILED", "BUDGET_EXCEEDED"),
+        ("SUCCEEDED", None),
+    ]
+    assert ends[1].error_message is not None
+    assert "the budget of this API key" in ends[1].error_message
+    dimensions = [UsageDimension.API_KEY]
+    rows = await stage.services.usage.sum_up(owner, UsageFilter(), dimensions, TimeRange())
+    assert {row.api_key_id: (row.calls, row.cost_usd) for row in rows} == {key.row.id: (1, 60), None: (1, 60)}
 
 
 @pytest.mark.timeout(120)

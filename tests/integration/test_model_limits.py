@@ -23,6 +23,7 @@ from tests.support import fake_provider as fake
 from tests.support.fake_provider import FakeProvider, Text, fake_provider
 from tests.support.llm import ask, plain_client
 from tests.support.valkey import ValkeyUnderTest, running_valkey
+from tests.support.waiting import eventually
 
 SETTINGS = CapacitySettings(lease_s=2, open_s=0.5, max_open_s=1)
 TENANT = new_id()
@@ -98,6 +99,27 @@ async def test_no_more_calls_at_once_in_all_processes(processes: Processes) -> N
     assert all(each == sorted(each, reverse=True) or len(each) > 1 for _, each in results)
 
 
+@pytest.mark.parametrize(
+    ("limits", "requests", "tokens"),
+    [(ModelLimits(requests_per_minute=6), 6, 600), (ModelLimits(tokens_per_minute=500), 5, 500)],
+)
+async def test_no_more_in_a_minute_in_all_processes(
+    processes: Processes, limits: ModelLimits, requests: int, tokens: int
+) -> None:
+    provider = processes.providers[0]
+    provider.script("m", [Text("Fine."), fake.Usage(60, 40)])
+    route, request = processes.route(0, limits=limits), replace(ask(), max_output_tokens=100)
+    calls = [asyncio.create_task(processes.call(number % 2, route, request)) for number in range(20)]
+    await eventually(lambda: sum(call.done() for call in calls) >= requests - 1)
+    await asyncio.sleep(1)  # time for calls that must not begin
+    ended = sum(call.done() for call in calls)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    assert requests - 1 <= ended <= len(provider.requests) <= requests
+    assert sum(record.reported_tokens or 0 for record in provider.requests) <= tokens
+
+
 async def test_users_take_turns_for_the_same_model(processes: Processes) -> None:
     processes.providers[0].script("m", [Text(tokens=3, tokens_per_s=30)])
     route = processes.route(0, limits=ModelLimits(concurrent_requests=1))
@@ -153,6 +175,35 @@ async def test_a_dead_deployment_is_left_alone_and_found_again(processes: Proces
         async with asyncio.timeout(30):
             while (await processes.call(process, route))[0] != "from the first":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
+
+
+async def test_a_dead_deployment_gets_no_new_calls_under_load(processes: Processes) -> None:
+    first, second = processes.providers
+    for provider in (first, second):
+        provider.script("m", [Text("Fine.")])
+    group = tuple([group[0] for group in processes.route(0, 1).groups])
+    stop, at_once = asyncio.Event(), 8
+
+    async def load(number: int) -> int:
+        calls = 0
+        while not stop.is_set():
+            assert (await processes.call(number % 2, ModelRoute((group,))))[0] == "Fine."
+            calls += 1
+            await asyncio.sleep(0.01)
+        return calls
+
+    clients = [asyncio.create_task(load(number)) for number in range(at_once)]
+    await eventually(lambda: min(len(first.requests), len(second.requests)) >= 20)
+    first.script("m", [fake.Status(500)])
+    died_at, calls, others = time.monotonic(), len(first.requests), len(second.requests)
+    await eventually(lambda: len(second.requests) - others >= 200 and time.monotonic() - died_at > 3)
+    trials = (time.monotonic() - died_at) / SETTINGS.open_s + 1
+    assert len(first.requests) - calls <= SETTINGS.failures_to_open + at_once + trials
+    first.script("m", [Text("Fine.")])
+    calls = len(first.requests)
+    await eventually(lambda: len(first.requests) - calls >= 20)  # it has its share again
+    stop.set()
+    assert sum(await asyncio.gather(*clients)) >= 200
 
 
 async def test_a_route_goes_on_while_redis_is_away(processes: Processes, valkey: ValkeyUnderTest) -> None:

@@ -3,6 +3,7 @@
 A vector counts the words of its text, so that texts with the same words are near each other; scores count shared words.
 """
 
+import asyncio
 import struct
 from base64 import b64encode
 from collections import deque
@@ -33,6 +34,8 @@ class FakeVectors:
         is_shuffled: Whether results come in another order than the texts.
         has_usage: Whether replies tell tokens.
         faults: Replies of the next requests.
+        delay_s: How long a request takes.
+        most_at_once: The most requests that were answered at the same time.
         texts: All texts that were embedded.
     """
 
@@ -43,9 +46,21 @@ class FakeVectors:
     has_usage: bool = True
     faults: deque[Fault] = field(default_factory=deque[Fault])
     texts: list[str] = field(default_factory=list[str])
+    delay_s: float = 0
+    most_at_once: int = 0
+    _running: int = 0
 
     async def answer(self, path: str, body: JsonObject, connection: Connection) -> None:
         """Answer one request to `/embeddings` or `/rerank`."""
+        self._running += 1
+        self.most_at_once = max(self.most_at_once, self._running)
+        try:
+            await asyncio.sleep(self.delay_s)
+            await self._answer(path, body, connection)
+        finally:
+            self._running -= 1
+
+    async def _answer(self, path: str, body: JsonObject, connection: Connection) -> None:
         if self.faults:
             await self._fail(self.faults.popleft(), connection)
             return

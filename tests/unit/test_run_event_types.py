@@ -83,6 +83,10 @@ BOTH: list[tuple[port.RunEventBody, api.RunEvent]] = [
         api.ModelQueued(**PLACE, step=1, position=3),
     ),
     (
+        port.AnswerCached(agent_path="main/helper", step=1, model="a"),
+        api.AnswerCached(**PLACE, step=1, model="a"),
+    ),
+    (
         port.ModelSwitched(
             agent_path="main/helper",
             step=1,

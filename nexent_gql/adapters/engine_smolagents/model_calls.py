@@ -34,8 +34,9 @@ from nexent_gql.ports.llm import (
     ToolSpec,
     Usage,
 )
-from nexent_gql.ports.llm_routes import ModelRoute, ModelSwitch, QueuePosition, RouteChunk, RoutedModels
+from nexent_gql.ports.llm_routes import CachedAnswer, ModelRoute, ModelSwitch, QueuePosition, RouteChunk, RoutedModels
 from nexent_gql.ports.run_events import (
+    AnswerCached,
     CodeDelta,
     ModelQueued,
     ModelSwitched,
@@ -201,7 +202,7 @@ class _Assembly:
                 self._count(chunk.usage, chunk.cost_usd)
             case BrokenCallUsage():
                 self._count(chunk.usage, chunk.cost_usd)
-            case ReasoningChunk() | QueuePosition() | ModelSwitch():
+            case ReasoningChunk() | QueuePosition() | ModelSwitch() | CachedAnswer():
                 self._journal.port.emit(self._event_of(chunk))
         if isinstance(chunk, ModelSwitch):
             self._switch(chunk)
@@ -222,13 +223,15 @@ class _Assembly:
             )
         )
 
-    def _event_of(self, chunk: ReasoningChunk | QueuePosition | ModelSwitch) -> RunEventBody:
+    def _event_of(self, chunk: ReasoningChunk | QueuePosition | ModelSwitch | CachedAnswer) -> RunEventBody:
         step, path = self._step, self._journal.path
         match chunk:
             case ReasoningChunk():
                 return ReasoningDelta(text=chunk.text, step=step, agent_path=path)
             case QueuePosition():
                 return ModelQueued(position=chunk.position, step=step, agent_path=path)
+            case CachedAnswer():
+                return AnswerCached(model=chunk.model, step=step, agent_path=path)
             case ModelSwitch():
                 return ModelSwitched(
                     from_model=chunk.from_model,

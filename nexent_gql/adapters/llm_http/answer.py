@@ -45,13 +45,14 @@ class Answer:
         A reason to end does not end an answer by itself: some providers write it ahead of what follows. Once nothing
         but token counts can be missing, they are worth a short wait but no failure.
         """
-        if self._has_stopped:
+        decoder = self._decoder
+        if self._stop is not None and self._stop.hit:
             return await self._wait_behind_stop(parts)
-        if self._decoder.is_settled:
+        if decoder.is_settled:
             return await self._wait_shortly(parts, self._limits.tail_s)
-        if self._decoder.has_reason and self._decoder.has_begun:
+        if decoder.has_reason and decoder.has_begun:
             return await self._wait_unsettled(parts)
-        timer.has_begun = self._decoder.has_begun
+        timer.has_begun = decoder.has_begun
         with timer:
             return await anext(parts, None)
 
@@ -152,10 +153,12 @@ class Answer:
     def _cut(self, chunks: Iterable[ChatChunk]) -> Iterator[ChatChunk]:
         """Take thinking and everything behind a stop sequence out of the text."""
         for chunk in chunks:
-            if isinstance(chunk, TextChunk):
-                yield from self._stopped(self._thinking.feed(chunk.text))
-            else:
+            if not isinstance(chunk, TextChunk):
                 yield chunk
+            elif self._stop is None:
+                yield from self._thinking.feed(chunk.text)
+            else:
+                yield from self._stopped(self._thinking.feed(chunk.text))
 
     def _stopped(self, chunks: Iterable[ChatChunk]) -> Iterator[ChatChunk]:
         for chunk in chunks:

@@ -35,6 +35,9 @@ CALL_FIELDS = "call_fields"
 REASONING_FIELDS = ("reasoning_content", "reasoning")
 RETURNED_FIELDS = ("reasoning_content", "reasoning_details", "extra_content", "provider_specific_fields")
 """Fields of a message that a provider may want back as they came."""
+_RETURNED = frozenset(RETURNED_FIELDS)
+ERROR_FIELDS = frozenset({"error", "errors", "type", "base_resp"})
+"""Fields by which a frame with choices may report an error."""
 _log = structlog.get_logger()
 
 
@@ -95,9 +98,11 @@ class AnswerDecoder:
             value = loads_tolerant(data)
         except ValueError:
             raise _bad_frame(data) from None
-        chunks: list[ChatChunk] = []
-        for each in value if isinstance(value, list) else [value]:
-            chunks += self._read_object(each) if isinstance(each, dict) else []
+        if isinstance(value, dict):
+            chunks = self._read_object(value)
+        else:
+            objects = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+            chunks = [chunk for each in objects for chunk in self._read_object(each)]
         self.ignored += not chunks
         return chunks
 
@@ -142,7 +147,7 @@ class AnswerDecoder:
             raise error_in_stream(choice.get("error") or choice.get("message") or "error")
         delta = choice.get("delta") or choice.get("message")
         chunks = self._delta(delta) if isinstance(delta, dict) else []
-        if any(not isinstance(chunk, ReasoningChunk) for chunk in chunks):
+        if not self.has_begun and any(not isinstance(chunk, ReasoningChunk) for chunk in chunks):
             self.has_begun = True
         if isinstance(reason, str) and reason.lower() not in NO_REASONS:
             self._reason = reason
@@ -208,6 +213,8 @@ class AnswerDecoder:
 
     def _keep_fields(self, delta: JsonObject) -> None:
         """Keep what may have to go back, put together from its pieces."""
+        if _RETURNED.isdisjoint(delta):
+            return
         for name in RETURNED_FIELDS:
             value, kept = delta.get(name), self._fields.get(name)
             if isinstance(value, str) and isinstance(kept, str):
@@ -243,6 +250,8 @@ class AnswerDecoder:
 
 def _error_of(frame: JsonObject) -> Json:
     """Return the error that a frame reports; vendors differ in how."""
+    if "choices" in frame and ERROR_FIELDS.isdisjoint(frame) and frame.get("object") != "error":
+        return None  # nearly all frames
     for name in ("error", "errors"):
         if frame.get(name):
             return frame[name]

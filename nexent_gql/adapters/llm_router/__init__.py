@@ -1,10 +1,12 @@
 """Routes of models: picks a deployment for each call, and another one when it fails.
 
 `router` makes the calls. `balancing` orders the deployments of a route, `failures` says what a failure means, and
-`progress` remembers what has been handed out of an answer. `retries` limits how much is tried again.
+`progress` remembers what has been handed out of an answer. `retries` limits how much is tried again. `vectors` takes
+calls of embedding and reranking models through the same limits and circuits.
 """
 
 from nexent_gql.adapters.llm_router.retries import RetryPolicy
 from nexent_gql.adapters.llm_router.router import ModelRouter
+from nexent_gql.adapters.llm_router.vectors import LimitedVectorModels
 
-__all__ = ["ModelRouter", "RetryPolicy"]
+__all__ = ["LimitedVectorModels", "ModelRouter", "RetryPolicy"]

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from uuid import UUID
 
 import structlog
@@ -13,7 +13,7 @@ from nexent_gql.adapters.llm_router.balancing import ranked
 from nexent_gql.adapters.llm_tokens import estimate_tokens
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.ids import new_id
-from nexent_gql.ports.llm import ChatRequest, ModelError, ModelRateLimitedError
+from nexent_gql.ports.llm import CallAttribution, ChatRequest, ModelError, ModelRateLimitedError
 from nexent_gql.ports.llm_capacity import CallOutcome, CallReport, Capacity, CircuitChange, Claim, Decision, Refusal
 from nexent_gql.ports.llm_limits import NO_LIMITS
 from nexent_gql.ports.llm_routes import Deployment, ModelRoute, QueuePosition
@@ -36,6 +36,24 @@ class CircuitListener(Protocol):
     ) -> None:
         """Take note; failures are logged."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A call that wants to begin: whose it is, and how many tokens it will probably use."""
+
+    attribution: CallAttribution | None
+    estimate_tokens: Callable[[], int]
+
+    @classmethod
+    def of(cls, request: ChatRequest) -> Self:
+        """Return the candidate of a chat request."""
+
+        def estimate() -> int:
+            answer = request.max_output_tokens or _USUAL_ANSWER_TOKENS
+            return estimate_tokens(request.messages) + min(answer, _USUAL_ANSWER_TOKENS)
+
+        return cls(request.attribution, estimate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +110,7 @@ class Admissions:
         capacity: The store.
         settings: Bounds of waiting.
         on_circuit_change: Called in the background when a circuit opens or closes.
+        on_wait: Called with the provider's name of the model and the seconds that a call waited in queues for it.
         sleep: How to wait, for tests.
     """
 
@@ -101,11 +120,13 @@ class Admissions:
         settings: AdmissionSettings,
         *,
         on_circuit_change: CircuitListener,
+        on_wait: Callable[[str, float], None] = lambda _model, _wait_s: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._capacity = capacity
         self._settings = settings
         self._on_circuit_change = on_circuit_change
+        self._on_wait = on_wait
         self._sleep = sleep
         self._outstanding: dict[str, tuple[int, float]] = {}
         self._blocked_until: dict[str, float] = {}
@@ -117,19 +138,21 @@ class Admissions:
             await asyncio.wait(self._tasks, timeout=CLOSE_S)
 
     async def enter(
-        self, route: ModelRoute, request: ChatRequest, excluded: Collection[str]
+        self, route: ModelRoute, candidate: Candidate, excluded: Collection[str]
     ) -> AsyncGenerator[QueuePosition | Lease]:
         """Yield the places in the queue as they change, and at last a lease.
 
         Raises:
             ModelRateLimitedError: All deployments are asked to rest for too long, or the queue is full or too slow.
         """
-        waiting = _Waiting(route, request)
+        waiting, began = _Waiting(route, candidate), time.monotonic()
         give_up_at = time.monotonic() + self._settings.max_queue_s
         try:
             while True:
                 decisions = await self._try_all(waiting, excluded)
                 if waiting.lease is not None:
+                    if waiting.position:
+                        self._on_wait(waiting.lease.deployment.endpoint.model, time.monotonic() - began)
                     yield waiting.lease
                     return
                 wait_s = self._wait_s(decisions, give_up_at)
@@ -246,23 +269,23 @@ class Admissions:
 class _Waiting:
     """A call that wants to begin; `queues` are the deployments in whose queues it is."""
 
-    def __init__(self, route: ModelRoute, request: ChatRequest) -> None:
+    def __init__(self, route: ModelRoute, candidate: Candidate) -> None:
+        attribution = candidate.attribution
         self.route = route
         self.call_id = str(new_id())
-        self.tenant_id = request.attribution.tenant_id if request.attribution else None
+        self.tenant_id = attribution.tenant_id if attribution else None
         self.queues: set[str] = set()
         self.joins_queue = False
         self.position = 0
         self.lease: Lease | None = None
-        self._request = request
+        self._candidate = candidate
         self._tokens: int | None = None
 
     def claim(self, deployment: Deployment, *, ignores_circuit: bool) -> Claim:
         """Return what to ask of a deployment; tokens are estimated only where they are limited."""
-        limits, attribution = deployment.endpoint.limits, self._request.attribution
+        limits, attribution = deployment.endpoint.limits, self._candidate.attribution
         if self._tokens is None and limits.tokens_per_minute is not None:
-            answer = self._request.max_output_tokens or _USUAL_ANSWER_TOKENS
-            self._tokens = estimate_tokens(self._request.messages) + min(answer, _USUAL_ANSWER_TOKENS)
+            self._tokens = self._candidate.estimate_tokens()
         return Claim(
             deployment=deployment.key,
             limits=limits,

@@ -37,6 +37,7 @@ class Progress:
         self._request = request
         self._texts: list[str] = []
         self._is_text = True
+        self._deployment = ""
         self._trimmer: OverlapTrimmer | None = None
         self.has_begun = False
         self.tokens: int | None = 0
@@ -47,9 +48,9 @@ class Progress:
         is_free_text = not self._request.stop and self._request.response_schema is None
         return is_free_text and self._is_text and sum(map(len, self._texts)) >= _MIN_OVERLAP_CHARS
 
-    def begin(self, *, keeps_answer: bool) -> ChatRequest:
+    def begin(self, deployment: str, *, keeps_answer: bool) -> ChatRequest:
         """Return what to ask the next deployment, and expect its answer."""
-        self._trimmer, self.tokens = None, 0
+        self._deployment, self._trimmer, self.tokens = deployment, None, 0
         if not keeps_answer:
             return self._request
         text = "".join(self._texts)
@@ -73,6 +74,8 @@ class Progress:
             self.tokens = chunk.usage.input_tokens + chunk.usage.output_tokens if chunk.usage else None
         if isinstance(chunk, BrokenCallUsage):
             return (chunk,)
+        if isinstance(chunk, Finished):
+            chunk = replace(chunk, answered_by=self._deployment)
         chunks = (chunk,) if self._trimmer is None else _trim(self._trimmer, chunk)
         for piece in chunks:
             if isinstance(piece, TextChunk):

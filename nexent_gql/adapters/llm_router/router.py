@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
 
-from nexent_gql.adapters.llm_router.admission import Admissions, AdmissionSettings, CircuitListener, Lease
+from nexent_gql.adapters.llm_router.admission import Admissions, AdmissionSettings, Candidate, CircuitListener, Lease
 from nexent_gql.adapters.llm_router.failures import may_pass, may_succeed_elsewhere, outcome_of
 from nexent_gql.adapters.llm_router.probing import IDLE_S, IdleProber
 from nexent_gql.adapters.llm_router.progress import Progress
@@ -16,7 +17,9 @@ from nexent_gql.adapters.llm_router.retries import RetryBudgets, RetryPolicy
 from nexent_gql.ports.llm import ChatRequest, LanguageModels, ModelEndpoint, ModelError
 from nexent_gql.ports.llm_capacity import CallOutcome, Capacity, CircuitChange, CircuitState
 from nexent_gql.ports.llm_routes import Deployment, MidAnswerPolicy, ModelRoute, ModelSwitch, QueuePosition, RouteChunk
+from nexent_gql.telemetry.models import ModelMetrics
 
+_Result = TypeVar("_Result")
 _log = structlog.get_logger()
 
 
@@ -72,6 +75,7 @@ class ModelRouter:
         retry: How much is tried again.
         budgets: Limits what a tenant may try again.
         on_circuit_change: Called in the background when a circuit opens or closes.
+        metrics: Counts failovers, circuits and waits.
         idle_s: How long after a circuit could close a deployment is probed that nobody calls.
         sleep: How to wait, for tests.
     """
@@ -84,6 +88,7 @@ class ModelRouter:
         retry: RetryPolicy | None = None,
         budgets: RetryBudgets | None = None,
         on_circuit_change: CircuitListener | None = None,
+        metrics: ModelMetrics | None = None,
         idle_s: float = IDLE_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -91,8 +96,11 @@ class ModelRouter:
         self._retry = retry or RetryPolicy()
         self._budgets = budgets or RetryBudgets()
         self._sleep = sleep
+        self._metrics = metrics or ModelMetrics()
         settings = AdmissionSettings(max_cooling_s=self._retry.longest_wait_s)
-        self._admissions = Admissions(capacity, settings, on_circuit_change=self._note_circuit, sleep=sleep)
+        self._admissions = Admissions(
+            capacity, settings, on_circuit_change=self._note_circuit, on_wait=self._metrics.count_wait, sleep=sleep
+        )
         self._on_circuit_change = on_circuit_change
         self._prober = IdleProber(models, capacity, idle_s=idle_s)
 
@@ -109,9 +117,10 @@ class ModelRouter:
         """
         progress = Progress(request)
         call = _Call(route, progress, request.attribution.tenant_id if request.attribution else None)
+        candidate = Candidate.of(request)
         while True:
             lease: Lease | None = None
-            async with aclosing(self._admissions.enter(route, request, call.excluded)) as steps:
+            async with aclosing(self._admissions.enter(route, candidate, call.excluded)) as steps:
                 async for step in steps:
                     if isinstance(step, QueuePosition):
                         yield step
@@ -122,7 +131,8 @@ class ModelRouter:
             call.calls += 1
             deployment, failure, outcome = lease.deployment, None, CallOutcome.LEFT
             chunks = self._models.stream(
-                call.endpoint(deployment), progress.begin(keeps_answer=bool(call.switched_from) and call.keeps_answer)
+                call.endpoint(deployment),
+                progress.begin(deployment.key, keeps_answer=bool(call.switched_from) and call.keeps_answer),
             )
             try:
                 async with aclosing(chunks):
@@ -141,6 +151,33 @@ class ModelRouter:
                 return
             await asyncio.shield(report)  # the next admission has to know of the failure
             await self._prepare_next(call, deployment, failure)
+
+    async def call(
+        self, endpoint: ModelEndpoint, candidate: Candidate, call: Callable[[], Awaitable[_Result]]
+    ) -> _Result:
+        """Make one call of a single model of any kind within its limits, and note how it went.
+
+        Raises:
+            ModelError: The call failed, or waited for too long; it is not repeated.
+        """
+        lease: Lease | None = None
+        async with aclosing(self._admissions.enter(ModelRoute.of(endpoint), candidate, ())) as steps:
+            async for step in steps:
+                lease = step if isinstance(step, Lease) else lease
+        if lease is None:
+            raise RuntimeError("an admission ends with a lease or an error")
+        failure, outcome = None, CallOutcome.LEFT
+        try:
+            result = await call()
+            outcome = CallOutcome.OK
+        except ModelError as error:
+            failure, outcome = error, outcome_of(error)
+            raise
+        finally:
+            report = lease.end(outcome, failure, None)
+            if failure is not None:
+                await asyncio.shield(report)  # the next call has to know of the failure
+        return result
 
     async def _prepare_next(self, call: _Call, failed: Deployment, error: ModelError) -> None:
         """Decide what to try after a failure, and wait where that helps.
@@ -168,6 +205,7 @@ class ModelRouter:
         if not self._budgets.take(call.tenant_id):
             _log.warning("model.retry_budget_used_up", tenant_id=str(call.tenant_id))
             raise self._final(call, failed, error)
+        self._metrics.count_failover(failed.endpoint.model, error.code)
         _log.info("model.failed_over", model=failed.name, code=error.code, calls=call.calls)
         if wait_s:
             await self._sleep(wait_s)
@@ -185,6 +223,7 @@ class ModelRouter:
             failures=change.failures,
             code=error.code if error else None,
         )
+        self._metrics.count_circuit_change(deployment.endpoint.model, change.state)
         if change.state is CircuitState.OPEN:
             self._prober.watch(deployment, note_closed)
         if self._on_circuit_change is not None:

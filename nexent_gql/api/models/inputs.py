@@ -28,6 +28,10 @@ _API_VERSION = (
 _KIND = "What the model is for. Default CHAT."
 _PROFILE = "Capabilities of the model, which take precedence over what `checkModel` finds. Null means none are set."
 _DEADLINES = "Time limits of the model, for example for a slow local server. Null means those of the installation."
+_RESPONSE_CACHE = (
+    "How long whole answers to requests without tools are reused for exactly the same request of your tenant, in "
+    "seconds, 1 to 604,800. Such requests are sent at temperature 0. CHAT models only. Null means that they are not."
+)
 _LIMITS = "What the whole installation may ask of the model. Calls above a limit wait. Null means no limits."
 _API_KEY = (
     "The provider's API key, at most 4,000 printable ASCII characters. It is stored encrypted and never returned."
@@ -163,10 +167,14 @@ class CheckModelConfigInput:
 @strawberry.input(description="Input of `registerModel`.")
 class RegisterModelInput(CheckModelConfigInput):
     name: str = strawberry.field(description=_NAME)
+    response_cache_seconds: int | None = strawberry.field(default=None, description=_RESPONSE_CACHE)
     api_key: str | None = strawberry.field(
         default=None,
         description=f"{_API_KEY} Null means that the provider needs none. Not allowed for OFFLINE and LOCAL.",
     )
+
+    def config(self) -> ModelConfig:
+        return replace(super().config(), response_cache_s=self.response_cache_seconds)
 
 
 @strawberry.input(description="Input of `listRemoteModels`.")
@@ -249,6 +257,8 @@ class UpdateModelInput:
         description=f"Replaces all limits of the model. {_LIMITS}"
     )
 
+    response_cache_seconds: strawberry.Maybe[int | None] = strawberry.field(description=_RESPONSE_CACHE)
+
     def patch(self) -> ModelPatch:
         key = self.api_key.value if self.api_key else None
         return ModelPatch(
@@ -260,6 +270,7 @@ class UpdateModelInput:
             profile=_profile_of(self.profile.value) if self.profile else UNSET,
             deadlines=_deadlines_of(self.deadlines.value) if self.deadlines else UNSET,
             limits=_limits_of(self.limits.value) if self.limits else UNSET,
+            response_cache_s=self.response_cache_seconds.value if self.response_cache_seconds else UNSET,
         )
 
 

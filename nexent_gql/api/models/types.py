@@ -258,6 +258,10 @@ class Model(relay.Node):
     )
     deadlines: ModelDeadlines = strawberry.field(description="Time limits of the model.")
     limits: ModelLimits = strawberry.field(description="What the whole installation may ask of the model.")
+    response_cache_seconds: int | None = strawberry.field(
+        description="How long whole answers to requests without tools are reused for exactly the same request, in "
+        "seconds; null if they are not."
+    )
     provider_model: str = strawberry.field(description="The provider's name of the model, 1 to 200 characters.")
     has_api_key: bool = strawberry.field(description="Whether an API key is stored.")
     api_key_hint: str | None = strawberry.field(
@@ -304,6 +308,7 @@ class Model(relay.Node):
             profile=ModelProfile.of(effective_profile(row, utc_now())),
             deadlines=ModelDeadlines.of(deadlines_from_json(row.deadlines)),
             limits=ModelLimits.of(limits_from_json(row.limits)),
+            response_cache_seconds=row.response_cache_s,
             provider_model=row.model_name,
             has_api_key=row.api_key_sealed is not None,
             api_key_hint=None if row.api_key_hint is None else f"****{row.api_key_hint}",

@@ -64,6 +64,10 @@ class UsageRow:
     failed_calls: int = strawberry.field(description="Calls without a whole answer, those that were left included.")
     estimated_calls: int = strawberry.field(description="Calls whose tokens were estimated; the provider gave none.")
     unpriced_calls: int = strawberry.field(description="Calls of models without a price; not in `costUsd`.")
+    cached_calls: int = strawberry.field(
+        description="Calls whose result came from a cache of this installation. The provider was not called, and they "
+        "cost nothing."
+    )
     input_tokens: float = strawberry.field(description="Tokens sent, cached ones included.")
     cached_tokens: float = strawberry.field(description="Tokens sent that the provider had in its cache.")
     cache_write_tokens: float = strawberry.field(
@@ -89,6 +93,7 @@ class UsageRow:
             failed_calls=row.failed_calls,
             estimated_calls=row.estimated_calls,
             unpriced_calls=row.unpriced_calls,
+            cached_calls=row.cached_calls,
             input_tokens=row.input_tokens,
             cached_tokens=row.cached_tokens,
             cache_write_tokens=row.cache_write_tokens,

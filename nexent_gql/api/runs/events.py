@@ -158,6 +158,24 @@ class ModelQueued(RunEvent):
         return cls(**place, position=body["position"], step=body["step"])
 
 
+class _Cached(TypedDict):
+    model: str
+    step: int
+
+
+@strawberry.type(
+    description="The answer of this step was given before to exactly the same request, and costs nothing. See "
+    "`Model.responseCacheSeconds`."
+)
+class AnswerCached(RunEvent):
+    model: str = strawberry.field(description="Name of the model that gave the answer.")
+    step: int = strawberry.field(description=_STEP)
+
+    @classmethod
+    def of(cls, place: Place, body: _Cached) -> Self:
+        return cls(**place, model=body["model"], step=body["step"])
+
+
 class _Switched(TypedDict):
     from_model: str
     to_model: str
@@ -316,6 +334,7 @@ EVENT_TYPES = (
     NoticeAdded,
     ModelQueued,
     ModelSwitched,
+    AnswerCached,
     StepFinished,
     UsageUpdated,
     AttemptStarted,

@@ -32,6 +32,7 @@ def endpoint_of(config: CheckedConfig) -> ModelEndpoint:
         limits=config.limits,
         kind=config.kind,
         dimensions=config.profile.dimensions,
+        response_cache_s=config.response_cache_s,
     )
 
 

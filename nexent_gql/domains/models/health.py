@@ -177,6 +177,7 @@ class ModelHealthService:
                 col(call.tenant_id) == tenant_id,
                 col(call.model_id).in_(model_ids),
                 col(call.created_at) >= self._clock() - WINDOW,
+                col(call.is_cached).is_(False),
             )
             .group_by(col(call.model_id))
         )

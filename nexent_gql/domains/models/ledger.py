@@ -116,7 +116,8 @@ class CallLedger:
             "cache_write_tokens": usage.cache_write_tokens,
             "reasoning_tokens": usage.reasoning_tokens,
             "is_estimated": call.is_estimated,
-            "cost_usd": self.cost(call.endpoint, call.started_at, usage),
+            "cost_usd": Decimal() if call.is_cached else self.cost(call.endpoint, call.started_at, usage),
+            "is_cached": call.is_cached,
             "latency_ms": call.latency_ms,
             "first_token_ms": call.first_token_ms,
             "error_code": call.error_code,
@@ -163,6 +164,7 @@ class CallLedger:
             "latency_ms": round((row.lease_until - row.created_at).total_seconds() * 1_000),
             "first_token_ms": None,
             "error_code": WORKER_LOST,
+            "is_cached": False,
         }
 
     def _lease_end(self) -> Any:  # noqa: ANN401 - an SQL expression

@@ -30,6 +30,7 @@ _UNKNOWN = ModelProfile()
 _NO_DEADLINES = ModelDeadlines()
 _API_VERSION = re.compile(r"[A-Za-z0-9.-]{1,40}")
 _HINT_CHARS = 4
+MAX_RESPONSE_CACHE_S = 7 * 86_400
 _MIN_KEY_CHARS_FOR_HINT = 12
 _MISTAKEN_SUFFIXES = ("/chat/completions", "/messages", "/responses", "/embeddings", "/rerank")
 
@@ -51,6 +52,7 @@ class ModelConfig:
     deadlines: ModelDeadlines = _NO_DEADLINES
     limits: ModelLimits = NO_LIMITS
     kind: ModelKind = ModelKind.CHAT
+    response_cache_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class CheckedConfig:
     deadlines: ModelDeadlines
     limits: ModelLimits = NO_LIMITS
     kind: ModelKind = ModelKind.CHAT
+    response_cache_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class ModelPatch:
     profile: ModelProfile | Unset = UNSET
     deadlines: ModelDeadlines | Unset = UNSET
     limits: ModelLimits | Unset = UNSET
+    response_cache_s: int | Unset | None = UNSET
 
 
 def checked_name(name: str) -> str:
@@ -120,6 +124,7 @@ def checked(config: ModelConfig) -> CheckedConfig:
         deadlines=_checked_deadlines(config.deadlines),
         limits=_checked_limits(config.limits),
         kind=config.kind,
+        response_cache_s=_checked_cache(config.response_cache_s, config.kind),
     )
 
 
@@ -192,6 +197,15 @@ def _checked_deadlines(deadlines: ModelDeadlines) -> ModelDeadlines:
             message = f"It must be more than 0 and at most {MAX_DEADLINE_S:,.0f} seconds."
             raise InvalidInputError(message, path=("deadlines", f"{field}Seconds"))
     return deadlines
+
+
+def _checked_cache(seconds: int | None, kind: ModelKind) -> int | None:
+    path = ("responseCacheSeconds",)
+    if seconds is not None and kind is not ModelKind.CHAT:
+        raise InvalidInputError("Only answers of CHAT models are cached by this setting.", path=path)
+    if seconds is not None and not 1 <= seconds <= MAX_RESPONSE_CACHE_S:
+        raise InvalidInputError(f"It must be between 1 and {MAX_RESPONSE_CACHE_S:,}.", path=path)
+    return seconds
 
 
 def _checked_limits(limits: ModelLimits) -> ModelLimits:
@@ -278,6 +292,7 @@ def merged(row: ChatModel, patch: ModelPatch) -> CheckedConfig:
             deadlines=deadlines_from_json(row.deadlines) if patch.deadlines is UNSET else patch.deadlines,
             limits=limits_from_json(row.limits) if patch.limits is UNSET else patch.limits,
             kind=ModelKind(row.kind),
+            response_cache_s=row.response_cache_s if patch.response_cache_s is UNSET else patch.response_cache_s,
         )
     )
     stays = row.api_key_sealed is not None and patch.api_key is UNSET

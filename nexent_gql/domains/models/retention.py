@@ -24,14 +24,14 @@ _SUMMARIZE = text("""
         INSERT INTO model_call (
             id, tenant_id, created_at, model_id, kind, provider, model_name, user_id, api_key_id, step, purpose,
             input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, is_estimated, cost_usd,
-            latency_ms, error_code, calls, is_summary)
+            latency_ms, error_code, is_cached, calls, is_summary)
         SELECT gen_random_uuid(), tenant_id, date_trunc('day', created_at, 'UTC'), model_id, kind, provider, model_name,
                user_id, api_key_id, 0, purpose, sum(input_tokens), sum(output_tokens), sum(cached_tokens),
-               sum(cache_write_tokens), sum(reasoning_tokens), is_estimated, sum(cost_usd), 0, error_code, sum(calls),
-               true
+               sum(cache_write_tokens), sum(reasoning_tokens), is_estimated, sum(cost_usd), 0, error_code, is_cached,
+               sum(calls), true
           FROM old
          GROUP BY tenant_id, date_trunc('day', created_at, 'UTC'), model_id, kind, provider, model_name, user_id,
-                  api_key_id, purpose, is_estimated, error_code, cost_usd IS NULL)
+                  api_key_id, purpose, is_estimated, error_code, is_cached, cost_usd IS NULL)
     SELECT count(*) FROM old
 """)
 _SUMMARIZED_BATCH = 5_000

@@ -339,6 +339,7 @@ class ModelService:
             deadlines=deadlines_from_json(row.deadlines),
             limits=limits_from_json(row.limits),
             kind=ModelKind(row.kind),
+            response_cache_s=row.response_cache_s,
         )
         dimensions = profile_from_json(row.profile).dimensions
         return replace(endpoint_of(config), model_id=row.id, display_name=row.name, dimensions=dimensions)
@@ -347,6 +348,7 @@ class ModelService:
         row.model_name, row.base_url, row.api_version = config.model_name, config.base_url, config.api_version
         row.profile, row.deadlines = to_json(config.profile), to_json(config.deadlines)
         row.limits = to_json(config.limits)
+        row.response_cache_s = config.response_cache_s
         if not keep_key:
             key = config.api_key
             row.api_key_sealed = None if key is None else self._secrets.seal(key, _key_place(row))

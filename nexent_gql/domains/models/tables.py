@@ -54,6 +54,7 @@ class ChatModel(TenantRow, table=True):
     learned_profile: JsonObject = json_column()
     deadlines: JsonObject = json_column()
     limits: JsonObject = json_column()
+    response_cache_s: int | None = None
     api_key_sealed: bytes | None = None
     api_key_hint: str | None = None
     is_default: bool = False
@@ -176,7 +177,8 @@ class ModelCall(_CallColumns, table=True):
     The model may be gone since: `model_id` is no foreign key, `provider` and `model_name` stay; the same holds for
     `api_key_id`, the API key of the request that caused the call. `cost_usd` is null where the price table had no price
     at that time. `is_estimated`: the provider gave no token counts. `error_code` is why there is no whole answer,
-    "LEFT" when the caller went away, "WORKER_LOST" when the process that made the call died.
+    "LEFT" when the caller went away, "WORKER_LOST" when the process that made the call died. `is_cached`: the result
+    came from a cache, and no provider was called.
 
     Calls past their retention are replaced by summaries: `calls` of a day in UTC that have all of this in common but
     run, step and times.
@@ -199,6 +201,7 @@ class ModelCall(_CallColumns, table=True):
     latency_ms: int
     first_token_ms: int | None = None
     error_code: str | None = None
+    is_cached: bool = Field(default=False, sa_column_kwargs={"server_default": "false"}, nullable=False)
     calls: int = Field(default=1, sa_column_kwargs={"server_default": "1"}, nullable=False)
     is_summary: bool = Field(default=False, sa_column_kwargs={"server_default": "false"}, nullable=False)
 

@@ -68,6 +68,7 @@ class UsageRow:
     failed_calls: int
     estimated_calls: int
     unpriced_calls: int
+    cached_calls: int
     input_tokens: int
     output_tokens: int
     cached_tokens: int
@@ -147,6 +148,7 @@ class UsageService:
             _calls_where(col(ModelCall.error_code).is_not(None)).label("failed_calls"),
             _calls_where(col(ModelCall.is_estimated).is_(True)).label("estimated_calls"),
             _calls_where(col(ModelCall.cost_usd).is_(None)).label("unpriced_calls"),
+            _calls_where(col(ModelCall.is_cached).is_(True)).label("cached_calls"),
             *(func.coalesce(func.sum(column), 0).label(name) for name, column in _COUNTS.items()),
             func.sum(ModelCall.cost_usd).label("cost_usd"),
         ]
@@ -184,6 +186,7 @@ class UsageService:
                 *self._range(within),
                 col(ModelCall.tenant_id) == actor.tenant_id,
                 col(ModelCall.is_summary).is_(False),
+                col(ModelCall.is_cached).is_(False),
             )
             .group_by(*_GROUPS[UsageDimension.MODEL])
             .order_by(calls.desc())

@@ -1,11 +1,11 @@
-"""A bounded cache of vectors, which may be lost at any time."""
+"""A bounded cache of each tenant, which may be lost at any time."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
 
-class VectorCache(Protocol):
+class TenantCache(Protocol):
     """Stores bytes by digest, apart for each tenant; within a tenant's bound the least recently used go first."""
 
     async def find_many(self, tenant_id: UUID, digests: Sequence[str]) -> Sequence[bytes | None]:

@@ -1,0 +1,131 @@
+"""Embedding and reranking models within their limits, and how their failures show."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from nexent_gql.adapters.embedding_cache import CachedEmbeddingModels
+from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
+from nexent_gql.adapters.embedding_metering import MeteredEmbeddingModels
+from nexent_gql.adapters.embeddings_http import HttpVectorModels
+from nexent_gql.adapters.events_memory import MemoryEventLog
+from nexent_gql.adapters.llm_capacity import CapacitySettings, MemoryCapacity
+from nexent_gql.adapters.llm_gateway import LanguageModelGateway
+from nexent_gql.adapters.llm_router import LimitedVectorModels, ModelRouter
+from nexent_gql.adapters.llm_router.retries import RetryPolicy
+from nexent_gql.adapters.redis_client import open_redis
+from nexent_gql.adapters.tenant_cache_redis import RedisTenantCache
+from nexent_gql.db.session import Database
+from nexent_gql.domains.models.health import HealthRecorder, HealthState, ModelHealthService
+from nexent_gql.domains.models.ledger import CallLedger
+from nexent_gql.domains.models.prices import PriceTable
+from nexent_gql.domains.models.tables import ChatModel
+from nexent_gql.kernel.clock import utc_now
+from nexent_gql.kernel.principal import Principal, Role
+from nexent_gql.ports.embeddings import EmbeddingRequest
+from nexent_gql.ports.llm import CallAttribution, Dialect, ModelEndpoint, ModelError, ModelKind
+from nexent_gql.ports.llm_limits import ModelLimits
+from nexent_gql.ports.rerank import RerankRequest
+from nexent_gql.telemetry.models import ModelMetrics
+from tests.support.factory import Factory
+from tests.support.fake_provider import FakeProvider, fake_provider
+from tests.support.fake_vectors import Fault
+from tests.support.llm import plain_client
+from tests.support.waiting import eventually
+
+
+@dataclass
+class Stage:
+    """A gateway whose calls go through limits and circuits, as in a process of the installation."""
+
+    provider: FakeProvider
+    models: CachedEmbeddingModels
+    health: ModelHealthService
+    registry: CollectorRegistry
+    actor: Principal
+    model: ChatModel
+
+    @property
+    def endpoint(self) -> ModelEndpoint:
+        return ModelEndpoint(
+            Dialect.OPENAI, "m", self.provider.base_url, model_id=self.model.id, kind=ModelKind.EMBEDDING
+        )
+
+    @property
+    def attribution(self) -> CallAttribution:
+        return CallAttribution(self.actor.tenant_id, self.actor.user_id, "INGESTION")
+
+    async def embed(self, text: str, limits: ModelLimits | None = None) -> None:
+        endpoint = replace(self.endpoint, limits=limits or ModelLimits())
+        await self.models.embed(endpoint, EmbeddingRequest((text,), attribution=self.attribution))
+
+    async def rerank(self, text: str, limits: ModelLimits) -> None:
+        endpoint = replace(self.endpoint, limits=limits, kind=ModelKind.RERANK)
+        await self.models.rerank(endpoint, RerankRequest(text, ("a", "b"), self.attribution))
+
+    async def state(self) -> HealthState:
+        return (await self.health.health_of_many(self.actor, [self.model.id]))[self.model.id].state
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(name, labels) or 0
+
+
+@pytest.fixture
+async def stage(database: Database, make: Factory, redis_url: str) -> AsyncGenerator[Stage]:
+    actor = await make.principal(Role.DEVELOPER)
+    log, capacity = MemoryEventLog(), MemoryCapacity(CapacitySettings(open_s=0.2, max_open_s=0.2, down_s=0.2))
+    registry = CollectorRegistry()
+    metrics = ModelMetrics(registry)
+    async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(fake_provider())
+        client = await stack.enter_async_context(plain_client())
+        redis = await stack.enter_async_context(open_redis(redis_url))
+        dialect = HttpVectorModels(client)
+        checks = LanguageModelGateway({}, vectors=EmbeddingGateway({Dialect.OPENAI: dialect}))
+        recorder = HealthRecorder(database, log, utc_now)
+        router = ModelRouter(checks, capacity, on_circuit_change=recorder, metrics=metrics, idle_s=0.2)
+        stack.push_async_callback(router.aclose)
+        gateway = EmbeddingGateway({Dialect.OPENAI: LimitedVectorModels(dialect, router)}, retry=RetryPolicy(rounds=1))
+        metered = MeteredEmbeddingModels(gateway, CallLedger(database, PriceTable([]), utc_now), utc_now, metrics)
+        cached = CachedEmbeddingModels(
+            metered, RedisTenantCache(redis.commands, "vectors", max_bytes=10_000, ttl_s=60), metrics
+        )
+        health = ModelHealthService(database, capacity, log, utc_now)
+        yield Stage(provider, cached, health, registry, actor, await make.model(actor))
+
+
+async def test_limits_hold_for_vectors_and_scores(stage: Stage) -> None:
+    stage.provider.vectors.delay_s = 0.1
+    limits = ModelLimits(concurrent_requests=2)
+    calls = [stage.embed(f"text {number}", limits) for number in range(4)]
+    await asyncio.gather(*calls, *(stage.rerank(f"query {number}", limits) for number in range(4)))
+    assert len(stage.provider.requests_to("/embeddings") + stage.provider.requests_to("/rerank")) == 8
+    assert stage.provider.vectors.most_at_once == 2
+    assert stage.metric("nexent_model_queue_seconds_count", model="m") >= 1
+
+
+async def test_a_model_that_fails_is_unavailable_and_found_again(stage: Stage) -> None:
+    stage.provider.vectors.faults.extend([Fault(500, {"error": {"message": "overloaded"}})] * 5)
+    for number in range(5):
+        with pytest.raises(ModelError):
+            await stage.embed(f"text {number}")
+    assert await stage.state() is HealthState.UNAVAILABLE
+    [change] = (await stage.health.history_of_many(stage.actor, [stage.model.id]))[stage.model.id]
+    assert (change.state, change.failures, change.error_code) == ("OPEN", 5, "MODEL_OVERLOADED")
+    assert stage.metric("nexent_model_circuit_changes_total", model="m", state="OPEN") == 1
+    await eventually(lambda: stage.metric("nexent_model_circuit_changes_total", model="m", state="CLOSED") == 1)
+    history = (await stage.health.history_of_many(stage.actor, [stage.model.id]))[stage.model.id]
+    assert history[0].state == "CLOSED"
+
+
+async def test_calls_and_cached_texts_are_counted(stage: Stage) -> None:
+    for text in ("one", "one", "two"):
+        await stage.embed(text)
+    assert stage.metric("nexent_model_cache_lookups_total", cache="vectors", result="hit") == 1
+    assert stage.metric("nexent_model_cache_lookups_total", cache="vectors", result="miss") == 2
+    assert stage.metric("nexent_model_calls_total", model="m", kind="EMBEDDING", outcome="OK") == 2
+    assert stage.metric("nexent_model_tokens_total", model="m", direction="input") == 2
