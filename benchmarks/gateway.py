@@ -12,6 +12,7 @@ import httpx2
 
 from benchmarks.bench import Bench
 from benchmarks.report import Report, median, quantile, short
+from benchmarks.stamps import lags_of
 from nexent_gql.adapters.llm_capacity import FallbackCapacity, MemoryCapacity, RedisCapacity
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_openai import OpenAIModels
@@ -27,20 +28,27 @@ from tests.support.fake_provider_process import fake_provider_process
 from tests.support.llm import plain_client
 
 MAX_ADDED_MS, MAX_RATIO, MAX_DECISION_MS = 0.5, 1.3, 1.0
-SDK = "NEXENT_BENCH_OPENAI_PYTHON"
+MAX_LAG_MS = 50.0
+STREAMS, STREAM_TOKENS, TOKENS_PER_S = 200, 100, 20
 TOKENS = 1_200
 REQUEST = ChatRequest((ChatMessage.from_text("user", "Hi"),))
 Call = Callable[[str], Awaitable[int]]
-_SDK_PROGRAM = Path(__file__).with_name("peers") / "openai_sdk.py"
+_PEERS = Path(__file__).with_name("peers")
+SDKS = {
+    "openai SDK": ("NEXENT_BENCH_OPENAI_PYTHON", _PEERS / "openai_sdk.py"),
+    "LiteLLM SDK": ("NEXENT_BENCH_LITELLM_PYTHON", _PEERS / "litellm_sdk.py"),
+}
+"""By name: the variable that names a Python which has it, and the program that this Python runs."""
 
 
 async def run(bench: Bench) -> Report:
-    """Call a provider of this machine in turns: by a bare client, through the gateway, and with the openai SDK."""
+    """Call a provider of this machine in turns: by a bare client, through the gateway, and with SDKs."""
     report = Report("gateway", "Calls of a model, one after the other, to a provider on this machine.")
     rounds, calls = (1, 2) if bench.short else (7, 40)
     async with fake_provider_process() as provider, plain_client() as client:
         await provider.script("short", [Text("Fine.")])
         await provider.script("long", [Text(tokens=TOKENS)])
+        await provider.script("paced", [Text(tokens=STREAM_TOKENS, tokens_per_s=TOKENS_PER_S, stamp=True)])
         models = LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)})
         shared = FallbackCapacity(RedisCapacity(bench.env.runtime.redis.commands))
         ways: Mapping[str, Call] = {
@@ -56,9 +64,11 @@ async def run(bench: Bench) -> Report:
             for name, call in ways.items():
                 waits[name].append(await _wait_ms(call, calls))
                 cpu[name].append(await _cpu_us(call, 1 if bench.short else 4))
-        sdk_ms = await _sdk_ms(provider.base_url, calls)
+        sdks_ms = {name: await _sdk_ms(*sdk, provider.base_url, calls) for name, sdk in SDKS.items()}
+        lags_ms = await _lags_ms(models, provider.base_url, 20 if bench.short else STREAMS)
     decisions_ms = await _decisions_ms(50 if bench.short else 2_000)
-    _write_results(report, waits, cpu, sdk_ms, decisions_ms)
+    _write_calls(report, waits, cpu, sdks_ms)
+    _write_load(report, lags_ms, decisions_ms)
     return report
 
 
@@ -109,16 +119,30 @@ async def _cpu_us(call: Call, times: int) -> float:
     return (time.process_time() - began) / (times * TOKENS) * 1e6
 
 
-async def _sdk_ms(base_url: str, calls: int) -> float | None:
-    """Return the time of an undisturbed short call with the openai SDK; None where it is not installed."""
-    interpreter = os.environ.get(SDK)
+async def _lags_ms(models: LanguageModels, base_url: str, streams: int) -> list[float]:
+    """Return how late each token of so many concurrent answers comes out of the gateway."""
+    router, endpoint = ModelRouter(models, MemoryCapacity()), ModelEndpoint(Dialect.OPENAI, "paced", base_url)
+    lags_ms: list[float] = []
+
+    async def read() -> None:
+        async with aclosing(router.stream(ModelRoute.of(endpoint), REQUEST)) as chunks:
+            async for chunk in chunks:
+                lags_ms.extend(lags_of(chunk.text) if isinstance(chunk, TextChunk) else ())
+
+    await asyncio.gather(*(read() for _ in range(streams)))
+    return lags_ms
+
+
+async def _sdk_ms(variable: str, program: Path, base_url: str, calls: int) -> float | None:
+    """Return the time of an undisturbed short call with an SDK; None where it is not installed."""
+    interpreter = os.environ.get(variable)
     if not interpreter:
         return None
     process = await asyncio.create_subprocess_exec(
-        *(interpreter, str(_SDK_PROGRAM), base_url, str(calls)), stdout=asyncio.subprocess.PIPE
+        *(interpreter, str(program), base_url, str(calls)), stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate()
-    value = loads_object(output)["p10_ms"]
+    value = loads_object(output.splitlines()[-1])["p10_ms"]
     return float(value) if isinstance(value, int | float) else None
 
 
@@ -144,12 +168,11 @@ async def _decisions_ms(times: int) -> list[float]:
     return took_ms
 
 
-def _write_results(
+def _write_calls(
     report: Report,
     waits: Mapping[str, list[float]],
     cpu: Mapping[str, list[float]],
-    sdk_ms: float | None,
-    decisions_ms: list[float],
+    sdks_ms: Mapping[str, float | None],
 ) -> None:
     bare_ms, bare_us = waits["bare client"], cpu["bare client"]
     added = {
@@ -162,20 +185,30 @@ def _write_results(
         (name, short(median(waits[name])), short(added[name]), short(ratios[name]), short(median(cpu[name])))
         for name in waits
     ]
-    if sdk_ms is not None:
-        rows.append(("openai SDK", short(sdk_ms), short(sdk_ms - median(bare_ms)), "-", "-"))
+    for name, ms in sdks_ms.items():
+        if ms is None:
+            report.say(f"Without the {name}: set `{SDKS[name][0]}` to a Python that has it.")
+        else:
+            rows.append((name, short(ms), short(ms - median(bare_ms)), "-", "-"))
     report.table(("", "ms a call", "added ms", "CPU a token / bare client", "µs a token"), rows)
     report.say(
         "A call has one token and is the tenth percentile of a round; the CPU is that of an answer of 1,200 tokens.",
         "The accounts, one row in PostgreSQL for each call, are left out.",
-        f"A choice among 50 deployments takes {short(statistics.median(decisions_ms))} ms of CPU, p95",
-        f"{short(quantile(decisions_ms, 0.95))} ms.",
     )
-    if sdk_ms is None:
-        report.say(f"Without the openai SDK: set `{SDK}` to a Python that has it.")
     one = added["gateway, one model"]
     report.verdict(f"adds at most {MAX_ADDED_MS} ms to a call", f"{short(one)} ms", holds=one <= MAX_ADDED_MS)
     ratio = ratios["gateway, one model"]
     report.verdict(f"CPU a token at most {MAX_RATIO} times", short(ratio), holds=ratio <= MAX_RATIO)
+
+
+def _write_load(report: Report, lags_ms: list[float], decisions_ms: list[float]) -> None:
+    report.say(
+        f"{len(lags_ms) // STREAM_TOKENS} answers at once of {TOKENS_PER_S} tokens a second come",
+        f"{short(statistics.median(lags_ms))} ms late, p95 {short(quantile(lags_ms, 0.95))} ms.",
+        f"A choice among 50 deployments takes {short(statistics.median(decisions_ms))} ms of CPU, p95",
+        f"{short(quantile(decisions_ms, 0.95))} ms.",
+    )
+    lag_ms = quantile(lags_ms, 0.95)
+    report.verdict(f"p95 of the lag at most {MAX_LAG_MS:g} ms", f"{short(lag_ms)} ms", holds=lag_ms <= MAX_LAG_MS)
     p95 = quantile(decisions_ms, 0.95)
     report.verdict(f"p95 of a choice at most {MAX_DECISION_MS:g} ms", f"{short(p95)} ms", holds=p95 <= MAX_DECISION_MS)

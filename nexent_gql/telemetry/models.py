@@ -76,11 +76,11 @@ class ModelMetrics:
         if first_token_s is not None:
             self._first_token.labels(name).observe(first_token_s)
 
-    def count_tokens(self, model: str, sent: int, received: int) -> None:
+    def count_tokens(self, model: str, input_tokens: int, output_tokens: int) -> None:
         """Count the tokens of a call."""
         name = self._name(model)
-        self._tokens.labels(name, "input").inc(sent)
-        self._tokens.labels(name, "output").inc(received)
+        self._tokens.labels(name, "input").inc(input_tokens)
+        self._tokens.labels(name, "output").inc(output_tokens)
 
     def count_failover(self, model: str, code: str) -> None:
         """Count a failed call that another one replaces."""

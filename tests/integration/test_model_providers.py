@@ -232,6 +232,7 @@ async def test_local_models_are_offered_only_where_they_are_installed(database: 
     names: list[set[str]] = []
     for dialects in (tuple(Dialect), (Dialect.OPENAI, Dialect.OFFLINE)):
         async with harness(database, dialects=dialects) as app:
-            names.append({provider["name"] for provider in (await app.ask(dev, query)).data["modelProviders"]})
+            providers = cast("list[Data]", (await app.ask(dev, query)).one)
+            names.append({str(provider["name"]) for provider in providers})
     assert names[0] - names[1] == {"ANTHROPIC", "LOCAL"}
     assert (Dialect.LOCAL in installed_dialects()) is bool(installed_models())
