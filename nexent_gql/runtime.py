@@ -126,6 +126,7 @@ class Runtime:
             _check("redis", self._ask_redis()),
             _check("queues", self._ask_queues(), is_required=False),
             _check("object storage", self.objects.check(), is_required=False),
+            _check("search index", self.search_index.check(), is_required=False),
         )
 
     async def _ask_postgres(self) -> None:
@@ -180,6 +181,7 @@ async def open_runtime(settings: Settings, registry: CollectorRegistry | None = 
             ChildProcessPool(size=settings.processes.max_tasks, tasks_per_child=settings.processes.tasks_per_child)
         )
         objects = await stack.enter_async_context(open_object_store(settings))
+        search_index = await stack.enter_async_context(open_search_index(settings, database))
         ledger = open_ledger(database, settings)
         local = await stack.enter_async_context(LocalVectorModels())
         dialects = open_vector_dialects(client, local)
@@ -209,11 +211,37 @@ async def open_runtime(settings: Settings, registry: CollectorRegistry | None = 
             processes=processes,
             objects=objects,
             pages=HttpWebPages(client, max_bytes=settings.knowledge.page_bytes),
-            search_index=PostgresSearchIndex(database),
+            search_index=search_index,
             tools=builtin_tools(),
             clock=utc_now,
             settings=settings,
         )
+
+
+@asynccontextmanager
+async def open_search_index(settings: Settings, database: Database) -> AsyncGenerator[SearchIndex]:
+    """Open the search index; one that does not answer is looked for again with each request."""
+    configured = settings.search
+    if configured.endpoint is None:
+        yield PostgresSearchIndex(database)
+        return
+    from nexent_gql.adapters.search_elasticsearch import (  # noqa: PLC0415 - its client is slow to import
+        ElasticsearchOptions,
+        open_elasticsearch_index,
+    )
+
+    options = ElasticsearchOptions(
+        endpoint=configured.endpoint,
+        prefix=configured.prefix,
+        user=configured.user,
+        password=configured.password,
+        ca_file=configured.ca_file,
+        timeout_s=configured.timeout_s,
+        connections=configured.connections,
+        shards=configured.shards,
+    )
+    async with open_elasticsearch_index(options) as index:
+        yield index
 
 
 @asynccontextmanager

@@ -241,6 +241,37 @@ class ObjectStoreSettings(_Section):
         return address.replace("://", f"://{self.bucket}.", 1)
 
 
+class SearchSettings(_Section):
+    """The search index: Postgres, or Elasticsearch."""
+
+    endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s@]+$",
+        description="Address of Elasticsearch 8.17 or newer (8.x), such as `https://elasticsearch:9200`. Unset means "
+        "that Postgres is the search index.",
+    )
+    user: str | None = Field(default=None, description="User of Elasticsearch. Unset means without a password.")
+    password: SecretStr | None = Field(default=None, description="Password. Required with `user`.")
+    prefix: str = Field(
+        default="nexent",
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
+        description="Beginning of the names of all indexes in Elasticsearch.",
+    )
+    shards: int = Field(default=1, ge=1, le=64, description="Primary shards of a new index of chunks.")
+    ca_file: Path | None = Field(
+        default=None,
+        description="File with the certificates of authorities to trust, in PEM. Unset means those of the system.",
+    )
+    connections: int = Field(default=16, ge=1, description="Concurrent requests of a process to Elasticsearch.")
+    timeout_s: float = Field(default=10, gt=0, description="Seconds that Elasticsearch has for each request.")
+
+    @model_validator(mode="after")
+    def _credentials(self) -> Self:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("a user needs a password, and a password a user")
+        return self
+
+
 _MIB = 1024 * 1024
 
 
@@ -348,6 +379,7 @@ class Settings(BaseSettings):
     knowledge: KnowledgeSettings = KnowledgeSettings()
     objects: ObjectStoreSettings = ObjectStoreSettings()
     files: FileSettings = FileSettings()
+    search: SearchSettings = SearchSettings()
     outbound: OutboundSettings = OutboundSettings()
     api: ApiSettings = ApiSettings()
 

@@ -9,6 +9,7 @@ from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
 from nexent_gql.domains.knowledge.refreshing import DocumentReindexer, SearchIndexRefresher
+from nexent_gql.domains.knowledge.reindexing import SearchIndexRebuilder
 from nexent_gql.domains.knowledge.retention import KnowledgeEventPurger
 from nexent_gql.domains.models.retention import LostCallSettler, ModelCallSummarizer
 from nexent_gql.domains.runs.attachment_loader import AttachmentLoader
@@ -24,9 +25,12 @@ from nexent_gql.runtime import Runtime, open_ledger
 from nexent_gql.services import Services
 from nexent_gql.settings import Settings
 from nexent_gql.streams.sink import SinkSettings
+from nexent_gql.telemetry.jobs import JobMetrics
 
 
-def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, settings: Settings) -> JobRegistry:
+def build_registry(
+    runtime: Runtime, services: Services, engine: AgentEngine, settings: Settings, metrics: JobMetrics
+) -> JobRegistry:
     """Build the registry of all kinds of jobs; add new kinds here."""
     runs = settings.runs
     bounds = ExecutorSettings(deadline_s=runs.deadline_s, sink=SinkSettings(window_ms=runs.coalesce_ms))
@@ -52,13 +56,14 @@ def build_registry(runtime: Runtime, services: Services, engine: AgentEngine, se
             LostCallSettler(open_ledger(runtime.db, settings)).handler,
             ModelCallSummarizer(settings.models.calls_retention_s, runtime.clock).handler,
             ObjectDeleter(runtime.objects).handler,
-            ObjectReconciler(runtime.db, runtime.objects, runtime.clock).handler,
+            ObjectReconciler(runtime.db, runtime.objects, runtime.clock, metrics).handler,
             FileTextExtractor(services.files, extractor).handler,
             DocumentProcessor(services.files, services.document_reader, indexer, runtime.clock).handler,
             DocumentPurger(indexer).handler,
             KnowledgeEventPurger(settings.knowledge.events_retention_s, runtime.clock).handler,
             *SearchIndexRefresher(services.knowledge_embedder, runtime.clock).handlers,
             DocumentReindexer(indexer, runtime.clock).handler,
+            SearchIndexRebuilder(runtime.db, runtime.search_index, indexer, runtime.clock, metrics).handler,
             RunArchiveTrimmer(settings.runs.archive_retention_s, runtime.clock).handler,
         ]
     )

@@ -8,6 +8,7 @@ from nexent_gql.domains.conversations.retention import PurgeConversationEvents
 from nexent_gql.domains.files.jobs import ReconcileObjects
 from nexent_gql.domains.identity.retention import PurgeSessions
 from nexent_gql.domains.knowledge.jobs import RefreshSearchIndex
+from nexent_gql.domains.knowledge.reindexing import VerifySearchIndex
 from nexent_gql.domains.knowledge.retention import PurgeKnowledgeEvents
 from nexent_gql.domains.models.retention import SettleLostCalls, SummarizeModelCalls
 from nexent_gql.domains.runs.retention import TrimRunArchives
@@ -28,6 +29,7 @@ SYSTEM_SCHEDULES: Sequence[tuple[str, Timing, Work]] = (
     ("summarize-model-calls", cron("47 * * * *"), SummarizeModelCalls()),
     ("reconcile-objects", cron("47 * * * *"), ReconcileObjects()),
     ("refresh-search-index", every(600), RefreshSearchIndex()),
+    ("verify-search-index", every(600), VerifySearchIndex()),
     ("trim-run-archives", cron("37 * * * *"), TrimRunArchives()),
 )
 _RETRY_S = 1.0

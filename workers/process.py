@@ -104,7 +104,7 @@ async def open_worker(runtime: Runtime, settings: Settings, metrics: JobMetrics)
     limit = settings.jobs.slots_of("runs")
     async with open_lease_database(settings) as lease_db, MontySandbox(max_sessions=limit) as sandbox:
         engine = SmolagentsEngine(runtime.routed_llm, services.tool_dispatcher, sandbox, max_runs=limit)
-        registry = build_registry(runtime, services, engine, settings)
+        registry = build_registry(runtime, services, engine, settings, metrics)
         runner = JobRunner(
             runtime.db,
             registry,

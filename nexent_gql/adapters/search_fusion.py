@@ -19,6 +19,9 @@ from nexent_gql.ports.search_index import (
     SearchResult,
 )
 
+BM25_K1 = 1.2
+BM25_B = 0.75
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

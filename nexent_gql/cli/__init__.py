@@ -27,6 +27,7 @@ _COMMANDS = (
     "schedules",
     "jobs",
     "orphans",
+    "index",
     "secrets",
     "doctor",
 )

@@ -27,6 +27,7 @@ _ADVICE = {
     "postgres": "start it, or correct NEXENT_DATABASE_URL; embedded: `nexent-gql up` starts it",
     "redis": "start it, or correct NEXENT_REDIS_URL; embedded: `nexent-gql up` starts it",
     "object storage": "start it, or correct NEXENT_OBJECTS__*; a folder must be writable for the API and the workers",
+    "search index": "start it, or correct NEXENT_SEARCH__*; without NEXENT_SEARCH__ENDPOINT, Postgres is the index",
     "queues": "start a worker that serves them: `nexent-gql worker`, or `--queues` with their names",
 }
 

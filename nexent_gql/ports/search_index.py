@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import ClassVar, Protocol
 from uuid import UUID
 
-from nexent_gql.kernel.errors import NotFoundError
+from nexent_gql.kernel.errors import NotFoundError, UnavailableError
 from nexent_gql.ports.embeddings import Vector
 
 MAX_BASES = 100
@@ -182,14 +182,36 @@ class SearchResult:
     below_min_score: int
 
 
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """What the index has of a version: how many chunks, and whether searches find them."""
+
+    chunk_count: int
+    is_live: bool
+
+
 class VersionNotIndexedError(NotFoundError):
     """The index does not have this version; put it again."""
 
     code: ClassVar[str] = "VERSION_NOT_INDEXED"
 
 
+class SearchUnavailableError(UnavailableError):
+    """The search index does not answer, refuses the server's credentials, or is lost."""
+
+    code: ClassVar[str] = "SEARCH_UNAVAILABLE"
+
+
 class SearchIndex(Protocol):
     """Holds what is searched; it can be rebuilt from the chunks at any time. Every method may be repeated."""
+
+    async def check(self) -> None:
+        """Check that the index answers.
+
+        Raises:
+            UnavailableError: It does not answer.
+        """
+        ...
 
     async def put(self, tenant_id: UUID, version: IndexedVersion) -> None:
         """Store a version in place of what the index has of it, all or nothing.
@@ -231,6 +253,22 @@ class SearchIndex(Protocol):
 
     async def delete_base(self, tenant_id: UUID, knowledge_base_id: UUID) -> None:
         """Forget all documents of a base.
+
+        Raises:
+            UnavailableError: The index does not answer.
+        """
+        ...
+
+    async def states(self, tenant_id: UUID, version_ids: Sequence[UUID]) -> Mapping[UUID, VersionState]:
+        """Return what the index has of at most 1,000 versions; those that it does not have are left out.
+
+        Raises:
+            UnavailableError: The index does not answer.
+        """
+        ...
+
+    async def versions(self, tenant_id: UUID, *, after: UUID | None, limit: int) -> Sequence[UUID]:
+        """Return at most 1,000 ids of versions that the index has chunks of, in their order, after an id.
 
         Raises:
             UnavailableError: The index does not answer.

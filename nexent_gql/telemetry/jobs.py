@@ -18,6 +18,12 @@ class JobMetrics:
             "Outbox messages that this process parked because they could not be delivered.",
             registry=registry,
         )
+        self.orphans = Gauge(
+            "nexent_orphans",
+            "What the last comparison in this process found without an owner, and deleted.",
+            ["kind"],
+            registry=registry,
+        )
 
 
 class QueueMetrics:

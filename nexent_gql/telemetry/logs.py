@@ -135,7 +135,8 @@ def configure_logging(form: Literal["console", "json"], level: str) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every URL, which may contain a key
+    for name in ("httpx2", "elastic_transport"):  # they log every URL, which may contain a key or ids
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

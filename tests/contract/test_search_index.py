@@ -1,15 +1,16 @@
-"""What every search index does; Postgres is the only one yet."""
+"""What every search index does: Postgres, and Elasticsearch with and without a password."""
 
 import asyncio
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
+from nexent_gql.adapters.search_elasticsearch import open_elasticsearch_index
 from nexent_gql.adapters.search_postgres import PostgresSearchIndex
 from nexent_gql.db.session import Database
 from nexent_gql.kernel.ids import new_id
@@ -23,8 +24,12 @@ from nexent_gql.ports.search_index import (
     SearchMode,
     SearchQuery,
     VersionNotIndexedError,
+    VersionState,
 )
+from tests.support.elasticsearch import ElasticsearchUnderTest
 from tests.support.statements import statements
+
+pytestmark = pytest.mark.timeout(240)  # the first test waits for the node
 
 K1 = 1.2
 B = 0.75
@@ -83,9 +88,22 @@ class Library:
         return [self.texts[hit.chunk_id] for hit in await self.hits(query)]
 
 
-@pytest.fixture(params=["postgres"])
-def library(database: Database) -> Library:
-    return Library(PostgresSearchIndex(database))
+@pytest.fixture(scope="module")
+def prefixes(elasticsearch: ElasticsearchUnderTest) -> dict[bool, str]:
+    """Names of indexes by whether they need a password; tests differ by their tenants."""
+    return {needs_password: elasticsearch.new_prefix(is_open=not needs_password) for needs_password in (True, False)}
+
+
+@pytest.fixture(params=["postgres", "elasticsearch", "elasticsearch without a password"])
+async def library(request: pytest.FixtureRequest, database: Database) -> AsyncGenerator[Library]:
+    if request.param == "postgres":
+        yield Library(PostgresSearchIndex(database))
+        return
+    needs_password = request.param == "elasticsearch"
+    node: ElasticsearchUnderTest = request.getfixturevalue("elasticsearch")
+    prefix = request.getfixturevalue("prefixes")[needs_password]
+    async with open_elasticsearch_index(node.options(prefix, has_password=needs_password)) as index:
+        yield Library(index)
 
 
 async def test_words_codes_and_chinese_are_found(library: Library) -> None:
@@ -223,8 +241,8 @@ async def test_what_is_deleted_is_not_found(library: Library) -> None:
 
 
 async def test_a_base_with_many_documents_is_deleted_whole(library: Library) -> None:
-    for number in range(120):
-        await library.add(f"fish {number}")
+    for start in range(0, 120, 12):
+        await asyncio.gather(*(library.add(f"fish {number}") for number in range(start, start + 12)))
     await library.index.delete_base(library.tenant_id, library.base_id)
     assert await library.find("fish") == []
 
@@ -311,7 +329,25 @@ async def test_an_empty_base_is_searched(library: Library) -> None:
         assert await library.find(library.query("fish", mode, vector(1, 0))) == []
 
 
-async def test_a_search_is_one_statement(library: Library, database: Database) -> None:
+async def test_the_index_says_what_it_has(library: Library) -> None:
+    index, tenant = library.index, library.tenant_id
+    live = [await library.add("fish", "bird"), await library.add("stone")]
+    waiting = library.version("tree", document_id=live[1].document_id)
+    await index.put(tenant, waiting)
+    everything = sorted(version.version_id for version in (*live, waiting))
+    assert await index.states(tenant, [*everything, new_id()]) == {
+        live[0].version_id: VersionState(2, is_live=True),
+        live[1].version_id: VersionState(1, is_live=True),
+        waiting.version_id: VersionState(1, is_live=False),
+    }
+    assert list(await index.versions(tenant, after=None, limit=2)) == everything[:2]
+    assert list(await index.versions(tenant, after=everything[1], limit=2)) == everything[2:]
+    assert await index.states(new_id(), everything) == {}
+    assert list(await index.versions(new_id(), after=None, limit=2)) == []
+
+
+async def test_a_search_in_postgres_is_one_statement(database: Database) -> None:
+    library = Library(PostgresSearchIndex(database))
     for number in range(5):
         await library.add(f"fish {number}", vectors=[vector(1, number)])
     with statements(database) as queries:

@@ -1,14 +1,17 @@
 """How often real questions over real documents find their answer; `-s` prints the figures of each kind."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from uuid import UUID
 
 import pytest
 
 from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
 from nexent_gql.adapters.embeddings_local import LocalVectorModels, installed_models
 from nexent_gql.adapters.llm_dialects import open_vector_dialects
+from nexent_gql.adapters.search_elasticsearch import open_elasticsearch_index
 from nexent_gql.adapters.search_postgres import PostgresSearchIndex
 from nexent_gql.db.session import Database
 from nexent_gql.kernel.ids import new_id
@@ -19,10 +22,12 @@ from nexent_gql.ports.search_index import (
     FusionOptions,
     IndexedChunk,
     IndexedVersion,
+    SearchIndex,
     SearchMode,
     SearchQuery,
 )
 from tests.support import retrieval
+from tests.support.elasticsearch import ElasticsearchUnderTest
 from tests.support.llm import plain_client
 from tests.support.retrieval import Passage, Question, Scores
 
@@ -42,10 +47,15 @@ class Corpus:
     question_vectors: tuple[Vector, ...]
 
 
-@pytest.fixture
-async def corpus() -> Corpus:
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
     if MODEL not in installed_models():
         pytest.skip(f"the package of {MODEL} is not installed")
+    return asyncio.run(read_corpus())
+
+
+async def read_corpus() -> Corpus:
+    """Read and embed everything."""
     passages, questions = retrieval.read_passages(), retrieval.read_questions()
     endpoint = ModelEndpoint(Dialect.LOCAL, MODEL, kind=ModelKind.EMBEDDING)
     async with plain_client() as client, LocalVectorModels(idle_s=60) as local:
@@ -57,24 +67,41 @@ async def corpus() -> Corpus:
     return Corpus(passages, questions, stored.vectors, queries.vectors)
 
 
-async def test_answers_are_among_the_first_hits(database: Database, corpus: Corpus) -> None:
-    assert retrieval.unanswerable(corpus.questions, corpus.passages) == []
-    index, tenant_id, base_id = PostgresSearchIndex(database), new_id(), new_id()
+@dataclass(frozen=True)
+class Library:
+    """The corpus in an index."""
+
+    corpus: Corpus
+    index: SearchIndex
+    tenant_id: UUID
+    base_id: UUID
+
+    async def scores(self, mode: SearchMode, fusion: FusionOptions | None = None) -> Mapping[str, Scores]:
+        """Ask all questions."""
+        by_id = {passage.id: passage for passage in self.corpus.passages}
+        answers: list[list[Passage]] = []
+        for question, vector in zip(self.corpus.questions, self.corpus.question_vectors, strict=True):
+            query = SearchQuery(question.text, (self.base_id,), mode, {MODEL: vector}, fusion or FusionOptions())
+            answers.append([by_id[hit.chunk_id] for hit in (await self.index.search(self.tenant_id, query)).hits])
+        name = f"{type(self.index).__name__} {mode} {fusion.method if fusion else ''}"
+        return report(name, retrieval.score(self.corpus.questions, answers))
+
+
+async def fill(index: SearchIndex, corpus: Corpus) -> Library:
+    """Store the corpus as documents of one base."""
+    tenant_id, base_id = new_id(), new_id()
     vectors = dict(zip((passage.id for passage in corpus.passages), corpus.passage_vectors, strict=True))
     for _, group in groupby(corpus.passages, key=lambda passage: passage.document):
         chunks = [IndexedChunk(passage.id, passage.search_text, vectors[passage.id]) for passage in group]
         version = IndexedVersion(base_id, new_id(), new_id(), chunks, space=MODEL)
         await index.put(tenant_id, version)
         await index.switch(tenant_id, version.document_id, version.version_id, fence=1)
+    return Library(corpus, index, tenant_id, base_id)
 
-    async def scores(mode: SearchMode, fusion: FusionOptions | None = None) -> Mapping[str, Scores]:
-        by_id = {passage.id: passage for passage in corpus.passages}
-        answers: list[list[Passage]] = []
-        for question, vector in zip(corpus.questions, corpus.question_vectors, strict=True):
-            query = SearchQuery(question.text, (base_id,), mode, {MODEL: vector}, fusion or FusionOptions())
-            answers.append([by_id[hit.chunk_id] for hit in (await index.search(tenant_id, query)).hits])
-        return report(f"{mode} {fusion.method if fusion else ''}", retrieval.score(corpus.questions, answers))
 
+async def test_answers_are_among_the_first_hits(database: Database, corpus: Corpus) -> None:
+    assert retrieval.unanswerable(corpus.questions, corpus.passages) == []
+    scores = (await fill(PostgresSearchIndex(database), corpus)).scores
     keyword, semantic = await scores(SearchMode.KEYWORD), await scores(SearchMode.SEMANTIC)
     ranks, hybrid = await scores(SearchMode.HYBRID, RANKS), await scores(SearchMode.HYBRID)
     assert (keyword["exact"].hit_5, keyword["all"].hit_5 >= 50) == (24, True)
@@ -84,7 +111,19 @@ async def test_answers_are_among_the_first_hits(database: Database, corpus: Corp
     assert hybrid["all"].hit_5 > max(keyword["all"].hit_5, semantic["all"].hit_5, ranks["all"].hit_5 - 1)
 
 
+async def test_both_indexes_find_the_same(
+    database: Database, corpus: Corpus, elasticsearch: ElasticsearchUnderTest
+) -> None:
+    async with open_elasticsearch_index(elasticsearch.options(elasticsearch.new_prefix())) as index:
+        libraries = [await fill(PostgresSearchIndex(database), corpus), await fill(index, corpus)]
+        for mode in SearchMode:
+            one, other = [(await library.scores(mode))["all"] for library in libraries]
+            assert abs(one.hit_1 - other.hit_1) <= 3
+            assert abs(one.hit_5 - other.hit_5) <= 3
+            assert abs(one.mrr - other.mrr) <= 0.03
+
+
 def report(name: str, scores: Mapping[str, Scores]) -> Mapping[str, Scores]:
     """Print the figures, hit@1 / hit@5 / MRR@10."""
-    print(name.ljust(26), *(f"{kind} {own}" for kind, own in scores.items()), sep=" | ")  # noqa: T201 - for `-s`
+    print(name.ljust(44), *(f"{kind} {own}" for kind, own in scores.items()), sep=" | ")  # noqa: T201 - for `-s`
     return scores

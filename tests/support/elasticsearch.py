@@ -8,12 +8,15 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Protocol, cast
 from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
+
+from nexent_gql.adapters.search_elasticsearch import ElasticsearchOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 OPEN_PREFIX = "open-"
@@ -42,6 +45,11 @@ class ElasticsearchUnderTest:
     url: str
     user: str
     password: str
+
+    def options(self, prefix: str, *, has_password: bool = True) -> ElasticsearchOptions:
+        """Return what the adapter needs."""
+        options = ElasticsearchOptions(self.url, prefix, timeout_s=60)
+        return replace(options, user=self.user, password=SecretStr(self.password)) if has_password else options
 
     def new_prefix(self, *, is_open: bool = False) -> str:
         """Return a beginning for the names of a test's own indexes."""

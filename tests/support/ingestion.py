@@ -48,6 +48,7 @@ from nexent_gql.jobs.tables import Job, JobState
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.events import EventLog
+from nexent_gql.ports.search_index import SearchIndex
 from tests.support.llm import plain_client
 
 _OWN_JOBS = (
@@ -67,6 +68,7 @@ class Ingestion:
     database: Database
     bases: KnowledgeBaseService
     searches: KnowledgeSearchService
+    index: SearchIndex
     indexer: DocumentIndexer
     documents: DocumentService
     events: DocumentEventService
@@ -134,15 +136,24 @@ class Ingestion:
 
 
 @asynccontextmanager
-async def ingestion(database: Database, folder: Path, log: EventLog | None = None) -> AsyncGenerator[Ingestion]:
-    """Open the services over a database and a folder; `log` pushes events."""
+async def ingestion(
+    database: Database, folder: Path, *, log: EventLog | None = None, index: SearchIndex | None = None
+) -> AsyncGenerator[Ingestion]:
+    """Open the services over a database and a folder.
+
+    Args:
+        database: The database.
+        folder: For files.
+        log: Pushes events.
+        index: Postgres unless another one is given.
+    """
     store = FolderObjectStore(folder / "objects", durable=False)
     signer = LinkSigner(SecretStr("a secret key of this installation, for tests"), utc_now)
     limits = FileLimits(max_bytes=10**8, tenant_bytes=10**9, part_bytes=10**7, upload_ttl_s=3_600)
     files = FileService(database, store, signer, utc_now, limits)
     models = ModelService(database, LanguageModelGateway({}), AesGcmSecretBox([SecretStr("k" * 40)]), utc_now)
     async with ChildProcessPool(size=1) as pool, plain_client() as client, LocalVectorModels(idle_s=60) as local:
-        index = PostgresSearchIndex(database)
+        index = index or PostgresSearchIndex(database)
         gateway = EmbeddingGateway(open_vector_dialects(client, local))
         embedder = KnowledgeEmbedder(database, models, gateway)
         indexer = DocumentIndexer(database, index, embedder)
@@ -162,6 +173,7 @@ async def ingestion(database: Database, folder: Path, log: EventLog | None = Non
             database=database,
             bases=KnowledgeBaseService(database, utc_now),
             searches=KnowledgeSearchService(database, index, embedder),
+            index=index,
             indexer=indexer,
             documents=DocumentService(database, files, utc_now),
             previews=ChunkPreviewService(database, files, reader),

@@ -89,7 +89,7 @@ async def open_knowledge_api(database: Database, redis_url: str, folder: Path) -
     """Open the services on a database, a Valkey and a folder."""
     async with open_redis(redis_url) as redis:
         log = RedisEventLog(redis, ttl_s=60)
-        async with ingestion(database, folder, log) as services:
+        async with ingestion(database, folder, log=log) as services:
             namespace = SimpleNamespace(
                 knowledge_bases=services.bases,
                 documents=services.documents,

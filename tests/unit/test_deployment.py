@@ -12,7 +12,14 @@ from nexent_gql.settings import Settings
 from workers import handlers
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
-PORTS = {"api": "5010", "documents": "5012", "postgres": "5434", "minio": "9010", "valkey": "6379"}
+PORTS = {
+    "api": "5010",
+    "documents": "5012",
+    "postgres": "5434",
+    "elasticsearch": "9210",
+    "minio": "9010",
+    "valkey": "6379",
+}
 OURS = {"api", "worker", "documents", "migrate"}
 
 

@@ -1,18 +1,18 @@
 """The search index in Postgres."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from nexent_gql.adapters.search_fusion import Candidate, normalized, query_tokens, rank
+from nexent_gql.adapters.search_fusion import BM25_B, BM25_K1, Candidate, normalized, query_tokens, rank
 from nexent_gql.adapters.search_postgres.postings import IndexRows, Row, index_rows, take
-from nexent_gql.adapters.search_postgres.statement import K1, SEARCH, B
+from nexent_gql.adapters.search_postgres.statement import SEARCH
 from nexent_gql.adapters.search_postgres.tables import SearchChunk, SearchPosting, SearchVersion
 from nexent_gql.db.base import Table
 from nexent_gql.db.session import Database
@@ -24,6 +24,7 @@ from nexent_gql.ports.search_index import (
     SearchQuery,
     SearchResult,
     VersionNotIndexedError,
+    VersionState,
 )
 
 _INSERT_ROWS = 500
@@ -40,6 +41,9 @@ class PostgresSearchIndex:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+
+    async def check(self) -> None:
+        """See `SearchIndex`; a check of Postgres itself covers it."""
 
     async def put(self, tenant_id: UUID, version: IndexedVersion) -> None:
         """See `SearchIndex`."""
@@ -77,6 +81,28 @@ class PostgresSearchIndex:
     async def delete_base(self, tenant_id: UUID, knowledge_base_id: UUID) -> None:
         """See `SearchIndex`."""
         await self._delete(tenant_id, col(SearchVersion.knowledge_base_id) == knowledge_base_id)
+
+    async def states(self, tenant_id: UUID, version_ids: Sequence[UUID]) -> Mapping[UUID, VersionState]:
+        """See `SearchIndex`."""
+        columns = (col(SearchVersion.version_id), col(SearchVersion.is_live))
+        in_tenant = col(SearchVersion.tenant_id) == tenant_id
+        chunks = col(SearchChunk.version_id) == col(SearchVersion.version_id)
+        query = (
+            select(*columns, func.count(col(SearchChunk.ordinal)))
+            .outerjoin(SearchChunk, and_(col(SearchChunk.tenant_id) == tenant_id, chunks))
+            .where(in_tenant, col(SearchVersion.version_id).in_(version_ids))
+            .group_by(*columns)
+        )
+        async with self._db.read(tenant_id) as session:
+            rows = (await session.execute(query)).all()
+        return {row[0]: VersionState(row[2], is_live=row[1]) for row in rows}
+
+    async def versions(self, tenant_id: UUID, *, after: UUID | None, limit: int) -> Sequence[UUID]:
+        """See `SearchIndex`."""
+        version_id = col(SearchVersion.version_id)
+        query = select(version_id).where(col(SearchVersion.tenant_id) == tenant_id).order_by(version_id).limit(limit)
+        async with self._db.read(tenant_id) as session:
+            return (await session.scalars(query if after is None else query.where(version_id > after))).all()
 
     async def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResult:
         """See `SearchIndex`."""
@@ -134,8 +160,8 @@ def _parameters(tenant_id: UUID, query: SearchQuery, terms: tuple[str, ...]) -> 
         "vectors": [vector_text(values) for values in unit.values()],
         "dimensions": [len(values) for values in unit.values()],
         "limit": CANDIDATES,
-        "k1": K1,
-        "b": B,
+        "k1": BM25_K1,
+        "b": BM25_B,
     }
 
 

@@ -2,9 +2,6 @@
 
 from sqlalchemy import text
 
-K1 = 1.2
-B = 0.75
-
 SEARCH = text(
     """
 WITH live AS MATERIALIZED (

@@ -16,6 +16,7 @@ from nexent_gql.jobs.lease import Lease
 from nexent_gql.jobs.registry import JobHandler
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.ports.object_store import ObjectInfo, ObjectStore
+from nexent_gql.telemetry.jobs import JobMetrics
 
 GRACE_S = 3_600
 """Age at which an object without an owner is an orphan: younger ones may be about to get theirs."""
@@ -61,7 +62,8 @@ class ObjectDeleter:
 class ObjectReconciler:
     """Handles `ReconcileObjects`, and reports orphans to operators."""
 
-    def __init__(self, db: Database, store: ObjectStore, clock: Clock) -> None:
+    def __init__(self, db: Database, store: ObjectStore, clock: Clock, metrics: JobMetrics | None = None) -> None:
+        self._orphans = (metrics or JobMetrics()).orphans.labels("objects")
         self._db = db
         self._store = store
         self._clock = clock
@@ -74,7 +76,8 @@ class ObjectReconciler:
     async def run(self, lease: Lease, _work: ReconcileObjects) -> None:
         """Delete expired uploads and orphans."""
         await delete_in_batches(lease.db, _PURGE_UPLOADS, {"before": self._clock() - timedelta(seconds=GRACE_S)})
-        await self.reconcile()
+        report = await self.reconcile()
+        self._orphans.set(len(report.orphans))
 
     async def reconcile(self, *, deletes: bool = True) -> Reconciliation:
         """Compare the object storage with the database; `deletes` False only reports."""

@@ -160,6 +160,30 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         )
         return {row[0]: row[1] for row in (await self._session.execute(query)).all()}
 
+    async def published_versions(self, after: UUID | None, limit: int) -> Sequence[DocumentVersion]:
+        """Return versions whose chunks are found, in the order of their ids, after an id."""
+        query = (
+            select(DocumentVersion)
+            .where(
+                col(DocumentVersion.tenant_id) == self._tenant_id,
+                self._is_used(col(Document.current_version_id) == col(DocumentVersion.id)),
+            )
+            .order_by(col(DocumentVersion.id))
+            .limit(limit)
+        )
+        return (
+            await self._session.scalars(query if after is None else query.where(col(DocumentVersion.id) > after))
+        ).all()
+
+    async def used_versions(self, ids: Collection[UUID]) -> set[UUID]:
+        """Return those of `ids` that are found, or may be found once they are processed."""
+        version_id = col(DocumentVersion.id)
+        is_used = or_(col(Document.current_version_id) == version_id, col(Document.latest_version_id) == version_id)
+        query = select(version_id).where(
+            col(DocumentVersion.tenant_id) == self._tenant_id, version_id.in_(ids), self._is_used(is_used)
+        )
+        return set((await self._session.scalars(query)).all())
+
     async def hidden_versions(self, knowledge_base_id: UUID) -> Sequence[UUID]:
         """Return the ids of versions of a base that nobody can find: of deleted documents, and superseded ones."""
         is_used = or_(
@@ -186,6 +210,21 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
             col(DocumentVersion.state).in_(UNFINISHED),
         )
         return (await self._session.scalars(query.with_for_update())).all()
+
+    def _is_used(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+        """Say whether a document that is not deleted, of a base that is not deleted, meets a condition."""
+        document = (
+            select(col(Document.id))
+            .join(KnowledgeBase, col(KnowledgeBase.id) == col(Document.knowledge_base_id))
+            .where(
+                col(Document.tenant_id) == self._tenant_id,
+                col(Document.deleted_at).is_(None),
+                col(KnowledgeBase.tenant_id) == self._tenant_id,
+                col(KnowledgeBase.deleted_at).is_(None),
+                condition,
+            )
+        )
+        return document.exists()
 
     async def _rows(self, documents: Sequence[Document]) -> list[DocumentRow]:
         ids = {id_ for row in documents for id_ in (row.latest_version_id, row.current_version_id) if id_}
@@ -269,6 +308,15 @@ class ChunkRepository(TenantRepository[Chunk], table=Chunk):
         """Delete the chunks of a version."""
         of_version = (col(Chunk.tenant_id) == self._tenant_id, col(Chunk.version_id) == version_id)
         await self._session.execute(delete(Chunk).where(*of_version))
+
+    async def count_of_versions(self, version_ids: Collection[UUID]) -> dict[UUID, int]:
+        """Count the chunks of versions; those without chunks are left out."""
+        query = (
+            select(col(Chunk.version_id), func.count())
+            .where(col(Chunk.tenant_id) == self._tenant_id, col(Chunk.version_id).in_(version_ids))
+            .group_by(col(Chunk.version_id))
+        )
+        return {row[0]: row[1] for row in (await self._session.execute(query)).all()}
 
     async def count_of_bases(self, base_ids: Collection[UUID]) -> dict[UUID, int]:
         """Count the chunks that are found in each base."""
