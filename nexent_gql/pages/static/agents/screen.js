@@ -67,9 +67,12 @@ function readInput(values, form, agent) {
 
 function AgentForm({ agent, tools, models, onSave }) {
   const unavailable = agent.toolNames.filter((name) => !tools.some((tool) => tool.name === name));
+  const hasModel = models.length > 0;
   const names = [...tools, ...unavailable.map((name) => ({ name, description: t("tool.unavailable") }))];
   const defaultModel = models.find(({ isDefault }) => isDefault);
-  return html`<${Form} id="agent-form" onSubmit=${onSave} submit=${t("save")}>${(error) => html`
+  return html`
+    ${!hasModel && html`<p role="status">${t("models.none")} <a href=${link("models")}>${t("models")}</a></p>`}
+    <${Form} id="agent-form" onSubmit=${onSave} submit=${t("save")}>${(error) => html`
     <${Field} name="name" label=${t("name")} error=${error} value=${agent.name} required maxlength="100" />
     <${Field} as="textarea" name="description" label=${t("description")} error=${error} rows="2" value=${agent.description} dir="auto" />
     <${Field} as="textarea" name="instructions" label=${t("instructions")} error=${error} rows="8" value=${agent.instructions} dir="auto" hint=${t("instructions.hint")} />

@@ -17,7 +17,8 @@ export function focusComposer() {
 
 async function send() {
   const text = draft.peek();
-  if (!text.trim() || isSending.peek() || isUploading.peek()) return;
+  const hasNobodyToAsk = !current.peek() && !chosenAgentId.peek();
+  if (!text.trim() || isSending.peek() || isUploading.peek() || hasNobodyToAsk) return;
   isSending.value = true;
   await attempt(async () => {
     await sendMessage({ text, agentId: chosenAgentId.peek(), attachments: attachmentInputs() });
@@ -48,6 +49,7 @@ function onPaste(event) {
 export function Composer() {
   const field = useRef(null);
   const isRunning = running.value.length > 0;
+  const hasNobodyToAsk = !current.value && !chosenAgentId.value;
   useEffect(() => {
     const { style } = field.current;
     style.height = "auto";
@@ -65,7 +67,7 @@ export function Composer() {
       aria-label=${t("message")} value=${draft.value} onInput=${(event) => (draft.value = event.target.value)}
       onKeyDown=${onKeyDown} onPaste=${onPaste}></textarea>
     ${isRunning && html`<button id="stop" type="button" onClick=${stop}>${t("stop")}</button>`}
-    <button id="send" type="submit" disabled=${isSending.value || isUploading.value || !draft.value.trim()}>
+    <button id="send" type="submit" disabled=${isSending.value || isUploading.value || !draft.value.trim() || hasNobodyToAsk}>
       ${t(isRunning ? "send.queued" : "send")}
     </button>
   </form>`;

@@ -6,6 +6,7 @@ import { Composer } from "./composer.js";
 import { current, hasEarlier, isLoading, isMissing, loadEarlier, messages, openConversation, running } from "./conversation.js";
 import { Message } from "./message.js";
 import { attempt } from "../lib/notices.js";
+import { link } from "../lib/router.js";
 import { t } from "../lib/texts.js";
 import { html, useEffect, useRef, useState } from "../lib/ui.js";
 import { droppedFiles } from "../lib/drops.js";
@@ -82,7 +83,9 @@ function MessageList() {
 
 function Welcome() {
   const agent = agents.value?.find(({ id }) => id === chosenAgentId.value);
-  if (agents.value?.length === 0) return html`<p class="empty">${t("agents.none")}</p>`;
+  if (agents.value?.length === 0) {
+    return html`<p class="empty">${t("agents.none")} <a href=${link("agents", "new")}>${t("agent.create")}</a></p>`;
+  }
   return html`<div class="welcome">
     <h2>${t("welcome")}</h2>
     <p class="quiet" dir="auto">${agent?.description || t("welcome.hint")}</p>

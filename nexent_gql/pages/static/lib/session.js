@@ -35,6 +35,11 @@ async function renew() {
   return next?.accessToken ?? null;
 }
 
+// Another tab has signed out or in as somebody else: what is shown here may belong to another user.
+addEventListener("storage", ({ key }) => {
+  if (key === "nexent.signedOut") location.reload();
+});
+
 let renewing = null;
 
 // Returns a token that is valid for at least a few seconds, or null when somebody has to sign in.
