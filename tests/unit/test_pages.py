@@ -69,6 +69,7 @@ def test_no_text_is_left_over() -> None:
         "agent.kind.",
         "attach.mode.",
         "connection.",
+        "export.",
         "model.kind.",
         "role.",
         "search.",

@@ -13,7 +13,7 @@ import { html, useEffect, useState } from "../lib/ui.js";
 import { Screen } from "../shell/screen.js";
 
 const KINDS = ["TOOL_CALLING", "CODE"];
-const NEW = { name: "", description: "", instructions: "", kind: "TOOL_CALLING", maxSteps: 15, toolNames: [], model: null, route: null };
+const NEW = { name: "", description: "", instructions: "", greeting: "", starters: [], kind: "TOOL_CALLING", maxSteps: 15, toolNames: [], model: null, route: null };
 
 export function AgentsScreen({ agentId }) {
   return agentId ? html`<${AgentScreen} key=${agentId} agentId=${agentId} />` : html`<${AgentList} />`;
@@ -60,8 +60,9 @@ function AgentScreen({ agentId }) {
 // Without a change of the model a route of the agent stays.
 function readInput(values, form, agent) {
   const toolNames = new FormData(form).getAll("toolNames");
-  const { name, description, instructions, kind, modelId } = values;
-  const input = { name, description, instructions, kind, maxSteps: Number(values.maxSteps), toolNames };
+  const { name, description, instructions, greeting, kind, modelId } = values;
+  const starters = values.starters.split("\n").map((line) => line.trim()).filter(Boolean);
+  const input = { name, description, instructions, greeting, starters, kind, maxSteps: Number(values.maxSteps), toolNames };
   return modelId === (agent.model?.id ?? "") ? input : { ...input, modelId: modelId || null };
 }
 
@@ -76,6 +77,8 @@ function AgentForm({ agent, tools, models, onSave }) {
     <${Field} name="name" label=${t("name")} error=${error} value=${agent.name} required maxlength="100" />
     <${Field} as="textarea" name="description" label=${t("description")} error=${error} rows="2" value=${agent.description} dir="auto" />
     <${Field} as="textarea" name="instructions" label=${t("instructions")} error=${error} rows="8" value=${agent.instructions} dir="auto" hint=${t("instructions.hint")} />
+    <${Field} name="greeting" label=${t("agent.greeting")} error=${error} value=${agent.greeting} dir="auto" />
+    <${Field} as="textarea" name="starters" label=${t("agent.starters")} error=${error} rows="3" value=${agent.starters.join("\n")} dir="auto" hint=${t("agent.starters.hint")} />
     <${Field} as="select" name="kind" label=${t("agent.kind")} error=${error}>
       ${KINDS.map((kind) => html`<option value=${kind} selected=${kind === agent.kind}>${t(`agent.kind.${kind}`)}</option>`)}<//>
     <${Field} as="select" name="modelId" label=${t("model")} error=${error} hint=${agent.route ? t("agent.route", { route: agent.route.name }) : null}>

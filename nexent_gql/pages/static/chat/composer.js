@@ -15,6 +15,12 @@ export function focusComposer() {
   document.getElementById("text")?.focus();
 }
 
+// Puts a text into the field, for the user to send or change.
+export function propose(text) {
+  draft.value = text;
+  focusComposer();
+}
+
 async function send() {
   const text = draft.peek();
   const hasNobodyToAsk = !current.peek() && !chosenAgentId.peek();

@@ -2,7 +2,7 @@
 
 import { agents, chooseAgent, chosenAgentId, loadAgents } from "./agents.js";
 import { attach } from "./attachments.js";
-import { Composer } from "./composer.js";
+import { Composer, propose } from "./composer.js";
 import { current, hasEarlier, isLoading, isMissing, loadEarlier, messages, openConversation, running } from "./conversation.js";
 import { Message } from "./message.js";
 import { attempt } from "../lib/notices.js";
@@ -87,7 +87,8 @@ function Welcome() {
     return html`<p class="empty">${t("agents.none")} <a href=${link("agents", "new")}>${t("agent.create")}</a></p>`;
   }
   return html`<div class="welcome">
-    <h2>${t("welcome")}</h2>
+    <h2 dir="auto">${agent?.greeting || t("welcome")}</h2>
     <p class="quiet" dir="auto">${agent?.description || t("welcome.hint")}</p>
+    <ul class="starters">${agent?.starters.map((text) => html`<li key=${text}><button type="button" dir="auto" onClick=${() => propose(text)}>${text}</button></li>`)}</ul>
   </div>`;
 }

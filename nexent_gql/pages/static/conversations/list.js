@@ -96,6 +96,15 @@ export async function deleteConversation(id) {
   return restorableUntil !== null;
 }
 
+// Downloads a conversation; `format` is MARKDOWN or JSON.
+export async function exportConversation(id, format) {
+  const { exportUrl } = await ask(documents.EXPORT_CONVERSATION, { id, format });
+  const anchor = document.createElement("a");
+  anchor.href = exportUrl;
+  anchor.download = "";
+  anchor.click();
+}
+
 export async function restoreConversation(id) {
   await ask(documents.RESTORE_CONVERSATION, { input: { conversationId: id } });
   await loadFirst();

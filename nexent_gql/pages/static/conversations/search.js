@@ -32,8 +32,8 @@ export function SearchField() {
     placeholder=${t("conversations.search")} onInput=${changeQuery} />`;
 }
 
-// Splits a snippet at its highlights, which count characters of Unicode.
-function mark({ text, highlights }) {
+// Splits a text at its highlights, which count characters of Unicode.
+function mark(text, highlights) {
   const characters = [...text];
   const parts = [];
   let position = 0;
@@ -50,8 +50,8 @@ export function SearchResults() {
   const matches = results.value.searchMessages.nodes.filter(({ conversation }) => conversation);
   return html`<nav class="results" aria-label=${t("search.results")}>
     ${!titles.length && !matches.length && html`<p class="quiet" role="status">${t("conversations.nothing")}</p>`}
-    ${titles.map(({ id, title }) => html`<a key=${id} href=${link("c", id)}><bdi>${title || t("conversation.new")}</bdi></a>`)}
+    ${titles.map(({ id, title, titleMatches }) => html`<a key=${id} href=${link("c", id)}><bdi>${mark(title || t("conversation.new"), titleMatches)}</bdi></a>`)}
     ${matches.map(({ message, conversation, snippet }) => html`<a key=${message.id} href=${link("c", conversation.id)}>
-      <span class="quiet"><bdi>${conversation.title || t("conversation.new")}</bdi></span><br /><span dir="auto">${mark(snippet)}</span></a>`)}
+      <span class="quiet"><bdi>${conversation.title || t("conversation.new")}</bdi></span><br /><span dir="auto">${mark(snippet.text, snippet.highlights)}</span></a>`)}
   </nav>`;
 }

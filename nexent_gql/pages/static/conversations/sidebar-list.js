@@ -62,6 +62,7 @@ function ConversationDialog({ item, onClose }) {
     <div class="actions">
       ${!archivedAt && html`<button type="button" onClick=${change({ isPinned: !pinnedAt })}>${t(pinnedAt ? "unpin" : "pin")}</button>`}
       <button type="button" onClick=${change({ isArchived: !archivedAt })}>${t(archivedAt ? "unarchive" : "archive")}</button>
+      ${["MARKDOWN", "JSON"].map((format) => html`<button type="button" onClick=${() => attempt(() => list.exportConversation(id, format))}>${t(`export.${format}`)}</button>`)}
       <button type="button" class="danger" onClick=${() => remove(id, onClose)}>${t("delete")}</button>
     </div>
   <//>`;

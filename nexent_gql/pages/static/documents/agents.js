@@ -3,13 +3,13 @@
 const ERROR = `... on Error { code message } ... on ValidationError { path }`;
 
 const FIELDS = `fragment AgentFields on Agent {
-  id name description instructions kind maxSteps toolNames version
+  id name description instructions greeting starters kind maxSteps toolNames version
   model { id name } route { id name } effectiveModel { id name }
 }`;
 
 export const AGENT_CHOICES = `query AgentChoices($after: String) {
   agents(first: 100, after: $after) {
-    nodes { id name description kind effectiveModel { name } route { name } }
+    nodes { id name description kind greeting starters effectiveModel { name } route { name } }
     pageInfo { hasNextPage endCursor }
   }
 }`;

@@ -20,10 +20,14 @@ export const CONVERSATIONS = `query Conversations($first: Int!, $after: String, 
 ${FIELDS}`;
 
 export const SEARCH_CONVERSATIONS = `query SearchConversations($query: String!) {
-  conversations(first: 20, search: $query) { nodes { id title } }
+  conversations(first: 20, search: $query) { nodes { id title titleMatches(search: $query) { start end } } }
   searchMessages(first: 20, query: $query) {
     nodes { message { id role } conversation { id title } snippet { text highlights { start end } } }
   }
+}`;
+
+export const EXPORT_CONVERSATION = `query ExportConversation($id: ID!, $format: ExportFormat!) {
+  conversation(id: $id) { exportUrl(format: $format) }
 }`;
 
 export const RENAME_CONVERSATION = `mutation RenameConversation($input: RenameConversationInput!) {
