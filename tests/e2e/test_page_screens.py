@@ -22,7 +22,7 @@ async def create_base(page: Page) -> str:
     name = f"Base {uuid4().hex[:8]}"
     await page.goto("/#/knowledge")
     await page.get_by_role("button", name="Create a knowledge base").click()
-    await page.get_by_label("Name").fill(name)
+    await page.get_by_label("Name", exact=True).fill(name)
     await page.get_by_role("button", name="Create", exact=True).click()
     await expect(page.locator("#title")).to_have_text(name)
     return name
@@ -223,6 +223,13 @@ async def test_conversations_are_renamed_pinned_archived_deleted_and_restored(pa
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("#title")).to_have_text(name, timeout=PATIENCE_MS)
     row = page.locator("#conversations li", has_text=name)
+
+    async with page.expect_download() as download:
+        await choose("Export as Markdown")
+    exported = (await (await download.value).path()).read_text()
+    assert "What is 7 * 7?" in exported
+    assert "49" in exported
+    await page.keyboard.press("Escape")
 
     await choose("Pin")
     await expect(row.get_by_role("img", name="Pinned")).to_be_visible(timeout=PATIENCE_MS)

@@ -142,6 +142,8 @@ class Blocks(Response):
         self, first: bytes, rest: AsyncGenerator[bytes], status: int, headers: Mapping[str, str], idle_s: float
     ) -> None:
         super().__init__(status_code=status, headers=headers)
+        if not any(name.lower() == "content-length" for name in headers):
+            del self.headers["Content-Length"]  # Starlette announces the empty body that it knows
         self._first = first
         self._rest = rest
         self._idle_s = idle_s
