@@ -96,7 +96,7 @@ def expand(argument: str, folder: Path) -> list[str]:
     return [head + (folder / name).read_text().strip()]
 
 
-def judge(project: Project, house: Installation, token: str) -> dict[str, str]:
+def judge(project: Project, installation: Installation, token: str) -> dict[str, str]:
     """Return the outcome of each step; what follows a failure is not run."""
     outcome: dict[str, str] = dict.fromkeys(STEPS, "-")
     absent = project.missing or ", ".join(name for name in project.needs if shutil.which(name) is None)
@@ -114,7 +114,7 @@ def judge(project: Project, house: Installation, token: str) -> dict[str, str]:
         outcome["compile"], step = "yes", "run"
         if project.run:
             name = f"{project.tool} {os.urandom(4).hex()}"
-            environment = {"GRAPHQL_URL": house.url, "GRAPHQL_TOKEN": token, "AGENT_NAME": name}
+            environment = {"GRAPHQL_URL": installation.url, "GRAPHQL_TOKEN": token, "AGENT_NAME": name}
             report = json.loads(execute(project.run, folder, environment))
             check_operations(report)
             outcome["run"], step = "yes", "reconnect"
@@ -178,10 +178,10 @@ def main() -> int:
     os.nice(5)
     selected = [project for project in PROJECTS if not words or any(word in project.tool for word in words)]
     rows: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as state_dir, installed(Path(state_dir) / "state") as house:
-        token = house.token()
+    with tempfile.TemporaryDirectory() as state_dir, installed(Path(state_dir) / "state") as installation:
+        token = installation.token()
         for project in selected:
-            rows[project.tool] = row(project, judge(project, house, token))
+            rows[project.tool] = row(project, judge(project, installation, token))
             print(rows[project.tool], flush=True)
             write_page(rows)
     return int(any("| failed" in line for line in rows.values()))

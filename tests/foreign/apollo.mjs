@@ -5,7 +5,7 @@ import { Defer20220824Handler, GraphQL17Alpha9Handler } from "@apollo/client/inc
 import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { relayStylePagination } from "@apollo/client/utilities";
 import { filter, firstValueFrom, lastValueFrom, map, takeWhile, toArray } from "rxjs";
-import { answer, BAD_CURSOR, given, headers, NO_SUCH_FIELD, run, RUN_EVENTS, short, url, VIEWER } from "./house.mjs";
+import { answer, BAD_CURSOR, given, headers, NO_SUCH_FIELD, run, RUN_EVENTS, short, url, VIEWER } from "./harness.mjs";
 
 const client = new ApolloClient({
   link: new HttpLink({ uri: url, headers }),

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { Linter } from "eslint";
 import graphql from "@graphql-eslint/eslint-plugin";
 import { parse } from "graphql";
-import { answer, given } from "./house.mjs";
+import { answer, given } from "./harness.mjs";
 
 const OFF = {
   "@graphql-eslint/no-root-type": "off", // its purpose is to forbid one of the three, and we have all

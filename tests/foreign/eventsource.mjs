@@ -1,6 +1,6 @@
 // eventsource: what browsers do with a stream of events, which is to come back with Last-Event-ID when it breaks off.
 import { EventSource } from "eventsource";
-import { answer, headers, run, RUN_EVENTS, short, url } from "./house.mjs";
+import { answer, headers, run, RUN_EVENTS, short, url } from "./harness.mjs";
 
 const resumedFrom = [];
 const cursors = [];

@@ -1,6 +1,6 @@
 // graphql-sse: its client in the mode of distinct connections.
 import { createClient } from "graphql-sse";
-import { answer, BAD_CURSOR, headers, NO_SUCH_FIELD, run, RUN_EVENTS, short, url, VIEWER } from "./house.mjs";
+import { answer, BAD_CURSOR, headers, NO_SUCH_FIELD, run, RUN_EVENTS, short, url, VIEWER } from "./harness.mjs";
 
 const client = createClient({ url, headers, singleConnection: false, retryAttempts: 0 });
 

@@ -1,7 +1,7 @@
 // graphql-ws: its client, and its close codes.
 import { CloseCode, createClient } from "graphql-ws";
 import WebSocket from "ws";
-import { answer, BAD_CURSOR, headers, NO_SUCH_FIELD, run, RUN_EVENTS, short, socketUrl, VIEWER } from "./house.mjs";
+import { answer, BAD_CURSOR, headers, NO_SUCH_FIELD, run, RUN_EVENTS, short, socketUrl, VIEWER } from "./harness.mjs";
 
 /** A socket that never begins, opened first: the server waits for it as long as everything else here takes, or longer. */
 const silent = new WebSocket(socketUrl, "graphql-transport-ws");

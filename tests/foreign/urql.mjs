@@ -1,6 +1,6 @@
 // @urql/core: queries by GET and POST, errors, deferred parts, and subscriptions as event streams.
 import { Client, fetchExchange } from "@urql/core";
-import { answer, BAD_CURSOR, headers, NO_SUCH_FIELD, run, RUN_EVENTS, short, url, VIEWER } from "./house.mjs";
+import { answer, BAD_CURSOR, headers, NO_SUCH_FIELD, run, RUN_EVENTS, short, url, VIEWER } from "./harness.mjs";
 
 const client = new Client({ url, exchanges: [fetchExchange], fetchSubscriptions: true, fetchOptions: { headers } });
 

@@ -3,7 +3,7 @@ import {
   createOperationDescriptor, Environment, getSingularSelector, Network, Observable, RecordSource, Store,
 } from "relay-runtime";
 import { meros } from "meros/browser";
-import { answer, headers, url } from "../house.mjs";
+import { answer, headers, url } from "../harness.mjs";
 import documents_user from "./__generated__/documents_user.graphql.js";
 import documentsDeferringQuery from "./__generated__/documentsDeferringQuery.graphql.js";
 

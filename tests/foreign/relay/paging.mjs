@@ -4,7 +4,7 @@ import {
   Network, Observable, RecordSource, requestSubscription, Store,
 } from "relay-runtime";
 import { createClient } from "graphql-sse";
-import { answer, headers, run, short, url } from "../house.mjs";
+import { answer, headers, run, short, url } from "../harness.mjs";
 import documents_messages from "./__generated__/documents_messages.graphql.js";
 import documents_tools from "./__generated__/documents_tools.graphql.js";
 import documentsQuery from "./__generated__/documentsQuery.graphql.js";
