@@ -21,6 +21,7 @@ from nexent_gql.domains.knowledge.preview import ChunkPreviewService
 from nexent_gql.domains.knowledge.reading import DocumentReader
 from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
+from nexent_gql.domains.knowledge.tools import KnowledgeTools
 from nexent_gql.domains.models.budgets import BudgetService
 from nexent_gql.domains.models.health import ModelHealthService
 from nexent_gql.domains.models.prices import PriceTable
@@ -86,7 +87,10 @@ class Services:
         embedder = KnowledgeEmbedder(db, models, runtime.embeddings)
         reader = DocumentReader(files, ProcessExtractor(runtime.processes), runtime.pages)
         file_texts = FileTextService(db, EXTRACTOR_VERSION)
-        catalog = ToolCatalog(runtime.tools, [ConversationTools(db, file_texts), *tool_providers(runtime)])
+        bases, documents = KnowledgeBaseService(db, clock), DocumentService(db, files, clock)
+        searches = KnowledgeSearchService(db, runtime.search_index, embedder)
+        providers = [KnowledgeTools(bases, documents, searches), ConversationTools(db, file_texts)]
+        catalog = ToolCatalog(runtime.tools, [*providers, *tool_providers(runtime)])
         tools = ToolService(catalog)
         agents = AgentService(db, tools, clock)
         conversations = ConversationService(db, runtime.log, agents, clock)
@@ -99,13 +103,13 @@ class Services:
             files=files,
             file_texts=file_texts,
             uploads=UploadService(db, runtime.objects, signer, clock, limits),
-            knowledge_bases=KnowledgeBaseService(db, clock),
-            documents=DocumentService(db, files, clock),
+            knowledge_bases=bases,
+            documents=documents,
             document_reader=reader,
             chunk_previews=ChunkPreviewService(db, files, reader),
             document_events=DocumentEventService(db, runtime.log, clock),
             knowledge_embedder=embedder,
-            knowledge_search=KnowledgeSearchService(db, runtime.search_index, embedder),
+            knowledge_search=searches,
             persisted_queries=PersistedQueryService(db, runtime.texts, clock),
             models=models,
             model_routes=ModelRouteService(db, clock),

@@ -5,7 +5,7 @@ this release does not know, or cannot read, are kept as `UnknownPart` and writte
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar, cast
 from uuid import UUID
@@ -87,7 +87,7 @@ class CitationPart:
         document_id: None when the source is not a document of a knowledge base.
         document_version: The version that was quoted.
         title: The document's title when it was quoted.
-        quote: The passage, literally.
+        quote: The passage, literally; empty in events.
         start: Offset of the passage in the document's text, in characters.
         end: Offset behind the passage.
         page: From 1, for documents with pages.
@@ -180,6 +180,11 @@ ContentPart = (
 
 AttachedPart = ImagePart | AudioPart | FilePart | CitationPart
 """Parts that stand with a text without being part of it."""
+
+
+def without_quote(part: CitationPart) -> CitationPart:
+    """Return a citation as events have it: who may read the passage is decided when it is read."""
+    return replace(part, quote="")
 
 
 def text_parts(text: str) -> tuple[TextPart, ...]:

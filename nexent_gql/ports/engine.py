@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.json import JsonObject
-from nexent_gql.ports.content import ContentPart, OpaquePart
+from nexent_gql.ports.content import CitationPart, ContentPart, OpaquePart
 from nexent_gql.ports.llm_routes import ModelRoute
 from nexent_gql.ports.run_events import RunEventBody
 from nexent_gql.ports.tools import OfferedTool, RunContext
@@ -47,6 +47,11 @@ class RunSpec:
 
 class RunPort(Protocol):
     """The effects that an engine may have; used on the event loop only."""
+
+    @property
+    def journal(self) -> Mapping[str, JsonObject]:
+        """The results of all finished effects of this and earlier attempts, by key."""
+        ...
 
     def emit(self, event: RunEventBody) -> None:
         """Append an event to the run's log; returns at once: the log coalesces and writes in the background."""
@@ -116,6 +121,10 @@ class AgentEngine(Protocol):
 
     def recorded_opaque(self, journal: Mapping[str, JsonObject]) -> tuple[OpaquePart, ...]:
         """Return the items that the provider wants back with the answer in later turns; empty for most answers."""
+        ...
+
+    def recorded_sources(self, journal: Mapping[str, JsonObject]) -> tuple[CitationPart, ...]:
+        """Return the passages that finished tool calls in `journal` gave, with the labels that the answer may cite."""
         ...
 
     async def run(self, spec: RunSpec, port: RunPort) -> None:

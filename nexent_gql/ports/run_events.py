@@ -87,6 +87,26 @@ class PartsAdded(EventBody):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassagesRetrieved(EventBody):
+    """A tool found passages that the answer may cite: `CitationPart`s in their JSON form, without quotes.
+
+    Quotes stay out of events: whether their reader may see them is decided when they are read.
+    """
+
+    kind = "PassagesRetrieved"
+    call_id: str
+    passages: list[JsonObject]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CitationAdded(EventBody):
+    """The answer cites a passage for the first time; `citation` is a `CitationPart` without its quote."""
+
+    kind = "CitationAdded"
+    citation: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeAdded(EventBody):
     """Readers of the answer should know something; `notice` is a `NoticePart` in its JSON form."""
 
@@ -148,7 +168,7 @@ class RunFinished(EventBody):
 
     `provider_message` is what the model's provider said about the failure, `retry_after_s` how long it asks to wait.
     `cost_usd` is that of all calls, None when no price is known; `model_name` is the provider's name of the model that
-    answered last.
+    answered last. `unsupported_citations` counts labels in the answer that stand for no passage which was retrieved.
     """
 
     kind = "RunFinished"
@@ -161,6 +181,7 @@ class RunFinished(EventBody):
     usage: Usage = field(default_factory=Usage)
     cost_usd: str | None = None
     model_name: str | None = None
+    unsupported_citations: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +201,8 @@ RunEventBody = (
     | ToolCallStarted
     | ToolOutput
     | PartsAdded
+    | PassagesRetrieved
+    | CitationAdded
     | NoticeAdded
     | ModelQueued
     | ModelSwitched

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.ports.content import ContentPart
+from nexent_gql.ports.content import CitationPart, ContentPart
 from nexent_gql.ports.llm import ToolSpec
 
 DEFAULT_TIMEOUT_S = 30.0
@@ -220,11 +220,13 @@ class ToolResult:
         output: What the model reads.
         error: Set when the tool refused or failed.
         parts: What people see with the answer: images, recordings, files and citations. Other parts are left out.
+        sources: Passages that the answer may cite. The run gives them labels, and adds them to what the model reads.
     """
 
     output: str
     error: ToolErrorCode | None = None
     parts: tuple[ContentPart, ...] = ()
+    sources: tuple[CitationPart, ...] = ()
 
     @property
     def is_error(self) -> bool:

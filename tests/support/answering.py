@@ -1,13 +1,14 @@
 """Agents that answer from files and knowledge bases: real services and a worker that the test drives job by job."""
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from pydantic import SecretStr
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlmodel import col
 
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
@@ -35,6 +36,7 @@ from nexent_gql.domains.runs.tools import ConversationTools
 from nexent_gql.domains.tools.catalog import ToolCatalog
 from nexent_gql.domains.tools.dispatcher import ToolDispatcher
 from nexent_gql.domains.tools.service import ToolService
+from nexent_gql.jobs.reaper import Reaper
 from nexent_gql.jobs.registry import JobRegistry
 from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.kernel.clock import utc_now
@@ -44,6 +46,7 @@ from nexent_gql.ports.llm import LanguageModels
 from nexent_gql.ports.tools import ToolProvider
 from tests.support.ingestion import Ingestion, ingestion
 from tests.support.routing import routed
+from tests.support.waiting import eventually
 
 
 @dataclass
@@ -104,6 +107,17 @@ class Answering:
             registry = JobRegistry([executor.handler])
             await JobRunner(self.database, registry, owner="test", lease_s=60, max_attempts=3).run(exchange.run.job_id)
         return await self.events(exchange)
+
+    async def lose(self, exchange: StartedRun, models: LanguageModels, is_far_enough: Callable[[], bool]) -> None:
+        """Answer until `is_far_enough`, and let the worker die there, as its job sees it."""
+        answer = asyncio.create_task(self.run(exchange, models))
+        await eventually(is_far_enough, 30)
+        expire = text("UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id")
+        async with self.database.system() as session:
+            await session.execute(expire, {"id": exchange.run.job_id})
+        await Reaper(self.database, interval_s=1, lease_s=1).look()
+        answer.cancel()
+        await asyncio.gather(answer, return_exceptions=True)
 
     async def events(self, exchange: StartedRun) -> list[JsonObject]:
         """Return the stored events of a finished run."""

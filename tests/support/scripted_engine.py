@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 
 from nexent_gql.kernel.json import Json, JsonObject
-from nexent_gql.ports.content import OpaquePart, decode_parts
+from nexent_gql.ports.content import CitationPart, OpaquePart, decode_parts
 from nexent_gql.ports.engine import RunPort, RunSpec
 from nexent_gql.ports.run_events import StepFinished, TextDelta
 
@@ -33,6 +33,11 @@ class ScriptedEngine:
             [part for key in sorted(journal) for part in cast("list[Json]", journal[key].get("opaque", []))]
         )
         return tuple(part for part in parts if isinstance(part, OpaquePart))
+
+    def recorded_sources(self, journal: Mapping[str, JsonObject]) -> tuple[CitationPart, ...]:
+        """See `AgentEngine`; scripts retrieve nothing."""
+        del journal
+        return ()
 
 
 async def say(port: RunPort, step: int, *pieces: str) -> None:

@@ -20,7 +20,7 @@ from graphql import (
 )
 from strawberry.scalars import JSON
 
-from nexent_gql.api.conversations.parts import NoticeMessagePart, message_parts
+from nexent_gql.api.conversations.parts import CitationMessagePart, NoticeMessagePart, message_parts
 from nexent_gql.api.runs import events as api
 from nexent_gql.api.runs.values import RunFailure, RunStatus, TokenUsage
 from nexent_gql.api.schema.build import print_sdl
@@ -37,6 +37,7 @@ USAGE = Usage(input_tokens=10, output_tokens=5, cached_tokens=3, reasoning_token
 TOKENS = TokenUsage(input_tokens=10, output_tokens=5, cached_tokens=3, reasoning_tokens=2)
 CITATION = CitationPart("1", "Plan", "It is so.")
 NOTICE = NoticePart("ENCRYPTED", "Remove the password.", "plan.pdf", RUN)
+SHOWN_CITATION = cast("CitationMessagePart", message_parts([CITATION])[0])
 PLACE = api.Place(
     seq=7,
     cursor="deadbeef-7",
@@ -73,6 +74,14 @@ BOTH: list[tuple[port.RunEventBody, api.RunEvent]] = [
     (
         port.PartsAdded(agent_path="main/helper", step=1, call_id="c1", parts=encode_parts([CITATION, TextPart("x")])),
         api.PartsAdded(**PLACE, step=1, call_id="c1", parts=message_parts([CITATION, TextPart("x")])),
+    ),
+    (
+        port.PassagesRetrieved(agent_path="main/helper", step=1, call_id="c1", passages=encode_parts([CITATION])),
+        api.PassagesRetrieved(**PLACE, step=1, call_id="c1", passages=[SHOWN_CITATION]),
+    ),
+    (
+        port.CitationAdded(agent_path="main/helper", step=1, citation=encode_parts([CITATION])[0]),
+        api.CitationAdded(**PLACE, step=1, citation=SHOWN_CITATION),
     ),
     (
         port.NoticeAdded(agent_path="main/helper", notice=encode_parts([NOTICE])[0]),

@@ -10,11 +10,12 @@ from nexent_gql.adapters.engine_smolagents.journal import Generation, Journal, r
 from nexent_gql.adapters.engine_smolagents.model_calls import CodeReader, ModelCalls, ToolReader
 from nexent_gql.adapters.engine_smolagents.prompts import opening
 from nexent_gql.adapters.engine_smolagents.snippets import SnippetResult, Snippets
+from nexent_gql.adapters.engine_smolagents.sources import recorded_sources
 from nexent_gql.adapters.engine_smolagents.threads import RunControl, RunThreads
 from nexent_gql.adapters.engine_smolagents.tool_calls import ToolCalls
 from nexent_gql.adapters.engine_smolagents.window import ContextWindow, budget_of
 from nexent_gql.kernel.json import JsonObject
-from nexent_gql.ports.content import OpaquePart
+from nexent_gql.ports.content import CitationPart, OpaquePart
 from nexent_gql.ports.engine import AgentKind, RunPort, RunSpec
 from nexent_gql.ports.llm import CallAttribution, ChatMessage, ChatRequest, ToolCall
 from nexent_gql.ports.llm_routes import RoutedModels
@@ -58,6 +59,10 @@ class SmolagentsEngine:
 
     def recorded_opaque(self, journal: Mapping[str, JsonObject]) -> tuple[OpaquePart, ...]:
         return recorded_opaque(journal)
+
+    def recorded_sources(self, journal: Mapping[str, JsonObject]) -> tuple[CitationPart, ...]:
+        """See `AgentEngine`."""
+        return recorded_sources(journal)
 
     async def run(self, spec: RunSpec, port: RunPort) -> None:
         """See `AgentEngine`.

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
 
+from nexent_gql.adapters.engine_smolagents.sources import Sources, recorded_sources
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.content import OpaquePart, decode_parts, encode_parts
 from nexent_gql.ports.engine import RunPort
@@ -126,6 +127,7 @@ class Journal:
         usage: Tokens of all model calls so far.
         cost_usd: What those of them cost whose price is known; None: none has a price.
         answer_text: The answer text of finished effects.
+        sources: Passages that the answer may cite.
     """
 
     def __init__(self, port: RunPort, path: str = MAIN) -> None:
@@ -134,6 +136,7 @@ class Journal:
         self.usage = Usage()
         self.cost_usd: Decimal | None = None
         self.answer_text = ""
+        self.sources = Sources(recorded_sources(port.journal))
 
     def usage_with(self, usage: Usage, cost_usd: Decimal | None) -> tuple[Usage, Decimal | None]:
         """Return the totals with another call."""

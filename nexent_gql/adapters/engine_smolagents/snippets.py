@@ -91,7 +91,7 @@ class Snippets:
             ToolOutput(
                 call_id=call_id,
                 name=PYTHON,
-                output=output,
+                output=self._journal.sources.redact(output),
                 is_error=is_error,
                 duration_ms=took_ms,
                 step=step,

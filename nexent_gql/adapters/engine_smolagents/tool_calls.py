@@ -10,11 +10,12 @@ from uuid import uuid5
 from nexent_gql.adapters.engine_smolagents.call_arguments import read_arguments
 from nexent_gql.adapters.engine_smolagents.journal import Journal
 from nexent_gql.adapters.engine_smolagents.model_calls import FINAL_ANSWER
+from nexent_gql.adapters.engine_smolagents.sources import render
 from nexent_gql.kernel.json import JsonObject, dumps, loads_object
-from nexent_gql.ports.content import AttachedPart, encode_parts
+from nexent_gql.ports.content import AttachedPart, encode_parts, without_quote
 from nexent_gql.ports.engine import RunSpec
 from nexent_gql.ports.llm import ToolCall
-from nexent_gql.ports.run_events import PartsAdded, ToolCallStarted, ToolOutput
+from nexent_gql.ports.run_events import PartsAdded, PassagesRetrieved, ToolCallStarted, ToolOutput
 from nexent_gql.ports.tools import ToolCallContext, ToolCaller, ToolErrorCode, ToolResult
 
 T = TypeVar("T")
@@ -68,11 +69,12 @@ class ToolCalls:
         async with self._slots:
             began = time.monotonic()
             result = await self._call(request)
+        sources = self._journal.sources.label(result.sources)
         self._journal.port.emit(
             ToolOutput(
                 call_id=request.call_id,
                 name=request.name,
-                output=result.output,
+                output=self._journal.sources.redact(result.output),
                 is_error=result.is_error,
                 duration_ms=round((time.monotonic() - began) * 1000),
                 step=step,
@@ -83,6 +85,12 @@ class ToolCalls:
             self._journal.port.emit(
                 PartsAdded(call_id=request.call_id, parts=encode_parts(parts), step=step, agent_path=self._journal.path)
             )
+        if sources:
+            passages = encode_parts([without_quote(source) for source in sources])
+            self._journal.port.emit(
+                PassagesRetrieved(call_id=request.call_id, passages=passages, step=step, agent_path=self._journal.path)
+            )
+            result = replace(result, output=f"{result.output}\n\n{render(sources)}", sources=sources)
         return write_result(result)
 
     async def _call(self, request: ToolRequest) -> ToolResult:
@@ -126,6 +134,8 @@ class ToolCalls:
 def write_result(result: ToolResult) -> JsonObject:
     """Return a result as the journal keeps it."""
     stored: JsonObject = {"output": result.output, "is_error": result.is_error}
+    if result.sources:
+        stored["sources"] = [*encode_parts(result.sources)]
     return stored if result.error is None else stored | {"error": result.error.value}
 
 

@@ -6,7 +6,14 @@ import strawberry
 
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.api.schema.uploads import UploadedFile
-from nexent_gql.domains.agents.policy import DEFAULT_STEPS, MAX_STARTER_CHARS, MAX_STARTERS, AgentDraft, AgentPatch
+from nexent_gql.domains.agents.policy import (
+    DEFAULT_STEPS,
+    MAX_KNOWLEDGE_BASES,
+    MAX_STARTER_CHARS,
+    MAX_STARTERS,
+    AgentDraft,
+    AgentPatch,
+)
 from nexent_gql.kernel.patch import UNSET
 from nexent_gql.ports.engine import AgentKind
 
@@ -30,6 +37,10 @@ _STARTERS = (
     f"Example messages to begin a conversation with, at most {MAX_STARTERS}, each one line of 1 to "
     f"{MAX_STARTER_CHARS} characters. Null means none."
 )
+_KNOWLEDGE_BASE_IDS = (
+    f"IDs of KnowledgeBases that the agent can search, at most {MAX_KNOWLEDGE_BASES}, without duplicates. You must be "
+    "able to read them. A run searches those that its user can read. Null means none."
+)
 _CHANGED = "Omitted fields keep their values. Null clears a field or restores its default."
 
 
@@ -47,12 +58,15 @@ class CreateAgentInput:
     tool_names: list[str] | None = strawberry.field(default_factory=list[str], description=_TOOL_NAMES)
     greeting: str | None = strawberry.field(default=None, description=_GREETING)
     starters: list[str] | None = strawberry.field(default_factory=list[str], description=_STARTERS)
+    knowledge_base_ids: list[strawberry.ID] | None = strawberry.field(
+        default_factory=list[strawberry.ID], description=_KNOWLEDGE_BASE_IDS
+    )
 
     def draft(self) -> AgentDraft:
         """Return what the service takes.
 
         Raises:
-            InvalidIdError: `modelId` is no id of a model, or `routeId` none of a route.
+            InvalidIdError: An id is not one of the right type.
         """
         return AgentDraft(
             name=self.name,
@@ -65,6 +79,7 @@ class CreateAgentInput:
             tool_names=tuple(self.tool_names or ()),
             greeting=self.greeting,
             starters=tuple(self.starters or ()),
+            knowledge_base_ids=_base_ids(self.knowledge_base_ids),
         )
 
 
@@ -88,12 +103,13 @@ class UpdateAgentInput:
     tool_names: strawberry.Maybe[list[str] | None] = strawberry.field(description=_TOOL_NAMES)
     greeting: strawberry.Maybe[str | None] = strawberry.field(description=_GREETING)
     starters: strawberry.Maybe[list[str] | None] = strawberry.field(description=_STARTERS)
+    knowledge_base_ids: strawberry.Maybe[list[strawberry.ID] | None] = strawberry.field(description=_KNOWLEDGE_BASE_IDS)
 
     def patch(self) -> AgentPatch:
         """Return what the service takes.
 
         Raises:
-            InvalidIdError: `modelId` is no id of a model, or `routeId` none of a route.
+            InvalidIdError: An id is not one of the right type.
         """
         model_id = self.model_id.value if self.model_id else None
         route_id = self.route_id.value if self.route_id else None
@@ -109,6 +125,7 @@ class UpdateAgentInput:
             tool_names=tuple(tools or ()) if self.tool_names else UNSET,
             greeting=self.greeting.value if self.greeting else UNSET,
             starters=tuple(self.starters.value or ()) if self.starters else UNSET,
+            knowledge_base_ids=_base_ids(self.knowledge_base_ids.value) if self.knowledge_base_ids else UNSET,
         )
 
 
@@ -126,6 +143,10 @@ class DeleteAgentInput:
         description="The `version` that you read. If the agent has changed since, AgentChangedError is returned "
         "and it is not deleted. Null skips the check.",
     )
+
+
+def _base_ids(texts: list[strawberry.ID] | None) -> tuple[UUID, ...]:
+    return tuple([node_id(text, "KnowledgeBase", "knowledgeBaseIds", str(at)) for at, text in enumerate(texts or ())])
 
 
 def _model_id(text: str) -> UUID:

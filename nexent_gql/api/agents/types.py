@@ -9,6 +9,8 @@ from strawberry import relay
 from strawberry.scalars import JSON
 
 from nexent_gql.api.context import Info
+from nexent_gql.api.knowledge.loaders import base_row
+from nexent_gql.api.knowledge.types import KnowledgeBase
 from nexent_gql.api.models.loaders import default_model_of_tenant, model_by_id
 from nexent_gql.api.models.route_loaders import route_by_id
 from nexent_gql.api.models.route_types import ModelRoute
@@ -69,6 +71,7 @@ class Agent(relay.Node):
     tenant_id: strawberry.Private[UUID]
     model_id: strawberry.Private[UUID | None]
     route_id: strawberry.Private[UUID | None]
+    knowledge_base_ids: strawberry.Private[list[UUID]]
 
     model: Model | None = related(
         model_by_id, "model_id", description="The agent's model; null if it uses a route or the tenant's default model."
@@ -95,7 +98,17 @@ class Agent(relay.Node):
         tools = await info.context.loaders[tool_by_name].load_many(self.tool_names)
         return [tool for tool in tools if tool is not None]
 
-    @strawberry.field(description="The agent as a portable document for `importAgent`, without its model.")
+    @strawberry.field(
+        description="Knowledge bases that the agent searches, at most 20: those that you can read, in the order in "
+        "which they were chosen."
+    )
+    async def knowledge_bases(self, info: Info) -> list[KnowledgeBase]:
+        rows = await info.context.loaders[base_row].load_many(self.knowledge_base_ids)
+        return [KnowledgeBase.of(row, info.context.actor.user_id) for row in rows if row is not None]
+
+    @strawberry.field(
+        description="The agent as a portable document for `importAgent`, without its model and knowledge bases."
+    )
     def definition(self) -> JSON:
         definition = AgentDefinition(
             name=self.name,
@@ -121,6 +134,7 @@ class Agent(relay.Node):
             tool_names=list(row.tool_names),
             greeting=row.greeting,
             starters=list(row.starters),
+            knowledge_base_ids=list(row.knowledge_base_ids),
             version=row.version,
             created_at=row.created_at,
             updated_at=row.updated_at,

@@ -12,7 +12,7 @@ from nexent_gql.api.context import Context, Info, one
 from nexent_gql.api.conversations import types as conversations
 from nexent_gql.api.conversations.branches import DEFAULT_BRANCH_MESSAGES, BranchSize, load_branch
 from nexent_gql.api.conversations.loaders import children_of, roots_of
-from nexent_gql.api.conversations.parts import MessagePart, message_parts
+from nexent_gql.api.conversations.parts import CitationMessagePart, MessagePart, message_parts
 from nexent_gql.api.conversations.references import LazyConversation, LazyRun
 from nexent_gql.api.conversations.values import MessageRole, MessageStatus, Rating
 from nexent_gql.api.related import related
@@ -47,6 +47,14 @@ class Message(relay.Node):
     def parts(self) -> list[MessagePart]:
         """Map the row's parts when they are asked for."""
         return message_parts(self.row.content)
+
+    @strawberry.field(
+        description="The passages that the text cites, in the order of their first mention, at most 100. They are also "
+        "in `parts`. Empty until the run has finished."
+    )
+    def citations(self) -> list[CitationMessagePart]:
+        """Map the row's citations when they are asked for."""
+        return [part for part in self.parts() if isinstance(part, CitationMessagePart)]
 
     conversation: LazyConversation | None = related(
         lambda: conversations.conversation_by_id,

@@ -5,9 +5,12 @@ from uuid import UUID
 
 import strawberry
 
+from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.values import AttachmentMode
 from nexent_gql.api.files.nodes import file_by_id
 from nexent_gql.api.files.types import File
+from nexent_gql.api.knowledge.loaders import document_row
+from nexent_gql.api.knowledge.types import Document
 from nexent_gql.api.related import related
 from nexent_gql.api.selections.plain import ResolvedByClass
 from nexent_gql.domains.conversations.policy import (
@@ -18,6 +21,7 @@ from nexent_gql.domains.conversations.policy import (
     ImageDraft,
     PartDraft,
 )
+from nexent_gql.domains.knowledge.tables import DocumentRow
 from nexent_gql.ports.content import (
     CitationPart,
     ContentPart,
@@ -79,7 +83,6 @@ class FileMessagePart(MessagePart):
 class CitationMessagePart(MessagePart):
     label: str = strawberry.field(description="Label by which the text refers to the citation, such as `1` for `[1]`.")
     title: str = strawberry.field(description="Title of the document.")
-    quote: str = strawberry.field(description="The quoted passage.")
     page: int | None = strawberry.field(description="Page number, from 1; null for documents without pages.")
     slide: int | None = strawberry.field(
         description="Slide number, from 1; null if the document is not a presentation."
@@ -87,6 +90,45 @@ class CitationMessagePart(MessagePart):
     sheet: str | None = strawberry.field(description="Name of the sheet; null if the document is not a spreadsheet.")
     heading: str | None = strawberry.field(description="Heading above the passage; null if there is none.")
     url: str | None = strawberry.field(description="URL of the source; null if it has none.")
+    document_version: int | None = strawberry.field(
+        description="Number of the document's version that was quoted; null if the source is not a document of a "
+        "knowledge base."
+    )
+    start: int | None = strawberry.field(
+        description="Position of the passage in the text of that version, in characters (Unicode code points); null if "
+        "it is unknown."
+    )
+    end: int | None = strawberry.field(description="Position after the passage; null if it is unknown.")
+    stored_quote: strawberry.Private[str]
+    document_id: strawberry.Private[UUID | None]
+
+    @strawberry.field(
+        description="The quoted passage, as it was; null in events, and if the document was deleted or you can no "
+        "longer read it."
+    )
+    async def quote(self, info: Info) -> str | None:
+        if not self.stored_quote or (self.document_id is not None and await self._row(info) is None):
+            return None
+        return self.stored_quote
+
+    @strawberry.field(
+        description="The document; null if it was deleted, if you can no longer read it, or if the source is none."
+    )
+    async def document(self, info: Info) -> Document | None:
+        row = await self._row(info)
+        return None if row is None else Document.of(row)
+
+    @strawberry.field(
+        description="Whether another version of the document has replaced the quoted one; null if `document` is."
+    )
+    async def changed_since(self, info: Info) -> bool | None:
+        row = await self._row(info)
+        return None if row is None else row.current_number != self.document_version
+
+    async def _row(self, info: Info) -> DocumentRow | None:
+        if self.document_id is None:
+            return None
+        return await info.context.loaders[document_row].load(self.document_id)
 
 
 @strawberry.type(
@@ -95,7 +137,7 @@ class CitationMessagePart(MessagePart):
 class NoticeMessagePart(MessagePart):
     code: NoticeCode = strawberry.field(description="What the notice is about.")
     message: str = strawberry.field(description="What happened and what you can do, in a sentence.")
-    name: str | None = strawberry.field(description="Name of the file that it is about; null if it is about none.")
+    file_name: str | None = strawberry.field(description="Name of the file that it is about; null if it is about none.")
     file_id: strawberry.Private[UUID | None]
 
     file: File | None = related(
@@ -154,16 +196,22 @@ def _part_beside(index: int, part: CitationPart | NoticePart) -> MessagePart:
                 index=index,
                 label=part.label,
                 title=part.title,
-                quote=part.quote,
                 page=part.page,
                 slide=part.slide,
                 sheet=part.sheet,
                 heading=part.heading,
                 url=part.url,
+                document_version=part.document_version,
+                start=part.start,
+                end=part.end,
+                stored_quote=part.quote,
+                document_id=part.document_id,
             )
         case NoticePart():
             code = NoticeCode(part.code) if part.code in NoticeCode.__members__ else NoticeCode.PROCESSING_FAILED
-            return NoticeMessagePart(index=index, code=code, message=part.message, name=part.name, file_id=part.file_id)
+            return NoticeMessagePart(
+                index=index, code=code, message=part.message, file_name=part.name, file_id=part.file_id
+            )
 
 
 @strawberry.input(description="An image in a message to send.")

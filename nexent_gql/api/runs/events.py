@@ -9,7 +9,7 @@ from typing import NotRequired, Self, TypedDict, cast
 import strawberry
 from strawberry.scalars import JSON
 
-from nexent_gql.api.conversations.parts import MessagePart, NoticeMessagePart, message_parts
+from nexent_gql.api.conversations.parts import CitationMessagePart, MessagePart, NoticeMessagePart, message_parts
 from nexent_gql.api.runs.event_base import Place, RunEvent, event_time
 from nexent_gql.api.runs.values import COST_OF_RUN, Counts, RunFailure, RunStatus, TokenUsage
 from nexent_gql.api.schema.codes import CATALOGUE, ErrorCode
@@ -84,7 +84,9 @@ class _Output(TypedDict):
 class ToolOutput(RunEvent):
     call_id: str = strawberry.field(description="ID of the call, as in its ToolCallStarted.")
     name: str = strawberry.field(description="Name of the tool.")
-    output: str = strawberry.field(description="Output of the tool, as sent to the model.")
+    output: str = strawberry.field(
+        description="Output of the tool, as sent to the model, without the passages of PassagesRetrieved."
+    )
     is_error: bool = strawberry.field(description="Whether the tool failed. If so, `output` has the reason.")
     duration_ms: int = strawberry.field(description="Duration in milliseconds.")
     step: int = strawberry.field(description=_STEP)
@@ -123,6 +125,49 @@ class PartsAdded(RunEvent):
     def of(cls, place: Place, body: _Parts) -> Self:
         parts = message_parts(decode_parts(body["parts"]))
         return cls(**place, call_id=body["call_id"], parts=parts, step=body["step"])
+
+
+class _Passages(TypedDict):
+    call_id: str
+    passages: list[JsonObject]
+    step: int
+
+
+@strawberry.type(
+    description="A tool found passages that the answer may cite. The `output` of its ToolOutput lacks them."
+)
+class PassagesRetrieved(RunEvent):
+    call_id: str = strawberry.field(description="ID of the call, as in its ToolCallStarted.")
+    passages: list[CitationMessagePart] = strawberry.field(
+        description="The passages, at least one, without `quote`. `index` is the position in this event."
+    )
+    step: int = strawberry.field(description=_STEP)
+
+    @classmethod
+    def of(cls, place: Place, body: _Passages) -> Self:
+        return cls(**place, call_id=body["call_id"], passages=_citations(body["passages"]), step=body["step"])
+
+
+class _Citation(TypedDict):
+    citation: JsonObject
+    step: int
+
+
+@strawberry.type(
+    description="The text so far cites a passage for the first time. Sent again if another attempt writes the text "
+    "again. `Message.citations` has the citations of the finished answer."
+)
+class CitationAdded(RunEvent):
+    citation: CitationMessagePart = strawberry.field(description="The passage, without `quote`. `index` is 0.")
+    step: int = strawberry.field(description=_STEP)
+
+    @classmethod
+    def of(cls, place: Place, body: _Citation) -> Self:
+        return cls(**place, citation=_citations([body["citation"]])[0], step=body["step"])
+
+
+def _citations(stored: list[JsonObject]) -> list[CitationMessagePart]:
+    return cast("list[CitationMessagePart]", message_parts(decode_parts(stored)))
 
 
 class _Notice(TypedDict):
@@ -272,6 +317,7 @@ class _Ending(TypedDict):
     retry_after_s: NotRequired[float | None]
     cost_usd: NotRequired[str | None]
     model_name: NotRequired[str | None]
+    unsupported_citations: NotRequired[int]
     usage: Counts
 
 
@@ -284,6 +330,11 @@ class RunFinished(RunEvent):
     provider_model: str | None = strawberry.field(
         default=None,
         description="The provider's name of the model that answered last; null if none did.",
+    )
+    unsupported_citations: int = strawberry.field(
+        default=0,
+        description="How many labels such as `[7]` the answer has for which no passage was retrieved. They are no "
+        "citations.",
     )
 
     @classmethod
@@ -301,6 +352,7 @@ class RunFinished(RunEvent):
             usage=TokenUsage.of(body["usage"]),
             cost_usd=body.get("cost_usd"),
             provider_model=body.get("model_name"),
+            unsupported_citations=body.get("unsupported_citations", 0),
         )
 
 
@@ -331,6 +383,8 @@ EVENT_TYPES = (
     ToolCallStarted,
     ToolOutput,
     PartsAdded,
+    PassagesRetrieved,
+    CitationAdded,
     NoticeAdded,
     ModelQueued,
     ModelSwitched,

@@ -24,6 +24,16 @@ class AgentNameTakenError(ConflictError):
         super().__init__("Another agent has this name; choose a different one.", name=name)
 
 
+class UnknownKnowledgeBaseError(InvalidInputError):
+    """The caller can read no such knowledge base; the query `knowledgeBases` lists the available ones."""
+
+    code = "UNKNOWN_KNOWLEDGE_BASE"
+
+    def __init__(self, base_id: UUID, index: int) -> None:
+        path = ("knowledgeBaseIds", str(index))
+        super().__init__("You can read no such knowledge base; it may have been deleted.", path=path, id=str(base_id))
+
+
 class AgentChangedError(ConflictError):
     """The agent has another version than the caller expects."""
 

@@ -20,6 +20,7 @@ MAX_STARTER_CHARS = 200
 MIN_STEPS = 1
 MAX_STEPS = 50
 DEFAULT_STEPS = 15
+MAX_KNOWLEDGE_BASES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class AgentDraft:
     tool_names: tuple[str, ...] = ()
     greeting: str | None = ""
     starters: tuple[str, ...] = ()
+    knowledge_base_ids: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class AgentPatch:
     tool_names: tuple[str, ...] | Unset | None = UNSET
     greeting: str | Unset | None = UNSET
     starters: tuple[str, ...] | Unset | None = UNSET
+    knowledge_base_ids: tuple[UUID, ...] | Unset | None = UNSET
 
 
 def apply_draft(row: Agent, draft: AgentDraft, available_tools: Collection[str]) -> None:
@@ -75,6 +78,7 @@ def apply_draft(row: Agent, draft: AgentDraft, available_tools: Collection[str])
     row.model_id, row.route_id, row.kind = draft.model_id, draft.route_id, draft.kind
     row.max_steps = _check_steps(draft.max_steps)
     row.tool_names = check_choice(draft.tool_names, {*available_tools, *row.tool_names}, "toolNames")
+    row.knowledge_base_ids = _check_bases(draft.knowledge_base_ids)
 
 
 def merge_patch(row: Agent, patch: AgentPatch) -> AgentDraft:
@@ -84,6 +88,7 @@ def merge_patch(row: Agent, patch: AgentPatch) -> AgentDraft:
         route_id = None
     elif patch.model_id is UNSET and isinstance(patch.route_id, UUID):
         model_id = None
+    base_ids = set_or(patch.knowledge_base_ids, tuple(row.knowledge_base_ids))
     steps, tools = set_or(patch.max_steps, row.max_steps), set_or(patch.tool_names, tuple(row.tool_names))
     return AgentDraft(
         name=set_or(patch.name, row.name),
@@ -96,6 +101,7 @@ def merge_patch(row: Agent, patch: AgentPatch) -> AgentDraft:
         tool_names=() if tools is None else tools,
         greeting=set_or(patch.greeting, row.greeting),
         starters=set_or(patch.starters, tuple(row.starters)) or (),
+        knowledge_base_ids=() if base_ids is None else base_ids,
     )
 
 
@@ -107,6 +113,17 @@ def _check_starters(starters: Sequence[str]) -> list[str]:
         single_line(starter, "starters", str(position), max_chars=MAX_STARTER_CHARS)
         for position, starter in enumerate(starters)
     ]
+
+
+def _check_bases(ids: Sequence[UUID]) -> list[UUID]:
+    if len(ids) > MAX_KNOWLEDGE_BASES:
+        message = f"Choose at most {MAX_KNOWLEDGE_BASES} knowledge bases."
+        raise InvalidInputError(message, path=("knowledgeBaseIds",), limit=MAX_KNOWLEDGE_BASES)
+    for index, id_ in enumerate(ids):
+        if id_ in ids[:index]:
+            path = ("knowledgeBaseIds", str(index))
+            raise InvalidInputError("This knowledge base is chosen twice.", path=path)
+    return list(ids)
 
 
 def _check_steps(steps: int) -> int:

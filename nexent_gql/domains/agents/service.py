@@ -8,10 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexent_gql.db.session import Database
 from nexent_gql.db.violations import translate_violations
 from nexent_gql.domains.agents.definition import AgentDefinition
-from nexent_gql.domains.agents.errors import AgentChangedError, AgentNameTakenError, AgentNotFoundError
+from nexent_gql.domains.agents.errors import (
+    AgentChangedError,
+    AgentNameTakenError,
+    AgentNotFoundError,
+    UnknownKnowledgeBaseError,
+)
 from nexent_gql.domains.agents.policy import AgentDraft, AgentPatch, apply_draft, merge_patch
 from nexent_gql.domains.agents.repository import AgentRepository
 from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.knowledge.repository import KnowledgeBaseRepository
 from nexent_gql.domains.models.endpoints import require_model
 from nexent_gql.domains.models.errors import ChatModelNotFoundError, RouteNotFoundError
 from nexent_gql.domains.tools.service import ToolService
@@ -43,6 +49,7 @@ class AgentService:
             ForbiddenError: The caller is no developer.
             InvalidInputError: A field breaks a rule; the error names it.
             UnknownToolError: There is no such tool.
+            UnknownKnowledgeBaseError: The caller can read no such knowledge base.
             ChatModelNotFoundError: The tenant has no such model.
             RouteNotFoundError: The tenant has no such route.
             ModelKindMismatchError: The model is no chat model.
@@ -65,6 +72,7 @@ class AgentService:
         with translate_violations(_violations(row.name, row.model_id, row.route_id)):
             async with self._db.transaction(actor.tenant_id) as session:
                 await _require_chat_model(session, row)
+                await _require_bases(session, actor, row.knowledge_base_ids)
                 AgentRepository(session, actor.tenant_id).add(row)
         return row
 
@@ -102,6 +110,8 @@ class AgentService:
                 row = await self._lock(session, actor, agent_id, expected_version)
                 apply_draft(row, merge_patch(row, patch), available)
                 await _require_chat_model(session, row)
+                if not isinstance(patch.knowledge_base_ids, Unset):
+                    await _require_bases(session, actor, row.knowledge_base_ids)
                 row.version += 1
                 row.updated_at = self._clock()
         return row
@@ -208,6 +218,17 @@ class AgentService:
 async def _require_chat_model(session: AsyncSession, agent: Agent) -> None:
     if agent.model_id is not None:
         await require_model(session, agent.tenant_id, agent.model_id, ModelKind.CHAT)
+
+
+async def _require_bases(session: AsyncSession, actor: Principal, base_ids: Sequence[UUID]) -> None:
+    """Check that the caller may read all bases that an agent searches."""
+    if not base_ids:
+        return
+    readable = await KnowledgeBaseRepository(session, actor.tenant_id).readable(actor.user_id, base_ids)
+    ids = {base.id for base in readable}
+    for index, base_id in enumerate(base_ids):
+        if base_id not in ids:
+            raise UnknownKnowledgeBaseError(base_id, index)
 
 
 def _violations(name: object, model_id: object, route_id: object) -> dict[str, DomainError]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, Text, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
@@ -19,7 +19,8 @@ class Agent(TenantRow, table=True):
 
     `version` counts changes, from 1, so that two editors notice each other. `name_key` is the name as searches
     compare it. Clients show `greeting` and `starters` where a conversation begins; no model sees them. A deleted agent
-    keeps its row, see `erase`.
+    keeps its row, see `erase`. `knowledge_base_ids` may name bases that were deleted since, or that a user may
+    not read: that is decided when they are searched.
     """
 
     __table_args__ = (
@@ -46,6 +47,9 @@ class Agent(TenantRow, table=True):
     kind: str = Field(default=AgentKind.TOOL_CALLING)
     max_steps: int = 15
     tool_names: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
+    knowledge_base_ids: list[UUID] = Field(
+        default_factory=list[UUID], sa_column=Column(ARRAY(Uuid), nullable=False, server_default=text("'{}'"))
+    )
     version: int = 1
     created_by: UUID
     updated_at: datetime = timestamp(default_now=True)
@@ -54,7 +58,7 @@ class Agent(TenantRow, table=True):
     def erase(self, at: datetime) -> None:
         """Delete the agent but for its name, which its conversations show."""
         self.description = self.instructions = self.greeting = ""
-        self.tool_names, self.starters = [], []
+        self.tool_names, self.starters, self.knowledge_base_ids = [], [], []
         self.model_id = self.route_id = None
         self.deleted_at = self.updated_at = at
         self.version += 1

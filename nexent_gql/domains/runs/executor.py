@@ -18,7 +18,9 @@ from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.models.usage import run_account
 from nexent_gql.domains.runs import events
+from nexent_gql.domains.runs.answer import answer_text
 from nexent_gql.domains.runs.attachment_loader import AttachmentLoader
+from nexent_gql.domains.runs.citations import citations_of
 from nexent_gql.domains.runs.errors import RunDeadlineError, WorkerLostError
 from nexent_gql.domains.runs.execution import Execution
 from nexent_gql.domains.runs.frozen_route import open_route
@@ -26,7 +28,7 @@ from nexent_gql.domains.runs.history import turn_of
 from nexent_gql.domains.runs.jobs import ExecuteRun, GenerateTitle
 from nexent_gql.domains.runs.repository import RunRepository, TenantRunRepository
 from nexent_gql.domains.runs.spec import frozen_tools
-from nexent_gql.domains.runs.stopping import close_run
+from nexent_gql.domains.runs.stopping import close_run, storable
 from nexent_gql.domains.runs.tables import Run, RunStatus
 from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.jobs.enqueue import enqueue
@@ -208,7 +210,10 @@ class RunExecutor:
     ) -> None:
         """Commit the end, then publish it: readers never see an end that a crash could undo."""
         opaque = self._engine.recorded_opaque(journal) if ending.status == RunStatus.SUCCEEDED else ()
-        ending = await self._with_totals(lease, run, sink, ending)
+        citations, unsupported = citations_of(answer_text(sink.history()), self._engine.recorded_sources(journal))
+        if unsupported:
+            _log.info("run.unsupported_citations", run_id=str(run.id), count=unsupported)
+        ending = replace(await self._with_totals(lease, run, sink, ending), unsupported_citations=unsupported)
         sink.emit(ending, hold=True)
         state = JobState.CANCELLED if ending.status == RunStatus.STOPPED else JobState.DONE
         async with lease.final_transaction(state) as session:
@@ -218,7 +223,8 @@ class RunExecutor:
             current = await repository.get(run.id, lock=True)
             if conversation is not None and current is not None and current.finished_at is None:
                 now = self._clock()
-                await close_run(session, conversation, current, list(sink.history()), ending, now, opaque)
+                beside = (*citations, *storable(opaque))
+                await close_run(session, conversation, current, list(sink.history()), ending, now, beside)
                 if ending.status == RunStatus.SUCCEEDED and conversation.title_source == TitleSource.NONE:
                     work = GenerateTitle(conversation_id=run.conversation_id, run_id=run.id)
                     await enqueue(session, lease.tenant_id, work, user_id=run.owner_id)

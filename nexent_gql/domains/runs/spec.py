@@ -7,6 +7,7 @@ from uuid import UUID
 
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.knowledge.tools import KNOWLEDGE_SEARCH, knowledge_search_tool
 from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.principal import Principal
@@ -58,6 +59,8 @@ def freeze_spec(
     agent: Agent, tools: Sequence[OfferedTool], now: datetime, time_zone: str, route: JsonObject | None = None
 ) -> JsonObject:
     """Return the snapshot of an agent and its route; it never holds a model's key."""
+    if agent.knowledge_base_ids and KNOWLEDGE_SEARCH not in {tool.name for tool in tools}:
+        tools = (*tools, knowledge_search_tool(agent.knowledge_base_ids))
     return {
         "agent_name": agent.name,
         "kind": agent.kind,

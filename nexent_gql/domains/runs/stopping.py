@@ -17,7 +17,7 @@ from nexent_gql.domains.runs.tables import Run, RunArchive, RunStatus
 from nexent_gql.jobs.enqueue import publish, request_cancel
 from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.json import dumps
-from nexent_gql.ports.content import OpaquePart, encode_parts
+from nexent_gql.ports.content import ContentPart, OpaquePart, encode_parts
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import Usage
 from nexent_gql.ports.run_events import RunFinished, encode_body
@@ -60,16 +60,17 @@ async def close_run(
     entries: list[Entry],
     ending: RunFinished,
     now: datetime,
-    opaque: Sequence[OpaquePart] = (),
+    beside: Sequence[ContentPart] = (),
 ) -> None:
     """Write the end of a run: its state, its answer and its archived events.
 
     The conversation is locked by the caller; `entries` end with `ending`, which is published after the commit
-    even if this process dies. `opaque` are items that the model's provider wants back with the answer.
+    even if this process dies. `beside` are parts that events do not have: citations, and items that the model's
+    provider wants back with the answer.
     """
     writer = ConversationWriter(session, run.tenant_id, run.owner_id)
     status = _MESSAGE_STATUS[RunStatus(ending.status)]
-    content = (*answer_parts(entries), *storable(opaque))
+    content = (*answer_parts(entries), *beside)
     await writer.close_answer(run.message_id, content, status, now)
     usage = events.last_usage(entries)
     run.status, run.finished_at = RunStatus(ending.status), now

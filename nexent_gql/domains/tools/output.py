@@ -2,33 +2,39 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from nexent_gql.kernel.json import dumps
 from nexent_gql.ports.content import ContentPart, encode_parts
 from nexent_gql.ports.tools import ToolResult
 
+P = TypeVar("P", bound=ContentPart)
 MAX_OUTPUT_BYTES = 64 * 1024
 MAX_PARTS_BYTES = 256 * 1024
 MAX_PARTS = 50
+MAX_SOURCES = 50
+MAX_SOURCES_BYTES = 48 * 1024
 
 
 def limit_result(result: ToolResult) -> ToolResult:
     """Cut a result to the limits; the output says what was left out.
 
-    The output has at most 64 KiB in UTF-8. There are at most 50 parts, which together have at most 256 KiB as JSON.
+    The output has at most 64 KiB in UTF-8. There are at most 50 parts, which together have at most 256 KiB as JSON, and
+    at most 50 sources of together 48 KiB.
     """
-    parts = _limit_parts(result.parts)
+    parts = _limit_parts(result.parts, MAX_PARTS, MAX_PARTS_BYTES)
+    sources = _limit_parts(result.sources, MAX_SOURCES, MAX_SOURCES_BYTES)
     omitted = len(result.parts) - len(parts)
     note = f"\n[{omitted} of {len(result.parts)} parts were left out: too large or too many]" if omitted else ""
-    return replace(result, output=_limit_text(result.output, note), parts=parts)
+    return replace(result, output=_limit_text(result.output, note), parts=parts, sources=sources)
 
 
-def _limit_parts(parts: Sequence[ContentPart]) -> tuple[ContentPart, ...]:
-    kept: list[ContentPart] = []
-    left = MAX_PARTS_BYTES
+def _limit_parts(parts: Sequence[P], max_parts: int, max_bytes: int) -> tuple[P, ...]:
+    kept: list[P] = []
+    left = max_bytes
     for part in parts:
         size = len(dumps(encode_parts([part])))
-        if size <= left and len(kept) < MAX_PARTS:
+        if size <= left and len(kept) < max_parts:
             kept.append(part)
             left -= size
     return tuple(kept)

@@ -1,0 +1,150 @@
+"""The tool `knowledge_search`, which agents with knowledge bases have."""
+
+from collections.abc import Sequence
+from typing import cast
+from uuid import UUID
+
+from pydantic import Field
+
+from nexent_gql.domains.knowledge.documents import DocumentService
+from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
+from nexent_gql.domains.knowledge.searching import (
+    MAX_QUESTION_CHARS,
+    KnowledgeSearch,
+    KnowledgeSearchService,
+    ScoredPassage,
+)
+from nexent_gql.domains.knowledge.service import KnowledgeBaseService
+from nexent_gql.domains.knowledge.tables import Chunk, DocumentRow
+from nexent_gql.kernel.errors import InvalidInputError, UnavailableError
+from nexent_gql.kernel.principal import Principal, Role
+from nexent_gql.ports.content import CitationPart
+from nexent_gql.ports.extraction import UnitKind
+from nexent_gql.ports.tools import OfferedTool, Tool, ToolCallContext, ToolDefinition, ToolResult
+from nexent_gql.toolkit import READ_ONLY, Arguments, ToolFailure, TypedTool
+
+PROVIDER = "knowledge"
+KNOWLEDGE_SEARCH = "knowledge_search"
+DEFAULT_PASSAGES = 8
+MAX_PASSAGES = 20
+MAX_PASSAGE_CHARS = 6_000
+_DESCRIPTION = (
+    "Searches the knowledge bases of this assistant by words and meaning, and returns numbered passages. Use it for "
+    "every question that its documents may answer, even if you believe that you know the answer. If nothing fits, "
+    "search again with other words."
+)
+_BASES = "knowledge_base_ids"
+
+
+class KnowledgeSearchArguments(Arguments):
+    """Arguments of `knowledge_search`."""
+
+    query: str = Field(
+        min_length=1,
+        max_length=MAX_QUESTION_CHARS,
+        description="A whole question or its important words, in the language of the documents if you know it.",
+    )
+    max_passages: int = Field(
+        default=DEFAULT_PASSAGES, ge=1, le=MAX_PASSAGES, description=f"The most passages, 1 to {MAX_PASSAGES}."
+    )
+
+
+class KnowledgeTools:
+    """Implements `ToolProvider`; the binding of a tool names the bases of its agent."""
+
+    def __init__(
+        self, bases: KnowledgeBaseService, documents: DocumentService, searches: KnowledgeSearchService
+    ) -> None:
+        self._bases = bases
+        self._documents = documents
+        self._searches = searches
+
+    @property
+    def name(self) -> str:
+        """See `ToolProvider`."""
+        return PROVIDER
+
+    async def tools(self, actor: Principal, agent_id: UUID | None = None) -> Sequence[Tool]:
+        """See `ToolProvider`; agents have the tool by their knowledge bases, not by its name."""
+        del actor, agent_id
+        return ()
+
+    async def bind(self, definition: ToolDefinition, context: ToolCallContext) -> Tool | None:
+        """See `ToolProvider`."""
+        del context
+        if definition.name != KNOWLEDGE_SEARCH:
+            return None
+        base_ids = [UUID(id_) for id_ in cast("list[str]", definition.binding.get(_BASES) or [])]
+
+        async def run(arguments: KnowledgeSearchArguments, context: ToolCallContext) -> ToolResult:
+            return await self._search(base_ids, arguments, context)
+
+        return TypedTool(KNOWLEDGE_SEARCH, definition.description, KnowledgeSearchArguments, run)
+
+    async def _search(
+        self, base_ids: Sequence[UUID], arguments: KnowledgeSearchArguments, context: ToolCallContext
+    ) -> ToolResult:
+        """Search those bases that the user may read now."""
+        actor = Principal(tenant_id=context.tenant_id, user_id=context.user_id, role=Role.MEMBER)
+        readable = {base.id for base in await self._bases.get_many(actor, base_ids)}
+        if not readable:
+            raise ToolFailure("The user can read none of the knowledge bases of this assistant; say so.")
+        search = KnowledgeSearch(
+            arguments.query, tuple(id_ for id_ in base_ids if id_ in readable), top_k=arguments.max_passages
+        )
+        try:
+            answer = await self._searches.search(actor, search)
+        except (KnowledgeBaseNotFoundError, InvalidInputError, UnavailableError) as error:
+            message = f"The knowledge bases can't be searched now: {error.message}"
+            raise ToolFailure(message) from error
+        sources = await self._sources(actor, answer.passages)
+        if not sources:
+            return ToolResult("No passage matches. Search with other words, or say that you found nothing.")
+        count = "1 passage." if len(sources) == 1 else f"{len(sources)} passages, the best first."
+        return ToolResult(count, sources=sources)
+
+    async def _sources(self, actor: Principal, passages: Sequence[ScoredPassage]) -> tuple[CitationPart, ...]:
+        """Return passages of versions that are still current, with what is known of their documents."""
+        ids = list({passage.chunk.document_id for passage in passages})
+        rows = {row.document.id: row for row in await self._documents.get_many(actor, ids)}
+        return tuple(
+            _source(passage.chunk, row)
+            for passage in passages
+            if (row := rows.get(passage.chunk.document_id)) is not None
+            and row.document.current_version_id == passage.chunk.version_id
+        )
+
+
+def knowledge_search_tool(base_ids: Sequence[UUID]) -> OfferedTool:
+    """Return the tool of an agent with these bases, as a run stores it."""
+    tool = TypedTool(
+        KNOWLEDGE_SEARCH,
+        _DESCRIPTION,
+        KnowledgeSearchArguments,
+        _unbound,
+        annotations=READ_ONLY,
+        binding={_BASES: [str(id_) for id_ in base_ids]},
+    )
+    return OfferedTool(KNOWLEDGE_SEARCH, PROVIDER, tool.definition)
+
+
+async def _unbound(_arguments: KnowledgeSearchArguments, _context: ToolCallContext) -> ToolResult:
+    raise ToolFailure("The tool belongs to no agent.")
+
+
+def _source(chunk: Chunk, row: DocumentRow) -> CitationPart:
+    text = chunk.content if chunk.table_header is None else f"{chunk.table_header}\n{chunk.content}"
+    name, unit = row.document.name, chunk.unit_kind
+    return CitationPart(
+        label="",
+        title=name if chunk.attachment is None else f"{name}: {chunk.attachment}",
+        quote=text[:MAX_PASSAGE_CHARS],
+        document_id=chunk.document_id,
+        document_version=row.current_number,
+        start=chunk.start_offset,
+        end=chunk.end_offset,
+        page=chunk.unit_number if unit == UnitKind.PAGE else None,
+        slide=chunk.unit_number if unit == UnitKind.SLIDE else None,
+        sheet=chunk.unit_name if unit == UnitKind.SHEET else None,
+        heading=" > ".join(chunk.headings) or None,
+    )
