@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import pytest
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from nexent_gql.adapters.llm_capacity import MemoryCapacity
@@ -32,6 +33,7 @@ from nexent_gql.ports.llm import (
     ToolCallChunk,
 )
 from nexent_gql.ports.llm_routes import Deployment, MidAnswerPolicy, ModelRoute, ModelSwitch, RouteChunk
+from nexent_gql.telemetry.models import ModelMetrics
 from tests.support import fake_provider as fake
 from tests.support.fake_provider import FakeProvider, Step, Text, fake_provider
 from tests.support.llm import CALCULATOR, ask, plain_client
@@ -65,6 +67,7 @@ class Fleet:
 
     providers: dict[str, FakeProvider]
     router: ModelRouter
+    registry: CollectorRegistry
     ids: dict[str, UUID] = field(default_factory=lambda: {name: new_id() for name in "abc"})
 
     def script(self, **turns: Sequence[Step]) -> None:
@@ -106,9 +109,11 @@ async def fleet() -> AsyncGenerator[Fleet]:
         providers = {name: await stack.enter_async_context(fake_provider()) for name in "abc"}
         client = await stack.enter_async_context(plain_client())
         gateway = LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)})
-        router = ModelRouter(gateway, MemoryCapacity(), retry=RetryPolicy(first_wait_s=0.01))
+        registry = CollectorRegistry()
+        metrics = ModelMetrics(registry)
+        router = ModelRouter(gateway, MemoryCapacity(), retry=RetryPolicy(first_wait_s=0.01), metrics=metrics)
         stack.push_async_callback(router.aclose)
-        fleet = Fleet(providers, router)
+        fleet = Fleet(providers, router, registry)
         fleet.script(a=[Text("from a")], b=[Text("from b")], c=[Text("from c")])
         yield fleet
 
@@ -132,6 +137,18 @@ async def test_a_failure_before_the_first_token_is_invisible(fleet: Fleet, steps
     reply = await fleet.call(fleet.route("a", "b"))
     assert (reply.text, reply.error, reply.switches) == ("from b", None, [])
     assert fleet.calls() == {"a": 1, "b": 1, "c": 0}
+
+
+async def test_failovers_and_circuits_are_counted(fleet: Fleet) -> None:
+    fleet.script(a=[fake.Status(401, "the key has expired")])
+    for _ in "12":
+        await fleet.call(fleet.route("a", "b"))
+    await fleet.router.aclose()
+    samples = {
+        "nexent_model_failovers_total": {"model": "m", "code": "MODEL_KEY_REFUSED"},
+        "nexent_model_circuit_changes_total": {"model": "m", "state": "OPEN"},
+    }
+    assert [fleet.registry.get_sample_value(name, labels) for name, labels in samples.items()] == [1, 1]
 
 
 async def test_later_groups_serve_only_when_the_first_cannot(fleet: Fleet) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 from sqlmodel import col
 
@@ -39,10 +40,12 @@ from nexent_gql.ports.llm import (
 )
 from nexent_gql.ports.llm import Usage as Tokens
 from nexent_gql.ports.llm_usage import ModelCallRecord
+from nexent_gql.telemetry.models import ModelMetrics
 from tests.support.direct_graphql import Data, DirectGraphQL
 from tests.support.factory import Factory
 from tests.support.fake_provider import Drop, FakeProvider, Stall, Status, Text, Usage, fake_provider
 from tests.support.llm import collect
+from tests.support.spans import collect_spans
 
 if TYPE_CHECKING:
     from nexent_gql.services import Services
@@ -154,6 +157,29 @@ async def test_a_broken_answer_counts_and_a_refused_call_costs_nothing(
     assert broken.error_code == "MODEL_STREAM_BROKEN"
     assert broken.output_tokens > 0
     assert (refused.error_code, refused.input_tokens, refused.cost_usd) == ("MODEL_NOT_FOUND", 0, None)
+
+
+async def test_calls_have_spans_and_metrics(database: Database, make: Factory, provider: FakeProvider) -> None:
+    actor, exporter, registry = await make.principal(), collect_spans(), CollectorRegistry()
+    provider.script("m", [Text("Fine."), Usage(30, 20)])
+    provider.script("refused", [Status(404, "The model does not exist", code="model_not_found")])
+    async with outbound_client("any") as client:
+        gateway = LanguageModelGateway(open_dialects(client))
+        models = MeteredModels(gateway, CallLedger(database, PRICES, utc_now), utc_now, ModelMetrics(registry))
+        for model in ("m", "refused"):
+            await collect(models.stream(endpoint_of(provider, model), request_of(actor)))
+    calls = {span.name: dict(span.attributes or {}) for span in exporter.get_finished_spans()}
+    names = ("gen_ai.operation.name", "gen_ai.request.model", "gen_ai.usage.input_tokens", "nexent.step", "error.type")
+    assert [[calls[f"chat {model}"].get(name) for name in names] for model in ("m", "refused")] == [
+        ["chat", "m", 30, 1, None],
+        ["chat", "refused", 0, 1, "MODEL_NOT_FOUND"],
+    ]
+    outcomes = {"m": "OK", "refused": "MODEL_NOT_FOUND"}
+    for model, outcome in outcomes.items():
+        labels = {"model": model, "kind": "CHAT", "outcome": outcome}
+        assert registry.get_sample_value("nexent_model_calls_total", labels) == 1
+    assert registry.get_sample_value("nexent_model_tokens_total", {"model": "m", "direction": "output"}) == 20
+    assert registry.get_sample_value("nexent_model_first_token_seconds_count", {"model": "m"}) == 1
 
 
 async def test_a_record_that_is_written_twice_counts_once(database: Database, make: Factory) -> None:

@@ -5,15 +5,14 @@ from collections.abc import AsyncGenerator, Sequence
 import httpx2
 import pytest
 import pytest_asyncio
-from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry, generate_latest
 
 from nexent_gql.api.pipeline.observer import Observer
 from nexent_gql.api.settings import ApiSettings
 from tests.support.api_server import Api, serve
+from tests.support.spans import collect_spans
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,11 +25,7 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture(scope="module")
 def exporter() -> InMemorySpanExporter:
-    """Collects spans; OpenTelemetry takes one provider for each process."""
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
-    return exporter
+    return collect_spans()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
