@@ -14,6 +14,7 @@ from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.files.texts import FileTextService
 from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.identity.service import IdentityService
+from nexent_gql.domains.knowledge.batches import DocumentBatchService
 from nexent_gql.domains.knowledge.documents import DocumentService
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.event_log import DocumentEventService
@@ -56,6 +57,7 @@ class Services:
     uploads: UploadService
     knowledge_bases: KnowledgeBaseService
     documents: DocumentService
+    document_batches: DocumentBatchService
     document_events: DocumentEventService
     document_reader: DocumentReader
     chunk_previews: ChunkPreviewService
@@ -105,6 +107,9 @@ class Services:
             uploads=UploadService(db, runtime.objects, signer, clock, limits),
             knowledge_bases=bases,
             documents=documents,
+            knowledge_bases=KnowledgeBaseService(db, clock),
+            documents=DocumentService(db, files, clock),
+            document_batches=DocumentBatchService(db, files, clock),
             document_reader=reader,
             chunk_previews=ChunkPreviewService(db, files, reader),
             document_events=DocumentEventService(db, runtime.log, clock),

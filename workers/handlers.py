@@ -10,6 +10,7 @@ from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
 from nexent_gql.domains.knowledge.refreshing import DocumentReindexer, SearchIndexRefresher
 from nexent_gql.domains.knowledge.reindexing import SearchIndexRebuilder
+from nexent_gql.domains.knowledge.reprocessing import DocumentReprocessor
 from nexent_gql.domains.knowledge.retention import KnowledgeEventPurger
 from nexent_gql.domains.models.retention import LostCallSettler, ModelCallSummarizer
 from nexent_gql.domains.runs.attachment_loader import AttachmentLoader
@@ -59,6 +60,7 @@ def build_registry(
             ObjectReconciler(runtime.db, runtime.objects, runtime.clock, metrics).handler,
             FileTextExtractor(services.files, extractor).handler,
             DocumentProcessor(services.files, services.document_reader, indexer, runtime.clock).handler,
+            DocumentReprocessor(runtime.clock).handler,
             DocumentPurger(indexer).handler,
             KnowledgeEventPurger(settings.knowledge.events_retention_s, runtime.clock).handler,
             *SearchIndexRefresher(services.knowledge_embedder, runtime.clock).handlers,

@@ -29,6 +29,7 @@ from nexent_gql.domains.files.policy import FileLimits, UploadDraft
 from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.files.tables import File
 from nexent_gql.domains.files.uploads import UploadService
+from nexent_gql.domains.knowledge.batches import DocumentBatchService
 from nexent_gql.domains.knowledge.documents import DocumentService
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.event_log import DocumentEventService
@@ -38,6 +39,7 @@ from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
 from nexent_gql.domains.knowledge.reading import DocumentReader
 from nexent_gql.domains.knowledge.refreshing import DocumentReindexer, SearchIndexRefresher
+from nexent_gql.domains.knowledge.reprocessing import DocumentReprocessor
 from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.knowledge.tables import Chunk, DocumentRow
@@ -53,6 +55,7 @@ from tests.support.llm import plain_client
 
 _OWN_JOBS = (
     "process_document",
+    "reprocess_documents",
     "purge_documents",
     "extract_file",
     "index_document",
@@ -71,6 +74,7 @@ class Ingestion:
     index: SearchIndex
     indexer: DocumentIndexer
     documents: DocumentService
+    batches: DocumentBatchService
     events: DocumentEventService
     previews: ChunkPreviewService
     files: FileService
@@ -163,6 +167,7 @@ async def ingestion(
         registry = JobRegistry(
             [
                 processor.handler,
+                DocumentReprocessor(utc_now).handler,
                 DocumentPurger(indexer).handler,
                 FileTextExtractor(files, extractor).handler,
                 *SearchIndexRefresher(embedder, utc_now).handlers,
@@ -176,6 +181,7 @@ async def ingestion(
             index=index,
             indexer=indexer,
             documents=DocumentService(database, files, utc_now),
+            batches=DocumentBatchService(database, files, utc_now),
             previews=ChunkPreviewService(database, files, reader),
             events=DocumentEventService(database, log or MemoryEventLog(), utc_now),
             files=files,

@@ -1,6 +1,7 @@
 """Enums of knowledge bases in the schema."""
 
 from nexent_gql.api.schema.enums import described
+from nexent_gql.domains.knowledge.batches import BatchState
 from nexent_gql.domains.knowledge.chunking import ChunkStrategy
 from nexent_gql.domains.knowledge.tables import DocumentStage, DocumentState, KnowledgeAccess, SearchLimitationCode
 from nexent_gql.ports.extraction import DocumentProblemCode, UnitKind
@@ -35,6 +36,16 @@ described(
         DocumentState.READY: "All of its chunks are found.",
         DocumentState.FAILED: "Can't be processed; `problem` says why and what to do.",
         DocumentState.CANCELLED: "Was cancelled. `reprocessDocument` starts again.",
+    },
+)
+described(
+    BatchState,
+    "State of a batch of documents.",
+    {
+        BatchState.PROCESSING: "Some documents wait or are processed.",
+        BatchState.READY: "All documents are READY, apart from deleted ones.",
+        BatchState.PARTIAL: "Some documents are READY; the others FAILED or were cancelled.",
+        BatchState.FAILED: "No document is READY.",
     },
 )
 described(

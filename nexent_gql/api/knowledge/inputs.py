@@ -32,6 +32,10 @@ _EMBEDDING_MODEL = (
 )
 _BASE_ID = "ID of the KnowledgeBase."
 _DOCUMENT_ID = "ID of the Document."
+CLIENT_ID = (
+    f"Idempotency key that you choose, such as a UUID, 1 to {MAX_CLIENT_ID_CHARS} characters. A repeated call with the "
+    "same key and {}. Null disables the check."
+)
 _DOCUMENT_NAME = f"Display name. One line of 1 to {MAX_DOCUMENT_NAME_CHARS} characters."
 
 
@@ -191,8 +195,7 @@ class AddDocumentInput:
     source: DocumentSourceInput = strawberry.field(description="Where the document comes from.")
     client_id: str | None = strawberry.field(
         default=None,
-        description=f"Idempotency key that you choose, such as a UUID, 1 to {MAX_CLIENT_ID_CHARS} characters. A "
-        "repeated call with the same key and source returns the same document. Null disables the check.",
+        description=CLIENT_ID.format("source returns the same document"),
     )
 
 

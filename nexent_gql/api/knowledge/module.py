@@ -1,5 +1,11 @@
 """What knowledge bases add to the schema."""
 
+from nexent_gql.api.knowledge.batches import (
+    DocumentBatch,
+    DocumentBatchMutations,
+    DocumentBatchQueries,
+    batch_by_id,
+)
 from nexent_gql.api.knowledge.events import EVENT_TYPES
 from nexent_gql.api.knowledge.mutations import KnowledgeMutations
 from nexent_gql.api.knowledge.nodes import base_by_id, chunk_by_id, document_by_id
@@ -11,9 +17,14 @@ from nexent_gql.api.knowledge.types import Document, DocumentChunk, KnowledgeBas
 from nexent_gql.api.schema.module import SchemaModule
 
 MODULE = SchemaModule(
-    queries=(KnowledgeQueries, KnowledgeSearchQueries, ChunkPreviewQueries),
-    mutations=(KnowledgeMutations,),
+    queries=(KnowledgeQueries, KnowledgeSearchQueries, ChunkPreviewQueries, DocumentBatchQueries),
+    mutations=(KnowledgeMutations, DocumentBatchMutations),
     subscriptions=(KnowledgeSubscriptions,),
     types=EVENT_TYPES,
-    nodes={KnowledgeBase: base_by_id, Document: document_by_id, DocumentChunk: chunk_by_id},
+    nodes={
+        KnowledgeBase: base_by_id,
+        Document: document_by_id,
+        DocumentChunk: chunk_by_id,
+        DocumentBatch: batch_by_id,
+    },
 )

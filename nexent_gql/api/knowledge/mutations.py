@@ -18,8 +18,8 @@ from nexent_gql.api.schema.errors import ConflictError, ForbiddenError, NotFound
 from nexent_gql.api.schema.mutations import mutation
 from nexent_gql.api.schema.relay import node_id
 
-_WRITE = "Requires the right to change the knowledge base."
-_ERRORS = (ValidationError, NotFoundError, ForbiddenError)
+WRITE = "Requires the right to change the knowledge base."
+ERRORS = (ValidationError, NotFoundError, ForbiddenError)
 
 
 @strawberry.type
@@ -36,7 +36,7 @@ class KnowledgeMutations:
     @mutation(
         "Changes a knowledge base of yours. Documents are cut by the new options when they are processed next.",
         payload={"knowledge_base": "The knowledge base after the change."},
-        errors=_ERRORS,
+        errors=ERRORS,
     )
     async def update_knowledge_base(self, info: Info, input: UpdateKnowledgeBaseInput) -> KnowledgeBase:
         key = node_id(input.knowledge_base_id, "KnowledgeBase", "knowledgeBaseId")
@@ -46,7 +46,7 @@ class KnowledgeMutations:
     @mutation(
         "Deletes a knowledge base of yours with its documents. Nobody finds them from then on. Files stay.",
         payload={"deleted_id": "ID of the deleted knowledge base."},
-        errors=_ERRORS,
+        errors=ERRORS,
     )
     async def delete_knowledge_base(self, info: Info, input: DeleteKnowledgeBaseInput) -> strawberry.ID:
         key = node_id(input.knowledge_base_id, "KnowledgeBase", "knowledgeBaseId")
@@ -54,9 +54,9 @@ class KnowledgeMutations:
         return input.knowledge_base_id
 
     @mutation(
-        f"Adds a document to a knowledge base and starts to process it. {_WRITE}",
+        f"Adds a document to a knowledge base and starts to process it. {WRITE}",
         payload={"document": "The document."},
-        errors=(*_ERRORS, ConflictError),
+        errors=(*ERRORS, ConflictError),
     )
     async def add_document(self, info: Info, input: AddDocumentInput) -> Document:
         key = node_id(input.knowledge_base_id, "KnowledgeBase", "knowledgeBaseId")
@@ -65,9 +65,9 @@ class KnowledgeMutations:
 
     @mutation(
         "Gives a document another content. The old one is found until the new one is READY, and stays if that fails. "
-        f"Allowed in every state. {_WRITE}",
+        f"Allowed in every state. {WRITE}",
         payload={"document": "The document with its new version."},
-        errors=_ERRORS,
+        errors=ERRORS,
     )
     async def replace_document(self, info: Info, input: ReplaceDocumentInput) -> Document:
         key = node_id(input.document_id, "Document", "documentId")
@@ -77,9 +77,9 @@ class KnowledgeMutations:
 
     @mutation(
         "Processes the latest content of a document again, with the present options of its knowledge base. Allowed in "
-        f"every state. {_WRITE}",
+        f"every state. {WRITE}",
         payload={"document": "The document with its new version."},
-        errors=_ERRORS,
+        errors=ERRORS,
     )
     async def reprocess_document(self, info: Info, input: ReprocessDocumentInput) -> Document:
         key = node_id(input.document_id, "Document", "documentId")
@@ -87,18 +87,18 @@ class KnowledgeMutations:
 
     @mutation(
         "Stops processing a document. The version that is found stays; without one, nothing of the document is found. "
-        f"Does nothing if it is not processed. {_WRITE}",
+        f"Does nothing if it is not processed. {WRITE}",
         payload={"document": "The document."},
-        errors=_ERRORS,
+        errors=ERRORS,
     )
     async def cancel_document(self, info: Info, input: CancelDocumentInput) -> Document:
         key = node_id(input.document_id, "Document", "documentId")
         return Document.of(await info.context.services.documents.cancel(info.context.actor, key))
 
     @mutation(
-        f"Deletes a document. Nobody finds it from then on. Its file stays. Allowed in every state. {_WRITE}",
+        f"Deletes a document. Nobody finds it from then on. Its file stays. Allowed in every state. {WRITE}",
         payload={"deleted_id": "ID of the deleted document."},
-        errors=_ERRORS,
+        errors=ERRORS,
     )
     async def delete_document(self, info: Info, input: DeleteDocumentInput) -> strawberry.ID:
         key = node_id(input.document_id, "Document", "documentId")

@@ -11,6 +11,7 @@ from nexent_gql.api.knowledge.types import Document, DocumentChunk, KnowledgeBas
 from nexent_gql.api.schema.connections import PageArguments, connection_field
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import Connection, connection, find_node, node_id
+from nexent_gql.domains.knowledge.filters import DocumentFilter
 
 BaseId = Annotated[strawberry.ID, strawberry.argument(description="ID of the KnowledgeBase.")]
 DocumentId = Annotated[strawberry.ID, strawberry.argument(description="ID of the Document.")]
@@ -23,6 +24,10 @@ _Search = Annotated[
 ]
 _State = Annotated[
     DocumentState | None, strawberry.argument(description="Returns only documents in this state. Null returns all.")
+]
+_BatchId = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(description="ID of a DocumentBatch. Returns only its documents. Null returns all."),
 ]
 
 
@@ -60,12 +65,19 @@ class KnowledgeQueries:
         description="Lists the documents of a knowledge base, newest first.", permission_classes=[SignedIn]
     )
     async def documents(
-        self, info: Info, page: PageArguments, knowledge_base_id: BaseId, state: _State = None
+        self,
+        info: Info,
+        page: PageArguments,
+        knowledge_base_id: BaseId,
+        state: _State = None,
+        batch_id: _BatchId = None,
     ) -> Connection[Document]:
         key = node_id(knowledge_base_id, "KnowledgeBase", "knowledgeBaseId")
         actor, service = info.context.actor, info.context.services.documents
-        rows = await service.page(actor, key, page.request(), state)
-        return connection(rows, Document.of, count=lambda: service.count(actor, key, state))
+        batch_key = node_id(batch_id, "DocumentBatch", "batchId") if batch_id is not None else None
+        wanted = DocumentFilter(states=(state,) if state else (), batch_id=batch_key)
+        rows = await service.page(actor, key, page.request(), wanted)
+        return connection(rows, Document.of, count=lambda: service.count(actor, key, wanted))
 
     @connection_field(
         description="Lists the chunks of a document that are found, in the order of its text.",

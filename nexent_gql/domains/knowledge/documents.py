@@ -10,11 +10,12 @@ from nexent_gql.db.session import Database
 from nexent_gql.db.violations import translate_violations
 from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.knowledge.errors import DocumentNotFoundError, DocumentReusedError
+from nexent_gql.domains.knowledge.filters import DocumentFilter
 from nexent_gql.domains.knowledge.policy import DocumentSource
 from nexent_gql.domains.knowledge.reading import Content, content_of
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository
 from nexent_gql.domains.knowledge.service import readable_base, writable_base
-from nexent_gql.domains.knowledge.tables import Chunk, Document, DocumentRow, DocumentState
+from nexent_gql.domains.knowledge.tables import Chunk, Document, DocumentRow
 from nexent_gql.domains.knowledge.writing import DocumentContext, DocumentWriter, check_source
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.page import Page, PageRequest
@@ -39,18 +40,20 @@ class DocumentService:
             return await DocumentRepository(session, actor.tenant_id).readable(actor.user_id, ids)
 
     async def page(
-        self, actor: Principal, base_id: UUID, page: PageRequest, state: DocumentState | None = None
+        self, actor: Principal, base_id: UUID, page: PageRequest, wanted: DocumentFilter | None = None
     ) -> Page[DocumentRow]:
-        """Page through the documents of a base, newest first.
+        """Page through the documents of a base that match, newest first.
 
         Raises:
             KnowledgeBaseNotFoundError: The caller can read no such base.
         """
         async with self._db.read(actor.tenant_id) as session:
             await readable_base(session, actor, base_id)
-            return await DocumentRepository(session, actor.tenant_id).page_of_base(base_id, state, page)
+            return await DocumentRepository(session, actor.tenant_id).page_of_base(
+                base_id, wanted or DocumentFilter(), page
+            )
 
-    async def count(self, actor: Principal, base_id: UUID, state: DocumentState | None = None) -> int:
+    async def count(self, actor: Principal, base_id: UUID, wanted: DocumentFilter | None = None) -> int:
         """Count the documents that `page` goes through.
 
         Raises:
@@ -58,7 +61,7 @@ class DocumentService:
         """
         async with self._db.read(actor.tenant_id) as session:
             await readable_base(session, actor, base_id)
-            return await DocumentRepository(session, actor.tenant_id).count_of_base(base_id, state)
+            return await DocumentRepository(session, actor.tenant_id).count_of_base(base_id, wanted or DocumentFilter())
 
     async def chunks(self, actor: Principal, document_id: UUID, page: PageRequest) -> Page[Chunk]:
         """Page through the chunks of a document that are found, in the order of its text.

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from nexent_gql.domains.knowledge.tables import DocumentStage
+from nexent_gql.domains.knowledge.tables import DocumentStage, DocumentState
 from nexent_gql.jobs.housekeeping import Housekeeping
 from nexent_gql.jobs.work import Priority, RetryPolicy, Work
 
@@ -25,6 +25,32 @@ class ProcessDocument(Work):
     def key(self) -> str:
         """One job for each stage of a version."""
         return f"process_document:{self.version_id}:{self.stage}"
+
+
+class ReprocessDocuments(Work):
+    """Process all documents of a base again that match; see `DocumentFilter`."""
+
+    name: ClassVar[str] = "reprocess_documents"
+    queue: ClassVar[str] = "documents"
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=5, base_delay_s=2, max_age_s=24 * 3_600)
+    priority: ClassVar[Priority] = Priority.BACKGROUND
+    knowledge_base_id: UUID
+    request_id: UUID
+    user_id: UUID
+    requested_at: datetime
+    states: tuple[DocumentState, ...] = ()
+    codes: tuple[str, ...] = ()
+    batch_id: UUID | None = None
+
+    @property
+    def key(self) -> str:
+        """One job for each request."""
+        return f"reprocess_documents:{self.request_id}"
+
+    @property
+    def lane(self) -> str | None:
+        """One at a time for each base."""
+        return f"reprocess_documents:{self.knowledge_base_id}"
 
 
 class PurgeDocuments(Work):

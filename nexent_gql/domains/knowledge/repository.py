@@ -6,16 +6,18 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, case, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from nexent_gql.db.paging import count_rows, keyset_page, newest_first
 from nexent_gql.db.repository import TenantRepository
 from nexent_gql.db.search import contains_folded
-from nexent_gql.domains.knowledge.filters import KnowledgeBaseFilter
+from nexent_gql.domains.knowledge.filters import DocumentFilter, KnowledgeBaseFilter
 from nexent_gql.domains.knowledge.tables import (
     UNFINISHED,
     Chunk,
     Document,
+    DocumentBatch,
     DocumentRow,
     DocumentState,
     DocumentText,
@@ -56,6 +58,11 @@ class KnowledgeBaseRepository(
         query = query.with_for_update(key_share=True) if lock else query  # inserts of events refer to the row
         return list((await self._session.scalars(query)).all())
 
+    async def locked(self, base_id: UUID) -> KnowledgeBase | None:
+        """Return a base, locked against changes of its documents by users."""
+        query = self._matching(None).where(col(KnowledgeBase.id) == base_id).with_for_update(key_share=True)
+        return (await self._session.scalars(query)).one_or_none()
+
     async def page_readable(self, user_id: UUID, page: PageRequest, wanted: KnowledgeBaseFilter) -> Page[KnowledgeBase]:
         """Return the bases that a user may read, newest first."""
         return await newest_first(self._session, self._readable(user_id, wanted.search), KnowledgeBase, page)
@@ -82,16 +89,26 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         return await self._rows((await self._session.scalars(query)).all())
 
     async def page_of_base(
-        self, knowledge_base_id: UUID, state: DocumentState | None, page: PageRequest
+        self, knowledge_base_id: UUID, wanted: DocumentFilter, page: PageRequest
     ) -> Page[DocumentRow]:
-        """Return the documents of a base, newest first."""
-        documents = await newest_first(self._session, self._of_base(knowledge_base_id, state), Document, page)
-        rows = await self._rows(documents.rows)
-        return Page(rows, documents.cursors, documents.has_next, documents.has_previous)
+        """Return the documents of a base that match, newest first."""
+        documents = await newest_first(self._session, self._of_base(knowledge_base_id, wanted), Document, page)
+        rows = {row.document.id: row for row in await self._rows(documents.rows)}
+        kept = [
+            (row.id, cursor) for row, cursor in zip(documents.rows, documents.cursors, strict=True) if row.id in rows
+        ]
+        return Page(
+            [rows[id_] for id_, _ in kept], [cursor for _, cursor in kept], documents.has_next, documents.has_previous
+        )
 
-    async def count_of_base(self, knowledge_base_id: UUID, state: DocumentState | None) -> int:
-        """Count the documents of a base."""
-        return await count_rows(self._session, self._of_base(knowledge_base_id, state))
+    async def count_of_base(self, knowledge_base_id: UUID, wanted: DocumentFilter) -> int:
+        """Count the documents of a base that match."""
+        return await count_rows(self._session, self._of_base(knowledge_base_id, wanted))
+
+    async def some_of_base(self, knowledge_base_id: UUID, wanted: DocumentFilter, most: int) -> list[DocumentRow]:
+        """Return at most `most` documents of a base that match, by id."""
+        query = self._of_base(knowledge_base_id, wanted).order_by(col(Document.id)).limit(most)
+        return await self._rows((await self._session.scalars(query)).all())
 
     async def by_client_id(self, knowledge_base_id: UUID, client_id: str) -> Document | None:
         """Return the document of a base that was added under a client's id."""
@@ -227,28 +244,36 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         return document.exists()
 
     async def _rows(self, documents: Sequence[Document]) -> list[DocumentRow]:
-        ids = {id_ for row in documents for id_ in (row.latest_version_id, row.current_version_id) if id_}
-        query = select(DocumentVersion).where(
-            col(DocumentVersion.tenant_id) == self._tenant_id, col(DocumentVersion.id).in_(ids)
-        )
-        versions = {row.id: row for row in (await self._session.scalars(query)).all()}
-        return [
-            DocumentRow(
-                row,
-                versions[row.latest_version_id],
-                versions[row.current_version_id].number if row.current_version_id else None,
+        """Add versions, as one statement sees them: a document that was replaced or purged meanwhile is not torn."""
+        current = aliased(DocumentVersion)
+        query = (
+            select(col(Document.id), DocumentVersion, col(current.number))
+            .join(DocumentVersion, col(DocumentVersion.id) == col(Document.latest_version_id))
+            .outerjoin(current, col(current.id) == col(Document.current_version_id))
+            .where(
+                col(Document.tenant_id) == self._tenant_id,
+                col(DocumentVersion.tenant_id) == self._tenant_id,
+                col(Document.id).in_({row.id for row in documents}),
             )
-            for row in documents
-        ]
+        )
+        versions = {row[0]: (row[1], row[2]) for row in (await self._session.execute(query)).all()}
+        return [DocumentRow(row, *versions[row.id]) for row in documents if row.id in versions]
 
-    def _of_base(self, knowledge_base_id: UUID, state: DocumentState | None) -> Select[Document]:
+    def _of_base(self, knowledge_base_id: UUID, wanted: DocumentFilter) -> Select[Document]:
         query = self._matching(None).where(col(Document.knowledge_base_id) == knowledge_base_id)
-        if state is None:
+        if wanted.batch_id is not None:
+            query = query.where(col(Document.batch_id) == wanted.batch_id)
+        version, conditions = DocumentVersion, list[ColumnElement[bool]]()
+        if wanted.states:
+            conditions.append(col(version.state).in_(wanted.states))
+        if wanted.codes:
+            conditions.append(col(version.code).in_(wanted.codes))
+        if wanted.version_before is not None:
+            conditions.append(col(version.created_at) < wanted.version_before)
+        if not conditions:
             return query
-        latest = select(col(DocumentVersion.id)).where(
-            col(DocumentVersion.tenant_id) == self._tenant_id,
-            col(DocumentVersion.id) == col(Document.latest_version_id),
-            col(DocumentVersion.state) == state,
+        latest = select(col(version.id)).where(
+            col(version.tenant_id) == self._tenant_id, col(version.id) == col(Document.latest_version_id), *conditions
         )
         return query.where(latest.exists())
 
@@ -260,6 +285,47 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
             readable_by(user_id),
         )
         return base.exists()
+
+
+class DocumentBatchRepository(TenantRepository[DocumentBatch], table=DocumentBatch):
+    """The batches of documents of one tenant."""
+
+    async def readable(self, user_id: UUID, ids: Collection[UUID]) -> list[DocumentBatch]:
+        """Return those of `ids` whose base a user may read, in any order."""
+        base = select(col(KnowledgeBase.id)).where(
+            col(KnowledgeBase.tenant_id) == self._tenant_id,
+            col(KnowledgeBase.id) == col(DocumentBatch.knowledge_base_id),
+            col(KnowledgeBase.deleted_at).is_(None),
+            readable_by(user_id),
+        )
+        query = self._scope().where(col(DocumentBatch.id).in_(ids), base.exists())
+        return list((await self._session.scalars(query)).all())
+
+    async def by_client_id(self, knowledge_base_id: UUID, client_id: str) -> DocumentBatch | None:
+        """Return the batch of a base that was added under a client's id."""
+        query = self._scope().where(
+            col(DocumentBatch.knowledge_base_id) == knowledge_base_id, col(DocumentBatch.client_id) == client_id
+        )
+        return (await self._session.scalars(query)).one_or_none()
+
+    async def counts(self, batch_ids: Collection[UUID]) -> dict[UUID, dict[DocumentState, int]]:
+        """Count the documents of batches by the state of their latest versions."""
+        query = (
+            select(col(Document.batch_id), col(DocumentVersion.state), func.count())
+            .join(DocumentVersion, col(DocumentVersion.id) == col(Document.latest_version_id))
+            .where(
+                col(Document.tenant_id) == self._tenant_id,
+                col(DocumentVersion.tenant_id) == self._tenant_id,
+                col(Document.deleted_at).is_(None),
+                col(Document.batch_id).in_(batch_ids),
+            )
+            .group_by(col(Document.batch_id), col(DocumentVersion.state))
+        )
+        counts: dict[UUID, dict[DocumentState, int]] = {}
+        for batch_id, state, count in (await self._session.execute(query)).all():
+            if batch_id is not None:
+                counts.setdefault(batch_id, {})[DocumentState(state)] = count
+        return counts
 
 
 class ChunkRepository(TenantRepository[Chunk], table=Chunk):

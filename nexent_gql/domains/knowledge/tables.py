@@ -92,6 +92,30 @@ class KnowledgeBase(TenantRow, table=True):
 keep_folded(KnowledgeBase, "name", "name_key")
 
 
+class DocumentBatch(TenantRow, table=True):
+    """Documents that one call added; `fingerprint` is a hash of its sources, to recognize a repeated call."""
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "knowledge_base_id"], ["knowledge_base.tenant_id", "knowledge_base.id"], ondelete="CASCADE"
+        ),
+        Index(
+            "uq_document_batch_client_id",
+            "tenant_id",
+            "knowledge_base_id",
+            "client_id",
+            unique=True,
+            postgresql_where=text("client_id IS NOT NULL"),
+        ),
+    )
+
+    knowledge_base_id: UUID
+    client_id: str | None = None
+    fingerprint: str
+    document_count: int
+
+
 class Document(TenantRow, table=True):
     """A document of a base. A row with `deleted_at` is hidden, and deleted by a job.
 
@@ -104,7 +128,9 @@ class Document(TenantRow, table=True):
         ForeignKeyConstraint(
             ["tenant_id", "knowledge_base_id"], ["knowledge_base.tenant_id", "knowledge_base.id"], ondelete="CASCADE"
         ),
+        ForeignKeyConstraint(["tenant_id", "batch_id"], ["document_batch.tenant_id", "document_batch.id"]),
         Index("ix_document_page", "tenant_id", "knowledge_base_id", "created_at", "id"),
+        Index("ix_document_batch", "tenant_id", "batch_id", postgresql_where=text("batch_id IS NOT NULL")),
         Index(
             "uq_document_client_id",
             "tenant_id",
@@ -118,6 +144,7 @@ class Document(TenantRow, table=True):
     knowledge_base_id: UUID
     name: str
     client_id: str | None = None
+    batch_id: UUID | None = None
     created_by: UUID
     latest_version_id: UUID
     current_version_id: UUID | None = None

@@ -69,7 +69,7 @@ class DocumentWriter:
         await self._session.refresh(version)
         return replace(row, version=version)
 
-    async def add(self, content: Content, client_id: str | None = None) -> DocumentRow:
+    async def add(self, content: Content, client_id: str | None = None, batch_id: UUID | None = None) -> DocumentRow:
         """Add a document and start to process it."""
         now = self._clock()
         document = Document(
@@ -77,6 +77,7 @@ class DocumentWriter:
             knowledge_base_id=self._base.id,
             name=content.name,
             client_id=client_id,
+            batch_id=batch_id,
             created_by=self._actor.user_id,
             latest_version_id=new_id(),
             created_at=now,
