@@ -16,6 +16,7 @@ from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.domains.knowledge.batches import DocumentBatchService
 from nexent_gql.domains.knowledge.documents import DocumentService
+from nexent_gql.domains.knowledge.editing import ChunkEditor
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.event_log import DocumentEventService
 from nexent_gql.domains.knowledge.preview import ChunkPreviewService
@@ -61,6 +62,7 @@ class Services:
     document_events: DocumentEventService
     document_reader: DocumentReader
     chunk_previews: ChunkPreviewService
+    chunk_editor: ChunkEditor
     knowledge_embedder: KnowledgeEmbedder
     knowledge_search: KnowledgeSearchService
     persisted_queries: PersistedQueryService
@@ -107,10 +109,9 @@ class Services:
             uploads=UploadService(db, runtime.objects, signer, clock, limits),
             knowledge_bases=bases,
             documents=documents,
-            knowledge_bases=KnowledgeBaseService(db, clock),
-            documents=DocumentService(db, files, clock),
             document_batches=DocumentBatchService(db, files, clock),
             document_reader=reader,
+            chunk_editor=ChunkEditor(db),
             chunk_previews=ChunkPreviewService(db, files, reader),
             document_events=DocumentEventService(db, runtime.log, clock),
             knowledge_embedder=embedder,

@@ -31,6 +31,7 @@ from nexent_gql.domains.files.tables import File
 from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.knowledge.batches import DocumentBatchService
 from nexent_gql.domains.knowledge.documents import DocumentService
+from nexent_gql.domains.knowledge.editing import ChunkEditor
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.event_log import DocumentEventService
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
@@ -76,6 +77,7 @@ class Ingestion:
     documents: DocumentService
     batches: DocumentBatchService
     events: DocumentEventService
+    editor: ChunkEditor
     previews: ChunkPreviewService
     files: FileService
     uploads: UploadService
@@ -182,6 +184,7 @@ async def ingestion(
             indexer=indexer,
             documents=DocumentService(database, files, utc_now),
             batches=DocumentBatchService(database, files, utc_now),
+            editor=ChunkEditor(database),
             previews=ChunkPreviewService(database, files, reader),
             events=DocumentEventService(database, log or MemoryEventLog(), utc_now),
             files=files,

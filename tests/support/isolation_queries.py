@@ -5,13 +5,13 @@ back but nothing is a leak, so no test has to know what a query means, and a new
 """
 
 import importlib
-import importlib.util
 import inspect
 import itertools
 import pkgutil
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from types import UnionType
 from typing import Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -35,9 +35,16 @@ class UnknownParameterError(Exception):
 
 
 def repositories() -> list[type]:
-    """Find every class that is bound to a tenant in a `repository` module of a domain."""
+    """Find every class that is bound to a tenant in a module of a domain whose name ends with `repository`."""
     packages = pkgutil.iter_modules(domains.__path__, f"{domains.__name__}.")
-    names = [name for package in packages if importlib.util.find_spec(name := f"{package.name}.repository")]
+    folders = [importlib.import_module(package.name).__path__ for package in packages if package.ispkg]
+    names = [
+        f"{domains.__name__}.{Path(folder).name}.{module.name}"
+        for paths in folders
+        for folder in paths
+        for module in pkgutil.iter_modules([folder])
+        if module.name.endswith("repository")
+    ]
     members = [member for name in names for _, member in inspect.getmembers(importlib.import_module(name))]
     classes = [cls for cls in members if inspect.isclass(cls) and cls.__module__ in names]
     return [cls for cls in classes if "tenant_id" in inspect.signature(cls).parameters]

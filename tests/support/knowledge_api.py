@@ -94,6 +94,7 @@ async def open_knowledge_api(database: Database, redis_url: str, folder: Path) -
                 knowledge_bases=services.bases,
                 documents=services.documents,
                 document_batches=services.batches,
+                chunk_editor=services.editor,
                 document_events=services.events,
                 chunk_previews=services.previews,
                 knowledge_search=services.searches,

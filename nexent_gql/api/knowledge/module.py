@@ -6,6 +6,7 @@ from nexent_gql.api.knowledge.batches import (
     DocumentBatchQueries,
     batch_by_id,
 )
+from nexent_gql.api.knowledge.editing import ChunkMutations
 from nexent_gql.api.knowledge.events import EVENT_TYPES
 from nexent_gql.api.knowledge.mutations import KnowledgeMutations
 from nexent_gql.api.knowledge.nodes import base_by_id, chunk_by_id, document_by_id
@@ -18,7 +19,7 @@ from nexent_gql.api.schema.module import SchemaModule
 
 MODULE = SchemaModule(
     queries=(KnowledgeQueries, KnowledgeSearchQueries, ChunkPreviewQueries, DocumentBatchQueries),
-    mutations=(KnowledgeMutations, DocumentBatchMutations),
+    mutations=(KnowledgeMutations, DocumentBatchMutations, ChunkMutations),
     subscriptions=(KnowledgeSubscriptions,),
     types=EVENT_TYPES,
     nodes={

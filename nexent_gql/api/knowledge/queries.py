@@ -22,6 +22,13 @@ _Search = Annotated[
         "composition of characters. Null or blank returns all."
     ),
 ]
+_ChunkSearch = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Returns only chunks whose text contains this text, at most 200 characters. Ignores case, width "
+        "and white space. Null or blank returns all."
+    ),
+]
 _State = Annotated[
     DocumentState | None, strawberry.argument(description="Returns only documents in this state. Null returns all.")
 ]
@@ -80,13 +87,14 @@ class KnowledgeQueries:
         return connection(rows, Document.of, count=lambda: service.count(actor, key, wanted))
 
     @connection_field(
-        description="Lists the chunks of a document that are found, in the order of its text.",
+        description="Lists the chunks of the current version of a document, in the order of its text. Those with "
+        "`isEnabled` false are not found by searches.",
         permission_classes=[SignedIn],
     )
     async def document_chunks(
-        self, info: Info, page: PageArguments, document_id: DocumentId
+        self, info: Info, page: PageArguments, document_id: DocumentId, search: _ChunkSearch = None
     ) -> Connection[DocumentChunk]:
         key = node_id(document_id, "Document", "documentId")
         actor, service = info.context.actor, info.context.services.documents
-        rows = await service.chunks(actor, key, page.request())
-        return connection(rows, DocumentChunk.of, count=lambda: service.count_chunks(actor, key))
+        rows = await service.chunks(actor, key, page.request(), search)
+        return connection(rows, DocumentChunk.of, count=lambda: service.count_chunks(actor, key, search))

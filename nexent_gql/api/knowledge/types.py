@@ -189,6 +189,12 @@ class Document(relay.Node):
 class DocumentChunk(Passage, relay.Node):
     id: relay.NodeID[UUID]
 
+    keywords: list[str] = strawberry.field(description="Further words by which it is found, set by hand.")
+    is_enabled: bool = strawberry.field(description="Whether searches find it.")
+    is_edited: bool = strawberry.field(
+        description="Whether its text was changed by hand, and is no longer what stands between the offsets."
+    )
+
     @classmethod
     def of(cls, row: tables.Chunk) -> Self:
         return cls(
@@ -201,6 +207,9 @@ class DocumentChunk(Passage, relay.Node):
             unit_number=row.unit_number,
             unit_name=row.unit_name,
             attachment=row.attachment,
+            keywords=row.keywords,
+            is_enabled=row.is_enabled,
+            is_edited=row.is_edited,
         )
 
 

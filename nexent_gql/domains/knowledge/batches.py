@@ -9,11 +9,12 @@ from uuid import UUID
 from nexent_gql.db.session import Database
 from nexent_gql.db.violations import translate_violations
 from nexent_gql.domains.files.service import FileService
+from nexent_gql.domains.knowledge.batch_repository import DocumentBatchRepository
 from nexent_gql.domains.knowledge.errors import DocumentReusedError
 from nexent_gql.domains.knowledge.filters import DocumentFilter
 from nexent_gql.domains.knowledge.jobs import ReprocessDocuments
 from nexent_gql.domains.knowledge.policy import DocumentSource
-from nexent_gql.domains.knowledge.repository import DocumentBatchRepository, DocumentRepository
+from nexent_gql.domains.knowledge.repository import DocumentRepository
 from nexent_gql.domains.knowledge.service import writable_base
 from nexent_gql.domains.knowledge.tables import UNFINISHED, DocumentBatch, DocumentState
 from nexent_gql.domains.knowledge.writing import DocumentContext, DocumentWriter, check_source

@@ -20,6 +20,7 @@ from nexent_gql.domains.knowledge.writing import DocumentContext, DocumentWriter
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
+from nexent_gql.kernel.text import search_text
 
 
 class DocumentService:
@@ -63,29 +64,38 @@ class DocumentService:
             await readable_base(session, actor, base_id)
             return await DocumentRepository(session, actor.tenant_id).count_of_base(base_id, wanted or DocumentFilter())
 
-    async def chunks(self, actor: Principal, document_id: UUID, page: PageRequest) -> Page[Chunk]:
-        """Page through the chunks of a document that are found, in the order of its text.
+    async def chunks(
+        self, actor: Principal, document_id: UUID, page: PageRequest, search: str | None = None
+    ) -> Page[Chunk]:
+        """Page through the chunks of the current version of a document that contain `search`, in the order of its text.
 
         Raises:
+            InvalidInputError: The search text is too long.
             DocumentNotFoundError: The caller can read no such document.
         """
+        wanted = search_text(search)
         async with self._db.read(actor.tenant_id) as session:
             row = await self._readable(session, actor, document_id)
             version_id = row.document.current_version_id
             if version_id is None:
                 return Page([], [], has_next=False, has_previous=False)
-            return await ChunkRepository(session, actor.tenant_id).page_of_version(version_id, page)
+            return await ChunkRepository(session, actor.tenant_id).page_of_version(version_id, page, wanted)
 
-    async def count_chunks(self, actor: Principal, document_id: UUID) -> int:
+    async def count_chunks(self, actor: Principal, document_id: UUID, search: str | None = None) -> int:
         """Count the chunks that `chunks` goes through.
 
         Raises:
             DocumentNotFoundError: The caller can read no such document.
         """
+        wanted = search_text(search)
         async with self._db.read(actor.tenant_id) as session:
             row = await self._readable(session, actor, document_id)
             version_id = row.document.current_version_id
-            return await ChunkRepository(session, actor.tenant_id).count_of_version(version_id) if version_id else 0
+            return (
+                await ChunkRepository(session, actor.tenant_id).count_of_version(version_id, wanted)
+                if version_id
+                else 0
+            )
 
     async def get_chunks(self, actor: Principal, ids: Sequence[UUID]) -> list[Chunk]:
         """Return those of `ids` that the caller may read and that are found, in any order."""

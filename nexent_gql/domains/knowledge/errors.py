@@ -25,6 +25,16 @@ class DocumentNotFoundError(NotFoundError):
         super().__init__("You can read no such document; it may have been deleted.", id=str(document_id))
 
 
+class ChunkNotFoundError(NotFoundError):
+    """The caller can't read such a chunk, or a newer version of its document is found."""
+
+    object_type = "DocumentChunk"
+    code = "NOT_FOUND"
+
+    def __init__(self, chunk_id: UUID) -> None:
+        super().__init__("You can read no such passage; its document may have been processed again.", id=str(chunk_id))
+
+
 class KnowledgeBaseReadOnlyError(ForbiddenError):
     """The caller may read the base, but not change it."""
 

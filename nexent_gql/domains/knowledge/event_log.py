@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
+from nexent_gql.domains.knowledge.event_repository import KnowledgeEventRepository
 from nexent_gql.domains.knowledge.events import KNOWLEDGE_BASE_UNAVAILABLE
-from nexent_gql.domains.knowledge.repository import KnowledgeBaseRepository, KnowledgeEventRepository
+from nexent_gql.domains.knowledge.repository import KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.tables import KnowledgeBase, KnowledgeEvent
 from nexent_gql.domains.knowledge.topics import knowledge_topic
 from nexent_gql.jobs.enqueue import notify_readers

@@ -65,9 +65,10 @@ class DocumentIndexer:
         self._embedder = embedder
 
     async def put(self, tenant_id: UUID, version_id: UUID, *, is_last_attempt: bool = True) -> IndexOutcome:
-        """Put the chunks of a version; nobody finds them before `publish`.
+        """Put the chunks of a version; nobody finds them before `publish`, unless the version is found already.
 
-        A version whose embedding model fails for good is put without vectors.
+        A version whose embedding model fails for good is put without vectors. Chunks that are edited meanwhile are put
+        again, and a version that is superseded or deleted meanwhile, and purged perhaps, is deleted from the index.
 
         Args:
             tenant_id: The tenant.
@@ -77,6 +78,16 @@ class DocumentIndexer:
         Raises:
             DomainError: The embedding model or the index failed, and another attempt may help.
         """
+        outcome, edits = IndexOutcome(), -1
+        while (present := await self._edits_of(tenant_id, version_id)) != edits:
+            if present is None:
+                await self._index.delete_version(tenant_id, version_id)
+                break
+            edits = present
+            outcome = await self._put_once(tenant_id, version_id, is_last_attempt=is_last_attempt)
+        return outcome
+
+    async def _put_once(self, tenant_id: UUID, version_id: UUID, *, is_last_attempt: bool) -> IndexOutcome:
         async with self._db.read(tenant_id) as session:
             version = await DocumentRepository(session, tenant_id).version(version_id)
             chunks = await ChunkRepository(session, tenant_id).all_of_version(version_id)
@@ -84,7 +95,6 @@ class DocumentIndexer:
                 await KnowledgeBaseRepository(session, tenant_id).get(chunks[0].knowledge_base_id) if chunks else None
             )
         if version is None or base is None:
-            await self._index.delete_version(tenant_id, version_id)
             return IndexOutcome()
         with closing(VectorFile()) as vectors:
             try:
@@ -95,11 +105,11 @@ class DocumentIndexer:
                 _log.warning("knowledge.indexed_without_vectors", version_id=str(version_id), code=error.code)
                 outcome = _failed(await self._identity(tenant_id, base.embedding_model_id), error)
             await self._index.put(tenant_id, _indexed(version, chunks, vectors, outcome.space))
-        async with self._db.read(tenant_id) as session:
-            is_used = await DocumentRepository(session, tenant_id).is_used(version_id)
-        if not is_used:  # superseded or deleted meanwhile, and purged perhaps
-            await self._index.delete_version(tenant_id, version_id)
         return outcome
+
+    async def _edits_of(self, tenant_id: UUID, version_id: UUID) -> int | None:
+        async with self._db.read(tenant_id) as session:
+            return await DocumentRepository(session, tenant_id).edits_of(version_id)
 
     async def publish(self, tenant_id: UUID, document_id: UUID) -> None:
         """Let searches find the current version of a document, which is put if the index has lost it."""
@@ -170,6 +180,8 @@ class _Chunks(Sequence[IndexedChunk]):
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
         chunk = self._chunks[index]
+        if not chunk.is_enabled:
+            return IndexedChunk(chunk.id, "")
         return IndexedChunk(chunk.id, chunk.search_text, self._vectors[index] if self._vectors else None)
 
 

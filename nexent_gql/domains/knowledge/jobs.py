@@ -98,7 +98,8 @@ class RefreshBaseIndex(Work):
 class IndexDocument(Work):
     """Put the current version of a document into the search index again.
 
-    `model` is the embedding model that it gets, `indexed_at` when it was indexed before.
+    `model` is the embedding model that it gets, `indexed_at` when it was indexed before, `edits` how often its chunks
+    were edited, with the version that they belong to.
     """
 
     name: ClassVar[str] = "index_document"
@@ -108,9 +109,10 @@ class IndexDocument(Work):
     document_id: UUID
     model: str | None = None
     indexed_at: datetime | None = None
+    edits: str = ""
 
     @property
     def key(self) -> str:
-        """One job for each model and earlier entry."""
+        """One job for each model, earlier entry and edit."""
         time = self.indexed_at.isoformat() if self.indexed_at else ""
-        return f"index_document:{self.document_id}:{self.model or ''}:{time}"
+        return f"index_document:{self.document_id}:{self.model or ''}:{time}{self.edits}"

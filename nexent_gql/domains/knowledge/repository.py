@@ -1,11 +1,9 @@
 """Reads and writes bases, documents and chunks of one tenant."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, delete, func, or_, select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import ColumnElement, Select, case, delete, func, literal_column, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -17,34 +15,14 @@ from nexent_gql.domains.knowledge.tables import (
     UNFINISHED,
     Chunk,
     Document,
-    DocumentBatch,
     DocumentRow,
-    DocumentState,
     DocumentText,
     DocumentVersion,
     KnowledgeAccess,
     KnowledgeBase,
-    KnowledgeEvent,
     SearchLimitationCode,
 )
-from nexent_gql.domains.knowledge.topics import knowledge_topic
-from nexent_gql.jobs.enqueue import NOTIFY_READERS
-from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.kernel.page import Page, PageRequest
-
-_LOCK_EVENTS = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
-_APPEND_EVENTS = text(f"""
-    WITH last AS (
-        SELECT base.id, coalesce(max(event.seq), 0) AS seq
-          FROM knowledge_base AS base LEFT JOIN knowledge_event AS event ON event.knowledge_base_id = base.id
-         WHERE base.tenant_id = :tenant AND base.id = :base GROUP BY base.id
-    ), written AS (
-        INSERT INTO knowledge_event (knowledge_base_id, seq, tenant_id, at, body)
-        SELECT last.id, last.seq + number, :tenant, CAST(:at AS timestamptz), body
-          FROM last CROSS JOIN jsonb_array_elements(CAST(:bodies AS jsonb)) WITH ORDINALITY AS new (body, number)
-    ), notified AS ({NOTIFY_READERS} FROM last)
-    SELECT 1 FROM last
-""")  # noqa: S608 - the inserted text is a constant
 
 
 class KnowledgeBaseRepository(
@@ -138,13 +116,6 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         )
         return (await self._session.scalars(query)).one_or_none()
 
-    async def is_used(self, version_id: UUID) -> bool:
-        """Return whether a version is the latest or the current one of a document that is not deleted."""
-        query = self._matching(None).where(
-            or_(col(Document.latest_version_id) == version_id, col(Document.current_version_id) == version_id)
-        )
-        return (await self._session.scalars(query.limit(1))).first() is not None
-
     async def index_models(self, knowledge_base_id: UUID) -> "set[str | None]":
         """Return the embedding models of the entries of a base, see `indexing`; None are those by words only."""
         is_searched = col(DocumentVersion.index_space).is_not(None)
@@ -200,6 +171,24 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
             col(DocumentVersion.tenant_id) == self._tenant_id, version_id.in_(ids), self._is_used(is_used)
         )
         return set((await self._session.scalars(query)).all())
+
+    async def edits_of(self, version_id: UUID) -> int | None:
+        """Return how often chunks of a version were edited; None for a version that nobody can find any more."""
+        query = (
+            select(col(DocumentVersion.edits))
+            .join(Document, col(Document.id) == col(DocumentVersion.document_id))
+            .join(KnowledgeBase, col(KnowledgeBase.id) == col(Document.knowledge_base_id))
+            .where(
+                col(DocumentVersion.tenant_id) == self._tenant_id,
+                col(Document.tenant_id) == self._tenant_id,
+                col(KnowledgeBase.tenant_id) == self._tenant_id,
+                col(DocumentVersion.id) == version_id,
+                col(DocumentVersion.id).in_((col(Document.latest_version_id), col(Document.current_version_id))),
+                col(Document.deleted_at).is_(None),
+                col(KnowledgeBase.deleted_at).is_(None),
+            )
+        )
+        return (await self._session.scalars(query)).one_or_none()
 
     async def hidden_versions(self, knowledge_base_id: UUID) -> Sequence[UUID]:
         """Return the ids of versions of a base that nobody can find: of deleted documents, and superseded ones."""
@@ -287,63 +276,25 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         return base.exists()
 
 
-class DocumentBatchRepository(TenantRepository[DocumentBatch], table=DocumentBatch):
-    """The batches of documents of one tenant."""
-
-    async def readable(self, user_id: UUID, ids: Collection[UUID]) -> list[DocumentBatch]:
-        """Return those of `ids` whose base a user may read, in any order."""
-        base = select(col(KnowledgeBase.id)).where(
-            col(KnowledgeBase.tenant_id) == self._tenant_id,
-            col(KnowledgeBase.id) == col(DocumentBatch.knowledge_base_id),
-            col(KnowledgeBase.deleted_at).is_(None),
-            readable_by(user_id),
-        )
-        query = self._scope().where(col(DocumentBatch.id).in_(ids), base.exists())
-        return list((await self._session.scalars(query)).all())
-
-    async def by_client_id(self, knowledge_base_id: UUID, client_id: str) -> DocumentBatch | None:
-        """Return the batch of a base that was added under a client's id."""
-        query = self._scope().where(
-            col(DocumentBatch.knowledge_base_id) == knowledge_base_id, col(DocumentBatch.client_id) == client_id
-        )
-        return (await self._session.scalars(query)).one_or_none()
-
-    async def counts(self, batch_ids: Collection[UUID]) -> dict[UUID, dict[DocumentState, int]]:
-        """Count the documents of batches by the state of their latest versions."""
-        query = (
-            select(col(Document.batch_id), col(DocumentVersion.state), func.count())
-            .join(DocumentVersion, col(DocumentVersion.id) == col(Document.latest_version_id))
-            .where(
-                col(Document.tenant_id) == self._tenant_id,
-                col(DocumentVersion.tenant_id) == self._tenant_id,
-                col(Document.deleted_at).is_(None),
-                col(Document.batch_id).in_(batch_ids),
-            )
-            .group_by(col(Document.batch_id), col(DocumentVersion.state))
-        )
-        counts: dict[UUID, dict[DocumentState, int]] = {}
-        for batch_id, state, count in (await self._session.execute(query)).all():
-            if batch_id is not None:
-                counts.setdefault(batch_id, {})[DocumentState(state)] = count
-        return counts
-
-
 class ChunkRepository(TenantRepository[Chunk], table=Chunk):
     """The chunks and texts of one tenant."""
 
-    async def page_of_version(self, version_id: UUID, page: PageRequest) -> Page[Chunk]:
-        """Return the chunks of a version in the order of its text."""
-        query, at = self._of_version(version_id), col(Chunk.created_at)
+    async def page_of_version(self, version_id: UUID, page: PageRequest, content: str | None = None) -> Page[Chunk]:
+        """Return the chunks of a version that contain `content`, in the order of its text."""
+        query, at = self._of_version(version_id, content), col(Chunk.created_at)
         return await keyset_page(
             self._session, query, Chunk, page, at=at, time_of=lambda row: row.created_at, ascending=True
         )
 
-    async def count_of_version(self, version_id: UUID) -> int:
-        """Count the chunks of a version."""
-        return await count_rows(self._session, self._of_version(version_id))
+    async def count_of_version(self, version_id: UUID, content: str | None = None) -> int:
+        """Count the chunks of a version that contain `content`."""
+        return await count_rows(self._session, self._of_version(version_id, content))
 
-    async def readable(self, user_id: UUID, ids: Collection[UUID]) -> list[Chunk]:
-        """Return those of `ids` that a user may read and that are found, in any order."""
+    async def readable(self, user_id: UUID, ids: Collection[UUID], *, is_enabled: bool | None = None) -> list[Chunk]:
+        """Return those of `ids` that a user may read, of current versions, in any order.
+
+        `is_enabled` leaves out those that searches do not find, or the others.
+        """
         document = (
             select(col(Document.id))
             .join(KnowledgeBase, col(KnowledgeBase.id) == col(Document.knowledge_base_id))
@@ -357,6 +308,8 @@ class ChunkRepository(TenantRepository[Chunk], table=Chunk):
             )
         )
         query = self._scope().where(col(Chunk.id).in_(ids), document.exists())
+        if is_enabled is not None:
+            query = query.where(col(Chunk.is_enabled) == is_enabled)
         return list((await self._session.scalars(query)).all())
 
     async def all_of_version(self, version_id: UUID) -> Sequence[Chunk]:
@@ -399,57 +352,12 @@ class ChunkRepository(TenantRepository[Chunk], table=Chunk):
         )
         return {row[0]: row[1] for row in (await self._session.execute(query)).all()}
 
-    def _of_version(self, version_id: UUID) -> Select[Chunk]:
-        return self._scope().where(col(Chunk.version_id) == version_id)
-
-
-class KnowledgeEventRepository:
-    """The events of one tenant's bases."""
-
-    def __init__(self, session: AsyncSession, tenant_id: UUID) -> None:
-        self._session = session
-        self._tenant_id = tenant_id
-
-    async def append(self, knowledge_base_id: UUID, at: datetime, bodies: Sequence[JsonObject]) -> None:
-        """Append events, and notify readers after the commit; nothing happens without such a base.
-
-        Call it last in a transaction: it waits for other writers of the base until they commit.
-        """
-        if not bodies:
-            return
-        await self._session.execute(_LOCK_EVENTS, {"key": f"knowledge_event/{knowledge_base_id}"})
-        values = {
-            "tenant": self._tenant_id,
-            "base": knowledge_base_id,
-            "topic": knowledge_topic(self._tenant_id, knowledge_base_id),
-            "at": at,
-            "bodies": dumps(list(bodies)).decode(),
-        }
-        await self._session.execute(_APPEND_EVENTS, values)
-
-    async def after(self, knowledge_base_id: UUID, seq: int, most: int) -> Sequence[KnowledgeEvent]:
-        """Return at most `most` events after `seq`, in order."""
-        query = (
-            select(KnowledgeEvent)
-            .where(
-                col(KnowledgeEvent.tenant_id) == self._tenant_id,
-                col(KnowledgeEvent.knowledge_base_id) == knowledge_base_id,
-                col(KnowledgeEvent.seq) > seq,
-            )
-            .order_by(col(KnowledgeEvent.seq))
-            .limit(most)
-        )
-        return (await self._session.scalars(query)).all()
-
-    async def last_seqs(self, knowledge_base_ids: Collection[UUID]) -> dict[UUID, int]:
-        """Return the number of the last event of each base that has one."""
-        base_id = col(KnowledgeEvent.knowledge_base_id)
-        query = (
-            select(base_id, func.max(col(KnowledgeEvent.seq)))
-            .where(col(KnowledgeEvent.tenant_id) == self._tenant_id, base_id.in_(knowledge_base_ids))
-            .group_by(base_id)
-        )
-        return {row[0]: row[1] for row in (await self._session.execute(query)).all()}
+    def _of_version(self, version_id: UUID, content: str | None = None) -> Select[Chunk]:
+        query = self._scope().where(col(Chunk.version_id) == version_id)
+        if not content:
+            return query
+        composed = func.lower(func.normalize(col(Chunk.content), literal_column("NFKC")))
+        return query.where(contains_folded(func.regexp_replace(composed, r"\s+", " ", "g"), content))
 
 
 def readable_by(user_id: UUID) -> ColumnElement[bool]:

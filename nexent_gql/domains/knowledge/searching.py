@@ -93,7 +93,7 @@ class KnowledgeSearchService:
         result = await self._index.search(actor.tenant_id, query)
         async with self._db.read(actor.tenant_id) as session:
             ids = [hit.chunk_id for hit in result.hits]
-            chunks = await ChunkRepository(session, actor.tenant_id).readable(actor.user_id, ids)
+            chunks = await ChunkRepository(session, actor.tenant_id).readable(actor.user_id, ids, is_enabled=True)
         by_id = {chunk.id: chunk for chunk in chunks}
         passages = (
             ScoredPassage(by_id[hit.chunk_id], hit.score, hit.parts) for hit in result.hits if hit.chunk_id in by_id

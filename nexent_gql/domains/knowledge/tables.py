@@ -188,6 +188,7 @@ class DocumentVersion(TenantRow, table=True):
     code: str | None = None
     message: str | None = None
     is_retryable: bool = False
+    edits: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     part_failures: list[JsonObject] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     media_type: str | None = None
     title: str | None = None
@@ -252,7 +253,11 @@ class DocumentText(Table, table=True):
 
 
 class Chunk(TenantRow, table=True):
-    """A piece of a version's text, see `chunking.Chunk`; offsets count its characters."""
+    """A piece of a version's text, see `chunking.Chunk`; offsets count its characters.
+
+    Users edit `content`, which then is no longer what stands between the offsets, and `keywords`; searches do not find
+    a chunk that is not enabled.
+    """
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "version_id", "ordinal"),
@@ -276,9 +281,14 @@ class Chunk(TenantRow, table=True):
     unit_name: str | None = None
     attachment: str | None = None
     table_header: str | None = None
+    keywords: list[str] = Field(
+        default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'"))
+    )
+    is_enabled: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
+    is_edited: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
 
     @property
     def search_text(self) -> str:
-        """What is indexed and embedded: headings and table header in front of its own text."""
-        lines = (" > ".join(self.headings), self.table_header or "", self.content)
+        """What is indexed and embedded: headings, table header and keywords in front of its own text."""
+        lines = (" > ".join(self.headings), self.table_header or "", ", ".join(self.keywords), self.content)
         return "\n".join(line for line in lines if line)
