@@ -32,6 +32,7 @@ from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.models.usage import UsageService
 from nexent_gql.domains.persisted_queries.service import PersistedQueryService
 from nexent_gql.domains.runs.export import ConversationExporter
+from nexent_gql.domains.runs.ratings import RatingService
 from nexent_gql.domains.runs.service import RunService
 from nexent_gql.domains.runs.starter import RunStarter
 from nexent_gql.domains.runs.tools import ConversationTools
@@ -79,6 +80,7 @@ class Services:
     conversation_trash: ConversationTrash
     conversation_exporter: ConversationExporter
     runs: RunService
+    ratings: RatingService
 
     @classmethod
     def build(cls, runtime: Runtime) -> Self:
@@ -130,6 +132,7 @@ class Services:
             conversation_exporter=ConversationExporter(db, signer, clock),
             conversation_trash=ConversationTrash(db, clock, restore_s=runtime.settings.conversations.restore_s),
             runs=RunService(db, runtime.log, starter, clock),
+            ratings=RatingService(db),
         )
 
 

@@ -23,6 +23,7 @@ from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.conversations.topics import run_topic
 from nexent_gql.domains.files.links import LinkSigner
 from nexent_gql.domains.runs.export import ConversationExporter
+from nexent_gql.domains.runs.ratings import RatingService
 from nexent_gql.domains.runs.service import RunService
 from nexent_gql.domains.runs.starter import RunStarter
 from nexent_gql.domains.runs.trash import ConversationTrash
@@ -173,5 +174,6 @@ async def open_chat(database: Database, redis_url: str) -> AsyncGenerator[Chat]:
             conversation_trash=trash,
             conversation_exporter=ConversationExporter(database, signer, utc_now),
             runs=runs,
+            ratings=RatingService(database),
         )
         yield Chat(database, redis, log, cast("Services", services))

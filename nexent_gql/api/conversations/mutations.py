@@ -97,7 +97,8 @@ class ConversationMutations:
         return Conversation.of(await info.context.services.conversations.select_branch(info.context.actor, key))
 
     @mutation(
-        "Rates an answer, or removes the rating.",
+        "Rates an answer, or removes the rating. Users with the DEVELOPER role can read rating and comment, but not "
+        "who rated, nor the messages.",
         payload={"rated_message": "The answer after the change."},
         errors=_ERRORS,
     )

@@ -107,6 +107,7 @@ class Message(TenantRow, table=True):
         within_conversation(),
         ForeignKeyConstraint(["tenant_id", "parent_id"], ["message.tenant_id", "message.id"], ondelete="CASCADE"),
         Index("ix_message_page", "tenant_id", "conversation_id", "created_at", "id"),
+        Index("ix_message_rating", "tenant_id", "created_at", "id", postgresql_where=text("rating IS NOT NULL")),
         Index("ix_message_parent", "tenant_id", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
     )
 

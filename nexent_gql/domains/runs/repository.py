@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, exists, select, text
+from sqlalchemy import Select, exists, func, select, text
 from sqlmodel import col
 
-from nexent_gql.db.paging import count_rows
+from nexent_gql.db.paging import count_rows, keyset
 from nexent_gql.db.repository import OwnerRepository, TenantRepository
-from nexent_gql.domains.conversations.tables import Conversation
+from nexent_gql.domains.conversations.tables import Conversation, Message, Rating
 from nexent_gql.domains.runs.tables import Run, RunArchive, RunStatus
-from nexent_gql.kernel.page import Page, PageRequest
+from nexent_gql.kernel.page import Cursor, Page, PageRequest, page_of
 
 _COUNT_ACTIVE = text("SELECT count(*) FROM run WHERE tenant_id = :tenant AND finished_at IS NULL")
 _BEGIN = text("""
@@ -42,6 +42,26 @@ class RunFilter:
     status: RunStatus | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RatingFilter:
+    """Which ratings of a tenant; None: all."""
+
+    agent_id: UUID | None = None
+    rating: Rating | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RatedAnswer:
+    """A rating, with what produced the answer, and when the answer was begun."""
+
+    message_id: UUID
+    rating: str
+    comment: str | None
+    answered_at: datetime
+    agent_id: UUID
+    model_name: str | None
+
+
 class TenantRunRepository(TenantRepository[Run], table=Run):
     """The runs of all owners: for workers, which know a run by its job, and for limits of a tenant."""
 
@@ -53,6 +73,37 @@ class TenantRunRepository(TenantRepository[Run], table=Run):
     async def count_active(self) -> int:
         """Count the tenant's runs that have not ended."""
         return (await self._session.execute(_COUNT_ACTIVE, {"tenant": self._tenant_id})).scalar_one()
+
+    async def page_of_ratings(self, page: PageRequest, filters: RatingFilter) -> Page[RatedAnswer]:
+        """Return ratings of answers in conversations that are not deleted, newest answers first."""
+        query = keyset(self._ratings(filters), page, col(Message.created_at), col(Message.id))
+        rows = [RatedAnswer(*row) for row in await self._session.execute(query)]
+        return page_of(rows, page, lambda row: Cursor(at=row.answered_at, id=row.message_id))
+
+    async def count_ratings(self, filters: RatingFilter) -> int:
+        """Count the ratings that `page_of_ratings` goes through."""
+        query = select(func.count()).select_from(self._ratings(filters).subquery())
+        return (await self._session.execute(query)).scalar_one()
+
+    def _ratings(self, filters: RatingFilter) -> Select[UUID, str | None, str | None, datetime, UUID, str | None]:
+        rating, agent_id = col(Message.rating), col(Run.agent_id)
+        query = (
+            select(
+                col(Message.id),
+                rating,
+                col(Message.rating_comment),
+                col(Message.created_at),
+                agent_id,
+                col(Run.model_name),
+            )
+            .join(Run, (col(Run.tenant_id) == col(Message.tenant_id)) & (col(Run.id) == col(Message.run_id)))
+            .where(col(Message.tenant_id) == self._tenant_id, rating.is_not(None), _IN_CONVERSATION)
+        )
+        if filters.agent_id is not None:
+            query = query.where(agent_id == filters.agent_id)
+        if filters.rating is not None:
+            query = query.where(rating == filters.rating)
+        return query
 
 
 class RunRepository(OwnerRepository[Run], table=Run, visible=(_IN_CONVERSATION,)):
