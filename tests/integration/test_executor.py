@@ -33,6 +33,7 @@ from nexent_gql.domains.runs.service import RunService
 from nexent_gql.domains.runs.starter import NewMessage, OnBusy, RunStarter, StartedRun
 from nexent_gql.domains.runs.tables import Run
 from nexent_gql.domains.runs.titles import TitleWriter
+from nexent_gql.domains.runs.trash import ConversationTrash
 from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.jobs.enqueue import request_cancel
 from nexent_gql.jobs.reaper import Reaper
@@ -517,6 +518,40 @@ async def test_a_deleted_conversation_leaves_no_text_in_redis(harness: Harness, 
     assert b"canary" not in await texts_in_redis(redis_url)
     await asyncio.wait([running])
     assert b"canary" not in await texts_in_redis(redis_url)
+
+
+@pytest.mark.parametrize("is_restored", [True, False], ids=["restored", "still deleted"])
+async def test_a_deletion_that_can_be_undone_ends_the_run_of_a_worker(
+    harness: Harness, redis_url: str, *, is_restored: bool
+) -> None:
+    is_deleted = asyncio.Event()
+    trash = ConversationTrash(harness.db, utc_now)
+
+    async def speak(_spec: RunSpec, port: RunPort) -> None:
+        await say(port, 1, "canary one")
+        await trash.delete(harness.actor, exchange.conversation.id)
+        if is_restored:
+            await trash.restore(harness.actor, exchange.conversation.id)
+        await harness.relay()
+        is_deleted.set()
+        with suppress(asyncio.CancelledError):  # an agent that does not notice, until its next step
+            await asyncio.sleep(0.5)
+        port.emit(TextDelta(text="canary two", step=2))
+        await asyncio.sleep(0.5)
+
+    exchange = await harness.send()
+    running = asyncio.create_task(harness.runner(speak).run(exchange.run.job_id))
+    await is_deleted.wait()
+    await asyncio.wait([running])
+    await harness.relay()
+    assert b"canary" not in await texts_in_redis(redis_url)
+    if not is_restored:
+        await trash.restore(harness.actor, exchange.conversation.id)
+    run = await harness.runs.get(harness.actor, exchange.run.id)
+    (answer,) = await harness.conversations.messages_by_id(harness.actor, [exchange.answer.id])
+    assert (run.status, answer.status, answer.text) == ("STOPPED", "STOPPED", "")
+    events = await harness.runs.follow(harness.actor, run.id, after=None)
+    assert [entry.body["kind"] async for entry in events] == ["RunFinished"]
 
 
 async def test_a_deletion_reaches_redis_though_the_process_dies_after_the_commit(
