@@ -7,6 +7,7 @@ import click
 
 from nexent_gql.adapters.embeddings_local import installed_models
 from nexent_gql.cli.state import find_settings, state_dir_option
+from nexent_gql.domains.agents.demo_base import DemoBase
 from nexent_gql.domains.agents.seed import Demo
 from nexent_gql.domains.models.policy import ModelConfig
 from nexent_gql.ports.llm import Dialect
@@ -20,17 +21,21 @@ DEFAULT_OPENAI_MODEL = "gpt-4o-mini"
 @click.command("seed")
 @state_dir_option
 def command(state_dir: Path) -> None:
-    """Create the demo user, a model and two agents. Existing ones are kept."""
+    """Create the demo user, a model, a knowledge base and three agents. Existing ones are kept."""
     settings = find_settings(state_dir)
     asyncio.run(seed(settings))
-    click.echo("the demo tenant has a user, a model and agents")
+    click.echo("the demo tenant has a user, a model, a knowledge base and agents")
 
 
 async def seed(settings: Settings) -> None:
-    """Make the demo tenant, with the model that the environment names or the offline one, and the local models."""
+    """Create the demo tenant, with the model that the environment names or the offline one, and the local models.
+
+    The demo base comes first, because the newest agent comes first in lists.
+    """
     async with open_runtime(settings) as runtime:
         services = Services.build(runtime)
         actor = await services.identity.ensure_demo()
+        await DemoBase(services.knowledge_bases, services.documents, services.agents).ensure(actor)
         demo = Demo(services.models, services.agents)
         await demo.ensure(actor, given_model(SeedSettings()), installed_models())
 

@@ -2,6 +2,7 @@
 
 import ast
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -54,6 +55,37 @@ def text_of(question: str, system: str = "") -> str:
 )
 def test_says_what_it_is_in_the_language_of_the_question(question: str, part: str) -> None:
     assert part in text_of(question)
+
+
+SEARCH = ToolSpec(
+    "knowledge_search",
+    "Search.",
+    {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]},
+)
+PASSAGES = """2 passages, the best first.
+
+Cite the passages that you use by their numbers, such as [1] or [1][2].
+
+[1] tickets.md, Prices
+A single crossing costs 9 crowns. A monthly pass costs 160 crowns.
+
+[2] timetable.md
+Ferries leave every 40 minutes."""
+
+
+def test_searches_the_knowledge_bases_of_its_agent_for_a_question() -> None:
+    (call,) = answer(ask("What does a monthly pass cost?", tools=(CALCULATOR, SEARCH))).calls
+    assert (call.name, call.arguments) == ("knowledge_search", '{"query":"What does a monthly pass cost?"}')
+    (call,) = answer(ask("What is 17 * 23?", tools=(CALCULATOR, SEARCH))).calls
+    assert call.name == "calculator"
+
+
+def test_quotes_passages_with_their_numbers() -> None:
+    request = ask("What does a monthly pass cost?", tools=(SEARCH,))
+    call = ToolCall("a", "knowledge_search", '{"query":"pass"}')
+    result = ChatMessage.from_text("tool", PASSAGES, tool_call_id="a")
+    messages = (*request.messages, ChatMessage("assistant", (), tool_calls=(call,)), result)
+    assert "“A monthly pass costs 160 crowns.” [1]" in answer(replace(request, messages=messages)).text
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nexent_gql.adapters.llm_http.stop import StopCutter
-from nexent_gql.adapters.llm_offline.text import best_passages, is_chinese, tokens_of
+from nexent_gql.adapters.llm_offline.text import best_passages, is_chinese, numbered_sources, tokens_of
 from nexent_gql.adapters.llm_offline.tools import ToolUse, choose_tools, expression_in, fill_arguments
 from nexent_gql.adapters.tools_builtin.arithmetic import ArithmeticFailure, work_out
 from nexent_gql.kernel.json import JsonObject, dumps
@@ -33,6 +33,7 @@ _TASK = re.compile(r"^(?:New task|Task):\s*", re.IGNORECASE)
 _TITLE = re.compile(r"\b(?:write|give|generate|create)\b[^.]{0,40}\btitle\b", re.IGNORECASE)
 _THINK = re.compile(r"\bthink\b|step by step|思考|推理", re.IGNORECASE)
 _LENGTH = re.compile(r"(\d{1,5})[\s-]?(?:words?|个?字)")
+_MIN_SOURCE_COVERAGE = 0.3
 _FUNCTION = re.compile(r"def (\w{1,100})\(([^)]{0,300})\)")
 
 
@@ -42,6 +43,7 @@ class _Texts:
     no_vision: str
     passages: str
     failure: str
+    nothing: str
     filler: str
     thought: str
 
@@ -52,6 +54,7 @@ _ENGLISH = _Texts(
     no_vision="The built-in offline model cannot see images. Register a model that can with `registerModel`.",
     passages="From what I was given: {passages}",
     failure="That did not work: {output}",
+    nothing="The documents say nothing about that.",
     filler="This text has no meaning; it shows how an answer streams.",
     thought="I look at the question “{question}”, at {tools} tools and {messages} messages, and then I answer.",
 )
@@ -61,6 +64,7 @@ _CHINESE = _Texts(
     no_vision="内置的离线模型看不到图片。请用 `registerModel` 注册能看图片的模型。",
     passages="根据给我的内容：{passages}",
     failure="没有成功：{output}",
+    nothing="文档里没有相关内容。",
     filler="这段文字没有意义，只用来演示流式输出。",
     thought="我看了问题“{question}”、{tools} 个工具和 {messages} 条消息，然后回答。",
 )
@@ -126,9 +130,7 @@ class _Reply:
         if _TITLE.search(self.system):
             return _title_of(self.question)
         if self.results:
-            return "\n\n".join(
-                self.texts.failure.format(output=text) if bad else self._shorten(text) for text, bad in self.results
-            )
+            return self._answer_from_results()
         if (expression := expression_in(self.question)) and (value := _value_of(expression)):
             return f"{expression} = {value}"
         if length := _LENGTH.search(self.question):
@@ -140,6 +142,23 @@ class _Reply:
         if passages := best_passages(self.question, [*self.sources, instructions]):
             return self.texts.passages.format(passages=" ".join(f"“{passage}”" for passage in passages))
         return self.texts.about.format(question=self.question[:300])
+
+    def _answer_from_results(self) -> str:
+        sources = [source for text, is_error in self.results if not is_error for source in numbered_sources(text)]
+        if sources:
+            return self._cited(sources)
+        return "\n\n".join(
+            self.texts.failure.format(output=text) if is_error else self._shorten(text)
+            for text, is_error in self.results
+        )
+
+    def _cited(self, sources: Sequence[tuple[str, str]]) -> str:
+        """Quote the sentences that match best, each with the number of its passage."""
+        passages = best_passages(self.question, [text for _, text in sources], min_coverage=_MIN_SOURCE_COVERAGE)
+        if not passages:
+            return self.texts.nothing
+        cited = [(passage, next(label for label, text in sources if passage in text)) for passage in passages]
+        return self.texts.passages.format(passages=" ".join(f"“{passage}” [{label}]" for passage, label in cited))
 
     def _shorten(self, output: str) -> str:
         if expression := expression_in(self.question):

@@ -10,6 +10,7 @@ _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _TOKEN = re.compile(r"[\u3000-\u9fff\uff00-\uffef]{1,2}|[^\s\u3000-\u9fff\uff00-\uffef]{1,10}[^\S\n]?|\s+")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9'-]*|[\u3400-\u9fff]+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])|\n+")
+_SOURCE = re.compile(r"^\[(\d{1,4})\] [^\n]*\n", re.MULTILINE)
 _STOP_WORDS = (
     "a an and are at be by can did do does for from had has have how i in is it me my of on or tell that the this to"
     " was we were what when where which who why will with you your 什么 怎么 多少 哪里 哪个 请问 告诉 我们 是谁"
@@ -42,14 +43,23 @@ def terms_of(text: str) -> set[str]:
     return terms.difference(_STOP_WORDS.split())
 
 
-def best_passages(question: str, texts: Iterable[str]) -> list[str]:
-    """Return the sentences that cover most of the question's terms, at least half; questions are no answers."""
+def numbered_sources(output: str) -> list[tuple[str, str]]:
+    """Return the numbered passages in the output of a tool, each as its number and its text without the title line."""
+    blocks = _SOURCE.split(output)[1:]
+    return [(label, text) for label, text in zip(blocks[::2], blocks[1::2], strict=False) if text.strip()]
+
+
+def best_passages(question: str, texts: Iterable[str], *, min_coverage: float = _MIN_COVERAGE) -> list[str]:
+    """Return the sentences that cover most of the question's terms, by default at least half.
+
+    Questions and headings are no answers.
+    """
     wanted = terms_of(question)
     coverage: dict[str, float] = {}
     for sentence in (part.strip() for text in texts for part in _SENTENCE_END.split(text)):
-        if wanted and sentence and not sentence.endswith(("?", "？")):
+        if wanted and sentence and not sentence.endswith(("?", "？")) and not sentence.startswith("# "):
             coverage.setdefault(sentence[:MAX_PASSAGE_CHARS], len(wanted & terms_of(sentence)) / len(wanted))
     best = max(coverage.values(), default=0.0)
-    if best < _MIN_COVERAGE:
+    if best < min_coverage:
         return []
     return [sentence for sentence, score in coverage.items() if score == best][:MAX_PASSAGES]

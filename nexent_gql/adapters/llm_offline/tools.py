@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nexent_gql.adapters.llm_offline.text import terms_of
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.ports.llm import ToolSpec
 
@@ -15,6 +16,7 @@ _QUOTED = re.compile(r"[\"'“「]([^\"'”」]{2,})[\"'”」]")
 _ZONE = re.compile(r"\b(?:[A-Z][A-Za-z]+/[A-Z][A-Za-z_]+|UTC)\b")
 _CITIES = {"tokyo": "Asia/Tokyo", "london": "Europe/London", "new york": "America/New_York", "北京": "Asia/Shanghai"}
 _IN_TURN = re.compile(r"\bthen\b|\bafter that\b|然后|接着", re.IGNORECASE)
+_SEARCH = "knowledge_search"
 _CUES = {
     "current_time": re.compile(
         r"\bwhat(?:'s| is)? the (?:time|date)|\btime (?:is it|it is)|\bcurrent time|几点|时间|几号", re.IGNORECASE
@@ -48,7 +50,18 @@ def choose_tools(tools: Sequence[ToolSpec], question: str, calls_made: int) -> l
     uses = [ToolUse(tool.name, fill_arguments(tool.parameters, question)) for tool in wanted]
     if _IN_TURN.search(question):
         return uses[calls_made : calls_made + 1]
-    return [] if calls_made else uses
+    if calls_made:
+        return []
+    return uses or [_search(tool, question) for tool in tools if tool.name == _SEARCH and is_about_something(question)]
+
+
+def is_about_something(question: str) -> bool:
+    """Return whether a question can be searched for: it is no sum, and has a word that means something."""
+    return expression_in(question) is None and bool(terms_of(question))
+
+
+def _search(tool: ToolSpec, question: str) -> ToolUse:
+    return ToolUse(tool.name, {"query": question})
 
 
 def _place_of(name: str, question: str) -> int:
