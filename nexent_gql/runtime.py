@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import httpx2
 import structlog
 from asyncpg import InterfaceError, PostgresError
 from prometheus_client import CollectorRegistry
@@ -170,16 +171,8 @@ async def open_runtime(settings: Settings, registry: CollectorRegistry | None = 
         await stack.enter_async_context(watched_loop())
         database = await stack.enter_async_context(open_database(settings))
         redis = await stack.enter_async_context(open_redis(settings.redis_url.get_secret_value()))
-        client = await stack.enter_async_context(
-            outbound_client(
-                settings.outbound.reach,
-                allowed=allowed_targets(settings.outbound, SeedSettings()),
-                max_connections=settings.jobs.slots_of("runs") * 2,
-            )
-        )
-        processes = await stack.enter_async_context(
-            ChildProcessPool(size=settings.processes.max_tasks, tasks_per_child=settings.processes.tasks_per_child)
-        )
+        client = await stack.enter_async_context(_outbound(settings))
+        processes = await stack.enter_async_context(_processes(settings))
         objects = await stack.enter_async_context(open_object_store(settings))
         search_index = await stack.enter_async_context(open_search_index(settings, database))
         ledger = open_ledger(database, settings)
@@ -216,6 +209,18 @@ async def open_runtime(settings: Settings, registry: CollectorRegistry | None = 
             clock=utc_now,
             settings=settings,
         )
+
+
+def _outbound(settings: Settings) -> httpx2.AsyncClient:
+    return outbound_client(
+        settings.outbound.reach,
+        allowed=allowed_targets(settings.outbound, SeedSettings()),
+        max_connections=settings.jobs.slots_of("runs") * 2,
+    )
+
+
+def _processes(settings: Settings) -> ChildProcessPool:
+    return ChildProcessPool(size=settings.processes.max_tasks, tasks_per_child=settings.processes.tasks_per_child)
 
 
 @asynccontextmanager

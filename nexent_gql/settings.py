@@ -192,8 +192,7 @@ class ObjectStoreSettings(_Section):
     endpoint: str | None = Field(
         default=None,
         pattern=r"^https?://[^/\s@]+$",
-        description="Address of an S3 service, such as `https://minio:9000`. Unset means that files are kept in "
-        "`folder`.",
+        description="Address of an S3 service, such as `https://minio:9000`. Unset means that `folder` is used.",
     )
     public_endpoint: str | None = Field(
         default=None,

@@ -1,5 +1,7 @@
 """Metrics of model calls: how they end, failovers, circuits, waits at limits, and caches."""
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from nexent_gql.telemetry.metrics import CardinalityLimit
@@ -18,54 +20,41 @@ class ModelMetrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         """Register all metrics."""
         registry = registry or CollectorRegistry()
+        counter = partial(Counter, registry=registry)
+        seconds = partial(Histogram, labelnames=["model"], buckets=_SECONDS, registry=registry)
         self._name = CardinalityLimit(MAX_MODELS)
-        self._calls = Counter(
+        self._calls = counter(
             "nexent_model_calls",
             "Model calls that ended, by outcome: OK, LEFT, or the code of the error.",
             ["model", "kind", "outcome"],
-            registry=registry,
         )
-        self._tokens = Counter(
-            "nexent_model_tokens", "Tokens of model calls, by direction.", ["model", "direction"], registry=registry
-        )
-        self._seconds = Histogram(
+        self._tokens = counter("nexent_model_tokens", "Tokens of model calls, by direction.", ["model", "direction"])
+        self._seconds = seconds(
             "nexent_model_call_seconds",
             "Time until the end of a model call.",
-            ["model"],
-            buckets=_SECONDS,
-            registry=registry,
         )
-        self._first_token = Histogram(
+        self._first_token = seconds(
             "nexent_model_first_token_seconds",
             "Time until the first token of an answer.",
-            ["model"],
-            buckets=_SECONDS,
-            registry=registry,
         )
-        self._failovers = Counter(
+        self._failovers = counter(
             "nexent_model_failovers",
             "Failed calls after which another call was made for the same answer, by the code of the error.",
             ["model", "code"],
-            registry=registry,
         )
-        self._circuits = Counter(
+        self._circuits = counter(
             "nexent_model_circuit_changes",
             "Circuit breakers of models that opened or closed in this process.",
             ["model", "state"],
-            registry=registry,
         )
-        self._queued = Histogram(
+        self._queued = seconds(
             "nexent_model_queue_seconds",
             "Time that calls waited in a queue for a model at its limits; calls that did not wait are not counted.",
-            ["model"],
-            buckets=_SECONDS,
-            registry=registry,
         )
-        self._lookups = Counter(
+        self._lookups = counter(
             "nexent_model_cache_lookups",
             "Lookups in the caches of answers and vectors, by result.",
             ["cache", "result"],
-            registry=registry,
         )
 
     def count_call(self, model: str, kind: str, outcome: str, latency_s: float, first_token_s: float | None) -> None:
