@@ -2,11 +2,12 @@
 
 import { ChatScreen } from "./chat/screen.js";
 import { focusComposer } from "./chat/composer.js";
+import { Lazy } from "./lib/lazy.js";
 import { attempt } from "./lib/notices.js";
 import { go, route } from "./lib/router.js";
 import { isSignedOut, token } from "./lib/session.js";
 import { loadTexts, t } from "./lib/texts.js";
-import { html, render, useEffect, useState } from "./lib/ui.js";
+import { html, render, useEffect } from "./lib/ui.js";
 import { NoticeList } from "./shell/notice-list.js";
 import { isPanelOpen, isSidebarOpen, Sidebar } from "./shell/sidebar.js";
 
@@ -30,16 +31,6 @@ function CurrentScreen() {
   const [name, ...rest] = route.value;
   if (!(name in SCREENS)) return html`<${ChatScreen} conversationId=${name === "c" ? rest[0] : null} />`;
   return html`<${Lazy} key=${name} load=${SCREENS[name]} ...${PROPERTIES[name]?.(rest)} />`;
-}
-
-// A component that is loaded when it is shown first.
-function Lazy({ load, ...properties }) {
-  const [component, setComponent] = useState(null);
-  useEffect(() => void attempt(async () => {
-    const loaded = await load();
-    setComponent(() => loaded);
-  }), []);
-  return component && html`<${component} ...${properties} />`;
 }
 
 function onKeyDown(event) {

@@ -1,12 +1,10 @@
 // The conversations in the sidebar, each with a menu.
 
 import { current } from "../chat/conversation.js";
-import { Dialog } from "../lib/dialog.js";
-import { Field } from "../lib/field.js";
-import { Form } from "../lib/form.js";
 import { Icon } from "../lib/icons.js";
-import { attempt, notify } from "../lib/notices.js";
-import { go, link } from "../lib/router.js";
+import { Lazy } from "../lib/lazy.js";
+import { attempt } from "../lib/notices.js";
+import { link } from "../lib/router.js";
 import { t } from "../lib/texts.js";
 import { html, useEffect, useState } from "../lib/ui.js";
 import { WindowedList } from "../lib/windowed-list.js";
@@ -14,6 +12,7 @@ import { query, SearchResults } from "./search.js";
 import * as list from "./list.js";
 
 const ROW_HEIGHT = 40;
+const dialog = async () => (await import("./dialog.js")).ConversationDialog;
 const BUSY = new Set(["QUEUED", "RUNNING"]);
 
 export function SidebarList() {
@@ -25,7 +24,7 @@ export function SidebarList() {
     <${WindowedList} items=${list.conversations.value} rowHeight=${ROW_HEIGHT} row=${row} id="conversations"
       label=${t("conversations")} onEnd=${() => list.hasMore.value && attempt(list.loadMore)} />
     <${ArchiveButton} />
-    ${chosen && html`<${ConversationDialog} item=${chosen} onClose=${() => choose(null)} />`}
+    ${chosen && html`<${Lazy} load=${dialog} item=${chosen} onClose=${() => choose(null)} />`}
   </nav>`;
 }
 
@@ -44,36 +43,4 @@ function Row({ item, onMenu }) {
     ${BUSY.has(item.latestRun?.status) && html`<span class="busy" role="img" aria-label=${t("answering")}></span>`}
     <button type="button" class="plain icon" aria-label=${t("conversation.menu", { title })} onClick=${onMenu}><${Icon} name="more" /></button>
   </div>`;
-}
-
-function ConversationDialog({ item, onClose }) {
-  const { id, title, pinnedAt, archivedAt } = item;
-  const rename = async (values) => {
-    await list.renameConversation(id, values.title.trim());
-    onClose();
-  };
-  const change = (fields) => async () => {
-    await attempt(() => list.updateConversation(id, fields));
-    onClose();
-  };
-  return html`<${Dialog} title=${t("conversation")} onClose=${onClose}>
-    <${Form} onSubmit=${rename} submit=${t("save")}>${(error) => html`
-      <${Field} name="title" label=${t("title")} error=${error} value=${title} maxlength="200" required dir="auto" />`}<//>
-    <div class="actions">
-      ${!archivedAt && html`<button type="button" onClick=${change({ isPinned: !pinnedAt })}>${t(pinnedAt ? "unpin" : "pin")}</button>`}
-      <button type="button" onClick=${change({ isArchived: !archivedAt })}>${t(archivedAt ? "unarchive" : "archive")}</button>
-      ${["MARKDOWN", "JSON"].map((format) => html`<button type="button" onClick=${() => attempt(() => list.exportConversation(id, format))}>${t(`export.${format}`)}</button>`)}
-      <button type="button" class="danger" onClick=${() => remove(id, onClose)}>${t("delete")}</button>
-    </div>
-  <//>`;
-}
-
-async function remove(id, onClose) {
-  await attempt(async () => {
-    const isRestorable = await list.deleteConversation(id);
-    const restore = () => attempt(() => list.restoreConversation(id));
-    notify(t("conversation.deleted"), { action: isRestorable ? { label: t("undo"), run: restore } : null });
-    if (current.value?.id === id) go();
-  });
-  onClose();
 }

@@ -1,6 +1,6 @@
 // The session of this browser: tokens are shared by all tabs, and only one tab renews them at a time.
 
-import { REFRESH_SESSION, SIGN_IN, SIGN_OUT, SIGN_UP } from "../documents/account.js";
+import { REFRESH_SESSION, SIGN_IN, SIGN_OUT, SIGN_UP } from "../documents/session.js";
 import { GraphQLError, post } from "./http.js";
 import { storage } from "./storage.js";
 import { signal } from "./ui.js";
