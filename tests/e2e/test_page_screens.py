@@ -10,7 +10,7 @@ from tests.e2e.conftest import Scenario
 from tests.e2e.test_page_markdown import HOSTILE, expect_harmless
 from tests.e2e.test_pages import ask, expect_status
 from tests.support.browser import PATIENCE_MS, Window
-from tests.support.fake_provider import FakeProvider, Text
+from tests.support.fake_provider import FakeProvider, Text, Tool
 from tests.support.node import FOREIGN, require_packages
 
 AXE = FOREIGN / "node_modules" / "axe-core" / "axe.min.js"
@@ -55,6 +55,32 @@ async def test_documents_are_added_watched_searched_and_opened(page: Page, tmp_p
     await page.get_by_role("button", name="Really delete?").click()
     await expect(page.locator("li", has_text="broken.pdf")).to_have_count(0)
     await expect(page.locator("#documents-title")).to_have_text("Documents (1)")
+
+
+async def test_an_agent_with_knowledge_cites_passages_that_open_in_their_document(
+    page: Page, scenario: Scenario
+) -> None:
+    scenario.provider.script(
+        scenario.script, [Tool("knowledge_search", {"query": "whales"})], [Text("Whales swim in the sea [1].")]
+    )
+    base = await create_base(page)
+    file = {"name": "sea.md", "mimeType": "text/markdown"}
+    await page.get_by_label("Add files").set_input_files([{**file, "buffer": SEA}])  # pyright: ignore[reportArgumentType]
+    await expect(page.locator("li[data-state=READY]")).to_have_count(1, timeout=60_000)
+    await page.goto("/#/agents")
+    await page.locator(".card a", has_text=scenario.script).click()
+    await page.get_by_role("checkbox", name=base).check()
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator(".notice")).to_contain_text("Saved", timeout=PATIENCE_MS)
+    await ask(page, "Do whales swim?", agent=scenario.script)
+    for _ in ("live", "reloaded"):
+        await expect_status(page, "COMPLETE")
+        await page.locator("button.cite").click()
+        await expect(page.locator(".citation blockquote")).to_contain_text("Whales swim", timeout=PATIENCE_MS)
+        await page.reload()
+    await page.locator("button.cite").click()
+    await page.get_by_role("link", name="Open in the document").click()
+    await expect(page.locator(".chunk.target")).to_contain_text("Whales swim", timeout=PATIENCE_MS)
 
 
 async def test_hostile_documents_are_harmless(page: Page) -> None:

@@ -23,7 +23,7 @@ const signIn = async () => (await import("./account/sign-in.js")).SignIn;
 const developerPanel = async () => (await import("./developer/panel.js")).DeveloperPanel;
 
 const PROPERTIES = {
-  knowledge: ([baseId, documentId, chunkId]) => ({ baseId, documentId, chunkId }),
+  knowledge: ([baseId, documentId, place]) => ({ baseId, documentId, place }),
   agents: ([agentId]) => ({ agentId }),
 };
 

@@ -1,6 +1,7 @@
 // Agents: the list, and the form that creates or changes one.
 
 import { AGENT, AGENT_CHOICES, CREATE_AGENT, DELETE_AGENT, TOOLS, UPDATE_AGENT } from "../documents/agents.js";
+import { KNOWLEDGE_BASES } from "../documents/knowledge.js";
 import { MODEL_CHOICES } from "../documents/models.js";
 import { Field } from "../lib/field.js";
 import { Form } from "../lib/form.js";
@@ -13,7 +14,10 @@ import { html, useEffect, useState } from "../lib/ui.js";
 import { Screen } from "../shell/screen.js";
 
 const KINDS = ["TOOL_CALLING", "CODE"];
-const NEW = { name: "", description: "", instructions: "", greeting: "", starters: [], kind: "TOOL_CALLING", maxSteps: 15, toolNames: [], model: null, route: null };
+const NEW = {
+  name: "", description: "", instructions: "", greeting: "", starters: [], kind: "TOOL_CALLING", maxSteps: 15,
+  toolNames: [], knowledgeBases: [], model: null, route: null,
+};
 
 export function AgentsScreen({ agentId }) {
   return agentId ? html`<${AgentScreen} key=${agentId} agentId=${agentId} />` : html`<${AgentList} />`;
@@ -36,8 +40,8 @@ function AgentScreen({ agentId }) {
   const isNew = agentId === "new";
   const [data, setData] = useState(null);
   useEffect(() => void attempt(async () => {
-    const [agent, tools, models] = await Promise.all([isNew ? NEW : ask(AGENT, { id: agentId }), readAll(TOOLS), readAll(MODEL_CHOICES)]);
-    setData({ agent, tools, models });
+    const [agent, tools, models, bases] = await Promise.all([isNew ? NEW : ask(AGENT, { id: agentId }), readAll(TOOLS), readAll(MODEL_CHOICES), readAll(KNOWLEDGE_BASES)]);
+    setData({ agent, tools, models, bases });
   }), []);
   if (!data) return html`<${Screen} title=${t("loading")} />`;
   if (!data.agent) return html`<${Screen} title=${t("agents")}><p class="empty">${t("agent.missing")}</p><//>`;
@@ -60,13 +64,15 @@ function AgentScreen({ agentId }) {
 // Without a change of the model a route of the agent stays.
 function readInput(values, form, agent) {
   const toolNames = new FormData(form).getAll("toolNames");
+  const knowledgeBaseIds = new FormData(form).getAll("knowledgeBaseIds");
   const { name, description, instructions, greeting, kind, modelId } = values;
   const starters = values.starters.split("\n").map((line) => line.trim()).filter(Boolean);
-  const input = { name, description, instructions, greeting, starters, kind, maxSteps: Number(values.maxSteps), toolNames };
+  const maxSteps = Number(values.maxSteps);
+  const input = { name, description, instructions, greeting, starters, kind, maxSteps, toolNames, knowledgeBaseIds };
   return modelId === (agent.model?.id ?? "") ? input : { ...input, modelId: modelId || null };
 }
 
-function AgentForm({ agent, tools, models, onSave }) {
+function AgentForm({ agent, tools, models, bases, onSave }) {
   const unavailable = agent.toolNames.filter((name) => !tools.some((tool) => tool.name === name));
   const hasModel = models.length > 0;
   const names = [...tools, ...unavailable.map((name) => ({ name, description: t("tool.unavailable") }))];
@@ -88,6 +94,12 @@ function AgentForm({ agent, tools, models, onSave }) {
     <fieldset><legend>${t("tools")}</legend>
       ${names.map(({ name, description }) => html`<label class="check" key=${name}>
         <input type="checkbox" name="toolNames" value=${name} checked=${agent.toolNames.includes(name)} />
+        <span><bdi>${name}</bdi> <small dir="auto">${description}</small></span></label>`)}
+    </fieldset>
+    <fieldset><legend>${t("knowledge")}</legend>
+      ${!bases.length && html`<small>${t("bases.none")} <a href=${link("knowledge")}>${t("base.create")}</a></small>`}
+      ${bases.map(({ id, name, description }) => html`<label class="check" key=${id}>
+        <input type="checkbox" name="knowledgeBaseIds" value=${id} checked=${agent.knowledgeBases.some((base) => base.id === id)} />
         <span><bdi>${name}</bdi> <small dir="auto">${description}</small></span></label>`)}
     </fieldset>`}<//>`;
 }

@@ -3,6 +3,7 @@
 import { batch, computed, signal } from "../lib/ui.js";
 
 const MAX_EVENTS = 5_000;
+const SHOWN_AS_ATTACHMENT = new Set(["FileMessagePart", "ImageMessagePart"]);
 const STATUSES = { SUCCEEDED: "COMPLETE", FAILED: "FAILED", STOPPED: "STOPPED" };
 
 export class MessageModel {
@@ -18,7 +19,7 @@ export class MessageModel {
     this.siblings = signal(fields.siblings?.map(({ id }) => id) ?? [fields.id]);
     this.run = signal(fields.run ?? null);
     this.attachments = signal([]);
-    this.citations = signal([]);
+    this.citations = signal(fields.citations ?? []);
     this.steps = signal([]); // reasoning, code and tool calls, in order
     this.notes = signal([]); // {key, values, text}: what happened to the run
     this.events = signal([]); // for the developer view
@@ -33,6 +34,7 @@ export class MessageModel {
       if (fields.status === "STREAMING") return;
       this.status.value = fields.status;
       this.text.value = fields.text;
+      this.citations.value = fields.citations;
       this.run.value = fields.run;
     });
   }
@@ -41,8 +43,7 @@ export class MessageModel {
     for (const part of parts) {
       if (part.__typename === "ReasoningMessagePart") this.#grow("reasoning", part.text);
       else if (part.__typename === "NoticeMessagePart") this.#note(null, { text: part.message });
-      else if (part.__typename === "CitationMessagePart") this.citations.value = [...this.citations.value, part];
-      else if (part.__typename !== "TextMessagePart") this.attachments.value = [...this.attachments.value, part];
+      else if (SHOWN_AS_ATTACHMENT.has(part.__typename)) this.attachments.value = [...this.attachments.value, part];
     }
   }
 
@@ -95,6 +96,9 @@ export class MessageModel {
       case "PartsAdded":
         this.#addParts(event.parts);
         break;
+      case "CitationAdded":
+        this.#cite(event.citation);
+        break;
       case "NoticeAdded":
         this.#addParts([event.notice]);
         break;
@@ -115,6 +119,11 @@ export class MessageModel {
         this.#note("note.gap", event);
         break;
     }
+  }
+
+  #cite(citation) {
+    if (this.citations.value.some(({ label }) => label === citation.label)) return;
+    this.citations.value = [...this.citations.value, citation];
   }
 
   #note(key, values) {

@@ -127,7 +127,8 @@ function followRun(message, after = null) {
       flush();
       runs.delete(runId);
       refreshConversations();
-      if (error || !message.isComplete.value) await refresh(current.value?.id);
+      const lacksQuotations = message.citations.value.some(({ quote }) => quote === null);
+      if (error || !message.isComplete.value || lacksQuotations) await refresh(current.value?.id);
     },
   });
   runs.set(runId, stop);

@@ -1,6 +1,7 @@
 // One message: a question with its attachments, or an answer with its steps, notes and actions.
 
 import { editMessage, rate, regenerate, retry, selectBranch } from "./conversation.js";
+import { Citations, linkMarks } from "./citations.js";
 import { Steps, StepsButton } from "./steps.js";
 import { copy } from "../lib/clipboard.js";
 import { Markdown } from "../lib/markdown-view.js";
@@ -65,7 +66,7 @@ function Answer({ message }) {
   const isEmpty = message.isEmpty.value && !message.isComplete.value;
   return html`
     <${Steps} message=${message} />
-    <${Markdown} text=${message.text} isComplete=${message.isComplete} />
+    <${Markdown} text=${message.text} isComplete=${message.isComplete} onDone=${(node) => linkMarks(node, message.citations.peek())} />
     ${isEmpty && html`<p class="waiting"><span class="busy"></span> ${t(run?.status === "QUEUED" ? "waiting" : "working")}</p>`}
     <${Citations} citations=${message.citations.value} />
     <${Notes} message=${message} />
@@ -88,22 +89,6 @@ function Notes({ message }) {
     ${notes.map(({ key, values }) => html`<li class=${key ? "" : "error"}>${key ? t(key, values) : values.text}</li>`)}
     ${isStopped && html`<li>${t("note.stopped")}</li>`}
   </ul>`;
-}
-
-// The passages that the answer cites; each opens with its quotation.
-function Citations({ citations }) {
-  if (!citations.length) return null;
-  return html`<section class="citations" aria-label=${t("citations")}>${citations.map((citation) => html`<${Citation} key=${citation.index} citation=${citation} />`)}</section>`;
-}
-
-function Citation({ citation }) {
-  const { label, title, quote, url, page, slide, sheet, heading } = citation;
-  const places = [page && t("unit.PAGE", { number: page }), slide && t("unit.SLIDE", { number: slide }), sheet, heading];
-  const isWeb = /^https?:\/\//i.test(url ?? "");
-  return html`<details class="citation"><summary><bdi>[${label}] ${title}</bdi> <span class="quiet"><bdi>${places.filter(Boolean).join(" › ")}</bdi></span></summary>
-    <blockquote dir="auto">${quote}</blockquote>
-    ${isWeb && html`<a href=${url} target="_blank" rel="noopener noreferrer nofollow"><bdi>${url}</bdi></a>`}
-  </details>`;
 }
 
 function Failure({ message, error }) {

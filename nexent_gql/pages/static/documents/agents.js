@@ -4,7 +4,7 @@ const ERROR = `... on Error { code message } ... on ValidationError { path }`;
 
 const FIELDS = `fragment AgentFields on Agent {
   id name description instructions greeting starters kind maxSteps toolNames version
-  model { id name } route { id name } effectiveModel { id name }
+  model { id name } route { id name } effectiveModel { id name } knowledgeBases { id name }
 }`;
 
 export const AGENT_CHOICES = `query AgentChoices($after: String) {

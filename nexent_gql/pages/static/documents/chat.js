@@ -13,16 +13,21 @@ const PARTS = `fragment PartFields on MessagePart {
   ... on ImageMessagePart { url mediaType }
   ... on FileMessagePart { name mediaType sizeBytes mode file { id url } }
   ... on NoticeMessagePart { code message }
-  ... on CitationMessagePart { label title quote url page slide sheet heading }
+}`;
+
+const CITATION = `fragment CitationFields on CitationMessagePart {
+  label title quote url page slide sheet heading start end changedSince document { id knowledgeBase { id } }
 }`;
 
 const MESSAGE = `fragment MessageFields on Message {
   id role status text rating createdAt
   parts { ...PartFields }
+  citations { ...CitationFields }
   siblings { id }
   run { ...RunFields }
 }
 ${PARTS}
+${CITATION}
 ${RUN}`;
 
 export const CONVERSATION = `query Conversation($id: ID!) {
@@ -79,6 +84,7 @@ export const RUN_EVENTS = `subscription RunEvents($run: ID!, $after: String) {
     ... on ToolCallStarted { callId name arguments step }
     ... on ToolOutput { callId name output isError durationMs step }
     ... on PartsAdded { callId step parts { ...PartFields } }
+    ... on CitationAdded { citation { ...CitationFields } }
     ... on NoticeAdded { notice { ...PartFields } }
     ... on ModelQueued { position step }
     ... on ModelSwitched { fromModel toModel reason keepsAnswer step }
@@ -91,7 +97,8 @@ export const RUN_EVENTS = `subscription RunEvents($run: ID!, $after: String) {
     ... on StreamGap { fromSeq toSeq }
   }
 }
-${PARTS}`;
+${PARTS}
+${CITATION}`;
 
 export const CONVERSATION_EVENTS = `subscription ConversationEvents($conversation: ID!, $after: String) {
   conversationEvents(conversationId: $conversation, after: $after) {

@@ -5,8 +5,8 @@ import { BasesScreen } from "./bases.js";
 import { DocumentScreen } from "./document.js";
 import { html } from "../lib/ui.js";
 
-export function KnowledgeScreen({ baseId, documentId, chunkId }) {
-  if (documentId) return html`<${DocumentScreen} key=${documentId} baseId=${baseId} documentId=${documentId} chunkId=${chunkId} />`;
+export function KnowledgeScreen({ baseId, documentId, place }) {
+  if (documentId) return html`<${DocumentScreen} key=${documentId} baseId=${baseId} documentId=${documentId} place=${place} />`;
   if (baseId) return html`<${BaseScreen} key=${baseId} baseId=${baseId} />`;
   return html`<${BasesScreen} />`;
 }

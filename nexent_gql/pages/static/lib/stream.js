@@ -24,8 +24,11 @@ export class MarkdownStream {
   #isComplete = false;
   #isScheduled = false;
 
-  constructor(node) {
+  #onDone;
+
+  constructor(node, onDone = () => {}) {
     this.#node = node;
+    this.#onDone = onDone;
   }
 
   // Shows a text; `isComplete` says that no more of it will come.
@@ -55,6 +58,7 @@ export class MarkdownStream {
       }
     }
     this.#showTail();
+    if (this.#isComplete) this.#onDone();
   }
 
   #continueLater() {
