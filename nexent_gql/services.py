@@ -21,6 +21,7 @@ from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.event_log import DocumentEventService
 from nexent_gql.domains.knowledge.preview import ChunkPreviewService
 from nexent_gql.domains.knowledge.reading import DocumentReader
+from nexent_gql.domains.knowledge.reranking import KnowledgeReranker
 from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.knowledge.tools import KnowledgeTools
@@ -94,7 +95,8 @@ class Services:
         reader = DocumentReader(files, ProcessExtractor(runtime.processes), runtime.pages)
         file_texts = FileTextService(db, EXTRACTOR_VERSION)
         bases, documents = KnowledgeBaseService(db, clock), DocumentService(db, files, clock)
-        searches = KnowledgeSearchService(db, runtime.search_index, embedder)
+        reranker = KnowledgeReranker(db, models, runtime.embeddings)
+        searches = KnowledgeSearchService(db, runtime.search_index, embedder, reranker)
         providers = [KnowledgeTools(bases, documents, searches), ConversationTools(db, file_texts)]
         catalog = ToolCatalog(runtime.tools, [*providers, *tool_providers(runtime)])
         tools = ToolService(catalog)

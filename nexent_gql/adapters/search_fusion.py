@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from nexent_gql.kernel.search import ranking_tokens
+from nexent_gql.kernel.search import has_identifier, ranking_tokens
 from nexent_gql.ports.embeddings import Vector
 from nexent_gql.ports.search_index import (
     CANDIDATES,
@@ -21,6 +21,7 @@ from nexent_gql.ports.search_index import (
 
 BM25_K1 = 1.2
 BM25_B = 0.75
+_WEIGHT, _IDENTIFIER_WEIGHT = 0.5, 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,26 @@ def normalized(vector: Vector) -> Sequence[float] | None:
 
 def rank(query: SearchQuery, terms: tuple[str, ...], candidates: Sequence[Candidate]) -> SearchResult:
     """Return the hits of a search among its candidates."""
-    parts = _hybrid(candidates, query.fusion)
+    weight = semantic_weight(query)
+    parts = _hybrid(candidates, query.fusion, weight)
     hits = [_hit(query.mode, candidate, *parts[candidate.chunk_id]) for candidate in candidates]
     wanted = sorted(
         (hit for hit in hits if hit is not None and hit.score >= query.min_score),
         key=lambda hit: (-hit.score, hit.chunk_id),
     )
     below = sum(hit is not None for hit in hits) - len(wanted)
-    return SearchResult(tuple(wanted[: query.top_k]), terms, len(candidates), below)
+    used = weight if query.mode is SearchMode.HYBRID else None
+    return SearchResult(tuple(wanted[: query.top_k]), terms, len(candidates), below, used)
+
+
+def semantic_weight(query: SearchQuery) -> float:
+    """Return the share of the vectors in a hybrid score.
+
+    Identifiers have no meaning that a model knows, but are found exactly by words.
+    """
+    if query.fusion.semantic_weight is not None:
+        return query.fusion.semantic_weight
+    return _IDENTIFIER_WEIGHT if has_identifier(query.text) else _WEIGHT
 
 
 def _hit(mode: SearchMode, candidate: Candidate, keyword: float, semantic: float) -> SearchHit | None:
@@ -95,13 +108,14 @@ def _hit(mode: SearchMode, candidate: Candidate, keyword: float, semantic: float
     )
 
 
-def _hybrid(candidates: Sequence[Candidate], options: FusionOptions) -> Mapping[UUID, tuple[float, float]]:
+def _hybrid(
+    candidates: Sequence[Candidate], options: FusionOptions, weight: float
+) -> Mapping[UUID, tuple[float, float]]:
     """Return what words and vectors add to the score of each chunk, both at least 0 and together at most 1."""
     share = _relative if options.method is FusionMethod.NORMALIZED_SCORES else _by_rank
     keyword, semantic = share(candidates, options.rank_constant)
-    words, vectors = 1 - options.semantic_weight, options.semantic_weight
     return {
-        row.chunk_id: (words * keyword.get(row.chunk_id, 0.0), vectors * semantic.get(row.chunk_id, 0.0))
+        row.chunk_id: ((1 - weight) * keyword.get(row.chunk_id, 0.0), weight * semantic.get(row.chunk_id, 0.0))
         for row in candidates
     }
 

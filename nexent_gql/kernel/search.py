@@ -24,6 +24,8 @@ _CODE = regex.compile(rf"(?<!{WORD_CLASS}){WORD_CLASS}++(?:[-._/:]{WORD_CLASS}++
 """Words joined to a name, number or code: "AX-3391-B", "top_k", "v1.2"; linear in the length of the text."""
 MAX_CODE_CHARS = 64
 
+_IDENTIFIER = regex.compile(r"_|\p{L}\d|\d\p{L}|\d{3}|\p{Ll}\p{Lu}|[A-Za-z0-9][.:/][A-Za-z0-9]|-[A-Za-z0-9]*\d")
+
 _TOKEN = regex.compile(rf"(?P<word>{WORD_CLASS}+)|(?P<run>[{_UNSPACED}]+)|(?P<symbol>\p{{So}})", regex.V1)
 
 
@@ -80,6 +82,11 @@ def ranking_tokens(text: str) -> Iterator[str]:
             yield from pairs(token) or [token]
     for match in _CODE.finditer(folded):
         yield match[0][:MAX_CODE_CHARS]
+
+
+def has_identifier(text: str) -> bool:
+    """Return whether a text has a name or number of a machine, such as "AX-3391-B", "max_age", "v1.2" or "8080"."""
+    return _IDENTIFIER.search(text) is not None
 
 
 def pairs(run: str) -> list[str]:

@@ -42,12 +42,13 @@ class FusionOptions:
     Attributes:
         method: NORMALIZED_SCORES scales both to 0 to 1: cosines by the least and the largest of the best 100, the score
             by words by the best hit's.
-        semantic_weight: Share of the vectors, 0 to 1; the words have the rest.
+        semantic_weight: Share of the vectors, 0 to 1; the words have the rest. None lets the question decide: 0.35 if
+            it has an identifier such as an error code or the name of a setting, else 0.5.
         rank_constant: Of RECIPROCAL_RANKS: the larger, the less the first ranks count.
     """
 
     method: FusionMethod = FusionMethod.NORMALIZED_SCORES
-    semantic_weight: float = 0.5
+    semantic_weight: float | None = None
     rank_constant: int = 60
 
 
@@ -174,12 +175,14 @@ class SearchResult:
         terms: The words that were searched for.
         candidates: How many chunks were scored by both halves.
         below_min_score: How many candidates `min_score` left out.
+        semantic_weight: Share of the vectors that was used; None unless both halves were joined.
     """
 
     hits: tuple[SearchHit, ...]
     terms: tuple[str, ...]
     candidates: int
     below_min_score: int
+    semantic_weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,3 +196,40 @@ async def test_a_search_returns_passages_with_their_documents(services: Ingestio
     assert best["explain"]["terms"] == ["3391", "ax", "ax-3391-b", "b"]
     fewer = await ask(services, actor, SEARCH, input={**wanted, "topK": None, "minScore": best["score"] - 0.01})
     assert (len(fewer["hits"]), fewer["belowMinScore"]) == (1, 2)
+
+
+OPTIONS = """
+    query ($input: SearchKnowledgeInput!) {
+        searchKnowledge(input: $input) {
+            mode semanticWeight reranked
+            hits { highlights { start end } before { text } after { text } explain { rerankScore keywordPart } }
+        }
+    }
+"""
+
+
+async def test_a_search_has_options(services: Ingestion, actor: Principal) -> None:
+    base = await new_base(services, actor)
+    source = {"text": {"content": "A red fish.", "name": "Note"}}
+    added = await mutate(services, actor, "addDocument", "document { id }", knowledgeBaseId=base, source=source)
+    await services.drain()
+    wanted = {
+        "query": "fish",
+        "knowledgeBaseIds": [base],
+        "fusion": {"method": "RECIPROCAL_RANKS", "semanticWeight": 0.2},
+        "filter": {"documentIds": [added["document"]["id"]], "createdFrom": "2020-01-01T00:00:00Z"},
+        "rerank": True,
+        "neighbors": 1,
+    }
+    answer = await ask(services, actor, OPTIONS, input=wanted)
+    assert (answer["mode"], answer["semanticWeight"], answer["reranked"]) == ("KEYWORD", None, False)
+    assert answer["hits"] == [
+        {
+            "highlights": [{"start": 6, "end": 10}],
+            "before": [],
+            "after": [],
+            "explain": {"rerankScore": None, "keywordPart": None},
+        }
+    ]
+    wanted["filter"] = {"mediaTypes": ["application/pdf"]}
+    assert (await ask(services, actor, OPTIONS, input=wanted))["hits"] == []

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from nexent_gql.db.session import Database
+from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
 from nexent_gql.domains.knowledge.jobs import RefreshSearchIndex
 from nexent_gql.domains.knowledge.policy import DocumentSource, KnowledgeBaseDraft, KnowledgeBasePatch
 from nexent_gql.domains.knowledge.searching import KnowledgeSearch
@@ -229,3 +230,15 @@ async def test_a_version_that_was_deleted_meanwhile_leaves_nothing_in_the_index(
     await services.drain()
     await services.indexer.put(actor.tenant_id, row.id)
     assert await services.count(actor.tenant_id, "search_version") == 0
+
+
+async def test_the_size_of_a_change_counts_what_is_found(services: Ingestion, actor: Principal, make: Factory) -> None:
+    base_id = await new_base(services, actor)
+    document_id = await add(services, actor, base_id, "A red fish.")
+    await add(services, actor, base_id, "知识库")
+    size = await services.bases.size(actor, base_id)
+    assert (size.documents, size.chunks, size.tokens) == (2, 2, 5)
+    await services.documents.delete(actor, document_id)
+    assert (await services.bases.size(actor, base_id)).documents == 1
+    with pytest.raises(KnowledgeBaseNotFoundError):
+        await services.bases.size(await make.principal(), base_id)

@@ -41,6 +41,7 @@ from nexent_gql.domains.knowledge.purging import DocumentPurger
 from nexent_gql.domains.knowledge.reading import DocumentReader
 from nexent_gql.domains.knowledge.refreshing import DocumentReindexer, SearchIndexRefresher
 from nexent_gql.domains.knowledge.reprocessing import DocumentReprocessor
+from nexent_gql.domains.knowledge.reranking import KnowledgeReranker
 from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.knowledge.tables import Chunk, DocumentRow
@@ -179,7 +180,7 @@ async def ingestion(
         yield Ingestion(
             database=database,
             bases=KnowledgeBaseService(database, utc_now),
-            searches=KnowledgeSearchService(database, index, embedder),
+            searches=KnowledgeSearchService(database, index, embedder, KnowledgeReranker(database, models, gateway)),
             index=index,
             indexer=indexer,
             documents=DocumentService(database, files, utc_now),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.kernel.search import fold, ranking_tokens
+from nexent_gql.kernel.search import fold, has_identifier, ranking_tokens
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,21 @@ def test_the_terms_of_a_text_do_not_depend_on_its_form(text: str) -> None:
 def test_the_terms_of_a_long_text_take_no_longer_than_its_length() -> None:
     for text in ("a" * 1_000_000, "a-" * 500_000, "知" * 1_000_000):
         assert sum(1 for _ in ranking_tokens(text)) <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("what does AX-3391-B mean", True),
+        ("max_age default", True),
+        ("端口 8080", True),
+        ("v1.2", True),
+        ("GraphQLApp from starlette", True),
+        ("open-source licences and other things", False),
+        ("怎么部署", False),
+        ("I have 2 cats", False),
+        ("", False),
+    ],
+)
+def test_identifiers_of_machines_are_told_from_words(text: str, *, is_one: bool) -> None:
+    assert has_identifier(text) is is_one

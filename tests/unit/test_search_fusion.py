@@ -1,5 +1,6 @@
 import math
 from array import array
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -48,6 +49,15 @@ def test_scores_are_scaled_before_they_are_added() -> None:
     assert best[0].score == pytest.approx(0.5 * 0.8 + 0.5 * 0.8)
     assert best[0].parts.keyword_part == pytest.approx(0.4)
     assert best[0].parts.semantic_part == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("text", "weight"), [("error AX-3391-B", 0.35), ("a red fish", 0.5)])
+def test_words_weigh_more_where_the_question_has_an_identifier(text: str, weight: float) -> None:
+    query = SearchQuery(text, (BASE,))
+    assert rank(query, (), [candidate(1, 10, 0.2)]).semantic_weight == weight
+    chosen = replace(query, fusion=FusionOptions(semantic_weight=0.8))
+    assert rank(chosen, (), [candidate(1, 10, 0.2)]).semantic_weight == 0.8
+    assert rank(replace(query, mode=SearchMode.KEYWORD), (), [candidate(1, 10, 0.2)]).semantic_weight is None
 
 
 @pytest.mark.parametrize(("semantic_weight", "first"), [(0.0, 1), (1.0, 3)])

@@ -5,7 +5,7 @@ from nexent_gql.domains.knowledge.batches import BatchState
 from nexent_gql.domains.knowledge.chunking import ChunkStrategy
 from nexent_gql.domains.knowledge.tables import DocumentStage, DocumentState, KnowledgeAccess, SearchLimitationCode
 from nexent_gql.ports.extraction import DocumentProblemCode, UnitKind
-from nexent_gql.ports.search_index import SearchMode
+from nexent_gql.ports.search_index import FusionMethod, SearchMode
 
 described(
     KnowledgeAccess,
@@ -100,5 +100,13 @@ described(
         SearchLimitationCode.NO_EMBEDDING_MODEL: "There is no embedding model.",
         SearchLimitationCode.EMBEDDING_FAILED: "The embedding model failed for good. It is tried again every 6 hours, "
         "when its settings change, and by `reprocessDocument`.",
+    },
+)
+described(
+    FusionMethod,
+    "How a hybrid search joins the scores by words and by meaning.",
+    {
+        FusionMethod.NORMALIZED_SCORES: "By their values, both scaled to 0 to 1.",
+        FusionMethod.RECIPROCAL_RANKS: "By their ranks only.",
     },
 )

@@ -8,6 +8,7 @@ from nexent_gql.api.knowledge.batches import (
 )
 from nexent_gql.api.knowledge.editing import ChunkMutations
 from nexent_gql.api.knowledge.events import EVENT_TYPES
+from nexent_gql.api.knowledge.model_change import EmbeddingModelChangeQueries
 from nexent_gql.api.knowledge.mutations import KnowledgeMutations
 from nexent_gql.api.knowledge.nodes import base_by_id, chunk_by_id, document_by_id
 from nexent_gql.api.knowledge.preview import ChunkPreviewQueries
@@ -18,7 +19,13 @@ from nexent_gql.api.knowledge.types import Document, DocumentChunk, KnowledgeBas
 from nexent_gql.api.schema.module import SchemaModule
 
 MODULE = SchemaModule(
-    queries=(KnowledgeQueries, KnowledgeSearchQueries, ChunkPreviewQueries, DocumentBatchQueries),
+    queries=(
+        KnowledgeQueries,
+        KnowledgeSearchQueries,
+        ChunkPreviewQueries,
+        DocumentBatchQueries,
+        EmbeddingModelChangeQueries,
+    ),
     mutations=(KnowledgeMutations, DocumentBatchMutations, ChunkMutations),
     subscriptions=(KnowledgeSubscriptions,),
     types=EVENT_TYPES,

@@ -1,20 +1,88 @@
 """Searching knowledge bases."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Self
 from uuid import UUID
 
 import strawberry
 
 from nexent_gql.api.context import Info
+from nexent_gql.api.conversations.values import TextRange
 from nexent_gql.api.knowledge.enums import SearchMode
 from nexent_gql.api.knowledge.loaders import document_row
 from nexent_gql.api.knowledge.types import Document, DocumentChunk
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import node_id
-from nexent_gql.domains.knowledge.searching import MAX_QUESTION_CHARS, KnowledgeSearch, ScoredPassage, SearchAnswer
-from nexent_gql.ports.search_index import MAX_BASES, MAX_TOP_K
+from nexent_gql.domains.knowledge.highlights import MAX_HIGHLIGHTS, highlights
+from nexent_gql.domains.knowledge.reranking import CANDIDATES
+from nexent_gql.domains.knowledge.searching import (
+    MAX_FILTER_VALUES,
+    MAX_NEIGHBORS,
+    MAX_QUESTION_CHARS,
+    MAX_RANK_CONSTANT,
+    KnowledgeSearch,
+    ScoredPassage,
+    SearchAnswer,
+)
+from nexent_gql.ports.search_index import MAX_BASES, MAX_TOP_K, FusionMethod, FusionOptions, SearchFilter
 
 _DEFAULTS = KnowledgeSearch("", ())
+_FUSION = _DEFAULTS.fusion
+
+
+@strawberry.input(description="How a HYBRID search joins the scores by words and by meaning.")
+class SearchFusionInput:
+    method: FusionMethod | None = strawberry.field(
+        default=_FUSION.method, description="How scores are joined. Default NORMALIZED_SCORES, also for null."
+    )
+    semantic_weight: float | None = strawberry.field(
+        default=None,
+        description="Share of the meaning, 0 to 1; words have the rest. Null lets the query decide: 0.35 if it has an "
+        "identifier such as an error code or the name of a setting, else 0.5.",
+    )
+    rank_constant: int | None = strawberry.field(
+        default=_FUSION.rank_constant,
+        description=f"Of RECIPROCAL_RANKS: the larger, the less the first ranks count, 1 to {MAX_RANK_CONSTANT:,}. "
+        f"Default {_FUSION.rank_constant}, also for null.",
+    )
+
+    def options(self) -> FusionOptions:
+        """Return what the service takes."""
+        constant = _FUSION.rank_constant if self.rank_constant is None else self.rank_constant
+        return FusionOptions(self.method or _FUSION.method, self.semantic_weight, constant)
+
+
+@strawberry.input(description="Which documents are searched. A document must match every field that is set.")
+class SearchFilterInput:
+    document_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description=f"IDs of Documents, at most {MAX_FILTER_VALUES}. Null and empty mean all."
+    )
+    languages: list[str] | None = strawberry.field(
+        default=None,
+        description=f"Languages such as `en`, at most {MAX_FILTER_VALUES}. Null and empty mean all, also documents "
+        "whose language is unknown.",
+    )
+    media_types: list[str] | None = strawberry.field(
+        default=None,
+        description=f"Media types such as `application/pdf`, at most {MAX_FILTER_VALUES}. Null and empty mean all.",
+    )
+    created_from: datetime | None = strawberry.field(
+        default=None, description="Documents whose content was added at this time or later. Null means all."
+    )
+    created_before: datetime | None = strawberry.field(
+        default=None, description="Documents whose content was added before this time. Null means all."
+    )
+
+    def filter(self) -> SearchFilter:
+        """Return what the service takes."""
+        ids = (node_id(id_, "Document", "input", "filter", "documentIds") for id_ in self.document_ids or ())
+        return SearchFilter(
+            tuple(ids),
+            tuple(self.languages or ()),
+            tuple(self.media_types or ()),
+            _aware(self.created_from),
+            _aware(self.created_before),
+        )
 
 
 @strawberry.input(description="What `searchKnowledge` searches for.")
@@ -34,6 +102,22 @@ class SearchKnowledgeInput:
     mode: SearchMode | None = strawberry.field(
         default=_DEFAULTS.mode, description="What is compared. Default HYBRID, also for null."
     )
+    fusion: SearchFusionInput | None = strawberry.field(
+        default=None, description="How a HYBRID search joins scores. Null means the defaults."
+    )
+    filter: SearchFilterInput | None = strawberry.field(
+        default=None, description="Which documents are searched. Null means all."
+    )
+    rerank: bool | None = strawberry.field(
+        default=False,
+        description=f"Whether the tenant's default reranking model reads the best {CANDIDATES} passages, or `topK` if "
+        "that is more, and orders them again. It takes seconds with a local model. Default false, also for null.",
+    )
+    neighbors: int | None = strawberry.field(
+        default=0,
+        description=f"How many passages before and after each to return, 0 to {MAX_NEIGHBORS}. Default 0, also for "
+        "null.",
+    )
 
     def search(self) -> KnowledgeSearch:
         """Return what the service takes."""
@@ -43,6 +127,10 @@ class SearchKnowledgeInput:
             _DEFAULTS.top_k if self.top_k is None else self.top_k,
             _DEFAULTS.min_score if self.min_score is None else self.min_score,
             self.mode or _DEFAULTS.mode,
+            fusion=self.fusion.options() if self.fusion else _FUSION,
+            filter=self.filter.filter() if self.filter else _DEFAULTS.filter,
+            is_reranked=bool(self.rerank),
+            neighbor_count=self.neighbors or 0,
         )
 
 
@@ -58,6 +146,16 @@ class ScoreExplanation:
     cosine: float | None = strawberry.field(
         description="Similarity of meaning by the embedding model, -1 to 1; null if it was not compared."
     )
+    keyword_part: float | None = strawberry.field(
+        description="What the words add to a HYBRID score; null in other modes."
+    )
+    semantic_part: float | None = strawberry.field(
+        description="What the meaning adds to a HYBRID score; null in other modes."
+    )
+    rerank_score: float | None = strawberry.field(
+        description="Score by the reranking model, whose range is the model's; null without one. `score` is then the "
+        "mean of this score and of the one before, both scaled to 0 to 1."
+    )
 
 
 @strawberry.type(description="A passage that a search returned.")
@@ -68,6 +166,13 @@ class KnowledgeSearchHit:
         "HYBRID: 0 to 1 in comparison with the other passages."
     )
     explain: ScoreExplanation = strawberry.field(description="How `score` came about.")
+    highlights: list[TextRange] = strawberry.field(
+        description=f"Where the passage has words of the query, in order, at most {MAX_HIGHLIGHTS}."
+    )
+    before: list[DocumentChunk] = strawberry.field(
+        description="Passages in front of it, in the order of the text, at most `neighbors`."
+    )
+    after: list[DocumentChunk] = strawberry.field(description="Passages behind it, at most `neighbors`.")
     document_id: strawberry.Private[UUID]
 
     @strawberry.field(description="The document; null if it was deleted meanwhile.")
@@ -82,8 +187,17 @@ class KnowledgeSearchHit:
             chunk=DocumentChunk.of(passage.chunk),
             score=passage.score,
             explain=ScoreExplanation(
-                terms=list(parts.terms), bm25=parts.bm25, coverage=parts.coverage, cosine=parts.cosine
+                terms=list(parts.terms),
+                bm25=parts.bm25,
+                coverage=parts.coverage,
+                cosine=parts.cosine,
+                keyword_part=parts.keyword_part,
+                semantic_part=parts.semantic_part,
+                rerank_score=passage.rerank_score,
             ),
+            highlights=[TextRange(start=at.start, end=at.end) for at in highlights(passage.chunk.content, parts.terms)],
+            before=[DocumentChunk.of(chunk) for chunk in passage.before],
+            after=[DocumentChunk.of(chunk) for chunk in passage.after],
             document_id=passage.chunk.document_id,
         )
 
@@ -98,6 +212,12 @@ class KnowledgeSearchResult:
     mode: SearchMode = strawberry.field(
         description="What was compared. A HYBRID search is KEYWORD where there is no embedding model, or it failed."
     )
+    semantic_weight: float | None = strawberry.field(
+        description="Share of the meaning in the scores of a HYBRID search; null in other modes."
+    )
+    reranked: bool = strawberry.field(
+        description="Whether a reranking model ordered the passages; false where there is none or it failed."
+    )
     below_min_score: int = strawberry.field(description="How many passages `minScore` left out, at most 100.")
 
     @classmethod
@@ -106,6 +226,8 @@ class KnowledgeSearchResult:
             hits=[KnowledgeSearchHit.of(passage) for passage in answer.passages],
             terms=list(answer.terms),
             mode=answer.mode,
+            semantic_weight=answer.semantic_weight,
+            reranked=answer.is_reranked,
             below_min_score=answer.below_min_score,
         )
 
@@ -123,3 +245,7 @@ class KnowledgeSearchQueries:
     ) -> KnowledgeSearchResult:
         service = info.context.services.knowledge_search
         return KnowledgeSearchResult.of(await service.search(info.context.actor, input.search()))
+
+
+def _aware(time: datetime | None) -> datetime | None:
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time

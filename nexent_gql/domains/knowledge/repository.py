@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, delete, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Select, case, delete, func, literal_column, or_, select, tuple_
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -312,6 +312,17 @@ class ChunkRepository(TenantRepository[Chunk], table=Chunk):
             query = query.where(col(Chunk.is_enabled) == is_enabled)
         return list((await self._session.scalars(query)).all())
 
+    async def neighbors(self, chunks: Collection[Chunk], count: int) -> Sequence[Chunk]:
+        """Return the chunks before and after each of `chunks`, `count` on each side, in any order."""
+        places = {
+            (chunk.version_id, chunk.ordinal + distance)
+            for chunk in chunks
+            for distance in range(-count, count + 1)
+            if distance and chunk.ordinal + distance >= 0
+        }
+        query = self._scope().where(tuple_(col(Chunk.version_id), col(Chunk.ordinal)).in_(places))
+        return (await self._session.scalars(query)).all()
+
     async def all_of_version(self, version_id: UUID) -> Sequence[Chunk]:
         """Return the chunks of a version in the order of its text."""
         return (await self._session.scalars(self._of_version(version_id).order_by(col(Chunk.ordinal)))).all()
@@ -351,6 +362,25 @@ class ChunkRepository(TenantRepository[Chunk], table=Chunk):
             .group_by(col(Chunk.knowledge_base_id))
         )
         return {row[0]: row[1] for row in (await self._session.execute(query)).all()}
+
+    async def size_of_base(self, base_id: UUID) -> tuple[int, int, int]:
+        """Return the number of documents, chunks and bytes of text that are found in a base."""
+        query = (
+            select(
+                func.count(func.distinct(col(Chunk.document_id))),
+                func.count(),
+                func.coalesce(func.sum(func.octet_length(col(Chunk.content))), 0),
+            )
+            .join(Document, col(Document.current_version_id) == col(Chunk.version_id))
+            .where(
+                col(Chunk.tenant_id) == self._tenant_id,
+                col(Document.tenant_id) == self._tenant_id,
+                col(Document.deleted_at).is_(None),
+                col(Chunk.knowledge_base_id) == base_id,
+            )
+        )
+        row = (await self._session.execute(query)).one()
+        return row[0], row[1], row[2]
 
     def _of_version(self, version_id: UUID, content: str | None = None) -> Select[Chunk]:
         query = self._scope().where(col(Chunk.version_id) == version_id)

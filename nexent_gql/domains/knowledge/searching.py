@@ -1,7 +1,7 @@
 """Searches knowledge bases: the one path from a question to passages that the caller may read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import structlog
@@ -10,13 +10,26 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
 from nexent_gql.domains.knowledge.repository import ChunkRepository, KnowledgeBaseRepository
+from nexent_gql.domains.knowledge.reranking import CANDIDATES, KnowledgeReranker
 from nexent_gql.domains.knowledge.tables import Chunk, KnowledgeBase
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.kernel.text import optional_text
-from nexent_gql.ports.search_index import MAX_BASES, MAX_TOP_K, ScoreParts, SearchIndex, SearchMode, SearchQuery
+from nexent_gql.ports.search_index import (
+    MAX_BASES,
+    MAX_TOP_K,
+    FusionOptions,
+    ScoreParts,
+    SearchFilter,
+    SearchIndex,
+    SearchMode,
+    SearchQuery,
+)
 
 MAX_QUESTION_CHARS = 2_000
+MAX_NEIGHBORS = 3
+MAX_FILTER_VALUES = 100
+MAX_RANK_CONSTANT = 1_000
 _log = structlog.get_logger()
 
 
@@ -30,6 +43,10 @@ class KnowledgeSearch:
         top_k: The most passages, 1 to 100.
         min_score: Passages below it are left out, 0 to 1.
         mode: What is compared. HYBRID compares words only where there are no vectors.
+        fusion: How a HYBRID search joins words and vectors.
+        filter: Which documents are searched.
+        is_reranked: Whether the tenant's default reranking model reads the best 30 passages and orders them again.
+        neighbor_count: How many passages before and after each to return, 0 to 3.
     """
 
     question: str
@@ -37,25 +54,52 @@ class KnowledgeSearch:
     top_k: int = 10
     min_score: float = 0.0
     mode: SearchMode = SearchMode.HYBRID
+    fusion: FusionOptions = field(default_factory=FusionOptions)
+    filter: SearchFilter = field(default_factory=SearchFilter)
+    is_reranked: bool = False
+    neighbor_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPassage:
-    """A chunk, and how good it is, from 0 to 1."""
+    """A chunk, and how good it is, from 0 to 1.
+
+    Attributes:
+        chunk: The chunk.
+        score: Of the last stage.
+        parts: Where the score of the first stage comes from.
+        rerank_score: What the reranking model said; its range is the model's.
+        before: Chunks in front of it, in the order of the text.
+        after: Chunks behind it.
+    """
 
     chunk: Chunk
     score: float
     parts: ScoreParts
+    rerank_score: float | None = None
+    before: tuple[Chunk, ...] = ()
+    after: tuple[Chunk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """The best passages first, the words that were searched for, and what was compared."""
+    """The best passages first, the words that were searched for, and what was compared.
+
+    Attributes:
+        passages: At most `top_k`.
+        terms: Words of the question.
+        below_min_score: How many passages `min_score` left out.
+        mode: What was compared.
+        semantic_weight: Share of the vectors in the scores; None unless the mode is HYBRID.
+        is_reranked: Whether a reranking model ordered the passages.
+    """
 
     passages: tuple[ScoredPassage, ...]
     terms: tuple[str, ...]
     below_min_score: int
     mode: SearchMode
+    semantic_weight: float | None = None
+    is_reranked: bool = False
 
 
 class KnowledgeSearchService:
@@ -65,12 +109,16 @@ class KnowledgeSearchService:
         db: Where bases and chunks are.
         index: Where chunks are found; what it returns is checked against the rows.
         embedder: Embeds questions.
+        reranker: Reads the best passages, where the search asks for it.
     """
 
-    def __init__(self, db: Database, index: SearchIndex, embedder: KnowledgeEmbedder) -> None:
+    def __init__(
+        self, db: Database, index: SearchIndex, embedder: KnowledgeEmbedder, reranker: KnowledgeReranker
+    ) -> None:
         self._db = db
         self._index = index
         self._embedder = embedder
+        self._reranker = reranker
 
     async def search(self, actor: Principal, search: KnowledgeSearch) -> SearchAnswer:
         """Return the passages that answer best.
@@ -95,10 +143,54 @@ class KnowledgeSearchService:
             ids = [hit.chunk_id for hit in result.hits]
             chunks = await ChunkRepository(session, actor.tenant_id).readable(actor.user_id, ids, is_enabled=True)
         by_id = {chunk.id: chunk for chunk in chunks}
-        passages = (
+        passages = [
             ScoredPassage(by_id[hit.chunk_id], hit.score, hit.parts) for hit in result.hits if hit.chunk_id in by_id
+        ]
+        answer = SearchAnswer(tuple(passages), result.terms, result.below_min_score, query.mode, result.semantic_weight)
+        if search.is_reranked and passages:
+            answer = await self._reranked(actor, query.text, answer)
+            above = tuple(passage for passage in answer.passages if passage.score >= search.min_score)
+            below = len(answer.passages) - len(above)
+            answer = replace(answer, passages=above[: search.top_k], below_min_score=below)
+        return await self._with_neighbors(actor, answer, search.neighbor_count)
+
+    async def _reranked(self, actor: Principal, question: str, answer: SearchAnswer) -> SearchAnswer:
+        """Order passages by both stages; without a reranking model, or if it fails, they stay as they are."""
+        passages = answer.passages
+        scores = await self._reranker.rerank(
+            actor.tenant_id,
+            actor.user_id,
+            question,
+            [passage.chunk.search_text for passage in passages],
+            [passage.score for passage in passages],
         )
-        return SearchAnswer(tuple(passages), result.terms, result.below_min_score, query.mode)
+        if scores.error is not None:
+            _log.warning("knowledge.search_without_reranking", code=scores.error.code)
+        if not scores.model:
+            return answer
+        scored = (
+            replace(passage, score=joined, rerank_score=own)
+            for passage, joined, own in zip(passages, scores.joined, scores.model, strict=True)
+        )
+        return replace(answer, passages=tuple(sorted(scored, key=lambda it: -it.score)), is_reranked=True)
+
+    async def _with_neighbors(self, actor: Principal, answer: SearchAnswer, count: int) -> SearchAnswer:
+        if not count or not answer.passages:
+            return answer
+        chunks = [passage.chunk for passage in answer.passages]
+        async with self._db.read(actor.tenant_id) as session:
+            rows = await ChunkRepository(session, actor.tenant_id).neighbors(chunks, count)
+        by_place = {(row.version_id, row.ordinal): row for row in rows}
+
+        def near(chunk: Chunk, distances: range) -> tuple[Chunk, ...]:
+            places = [(chunk.version_id, chunk.ordinal + distance) for distance in distances]
+            return tuple(by_place[place] for place in places if place in by_place)
+
+        passages = (
+            replace(it, before=near(it.chunk, range(-count, 0)), after=near(it.chunk, range(1, count + 1)))
+            for it in answer.passages
+        )
+        return replace(answer, passages=tuple(passages))
 
     async def _with_vectors(self, actor: Principal, query: SearchQuery, bases: Sequence[KnowledgeBase]) -> SearchQuery:
         """Add the vectors of the question; a hybrid search goes on by words where there are none.
@@ -125,17 +217,26 @@ def _query(search: KnowledgeSearch) -> SearchQuery:
     question = optional_text(search.question, "question", max_chars=MAX_QUESTION_CHARS)
     if not question:
         raise InvalidInputError("Ask something.", path=("question",))
-    for name, value, least, most in (
-        ("knowledgeBaseIds", len(search.knowledge_base_ids), 1, MAX_BASES),
-        ("topK", search.top_k, 1, MAX_TOP_K),
-        ("minScore", search.min_score, 0, 1),
+    fusion, wanted = search.fusion, search.filter
+    for path, value, least, most in (
+        (("knowledgeBaseIds",), len(search.knowledge_base_ids), 1, MAX_BASES),
+        (("topK",), search.top_k, 1, MAX_TOP_K),
+        (("minScore",), search.min_score, 0, 1),
+        (("neighbors",), search.neighbor_count, 0, MAX_NEIGHBORS),
+        (("fusion", "semanticWeight"), 0.5 if fusion.semantic_weight is None else fusion.semantic_weight, 0, 1),
+        (("fusion", "rankConstant"), fusion.rank_constant, 1, MAX_RANK_CONSTANT),
+        (("filter", "documentIds"), len(wanted.document_ids), 0, MAX_FILTER_VALUES),
+        (("filter", "languages"), len(wanted.languages), 0, MAX_FILTER_VALUES),
+        (("filter", "mediaTypes"), len(wanted.media_types), 0, MAX_FILTER_VALUES),
     ):
         if not least <= value <= most:
-            raise InvalidInputError(f"Give {least} to {most}.", path=(name,), minimum=least, limit=most)
+            raise InvalidInputError(f"Give {least} to {most}.", path=path, minimum=least, limit=most)
     return SearchQuery(
         question,
         tuple(dict.fromkeys(search.knowledge_base_ids)),
         search.mode,
-        top_k=search.top_k,
-        min_score=search.min_score,
+        fusion=fusion,
+        filter=wanted,
+        top_k=max(search.top_k, CANDIDATES) if search.is_reranked else search.top_k,
+        min_score=0.0 if search.is_reranked else search.min_score,
     )

@@ -30,6 +30,18 @@ _FAILED = (
 )
 
 
+_BYTES_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class BaseSize:
+    """What is found in a base; `tokens` is an estimate."""
+
+    documents: int
+    chunks: int
+    tokens: int
+
+
 @dataclass(frozen=True, slots=True)
 class SearchLimitation:
     """Why something is searched by words only."""
@@ -86,6 +98,17 @@ class KnowledgeBaseService:
         async with self._db.read(actor.tenant_id) as session:
             rows = await KnowledgeBaseRepository(session, actor.tenant_id).readable(actor.user_id, ids)
             return await ChunkRepository(session, actor.tenant_id).count_of_bases([row.id for row in rows])
+
+    async def size(self, actor: Principal, base_id: UUID) -> BaseSize:
+        """Return how much of a base would be embedded again.
+
+        Raises:
+            KnowledgeBaseNotFoundError: The caller can read no such base.
+        """
+        async with self._db.read(actor.tenant_id) as session:
+            await readable_base(session, actor, base_id)
+            documents, chunks, size_bytes = await ChunkRepository(session, actor.tenant_id).size_of_base(base_id)
+        return BaseSize(documents, chunks, -(-size_bytes // _BYTES_PER_TOKEN))
 
     async def limitations(self, actor: Principal, ids: Sequence[UUID]) -> dict[UUID, SearchLimitation]:
         """Return why bases are searched by words only, as a whole or in part."""

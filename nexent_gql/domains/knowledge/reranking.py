@@ -1,0 +1,73 @@
+"""The second stage of a search: a reranking model reads the best passages of the first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from nexent_gql.db.session import Database
+from nexent_gql.domains.models.errors import NoDefaultModelError
+from nexent_gql.domains.models.service import ModelService
+from nexent_gql.kernel.errors import DomainError
+from nexent_gql.ports.llm import CallAttribution, ModelKind
+from nexent_gql.ports.rerank import Reranker, RerankRequest
+
+CANDIDATES = 30
+"""How many of the best passages the model reads."""
+WEIGHT = 0.5
+"""Share of the model's score; the score of the first stage has the rest."""
+_MAX_CHARS = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class RerankedScores:
+    """Scores of the second stage, and why there are none.
+
+    Attributes:
+        model: What the model said of each passage, higher is better; empty if it failed or there is none.
+        joined: Both stages together, 0 to 1.
+        error: Why the model failed.
+    """
+
+    model: Sequence[float] = ()
+    joined: Sequence[float] = ()
+    error: DomainError | None = None
+
+
+class KnowledgeReranker:
+    """Scores passages by the tenant's default reranking model.
+
+    Args:
+        db: Where the models are.
+        models: Says which model is the default.
+        reranker: Calls it.
+    """
+
+    def __init__(self, db: Database, models: ModelService, reranker: Reranker) -> None:
+        self._db = db
+        self._models = models
+        self._reranker = reranker
+
+    async def rerank(
+        self, tenant_id: UUID, user_id: UUID, question: str, passages: Sequence[str], scores: Sequence[float]
+    ) -> RerankedScores:
+        """Return new scores of passages with the scores of the first stage; a failing model changes nothing."""
+        request = RerankRequest(
+            question, tuple(text[:_MAX_CHARS] for text in passages), CallAttribution(tenant_id, user_id, "SEARCH")
+        )
+        try:
+            async with self._db.read(tenant_id) as session:
+                endpoint = await self._models.endpoint(session, tenant_id, None, ModelKind.RERANK)
+            model = (await self._reranker.rerank(endpoint, request)).scores
+        except NoDefaultModelError:
+            return RerankedScores()
+        except DomainError as error:
+            return RerankedScores(error=error)
+        second, first = _spread(model), _spread(scores)
+        joined = [WEIGHT * late + (1 - WEIGHT) * early for late, early in zip(second, first, strict=True)]
+        return RerankedScores(model, joined)
+
+
+def _spread(scores: Sequence[float]) -> list[float]:
+    """Scale scores to 0 to 1: models have ranges of their own."""
+    least, most = min(scores), max(scores)
+    return [(score - least) / (most - least) if most > least else 1.0 for score in scores]
