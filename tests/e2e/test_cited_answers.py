@@ -70,11 +70,11 @@ async def test_an_uploaded_document_is_cited(scenario: Scenario) -> None:
     )
     search = Tool("knowledge_search", {"query": "When does the rocket Marlin start?"})
     provider.script(scenario.script, [search], [Text("It starts on 14 May [1].")])
-    sent = await client.send("When does Marlin start?", agentId=agent["agent"]["id"])
-    events = await client.whole(sent["run"]["id"])
+    message_payload = await client.send("When does Marlin start?", agentId=agent["agent"]["id"])
+    events = await client.whole(message_payload["run"]["id"])
     assert_complete(events)
     assert {"PassagesRetrieved", "CitationAdded"} <= {event["__typename"] for event in events}
-    message = await client.one(ANSWER, id=sent["assistantMessage"]["id"])
+    message = await client.one(ANSWER, id=message_payload["assistantMessage"]["id"])
     (citation,) = message["citations"]
     assert (citation["label"], citation["title"], citation["heading"]) == ("1", "marlin.md", "Launch")
     assert citation["document"] == {"id": document, "name": "marlin.md"}
@@ -100,8 +100,8 @@ async def test_the_demo_agent_answers_from_its_base(
     documents = (await client.one(DOCUMENTS, id=base["id"]))["edges"]
     assert len(documents) == 4
     await until_ready(client, *(edge["node"]["id"] for edge in documents))
-    sent = await client.send(question, agentId=guide["id"])
-    assert_complete(await client.whole(sent["run"]["id"]))
-    message = await client.one(ANSWER, id=sent["assistantMessage"]["id"])
+    message_payload = await client.send(question, agentId=guide["id"])
+    assert_complete(await client.whole(message_payload["run"]["id"]))
+    message = await client.one(ANSWER, id=message_payload["assistantMessage"]["id"])
     assert fact in message["text"]
     assert any(fact in citation["quote"] and citation["title"] == title for citation in message["citations"])

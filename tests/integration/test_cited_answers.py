@@ -109,10 +109,10 @@ async def test_an_answer_cites_the_passages_that_it_uses(scenario: Scenario, kin
     assert "hotel limit is" not in str(events), "passages stay out of events"
 
     message = await scenario.citations(scenario.ben, exchange.answer.id)
-    (shown,) = message["citations"]
-    assert "140 euros a night" in shown.pop("quote")
-    assert shown.pop("document")["name"] == "rules.md"
-    assert shown == {
+    (citation_node,) = message["citations"]
+    assert "140 euros a night" in citation_node.pop("quote")
+    assert citation_node.pop("document")["name"] == "rules.md"
+    assert citation_node == {
         "label": "1",
         "title": "rules.md",
         "page": None,

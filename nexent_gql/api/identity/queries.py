@@ -28,7 +28,9 @@ WithRole = Annotated[
 ]
 IsActive = Annotated[
     bool | None,
-    strawberry.argument(description="Returns only active users if true, only deactivated ones if false. Null: both."),
+    strawberry.argument(
+        description="Returns only active users if true, only deactivated ones if false. Null returns both."
+    ),
 ]
 
 
