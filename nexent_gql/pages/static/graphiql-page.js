@@ -58,7 +58,14 @@ async function fetcher(parameters, options) {
   if (isSubscription(parameters, options)) return subscription(parameters);
   const headers = { "Content-Type": "application/json", Accept: "application/json", ...options?.headers };
   if (!Object.keys(headers).some((name) => name.toLowerCase() === "authorization")) {
-    // Returns the tab with the document that the fragment of the address has, as the chat page links to it.
+    const bearer = await token();
+    if (bearer) headers.Authorization = `Bearer ${bearer}`;
+  }
+  const answer = await fetch("/graphql", { method: "POST", headers, body: JSON.stringify(parameters) });
+  return answer.json();
+}
+
+// Returns the tab with the document that the fragment of the address has, as the chat page links to it.
 function linkedTabs() {
   try {
     const { query, variables } = JSON.parse(decodeURIComponent(location.hash.slice(1)));
@@ -66,13 +73,6 @@ function linkedTabs() {
   } catch {
     return [];
   }
-}
-
-const bearer = await token();
-    if (bearer) headers.Authorization = `Bearer ${bearer}`;
-  }
-  const answer = await fetch("/graphql", { method: "POST", headers, body: JSON.stringify(parameters) });
-  return answer.json();
 }
 
 const bearer = await token();
