@@ -11,6 +11,9 @@ from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.selections.events import SharedEvent, no_renderings
 from nexent_gql.api.selections.plain import ResolvedByClass
 
+STEP = "Step of the agent, from 1; 0 outside of steps."
+"""Description of `step` in all events."""
+
 
 class Place(TypedDict):
     """The fields that all events have."""

@@ -10,15 +10,12 @@ import strawberry
 from strawberry.scalars import JSON
 
 from nexent_gql.api.conversations.parts import CitationMessagePart, MessagePart, NoticeMessagePart, message_parts
-from nexent_gql.api.runs.event_base import Place, RunEvent, event_time
+from nexent_gql.api.runs.event_base import STEP, Place, RunEvent, event_time
+from nexent_gql.api.runs.model_events import AnswerCached, ModelQueued, ModelSwitched
 from nexent_gql.api.runs.values import COST_OF_RUN, Counts, RunFailure, RunStatus, TokenUsage
-from nexent_gql.api.schema.codes import CATALOGUE, ErrorCode
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.content import decode_parts
 from nexent_gql.ports.events import Entry
-from nexent_gql.ports.llm import ModelError
-
-_STEP = "Step of the agent, from 1; 0 outside of steps."
 
 
 @strawberry.type(
@@ -27,19 +24,19 @@ _STEP = "Step of the agent, from 1; 0 outside of steps."
 )
 class TextDelta(RunEvent):
     text: str = strawberry.field(description="Text to append.")
-    step: int = strawberry.field(description=_STEP)
+    step: int = strawberry.field(description=STEP)
 
 
 @strawberry.type(description="The next piece of the model's reasoning, if the provider returns it.")
 class ReasoningDelta(RunEvent):
     text: str = strawberry.field(description="Text to append.")
-    step: int = strawberry.field(description=_STEP)
+    step: int = strawberry.field(description=STEP)
 
 
 @strawberry.type(description="The next piece of the code that an agent of kind CODE writes.")
 class CodeDelta(RunEvent):
     text: str = strawberry.field(description="Text to append.")
-    step: int = strawberry.field(description=_STEP)
+    step: int = strawberry.field(description=STEP)
 
 
 class _Call(TypedDict):
@@ -58,7 +55,7 @@ class ToolCallStarted(RunEvent):
     arguments: JSON = strawberry.field(
         description="Arguments of the call, an object that conforms to the tool's `parameters`."
     )
-    step: int = strawberry.field(description=_STEP)
+    step: int = strawberry.field(description=STEP)
 
     @classmethod
     def of(cls, place: Place, body: _Call) -> Self:
@@ -89,7 +86,7 @@ class ToolOutput(RunEvent):
     )
     is_error: bool = strawberry.field(description="Whether the tool failed. If so, `output` has the reason.")
     duration_ms: int = strawberry.field(description="Duration in milliseconds.")
-    step: int = strawberry.field(description=_STEP)
+    step: int = strawberry.field(description=STEP)
 
     @classmethod
     def of(cls, place: Place, body: _Output) -> Self:
@@ -119,7 +116,7 @@ class PartsAdded(RunEvent):
     parts: list[MessagePart] = strawberry.field(
         description="The parts, at least one. `index` is the position in this event."
     )
-    step: int = strawberry.field(description=_STEP)
+    step: int = strawberry.field(description=STEP)
 
     @classmethod
     def of(cls, place: Place, body: _Parts) -> Self:
@@ -141,7 +138,7 @@ class PassagesRetrieved(RunEvent):
     passages: list[CitationMessagePart] = strawberry.field(
         description="The passages, at least one, without `quote`. `index` is the position in this event."
     )
-    step: int = strawberry.field(description=_STEP)
+    step: int = strawberry.field(description=STEP)
 
     @classmethod
     def of(cls, place: Place, body: _Passages) -> Self:
@@ -159,7 +156,7 @@ class _Citation(TypedDict):
 )
 class CitationAdded(RunEvent):
     citation: CitationMessagePart = strawberry.field(description="The passage, without `quote`. `index` is 0.")
-    step: int = strawberry.field(description=_STEP)
+    step: int = strawberry.field(description=STEP)
 
     @classmethod
     def of(cls, place: Place, body: _Citation) -> Self:
@@ -184,76 +181,6 @@ class NoticeAdded(RunEvent):
     def of(cls, place: Place, body: _Notice) -> Self:
         (notice,) = message_parts(decode_parts([body["notice"]]))
         return cls(**place, notice=cast("NoticeMessagePart", notice))
-
-
-class _Queued(TypedDict):
-    position: int
-    step: int
-
-
-@strawberry.type(
-    description="A model call waits because its deployments are at their limits. Sent again when the position changes."
-)
-class ModelQueued(RunEvent):
-    position: int = strawberry.field(description="Position in the queue, from 1.")
-    step: int = strawberry.field(description=_STEP)
-
-    @classmethod
-    def of(cls, place: Place, body: _Queued) -> Self:
-        return cls(**place, position=body["position"], step=body["step"])
-
-
-class _Cached(TypedDict):
-    model: str
-    step: int
-
-
-@strawberry.type(
-    description="The answer of this step was given before to exactly the same request, and costs nothing. See "
-    "`Model.responseCacheSeconds`."
-)
-class AnswerCached(RunEvent):
-    model: str = strawberry.field(description="Name of the model that gave the answer.")
-    step: int = strawberry.field(description=_STEP)
-
-    @classmethod
-    def of(cls, place: Place, body: _Cached) -> Self:
-        return cls(**place, model=body["model"], step=body["step"])
-
-
-class _Switched(TypedDict):
-    from_model: str
-    to_model: str
-    reason: str
-    keeps_answer: bool
-    step: int
-
-
-@strawberry.type(
-    description="A model failed within its answer and another one goes on. Only with a route. If `keepsAnswer` is "
-    "false and text of the step was streamed, an AttemptStarted with the valid text follows."
-)
-class ModelSwitched(RunEvent):
-    from_model: str = strawberry.field(description="Name of the Model that failed.")
-    to_model: str = strawberry.field(description="Name of the Model that goes on.")
-    reason: ErrorCode = strawberry.field(description="Error code of the failure.")
-    keeps_answer: bool = strawberry.field(
-        description="Whether the answer is continued. If not, the step begins anew: its text, reasoning and code are "
-        "replaced."
-    )
-    step: int = strawberry.field(description=_STEP)
-
-    @classmethod
-    def of(cls, place: Place, body: _Switched) -> Self:
-        reason = body["reason"]
-        return cls(
-            **place,
-            from_model=body["from_model"],
-            to_model=body["to_model"],
-            reason=ErrorCode(reason if reason in CATALOGUE else ModelError.code),
-            keeps_answer=body["keeps_answer"],
-            step=body["step"],
-        )
 
 
 class _Step(TypedDict):
