@@ -93,6 +93,7 @@ async def open_knowledge_api(database: Database, redis_url: str, folder: Path) -
             namespace = SimpleNamespace(
                 knowledge_bases=services.bases,
                 documents=services.documents,
+                files=services.files,
                 document_batches=services.batches,
                 chunk_editor=services.editor,
                 document_events=services.events,

@@ -1,0 +1,123 @@
+"""Nobody gets at a knowledge base that is not shared, or at a deleted document, by any field of the schema."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from strawberry.types import get_object_definition
+from strawberry.utils.str_converters import to_camel_case
+
+from nexent_gql.api.knowledge.module import MODULE
+from nexent_gql.db.session import Database
+from nexent_gql.kernel.principal import Principal, Role
+from tests.support.direct_graphql import Answer, schema
+from tests.support.factory import Factory
+from tests.support.generated_calls import GeneratedCall, generated_calls
+from tests.support.knowledge_api import KnowledgeApi, open_knowledge_api
+
+SECRETS = ("Zanzibar", "kettle-7731", "boils at noon", "samovar")
+"""In the base's name, the document's name, its text and a keyword."""
+CHUNKS = "query ($id: ID!) { documentChunks(documentId: $id) { nodes { id } } }"
+TABLES = ("knowledge_base", "document", "document_version", "document_text", "chunk", "document_batch", "file", "job")
+DIGEST = "SELECT md5(coalesce(string_agg(row.*::text, '|' ORDER BY row.*::text), '')) FROM {table} AS row"
+ROOTS = (*MODULE.queries, *MODULE.mutations, *MODULE.subscriptions)
+FIELDS = {
+    to_camel_case(field.python_name) for root in ROOTS for field in get_object_definition(root, strict=True).fields
+}
+WITHOUT_IDS = {"knowledgeBases", "createKnowledgeBase"}
+
+
+@pytest.fixture
+async def api(database: Database, redis_url: str, tmp_path: Path) -> AsyncGenerator[KnowledgeApi]:
+    async with open_knowledge_api(database, redis_url, tmp_path) as api:
+        yield api
+
+
+@dataclass(frozen=True)
+class Private:
+    """A base of one user with a document in each way there is, and the ids of everything in it."""
+
+    owner: Principal
+    ids: dict[str, str]
+
+
+@pytest.fixture
+async def private(api: KnowledgeApi, make: Factory) -> Private:
+    owner = await make.principal()
+    base = await api.new_base(owner, name="Zanzibar")
+    file = await api.upload(owner, "kettle-7731.md", b"# Kettle\n\nThe kettle boils at noon.")
+    sources = [{"file": {"fileId": file}}]
+    added = await api.mutate(owner, "addDocuments", "batch { id }", knowledgeBaseId=base, sources=sources)
+    await api.ingestion.drain()
+    listing = "query ($id: ID!) { documents(knowledgeBaseId: $id) { nodes { id } } }"
+    (document,) = (await api.ask(owner, listing, id=base))["nodes"]
+    (chunk,) = (await api.ask(owner, CHUNKS, id=document["id"]))["nodes"]
+    await api.mutate(owner, "updateDocumentChunk", "chunk { id }", chunkId=chunk["id"], keywords=["samovar"])
+    await api.ingestion.drain()
+    ids = {"knowledgeBaseId": base, "documentId": document["id"], "chunkId": chunk["id"]}
+    return Private(owner, {**ids, "batchId": added["batch"]["id"], "fileId": file})
+
+
+async def call(api: KnowledgeApi, actor: Principal, generated: GeneratedCall) -> list[Answer]:
+    """Return the answer or, of a subscription, what comes within a moment."""
+    if generated.kind != "subscription":
+        return [await api.answer(actor, generated.query, **generated.variables)]
+    answers: list[Answer] = []
+    try:
+        async with asyncio.timeout(1), aclosing(api.subscribe(actor, generated.query, **generated.variables)) as stream:
+            answers.extend([answer async for answer in stream])
+    except TimeoutError:
+        pass
+    return answers
+
+
+def calls(private: Private) -> list[GeneratedCall]:
+    """Return calls of every field of knowledge bases, and of `node` and `nodes`."""
+    fields = (FIELDS - WITHOUT_IDS) | {"node", "nodes"}
+    generated = [each for each in generated_calls(schema().core, private.ids) if each.field in fields]
+    assert {each.field for each in generated} == fields
+    return generated
+
+
+def leaked(answers: list[Answer], secrets: tuple[str, ...]) -> list[str]:
+    shown = json.dumps([(answer.data, answer.errors) for answer in answers], ensure_ascii=False)
+    return [secret for secret in secrets if secret in shown]
+
+
+async def digests(api: KnowledgeApi, owner: Principal) -> list[str]:
+    async with api.ingestion.database.read(owner.tenant_id) as session:
+        return [str((await session.execute(text(DIGEST.format(table=table)))).scalar_one()) for table in TABLES]
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("is_colleague", [True, False], ids=["a colleague", "a stranger"])
+async def test_no_field_shows_or_changes_a_base_that_is_not_shared(
+    api: KnowledgeApi, private: Private, make: Factory, *, is_colleague: bool
+) -> None:
+    other = await make.principal(Role.MEMBER, beside=private.owner) if is_colleague else await make.principal()
+    before = await digests(api, private.owner)
+    for generated in calls(private):
+        answers = await call(api, other, generated)
+        assert leaked(answers, SECRETS) == [], generated
+        for answer in answers:
+            codes = {error["extensions"]["code"] for error in answer.errors}
+            assert "INTERNAL_SERVER_ERROR" not in codes, (generated, answer.errors)
+    assert await digests(api, private.owner) == before
+
+
+@pytest.mark.timeout(240)
+async def test_no_field_shows_a_deleted_document_even_before_its_space_is_freed(
+    api: KnowledgeApi, private: Private
+) -> None:
+    reads = [each for each in calls(private) if each.kind == "query"]
+    visible = [each.field for each in reads if leaked(await call(api, private.owner, each), SECRETS[1:])]
+    assert {"document", "documents", "documentChunks", "searchKnowledge", "previewChunks", "node"} <= set(visible)
+    await api.mutate(private.owner, "deleteDocument", "deletedId", documentId=private.ids["documentId"])
+    for generated in reads:
+        if private.ids["fileId"] not in str(generated.variables):  # the file is the owner's still
+            assert leaked(await call(api, private.owner, generated), SECRETS[1:]) == [], generated
