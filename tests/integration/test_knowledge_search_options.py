@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.chunking import ChunkingOptions, ChunkStrategy
@@ -77,6 +78,10 @@ async def test_neighbours_come_in_the_order_of_the_text(services: Ingestion, act
     assert passage.chunk.content == sentences[1]
     assert [chunk.content for chunk in passage.before] == sentences[:1]
     assert [chunk.content for chunk in passage.after] == sentences[2:]
+    async with services.database.transaction(actor.tenant_id) as session:
+        await session.execute(text("UPDATE chunk SET is_enabled = false WHERE content LIKE 'three%'"))
+    passage, *_ = (await services.searches.search(actor, search)).passages
+    assert [chunk.content for chunk in passage.after] == sentences[3:]
     passage, *_ = (await services.searches.search(actor, replace(search, neighbor_count=0))).passages
     assert (passage.before, passage.after) == ((), ())
 

@@ -313,14 +313,15 @@ class ChunkRepository(TenantRepository[Chunk], table=Chunk):
         return list((await self._session.scalars(query)).all())
 
     async def neighbors(self, chunks: Collection[Chunk], count: int) -> Sequence[Chunk]:
-        """Return the chunks before and after each of `chunks`, `count` on each side, in any order."""
+        """Return the enabled chunks before and after each of `chunks`, at most `count` on each side, in any order."""
         places = {
             (chunk.version_id, chunk.ordinal + distance)
             for chunk in chunks
             for distance in range(-count, count + 1)
             if distance and chunk.ordinal + distance >= 0
         }
-        query = self._scope().where(tuple_(col(Chunk.version_id), col(Chunk.ordinal)).in_(places))
+        place = tuple_(col(Chunk.version_id), col(Chunk.ordinal))
+        query = self._scope().where(place.in_(places), col(Chunk.is_enabled))
         return (await self._session.scalars(query)).all()
 
     async def all_of_version(self, version_id: UUID) -> Sequence[Chunk]:
