@@ -131,7 +131,7 @@ class Services:
             tool_dispatcher=ToolDispatcher(catalog),
             agents=agents,
             conversations=conversations,
-            conversation_exporter=ConversationExporter(db, signer, clock),
+            conversation_exporter=ConversationExporter(db, conversations, agents, signer, clock),
             conversation_trash=ConversationTrash(db, clock, restore_s=runtime.settings.conversations.restore_s),
             runs=RunService(db, runtime.log, starter, clock),
             ratings=RatingService(db),

@@ -172,7 +172,7 @@ async def open_chat(database: Database, redis_url: str) -> AsyncGenerator[Chat]:
             agents=agents,
             conversations=conversations,
             conversation_trash=trash,
-            conversation_exporter=ConversationExporter(database, signer, utc_now),
+            conversation_exporter=ConversationExporter(database, conversations, agents, signer, utc_now),
             runs=runs,
             ratings=RatingService(database),
         )

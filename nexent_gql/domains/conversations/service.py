@@ -198,6 +198,12 @@ class ConversationService:
         async with self._db.read(actor.tenant_id) as session:
             return await ConversationRepository(session, actor.tenant_id, actor.user_id).branches(leaf_ids, most)
 
+    async def branch_ids(self, actor: Principal, leaf_id: UUID, most: int) -> list[UUID]:
+        """Return the ids of the last `most` messages that lead to a message, it included, in order."""
+        async with self._db.read(actor.tenant_id) as session:
+            repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
+            return [id_ for _, id_ in await repository.branch_ids([leaf_id], most)]
+
     async def messages_by_id(self, actor: Principal, ids: Sequence[UUID]) -> list[Message]:
         """Return those of `ids` that the caller owns, in any order."""
         async with self._db.read(actor.tenant_id) as session:

@@ -40,6 +40,10 @@ class ConversationWriter:
         """Return a conversation without locking it."""
         return await self._repository.get(conversation_id)
 
+    async def run_ids(self, conversation_id: UUID) -> list[UUID]:
+        """Return the runs of a conversation."""
+        return await self._repository.run_ids(conversation_id)
+
     def begin(self, *, agent_id: UUID, now: datetime) -> Conversation:
         """Insert a conversation; it needs no lock, because no other transaction sees it."""
         conversation = Conversation(
@@ -109,9 +113,18 @@ class ConversationWriter:
         """Return the messages that lead to `message_id`, it included, oldest first."""
         return await self._repository.branch(message_id, MAX_HISTORY_MESSAGES)
 
-    async def record_events(self, conversation: Conversation, now: datetime, *bodies: JsonObject) -> None:
-        """Write added messages, append the events of the locked conversation, and notify readers after the commit."""
-        await self._repository.record_events(conversation, now, [*self._events, *bodies])
+    async def record_events(
+        self, conversation: Conversation, now: datetime, *bodies: JsonObject, is_activity: bool = True
+    ) -> None:
+        """Write added messages, append the events of the locked conversation, and notify readers after the commit.
+
+        Args:
+            conversation: The conversation.
+            now: The time of the events.
+            bodies: Further events.
+            is_activity: Whether the conversation moves to the top of lists.
+        """
+        await self._repository.record_events(conversation, now, [*self._events, *bodies], is_activity=is_activity)
         self._events.clear()
 
     async def append_events(self, conversation_id: UUID, now: datetime, *bodies: JsonObject) -> bool:

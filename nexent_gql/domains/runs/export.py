@@ -6,12 +6,10 @@ from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from nexent_gql.db.session import Database
-from nexent_gql.domains.agents.repository import AgentRepository
+from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.errors import ConversationNotFoundError
-from nexent_gql.domains.conversations.repository import ConversationRepository
+from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.conversations.tables import Conversation, Message
 from nexent_gql.domains.files.errors import InvalidFileLinkError
 from nexent_gql.domains.files.links import FileLink, LinkKind, LinkSigner
@@ -27,7 +25,7 @@ from nexent_gql.domains.runs.export_text import (
 from nexent_gql.domains.runs.repository import RunRepository
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.page import PageRequest
-from nexent_gql.kernel.principal import Principal
+from nexent_gql.kernel.principal import Principal, Role
 
 EXPORT_LINK_S = 900
 _AT_ONCE = 20
@@ -59,12 +57,18 @@ class ConversationExporter:
 
     Args:
         db: The database.
+        conversations: The conversations.
+        agents: The agents.
         signer: Signs the addresses.
         clock: The current time.
     """
 
-    def __init__(self, db: Database, signer: LinkSigner, clock: Clock) -> None:
+    def __init__(
+        self, db: Database, conversations: ConversationService, agents: AgentService, signer: LinkSigner, clock: Clock
+    ) -> None:
         self._db = db
+        self._conversations = conversations
+        self._agents = agents
         self._signer = signer
         self._clock = clock
 
@@ -83,11 +87,14 @@ class ConversationExporter:
             InvalidFileLinkError: The address is wrong or has expired, or the conversation was deleted.
         """
         link = self._signer.read(token, LinkKind.EXPORT)
-        async with self._db.read(link.tenant_id) as session:
-            conversation = await ConversationRepository(session, link.tenant_id, link.owner_id).get(link.subject_id)
-            if conversation is None or link.number >= len(_FORMATS):
-                raise InvalidFileLinkError
-            (agent,) = await AgentRepository(session, link.tenant_id).get_many([conversation.agent_id])
+        owner = Principal(link.tenant_id, link.owner_id, Role.MEMBER)
+        if link.number >= len(_FORMATS):
+            raise InvalidFileLinkError
+        try:
+            conversation = await self._conversations.get(owner, link.subject_id)
+        except ConversationNotFoundError:
+            raise InvalidFileLinkError from None
+        (agent,) = await self._agents.get_many(owner, [conversation.agent_id])
         return Export(conversation, agent.name, _FORMATS[link.number])
 
     async def read(self, export: Export) -> AsyncGenerator[bytes]:
@@ -114,51 +121,43 @@ class ConversationExporter:
         leaf_id = conversation.active_message_id
         if leaf_id is None:
             return
-        async with self._db.read(conversation.tenant_id) as session:
-            repository = _conversations(session, conversation)
-            ids = [id_ for _, id_ in await repository.branch_ids([leaf_id], _MAX_BRANCH_MESSAGES)]
+        owner = _owner_of(conversation)
+        ids = await self._conversations.branch_ids(owner, leaf_id, _MAX_BRANCH_MESSAGES)
         for start in range(0, len(ids), _AT_ONCE):
-            wanted = ids[start : start + _AT_ONCE]
-            async with self._db.read(conversation.tenant_id) as session:
-                rows = {row.id: row for row in await _conversations(session, conversation).messages(wanted)}
-                if len(rows) < len(wanted):
-                    raise ConversationNotFoundError(conversation.id)
-                batch = await _with_runs(session, conversation, [rows[id_] for id_ in wanted])
-            yield batch
+            batch_ids = ids[start : start + _AT_ONCE]
+            rows = {row.id: row for row in await self._conversations.messages_by_id(owner, batch_ids)}
+            if len(rows) < len(batch_ids):
+                raise ConversationNotFoundError(conversation.id)
+            yield await self._with_runs(owner, [rows[id_] for id_ in batch_ids])
 
     async def _messages(self, conversation: Conversation) -> AsyncGenerator[Sequence[ExportedMessage]]:
         """Yield the messages of all branches, oldest first."""
-        request = PageRequest(size=_AT_ONCE)
+        owner, request = _owner_of(conversation), PageRequest(size=_AT_ONCE)
         while True:
-            async with self._db.read(conversation.tenant_id) as session:
-                pages = await _conversations(session, conversation).pages_of_messages([conversation.id], request)
-                page = pages[conversation.id]
-                if not page.rows and request.after is not None:
-                    raise ConversationNotFoundError(conversation.id)
-                batch = await _with_runs(session, conversation, page.rows)
-            if batch:
-                yield batch
+            page = (await self._conversations.message_pages(owner, [conversation.id], request))[conversation.id]
+            if not page.rows and request.after is not None:
+                raise ConversationNotFoundError(conversation.id)
+            if page.rows:
+                yield await self._with_runs(owner, page.rows)
             if not page.has_next:
                 return
             request = PageRequest(size=_AT_ONCE, after=page.cursors[-1])
 
+    async def _with_runs(self, owner: Principal, messages: Sequence[Message]) -> Sequence[ExportedMessage]:
+        """Add the runs of answers and their tool calls; a run in progress has none yet."""
+        run_ids = [message.run_id for message in messages if message.run_id is not None]
+        async with self._db.read(owner.tenant_id) as session:
+            repository = RunRepository(session, owner.tenant_id, owner.user_id)
+            runs = {run.id: run for run in await repository.get_many(run_ids)}
+            archives = {archive.run_id: archive for archive in await repository.archives(run_ids)}
+        calls = {run_id: tool_calls(await events.unpack(archive.events)) for run_id, archive in archives.items()}
 
-def _conversations(session: AsyncSession, conversation: Conversation) -> ConversationRepository:
-    return ConversationRepository(session, conversation.tenant_id, conversation.owner_id)
+        def with_run(message: Message) -> ExportedMessage:
+            run = None if message.run_id is None else runs.get(message.run_id)
+            return ExportedMessage(message, run, () if run is None else calls.get(run.id, ()))
+
+        return [with_run(message) for message in messages]
 
 
-async def _with_runs(
-    session: AsyncSession, conversation: Conversation, messages: Sequence[Message]
-) -> Sequence[ExportedMessage]:
-    """Add the runs of answers and their tool calls; a run in progress has none yet."""
-    run_ids = [message.run_id for message in messages if message.run_id is not None]
-    repository = RunRepository(session, conversation.tenant_id, conversation.owner_id)
-    runs = {run.id: run for run in await repository.get_many(run_ids)}
-    archives = {archive.run_id: archive for archive in await repository.archives(run_ids)}
-    calls = {run_id: tool_calls(await events.unpack(archive.events)) for run_id, archive in archives.items()}
-
-    def with_run(message: Message) -> ExportedMessage:
-        run = None if message.run_id is None else runs.get(message.run_id)
-        return ExportedMessage(message, run, () if run is None else calls.get(run.id, ()))
-
-    return [with_run(message) for message in messages]
+def _owner_of(conversation: Conversation) -> Principal:
+    return Principal(conversation.tenant_id, conversation.owner_id, Role.MEMBER)

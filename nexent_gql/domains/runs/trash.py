@@ -9,9 +9,9 @@ from sqlalchemy import text
 from nexent_gql.db.session import Database
 from nexent_gql.domains.conversations import events as conversation_events
 from nexent_gql.domains.conversations.errors import ConversationNotFoundError
-from nexent_gql.domains.conversations.repository import ConversationRepository
 from nexent_gql.domains.conversations.tables import Conversation
 from nexent_gql.domains.conversations.topics import conversation_topic, run_topic
+from nexent_gql.domains.conversations.writer import ConversationWriter
 from nexent_gql.domains.runs.repository import RunRepository
 from nexent_gql.domains.runs.stopping import discard_run
 from nexent_gql.jobs.enqueue import enqueue, erase_topics, notify_readers
@@ -106,13 +106,13 @@ class ConversationTrash:
         """
         tenant_id, now = actor.tenant_id, self._clock()
         async with self._db.transaction(tenant_id) as session:
-            repository = ConversationRepository(session, tenant_id, actor.user_id)
-            conversation = await repository.get(conversation_id, lock=True)
+            writer = ConversationWriter(session, tenant_id, actor.user_id)
+            conversation = await writer.lock(conversation_id)
             if conversation is None:
                 raise ConversationNotFoundError(conversation_id)
             for run in await RunRepository(session, tenant_id, actor.user_id).active(conversation_id):
                 await discard_run(session, conversation, run, now)
-            run_ids = await repository.run_ids(conversation_id)
+            run_ids = await writer.run_ids(conversation_id)
             values = {"tenant": tenant_id, "owner": actor.user_id, "conversation": conversation_id, "now": now}
             await session.execute(_HIDE, values)
             await erase_topics(session, tenant_id, [run_topic(tenant_id, run_id) for run_id in run_ids])
@@ -136,12 +136,12 @@ class ConversationTrash:
         }
         async with self._db.transaction(actor.tenant_id) as session:
             is_restored = (await session.execute(_SHOW, values)).first() is not None
-            repository = ConversationRepository(session, actor.tenant_id, actor.user_id)
-            conversation = await repository.get(conversation_id, lock=True)
+            writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
+            conversation = await writer.lock(conversation_id)
             if conversation is None:
                 raise ConversationNotFoundError(conversation_id)
             if is_restored:
                 # the number of the event is beyond the one that ended the streams of readers
                 body = conversation_events.body(conversation_events.CONVERSATION_UPDATED)
-                await repository.record_events(conversation, self._clock(), [body], is_activity=False)
+                await writer.record_events(conversation, self._clock(), body, is_activity=False)
         return conversation
