@@ -186,6 +186,9 @@ class KnowledgeSettings(_Section):
     )
 
 
+_CA_FILE = "File with the certificates of authorities to trust, in PEM. Unset means those of the system."
+
+
 class ObjectStoreSettings(_Section):
     """Object storage: a folder, or a bucket of a service that speaks S3."""
 
@@ -211,10 +214,7 @@ class ObjectStoreSettings(_Section):
         default=True,
         description="Whether the bucket stands in the path of addresses, as for MinIO and Ceph, instead of their host.",
     )
-    ca_file: Path | None = Field(
-        default=None,
-        description="File with the certificates of authorities to trust, in PEM. Unset means those of the system.",
-    )
+    ca_file: Path | None = Field(default=None, description=_CA_FILE)
     connections: int = Field(default=16, ge=1, description="Concurrent requests of a process to the service.")
     timeout_s: float = Field(default=30, gt=0, description="Seconds that the service has for each part of an answer.")
     folder: Path | None = Field(
@@ -257,10 +257,7 @@ class SearchSettings(_Section):
         description="Beginning of the names of all indexes in Elasticsearch.",
     )
     shards: int = Field(default=1, ge=1, le=64, description="Primary shards of a new index of chunks.")
-    ca_file: Path | None = Field(
-        default=None,
-        description="File with the certificates of authorities to trust, in PEM. Unset means those of the system.",
-    )
+    ca_file: Path | None = Field(default=None, description=_CA_FILE)
     connections: int = Field(default=16, ge=1, description="Concurrent requests of a process to Elasticsearch.")
     timeout_s: float = Field(default=10, gt=0, description="Seconds that Elasticsearch has for each request.")
 
