@@ -100,7 +100,7 @@ async def test_a_reranking_model_orders_again(services: Ingestion, actor: Princi
             dialect=Dialect.OPENAI,
             base_url=provider.base_url,
             model_name="reranker",
-            is_default=True,
+            is_other_default=True,
             created_by=actor.user_id,
         )
         async with services.database.transaction(actor.tenant_id) as session:
