@@ -63,7 +63,7 @@ async def register(
         dialect=Dialect.OPENAI,
         base_url=base_url,
         model_name=name,
-        is_default=is_default,
+        is_other_default=is_default,
         created_by=actor.user_id,
     )
     async with services.database.transaction(actor.tenant_id) as session:

@@ -133,7 +133,7 @@ async def embedding_model(services: Ingestion, actor: Principal, name: str) -> N
         kind=ModelKind.EMBEDDING,
         dialect=Dialect.LOCAL,
         model_name=name,
-        is_default=True,
+        is_other_default=True,
         created_by=actor.user_id,
     )
     async with services.database.transaction(actor.tenant_id) as session:
