@@ -87,8 +87,8 @@ class Services:
     def build(cls, runtime: Runtime) -> Self:
         """Build the services on the resources of `runtime`."""
         db, clock = runtime.db, runtime.clock
-        signer = LinkSigner(runtime.settings.secret_key, clock)
-        limits = FileLimits(**runtime.settings.files.model_dump())
+        settings = runtime.settings
+        signer, limits = LinkSigner(settings.secret_key, clock), FileLimits(**settings.files.model_dump())
         files = FileService(db, runtime.objects, signer, clock, limits)
         models = ModelService(db, runtime.llm, runtime.secrets, clock, dialects=installed_dialects())
         embedder = KnowledgeEmbedder(db, models, runtime.embeddings)
@@ -102,12 +102,10 @@ class Services:
         tools = ToolService(catalog)
         agents = AgentService(db, tools, clock)
         conversations = ConversationService(db, runtime.log, agents, clock)
-        starter = RunStarter(db, agents, clock, max_active=runtime.settings.runs.max_active)
+        starter = RunStarter(db, agents, clock, max_active=settings.runs.max_active)
         return cls(
             budgets=runtime.budgets,
-            identity=IdentityService(
-                db, runtime.passwords, clock, runtime.settings.secret_key, runtime.settings.auth, runtime.log
-            ),
+            identity=IdentityService(db, runtime.passwords, clock, settings.secret_key, settings.auth, runtime.log),
             files=files,
             file_texts=file_texts,
             uploads=UploadService(db, runtime.objects, signer, clock, limits),
@@ -126,13 +124,13 @@ class Services:
             model_health=ModelHealthService(db, runtime.capacity, runtime.log, clock),
             usage=UsageService(db, clock),
             model_budgets=BudgetService(db, clock),
-            prices=open_prices(runtime.settings),
+            prices=open_prices(settings),
             tools=tools,
             tool_dispatcher=ToolDispatcher(catalog),
             agents=agents,
             conversations=conversations,
             conversation_exporter=ConversationExporter(db, conversations, agents, signer, clock),
-            conversation_trash=ConversationTrash(db, clock, restore_s=runtime.settings.conversations.restore_s),
+            conversation_trash=ConversationTrash(db, clock, restore_s=settings.conversations.restore_s),
             runs=RunService(db, runtime.log, starter, clock),
             ratings=RatingService(db),
         )

@@ -84,13 +84,20 @@ def _hints(query: Query) -> dict[str, object]:
 
 
 def _takes_row(query: Query) -> bool:
-    return any(isinstance(hint, type) and issubclass(hint, SQLModel) for hint in _hints(query).values())
+    hints = [part for hint in _hints(query).values() for part in (hint, *get_args(hint))]
+    return any(isinstance(hint, type) and issubclass(hint, SQLModel) for hint in hints)
 
 
 def _arguments(query: Query, rows: Rows) -> Iterator[Mapping[str, object]]:
-    candidates = {name: _candidates(name, hint, rows) for name, hint in _hints(query).items()}
-    for chosen in itertools.product(*candidates.values()):
-        yield dict(zip(candidates, chosen, strict=True))
+    """Yield all combinations; values that no column is named after are of one row at a time, as in a condition."""
+    tried: set[str] = set()
+    for table in rows:
+        candidates = {name: _candidates(name, hint, rows, table) for name, hint in _hints(query).items()}
+        for chosen in itertools.product(*candidates.values()):
+            arguments = dict(zip(candidates, chosen, strict=True))
+            if (key := repr(arguments)) not in tried:
+                tried.add(key)
+                yield arguments
 
 
 _SIMPLE: dict[object, list[object]] = {
@@ -101,20 +108,20 @@ _SIMPLE: dict[object, list[object]] = {
 }
 
 
-def _candidates(name: str, hint: object, rows: Rows) -> list[object]:
-    """Return what to try for a parameter."""
+def _candidates(name: str, hint: object, rows: Rows, table: str) -> list[object]:
+    """Return what to try for a parameter; `table` is where values come from that no column is named after."""
     origin, parts = get_origin(hint), get_args(hint)
     if hint in _SIMPLE:
         return _SIMPLE[hint]
     if origin in (Union, UnionType):
         (part,) = (part for part in parts if part is not type(None))
-        return [None, *_candidates(name, part, rows)]
+        return [None, *_candidates(name, part, rows, table)]
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return [{}]
     if isinstance(origin, type) and issubclass(origin, Iterable):
-        return [_candidates(name, parts[0], rows)]
+        return [_candidates(name, parts[0], rows, table)]
     if isinstance(hint, type) and issubclass(hint, (UUID, str)):
-        return _values(name, hint, rows)
+        return _values(name, hint, rows, table)
     if isinstance(hint, type) and is_dataclass(hint) and all(_has_default(field) for field in fields(hint)):
         return [hint()]
     raise UnknownParameterError(f"{name}: {hint}")
@@ -126,15 +133,16 @@ def _has_default(field: object) -> bool:
     )
 
 
-def _values(name: str, kind: type, rows: Rows) -> list[object]:
-    """Return the values in columns of this name (`run_id`, `run_ids`: of `run.id` too), or else all of the kind."""
+def _values(name: str, kind: type, rows: Rows, table: str) -> list[object]:
+    """Return the values in columns of this name (`run_id`, `run_ids`: of `run.id` too), or else those of a table."""
     stem = name.removesuffix("s").removesuffix("_id")
-    cells = [(table, column, value) for table, row in rows.items() for column, value in row.items()]
-    of_kind = [(table, column, value) for table, column, value in cells if isinstance(value, kind)]
     fitting = [
-        value for table, column, value in of_kind if column in (name, f"{stem}_id") or (table, column) == (stem, "id")
+        value
+        for source, row in rows.items()
+        for column, value in row.items()
+        if isinstance(value, kind) and (column in (name, f"{stem}_id") or (source, column) == (stem, "id"))
     ]
-    return list(dict.fromkeys(fitting or [value for _, _, value in of_kind]))
+    return list(dict.fromkeys(fitting or [value for value in rows[table].values() if isinstance(value, kind)]))
 
 
 def _is_nothing(answer: object) -> bool:
@@ -143,4 +151,6 @@ def _is_nothing(answer: object) -> bool:
         return not cast("Page[object]", answer).rows
     if isinstance(answer, Mapping):
         return all(_is_nothing(value) for value in cast("Mapping[object, object]", answer).values())
+    if isinstance(answer, tuple):  # several counts
+        return all(_is_nothing(value) for value in cast("tuple[object, ...]", answer))
     return not answer

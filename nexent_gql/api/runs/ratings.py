@@ -17,7 +17,7 @@ from nexent_gql.api.schema.connections import PageArguments, connection_field
 from nexent_gql.api.schema.permissions import role_at_least
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.conversations.service import MAX_COMMENT_CHARS
-from nexent_gql.domains.runs.repository import RatedAnswer, RatingFilter
+from nexent_gql.domains.runs.rated_answers import RatedAnswer, RatingFilter
 from nexent_gql.kernel.page import Page
 from nexent_gql.kernel.principal import Role
 

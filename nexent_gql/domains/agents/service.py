@@ -17,7 +17,7 @@ from nexent_gql.domains.agents.errors import (
 from nexent_gql.domains.agents.policy import AgentDraft, AgentPatch, apply_draft, merge_patch
 from nexent_gql.domains.agents.repository import AgentRepository
 from nexent_gql.domains.agents.tables import Agent
-from nexent_gql.domains.knowledge.repository import KnowledgeBaseRepository
+from nexent_gql.domains.knowledge.access import readable_base_ids
 from nexent_gql.domains.models.endpoints import require_model
 from nexent_gql.domains.models.errors import ChatModelNotFoundError, RouteNotFoundError
 from nexent_gql.domains.tools.service import ToolService
@@ -224,8 +224,7 @@ async def _require_bases(session: AsyncSession, actor: Principal, base_ids: Sequ
     """Check that the caller may read all bases that an agent searches."""
     if not base_ids:
         return
-    readable = await KnowledgeBaseRepository(session, actor.tenant_id).readable(actor.user_id, base_ids)
-    ids = {base.id for base in readable}
+    ids = await readable_base_ids(session, actor, base_ids)
     for index, base_id in enumerate(base_ids):
         if base_id not in ids:
             raise UnknownKnowledgeBaseError(base_id, index)

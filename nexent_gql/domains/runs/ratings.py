@@ -1,7 +1,8 @@
 """Ratings of answers, for those who develop agents."""
 
 from nexent_gql.db.session import Database
-from nexent_gql.domains.runs.repository import RatedAnswer, RatingFilter, TenantRunRepository
+from nexent_gql.domains.runs.rated_answers import RatedAnswer, RatingFilter
+from nexent_gql.domains.runs.repository import TenantRunRepository
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal, Role
 

@@ -10,7 +10,8 @@ from sqlmodel import col
 
 from nexent_gql.db.paging import count_rows, keyset
 from nexent_gql.db.repository import OwnerRepository, TenantRepository
-from nexent_gql.domains.conversations.tables import Conversation, Message, Rating
+from nexent_gql.domains.conversations.tables import Conversation, Message
+from nexent_gql.domains.runs.rated_answers import RatedAnswer, RatingFilter
 from nexent_gql.domains.runs.tables import Run, RunArchive, RunStatus
 from nexent_gql.kernel.page import Cursor, Page, PageRequest, page_of
 
@@ -40,26 +41,6 @@ class RunFilter:
 
     conversation_id: UUID | None = None
     status: RunStatus | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RatingFilter:
-    """Which ratings of a tenant; None: all."""
-
-    agent_id: UUID | None = None
-    rating: Rating | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RatedAnswer:
-    """A rating, with what produced the answer, and when the answer was begun."""
-
-    message_id: UUID
-    rating: str
-    comment: str | None
-    answered_at: datetime
-    agent_id: UUID
-    model_name: str | None
 
 
 class TenantRunRepository(TenantRepository[Run], table=Run):
