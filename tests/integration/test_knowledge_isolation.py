@@ -85,8 +85,8 @@ def calls(private: Private) -> list[GeneratedCall]:
 
 
 def leaked(answers: list[Answer], secrets: tuple[str, ...]) -> list[str]:
-    shown = json.dumps([(answer.data, answer.errors) for answer in answers], ensure_ascii=False)
-    return [secret for secret in secrets if secret in shown]
+    written = json.dumps([(answer.data, answer.errors) for answer in answers], ensure_ascii=False)
+    return [secret for secret in secrets if secret in written]
 
 
 async def digests(api: KnowledgeApi, owner: Principal) -> list[str]:
