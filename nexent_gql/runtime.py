@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -158,6 +159,14 @@ def open_metrics(settings: Settings) -> CollectorRegistry:
     return registry
 
 
+def import_clients(settings: Settings) -> None:
+    """Import the clients of external engines, which takes half a second, before there is an event loop to block."""
+    if settings.objects.endpoint is not None:
+        import_module("nexent_gql.adapters.object_store_s3")
+    if settings.search.endpoint is not None:
+        import_module("nexent_gql.adapters.search_elasticsearch")
+
+
 @asynccontextmanager
 async def open_runtime(settings: Settings, registry: CollectorRegistry | None = None) -> AsyncGenerator[Runtime]:
     """Open every resource that `settings` name; close them in reverse order.
@@ -230,21 +239,12 @@ async def open_search_index(settings: Settings, database: Database) -> AsyncGene
     if configured.endpoint is None:
         yield PostgresSearchIndex(database)
         return
-    from nexent_gql.adapters.search_elasticsearch import (  # noqa: PLC0415 - its client is slow to import
+    from nexent_gql.adapters.search_elasticsearch import (  # noqa: PLC0415
         ElasticsearchOptions,
         open_elasticsearch_index,
     )
 
-    options = ElasticsearchOptions(
-        endpoint=configured.endpoint,
-        prefix=configured.prefix,
-        user=configured.user,
-        password=configured.password,
-        ca_file=configured.ca_file,
-        timeout_s=configured.timeout_s,
-        connections=configured.connections,
-        shards=configured.shards,
-    )
+    options = ElasticsearchOptions(**configured.model_dump())
     async with open_elasticsearch_index(options) as index:
         yield index
 

@@ -7,7 +7,7 @@ import sys
 import uvloop
 
 from nexent_gql.process import follow_supervisor, protect_memory, tune_allocator, tune_collector
-from nexent_gql.runtime import open_metrics
+from nexent_gql.runtime import import_clients, open_metrics
 from nexent_gql.settings import Settings, SettingsError, read_settings
 from nexent_gql.telemetry import configure_logging, count_tasks
 from workers.process import work
@@ -32,6 +32,7 @@ if __name__ == "__main__":
     try:
         settings = read_settings()
         configure_logging(settings.log_format, settings.log_level)
+        import_clients(settings)
         uvloop.run(main(settings))
     except SettingsError as error:
         sys.exit(f"workers: {error}")

@@ -15,7 +15,7 @@ from nexent_gql.cli.migrate import migrate
 from nexent_gql.cli.seed import seed
 from nexent_gql.kernel.addresses import is_loopback
 from nexent_gql.process import LIFELINE, follow_supervisor, protect_memory, tune_allocator, tune_collector
-from nexent_gql.runtime import open_database
+from nexent_gql.runtime import import_clients, open_database
 from nexent_gql.settings import Settings, read_settings
 from nexent_gql.telemetry import configure_logging
 
@@ -41,6 +41,7 @@ def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
     follow_supervisor([LIFELINE] if lifeline else [])
     settings = read_settings()
     configure_logging(settings.log_format, settings.log_level)
+    import_clients(settings)
     asyncio.run(_start(settings, prepare=prepare))
     listener = listen(host, port)
     tune_collector()
