@@ -273,7 +273,7 @@ async def test_half_of_the_limits_hold_while_the_store_is_away(valkey: ValkeyUnd
     limits = ModelLimits(concurrent_requests=4)
     async with open_redis(valkey.url) as link:
         subject = Subject("fallback", valkey.url)
-        subject.capacity = FallbackCapacity(RedisCapacity(link.commands, SETTINGS))
+        subject.capacity = FallbackCapacity(RedisCapacity(link.commands, replace(SETTINGS, lease_s=3)))
         assert (await subject.acquire("shared", limits)).refusal is None
         valkey.kill()
         try:

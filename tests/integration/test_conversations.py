@@ -227,7 +227,9 @@ async def test_a_deleted_conversation_takes_everything_with_it(chat: Chat, ada: 
     kept = await begin(chat, ada, agent, title="Kept")
     payload = await chat.start(ada, agentId=id_of("Agent", agent), text="Are you there?")
     conversation_id = payload["conversation"]["id"]
-    deleted = await chat.mutate(ada, "deleteConversation", "deletedId", conversationId=conversation_id)
+    deleted = await chat.mutate(
+        ada, "deleteConversation", "deletedId", conversationId=conversation_id, isPermanent=True
+    )
     assert deleted == {"__typename": "DeleteConversationPayload", "deletedId": conversation_id}
     query = """query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"""
     ids = [conversation_id, payload["run"]["id"], payload["userMessage"]["id"], payload["assistantMessage"]["id"]]

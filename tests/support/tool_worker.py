@@ -56,9 +56,16 @@ def note(context: ToolCallContext, definition: ToolDefinition) -> str:
     return dumps([context.idempotency_key, definition.version]).decode()
 
 
+def _write(path: Path, line: str) -> None:
+    """Write a file that is whole as soon as it exists."""
+    part = path.with_suffix(".part")
+    part.write_text(line)
+    part.replace(path)
+
+
 async def _hang(database_url: str, system_database_url: str, redis_url: str, job_id: str, file: str) -> None:
     async def on_call(context: ToolCallContext, definition: ToolDefinition) -> None:
-        await asyncio.to_thread(Path(file).write_text, note(context, definition))
+        await asyncio.to_thread(_write, Path(file), note(context, definition))
         await asyncio.Event().wait()
 
     pool, system_pool = create_engine(database_url, pool_size=3), create_engine(system_database_url, role=SYSTEM_ROLE)

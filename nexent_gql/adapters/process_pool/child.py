@@ -32,8 +32,8 @@ _END_S = 5.0
 _NICENESS = 10  # requests take precedence over computations
 
 
-class TaskNotStartedError(Exception):
-    """The process ended while it was idle; the task can be given to another one."""
+class TaskNotStartedError(ProcessCrashedError):
+    """The process ended before it began the task, which another process can do."""
 
 
 class Child:
@@ -125,7 +125,7 @@ class Child:
             raise LimitExceededError(Limit.WALL_TIME, limits.wall_s) from None
         except (OSError, asyncio.IncompleteReadError):
             error = await self._explain_end(limits)
-            raise error if has_started else TaskNotStartedError(str(error)) from None
+            raise error if has_started else TaskNotStartedError(error.message, **error.details) from None
         if kind == RESULT:
             return body
         raise _failure(kind, body, limits)
