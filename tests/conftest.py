@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pydantic import SecretStr
 from redis import Redis
 
@@ -23,6 +24,10 @@ from tests.support.factory import Factory
 
 pytest_plugins = ["tests.support.plain_logs", "tests.support.require"]
 
+
+# How fast examples are made and tried says something of the machine only.
+settings.register_profile("default-without-times", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("default-without-times")
 
 FAST_FOLDER = "unit"
 FAST_MODULES = {
