@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from decimal import Decimal
@@ -34,7 +33,7 @@ from nexent_gql.ports.run_events import (
     UsageUpdated,
 )
 from nexent_gql.ports.sandbox import CodeLimits, CodeSandbox
-from tests.support.agent_harness import AgentHarness
+from tests.support.agent_harness import AgentHarness, run_threads
 from tests.support.agent_runs import CITATION, TOOLS, MemoryRun, NotedTools, spec_of
 from tests.support.routing import routed
 from tests.support.scripted_models import ENDPOINT, USAGE, Answer, Call, End, Item, Pause, ScriptedModels, Think
@@ -304,7 +303,7 @@ async def test_many_runs_at_once(sandbox: CodeSandbox) -> None:
     tools = NotedTools()
     engine = SmolagentsEngine(routed(ScriptedModels(scripts=scripts)), tools, sandbox, max_runs=50)
     ports = [MemoryRun() for _ in range(50)]
-    before = threading.active_count()
+    before = run_threads()
 
     async def one(number: int) -> None:
         await engine.run(spec_of(model=replace(ENDPOINT, model=f"m{number}")), ports[number])
@@ -313,7 +312,7 @@ async def test_many_runs_at_once(sandbox: CodeSandbox) -> None:
     answers = [f"<code>final_answer({n})</code>" if n % 2 else f"answer {n}" for n in range(50)]
     assert [port.text for port in ports] == answers
     assert tools.most_running > 25
-    await eventually(lambda: threading.active_count() == before)
+    await eventually(lambda: run_threads() <= before)
 
 
 async def test_no_more_runs_than_allowed(sandbox: CodeSandbox) -> None:

@@ -1,5 +1,7 @@
 """An engine on scripted models, with its tools and one run."""
 
+import threading
+
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
 from nexent_gql.ports.engine import RunSpec
 from nexent_gql.ports.llm import ChatMessage
@@ -7,6 +9,11 @@ from nexent_gql.ports.sandbox import CodeSandbox
 from tests.support.agent_runs import MemoryRun, NotedTools, spec_of
 from tests.support.routing import routed
 from tests.support.scripted_models import Answer, ScriptedModels
+
+
+def run_threads() -> set[threading.Thread]:
+    """Return the threads of the engine's runs in this process; others come and go."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("run-")}
 
 
 class AgentHarness:

@@ -21,6 +21,7 @@ from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.work import Priority, Work
 from nexent_gql.kernel.ids import new_id
+from tests.support.stopwatch import Stopwatch
 
 QUEUE = "chores"
 _MANY = text("""
@@ -146,18 +147,29 @@ class JobSite:
         return asyncio.get_running_loop().time()
 
     async def delay_of(self, tenant_id: UUID, work: Chore) -> float:
-        """Enqueue one job, and return after how many seconds it started."""
+        """Enqueue one job, and return after how many seconds it started, without those of a busy machine."""
+        watch = Stopwatch()
         enqueued_at = await self.add(tenant_id, work)
         async with asyncio.timeout(60):
             while (tenant_id, work.number) not in [each[:2] for each in self.starts]:  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
-        return self.started_at(tenant_id, work.number) - enqueued_at
+        return max(0.0, self.started_at(tenant_id, work.number) - enqueued_at - watch.starved_s())
 
     async def until(self, count: int, timeout_s: float = 60) -> None:
         """Return when so many jobs have started."""
         async with asyncio.timeout(timeout_s):
             while len(self.starts) < count:  # noqa: ASYNC110 - jobs tell nobody
                 await asyncio.sleep(0.002)
+
+    async def until_done(self, count: int, timeout_s: float = 60) -> None:
+        """Return when so many jobs have ended and given back their slots."""
+        ended = text("SELECT count(*) FROM job WHERE state NOT IN ('QUEUED', 'RUNNING')")
+        async with asyncio.timeout(timeout_s):
+            while True:
+                async with self.db.system() as session:
+                    if (await session.scalar(ended) or 0) >= count:
+                        return
+                await asyncio.sleep(0.05)
 
     def started_at(self, tenant_id: UUID, number: int) -> float:
         """Return when a job started, which it did once."""

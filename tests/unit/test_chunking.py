@@ -1,7 +1,6 @@
 """What every way to cut a document promises: exact offsets, nothing lost, bounds kept."""
 
 import json
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from nexent_gql.adapters.extraction_xberg.plain_text import find_structure, read
 from nexent_gql.domains.knowledge.chunking import Chunk, ChunkingOptions, ChunkStrategy, chunk_document
 from nexent_gql.domains.knowledge.sentences import weigh
 from nexent_gql.ports.extraction import ExtractedDocument, Unit, UnitKind
+from tests.support.stopwatch import Stopwatch
 
 FOLDER = Path(__file__).resolve().parents[1] / "retrieval"
 LINES = st.sampled_from(
@@ -144,9 +144,9 @@ def test_every_quote_is_in_a_chunk(strategy: ChunkStrategy) -> None:
 def test_time_grows_with_the_text_and_not_with_its_square() -> None:
     def seconds(text: str) -> float:
         document = markdown(text)
-        began = time.process_time()
+        watch = Stopwatch()
         chunk_document(document, ChunkingOptions())
-        return time.process_time() - began
+        return watch.processor_s()
 
     text = "# Title\n\nSome words. 一些文字。\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n" * 500
     seconds(text)

@@ -1,13 +1,13 @@
 """The tools that come with the installation."""
 
 import asyncio
-import time
 from datetime import UTC, datetime
 
 import pytest
 
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.ports.tools import ToolErrorCode, ToolResult
+from tests.support.stopwatch import Stopwatch
 from tests.support.toolbox import BuiltinTools, call_context
 
 
@@ -89,9 +89,9 @@ async def test_calculates(expression: str, value: str) -> None:
     ],
 )
 async def test_refuses_what_is_no_arithmetic_or_too_much(expression: str, words: str) -> None:
-    began = time.thread_time()
+    watch = Stopwatch()
     result = await call("calculator", {"expression": expression})
-    assert time.thread_time() - began < 0.5
+    assert watch.processor_s() < 0.5
     assert result.error is ToolErrorCode.REFUSED or result.error is ToolErrorCode.INVALID_ARGUMENTS
     assert words in result.output
     assert "'expression'" in result.output
@@ -156,11 +156,11 @@ async def test_waits_and_stops_waiting_when_cancelled() -> None:
     assert await call("wait", {"seconds": 0.01}) == ToolResult("Waited 0.01 seconds.")
     waiting = asyncio.create_task(call("wait", {"seconds": 300}))
     await asyncio.sleep(0.05)
-    began = time.monotonic()
+    watch = Stopwatch()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert time.monotonic() - began < 0.05
+    assert watch.elapsed_s() < 0.05
 
 
 def test_models_get_schemas_with_descriptions() -> None:
