@@ -27,7 +27,7 @@ from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
 from nexent_gql.adapters.embedding_metering import EmbeddingModels, MeteredEmbeddingModels
 from nexent_gql.adapters.embeddings_local import LocalVectorModels
 from nexent_gql.adapters.events_redis import RedisEventLog
-from nexent_gql.adapters.llm_capacity import FallbackCapacity, RedisCapacity
+from nexent_gql.adapters.llm_capacity import CapacitySettings, FallbackCapacity, RedisCapacity
 from nexent_gql.adapters.llm_dialects import open_dialects, open_vector_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_metering import MeteredModels
@@ -190,7 +190,8 @@ async def open_runtime(settings: Settings, registry: CollectorRegistry | None = 
         gateway = LanguageModelGateway(open_dialects(client), vectors=EmbeddingGateway(dialects))
         llm = MeteredModels(gateway, ledger, utc_now, metrics)
         log = RedisEventLog(redis, ttl_s=settings.runs.events_ttl_s)
-        capacity = FallbackCapacity(RedisCapacity(redis.commands))
+        leases = CapacitySettings.with_lease(settings.models.call_lease_s)
+        capacity = FallbackCapacity(RedisCapacity(redis.commands, leases))
         recorder = HealthRecorder(database, log, utc_now)
         router = ModelRouter(llm, capacity, on_circuit_change=recorder, metrics=metrics)
         stack.push_async_callback(router.aclose)

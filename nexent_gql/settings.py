@@ -138,8 +138,9 @@ class ModelSettings(_Section):
     call_lease_s: float = Field(
         default=60,
         ge=1,
-        description="Seconds for which what is reserved in budgets for a model call counts without being renewed. "
-        "After that, the process that made the call is treated as dead.",
+        description="Seconds for which what a model call holds counts without being renewed: what is reserved for it "
+        "in budgets, and its place in the limits of the model (at most 30 s). After that, the process that made the "
+        "call is treated as dead.",
     )
     embedding_cache_bytes: int = Field(
         default=16_000_000,

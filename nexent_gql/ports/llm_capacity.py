@@ -108,6 +108,11 @@ class DeploymentState:
 class Capacity(Protocol):
     """Leases, limits, queues and circuit breakers of deployments."""
 
+    @property
+    def lease_s(self) -> float:
+        """Seconds for which a lease counts without being renewed."""
+        ...
+
     async def acquire(self, claim: Claim) -> Decision:
         """Let a call begin, or say why not. Repeating a claim that was granted grants it again.
 

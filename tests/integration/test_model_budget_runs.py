@@ -7,7 +7,7 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +15,8 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy import func, select
+from sqlmodel import col
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.policy import AgentDraft
@@ -23,7 +25,7 @@ from nexent_gql.domains.models.errors import BudgetExceededError
 from nexent_gql.domains.models.policy import ModelConfig
 from nexent_gql.domains.models.retention import LostCallSettler, SettleLostCalls
 from nexent_gql.domains.models.spending import BudgetState
-from nexent_gql.domains.models.tables import BudgetPeriod, BudgetScope
+from nexent_gql.domains.models.tables import BudgetPeriod, BudgetScope, OpenModelCall
 from nexent_gql.domains.models.usage import TimeRange, UsageDimension, UsageFilter, UsageRow
 from nexent_gql.domains.runs.starter import NewMessage
 from nexent_gql.domains.runs.tables import Run
@@ -36,6 +38,7 @@ from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import PageRequest
 from nexent_gql.kernel.principal import Principal, Scope
 from nexent_gql.ports.llm import CallAttribution, ChatMessage, ChatRequest, Dialect, ModelProfile, TextChunk
+from nexent_gql.ports.llm_limits import ModelLimits
 from nexent_gql.runtime import Runtime, open_ledger, open_runtime
 from nexent_gql.services import Services
 from nexent_gql.settings import JobSettings, ModelSettings, OutboundSettings, Settings
@@ -47,6 +50,7 @@ MAX_OUTPUT = 100
 PRICES = [{"provider": "*", "model": "m", "since": "2025-01-01", "input": "0", "output": "1000000"}]
 """One dollar for a token of an answer: a call reserves 100."""
 LEASE_S = 2.0
+CONCURRENT = 20
 
 
 @dataclass
@@ -82,10 +86,27 @@ class Stage:
         [row] = await self.services.usage.sum_up(self.actor, UsageFilter(), [], TimeRange())
         return row
 
-    async def until_reserved(self, usd: int, within_s: float = 60) -> None:
+    async def leases(self) -> int:
+        """Return how many calls of the model hold a lease."""
+        async with self.runtime.db.read(self.actor.tenant_id) as session:
+            endpoint = await self.services.models.endpoint(session, self.actor.tenant_id, None)
+        return (await self.runtime.capacity.read(str(endpoint.model_id))).outstanding
+
+    async def received(self) -> int:
+        """Return the tokens that calls in progress had received when they were last renewed."""
+        async with self.runtime.db.read(self.actor.tenant_id) as session:
+            return await session.scalar(select(func.coalesce(func.sum(col(OpenModelCall.output_tokens)), 0))) or 0
+
+    async def reserved(self) -> Decimal:
+        return (await self.budget()).reserved.usd
+
+    async def until(self, read: Callable[[], Awaitable[Decimal | int]], value: int, within_s: float = 60) -> None:
         async with asyncio.timeout(within_s):
-            while (await self.budget()).reserved.usd != usd:  # noqa: ASYNC110 - Postgres tells nobody
+            while await read() != value:  # noqa: ASYNC110 - stores tell nobody
                 await asyncio.sleep(0.1)
+
+    async def until_reserved(self, usd: int, within_s: float = 60) -> None:
+        await self.until(self.reserved, usd, within_s)
 
 
 @pytest.fixture
@@ -100,8 +121,8 @@ async def stage(owner_url: str, redis_url: str, tmp_path: Path) -> AsyncGenerato
     )
     async with open_runtime(settings) as runtime, fake_provider() as provider:
         actor, services = await Factory(runtime.db).principal(), Services.build(runtime)
-        profile = ModelProfile(max_output_tokens=MAX_OUTPUT)
-        config = ModelConfig(Dialect.OPENAI, "m", base_url=provider.base_url, profile=profile)
+        profile, limits = ModelProfile(max_output_tokens=MAX_OUTPUT), ModelLimits(concurrent_requests=CONCURRENT)
+        config = ModelConfig(Dialect.OPENAI, "m", base_url=provider.base_url, profile=profile, limits=limits)
         await services.models.register(actor, "m", config)
         agent = await services.agents.create(actor, AgentDraft(name="Ada"))
         yield Stage(settings, runtime, services, provider, actor, agent.id)
@@ -204,24 +225,31 @@ async def test_a_client_that_leaves_pays_for_what_arrived(stage: Stage) -> None:
 
 
 @pytest.mark.timeout(240)
-async def test_what_a_killed_worker_had_reserved_is_back_when_its_lease_ends(stage: Stage) -> None:
+async def test_what_killed_workers_held_is_back_when_their_leases_end(stage: Stage) -> None:
     stage.provider.script("m", [Text("word " * 40), Stall()])
-    await stage.limit(MAX_OUTPUT)
-    await stage.send()
-    async with worker_process(stage.settings) as worker:
-        await stage.until_reserved(MAX_OUTPUT)
+    await stage.limit(CONCURRENT * MAX_OUTPUT)
+    for _ in range(CONCURRENT):
+        await stage.send()
+    patient = stage.settings.model_copy(update={"jobs": JobSettings(lease_s=60)})  # no run is called twice
+    async with worker_process(patient) as first, worker_process(patient) as second:
+        await stage.until(stage.received, CONCURRENT * 50)
         await asyncio.sleep(LEASE_S * 1.5)
-        assert (await stage.budget()).remaining_usd == 0, "a worker that lives renews its lease"
-        worker.send_signal(signal.SIGKILL)
-        await worker.wait()
-    await stage.until_reserved(0, within_s=LEASE_S + 5)
+        await stage.until(stage.leases, CONCURRENT)  # workers that live renew their leases
+        await stage.until_reserved(CONCURRENT * MAX_OUTPUT)
+        for worker in (first, second):
+            worker.send_signal(signal.SIGKILL)
+            await worker.wait()
+    await stage.until(stage.leases, 0, within_s=LEASE_S + 15)
+    await stage.until_reserved(0, within_s=LEASE_S + 15)
     settler = LostCallSettler(open_ledger(stage.runtime.db, stage.settings))
     work_id = await schedule(stage.runtime.db, SettleLostCalls())
     await JobRunner(stage.runtime.db, JobRegistry([settler.handler]), owner="test", lease_s=30).run(work_id)
     state, usage = await stage.budget(), await stage.usage()
-    assert (usage.calls, usage.estimated_calls, usage.failed_calls) == (1, 1, 1)
-    assert usage.output_tokens == 50, "what the worker had received when it renewed its lease"
-    assert (state.spent.usd, state.reserved.usd, usage.cost_usd) == (50, 0, 50)
+    assert (usage.calls, usage.estimated_calls, usage.failed_calls) == (CONCURRENT, CONCURRENT, CONCURRENT)
+    received = CONCURRENT * 50  # what the workers had received when they renewed their leases
+    assert (usage.output_tokens, usage.cost_usd) == (received, received)
+    assert (state.spent.usd, state.reserved.usd) == (received, 0)
+    assert await stage.leases() == 0, "what is lost is settled once, and takes nothing again"
 
 
 async def schedule(db: Database, work: Housekeeping) -> UUID:

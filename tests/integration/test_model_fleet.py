@@ -2,9 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import func, select
@@ -20,7 +22,7 @@ from nexent_gql.adapters.redis_client import open_redis
 from nexent_gql.adapters.sandbox_monty import MontySandbox
 from nexent_gql.db.session import Database
 from nexent_gql.domains.models.ledger import CallLedger
-from nexent_gql.domains.models.prices import PriceTable
+from nexent_gql.domains.models.prices import Price, PriceTable
 from nexent_gql.domains.models.tables import ModelCall
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.ids import new_id
@@ -37,6 +39,7 @@ from tests.support.fake_provider import (
     FakeProvider,
     Headers,
     Raw,
+    Record,
     Stall,
     Status,
     Step,
@@ -66,6 +69,13 @@ FAULTS: dict[str, list[Step]] = {
 }
 SIZE = 9
 CONCURRENT = 6
+CAPACITY = ModelLimits(requests_per_minute=10_000, tokens_per_minute=10_000_000, concurrent_requests=CONCURRENT)
+LIMITS = {0: replace(CAPACITY, requests_per_minute=8), 1: replace(CAPACITY, tokens_per_minute=4_000)}
+"""By number of the provider, where limits of a minute are so low that calls have to go elsewhere."""
+MINUTE_S = 55.0
+"""A minute, less the time that a request may be on its way."""
+PRICES = [Price(provider="*", model="m", since=date(2025, 1, 1), input=Decimal(10**6), output=Decimal(10**6))]
+"""A dollar for each token."""
 DEADLINE_S = 60
 
 
@@ -96,15 +106,18 @@ class Fleet:
 
     def route(self, policy: MidAnswerPolicy, affinity: str) -> ModelRoute:
         deadlines = ModelDeadlines(first_byte_s=3, idle_s=2, total_s=20)
-        limits = ModelLimits(concurrent_requests=CONCURRENT)
-        deployments = [
-            Deployment(
-                ModelEndpoint(
-                    Dialect.OPENAI, "m", provider.base_url, deadlines=deadlines, limits=limits, model_id=model_id
-                )
+        endpoints = [
+            ModelEndpoint(
+                Dialect.OPENAI,
+                "m",
+                provider.base_url,
+                deadlines=deadlines,
+                limits=LIMITS.get(number, CAPACITY),
+                model_id=self.ids[number],
             )
-            for provider, model_id in zip(self.providers, self.ids, strict=True)
+            for number, provider in enumerate(self.providers)
         ]
+        deployments = [Deployment(each, weight=3 if number in LIMITS else 1) for number, each in enumerate(endpoints)]
         groups = (tuple(deployments[: SIZE - 3]), tuple(deployments[SIZE - 3 :]))
         return ModelRoute(groups, policy, first_token_s=2, affinity=affinity)
 
@@ -151,6 +164,14 @@ class Fleet:
         """Return the largest number of requests that one provider had at the same time."""
         return max(_most_at_once(provider) for provider in self.providers)
 
+    def most_in_a_minute(self, number: int, count: Callable[[Record], int]) -> int:
+        """Return the most that a provider counted of its requests within a minute."""
+        records = sorted(self.providers[number].requests, key=lambda record: record.opened_at)
+        return max(
+            sum(count(each) for each in records if 0 <= each.opened_at - first.opened_at < MINUTE_S)
+            for first in records
+        )
+
     def reported_tokens(self) -> int:
         return sum(record.reported_tokens or 0 for provider in self.providers for record in provider.requests)
 
@@ -175,7 +196,7 @@ async def fleet(valkey: ValkeyUnderTest, database: Database) -> AsyncGenerator[F
         redis = await stack.enter_async_context(open_redis(valkey.url))
         sandbox = await stack.enter_async_context(MontySandbox(max_sessions=1))
         gateway = LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)})
-        models = MeteredModels(gateway, CallLedger(database, PriceTable([]), utc_now), utc_now)
+        models = MeteredModels(gateway, CallLedger(database, PriceTable(PRICES), utc_now), utc_now)
         capacity = FallbackCapacity(RedisCapacity(redis.commands, CapacitySettings(open_s=1, max_open_s=4, down_s=1)))
         router = ModelRouter(models, capacity, retry=RetryPolicy(first_wait_s=0.2))
         stack.push_async_callback(router.aclose)
@@ -191,7 +212,16 @@ async def test_runs_survive_a_third_of_the_fleet(fleet: Fleet, database: Databas
     assert campaign.texts == {ANSWER}
     assert campaign.switches > 0
     assert fleet.most_at_once() <= CONCURRENT
+    assert fleet.most_in_a_minute(0, lambda _: 1) <= 8
+    assert fleet.most_in_a_minute(1, lambda record: record.reported_tokens or 0) <= 4_000
+    assert await counted_by_us(database, actor) == (fleet.reported_tokens(), fleet.reported_tokens())
+
+
+async def counted_by_us(database: Database, actor: Principal) -> tuple[int, Decimal | None]:
+    """Return the tokens that providers reported, and what they cost, by our own accounts."""
     tokens = func.sum(col(ModelCall.input_tokens) + col(ModelCall.output_tokens))
-    query = select(tokens).where(col(ModelCall.is_estimated).is_(False), col(ModelCall.error_code).is_(None))
+    query = select(tokens, func.sum(col(ModelCall.cost_usd)))
+    query = query.where(col(ModelCall.is_estimated).is_(False), col(ModelCall.error_code).is_(None))
     async with database.read(actor.tenant_id) as session:
-        assert await session.scalar(query) == fleet.reported_tokens()
+        counted, cost_usd = (await session.execute(query)).one()
+    return counted, cost_usd

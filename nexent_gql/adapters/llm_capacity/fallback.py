@@ -38,6 +38,10 @@ class FallbackCapacity:
         self._away_until = 0.0
         self._local_calls: set[str] = set()
 
+    @property
+    def lease_s(self) -> float:
+        return self._store.lease_s
+
     async def acquire(self, claim: Claim) -> Decision:
         decision = await self._ask(lambda: self._store.acquire(claim))
         if decision is not None:

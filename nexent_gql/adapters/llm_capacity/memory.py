@@ -70,6 +70,10 @@ class MemoryCapacity:
         self._clock = clock
         self._deployments: dict[str, _Deployment] = {}
 
+    @property
+    def lease_s(self) -> float:
+        return self._settings.lease_s
+
     async def acquire(self, claim: Claim) -> Decision:
         now = self._clock()
         state = self._current(claim.deployment, now)

@@ -17,6 +17,10 @@ class RedisCapacity:
         self._settings = settings or CapacitySettings()
         self._slot_ms = _ms(self._settings.slot_s)
 
+    @property
+    def lease_s(self) -> float:
+        return self._settings.lease_s
+
     async def acquire(self, claim: llm_capacity.Claim) -> llm_capacity.Decision:
         limits, settings = claim.limits, self._settings
         reply = await self._run(

@@ -1,6 +1,9 @@
 """When circuits open, and how long leases last."""
 
 from dataclasses import dataclass
+from typing import Self
+
+MAX_LEASE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class CapacitySettings:
         down_s: How long a circuit stays open at first after a failure that somebody has to repair, such as a bad key.
     """
 
-    lease_s: float = 30
+    lease_s: float = MAX_LEASE_S
     waiter_s: float = 3
     max_waiting: int = 1_000
     slot_s: float = 5
@@ -30,6 +33,11 @@ class CapacitySettings:
     open_s: float = 5
     max_open_s: float = 60
     down_s: float = 30
+
+    @classmethod
+    def with_lease(cls, lease_s: float) -> Self:
+        """Return settings with a lease of another length, at most 30 seconds."""
+        return cls(lease_s=min(lease_s, MAX_LEASE_S))
 
 
 WINDOW_S = 60.0

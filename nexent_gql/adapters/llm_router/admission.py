@@ -18,7 +18,7 @@ from nexent_gql.ports.llm_capacity import CallOutcome, CallReport, Capacity, Cir
 from nexent_gql.ports.llm_limits import NO_LIMITS
 from nexent_gql.ports.llm_routes import Deployment, ModelRoute, QueuePosition
 
-RENEW_S = 10.0
+RENEWALS_PER_LEASE = 3
 MAX_QUEUES = 5
 CLOSE_S = 2.0
 _USUAL_ANSWER_TOKENS = 1_000
@@ -79,7 +79,7 @@ class Lease:
         self._call_id = claim.call_id
         self._tokens = claim.tokens
         self._is_only = claim.ignores_circuit
-        self._timer = asyncio.get_running_loop().call_later(RENEW_S, self._renew)
+        self._timer = asyncio.get_running_loop().call_later(admissions.renew_s, self._renew)
 
     def cancel(self) -> None:
         """Stop renewing the lease; without `end` it expires."""
@@ -96,7 +96,7 @@ class Lease:
         return self._admissions.end(self, report, error)
 
     def _renew(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(RENEW_S, self._renew)
+        self._timer = asyncio.get_running_loop().call_later(self._admissions.renew_s, self._renew)
         self._admissions.renew(self.deployment.key, self._call_id)
 
 
@@ -112,6 +112,9 @@ class Admissions:
         on_circuit_change: Called in the background when a circuit opens or closes.
         on_wait: Called with the provider's name of the model and the seconds that a call waited in queues for it.
         sleep: How to wait, for tests.
+
+    Attributes:
+        renew_s: Seconds between two renewals of a lease.
     """
 
     def __init__(
@@ -123,6 +126,7 @@ class Admissions:
         on_wait: Callable[[str, float], None] = lambda _model, _wait_s: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        self.renew_s = capacity.lease_s / RENEWALS_PER_LEASE
         self._capacity = capacity
         self._settings = settings
         self._on_circuit_change = on_circuit_change
