@@ -26,7 +26,7 @@ BOOTSTRAP := scripts/bootstrap.py scripts/pip_settings.py pyproject.toml require
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast test-plain test-lowest fuzz check check-commits check-format check-lint check-types check-imports check-schema check-migrations \
+.PHONY: help up test test-fast test-plain test-lowest fuzz ingestion-faults check check-commits check-format check-lint check-types check-imports check-schema check-migrations \
 	bench chaos soak codegen-matrix schema conformance migration node-packages assets engines lock fmt clean moved
 
 help: ## List what `make` can do
@@ -53,6 +53,9 @@ test-lowest: .venv/.dev ## Run the unit tests with the lowest versions of depend
 
 fuzz: .venv/.dev ## Send 5,000 generated requests, valid and invalid (about three minutes)
 	@FUZZ_EXAMPLES=114 exec $(BIN)/pytest tests/e2e/test_foreign_fuzz.py $(ARGS)
+
+ingestion-faults: .venv/.dev ## Ingest 300 documents while workers are killed ten times and Valkey once (some minutes)
+	@INGESTION_DOCUMENTS=300 INGESTION_KILLS=10 exec $(BIN)/pytest tests/e2e/test_ingestion_faults.py -s $(ARGS)
 
 check: check-commits check-format check-lint check-types check-imports check-schema check-migrations ## Check commits, format, lint, types, imports, schema and migrations
 

@@ -104,7 +104,9 @@ async def test_what_belongs_to_nothing_is_deleted(
     await services.index.put(actor.tenant_id, orphan)
     await services.index.switch(actor.tenant_id, orphan.document_id, orphan.version_id, fence=1)
     assert await find(services, actor, base_id) == {"Fish."}
+    assert [version_id async for version_id in rebuilder.orphans(actor.tenant_id)] == [orphan.version_id]
     assert await rebuilder.rebuild(actor.tenant_id) == IndexReport(versions=1, orphans=1)
+    assert [version_id async for version_id in rebuilder.orphans(actor.tenant_id)] == []
     assert await services.index.states(actor.tenant_id, [orphan.version_id]) == {}
 
 

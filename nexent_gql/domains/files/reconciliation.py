@@ -79,9 +79,14 @@ class ObjectReconciler:
         report = await self.reconcile()
         self._orphans.set(len(report.orphans))
 
-    async def reconcile(self, *, deletes: bool = True) -> Reconciliation:
-        """Compare the object storage with the database; `deletes` False only reports."""
-        before = self._clock() - timedelta(seconds=GRACE_S)
+    async def reconcile(self, *, deletes: bool = True, min_age_s: float = GRACE_S) -> Reconciliation:
+        """Compare the object storage with the database.
+
+        Args:
+            deletes: Whether orphans are deleted, or reported only.
+            min_age_s: Age from which on an object without an owner is an orphan.
+        """
+        before = self._clock() - timedelta(seconds=min_age_s)
         orphans: list[str] = []
         async for batch in _batches(self._store.list(f"{UPLOADS}/")):
             orphans += await self._orphaned_uploads(_older(batch, before))

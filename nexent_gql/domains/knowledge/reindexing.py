@@ -1,6 +1,7 @@
 """Brings the search index in step with the database, whatever it has lost or kept too long."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import ClassVar
 from uuid import UUID
@@ -120,7 +121,10 @@ class SearchIndexRebuilder:
                     await self._store(tenant_id, version, report, is_stored=is_stored)
                     progress(report)
             after = versions[-1].id
-        await self._delete_orphans(tenant_id, report)
+        async with aclosing(self.orphans(tenant_id)) as orphans:
+            async for version_id in orphans:
+                await self._index.delete_version(tenant_id, version_id)
+                report.orphans += 1
         progress(report)
         return report
 
@@ -143,14 +147,19 @@ class SearchIndexRebuilder:
             if row is not None:
                 outcome.record(row, self._clock())
 
-    async def _delete_orphans(self, tenant_id: UUID, report: IndexReport) -> None:
+    async def orphans(self, tenant_id: UUID) -> AsyncGenerator[UUID]:
+        """Yield versions in the index of a tenant that belong to nothing.
+
+        Raises:
+            UnavailableError: The index does not answer.
+        """
         after: UUID | None = None
         while ids := await self._index.versions(tenant_id, after=after, limit=_BATCH):
             async with self._db.read(tenant_id) as session:
                 used = await DocumentRepository(session, tenant_id).used_versions(ids)
-            for version_id in set(ids) - used:
-                await self._index.delete_version(tenant_id, version_id)
-                report.orphans += 1
+            for version_id in ids:
+                if version_id not in used:
+                    yield version_id
             after = ids[-1]
 
     async def _published(self, tenant_id: UUID, after: UUID | None) -> Sequence[DocumentVersion]:
