@@ -14,7 +14,8 @@ from tests.support.graphql_client import Client
 
 LENGTH = 100_000
 CONVERSATIONS = 120
-FILES = 30
+FILES = 500
+MAX_ROWS = 250  # of documents and uploads, whatever the number of files
 BLOCK = "## Section {0}\n\nSome **bold** words and `code` in it.\n\n- one\n- two\n\n```python\nprint({0})\n```\n\n"
 
 
@@ -51,7 +52,9 @@ async def test_a_long_list_of_conversations_is_read_in_pages_and_rendered_in_par
     assert height >= CONVERSATIONS * 40
 
 
-async def test_many_files_are_dropped_at_once(page: Page) -> None:
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_500_files_are_dropped_at_once(page: Page) -> None:
     await create_base(page)
     await page.locator(".screen").evaluate(
         """(node, count) => {
@@ -63,8 +66,14 @@ async def test_many_files_are_dropped_at_once(page: Page) -> None:
         }""",
         FILES,
     )
-    await expect(page.locator("#documents-title")).to_have_text(f"Documents ({FILES})", timeout=90_000)
+    await expect(page.locator(".documents")).to_contain_text("more", timeout=PATIENCE_MS)
+    assert await page.locator(".documents > li").count() <= MAX_ROWS
+    await expect(page.locator("#documents-title")).to_have_text(f"Documents ({FILES})", timeout=480_000)
     await expect(page.locator(".documents .error")).to_have_count(0)
+    assert await page.locator(".documents > li").count() <= MAX_ROWS
+    await page.get_by_role("button", name="Delete", exact=True).first.click()
+    await page.get_by_role("button", name="Really delete?").click()
+    await expect(page.locator("#title")).to_have_text("Knowledge", timeout=PATIENCE_MS)
 
 
 async def test_the_keyboard_is_enough(page: Page, scenario: Scenario) -> None:

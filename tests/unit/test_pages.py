@@ -71,6 +71,7 @@ def test_no_text_is_left_over() -> None:
         "connection.",
         "export.",
         "model.kind.",
+        "preview.strategy.",
         "role.",
         "search.",
         "stage.",

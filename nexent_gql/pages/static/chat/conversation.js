@@ -1,6 +1,7 @@
 // The open conversation: its messages, its running answers, and what other tabs and devices do to it.
 
 import * as documents from "../documents/chat.js";
+import { FrameQueue } from "../lib/frames.js";
 import { ask, follow } from "../lib/graphql.js";
 import { randomId } from "../lib/ids.js";
 import { attempt } from "../lib/notices.js";
@@ -106,25 +107,16 @@ function applyEvent(id, event) {
   }
 }
 
-const nextFrame = (action) => (document.hidden ? setTimeout(action, 100) : requestAnimationFrame(action));
-
 function followRun(message, after = null) {
   const runId = message.run.value?.id;
   if (!runId || runs.has(runId)) return;
   if (after === null) message.clearSteps();
-  let waiting = [];
-  const flush = () => {
-    const events = waiting;
-    waiting = [];
-    message.apply(events);
-  };
+  const queue = new FrameQueue((events) => message.apply(events));
   const stop = follow(documents.RUN_EVENTS, { run: runId }, {
     after,
-    onEvent: (event) => {
-      if (waiting.push(event) === 1) nextFrame(flush);
-    },
+    onEvent: (event) => queue.push(event),
     onEnd: async (error) => {
-      flush();
+      queue.flush();
       runs.delete(runId);
       refreshConversations();
       const lacksQuotations = message.citations.value.some(({ quote }) => quote === null);

@@ -2,15 +2,20 @@
 
 const ERROR = `... on Error { code message } ... on ValidationError { path }`;
 
-const BASE = `fragment BaseFields on KnowledgeBase { id name description access isOwned chunkCount updatedAt }`;
+const BASE = `fragment BaseFields on KnowledgeBase {
+  id name description access isOwned chunkCount updatedAt
+  chunking { strategy maxWords overlapWords childWords }
+}`;
 
 const DOCUMENT = `fragment DocumentFields on Document {
-  id name title mediaType state stage progress attempts chunkCount unitCount updatedAt
+  id name title mediaType state stage progress attempts version currentVersion chunkCount unitCount updatedAt
   problem { code message retryable }
   partProblems { part message }
 }`;
 
-const CHUNK = `fragment ChunkFields on DocumentChunk { id text headings unitKind unitNumber unitName start end }`;
+const CHUNK = `fragment ChunkFields on DocumentChunk {
+  id text headings unitKind unitNumber unitName attachment start end isEnabled isEdited keywords
+}`;
 
 export const KNOWLEDGE_BASES = `query KnowledgeBases($after: String) {
   knowledgeBases(first: 100, after: $after) { nodes { ...BaseFields } pageInfo { hasNextPage endCursor } }
@@ -52,6 +57,15 @@ export const ADD_DOCUMENT = `mutation AddDocument($input: AddDocumentInput!) {
 }
 ${DOCUMENT}`;
 
+export const ADD_DOCUMENTS = `mutation AddDocuments($input: AddDocumentsInput!) {
+  addDocuments(input: $input) { __typename ... on AddDocumentsPayload { batch { id documentCount } } ${ERROR} }
+}`;
+
+export const REPLACE_DOCUMENT = `mutation ReplaceDocument($input: ReplaceDocumentInput!) {
+  replaceDocument(input: $input) { __typename ... on ReplaceDocumentPayload { document { ...DocumentFields } } ${ERROR} }
+}
+${DOCUMENT}`;
+
 export const CANCEL_DOCUMENT = `mutation CancelDocument($input: CancelDocumentInput!) {
   cancelDocument(input: $input) { __typename ... on CancelDocumentPayload { document { ...DocumentFields } } ${ERROR} }
 }
@@ -66,14 +80,35 @@ export const DELETE_DOCUMENT = `mutation DeleteDocument($input: DeleteDocumentIn
   deleteDocument(input: $input) { __typename ${ERROR} }
 }`;
 
-export const DOCUMENT_CHUNKS = `query DocumentChunks($id: ID!, $after: String) {
+export const DOCUMENT_CHUNKS = `query DocumentChunks($id: ID!, $after: String, $search: String) {
   document(id: $id) { ...DocumentFields }
-  documentChunks(documentId: $id, first: 50, after: $after) {
+  documentChunks(documentId: $id, first: 50, after: $after, search: $search) {
     totalCount nodes { ...ChunkFields } pageInfo { hasNextPage endCursor }
   }
 }
 ${DOCUMENT}
 ${CHUNK}`;
+
+export const UPDATE_CHUNK = `mutation UpdateDocumentChunk($input: UpdateDocumentChunkInput!) {
+  updateDocumentChunk(input: $input) {
+    __typename ... on UpdateDocumentChunkPayload { chunk { ...ChunkFields } } ${ERROR}
+  }
+}
+${CHUNK}`;
+
+export const PREVIEW_CHUNKS = `query PreviewChunks($input: PreviewChunksInput!) {
+  previewChunks(input: $input) {
+    totalCount
+    chunks { text headings unitKind unitNumber unitName attachment parentText start end }
+  }
+}`;
+
+export const UPDATE_KNOWLEDGE_BASE = `mutation UpdateKnowledgeBase($input: UpdateKnowledgeBaseInput!) {
+  updateKnowledgeBase(input: $input) {
+    __typename ... on UpdateKnowledgeBasePayload { knowledgeBase { ...BaseFields } } ${ERROR}
+  }
+}
+${BASE}`;
 
 export const SEARCH_KNOWLEDGE = `query SearchKnowledge($input: SearchKnowledgeInput!) {
   searchKnowledge(input: $input) {

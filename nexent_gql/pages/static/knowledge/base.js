@@ -13,6 +13,7 @@ import { droppedFiles } from "../lib/drops.js";
 import { Screen } from "../shell/screen.js";
 import { DocumentList } from "./document-list.js";
 import { DocumentStore } from "./documents.js";
+import { Preview } from "./preview.js";
 import { SearchPanel } from "./search.js";
 
 export function BaseScreen({ baseId }) {
@@ -38,6 +39,7 @@ export function BaseScreen({ baseId }) {
       onDragOver=${(event) => event.preventDefault()} onDrop=${drop}>
     <p dir="auto">${base.description}</p>
     <${SearchPanel} baseId=${baseId} />
+    <${Preview} baseId=${baseId} chunking=${base.chunking} />
     <${DocumentList} store=${store} />
   <//>`;
 }

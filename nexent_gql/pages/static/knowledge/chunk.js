@@ -1,13 +1,13 @@
 // One passage of a document, with the terms that a search has found.
 
 import { formatNumber, t } from "../lib/texts.js";
-import { html } from "../lib/ui.js";
+import { html, useEffect, useRef } from "../lib/ui.js";
 
 const MAX_TERMS = 50;
 
-export function place({ unitKind, unitNumber, unitName, headings }) {
+export function place({ attachment, unitKind, unitNumber, unitName, headings }) {
   const unit = unitKind && unitNumber !== null ? t(`unit.${unitKind}`, { number: formatNumber(unitNumber) }) : unitName;
-  return [unit, ...(headings ?? [])].filter(Boolean).join(" › ");
+  return [attachment, unit, ...(headings ?? [])].filter(Boolean).join(" › ");
 }
 
 // Splits a text at the terms, so that they can be marked without any markup in the text.
@@ -19,8 +19,12 @@ export function marked(text, terms) {
 }
 
 export function Chunk({ chunk, terms = [], isTarget = false, children }) {
-  return html`<article class=${isTarget ? "chunk target" : "chunk"} id=${`chunk-${chunk.id}`} tabindex=${isTarget ? "-1" : null}
-      ref=${(node) => isTarget && node?.scrollIntoView({ block: "center" })}>
+  const node = useRef(null);
+  useEffect(() => {
+    if (isTarget) node.current.scrollIntoView({ block: "center" });
+  }, [isTarget]);
+  return html`<article class=${isTarget ? "chunk target" : "chunk"} id=${chunk.id && `chunk-${chunk.id}`} ref=${node}
+      data-disabled=${chunk.isEnabled === false ? "true" : null} tabindex=${isTarget ? "-1" : null}>
     <header class="quiet"><bdi>${place(chunk)}</bdi>${children}</header>
     <p dir="auto">${marked(chunk.text, terms)}</p>
   </article>`;

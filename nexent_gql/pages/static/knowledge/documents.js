@@ -1,27 +1,31 @@
 // The documents of a knowledge base, those that are still being uploaded included.
 
-import { ADD_DOCUMENT, CANCEL_DOCUMENT, DELETE_DOCUMENT, DOCUMENT_EVENTS, DOCUMENTS, REPROCESS_DOCUMENT } from "../documents/knowledge.js";
+import * as queries from "../documents/knowledge.js";
+import { FrameQueue } from "../lib/frames.js";
 import { ask, follow } from "../lib/graphql.js";
 import { randomId } from "../lib/ids.js";
 import { attempt } from "../lib/notices.js";
 import { batch, signal } from "../lib/ui.js";
 import { uploadFile } from "../lib/uploads.js";
+import { BatchSender } from "./batches.js";
 
 export class DocumentStore {
   #baseId;
   #cursor = null;
   #stopFollowing = () => {};
+  #sender;
   documents = signal([]);
-  uploads = signal([]); // {id, path, file, progress, error}
+  uploads = signal([]); // {id, path, file, progress, error, stored}
   totalCount = signal(null);
   hasMore = signal(false);
 
   constructor(baseId) {
     this.#baseId = baseId;
+    this.#sender = new BatchSender(baseId, (uploads) => this.#forget(new Set(uploads)));
   }
 
   async load() {
-    const { nodes, pageInfo, totalCount } = await ask(DOCUMENTS, { id: this.#baseId, after: this.#cursor });
+    const { nodes, pageInfo, totalCount } = await ask(queries.DOCUMENTS, { id: this.#baseId, after: this.#cursor });
     batch(() => {
       const ids = new Set(this.documents.value.map(({ id }) => id));
       this.documents.value = [...this.documents.value, ...nodes.filter(({ id }) => !ids.has(id))];
@@ -33,8 +37,9 @@ export class DocumentStore {
 
   // Follows what happens to the documents, whoever adds or changes them.
   watch(eventsCursor) {
-    const onEvent = (event) => this.#apply(event);
-    this.#stopFollowing = follow(DOCUMENT_EVENTS, { base: this.#baseId }, { after: eventsCursor, onEvent });
+    const queue = new FrameQueue((events) => batch(() => events.forEach((event) => this.#apply(event))));
+    const onEvent = (event) => queue.push(event);
+    this.#stopFollowing = follow(queries.DOCUMENT_EVENTS, { base: this.#baseId }, { after: eventsCursor, onEvent });
   }
 
   close() {
@@ -75,9 +80,9 @@ export class DocumentStore {
     });
   }
 
-  // Uploads files and adds each as a document; a failed one stays in the list with its reason.
+  // Uploads files and adds them as documents, many with one call; a failed one stays in the list with its reason.
   add(files) {
-    const uploads = files.map(({ file, path }) => ({ id: randomId(), path, file, progress: signal(0), error: signal(null) }));
+    const uploads = files.map(({ file, path }) => ({ id: randomId(), path, file, stored: null, progress: signal(0), error: signal(null) }));
     this.uploads.value = [...this.uploads.value, ...uploads];
     uploads.forEach((upload) => this.send(upload));
   }
@@ -85,37 +90,39 @@ export class DocumentStore {
   async send(upload) {
     upload.error.value = null;
     try {
-      const stored = await uploadFile(upload.file, { onProgress: (progress) => (upload.progress.value = progress) });
-      const source = { file: { fileId: stored.id, name: upload.path.split("/").at(-1) } };
-      const input = { knowledgeBaseId: this.#baseId, clientId: upload.id, source };
-      const { document } = await ask(ADD_DOCUMENT, { input });
-      batch(() => {
-        this.#put(document);
-        this.dismiss(upload);
-      });
+      upload.stored ??= await uploadFile(upload.file, { onProgress: (progress) => (upload.progress.value = progress) });
+      this.#sender.push(upload);
     } catch (error) {
       upload.error.value = error;
     }
   }
 
-  dismiss(upload) {
-    this.uploads.value = this.uploads.value.filter(({ id }) => id !== upload.id);
+  dismiss = (upload) => this.#forget(new Set([upload]));
+
+  #forget(uploads) {
+    this.uploads.value = this.uploads.value.filter((upload) => !uploads.has(upload));
   }
 
-  cancel = (document) => this.#change(CANCEL_DOCUMENT, document);
-  reprocess = (document) => this.#change(REPROCESS_DOCUMENT, document);
+  cancel = (document) => this.#change(queries.CANCEL_DOCUMENT, { documentId: document.id });
+  reprocess = (document) => this.#change(queries.REPROCESS_DOCUMENT, { documentId: document.id });
 
-  async #change(mutation, { id }) {
-    await attempt(async () => this.#put((await ask(mutation, { input: { documentId: id } })).document));
+  // Gives a document a new version. Searches find the present one until the new one is ready.
+  replace = (document, file) => attempt(async () => {
+    const { id } = await uploadFile(file);
+    await this.#change(queries.REPLACE_DOCUMENT, { documentId: document.id, source: { file: { fileId: id } } });
+  });
+
+  #change(mutation, input) {
+    return attempt(async () => this.#put((await ask(mutation, { input })).document));
   }
 
   async addUrl(url) {
     const input = { knowledgeBaseId: this.#baseId, clientId: randomId(), source: { url: { url } } };
-    this.#put((await ask(ADD_DOCUMENT, { input })).document);
+    this.#put((await ask(queries.ADD_DOCUMENT, { input })).document);
   }
 
   async remove({ id }) {
-    await ask(DELETE_DOCUMENT, { input: { documentId: id } });
+    await ask(queries.DELETE_DOCUMENT, { input: { documentId: id } });
     this.#drop(id);
   }
 }

@@ -8,10 +8,11 @@ const MAX_OPERATIONS = 100;
 export const operations = signal([]);
 
 export class GraphQLError extends Error {
-  // `path` names the invalid field of the input; `retryAfterS` is null if a retry does not help.
-  constructor(message, { code = null, path = [], retryAfterS = null, requestId = null } = {}) {
+  // `path` names the invalid field of the input; `retryAfterS` is null if a retry does not help. `isResult` says that a
+  // mutation returned the error, and so has changed nothing.
+  constructor(message, { code = null, path = [], retryAfterS = null, requestId = null, isResult = false } = {}) {
     super(message);
-    Object.assign(this, { code, path, retryAfterS, requestId });
+    Object.assign(this, { code, path, retryAfterS, requestId, isResult });
   }
 }
 
@@ -41,8 +42,8 @@ export async function post(document, variables, token) {
   const durationMs = Math.round(performance.now() - began);
   record(document, variables, { requestId, durationMs, failed: errors.length > 0 });
   if (errors.length) {
-    const { code, retryAfterS } = errors[0].extensions ?? {};
-    throw new GraphQLError(errors.map((error) => error.message).join(" "), { code, retryAfterS, requestId });
+    const { code, path, retryAfterS } = errors[0].extensions ?? {};
+    throw new GraphQLError(errors.map((error) => error.message).join(" "), { code, path, retryAfterS, requestId });
   }
   return body.data;
 }

@@ -3,6 +3,7 @@
 
 import { colour, frameCode } from "./code.js";
 import { renderFormulas } from "./formulas.js";
+import { nextFrame } from "./frames.js";
 import { completeMarkup, normalize, renderBlocks, splitBlocks } from "./markdown.js";
 import { t } from "./texts.js";
 
@@ -10,8 +11,6 @@ const SLICE_MS = 8;
 const MAX_LIVE_CHARACTERS = 16_000; // a longer last block is shown as plain text until it is finished
 const PAUSE_FACTOR = 4; // a last block that took 5 ms to render is rendered again after 20 ms at the earliest
 const MAX_BLOCK_CHARACTERS = 30_000; // a longer block is shown as plain text for good
-
-const nextFrame = (action) => (document.hidden ? setTimeout(action, 50) : requestAnimationFrame(action));
 
 export class MarkdownStream {
   #node;

@@ -1,0 +1,82 @@
+"""Passages on the page: previewed, searched, edited and disabled; and documents that are replaced."""
+
+from playwright.async_api import Page, expect
+
+from tests.e2e.test_page_screens import create_base
+from tests.support.browser import PATIENCE_MS
+
+_SLOW_MS = 60_000
+_FILLER = "Some more words about it. " * 40  # passages of their own
+SEA = f"# Sea\n\nWhales swim in the sea. {_FILLER}\n\n# Land\n\nMountains are high. {_FILLER}\n".encode()
+
+
+async def add_sea(page: Page) -> None:
+    """Add a document to the open base and wait until it is ready."""
+    file = {"name": "sea.md", "mimeType": "text/markdown", "buffer": SEA}
+    await page.get_by_label("Add files").set_input_files([file])  # pyright: ignore[reportArgumentType]
+    await expect(page.locator("li[data-state=READY]")).to_contain_text("sea.md", timeout=_SLOW_MS)
+
+
+async def test_passages_are_searched_edited_and_disabled(page: Page) -> None:
+    await create_base(page)
+    base = page.url
+    await add_sea(page)
+    await page.locator("li[data-state=READY] a").click()
+    chunk = page.locator(".chunk")
+    await expect(chunk.first).to_contain_text("Whales", timeout=PATIENCE_MS)
+    await page.get_by_role("searchbox", name="Search in this document").fill("mountains")
+    await page.get_by_role("button", name="Search", exact=True).click()
+    await expect(chunk).to_have_count(1, timeout=PATIENCE_MS)
+    await expect(chunk.locator("mark")).to_have_text("Mountains")
+    await chunk.get_by_role("button", name="Edit").click()
+    await page.get_by_label("Text of the passage").fill("Mountains were moved by glaciers.")
+    await page.get_by_label("Keywords").fill("permafrost")
+    await page.get_by_role("button", name="Save").click()
+    await expect(chunk).to_contain_text("edited", timeout=PATIENCE_MS)
+    await page.get_by_role("searchbox", name="Search in this document").fill("")
+    await expect(page.locator(".chunk", has_text="Whales")).to_be_visible(timeout=PATIENCE_MS)
+    whales = page.locator(".chunk", has_text="Whales")
+    await whales.get_by_role("button", name="Disable").click()
+    await expect(whales).to_contain_text("disabled", timeout=PATIENCE_MS)
+
+    await page.goto(base)
+    await page.get_by_label("How to search").select_option("KEYWORD")
+    query = page.get_by_role("searchbox", name="Try a search")
+    for word in ("glaciers", "permafrost"):
+        await query.fill(word)
+        await page.get_by_role("button", name="Search", exact=True).click()
+        await expect(page.locator(".hits li")).to_contain_text("moved by glaciers", timeout=PATIENCE_MS)
+    await query.fill("whales")
+    await page.get_by_role("button", name="Search", exact=True).click()
+    await expect(page.get_by_text("No passage matches.")).to_be_visible(timeout=PATIENCE_MS)
+
+
+async def test_passages_are_previewed_before_anything_is_stored(page: Page) -> None:
+    await create_base(page)
+    await page.get_by_text("Preview of passages").click()
+    await page.get_by_label("Text", exact=True).fill(" ".join(f"Sentence {number}." for number in range(60)))
+    await page.get_by_label("Where documents are cut").select_option("FIXED")
+    await page.get_by_label("Words of a passage, at most").fill("20")
+    await page.get_by_label("Words that the next passage repeats").fill("0")
+    await page.get_by_role("button", name="Show passages").click()
+    preview = page.locator(".preview")
+    await expect(preview.locator(".chunk").nth(3)).to_contain_text("Sentence", timeout=_SLOW_MS)
+    await page.get_by_role("button", name="Cut new documents of this base like this").click()
+    await expect(page.locator(".notice")).to_contain_text("from now on", timeout=PATIENCE_MS)
+    await page.reload()
+    await page.get_by_text("Preview of passages").click()
+    await expect(page.get_by_label("Words of a passage, at most")).to_have_value("20", timeout=PATIENCE_MS)
+    await page.get_by_label("Words that the next passage repeats").fill("19")
+    await page.get_by_label("Text", exact=True).fill("Words.")
+    await page.get_by_role("button", name="Show passages").click()
+    await expect(page.get_by_role("alert")).not_to_be_empty(timeout=PATIENCE_MS)
+
+
+async def test_a_document_is_replaced_by_another_file(page: Page) -> None:
+    await create_base(page)
+    await add_sea(page)
+    file = {"name": "sky.md", "mimeType": "text/markdown", "buffer": b"# Sky\n\nClouds are white.\n"}
+    await page.get_by_label("Replace sea.md by another file").set_input_files([file])  # pyright: ignore[reportArgumentType]
+    await expect(page.locator("li[data-state=READY][data-version='2']")).to_be_visible(timeout=_SLOW_MS)
+    await page.locator("li[data-state=READY] a").click()
+    await expect(page.locator(".chunk").first).to_contain_text("Clouds are white", timeout=PATIENCE_MS)
