@@ -35,7 +35,7 @@ class CapacitySettings:
     down_s: float = 30
 
     @classmethod
-    def with_lease(cls, lease_s: float) -> Self:
+    def of(cls, lease_s: float) -> Self:
         """Return settings with a lease of another length, at most 30 seconds."""
         return cls(lease_s=min(lease_s, MAX_LEASE_S))
 
