@@ -88,6 +88,7 @@ def test_the_smaller_locks_agree_with_the_largest() -> None:
     assert pins("runtime") < pins("up") < pins("dev")
 
 
+@pytest.mark.timeout(300)  # whoever comes first builds it
 def test_the_wheel_holds_every_file_of_both_packages(wheel: Path) -> None:
     files = {path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()}
     expected = {path.as_posix() for path in files if path.suffix != ".pyc"}
@@ -97,6 +98,7 @@ def test_the_wheel_holds_every_file_of_both_packages(wheel: Path) -> None:
     assert expected - packed == set()
 
 
+@pytest.mark.timeout(300)  # whoever comes first builds it
 def test_the_wheel_holds_nothing_of_the_checkout_but_the_packages(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         tops = {name.partition("/")[0] for name in archive.namelist()}
