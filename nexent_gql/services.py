@@ -14,11 +14,12 @@ from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.files.texts import FileTextService
 from nexent_gql.domains.files.uploads import UploadService
 from nexent_gql.domains.identity.service import IdentityService
+from nexent_gql.domains.identity.service.groups import GroupService
 from nexent_gql.domains.knowledge.batches import DocumentBatchService
 from nexent_gql.domains.knowledge.documents import DocumentService
 from nexent_gql.domains.knowledge.editing import ChunkEditor
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
-from nexent_gql.domains.knowledge.event_log import DocumentEventService
+from nexent_gql.domains.knowledge.event_log import DocumentEventService, KnowledgeGroupListener
 from nexent_gql.domains.knowledge.preview import ChunkPreviewService
 from nexent_gql.domains.knowledge.reading import DocumentReader
 from nexent_gql.domains.knowledge.reranking import KnowledgeReranker
@@ -55,6 +56,7 @@ class Services:
 
     budgets: Budgets
     identity: IdentityService
+    groups: GroupService
     files: FileService
     file_texts: FileTextService
     uploads: UploadService
@@ -106,6 +108,7 @@ class Services:
         return cls(
             budgets=runtime.budgets,
             identity=IdentityService(db, runtime.passwords, clock, settings.secret_key, settings.auth, runtime.log),
+            groups=GroupService(db, clock, [KnowledgeGroupListener()]),
             files=files,
             file_texts=file_texts,
             uploads=UploadService(db, runtime.objects, signer, clock, limits),

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from nexent_gql.api.schema.relay import global_id
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.retention import KnowledgeEventPurger, PurgeKnowledgeEvents
 from nexent_gql.jobs.enqueue import enqueue
@@ -98,11 +99,13 @@ async def test_readers_that_reconnect_miss_nothing_of_many_writers(api: Knowledg
     base = await api.new_base(actor)
     cursor = await start_of(api, actor, base)
     random = Random(11)  # noqa: S311 - chooses when to reconnect
+    connections = asyncio.Semaphore(6)  # writers wait for each other's commit, and the readers need connections too
 
     async def add(number: int) -> None:
-        document = await api.add_text(actor, base, f"Text {number}.")
-        if number % 3 == 0:
-            await api.mutate(actor, "cancelDocument", "document { id }", documentId=document)
+        async with connections:
+            document = await api.add_text(actor, base, f"Text {number}.")
+            if number % 3 == 0:
+                await api.mutate(actor, "cancelDocument", "document { id }", documentId=document)
 
     writers = asyncio.gather(*(add(number) for number in range(24)))
     seqs: list[int] = []
@@ -139,6 +142,23 @@ async def test_only_readers_of_the_base_follow_it_and_only_as_long_as_they_are(
         assert (await waiting)[0]["__typename"] == "KnowledgeBaseUnavailable"
         with pytest.raises(StopAsyncIteration):
             await anext(stream)
+
+
+@pytest.mark.parametrize("mutation", ["removeGroupMembers", "deleteGroup"])
+async def test_leaving_a_group_ends_the_stream(
+    api: KnowledgeApi, actor: Principal, make: Factory, mutation: str
+) -> None:
+    colleague = await make.principal(Role.MEMBER, beside=actor)
+    users = {"userIds": [global_id("User", colleague.user_id)]}
+    created = await api.mutate(actor, "createGroup", "group { id }", name="Support", **users)
+    group = {"groupId": created["group"]["id"]}
+    base = await api.new_base(actor, groups=[group])
+    async with aclosing(api.subscribe(colleague, EVENTS, id=base)) as stream:
+        waiting = asyncio.create_task(take(stream, 1))
+        await api.until_listening()
+        await api.mutate(actor, mutation, "__typename", **group, **(users if mutation != "deleteGroup" else {}))
+        await api.relay()
+        assert (await waiting)[0]["__typename"] == "KnowledgeBaseUnavailable"
 
 
 async def test_a_deleted_base_ends_the_stream(api: KnowledgeApi, actor: Principal) -> None:

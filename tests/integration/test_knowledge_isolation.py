@@ -13,6 +13,7 @@ from strawberry.types import get_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
 from nexent_gql.api.knowledge.module import MODULE
+from nexent_gql.api.schema.relay import global_id
 from nexent_gql.db.session import Database
 from nexent_gql.kernel.principal import Principal, Role
 from tests.support.direct_graphql import Answer, schema
@@ -94,12 +95,26 @@ async def digests(api: KnowledgeApi, owner: Principal) -> list[str]:
         return [str((await session.execute(text(DIGEST.format(table=table)))).scalar_one()) for table in TABLES]
 
 
+async def join_and_leave(api: KnowledgeApi, private: Private, other: Principal) -> None:
+    """Share the base with a group, and remove its only member after that one has seen the base."""
+    users = [global_id("User", other.user_id)]
+    created = await api.mutate(private.owner, "createGroup", "group { id }", name="Support", userIds=users)
+    group, base = created["group"]["id"], private.ids["knowledgeBaseId"]
+    groups = [{"groupId": group, "permission": "WRITE"}]
+    await api.mutate(private.owner, "updateKnowledgeBase", "knowledgeBase { id }", knowledgeBaseId=base, groups=groups)
+    assert (await api.ask(other, CHUNKS, id=private.ids["documentId"]))["nodes"]
+    await api.mutate(private.owner, "removeGroupMembers", "group { id }", groupId=group, userIds=users)
+
+
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("is_colleague", [True, False], ids=["a colleague", "a stranger"])
+@pytest.mark.parametrize("who", ["a colleague", "a stranger", "a former member"])
 async def test_no_field_shows_or_changes_a_base_that_is_not_shared(
-    api: KnowledgeApi, private: Private, make: Factory, *, is_colleague: bool
+    api: KnowledgeApi, private: Private, make: Factory, who: str
 ) -> None:
-    other = await make.principal(Role.MEMBER, beside=private.owner) if is_colleague else await make.principal()
+    beside = None if who == "a stranger" else private.owner
+    other = await make.principal(Role.MEMBER, beside=beside)
+    if who == "a former member":
+        await join_and_leave(api, private, other)
     before = await digests(api, private.owner)
     for generated in calls(private):
         answers = await call(api, other, generated)

@@ -13,7 +13,10 @@ from nexent_gql.adapters.redis_client import RedisClient, open_redis
 from nexent_gql.adapters.wakeups_memory import MemoryWakeups
 from nexent_gql.api.schema.relay import global_id
 from nexent_gql.db.session import Database
+from nexent_gql.domains.identity.service.groups import GroupService
+from nexent_gql.domains.knowledge.event_log import KnowledgeGroupListener
 from nexent_gql.jobs.relay import Relay
+from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
 from tests.support.direct_graphql import Answer, Data, DirectGraphQL
 from tests.support.ingestion import Ingestion, ingestion
@@ -91,6 +94,7 @@ async def open_knowledge_api(database: Database, redis_url: str, folder: Path) -
         log = RedisEventLog(redis, ttl_s=60)
         async with ingestion(database, folder, log=log) as services:
             namespace = SimpleNamespace(
+                groups=GroupService(database, utc_now, [KnowledgeGroupListener()]),
                 knowledge_bases=services.bases,
                 documents=services.documents,
                 files=services.files,

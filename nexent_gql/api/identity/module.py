@@ -1,6 +1,7 @@
 """The schema module of identity."""
 
 from nexent_gql.api.identity.errors import TooManyAttemptsError
+from nexent_gql.api.identity.groups import Group, GroupMutations, GroupQueries, group_by_id
 from nexent_gql.api.identity.keys import ApiKey, api_key_by_id
 from nexent_gql.api.identity.loaders import tenant_by_id, user_by_id
 from nexent_gql.api.identity.mutations import CredentialMutations, UserMutations
@@ -14,8 +15,8 @@ from nexent_gql.domains.identity import errors
 from nexent_gql.ports.passwords import PasswordsBusyError
 
 MODULE = SchemaModule(
-    queries=(IdentityQueries,),
-    mutations=(CredentialMutations, PasswordMutations, ProfileMutations, UserMutations),
-    nodes={User: user_by_id, Tenant: tenant_by_id, ApiKey: api_key_by_id, Session: session_by_id},
+    queries=(IdentityQueries, GroupQueries),
+    mutations=(CredentialMutations, PasswordMutations, ProfileMutations, UserMutations, GroupMutations),
+    nodes={User: user_by_id, Tenant: tenant_by_id, ApiKey: api_key_by_id, Session: session_by_id, Group: group_by_id},
     errors={errors.TooManyAttemptsError: TooManyAttemptsError, PasswordsBusyError: TooManyAttemptsError},
 )

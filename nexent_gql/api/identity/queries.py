@@ -11,7 +11,7 @@ from nexent_gql.api.identity.types import User, Viewer
 from nexent_gql.api.identity.values import Role
 from nexent_gql.api.schema.connections import PageArguments, connection_field, list_page
 from nexent_gql.api.schema.permissions import SignedIn
-from nexent_gql.api.schema.relay import Connection, connection
+from nexent_gql.api.schema.relay import Connection, connection, node_id
 from nexent_gql.domains.identity.filters import UserFilter
 from nexent_gql.kernel.text import MAX_SEARCH_CHARS
 
@@ -31,6 +31,10 @@ IsActive = Annotated[
     strawberry.argument(
         description="Returns only active users if true, only deactivated ones if false. Null returns both."
     ),
+]
+WithGroup = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(description="ID of a Group. Returns only its members. Null returns all."),
 ]
 
 
@@ -53,9 +57,11 @@ class IdentityQueries:
         search: Search = None,
         role: WithRole = None,
         is_active: IsActive = None,
+        group_id: WithGroup = None,
     ) -> Connection[User]:
         actor, service = info.context.actor, info.context.services.identity.users
-        filters = UserFilter(search=search, role=role, is_active=is_active)
+        group_key = None if group_id is None else node_id(group_id, "Group", "groupId")
+        filters = UserFilter(search=search, role=role, is_active=is_active, group_id=group_key)
         rows = await service.page(actor, page.request(), filters)
         return connection(rows, lambda row: User.of(row, actor), lambda: service.count(actor, filters))
 

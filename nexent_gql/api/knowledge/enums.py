@@ -3,17 +3,31 @@
 from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.knowledge.batches import BatchState
 from nexent_gql.domains.knowledge.chunking import ChunkStrategy
-from nexent_gql.domains.knowledge.tables import DocumentStage, DocumentState, KnowledgeAccess, SearchLimitationCode
+from nexent_gql.domains.knowledge.tables import (
+    DocumentStage,
+    DocumentState,
+    KnowledgeAccess,
+    KnowledgePermission,
+    SearchLimitationCode,
+)
 from nexent_gql.ports.extraction import DocumentProblemCode, UnitKind
 from nexent_gql.ports.search_index import FusionMethod, SearchMode
 
 described(
     KnowledgeAccess,
-    "Who can use a knowledge base beside its owner.",
+    "What all users of the tenant can do with a knowledge base. Members of its groups can do what either permits.",
     {
-        KnowledgeAccess.PRIVATE: "Nobody.",
+        KnowledgeAccess.PRIVATE: "Nothing.",
         KnowledgeAccess.TENANT_READ: "All users of the tenant read it.",
         KnowledgeAccess.TENANT_WRITE: "All users of the tenant read it and change its documents.",
+    },
+)
+described(
+    KnowledgePermission,
+    "What the members of a group can do with a knowledge base.",
+    {
+        KnowledgePermission.READ: "Read and search it.",
+        KnowledgePermission.WRITE: "Read it and change its documents.",
     },
 )
 described(

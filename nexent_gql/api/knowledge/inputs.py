@@ -4,7 +4,7 @@ from uuid import UUID
 
 import strawberry
 
-from nexent_gql.api.knowledge.enums import ChunkStrategy, KnowledgeAccess
+from nexent_gql.api.knowledge.enums import ChunkStrategy, KnowledgeAccess, KnowledgePermission
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.knowledge.chunking import ChunkingOptions
 from nexent_gql.domains.knowledge.policy import (
@@ -12,6 +12,7 @@ from nexent_gql.domains.knowledge.policy import (
     MAX_CLIENT_ID_CHARS,
     MAX_DESCRIPTION_CHARS,
     MAX_DOCUMENT_NAME_CHARS,
+    MAX_GROUPS,
     MAX_NAME_CHARS,
     MAX_TEXT_CHARS,
     MAX_URL_CHARS,
@@ -19,6 +20,7 @@ from nexent_gql.domains.knowledge.policy import (
     MIN_CHILD_WORDS,
     MIN_WORDS,
     DocumentSource,
+    GroupGrant,
     KnowledgeBaseDraft,
     KnowledgeBasePatch,
 )
@@ -74,13 +76,27 @@ class ChunkingInput:
         )
 
 
+@strawberry.input(description="A group with which a knowledge base is shared.")
+class KnowledgeBaseGroupInput:
+    group_id: strawberry.ID = strawberry.field(description="ID of the Group.")
+    permission: KnowledgePermission | None = strawberry.field(
+        default=KnowledgePermission.READ, description="What its members can do. Default READ, also for null."
+    )
+
+
+_GROUPS = f"Groups whose members can use it, each once, at most {MAX_GROUPS}."
+
+
 @strawberry.input(description="Input of `createKnowledgeBase`.")
 class CreateKnowledgeBaseInput:
     name: str = strawberry.field(description=_NAME)
     description: str | None = strawberry.field(default=None, description=_DESCRIPTION)
     access: KnowledgeAccess | None = strawberry.field(
         default=KnowledgeAccess.PRIVATE,
-        description="Who can use it beside you. Default PRIVATE, also for null.",
+        description="What all users of the tenant can do with it. Default PRIVATE, also for null.",
+    )
+    groups: list[KnowledgeBaseGroupInput] | None = strawberry.field(
+        default=None, description=f"{_GROUPS} Null means none."
     )
     chunking: ChunkingInput | None = strawberry.field(
         default=None, description="How its documents are cut. Null means the defaults."
@@ -95,6 +111,7 @@ class CreateKnowledgeBaseInput:
             access=self.access or KnowledgeAccess.PRIVATE,
             chunking=self.chunking.options() if self.chunking else _DEFAULTS,
             embedding_model_id=_model_key(self.embedding_model_id),
+            grants=_grants(self.groups),
         )
 
 
@@ -104,7 +121,10 @@ class UpdateKnowledgeBaseInput:
     name: strawberry.Maybe[str | None] = strawberry.field(description=f"{_NAME} Cannot be null.")
     description: strawberry.Maybe[str | None] = strawberry.field(description=_DESCRIPTION)
     access: strawberry.Maybe[KnowledgeAccess | None] = strawberry.field(
-        description="Who can use it beside you. Null means PRIVATE."
+        description="What all users of the tenant can do with it. Null means PRIVATE."
+    )
+    groups: strawberry.Maybe[list[KnowledgeBaseGroupInput] | None] = strawberry.field(
+        description=f"{_GROUPS} They replace the present ones. Null means none."
     )
     chunking: strawberry.Maybe[ChunkingInput | None] = strawberry.field(
         description="How documents are cut when they are processed next. Null means the defaults."
@@ -123,6 +143,7 @@ class UpdateKnowledgeBaseInput:
             access=(self.access.value or KnowledgeAccess.PRIVATE) if self.access else UNSET,
             chunking=chunking if self.chunking else UNSET,
             embedding_model_id=_model_key(self.embedding_model_id.value) if self.embedding_model_id else UNSET,
+            grants=_grants(self.groups.value) if self.groups else UNSET,
         )
 
 
@@ -222,3 +243,10 @@ class DeleteDocumentInput:
 
 def _model_key(model_id: strawberry.ID | None) -> UUID | None:
     return None if model_id is None else node_id(model_id, "Model", "embeddingModelId")
+
+
+def _grants(groups: list[KnowledgeBaseGroupInput] | None) -> tuple[GroupGrant, ...]:
+    return tuple(
+        GroupGrant(node_id(group.group_id, "Group", "groups", "groupId"), group.permission or KnowledgePermission.READ)
+        for group in groups or ()
+    )

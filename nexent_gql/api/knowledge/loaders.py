@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from nexent_gql.api.context import Context, one
+from nexent_gql.api.context import Context, many, one
 from nexent_gql.domains.knowledge import tables
+from nexent_gql.domains.knowledge.policy import GroupGrant
 from nexent_gql.domains.knowledge.service import SearchLimitation
 from nexent_gql.domains.knowledge.tables import DocumentRow
 
@@ -32,6 +33,19 @@ async def chunk_count(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, in
     """Count the chunks of bases."""
     counts = await context.services.knowledge_bases.chunk_counts(context.actor, ids)
     return {id_: counts.get(id_, 0) for id_ in ids}
+
+
+@one
+async def can_write(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, bool]:
+    """Tell in which bases the caller may change documents."""
+    writable = await context.services.knowledge_bases.writable(context.actor, ids)
+    return {id_: id_ in writable for id_ in ids}
+
+
+@many
+async def base_grants(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[GroupGrant]]:
+    """Load with which groups bases are shared."""
+    return await context.services.knowledge_bases.grants(context.actor, ids)
 
 
 @one

@@ -8,22 +8,29 @@ import strawberry
 from strawberry import relay
 
 from nexent_gql.api.context import Info
+from nexent_gql.api.identity.groups import Group, group_by_id
 from nexent_gql.api.knowledge.enums import (
     ChunkStrategy,
     DocumentProblemCode,
     DocumentStage,
     DocumentState,
     KnowledgeAccess,
+    KnowledgePermission,
     SearchLimitationCode,
     UnitKind,
 )
-from nexent_gql.api.knowledge.loaders import base_limitation, base_row, chunk_count, last_event
+from nexent_gql.api.knowledge.loaders import base_grants, base_limitation, base_row, can_write, chunk_count, last_event
 from nexent_gql.api.knowledge.passages import Passage
 from nexent_gql.api.models.loaders import model_by_id
 from nexent_gql.api.models.types import Model
 from nexent_gql.api.related import related
 from nexent_gql.domains.knowledge import service, tables
-from nexent_gql.domains.knowledge.policy import MAX_DESCRIPTION_CHARS, MAX_DOCUMENT_NAME_CHARS, MAX_NAME_CHARS
+from nexent_gql.domains.knowledge.policy import (
+    MAX_DESCRIPTION_CHARS,
+    MAX_DOCUMENT_NAME_CHARS,
+    MAX_GROUPS,
+    MAX_NAME_CHARS,
+)
 from nexent_gql.domains.knowledge.tables import DocumentRow
 from nexent_gql.streams.cursors import cursor
 
@@ -46,6 +53,13 @@ class SearchLimitation:
     message: str = strawberry.field(description="What happened and what to do, in one or two sentences.")
 
 
+@strawberry.type(description="A group with which a knowledge base is shared.")
+class KnowledgeBaseGroup:
+    permission: KnowledgePermission = strawberry.field(description="What its members can do.")
+    group_id: strawberry.Private[UUID]
+    group: Group | None = related(group_by_id, "group_id", description="The group; null if it was deleted meanwhile.")
+
+
 @strawberry.type(description="A set of documents that agents and users search.")
 class KnowledgeBase(relay.Node):
     id: relay.NodeID[UUID]
@@ -53,7 +67,7 @@ class KnowledgeBase(relay.Node):
     description: str = strawberry.field(
         description=f"What it is about, at most {MAX_DESCRIPTION_CHARS:,} characters; may be empty."
     )
-    access: KnowledgeAccess = strawberry.field(description="Who can use it beside its owner.")
+    access: KnowledgeAccess = strawberry.field(description="What all users of the tenant can do with it.")
     is_owned: bool = strawberry.field(description="Whether you are its owner.")
     chunking: Chunking = strawberry.field(description="How its documents are cut when they are processed next.")
     created_at: datetime = strawberry.field(description="When it was created.")
@@ -65,6 +79,15 @@ class KnowledgeBase(relay.Node):
         "embedding_model_id",
         description="The embedding model of its documents; null where it is the tenant's default embedding model.",
     )
+
+    @strawberry.field(description="Whether you can change its documents.")
+    async def can_write(self, info: Info) -> bool:
+        return await info.context.loaders[can_write].load(self.key) or False
+
+    @strawberry.field(description=f"Groups whose members can use it, in the order of its owner, at most {MAX_GROUPS}.")
+    async def groups(self, info: Info) -> list[KnowledgeBaseGroup]:
+        grants = await info.context.loaders[base_grants].load(self.key)
+        return [KnowledgeBaseGroup(permission=grant.permission, group_id=grant.group_id) for grant in grants]
 
     @strawberry.field(
         description="Why it is searched by words only, as a whole or in part; null when all of it is searched by "

@@ -172,3 +172,28 @@ class SessionRequiredError(ForbiddenError):
 
     def __init__(self) -> None:
         super().__init__("API keys cannot do this: sign in and use the session instead.")
+
+
+class GroupNotFoundError(NotFoundError):
+    """The tenant has no such group."""
+
+    def __init__(self, group_id: UUID) -> None:
+        super().__init__("There is no such group; it may have been deleted.", group_id=str(group_id))
+
+
+class GroupNameTakenError(ConflictError):
+    """Another group of the tenant has this name; case and width of characters do not count."""
+
+    code = "GROUP_NAME_TAKEN"
+
+    def __init__(self) -> None:
+        super().__init__("A group with this name exists: use another name.")
+
+
+class TooManyGroupsError(ConflictError):
+    """The tenant has the maximum number of groups."""
+
+    code = "TOO_MANY_GROUPS"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The tenant has {limit:,} groups, the maximum: delete one first.", limit=limit)

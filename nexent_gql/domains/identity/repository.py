@@ -12,6 +12,7 @@ from sqlmodel import col
 from nexent_gql.db.paging import count_rows, newest_first
 from nexent_gql.db.search import contains_folded
 from nexent_gql.domains.identity.filters import ALL_USERS, UserFilter
+from nexent_gql.domains.identity.group_repository import members_of
 from nexent_gql.domains.identity.tables import ApiKey, AuthSession, SignInThrottle, Tenant, UserAccount
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Role
@@ -178,6 +179,8 @@ class IdentityRepository:
             query = query.where(deactivated.is_(None) if filters.is_active else deactivated.is_not(None))
         if filters.role is not None:
             query = query.where(col(UserAccount.role) == filters.role)
+        if filters.group_id is not None:
+            query = query.where(col(UserAccount.id).in_(members_of(self._tenant_id, filters.group_id)))
         if filters.search:
             name = contains_folded(col(UserAccount.name_key), filters.search)
             email = contains_folded(col(UserAccount.email_key), filters.search)

@@ -1,4 +1,4 @@
-"""Tenants, users and their credentials. No column contains a usable secret."""
+"""Tenants, users, groups and credentials. No column contains a usable secret."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +14,8 @@ from nexent_gql.kernel.principal import Role
 
 UNIQUE_EMAIL = "uq_user_account_email_key"
 """The constraint that is violated when two requests take an address at the same time."""
+UNIQUE_GROUP_NAME = "uq_user_group_name_key"
+"""The constraint that is violated when a tenant has a group of the same name."""
 
 
 class Theme(StrEnum):
@@ -64,6 +66,39 @@ class UserAccount(TenantRow, table=True):
 
 
 keep_folded(UserAccount, "display_name", "name_key")
+
+
+class UserGroup(TenantRow, table=True):
+    """A set of users of a tenant, with which objects are shared. `name_key` is the name as comparisons use it."""
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "name_key", name=UNIQUE_GROUP_NAME),
+        ForeignKeyConstraint(["tenant_id"], ["tenant.id"]),
+        Index("ix_user_group_page", "tenant_id", "created_at", "id"),
+    )
+
+    name: str
+    name_key: str = ""
+    updated_at: datetime = timestamp(default_now=True)
+
+
+keep_folded(UserGroup, "name", "name_key")
+
+
+class GroupMember(Table, table=True):
+    """A user is in a group."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "group_id"], ["user_group.tenant_id", "user_group.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["user_account.tenant_id", "user_account.id"]),
+        Index("ix_group_member_user", "tenant_id", "user_id"),
+    )
+
+    group_id: UUID = Field(primary_key=True)
+    user_id: UUID = Field(primary_key=True)
+    tenant_id: UUID
+    created_at: datetime = timestamp(default_now=True)
 
 
 class AuthSession(TenantRow, table=True):

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from nexent_gql.db.repository import TenantRepository
-from nexent_gql.domains.knowledge.repository import readable_by
+from nexent_gql.domains.knowledge.access_rules import readable_by
 from nexent_gql.domains.knowledge.tables import (
     Document,
     DocumentBatch,
@@ -26,7 +26,7 @@ class DocumentBatchRepository(TenantRepository[DocumentBatch], table=DocumentBat
             col(KnowledgeBase.tenant_id) == self._tenant_id,
             col(KnowledgeBase.id) == col(DocumentBatch.knowledge_base_id),
             col(KnowledgeBase.deleted_at).is_(None),
-            readable_by(user_id),
+            readable_by(self._tenant_id, user_id),
         )
         query = self._scope().where(col(DocumentBatch.id).in_(ids), base.exists())
         return list((await self._session.scalars(query)).all())

@@ -10,6 +10,7 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
 from nexent_gql.domains.knowledge.event_repository import KnowledgeEventRepository
 from nexent_gql.domains.knowledge.events import KNOWLEDGE_BASE_UNAVAILABLE
+from nexent_gql.domains.knowledge.grant_repository import KnowledgeGrantRepository
 from nexent_gql.domains.knowledge.repository import KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.tables import KnowledgeBase, KnowledgeEvent
 from nexent_gql.domains.knowledge.topics import knowledge_topic
@@ -36,6 +37,14 @@ async def record_events(session: AsyncSession, base: KnowledgeBase, at: datetime
 async def end_streams(session: AsyncSession, base: KnowledgeBase) -> None:
     """After the commit, end the streams of users who can no longer read a base."""
     await notify_readers(session, base.tenant_id, knowledge_topic(base.tenant_id, base.id))
+
+
+class KnowledgeGroupListener:
+    """Ends the streams of users who can no longer read a base that is shared with a group; see `GroupListener`."""
+
+    async def access_ended(self, session: AsyncSession, tenant_id: UUID, group_id: UUID) -> None:
+        """See `GroupListener`."""
+        await KnowledgeGrantRepository(session, tenant_id).notify_readers_of_group(group_id)
 
 
 class DocumentEventService:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from nexent_gql.domains.knowledge.chunking import ChunkingOptions
-from nexent_gql.domains.knowledge.tables import KnowledgeAccess, KnowledgeBase
+from nexent_gql.domains.knowledge.tables import KnowledgeAccess, KnowledgeBase, KnowledgePermission
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.patch import UNSET, Unset, set_or
 from nexent_gql.kernel.text import optional_text, single_line
@@ -18,6 +18,15 @@ MAX_CLIENT_ID_CHARS = 100
 MAX_URL_CHARS = 2_000
 MIN_WORDS, MAX_WORDS = 20, 2_000
 MIN_CHILD_WORDS, MAX_CHILD_WORDS = 10, 500
+MAX_GROUPS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class GroupGrant:
+    """What the members of a group can do with a base."""
+
+    group_id: UUID
+    permission: KnowledgePermission = KnowledgePermission.READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,7 @@ class KnowledgeBaseDraft:
     access: KnowledgeAccess = KnowledgeAccess.PRIVATE
     chunking: ChunkingOptions = field(default_factory=ChunkingOptions)
     embedding_model_id: UUID | None = None
+    grants: tuple[GroupGrant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,7 @@ class KnowledgeBasePatch:
     access: KnowledgeAccess | Unset = UNSET
     chunking: ChunkingOptions | Unset = UNSET
     embedding_model_id: UUID | Unset | None = UNSET
+    grants: tuple[GroupGrant, ...] | Unset = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,19 @@ def merge_patch(row: KnowledgeBase, patch: KnowledgeBasePatch) -> KnowledgeBaseD
         chunking=set_or(patch.chunking, row.chunking),
         embedding_model_id=set_or(patch.embedding_model_id, row.embedding_model_id),
     )
+
+
+def check_grants(grants: tuple[GroupGrant, ...]) -> tuple[GroupGrant, ...]:
+    """Return the grants.
+
+    Raises:
+        InvalidInputError: There are too many, or two for one group.
+    """
+    if len(grants) > MAX_GROUPS:
+        raise InvalidInputError(f"Give at most {MAX_GROUPS} groups.", path=("groups",), limit=MAX_GROUPS)
+    if len({grant.group_id for grant in grants}) < len(grants):
+        raise InvalidInputError("Name each group once.", path=("groups",))
+    return grants
 
 
 def check_chunking(options: ChunkingOptions) -> ChunkingOptions:

@@ -10,6 +10,7 @@ from sqlmodel import col
 from nexent_gql.db.paging import count_rows, keyset_page, newest_first
 from nexent_gql.db.repository import TenantRepository
 from nexent_gql.db.search import contains_folded
+from nexent_gql.domains.knowledge.access_rules import readable_by, writable_by
 from nexent_gql.domains.knowledge.filters import DocumentFilter, KnowledgeBaseFilter
 from nexent_gql.domains.knowledge.tables import (
     UNFINISHED,
@@ -18,7 +19,6 @@ from nexent_gql.domains.knowledge.tables import (
     DocumentRow,
     DocumentText,
     DocumentVersion,
-    KnowledgeAccess,
     KnowledgeBase,
     SearchLimitationCode,
 )
@@ -35,6 +35,11 @@ class KnowledgeBaseRepository(
         query = self._readable(user_id).where(col(KnowledgeBase.id).in_(ids))
         query = query.with_for_update(key_share=True) if lock else query  # inserts of events refer to the row
         return list((await self._session.scalars(query)).all())
+
+    async def writable(self, user_id: UUID, ids: Collection[UUID]) -> set[UUID]:
+        """Return the ids of those of `ids` whose documents a user may change."""
+        query = self._matching(None).where(col(KnowledgeBase.id).in_(ids), writable_by(self._tenant_id, user_id))
+        return set((await self._session.scalars(query.with_only_columns(col(KnowledgeBase.id)))).all())
 
     async def locked(self, base_id: UUID) -> KnowledgeBase | None:
         """Return a base, locked against changes of its documents by users."""
@@ -54,7 +59,7 @@ class KnowledgeBaseRepository(
         return (await self._session.scalars(self._matching(None))).all()
 
     def _readable(self, user_id: UUID, search: str | None = None) -> Select[KnowledgeBase]:
-        query = self._matching(None).where(readable_by(user_id))
+        query = self._matching(None).where(readable_by(self._tenant_id, user_id))
         return query.where(contains_folded(col(KnowledgeBase.name_key), search)) if search else query
 
 
@@ -271,7 +276,7 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
             col(KnowledgeBase.tenant_id) == self._tenant_id,
             col(KnowledgeBase.id) == col(Document.knowledge_base_id),
             col(KnowledgeBase.deleted_at).is_(None),
-            readable_by(user_id),
+            readable_by(self._tenant_id, user_id),
         )
         return base.exists()
 
@@ -304,7 +309,7 @@ class ChunkRepository(TenantRepository[Chunk], table=Chunk):
                 col(Document.deleted_at).is_(None),
                 col(KnowledgeBase.tenant_id) == self._tenant_id,
                 col(KnowledgeBase.deleted_at).is_(None),
-                readable_by(user_id),
+                readable_by(self._tenant_id, user_id),
             )
         )
         query = self._scope().where(col(Chunk.id).in_(ids), document.exists())
@@ -389,8 +394,3 @@ class ChunkRepository(TenantRepository[Chunk], table=Chunk):
             return query
         composed = func.lower(func.normalize(col(Chunk.content), literal_column("NFKC")))
         return query.where(contains_folded(func.regexp_replace(composed, r"\s+", " ", "g"), content))
-
-
-def readable_by(user_id: UUID) -> ColumnElement[bool]:
-    """Say which bases a user may read: the only place that decides it."""
-    return or_(col(KnowledgeBase.owner_id) == user_id, col(KnowledgeBase.access) != KnowledgeAccess.PRIVATE)

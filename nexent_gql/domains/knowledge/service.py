@@ -1,25 +1,36 @@
 """Use cases of knowledge bases."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
+from nexent_gql.domains.identity.errors import GroupNotFoundError
+from nexent_gql.domains.identity.group_repository import GroupRepository
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError, KnowledgeBaseReadOnlyError
 from nexent_gql.domains.knowledge.event_log import end_streams
 from nexent_gql.domains.knowledge.filters import KnowledgeBaseFilter
+from nexent_gql.domains.knowledge.grant_repository import KnowledgeGrantRepository
 from nexent_gql.domains.knowledge.jobs import PurgeDocuments, RefreshBaseIndex
-from nexent_gql.domains.knowledge.policy import KnowledgeBaseDraft, KnowledgeBasePatch, apply_draft, merge_patch
+from nexent_gql.domains.knowledge.policy import (
+    GroupGrant,
+    KnowledgeBaseDraft,
+    KnowledgeBasePatch,
+    apply_draft,
+    check_grants,
+    merge_patch,
+)
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository, KnowledgeBaseRepository
-from nexent_gql.domains.knowledge.tables import KnowledgeAccess, KnowledgeBase, SearchLimitationCode
+from nexent_gql.domains.knowledge.tables import KnowledgeBase, SearchLimitationCode
 from nexent_gql.domains.models.endpoints import require_model
 from nexent_gql.domains.models.errors import NoDefaultModelError
 from nexent_gql.jobs.enqueue import enqueue
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import Page, PageRequest
+from nexent_gql.kernel.patch import UNSET
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.kernel.text import search_text
 from nexent_gql.ports.llm import ModelKind
@@ -62,6 +73,7 @@ class KnowledgeBaseService:
 
         Raises:
             InvalidInputError: A field breaks a rule.
+            GroupNotFoundError: The tenant has no such group.
             ChatModelNotFoundError: The tenant has no such embedding model.
             ModelKindMismatchError: The model is no embedding model.
         """
@@ -70,6 +82,9 @@ class KnowledgeBaseService:
         async with self._db.transaction(actor.tenant_id) as session:
             await _embedding_model(session, actor, row.embedding_model_id)
             KnowledgeBaseRepository(session, actor.tenant_id).add(row)
+            if draft.grants:
+                await session.flush()  # before the grants, which refer to it
+                await _share(session, row, draft.grants)
         return row
 
     async def get_many(self, actor: Principal, ids: Sequence[UUID]) -> list[KnowledgeBase]:
@@ -92,6 +107,17 @@ class KnowledgeBaseService:
         wanted = KnowledgeBaseFilter(search_text(search))
         async with self._db.read(actor.tenant_id) as session:
             return await KnowledgeBaseRepository(session, actor.tenant_id).count_readable(actor.user_id, wanted)
+
+    async def writable(self, actor: Principal, ids: Sequence[UUID]) -> set[UUID]:
+        """Return those of `ids` whose documents the caller may change."""
+        async with self._db.read(actor.tenant_id) as session:
+            return await KnowledgeBaseRepository(session, actor.tenant_id).writable(actor.user_id, ids)
+
+    async def grants(self, actor: Principal, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[GroupGrant]]:
+        """Return with which groups bases are shared; bases that the caller may not read are left out."""
+        async with self._db.read(actor.tenant_id) as session:
+            rows = await KnowledgeBaseRepository(session, actor.tenant_id).readable(actor.user_id, ids)
+            return await KnowledgeGrantRepository(session, actor.tenant_id).of_bases([row.id for row in rows])
 
     async def chunk_counts(self, actor: Principal, ids: Sequence[UUID]) -> dict[UUID, int]:
         """Count the chunks that are found in bases; bases that the caller may not read have none."""
@@ -131,6 +157,7 @@ class KnowledgeBaseService:
             KnowledgeBaseNotFoundError: The caller can read no such base.
             KnowledgeBaseReadOnlyError: It belongs to somebody else.
             InvalidInputError: A field breaks a rule.
+            GroupNotFoundError: The tenant has no such group.
             ChatModelNotFoundError: The tenant has no such embedding model.
             ModelKindMismatchError: The model is no embedding model.
         """
@@ -140,6 +167,8 @@ class KnowledgeBaseService:
             draft = merge_patch(row, patch)
             after = await _embedding_model(session, actor, draft.embedding_model_id)
             apply_draft(row, draft)
+            if patch.grants is not UNSET:
+                await _share(session, row, patch.grants)
             if after != before:
                 row.previous_model_id = before
                 await enqueue(session, actor.tenant_id, RefreshBaseIndex(knowledge_base_id=row.id, request_id=new_id()))
@@ -187,9 +216,24 @@ async def writable_base(session: AsyncSession, actor: Principal, base_id: UUID) 
         KnowledgeBaseReadOnlyError: The caller may only read it.
     """
     row = await readable_base(session, actor, base_id, lock=True)
-    if row.owner_id != actor.user_id and row.access != KnowledgeAccess.TENANT_WRITE:
+    if not await KnowledgeBaseRepository(session, actor.tenant_id).writable(actor.user_id, [base_id]):
         raise KnowledgeBaseReadOnlyError
     return row
+
+
+async def _share(session: AsyncSession, base: KnowledgeBase, grants: tuple[GroupGrant, ...]) -> None:
+    """Share a base with these groups and no others.
+
+    Raises:
+        InvalidInputError: There are too many, or two for one group.
+        GroupNotFoundError: The tenant has no such group.
+    """
+    permissions = {grant.group_id: grant.permission for grant in check_grants(grants)}
+    groups = {group.id for group in await GroupRepository(session, base.tenant_id).get_many(permissions)}
+    missing = next((id_ for id_ in permissions if id_ not in groups), None)
+    if missing is not None:
+        raise GroupNotFoundError(missing)
+    await KnowledgeGrantRepository(session, base.tenant_id).replace(base.id, permissions)
 
 
 async def _embedding_model(session: AsyncSession, actor: Principal, model_id: UUID | None) -> UUID | None:

@@ -20,11 +20,18 @@ _DOCUMENT = TypeAdapter(ExtractedDocument)
 
 
 class KnowledgeAccess(StrEnum):
-    """Who reads and changes the documents of a base beside its owner."""
+    """What all users of the tenant can do with a base; groups can do more, see `KnowledgeBaseGrant`."""
 
     PRIVATE = "PRIVATE"
     TENANT_READ = "TENANT_READ"
     TENANT_WRITE = "TENANT_WRITE"
+
+
+class KnowledgePermission(StrEnum):
+    """What members of a group can do with a base: WRITE includes READ."""
+
+    READ = "READ"
+    WRITE = "WRITE"
 
 
 class DocumentState(StrEnum):
@@ -90,6 +97,24 @@ class KnowledgeBase(TenantRow, table=True):
 
 
 keep_folded(KnowledgeBase, "name", "name_key")
+
+
+class KnowledgeBaseGrant(Table, table=True):
+    """What the members of a group can do with a base, beyond what `KnowledgeBase.access` lets everybody do."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "knowledge_base_id"], ["knowledge_base.tenant_id", "knowledge_base.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(["tenant_id", "group_id"], ["user_group.tenant_id", "user_group.id"], ondelete="CASCADE"),
+        Index("ix_knowledge_base_grant_group", "tenant_id", "group_id"),
+    )
+
+    knowledge_base_id: UUID = Field(primary_key=True)
+    group_id: UUID = Field(primary_key=True)
+    tenant_id: UUID
+    permission: str = Field(default=KnowledgePermission.READ)
+    position: int = 0
 
 
 class DocumentBatch(TenantRow, table=True):
