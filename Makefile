@@ -76,7 +76,7 @@ check-imports: .venv/.dev
 
 check-schema: .venv/.dev
 	@echo "make: generated files match the code" && $(BIN)/nexent-gql schema --check \
-		&& $(BIN)/python scripts/schema_page.py --check && $(BIN)/python scripts/conformance_page.py --check
+		&& $(BIN)/python scripts/page_documents.py --check && $(BIN)/python scripts/schema_page.py --check && $(BIN)/python scripts/conformance_page.py --check
 
 check-migrations: .venv/.dev
 	@echo "make: migrations lead to the tables of the code" && $(BIN)/nexent-gql migrate --check
@@ -93,8 +93,9 @@ soak: .venv/.dev ## Run a steady load and report what grows: MINUTES=10
 codegen-matrix: .venv/.dev ## Generate, compile and run clients in other languages (slow): ARGS=genqlient
 	@exec $(BIN)/python -m tests.codegen $(ARGS)
 
-schema: .venv/.dev ## Write schema.graphql, its introspection JSON and the generated pages of docs/
+schema: .venv/.dev ## Write schema.graphql, its introspection JSON, the page's documents and the generated pages of docs/
 	@$(BIN)/nexent-gql schema
+	@$(BIN)/python scripts/page_documents.py
 	@for page in schema errors configuration conformance; do $(BIN)/python scripts/$${page}_page.py || exit 1; done
 
 conformance: .venv/.dev ## Write docs/conformance.md from lock files and tests

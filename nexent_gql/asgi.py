@@ -12,7 +12,7 @@ from nexent_gql.api.pipeline.observer import Observer
 from nexent_gql.app import Backend, OpenBackend, create_app
 from nexent_gql.jobs.queues import watch_queues
 from nexent_gql.kernel.tasks import background
-from nexent_gql.pages import DemoToken, graphiql_page, page_routes
+from nexent_gql.pages import DemoToken, graphiql_page, page_routes, read_documents
 from nexent_gql.runtime import Runtime, open_metrics, open_runtime
 from nexent_gql.services import Services
 from nexent_gql.settings import Settings, read_settings
@@ -27,7 +27,7 @@ def open_backend(settings: Settings, registry: CollectorRegistry | None = None) 
     @asynccontextmanager
     async def opened() -> AsyncGenerator[Backend]:
         async with open_runtime(settings, registry) as runtime, AsyncExitStack() as stack:
-            services = Services.build(runtime)
+            services = Services.build(runtime, read_documents())
             await stack.enter_async_context(services.identity.connections.running())
             if registry is not None:
                 await stack.enter_async_context(_measured(runtime, registry))

@@ -1,6 +1,6 @@
 """All services, built in order of their dependencies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -86,8 +86,8 @@ class Services:
     ratings: RatingService
 
     @classmethod
-    def build(cls, runtime: Runtime) -> Self:
-        """Build the services on the resources of `runtime`."""
+    def build(cls, runtime: Runtime, page_documents: Mapping[str, str] | None = None) -> Self:
+        """Build the services on the resources of `runtime`. It trusts `page_documents`, which are texts by SHA-256."""
         db, clock = runtime.db, runtime.clock
         settings = runtime.settings
         signer, limits = LinkSigner(settings.secret_key, clock), FileLimits(**settings.files.model_dump())
@@ -121,7 +121,7 @@ class Services:
             document_events=DocumentEventService(db, runtime.log, clock),
             knowledge_embedder=embedder,
             knowledge_search=searches,
-            persisted_queries=PersistedQueryService(db, runtime.texts, clock),
+            persisted_queries=PersistedQueryService(db, runtime.texts, clock, page_documents or {}),
             models=models,
             model_routes=ModelRouteService(db, clock),
             model_health=ModelHealthService(db, runtime.capacity, runtime.log, clock),

@@ -1,5 +1,6 @@
 """One installation for all end-to-end tests of a session, and users of it."""
 
+import json
 import os
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ from tests.support.installation import Installation, running
 REGISTER = """
 mutation ($input: RegisterModelInput!) {
   registerModel(input: $input) { ... on RegisterModelPayload { model { id } } ... on Error { message code } }
+}
+"""
+SIGN_UP = """
+mutation ($input: SignUpInput!) {
+  signUp(input: $input) { ... on SignUpPayload { accessToken expiresAt refreshToken } ... on Error { message code } }
 }
 """
 CREATE_AGENT = """
@@ -94,6 +100,21 @@ async def window(installation: Installation) -> AsyncGenerator[Window]:
 async def page(window: Window) -> Page:
     """The first page of the browser."""
     return window.page
+
+
+@pytest.fixture
+async def own_user(window: Window, installation: Installation) -> AsyncGenerator[Client]:
+    """A new user with a tenant of their own, who is signed in in the browser."""
+    email = f"{uuid4().hex[:12]}@example.org"
+    profile = {"displayName": "Somebody", "tenantName": "Somebody's"}
+    async with Client(installation.url) as stranger:
+        answer = await stranger.one(SIGN_UP, input={"email": email, "password": "violet-harbour-lantern-7", **profile})
+    session = json.dumps(answer)
+    await window.context.add_init_script(
+        f"if (!localStorage['nexent.session']) localStorage['nexent.session'] = JSON.stringify({session})"
+    )
+    async with Client(installation.url, answer["accessToken"]) as user:
+        yield user
 
 
 @pytest.fixture

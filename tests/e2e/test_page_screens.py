@@ -1,6 +1,8 @@
 """Screens of the page beside the conversation: knowledge, agents, models, account; files in messages; preferences."""
 
+import json
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 import pytest
@@ -9,8 +11,10 @@ from playwright.async_api import Page, expect
 from tests.e2e.conftest import Scenario
 from tests.e2e.test_page_markdown import HOSTILE, expect_harmless
 from tests.e2e.test_pages import ask, expect_status
-from tests.support.browser import PATIENCE_MS, Window
+from tests.support.browser import PATIENCE_MS, Window, browser_window
 from tests.support.fake_provider import FakeProvider, Text, Tool
+from tests.support.graphql_client import Client
+from tests.support.installation import Installation
 from tests.support.node import FOREIGN, require_packages
 
 AXE = FOREIGN / "node_modules" / "axe-core" / "axe.min.js"
@@ -219,16 +223,27 @@ async def test_somebody_signs_out_up_and_in_again(page: Page) -> None:
     await expect(page.locator("main")).to_contain_text("New Tenant", timeout=PATIENCE_MS)
 
 
-async def test_language_and_theme_are_remembered(page: Page) -> None:
+async def test_language_and_theme_are_kept_for_all_devices(
+    window: Window, own_user: Client, installation: Installation
+) -> None:
+    page = window.page
     await page.goto("/")
     await page.locator(".preferences summary").click()
-    await page.locator("#theme").select_option("dark")
-    await page.locator("#language").select_option("zh")
+    for select, option, value in (("#theme", "dark", '"DARK"'), ("#language", "zh", '"zh"')):
+        async with page.expect_response(lambda answer, value=value: value in (answer.request.post_data or "")):
+            await page.locator(select).select_option(option)
     await expect(page.locator("#new")).to_have_text("新对话")
     await page.reload()
     await expect(page.locator("#new")).to_have_text("新对话")
-    await expect(page.locator("html")).to_have_attribute("lang", "zh")
-    assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 27)"
+    viewer = await own_user.one("{ viewer { user { theme language } } }")
+    assert viewer["user"] == {"theme": "DARK", "language": "zh"}
+    session: str = await page.evaluate("localStorage['nexent.session']")
+    async with browser_window(installation.port) as device:
+        await device.context.add_init_script(f"localStorage['nexent.session'] ??= {json.dumps(session)}")
+        await device.page.goto("/")
+        await expect(device.page.locator("#new")).to_have_text("新对话", timeout=PATIENCE_MS)
+        await expect(device.page.locator("html")).to_have_attribute("lang", "zh")
+        assert await device.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(22, 24, 27)"
 
 
 async def test_conversations_are_renamed_pinned_archived_deleted_and_restored(page: Page) -> None:
@@ -288,8 +303,9 @@ async def test_no_screen_has_violations_of_accessibility_or_overflows(window: Wi
     base = page.url.partition("#")[2]
     screens = ["/", conversation, "/knowledge", base, "/agents", "/agents/new", "/models", "/account", "/c/none"]
     violations: dict[str, object] = {}
-    for theme, width in (("light", 1600), ("dark", 390)):
-        await page.evaluate("(theme) => localStorage.setItem('nexent.theme', JSON.stringify(theme))", theme)
+    themes: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1600), ("dark", 390))
+    for theme, width in themes:
+        await page.emulate_media(color_scheme=theme)
         await page.set_viewport_size({"width": width, "height": 800})
         for screen in screens:
             await page.goto(f"/#{screen}")

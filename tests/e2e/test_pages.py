@@ -54,6 +54,10 @@ async def test_a_newcomer_asks_and_watches_the_answer_arrive(page: Page) -> None
 
 
 async def test_the_developer_view_shows_events_and_documents(page: Page) -> None:
+    bodies: list[str] = []
+    page.on(
+        "request", lambda request: bodies.append(request.post_data or "") if request.url.endswith("/graphql") else None
+    )
     await ask(page, "What is 12 * 34?")
     await expect_status(page, "COMPLETE")
     await page.locator(".preferences summary").click()
@@ -61,6 +65,8 @@ async def test_the_developer_view_shows_events_and_documents(page: Page) -> None
     await expect(page.locator("#events li").first).to_contain_text("AttemptStarted")
     await expect(page.locator("#events li").last).to_contain_text("RunFinished")
     await expect(page.locator("#operations")).to_contain_text("SendMessage")
+    assert len(bodies) > 2
+    assert [body for body in bodies if '"documentId":"sha256:' not in body] == []  # documents are named, not sent
 
 
 async def test_steps_of_a_finished_run_can_be_shown_after_a_reload(page: Page) -> None:

@@ -71,6 +71,15 @@ async def client(persisted: PersistedQueryService, only: Only = "any", **changes
         yield Client(api, http)
 
 
+async def test_documents_of_the_server_itself_are_trusted_without_being_registered(database: Database) -> None:
+    texts = MemoryDocumentStore(100_000)
+    persisted = PersistedQueryService(database, texts, utc_now, {digest(HELLO): HELLO})
+    async with client(persisted, only="trusted") as one:
+        for members in ({"documentId": f"sha256:{digest(HELLO)}"}, {"query": HELLO}):
+            assert await one.post(**members) == (200, {"data": {"hello": "Hello you"}})
+        assert await one.code(query="{ __typename }") == "DOCUMENT_NOT_TRUSTED"
+
+
 async def test_a_document_sent_once_is_known_by_its_hash(persisted: PersistedQueryService) -> None:
     async with client(persisted) as one:
         status, missing = await one.post(extensions=by_hash(HELLO))

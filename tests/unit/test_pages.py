@@ -9,7 +9,7 @@ from graphql import build_schema, parse, validate
 
 from nexent_gql.pages.files import LIBRARIES, STATIC
 from scripts.fetch_assets import is_whole
-from tests.support.node import node
+from scripts.page_documents import MANIFEST, read_sources, render
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted(STATIC.rglob("*.js"))
@@ -18,25 +18,18 @@ TEXTS = {path.stem: json.loads(path.read_text()) for path in (STATIC / "texts").
 MAX_LINES = 400
 TEXT_KEY = re.compile(r"""\bt\(\s*(?:\w+ \? )?"([^"]+)"(?: : "([^"]+)")?""")
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
-PRINT = (
-    "const all = {}; for (const path of process.argv.slice(1)) Object.assign(all, await import(path)); "
-    "console.log(JSON.stringify(all))"
-)
-
-
-def documents() -> dict[str, str]:
-    """Return all GraphQL documents of the page by name."""
-    done = node(ROOT, "--input-type=module", "--eval", PRINT, *map(str, DOCUMENTS))
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_every_document_of_the_page_is_valid() -> None:
     schema = build_schema((ROOT / "schema.graphql").read_text())
-    texts = documents()
+    texts = read_sources()
     assert len(texts) > 10
     errors = {name: [error.message for error in validate(schema, parse(text))] for name, text in texts.items()}
     assert {name: messages for name, messages in errors.items() if messages} == {}
+
+
+def test_the_server_knows_the_documents_of_the_page() -> None:
+    assert MANIFEST.read_text() == render(), "make schema"
 
 
 def test_documents_are_nowhere_else() -> None:

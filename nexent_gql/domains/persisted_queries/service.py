@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from time import monotonic
+from types import MappingProxyType
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.persisted_queries.errors import DocumentChangedError
@@ -46,10 +47,14 @@ class PersistedQueryService:
         db: Stores the trusted documents; a process caches all of them, and reloads them when one is missing.
         texts: Stores the automatic documents.
         clock: The current time.
+        built_in: Documents by SHA-256 that are trusted without being registered.
     """
 
-    def __init__(self, db: Database, texts: DocumentStore, clock: Clock) -> None:
+    def __init__(
+        self, db: Database, texts: DocumentStore, clock: Clock, built_in: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self._db = db
+        self._built_in = built_in
         self._texts = texts
         self._clock = clock
         self._trusted = _Trusted(-RELOAD_S, {}, frozenset())
@@ -57,6 +62,8 @@ class PersistedQueryService:
 
     async def trusted(self, id_: str) -> str | None:
         """Return a trusted document by its id; a new registration is visible within two seconds."""
+        if id_ in self._built_in:
+            return self._built_in[id_]
         if id_ not in self._trusted.by_id:
             await self._reload()
         return self._trusted.by_id.get(id_)
@@ -64,6 +71,8 @@ class PersistedQueryService:
     async def is_trusted(self, text: str) -> bool:
         """Return whether this exact text is trusted, under any id."""
         digest = digest_of(text)
+        if digest in self._built_in:
+            return True
         if digest not in self._trusted.digests:
             await self._reload()
         return digest in self._trusted.digests

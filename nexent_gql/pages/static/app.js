@@ -4,6 +4,7 @@ import { ChatScreen } from "./chat/screen.js";
 import { focusComposer } from "./chat/composer.js";
 import { Lazy } from "./lib/lazy.js";
 import { attempt } from "./lib/notices.js";
+import { loadPreferences } from "./lib/preferences.js";
 import { go, route } from "./lib/router.js";
 import { isSignedOut, token } from "./lib/session.js";
 import { loadTexts, t } from "./lib/texts.js";
@@ -63,3 +64,4 @@ function App() {
 
 await Promise.all([loadTexts(), attempt(token)]);
 render(html`<${App} />`, document.body);
+if (!isSignedOut.value) attempt(loadPreferences);

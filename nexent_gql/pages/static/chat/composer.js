@@ -3,12 +3,16 @@
 import { current, running, sendMessage, stopRun } from "./conversation.js";
 import { chosenAgentId } from "./agents.js";
 import { AttachButton, AttachmentList, attach, attachmentInputs, clearAttachments, isUploading } from "./attachments.js";
+import { loadMarkdown } from "../lib/markdown-view.js";
 import { attempt } from "../lib/notices.js";
 import { t } from "../lib/texts.js";
-import { html, signal, useEffect, useRef } from "../lib/ui.js";
+import { effect, html, signal, useEffect, useRef } from "../lib/ui.js";
 
 const MAX_HEIGHT = 200;
 const draft = signal("");
+effect(() => {
+  if (draft.value) loadMarkdown().catch(() => null); // an answer will need it soon
+});
 const isSending = signal(false);
 
 export function focusComposer() {

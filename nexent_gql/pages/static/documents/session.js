@@ -3,6 +3,12 @@
 const ERROR = `... on Error { code message } ... on ValidationError { path }`;
 const ATTEMPTS = `... on TooManyAttemptsError { retryAfterS }`;
 
+export const PREFERENCES = `query Preferences { viewer { user { theme language } } }`;
+
+export const SAVE_PREFERENCES = `mutation SavePreferences($input: UpdateProfileInput!) {
+  updateProfile(input: $input) { __typename ${ERROR} }
+}`;
+
 export const SIGN_IN = `mutation SignIn($input: SignInInput!) {
   signIn(input: $input) { __typename ... on SignInPayload { accessToken expiresAt refreshToken } ${ERROR} ${ATTEMPTS} }
 }`;

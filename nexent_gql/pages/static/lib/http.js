@@ -26,6 +26,22 @@ export function record(document, variables, details = {}) {
   operations.value = [operation, ...operations.value].slice(0, MAX_OPERATIONS);
 }
 
+const hashes = new Map(); // of documents that the server knows; null once it has not known one
+
+async function hashOf(document) {
+  if (!hashes.has(document)) {
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(document));
+    hashes.set(document, Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join(""));
+  }
+  return hashes.get(document);
+}
+
+// Names a document by its hash. The text is sent to a server of another version, and without HTTPS, which hashing needs.
+async function named(document) {
+  const hash = crypto.subtle ? await hashOf(document) : null;
+  return hash ? { documentId: `sha256:${hash}` } : { query: document };
+}
+
 export async function post(document, variables, token) {
   const headers = { "Content-Type": "application/json", Accept: "application/graphql-response+json" };
   if (token) headers.Authorization = `Bearer ${token}`;
@@ -33,7 +49,7 @@ export async function post(document, variables, token) {
   const response = await fetch("/graphql", {
     method: "POST",
     headers,
-    body: JSON.stringify({ query: document, variables }),
+    body: JSON.stringify({ ...(await named(document)), variables }),
     signal: AbortSignal.timeout(60_000),
   });
   const requestId = response.headers.get("x-request-id");
@@ -43,6 +59,10 @@ export async function post(document, variables, token) {
   record(document, variables, { requestId, durationMs, failed: errors.length > 0 });
   if (errors.length) {
     const { code, path, retryAfterS } = errors[0].extensions ?? {};
+    if (code === "PERSISTED_QUERY_NOT_FOUND") {
+      hashes.set(document, null);
+      return post(document, variables, token);
+    }
     throw new GraphQLError(errors.map((error) => error.message).join(" "), { code, path, retryAfterS, requestId });
   }
   return body.data;

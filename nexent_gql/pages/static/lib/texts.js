@@ -16,11 +16,6 @@ export async function loadTexts(name = preferred()) {
   document.documentElement.lang = code;
 }
 
-export async function chooseLanguage(code) {
-  storage.write("language", code);
-  await loadTexts(code);
-}
-
 // Returns a text with its {placeholders} filled.
 export function t(key, values = {}) {
   return (texts.value[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);

@@ -8,8 +8,8 @@ import { Icon } from "../lib/icons.js";
 import { link, route } from "../lib/router.js";
 import { storage } from "../lib/storage.js";
 import { signOut } from "../lib/session.js";
-import { chooseLanguage, language, LANGUAGES, t } from "../lib/texts.js";
-import { chooseTheme, theme, THEMES } from "../lib/theme.js";
+import { language, LANGUAGES, t } from "../lib/texts.js";
+import { chooseLanguage, chooseTheme, theme, THEMES } from "../lib/preferences.js";
 import { effect, html, signal } from "../lib/ui.js";
 
 const AREAS = ["knowledge", "agents", "models", "account"];
