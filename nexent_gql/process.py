@@ -46,11 +46,13 @@ def protect_memory() -> None:
 def tune_collector() -> None:
     """Exclude objects that exist after start-up from garbage collection, and collect less often.
 
-    Modules and the schema are never garbage, and most other objects are freed by reference counting.
+    Call it when all long-lived objects exist: modules and the schema are never garbage, and most other objects are
+    freed by reference counting. The first threshold decides how long the usual pause is, and how much memory garbage
+    occupies until it is found. Allocators keep most of that memory.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(5_000, 20, 20)
 
 
 def tune_allocator() -> None:

@@ -8,15 +8,14 @@ from nexent_gql.kernel.json import dumps
 
 @dataclass(slots=True)  # never changed; not frozen, because creating a frozen one takes three times as long
 class Rendered:
-    """A result without errors, encoded as JSON; `event` is its source."""
+    """A result without errors, encoded as JSON.
+
+    `cursor` is that of its event, whether or not it was selected. The event itself is not kept: events keep their
+    renderings, and a cycle of references stays in memory until the garbage collector finds it.
+    """
 
     payload: bytes
-    event: object
-
-    @property
-    def cursor(self) -> str | None:
-        """The cursor of the event, whether or not it was selected."""
-        return cursor_of(self.event)
+    cursor: str | None = None
 
 
 def encode(value: object) -> bytes:
@@ -35,8 +34,4 @@ def cursor_of(event: object) -> str | None:
 
 def render(key: str, value: object, event: object) -> Rendered:
     """Encode the result of an event, which has one root field."""
-    data = {"data": {key: value}}
-    try:
-        return Rendered(dumps(data), event)
-    except TypeError:
-        return Rendered(encode(data), event)
+    return Rendered(encode({"data": {key: value}}), cursor_of(event))

@@ -6,6 +6,7 @@ import sys
 from functools import partial
 
 import click
+from starlette.applications import Starlette
 
 from nexent_gql.api.transport.ending import GracefulServer
 from nexent_gql.api.transport.server import server_config
@@ -44,10 +45,9 @@ def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
     import_clients(settings)
     asyncio.run(_start(settings, prepare=prepare))
     listener = listen(host, port)
-    tune_collector()
     allow_descriptors(settings.api.connections.total + _OTHER_DESCRIPTORS)
     config = server_config(
-        partial(create, is_local=is_loopback(host)),
+        partial(_create, is_local=is_loopback(host)),
         settings.api,
         factory=True,
         loop="uvloop",
@@ -55,6 +55,12 @@ def command(host: str, port: int, *, prepare: bool, lifeline: bool) -> None:
     )
     GracefulServer(config).run(sockets=[listener])
     sys.exit(0)
+
+
+def _create(*, is_local: bool) -> Starlette:
+    app = create(is_local=is_local)
+    tune_collector()
+    return app
 
 
 async def _start(settings: Settings, *, prepare: bool) -> None:

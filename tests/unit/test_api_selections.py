@@ -1,6 +1,7 @@
 """A compiled selection gives byte for byte what graphql-core gives, or leaves the event to it."""
 
 import asyncio
+import weakref
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -142,6 +143,15 @@ def test_a_rendering_names_the_cursor_of_its_event_whatever_is_selected() -> Non
         rendered = selections.render(ready)(event)
         assert rendered
         assert rendered.cursor == "c"
+
+
+def test_an_event_is_freed_with_its_renderings_by_counting_references() -> None:
+    ready, selections = execution(EVERYTHING)
+    event = run_events.TextDelta(**PLAIN, text="x", step=1)
+    assert selections.render(ready)(event)
+    reference = weakref.ref(event)
+    del event
+    assert reference() is None
 
 
 def test_events_that_load_something_are_left_to_graphql_core_and_others_are_not() -> None:

@@ -1,11 +1,12 @@
 """Credentials as text: what RFC 8725 wants of JWTs, and what refresh tokens and API keys promise."""
 
 import base64
+import gc
 import hmac
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
@@ -14,7 +15,7 @@ from pydantic import SecretStr
 
 from nexent_gql.domains.identity.credentials import ApiKeyText, Digests, RefreshToken
 from nexent_gql.domains.identity.errors import InvalidRefreshTokenError, InvalidTokenError
-from nexent_gql.domains.identity.tokens import ALGORITHM, AUDIENCE, ISSUER, TYPE, AccessTokens
+from nexent_gql.domains.identity.tokens import ALGORITHM, AUDIENCE, ISSUER, TYPE, AccessTokens, Claims
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.keys import derive_key
 from tests.support.clock import MovableClock
@@ -153,6 +154,26 @@ def test_a_token_that_was_read_before_ends_all_the_same() -> None:
     clock.pass_s(10)
     with pytest.raises(InvalidTokenError):
         tokens.verify(text)
+
+
+def test_nothing_is_kept_of_tokens_that_have_expired() -> None:
+    clock = MovableClock()
+    tokens, user = AccessTokens(SECRET, clock), uuid4()
+
+    def claims_in_memory() -> int:
+        return sum(isinstance(each, Claims) and each.user_id == user for each in gc.get_objects())
+
+    def issue(ttl_s: int) -> str:
+        return tokens.issue(TENANT, user, uuid4(), ttl_s=ttl_s).text.get_secret_value()
+
+    lasting = issue(86_400)
+    for _ in range(3):
+        tokens.verify(issue(60))
+        tokens.verify(lasting)
+    assert claims_in_memory() == 4
+    clock.pass_s(70)
+    tokens.verify(sign(claims()))
+    assert claims_in_memory() == 1
 
 
 def test_a_token_that_was_read_before_vouches_for_no_other() -> None:

@@ -26,8 +26,12 @@ class DirectSocketProtocol(BoundedSocketProtocol):
 
     async def run_asgi(self) -> None:
         """Run the application with the writer in its scope."""
-        self.scope["extensions"] = {**(self.scope.get("extensions") or {}), _EXTENSION: {"write": self._write_text}}
-        await super().run_asgi()
+        extensions = self.scope["extensions"] = dict(self.scope.get("extensions") or {})
+        extensions[_EXTENSION] = {"write": self._write_text}
+        try:
+            await super().run_asgi()
+        finally:
+            del extensions[_EXTENSION]  # it refers to this object: without the cycle both are freed at once
 
     def _write_text(self, text: bytes) -> bool:
         if self.close_sent or self.transport.is_closing() or not self.writable.is_set():

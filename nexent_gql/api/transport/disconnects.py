@@ -46,6 +46,7 @@ class _Watch:
         self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
+            self._watcher = None  # a cancelled task refers to this object: without the cycle both are freed at once
 
     def _begin(self) -> None:
         self._watcher = asyncio.create_task(self._wait())

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from nexent_gql.api.encoding import Rendered, encode
+from nexent_gql.api.encoding import Rendered, cursor_of, encode
 from nexent_gql.api.transport.accept import EVENTS, PARTS
 
 _DELIMITER = b"\r\n--graphql"
@@ -25,7 +25,7 @@ class Framing:
 
     def answer(self, members: Mapping[str, object], event: object = None) -> bytes:
         """Encode one result as JSON and frame it; `event` is the object that it contains."""
-        return self.frame(Rendered(encode(members), event))
+        return self.frame(Rendered(encode(members), cursor_of(event)))
 
 
 def _event(rendered: Rendered) -> bytes:

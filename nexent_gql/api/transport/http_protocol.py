@@ -153,6 +153,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Pass the connection to the WebSocket protocol, which counts it from now on."""
         self._clear_deadline()
         super().handle_websocket_upgrade()
+        del self.parser  # it refers to this object: without the cycle both are freed at once
         protocol = self.transport.get_protocol()
         if isinstance(protocol, BoundedSocketProtocol):
             protocol.on_closed, self._release = self._release, None

@@ -256,6 +256,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[SocketSession, None]):
         for task in self.context.tasks:
             task.cancel()
         await asyncio.gather(*self.context.tasks, return_exceptions=True)
+        self.context.tasks.clear()  # cancelled tasks refer to this handler: without the cycle it is freed at once
         self.context.slot.close()
         await super().shutdown()
 

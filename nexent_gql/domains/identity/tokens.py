@@ -50,7 +50,7 @@ class Claims:
 class AccessTokens:
     """Issues and verifies access tokens of this installation.
 
-    Verified tokens are cached by digest, because a verification costs a fifth of a small query.
+    Verified tokens are cached by digest until they expire, because a verification costs a fifth of a small query.
     """
 
     def __init__(self, secret_key: SecretStr, clock: Clock) -> None:
@@ -83,13 +83,24 @@ class AccessTokens:
         """
         digest = sha256(text.encode(errors="surrogatepass")).digest()
         if (cached := self._cache.get(digest)) is not None:
-            if cached.expires_at <= self._clock() - timedelta(seconds=LEEWAY_S):
+            if self._is_expired(cached):
                 raise InvalidTokenError
+            self._cache.move_to_end(digest)
             return cached
         claims = self._cache[digest] = self._read(text)
-        if len(self._cache) > _MAX_CACHED:
-            self._cache.popitem(last=False)
+        self._evict()
         return claims
+
+    def _evict(self) -> None:
+        """Drop tokens that were not used for the longest time: those that have expired, and all above the limit."""
+        while (size := len(self._cache)) > 1:
+            digest, oldest = next(iter(self._cache.items()))
+            if size <= _MAX_CACHED and not self._is_expired(oldest):
+                return
+            del self._cache[digest]
+
+    def _is_expired(self, claims: Claims) -> bool:
+        return claims.expires_at <= self._clock() - timedelta(seconds=LEEWAY_S)
 
     def _read(self, text: str) -> Claims:
         try:

@@ -125,6 +125,8 @@ class RunExecutor:
                 await self._end(lease, run, sink, ending, execution.journal)
         except StaleAttemptError as error:
             raise LeaseLostError(error.message) from error
+        finally:
+            execution.sink = None  # it refers to `on_stale`: without the cycle all events of the run are freed at once
 
     async def _begin(self, lease: Lease, work: ExecuteRun, verdict: DomainError | None) -> _Attempt | None:
         """Mark the run as started and read what it needs; None when it is finished or gone."""
