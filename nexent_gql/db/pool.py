@@ -32,6 +32,7 @@ def create_engine(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
+        pool_use_lifo=True,  # few connections do the work: each prepares its own statements, and is tested when idle
         hide_parameters=True,  # parameters contain user texts and encrypted keys, which must not be logged
         connect_args={
             "connection_class": BindingConnection,
