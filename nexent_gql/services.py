@@ -97,8 +97,7 @@ class Services:
         reader = DocumentReader(files, ProcessExtractor(runtime.processes), runtime.pages)
         file_texts = FileTextService(db, EXTRACTOR_VERSION)
         bases, documents = KnowledgeBaseService(db, clock), DocumentService(db, files, clock)
-        reranker = KnowledgeReranker(db, models, runtime.embeddings)
-        searches = KnowledgeSearchService(db, runtime.search_index, embedder, reranker)
+        searches = _knowledge_search(runtime, models, embedder)
         providers = [KnowledgeTools(bases, documents, searches), ConversationTools(db, file_texts)]
         catalog = ToolCatalog(runtime.tools, [*providers, *tool_providers(runtime)])
         tools = ToolService(catalog)
@@ -137,6 +136,11 @@ class Services:
             runs=RunService(db, runtime.log, starter, clock),
             ratings=RatingService(db),
         )
+
+
+def _knowledge_search(runtime: Runtime, models: ModelService, embedder: KnowledgeEmbedder) -> KnowledgeSearchService:
+    reranker = KnowledgeReranker(runtime.db, models, runtime.embeddings)
+    return KnowledgeSearchService(runtime.db, runtime.search_index, embedder, reranker)
 
 
 def tool_providers(_runtime: Runtime) -> Sequence[ToolProvider]:

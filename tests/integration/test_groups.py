@@ -101,11 +101,11 @@ async def test_a_group_reads_or_writes_until_its_member_leaves(
     readers, writers = await new_group(api, admin, "Readers", ada), await new_group(api, admin, "Writers", ben)
     groups = [{"groupId": readers}, {"groupId": writers, "permission": "WRITE"}]
     base = await api.new_base(admin, name="Shared", groups=groups)
-    shown = [
+    grants = [
         {"permission": "READ", "group": {"name": "Readers"}},
         {"permission": "WRITE", "group": {"name": "Writers"}},
     ]
-    assert await api.ask(ada, BASE, id=base) == {"name": "Shared", "canWrite": False, "groups": shown}
+    assert await api.ask(ada, BASE, id=base) == {"name": "Shared", "canWrite": False, "groups": grants}
     assert (await api.ask(ben, BASE, id=base))["canWrite"] is True
     assert await api.ask(eve, BASE, id=base) is None
     source = {"text": {"name": "Note", "content": "A note."}}
@@ -118,7 +118,7 @@ async def test_a_group_reads_or_writes_until_its_member_leaves(
     assert await api.ask(ben, BASE, id=base) is None
     await api.mutate(admin, "deleteGroup", "deletedId", groupId=readers)
     assert await api.ask(ada, BASE, id=base) is None
-    assert (await api.ask(admin, BASE, id=base))["groups"] == shown[1:]
+    assert (await api.ask(admin, BASE, id=base))["groups"] == grants[1:]
 
 
 async def test_a_group_writes_to_a_base_that_everybody_reads(
