@@ -52,7 +52,7 @@ def tune_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(5_000, 20, 20)
+    gc.set_threshold(5_000, 5, 10)
 
 
 def tune_allocator() -> None:
