@@ -9,13 +9,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from math import ceil
 from pathlib import Path
 
 from nexent_gql.kernel.json import Json
 from tests.chaos.checks import Violation, judge
 from tests.chaos.claims import Claim, make_claims, write_claims
 from tests.chaos.clients import TROUBLES, ClientGroup, subscribe
-from tests.chaos.cluster import Cluster, open_link, running_cluster
+from tests.chaos.cluster import READY_S, Cluster, open_link, running_cluster
+from tests.chaos.documents import END_S, RUNS_FOR_EACH, DocumentLoad, stored_documents
 from tests.chaos.faults import inject_until
 from tests.chaos.history import Call, Final, History, Injected
 from tests.chaos.queues import CONCURRENCY, open_other_tenants
@@ -29,8 +31,6 @@ AT_ONCE = 16
 SETTLE_S = 120.0
 WATCH_S = 0.5
 READ_S = 10.0
-READY_S = 60.0
-"""Seconds in which a server that was started again is ready, also on a busy machine."""
 SETTINGS = {"NEXENT_JOBS__MAX_ATTEMPTS": "50", "NEXENT_OUTBOUND__REACH": "any", **CONCURRENCY}
 """The defaults, but few slots, and no run is given up, so that each has to end as claimed."""
 
@@ -91,7 +91,8 @@ async def campaign(
             await provider.script(claim.client_id, *claim.turns, user_contains=f"{claim.client_id}: ")
         say(f"{runs} claims are in {folder}; starting three workers and two servers")
         link, base_url = await open_link(stack, provider.base_url)
-        cluster = await stack.enter_async_context(running_cluster(folder, link, environment=SETTINGS))
+        environment = {**SETTINGS, "NEXENT_OBJECTS__FOLDER": str(folder / "objects")}
+        cluster = await stack.enter_async_context(running_cluster(folder, link, environment=environment))
         clients = [
             await stack.enter_async_context(Client(node.url, cluster.token, client_timeout_s))
             for node in cluster.servers
@@ -102,16 +103,34 @@ async def campaign(
         }
         client_group = ClientGroup(clients, agents, history, seed, at_once)
         other_tenants = await open_other_tenants(stack, cluster, provider, base_url, history)
+        documents = DocumentLoad(client_group, history, seed)
+        await documents.open()
+        stack.push_async_callback(documents.close)
         harm = harm or partial(
-            inject_until, other_tenants=other_tenants, history=history, seed=seed, longest_s=longest_fault_s
+            inject_until,
+            other_tenants=other_tenants,
+            documents=documents,
+            history=history,
+            seed=seed,
+            longest_s=longest_fault_s,
         )
         try:
+            documents.add(ceil(runs / RUNS_FOR_EACH))
             await _live(cluster, client_group, history, harm, say)
+            await _finish(documents, say)
             say("all readers have their end; comparing with what is stored")
             await _collect(cluster, clients, client_group, provider, history)
+            history.documents = await stored_documents(cluster, documents.names)
         finally:
             history.write(folder / "history.json")
     return Outcome(seed, history, judge(history), folder, time.monotonic() - began_s)
+
+
+async def _finish(documents: DocumentLoad, say: Say) -> None:
+    try:
+        await documents.finish()
+    except TimeoutError:
+        say(f"some documents had no end {END_S:.0f} s after the last fault")
 
 
 async def _live(cluster: Cluster, client_group: ClientGroup, history: History, do_harm: Harm, say: Say) -> None:

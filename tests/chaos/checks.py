@@ -186,6 +186,20 @@ def unserved_is_reported(history: History) -> Generator[str]:
             yield f"jobs of {unserved.queue} were not done after workers served it again"
 
 
+def documents_whole(history: History) -> Generator[str]:
+    """Every document that was sent is stored once and READY, with each word in one chunk, and searches find all."""
+    for document in history.documents:
+        if document.copies != 1:
+            yield f"document {document.client_id} is stored {document.copies} times"
+        elif document.endings != ["READY"]:
+            yield f"document {document.client_id} ended as {document.endings[0]}"
+        elif document.words_missing or document.words_repeated:
+            lost, repeated = document.words_missing, document.words_repeated
+            yield f"document {document.client_id}: {lost} words are in no chunk, {repeated} in several"
+        elif document.indexed != document.chunks:
+            yield f"document {document.client_id} has {document.chunks} chunks, searches find {document.indexed}"
+
+
 def refusals_honest(history: History) -> Generator[str]:
     """A client that meets a fault is told which, and may try again; it never meets a bug."""
     for refusal in history.refusals:
@@ -220,6 +234,7 @@ CHECKS: Sequence[Check] = (
     newcomers_start,
     saturation_ends,
     unserved_is_reported,
+    documents_whole,
     refusals_honest,
     nobody_dies,
     nothing_left,

@@ -15,6 +15,7 @@ import psutil
 from redis.exceptions import RedisError
 
 from tests.chaos.cluster import Cluster, Node
+from tests.chaos.documents import DocumentLoad
 from tests.chaos.history import History, Injected
 from tests.chaos.queues import OtherTenant, QueueFaults
 from tests.support.engines import redis_command
@@ -62,6 +63,8 @@ PAUSE_S = 5.0
 """Seconds between two faults, on average; more on a machine on which processes start slowly, or none would be ready."""
 USUAL_START_S = 12.0
 """Seconds in which all processes of a cluster are usually ready on two processors."""
+DOCUMENTS = 4
+"""Documents that are added when child processes are to be killed, so that some are read in one."""
 PAUSE_FACTOR = 2
 """A paused worker is to outlast its lease of 6 s more often than not."""
 LINK_FAULTS = {
@@ -94,8 +97,16 @@ def plan(seed: int, *, pause_s: float = PAUSE_S, longest_s: float = 4.0) -> Gene
 class Injector:
     """Does faults to a cluster, several at a time; `done` is what it did."""
 
-    def __init__(self, cluster: Cluster, other_tenants: Sequence[OtherTenant], history: History, say: Say) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        other_tenants: Sequence[OtherTenant],
+        documents: DocumentLoad,
+        history: History,
+        say: Say,
+    ) -> None:
         self._cluster = cluster
+        self._documents = documents
         self._queues = QueueFaults(cluster, other_tenants, history, self._restart_worker)
         self._say = say
         self._locks = defaultdict[str, asyncio.Lock](asyncio.Lock)
@@ -150,6 +161,8 @@ class Injector:
 
     async def _harm_process(self, node: Node, planned: Planned) -> bool:
         """Harm a process in one way at a time."""
+        if planned.kind is Kind.CHILDREN_KILLED:
+            self._documents.add(DOCUMENTS)
         async with self._locks[node.name]:
             return await _harm_process(node, planned)
 
@@ -243,12 +256,13 @@ async def inject_until(
     say: Say,
     *,
     other_tenants: Sequence[OtherTenant],
+    documents: DocumentLoad,
     history: History,
     seed: int,
     longest_s: float,
 ) -> list[Injected]:
     """Inject the faults of a seed until `stop`, then let all of them end; returns what was done."""
-    injector = Injector(cluster, other_tenants, history, say)
+    injector = Injector(cluster, other_tenants, documents, history, say)
     async with asyncio.TaskGroup() as group:
         for planned in plan(seed, pause_s=PAUSE_S * max(1, cluster.start_s / USUAL_START_S), longest_s=longest_s):
             try:

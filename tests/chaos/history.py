@@ -131,6 +131,30 @@ class UnservedQueue:
     served_after_s: float | None
 
 
+@dataclass(frozen=True)
+class StoredDocument:
+    """What is stored of a document that was sent with a client id; all its words are different.
+
+    Attributes:
+        copies: How many documents have this client id.
+        endings: State and error code of each, as in `Final.ending`.
+        chunks: How many chunks there are, of all copies and versions.
+        indexed: How many of them searches find.
+        words_missing: How many of its words are in no chunk.
+        words_repeated: How many of its words are in more than one.
+        restarts: How often its jobs were begun again.
+    """
+
+    client_id: str
+    copies: int
+    endings: Sequence[str]
+    chunks: int
+    indexed: int
+    words_missing: int = 0
+    words_repeated: int = 0
+    restarts: int = 0
+
+
 @dataclass
 class History:
     """One run of the harness.
@@ -152,6 +176,7 @@ class History:
     faults: list[Injected] = field(default_factory=list[Injected])
     saturations: list[Saturation] = field(default_factory=list[Saturation])
     unserved: list[UnservedQueue] = field(default_factory=list[UnservedQueue])
+    documents: list[StoredDocument] = field(default_factory=list[StoredDocument])
     deaths: list[str] = field(default_factory=list[str])
     questions: Mapping[str, int] = field(default_factory=dict[str, int])
     runs: Mapping[str, int] = field(default_factory=dict[str, int])

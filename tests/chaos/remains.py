@@ -23,6 +23,9 @@ LEFT = {
     "dead jobs": "SELECT count(*) FROM job WHERE state = 'DEAD'",
     "unfinished runs": "SELECT count(*) FROM run WHERE finished_at IS NULL",
     "answers that go on": "SELECT count(*) FROM message WHERE status = 'STREAMING'",
+    "documents that are not processed": (
+        "SELECT count(*) FROM document_version WHERE state IN ('QUEUED', 'PROCESSING')"
+    ),
     "runs without an archive": "SELECT count(*) FROM run WHERE id NOT IN (SELECT run_id FROM run_archive)",
     "runs ended by a worker that did not hold them": (
         "SELECT count(*) FROM run JOIN job ON job.id = run.job_id WHERE job.fence <> run.attempt AND job.fence > 0"

@@ -9,7 +9,18 @@ import pytest
 
 from tests.chaos.checks import CHECKS, judge
 from tests.chaos.claims import CODE_KINDS, KINDS, make_claims, read_claims, write_claims
-from tests.chaos.history import Accepted, Call, Final, History, Injected, Reading, Refusal, Saturation, UnservedQueue
+from tests.chaos.history import (
+    Accepted,
+    Call,
+    Final,
+    History,
+    Injected,
+    Reading,
+    Refusal,
+    Saturation,
+    StoredDocument,
+    UnservedQueue,
+)
 from tests.support.fake_provider import Text
 from tests.support.graphql_client import Data
 
@@ -51,6 +62,7 @@ def history() -> History:
         faults=[Injected("WORKER_KILLED", "worker-0", 2.5, 2.6)],
         questions={QUESTION: 1},
         runs={QUESTION: 1},
+        documents=[StoredDocument("d", 1, ["READY"], chunks=3, indexed=3, restarts=1)],
         left={"messages in the outbox": 0},
     )
 
@@ -186,6 +198,34 @@ def unserved_jobs_forgotten(history: History) -> None:
     history.unserved.append(UnservedQueue("light", 1.0, 60.0, is_reported=True, served_after_s=None))
 
 
+def document(history: History, **changes: object) -> None:
+    history.documents[0] = replace(history.documents[0], **changes)
+
+
+def document_lost(history: History) -> None:
+    document(history, copies=0, endings=[], chunks=0, indexed=0)
+
+
+def document_stored_twice(history: History) -> None:
+    document(history, copies=2, endings=["READY", "READY"])
+
+
+def document_without_end(history: History) -> None:
+    document(history, endings=["PROCESSING"])
+
+
+def chunk_missing(history: History) -> None:
+    document(history, words_missing=1)
+
+
+def chunk_twice(history: History) -> None:
+    document(history, words_repeated=1)
+
+
+def chunk_not_found(history: History) -> None:
+    document(history, indexed=2)
+
+
 def something_left(history: History) -> None:
     history.left = {"messages in the outbox": 3}
 
@@ -221,6 +261,12 @@ DEFECTS: dict[Callable[[History], None], str] = {
     saturating_run_failed: "saturation_ends",
     unserved_queue_hidden: "unserved_is_reported",
     unserved_jobs_forgotten: "unserved_is_reported",
+    document_lost: "documents_whole",
+    document_stored_twice: "documents_whole",
+    document_without_end: "documents_whole",
+    chunk_missing: "documents_whole",
+    chunk_twice: "documents_whole",
+    chunk_not_found: "documents_whole",
     something_left: "nothing_left",
 }
 

@@ -32,6 +32,9 @@ def lines(outcome: Outcome) -> Generator[str]:
         yield f"  all slots full: {took}; a newcomer {wait}, before {full.overtaken} runs that were sent earlier"
     for unserved in history.unserved:
         yield f"  nobody served {unserved.queue} for {unserved.until_s - unserved.at_s:.0f} s"
+    restarts = [document.restarts for document in history.documents]
+    chunks = sum(document.chunks for document in history.documents)
+    yield f"  documents: {len(restarts)} with {chunks} chunks; jobs that were begun again: {sum(restarts)}"
     for violation in outcome.violations[:MAX_LINES]:
         yield f"  BROKEN {violation.check}: {violation.what}"
     if len(outcome.violations) > MAX_LINES:
