@@ -9,7 +9,20 @@ from datetime import UTC, datetime
 
 import uvloop
 
-from benchmarks import fanout, gateway, node, pages, parallel, queries, readers, startup, stop, takeover, tokens
+from benchmarks import (
+    fairness,
+    fanout,
+    gateway,
+    node,
+    pages,
+    parallel,
+    queries,
+    readers,
+    startup,
+    stop,
+    takeover,
+    tokens,
+)
 from benchmarks.bench import Bench
 from benchmarks.environment import open_environment
 from benchmarks.machine import cores, describe, pin
@@ -22,6 +35,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], Awaitable[Report]]] = {
     "parallel": parallel.run,
     "stop": stop.run,
     "takeover": takeover.run,
+    "fairness": fairness.run,
     "readers": readers.run,
     "startup": startup.run,
     "pages": pages.run,

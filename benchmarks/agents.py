@@ -13,6 +13,7 @@ from nexent_gql.domains.runs.answer import answer_text
 from nexent_gql.domains.runs.starter import NewMessage, StartedRun
 from nexent_gql.domains.runs.tables import RunStatus
 from nexent_gql.kernel.ids import new_id
+from nexent_gql.ports.engine import AgentKind
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.llm import Dialect
 from tests.support.fake_provider import FakeProvider, Step, fake_provider
@@ -27,13 +28,14 @@ class Scenario:
     env: BenchEnvironment
     provider: FakeProvider
 
-    async def agent(self, *turns: Sequence[Step], tools: tuple[str, ...] = ()) -> "ScriptedAgent":
-        """Make an agent whose model plays these turns."""
+    async def agent(self, *turns: Sequence[Step], tools: tuple[str, ...] = (), code: bool = False) -> "ScriptedAgent":
+        """Make an agent whose model plays these turns; one that writes code, with `code`."""
         name, env = f"scripted-{new_id().hex}", self.env
         self.provider.script(name, *turns)
         config = ModelConfig(dialect=Dialect.OPENAI, model_name=name, base_url=self.provider.base_url)
         model = await env.services.models.register(env.actor, name, config)
-        draft = AgentDraft(name=name, model_id=model.id, tool_names=tools)
+        kind = AgentKind.CODE if code else AgentKind.TOOL_CALLING
+        draft = AgentDraft(name=name, model_id=model.id, kind=kind, tool_names=tools)
         agent = await env.services.agents.create(env.actor, draft)
         return ScriptedAgent(env, name, NewMessage(text="Go.", agent_id=agent.id))
 
