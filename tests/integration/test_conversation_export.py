@@ -1,7 +1,7 @@
 """Exports of conversations: their content, and the signed addresses from which they are downloaded."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 import httpx2
 import pytest
@@ -12,10 +12,12 @@ from nexent_gql.api.conversations.http import export_routes
 from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.tables import Agent
 from nexent_gql.domains.conversations.writer import ConversationWriter
+from nexent_gql.domains.knowledge.tables import Document, DocumentVersion, KnowledgeBase
 from nexent_gql.domains.runs.repository import RunRepository
 from nexent_gql.domains.runs.stopping import close_run
 from nexent_gql.domains.runs.tables import RunStatus
 from nexent_gql.kernel.clock import utc_now
+from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.content import CitationPart, encode_parts, text_parts
 from nexent_gql.ports.events import Entry
@@ -72,11 +74,11 @@ async def http(chat: Chat) -> AsyncGenerator[httpx2.AsyncClient]:
         yield client
 
 
-async def finish(chat: Chat, actor: Principal, payload: Data) -> None:
-    """End a run as its worker does, with a tool call, a citation and an answer."""
+async def finish(chat: Chat, actor: Principal, payload: Data, bodies: Sequence[RunEventBody] = BODIES) -> None:
+    """End a run as its worker does, by default with a tool call, a citation and an answer."""
     async with chat.database.transaction(actor.tenant_id) as session:
         ending = RunFinished(status=RunStatus.SUCCEEDED, model_name="model-1", cost_usd="0.01")
-        entries = [Entry(n, 1, 1_769_882_400_000, encode_body(body)) for n, body in enumerate([*BODIES, ending], 1)]
+        entries = [Entry(n, 1, 1_769_882_400_000, encode_body(body)) for n, body in enumerate([*bodies, ending], 1)]
         conversation_id = key("Conversation", payload["conversation"]["id"])
         conversation = await ConversationWriter(session, actor.tenant_id, actor.user_id).lock(conversation_id)
         run = await RunRepository(session, actor.tenant_id, actor.user_id).get(key("Run", payload["run"]["id"]))
@@ -153,6 +155,52 @@ async def test_json_has_all_branches(chat: Chat, ada: Principal, http: httpx2.As
     ]
     assert [part["type"] for part in answer["parts"]] == ["citation", "text"]
     assert stopped["toolCalls"] == []
+
+
+async def test_quotes_of_documents_that_are_deleted_or_no_longer_shared_are_left_out(
+    chat: Chat, ada: Principal, agent: Agent, make: Factory, http: httpx2.AsyncClient
+) -> None:
+    eve = await make.principal(beside=ada)
+    bases = [KnowledgeBase(tenant_id=ada.tenant_id, owner_id=owner.user_id, name="Base") for owner in (ada, ada, eve)]
+    documents = [new_document(base) for base in bases]
+    citations = [
+        CitationPart(label=str(n), title=f"Title {n}", quote=f"Words {n}.", document_id=document.id)
+        for n, (document, _) in enumerate(documents, 1)
+    ]
+    documents[1][0].deleted_at = utc_now()
+    async with chat.database.transaction(ada.tenant_id) as session:
+        session.add_all(bases)
+        await session.flush()
+        session.add_all([document for document, _ in documents])
+        await session.flush()
+        session.add_all([version for _, version in documents])
+    bodies = [PartsAdded(call_id="c", parts=encode_parts(citations), step=1), TextDelta(text="See [1][2][3].", step=1)]
+    payload = await chat.start(ada, "sendMessage", agentId=id_of("Agent", agent), text="Where?")
+    await finish(chat, ada, payload, bodies)
+    id_: str = payload["conversation"]["id"]
+    markdown = await download(chat, http, ada, id_, "MARKDOWN")
+    gone = "the document was deleted, or you can no longer read it"
+    assert f"- [1] Title 1: “Words 1.”\n- [2] Title 2: {gone}\n- [3] Title 3: {gone}\n" in markdown
+    export = await download(chat, http, ada, id_, "JSON")
+    assert [words for n in "123" if (words := f"Words {n}.") in export] == ["Words 1."]
+
+
+def new_document(base: KnowledgeBase) -> tuple[Document, DocumentVersion]:
+    document = Document(
+        tenant_id=base.tenant_id,
+        knowledge_base_id=base.id,
+        name="D",
+        created_by=base.owner_id,
+        latest_version_id=new_id(),
+    )
+    version = DocumentVersion(
+        id=document.latest_version_id,
+        tenant_id=base.tenant_id,
+        document_id=document.id,
+        number=1,
+        created_by=base.owner_id,
+    )
+    return document, version
 
 
 @pytest.mark.parametrize("format_", ["MARKDOWN", "JSON"])

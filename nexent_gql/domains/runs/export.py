@@ -13,14 +13,17 @@ from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.conversations.tables import Conversation, Message
 from nexent_gql.domains.files.errors import InvalidFileLinkError
 from nexent_gql.domains.files.links import FileLink, LinkKind, LinkSigner
+from nexent_gql.domains.knowledge.repository import DocumentRepository
 from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.export_text import (
     ExportedMessage,
+    cited_documents,
     json_head,
     json_message,
     markdown_head,
     markdown_message,
     tool_calls,
+    withhold_quotes,
 )
 from nexent_gql.domains.runs.repository import RunRepository
 from nexent_gql.kernel.clock import Clock
@@ -144,17 +147,24 @@ class ConversationExporter:
             request = PageRequest(size=_AT_ONCE, after=page.cursors[-1])
 
     async def _with_runs(self, owner: Principal, messages: Sequence[Message]) -> Sequence[ExportedMessage]:
-        """Add the runs of answers and their tool calls; a run in progress has none yet."""
+        """Add the runs of answers and their tool calls; a run in progress has none yet.
+
+        Quotes of documents that were deleted, or that the owner can no longer read, are left out.
+        """
         run_ids = [message.run_id for message in messages if message.run_id is not None]
+        cited = {document_id for message in messages for document_id in cited_documents(message.content)}
         async with self._db.read(owner.tenant_id) as session:
             repository = RunRepository(session, owner.tenant_id, owner.user_id)
             runs = {run.id: run for run in await repository.get_many(run_ids)}
+            documents = await DocumentRepository(session, owner.tenant_id).readable(owner.user_id, cited)
             archives = {archive.run_id: archive for archive in await repository.archives(run_ids)}
+        readable = {row.document.id for row in documents}
         calls = {run_id: tool_calls(await events.unpack(archive.events)) for run_id, archive in archives.items()}
 
         def with_run(message: Message) -> ExportedMessage:
             run = None if message.run_id is None else runs.get(message.run_id)
-            return ExportedMessage(message, run, () if run is None else calls.get(run.id, ()))
+            parts = withhold_quotes(message.content, readable)
+            return ExportedMessage(message, parts, run, () if run is None else calls.get(run.id, ()))
 
         return [with_run(message) for message in messages]
 

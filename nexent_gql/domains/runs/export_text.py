@@ -1,8 +1,8 @@
 """The text of exported conversations."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID
@@ -13,7 +13,15 @@ from nexent_gql.domains.conversations.tables import Conversation, Message, Messa
 from nexent_gql.domains.runs.tables import Run
 from nexent_gql.kernel.json import Json, JsonObject, dumps
 from nexent_gql.kernel.money import usd_text
-from nexent_gql.ports.content import CitationPart, FilePart, OpaquePart, ReasoningPart, UnknownPart, encode_parts
+from nexent_gql.ports.content import (
+    CitationPart,
+    ContentPart,
+    FilePart,
+    OpaquePart,
+    ReasoningPart,
+    UnknownPart,
+    encode_parts,
+)
 from nexent_gql.ports.events import Entry
 from nexent_gql.ports.run_events import ToolCallStarted, ToolOutput
 
@@ -22,11 +30,27 @@ _BACKTICKS = re.compile(r"`+")
 
 @dataclass(frozen=True, slots=True)
 class ExportedMessage:
-    """A message with its run and the run's tool calls; both only of answers."""
+    """A message with its parts as its owner may read them, its run and the run's tool calls; both only of answers."""
 
     message: Message
+    parts: Sequence[ContentPart]
     run: Run | None
     tool_calls: Sequence[JsonObject]
+
+
+def cited_documents(parts: Iterable[ContentPart]) -> set[UUID]:
+    """Return the documents of knowledge bases that a message cites."""
+    return {part.document_id for part in parts if isinstance(part, CitationPart) and part.document_id is not None}
+
+
+def withhold_quotes(parts: Iterable[ContentPart], readable: Collection[UUID]) -> Sequence[ContentPart]:
+    """Return parts without the quotes of documents that are not readable."""
+    return [
+        replace(part, quote="")
+        if isinstance(part, CitationPart) and part.document_id is not None and part.document_id not in readable
+        else part
+        for part in parts
+    ]
 
 
 def tool_calls(entries: Iterable[Entry]) -> list[JsonObject]:
@@ -62,7 +86,7 @@ def json_head(conversation: Conversation, agent_name: str) -> bytes:
 def json_message(exported: ExportedMessage) -> bytes:
     """Return a message as a JSON object, without what only a provider can read."""
     message, run = exported.message, exported.run
-    parts = [part for part in message.content if not isinstance(part, OpaquePart | UnknownPart)]
+    parts = [part for part in exported.parts if not isinstance(part, OpaquePart | UnknownPart)]
     facts: dict[str, object] = {
         "id": str(message.id),
         "parentId": _id(message.parent_id),
@@ -99,7 +123,7 @@ def markdown_message(exported: ExportedMessage, agent_name: str) -> bytes:
     message = exported.message
     author = "User" if message.role == MessageRole.USER else agent_name
     blocks = [f"\n## {author}, {_time(message.created_at)}"]
-    for part in message.content:
+    for part in exported.parts:
         if isinstance(part, ReasoningPart):
             blocks.append("\n".join(f"> {line}" for line in part.text.splitlines()))
         elif isinstance(part, FilePart):
@@ -107,7 +131,7 @@ def markdown_message(exported: ExportedMessage, agent_name: str) -> bytes:
     blocks += [_markdown_call(call) for call in exported.tool_calls]
     if message.text:
         blocks.append(message.text)
-    citations = [part for part in message.content if isinstance(part, CitationPart)]
+    citations = [part for part in exported.parts if isinstance(part, CitationPart)]
     if citations:
         blocks.append("\n".join(["Sources:", "", *map(_markdown_citation, citations)]))
     return ("\n\n".join(blocks) + "\n").encode("utf-8", "replace")
@@ -129,7 +153,8 @@ def _markdown_citation(part: CitationPart) -> str:
     places = [f"page {part.page}" if part.page else "", f"slide {part.slide}" if part.slide else "", part.sheet or ""]
     source = ", ".join([part.title, *filter(None, places)])
     quote = " ".join(part.quote.split())
-    return f"- [{part.label}] {source}: “{quote}”" + (f" <{part.url}>" if part.url else "")
+    text = f"“{quote}”" if quote else "the document was deleted, or you can no longer read it"
+    return f"- [{part.label}] {source}: {text}" + (f" <{part.url}>" if part.url else "")
 
 
 def _id(key: UUID | None) -> str | None:
