@@ -18,6 +18,7 @@ class Reader(StrEnum):
     ENGINE = "engine"
     PDF = "pdf"
     TEXT = "text"
+    HTML = "html"
     MARKDOWN = "markdown"
     DELIMITED = "delimited"
     PPTX = "pptx"
@@ -42,7 +43,7 @@ _OASIS = "application/vnd.oasis.opendocument"
 PDF = Kind("application/pdf", "pdf", Reader.PDF)
 TEXT = Kind("text/plain", "txt", Reader.TEXT)
 MARKDOWN = Kind("text/markdown", "md", Reader.MARKDOWN)
-HTML = Kind("text/html", "html")
+HTML = Kind("text/html", "html", Reader.HTML)
 XML = Kind("application/xml", "xml")
 JSON = Kind("application/json", "json")
 JSON_LINES = Kind("application/x-ndjson", "jsonl")

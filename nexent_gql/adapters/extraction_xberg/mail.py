@@ -1,6 +1,6 @@
 """Reads mails: the headers that people see, the text, and the attachments."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from email import message_from_bytes
 from email.errors import CloseBoundaryNotFoundDefect
 from email.message import EmailMessage
@@ -10,29 +10,22 @@ from typing import cast
 from nexent_gql.adapters.extraction_xberg.builder import DocumentBuilder, clean, join_lines
 from nexent_gql.adapters.extraction_xberg.encodings import decode
 from nexent_gql.adapters.extraction_xberg.nested import Attachment
-from nexent_gql.ports.extraction import DocumentMetadata, DocumentProblemCode, ExtractionError
+from nexent_gql.adapters.extraction_xberg.web_page import read_web_page
+from nexent_gql.ports.extraction import DocumentMetadata, DocumentProblemCode
 
 _HEADERS = ("Subject", "From", "To", "Cc", "Date")
 _MAX_HEADER_CHARS = 2_000
 _UNNAMED = "attachment"
 
 
-def read_mail(
-    data: bytes, builder: DocumentBuilder, read_page: Callable[[str, DocumentBuilder], None]
-) -> tuple[DocumentMetadata, list[Attachment]]:
-    """Read headers and text; return what the mail says about itself, and its attachments.
-
-    Args:
-        data: The mail.
-        builder: Receives the text.
-        read_page: Reads HTML.
-    """
+def read_mail(data: bytes, builder: DocumentBuilder) -> tuple[DocumentMetadata, list[Attachment]]:
+    """Read headers and text; return what the mail says about itself, and its attachments."""
     message = message_from_bytes(data, policy=default)
     headers = {name: _header(message, name) for name in _HEADERS}
     builder.add_lines(f"{name}: {value}" for name, value in headers.items() if value)
     body = message.get_body(preferencelist=("html", "plain"))
     if isinstance(body, EmailMessage):
-        _add_body(body, builder, read_page)
+        _add_body(body, builder)
     parts = list(_parts(message, body))
     if any(isinstance(defect, CloseBoundaryNotFoundDefect) for part in message.walk() for defect in part.defects):
         note = "The mail ends in the middle of a part; only what was there is searchable. Upload it again."
@@ -45,13 +38,10 @@ def read_mail(
     return metadata, [_attachment(part) for part in parts]
 
 
-def _add_body(body: EmailMessage, builder: DocumentBuilder, read_page: Callable[[str, DocumentBuilder], None]) -> None:
+def _add_body(body: EmailMessage, builder: DocumentBuilder) -> None:
     text = _content(body)
     if body.get_content_subtype() == "html":
-        try:
-            read_page(text, builder)
-        except ExtractionError as error:
-            builder.add_failure("text of the mail", DocumentProblemCode(error.code), error.message)
+        read_web_page(clean(text), builder)
     else:
         builder.add_paragraph(text)
 

@@ -9,11 +9,12 @@ from nexent_gql.adapters.extraction_xberg.builder import DocumentBuilder, clean
 from nexent_gql.adapters.extraction_xberg.checks import check, missing_end, open_zip, read_member
 from nexent_gql.adapters.extraction_xberg.encodings import decode
 from nexent_gql.adapters.extraction_xberg.engine import EngineResult, detect_language, read_with_engine
-from nexent_gql.adapters.extraction_xberg.kinds import HTML, JSON, JSON_LINES, XML, Kind, Reader, recognize
+from nexent_gql.adapters.extraction_xberg.kinds import JSON, JSON_LINES, XML, Kind, Reader, recognize
 from nexent_gql.adapters.extraction_xberg.mail import read_mail
 from nexent_gql.adapters.extraction_xberg.nested import Attachment, NestedFiles
 from nexent_gql.adapters.extraction_xberg.plain_text import read_delimited, read_markdown, read_text
 from nexent_gql.adapters.extraction_xberg.slides import read_odp, read_pptx
+from nexent_gql.adapters.extraction_xberg.web_page import read_web_page
 from nexent_gql.ports.extraction import (
     CorruptError,
     DocumentMetadata,
@@ -75,12 +76,14 @@ def _read_kind(data: bytes, kind: Kind, builder: DocumentBuilder, nested: Nested
             raise NeedsOcrError(f"The file {NEEDS_OCR}")
         case Reader.TEXT:
             read_text(decode(data), builder)
+        case Reader.HTML:
+            return read_web_page(clean(decode(data)), builder)
         case Reader.MARKDOWN:
             return DocumentMetadata(title=read_markdown(decode(data), builder))
         case Reader.DELIMITED:
             read_delimited(decode(data), builder)
         case Reader.MAIL:
-            metadata, attachments = read_mail(data, builder, _read_page)
+            metadata, attachments = read_mail(data, builder)
             _read_nested(attachments, builder, nested)
             return metadata
         case Reader.ARCHIVE:
@@ -94,7 +97,7 @@ def _read_kind(data: bytes, kind: Kind, builder: DocumentBuilder, nested: Nested
 
 
 def _read_with_engine(data: bytes, kind: Kind, builder: DocumentBuilder) -> DocumentMetadata:
-    if kind in {HTML, XML, JSON, JSON_LINES}:  # the engine takes every file of these for UTF-8
+    if kind in {XML, JSON, JSON_LINES}:  # the engine takes every file of these for UTF-8
         data = _XML_DECLARATION.sub("", clean(decode(data))).encode("utf-8", "replace")
     start = builder.length
     result = read_with_engine(data, kind, builder)
@@ -113,11 +116,6 @@ def _note_missing_parts(result: EngineResult, builder: DocumentBuilder) -> None:
     if any(warning.startswith("parse-fallback") for warning in result.warnings):
         message = "The file breaks the rules of its format and was read as plain text. Correct it and upload it again."
         builder.add_failure("structure", DocumentProblemCode.CORRUPT, message)
-
-
-def _read_page(text: str, builder: DocumentBuilder) -> None:
-    """Read the HTML of a mail."""
-    read_with_engine(clean(text).encode("utf-8", "replace"), HTML, builder)
 
 
 def _read_nested(attachments: list[Attachment], builder: DocumentBuilder, nested: NestedFiles) -> None:
