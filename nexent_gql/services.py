@@ -94,7 +94,7 @@ class Services:
         files = FileService(db, runtime.objects, signer, clock, limits)
         models = ModelService(db, runtime.llm, runtime.secrets, clock, dialects=installed_dialects())
         embedder = KnowledgeEmbedder(db, models, runtime.embeddings)
-        reader = DocumentReader(files, ProcessExtractor(runtime.processes), runtime.pages)
+        reader = DocumentReader(files, ProcessExtractor(runtime.processes, settings.extraction), runtime.pages)
         file_texts = FileTextService(db, EXTRACTOR_VERSION)
         bases, documents = KnowledgeBaseService(db, clock), DocumentService(db, files, clock)
         searches = _knowledge_search(runtime, models, embedder)

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nexent_gql.api.settings import ApiSettings
 from nexent_gql.kernel.urls import Target
+from nexent_gql.ports.extraction import ExtractionLimits
 
 
 class _Section(BaseModel):
@@ -370,6 +371,7 @@ class Settings(BaseSettings):
     auth: AuthSettings = AuthSettings()
     jobs: JobSettings = JobSettings()
     processes: ProcessSettings = ProcessSettings()
+    extraction: ExtractionLimits = ExtractionLimits()
     runs: RunSettings = RunSettings()
     models: ModelSettings = ModelSettings()
     conversations: ConversationSettings = ConversationSettings()

@@ -36,7 +36,7 @@ def build_registry(
     runs = settings.runs
     bounds = ExecutorSettings(deadline_s=runs.deadline_s, sink=SinkSettings(window_ms=runs.coalesce_ms))
     indexer = DocumentIndexer(runtime.db, runtime.search_index, services.knowledge_embedder)
-    extractor = ProcessExtractor(runtime.processes)
+    extractor = ProcessExtractor(runtime.processes, runtime.settings.extraction)
     texts = AttachmentTexts(services.file_texts, runtime.processes, wait_s=runs.attachment_wait_s)
     return JobRegistry(
         [

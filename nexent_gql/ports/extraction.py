@@ -5,8 +5,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.fairness import Owner
+
+_MIB = 1024 * 1024
 
 
 class UnitKind(StrEnum):
@@ -178,6 +182,38 @@ class ExtractionLimitError(ExtractionError):
     code = DocumentProblemCode.LIMIT_EXCEEDED
 
 
+class ExtractionTimeoutError(DomainError):
+    """Reading the file took longer than one attempt may, perhaps because the machine is busy; try again."""
+
+    code: ClassVar[str] = DocumentProblemCode.LIMIT_EXCEEDED
+    retryable: ClassVar[bool] = True
+
+
+class ExtractionLimits(BaseModel):
+    """Limits of reading one file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file_bytes: int = Field(default=200 * _MIB, ge=1, description="Bytes of a file. More gets TOO_LARGE.")
+    memory_bytes: int = Field(
+        default=768 * _MIB,
+        ge=64 * _MIB,
+        description="Address space of the process that reads the file. More gets LIMIT_EXCEEDED.",
+    )
+    cpu_s: float = Field(
+        default=15, ge=1, description="Processor time, rounded up to whole seconds. More gets LIMIT_EXCEEDED."
+    )
+    wall_s: float = Field(
+        default=20,
+        gt=0,
+        description="Seconds from start to end. After that, the file is read again later, because the machine may have "
+        "been busy; the last attempt gets LIMIT_EXCEEDED.",
+    )
+    output_bytes: int = Field(
+        default=48 * _MIB, ge=_MIB, description="Bytes of the text with its structure. More gets LIMIT_EXCEEDED."
+    )
+
+
 class Extractor(Protocol):
     """Reads files of any type, in a process of its own."""
 
@@ -200,6 +236,7 @@ class Extractor(Protocol):
 
         Raises:
             ExtractionError: The file has no usable text; one subclass for each reason.
+            ExtractionTimeoutError: Reading it took too long.
             PoolOverloadedError: Too much work of the tenant waits already.
             ProcessCrashedError: The process ended for no reason of its own.
             ProcessesUnavailableError: No process can be started.

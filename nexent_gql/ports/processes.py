@@ -38,6 +38,7 @@ class LimitExceededError(TaskEndedError):
         name = limit.lower().replace("_", " ")
         super().__init__(f"The work needs more {name} than the {value:g} {unit} it may use.", limit=limit, value=value)
         self.limit = limit
+        self.value = value
 
 
 class TaskFailedError(DomainError):

@@ -13,8 +13,14 @@ import pytest_asyncio
 from nexent_gql.adapters.extraction_xberg import ProcessExtractor
 from nexent_gql.adapters.process_pool import ChildProcessPool
 from nexent_gql.kernel.fairness import SYSTEM
-from nexent_gql.ports.extraction import DocumentProblemCode, ExtractedDocument, ExtractionError, UnitKind
-from nexent_gql.ports.processes import ProcessLimits
+from nexent_gql.ports.extraction import (
+    DocumentProblemCode,
+    ExtractedDocument,
+    ExtractionError,
+    ExtractionLimits,
+    ExtractionTimeoutError,
+    UnitKind,
+)
 
 FOLDER = Path(__file__).resolve().parents[1] / "documents"
 WORD = "docx/zh-ocr-test.docx"
@@ -30,7 +36,7 @@ async def pool() -> AsyncGenerator[ChildProcessPool]:
 
 
 async def extract(
-    pool: ChildProcessPool, folder: Path, name: str, data: bytes, limits: ProcessLimits | None = None
+    pool: ChildProcessPool, folder: Path, name: str, data: bytes, limits: ExtractionLimits | None = None
 ) -> ExtractedDocument:
     path = folder / "upload"
     path.write_bytes(data)
@@ -39,7 +45,7 @@ async def extract(
 
 
 async def refusal(
-    pool: ChildProcessPool, folder: Path, name: str, data: bytes, limits: ProcessLimits | None = None
+    pool: ChildProcessPool, folder: Path, name: str, data: bytes, limits: ExtractionLimits | None = None
 ) -> str:
     with pytest.raises(ExtractionError) as refused:
         await extract(pool, folder, name, data, limits)
@@ -109,9 +115,10 @@ async def test_a_bomb_is_refused(pool: ChildProcessPool, tmp_path: Path) -> None
 
 async def test_limits_of_the_process_are_typed(pool: ChildProcessPool, tmp_path: Path) -> None:
     data = read("epub/alice.epub")
-    slow = ProcessLimits(wall_s=0.01)
-    assert await refusal(pool, tmp_path, "alice.epub", data, slow) == "LIMIT_EXCEEDED"
-    small = ProcessLimits(memory_bytes=100 * 1024 * 1024)
+    with pytest.raises(ExtractionTimeoutError) as slow:
+        await extract(pool, tmp_path, "alice.epub", data, ExtractionLimits(wall_s=0.01))
+    assert (slow.value.code, slow.value.retryable) == ("LIMIT_EXCEEDED", True)
+    small = ExtractionLimits(memory_bytes=100 * 1024 * 1024)
     assert await refusal(pool, tmp_path, "alice.epub", data, small) in {"LIMIT_EXCEEDED", "CORRUPT"}
     assert "Rabbit-Hole" in (await extract(pool, tmp_path, "alice.epub", data)).text
 
@@ -124,7 +131,7 @@ async def test_a_larger_file_is_not_read(pool: ChildProcessPool, tmp_path: Path)
     path = tmp_path / "large.txt"
     path.write_bytes(b"words")
     with pytest.raises(ExtractionError) as refused:
-        await ProcessExtractor(pool, max_file_bytes=4).extract(path, name="large.txt", owner=SYSTEM)
+        await ProcessExtractor(pool, ExtractionLimits(file_bytes=4)).extract(path, name="large.txt", owner=SYSTEM)
     assert refused.value.code == "TOO_LARGE"
 
 

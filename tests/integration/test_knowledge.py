@@ -20,6 +20,7 @@ from nexent_gql.domains.knowledge.policy import DocumentSource, KnowledgeBaseDra
 from nexent_gql.domains.knowledge.tables import KnowledgeAccess, KnowledgeBase
 from nexent_gql.kernel.page import PageRequest
 from nexent_gql.kernel.principal import Principal, Role
+from nexent_gql.ports.extraction import ExtractionLimits
 from tests.support.factory import Factory
 from tests.support.ingestion import Ingestion, ingestion
 
@@ -77,6 +78,26 @@ async def test_a_file_without_text_fails_and_says_why(
     assert row is not None
     assert (row.version.state, row.version.code, row.version.is_retryable) == ("FAILED", code, False)
     assert (row.version.message or "").endswith(".")
+
+
+async def test_a_file_that_takes_too_long_is_read_again_and_fails_at_last(
+    database: Database, tmp_path: Path, actor: Principal
+) -> None:
+    async with ingestion(database, tmp_path, limits=ExtractionLimits(wall_s=0.001)) as services:
+        base = await new_base(services, actor)
+        added = await services.documents.add(actor, base.id, note("Text."))
+        await services.run_next()
+        row = await services.get(actor, added.document.id)
+        assert row is not None
+        assert row.version.state == "PROCESSING"
+        await services.drain()
+        row = await services.get(actor, added.document.id)
+        assert row is not None
+        assert (row.version.state, row.version.code, row.version.is_retryable) == ("FAILED", "LIMIT_EXCEEDED", True)
+        assert (row.version.attempts, row.version.message) == (
+            5,
+            "Reading the file took longer than 0.001 s. Try again, or split it into smaller files.",
+        )
 
 
 async def test_missing_parts_are_named(services: Ingestion, actor: Principal) -> None:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import select, text
 from sqlmodel import col
 
-from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
+from nexent_gql.adapters.embedding_gateway import EmbeddingGateway, Sleep
 from nexent_gql.adapters.embeddings_local import LocalVectorModels
 from nexent_gql.adapters.events_memory import MemoryEventLog
 from nexent_gql.adapters.extraction_xberg import ProcessExtractor
@@ -26,6 +26,7 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.files.extraction import FileTextExtractor
 from nexent_gql.domains.files.links import LinkSigner
 from nexent_gql.domains.files.policy import FileLimits, UploadDraft
+from nexent_gql.domains.files.reconciliation import ObjectDeleter, ObjectReconciler
 from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.files.tables import File
 from nexent_gql.domains.files.uploads import UploadService
@@ -52,7 +53,9 @@ from nexent_gql.jobs.tables import Job, JobState
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.events import EventLog
+from nexent_gql.ports.extraction import ExtractionLimits
 from nexent_gql.ports.search_index import SearchIndex
+from tests.support.document_stages import StageGate
 from tests.support.llm import plain_client
 
 _OWN_JOBS = (
@@ -63,6 +66,7 @@ _OWN_JOBS = (
     "index_document",
     "refresh_base_index",
     "refresh_search_index",
+    "delete_objects",
 )
 
 
@@ -81,6 +85,7 @@ class Ingestion:
     editor: ChunkEditor
     previews: ChunkPreviewService
     files: FileService
+    objects: ObjectReconciler
     uploads: UploadService
     pool: ChildProcessPool
     runner: JobRunner
@@ -144,7 +149,14 @@ class Ingestion:
 
 @asynccontextmanager
 async def ingestion(
-    database: Database, folder: Path, *, log: EventLog | None = None, index: SearchIndex | None = None
+    database: Database,
+    folder: Path,
+    *,
+    log: EventLog | None = None,
+    index: SearchIndex | None = None,
+    stages: StageGate | None = None,
+    sleep: Sleep = asyncio.sleep,
+    limits: ExtractionLimits | None = None,
 ) -> AsyncGenerator[Ingestion]:
     """Open the services over a database and a folder.
 
@@ -153,28 +165,32 @@ async def ingestion(
         folder: For files.
         log: Pushes events.
         index: Postgres unless another one is given.
+        stages: Stops documents within their stages.
+        sleep: How calls of embedding models wait before they are repeated.
+        limits: Of reading one file.
     """
     store = FolderObjectStore(folder / "objects", durable=False)
     signer = LinkSigner(SecretStr("a secret key of this installation, for tests"), utc_now)
-    limits = FileLimits(max_bytes=10**8, tenant_bytes=10**9, part_bytes=10**7, upload_ttl_s=3_600)
-    files = FileService(database, store, signer, utc_now, limits)
+    file_limits = FileLimits(max_bytes=10**8, tenant_bytes=10**9, part_bytes=10**7, upload_ttl_s=3_600)
+    files = FileService(database, store, signer, utc_now, file_limits)
     models = ModelService(database, LanguageModelGateway({}), AesGcmSecretBox([SecretStr("k" * 40)]), utc_now)
     async with ChildProcessPool(size=1) as pool, plain_client() as client, LocalVectorModels(idle_s=60) as local:
         index = index or PostgresSearchIndex(database)
-        gateway = EmbeddingGateway(open_vector_dialects(client, local))
+        gateway = EmbeddingGateway(open_vector_dialects(client, local), sleep=sleep)
         embedder = KnowledgeEmbedder(database, models, gateway)
         indexer = DocumentIndexer(database, index, embedder)
-        extractor = ProcessExtractor(pool)
+        extractor = ProcessExtractor(pool, limits or ExtractionLimits())
         reader = DocumentReader(files, extractor, HttpWebPages(client, max_bytes=10**6, timeout_s=5))
         processor = DocumentProcessor(files, reader, indexer, utc_now)
         registry = JobRegistry(
             [
-                processor.handler,
+                stages.guard(processor.handler) if stages else processor.handler,
                 DocumentReprocessor(utc_now).handler,
                 DocumentPurger(indexer).handler,
                 FileTextExtractor(files, extractor).handler,
                 *SearchIndexRefresher(embedder, utc_now).handlers,
                 DocumentReindexer(indexer, utc_now).handler,
+                ObjectDeleter(store).handler,
             ]
         )
         yield Ingestion(
@@ -189,8 +205,9 @@ async def ingestion(
             previews=ChunkPreviewService(database, files, reader),
             events=DocumentEventService(database, log or MemoryEventLog(), utc_now),
             files=files,
+            objects=ObjectReconciler(database, store, utc_now),
             pool=pool,
-            uploads=UploadService(database, store, signer, utc_now, limits),
+            uploads=UploadService(database, store, signer, utc_now, file_limits),
             runner=JobRunner(database, registry, owner="test", lease_s=60),
         )
     store.close()

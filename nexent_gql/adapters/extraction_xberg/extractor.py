@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +17,8 @@ from nexent_gql.ports.extraction import (
     ExtractedDocument,
     ExtractionError,
     ExtractionLimitError,
+    ExtractionLimits,
+    ExtractionTimeoutError,
     TooLargeError,
 )
 from nexent_gql.ports.processes import (
@@ -29,15 +31,12 @@ from nexent_gql.ports.processes import (
     TaskFailedError,
 )
 
-EXTRACTOR_VERSION = "xberg-1"
+EXTRACTOR_VERSION = "xberg-2"
 """Change it with every change after which the same file gives another text."""
-MAX_FILE_BYTES = 200 * 1024 * 1024
 _TASK = Task("nexent_gql.adapters.extraction_xberg.task", "extract")
-_LIMITS = ProcessLimits(memory_bytes=768 * 1024 * 1024, cpu_s=20, wall_s=60, output_bytes=48 * 1024 * 1024)
 _DOCUMENT = TypeAdapter(ExtractedDocument)
 _ERRORS = {error.code: error for error in ExtractionError.__subclasses__()}
-_LIMIT_NOUNS = {Limit.MEMORY: "memory", Limit.CPU_TIME: "time", Limit.WALL_TIME: "time", Limit.OUTPUT: "space"}
-
+_LIMIT_NOUNS = {Limit.MEMORY: "memory", Limit.CPU_TIME: "time", Limit.OUTPUT: "space"}
 _FAULT_STATUSES = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
 
 
@@ -48,36 +47,48 @@ class ProcessExtractor:
     Attributes:
         pool: Where files are read.
         limits: For one file.
-        max_file_bytes: Larger files are refused unread.
         version: Of the extraction.
     """
 
     pool: ProcessPool
-    limits: ProcessLimits = _LIMITS
-    max_file_bytes: int = MAX_FILE_BYTES
+    limits: ExtractionLimits = field(default_factory=ExtractionLimits)
     version: str = EXTRACTOR_VERSION
 
     async def extract(self, path: Path, *, name: str, owner: Owner, media_type: str | None = None) -> ExtractedDocument:
-        size = (await asyncio.to_thread(path.stat)).st_size
-        if size > self.max_file_bytes:
-            limit = f"{self.max_file_bytes // 1024 // 1024} MB"
-            raise TooLargeError(f"The file is larger than {limit}. Split it.", max_bytes=self.max_file_bytes)
+        size, most = (await asyncio.to_thread(path.stat)).st_size, self.limits.file_bytes
+        if size > most:
+            raise TooLargeError(f"The file is larger than {most // 1024 // 1024} MB. Split it.", max_bytes=most)
         payload = dumps({"path": str(path), "name": name, "media_type": media_type})
         return await asyncio.to_thread(_understand, await self._run(payload, owner))
 
     async def _run(self, payload: bytes, owner: Owner) -> bytes:
+        limits = ProcessLimits(**self.limits.model_dump(exclude={"file_bytes"}))
         try:
-            return await self.pool.run(_TASK, payload, owner=owner, limits=self.limits)
+            return await self.pool.run(_TASK, payload, owner=owner, limits=limits)
         except LimitExceededError as error:
-            noun = _LIMIT_NOUNS[error.limit]
-            raise ExtractionLimitError(
-                f"Reading the file needs more {noun} than is allowed. Split it into smaller files.",
-                limit=error.limit,
-            ) from error
+            raise _explain_limit(error) from error
         except ProcessCrashedError as error:
             raise _explain_crash(error) from error
         except TaskFailedError as error:
-            raise CorruptError("The file can't be read. Save it anew in another format.", kind=error.kind) from error
+            raise _explain_failure(error) from error
+
+
+def _explain_limit(error: LimitExceededError) -> DomainError:
+    if error.limit is Limit.WALL_TIME:
+        return ExtractionTimeoutError(
+            f"Reading the file took longer than {error.value:g} s. Try again, or split it into smaller files.",
+            limit=error.limit,
+        )
+    return ExtractionLimitError(
+        f"Reading the file needs more {_LIMIT_NOUNS[error.limit]} than is allowed. Split it into smaller files.",
+        limit=error.limit,
+    )
+
+
+def _explain_failure(error: TaskFailedError) -> DomainError:
+    if error.kind == RecursionError.__name__:
+        return ExtractionLimitError("Parts of the file are nested too deeply. Save it anew with less nesting.")
+    return CorruptError("The file can't be read. Save it anew in another format.", kind=error.kind)
 
 
 def _explain_crash(error: ProcessCrashedError) -> DomainError:

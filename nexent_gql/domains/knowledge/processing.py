@@ -41,6 +41,7 @@ from nexent_gql.ports.extraction import (
     DocumentProblemCode,
     ExtractedDocument,
     ExtractionError,
+    ExtractionTimeoutError,
 )
 from nexent_gql.ports.web_pages import PageRefusedError, PageUnavailableError
 
@@ -98,7 +99,7 @@ class DocumentProcessor:
         except (ExtractionError, PageRefusedError) as error:
             await self._fail(lease, work, error.code, error.message)
             return
-        except PageUnavailableError as error:
+        except (PageUnavailableError, ExtractionTimeoutError) as error:
             if not work.retry.is_exhausted(lease.failures + 1, 0):
                 raise
             await self._fail(lease, work, error.code, error.message, is_retryable=True)
