@@ -12,6 +12,7 @@ from sqlalchemy import text
 from strawberry.types import get_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
+from nexent_gql.api.files.module import MODULE as FILES
 from nexent_gql.api.knowledge.module import MODULE
 from nexent_gql.api.schema.relay import global_id
 from nexent_gql.db.session import Database
@@ -26,10 +27,17 @@ SECRETS = ("Zanzibar", "kettle-7731", "boils at noon", "samovar")
 CHUNKS = "query ($id: ID!) { documentChunks(documentId: $id) { nodes { id } } }"
 TABLES = ("knowledge_base", "document", "document_version", "document_text", "chunk", "document_batch", "file", "job")
 DIGEST = "SELECT md5(coalesce(string_agg(row.*::text, '|' ORDER BY row.*::text), '')) FROM {table} AS row"
-ROOTS = (*MODULE.queries, *MODULE.mutations, *MODULE.subscriptions)
-FIELDS = {
-    to_camel_case(field.python_name) for root in ROOTS for field in get_object_definition(root, strict=True).fields
-}
+
+
+def fields_of(*roots: type) -> set[str]:
+    """Return the names of root fields."""
+    return {
+        to_camel_case(each.python_name) for root in roots for each in get_object_definition(root, strict=True).fields
+    }
+
+
+FIELDS = fields_of(*MODULE.queries, *MODULE.mutations, *MODULE.subscriptions)
+FILE_FIELDS = fields_of(*FILES.queries, *FILES.mutations, *FILES.subscriptions)
 WITHOUT_IDS = {"knowledgeBases", "createKnowledgeBase"}
 
 
@@ -78,10 +86,16 @@ async def call(api: KnowledgeApi, actor: Principal, generated: GeneratedCall) ->
 
 
 def calls(private: Private) -> list[GeneratedCall]:
-    """Return calls of every field of knowledge bases, and of `node` and `nodes`."""
+    """Return calls of every field of knowledge bases, of `node` and `nodes`, and of those of files that take a file."""
     fields = (FIELDS - WITHOUT_IDS) | {"node", "nodes"}
-    generated = [each for each in generated_calls(schema().core, private.ids) if each.field in fields]
-    assert {each.field for each in generated} == fields
+    generated = [
+        each
+        for each in generated_calls(schema().core, private.ids)
+        if each.field in fields or each.field in FILE_FIELDS
+    ]
+    called = {each.field for each in generated}
+    assert called - FILE_FIELDS == fields
+    assert {"file", "renameFile", "deleteFile"} <= called
     return generated
 
 

@@ -1,6 +1,6 @@
 """Calls of every root field that takes one of some ids, with a selection of everything: for tests of isolation."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Protocol, cast
@@ -53,8 +53,17 @@ class GeneratedCall:
     variables: dict[str, object]
 
 
-def generated_calls(schema: GraphQLSchema, ids: Ids) -> Iterator[GeneratedCall]:
-    """Yield calls of all root fields that take one of the ids, whether directly or within an input."""
+def generated_calls(
+    schema: GraphQLSchema, ids: Ids, fields: Collection[str] | None = None, *, depth: int = _DEPTH
+) -> Iterator[GeneratedCall]:
+    """Yield calls of root fields that take one of the ids, whether directly or within an input.
+
+    Args:
+        schema: The schema.
+        ids: The ids.
+        fields: Names of root fields; by default all.
+        depth: How many levels of objects are selected.
+    """
     roots: dict[str, GraphQLObjectType | None] = {
         "query": schema.query_type,
         "mutation": schema.mutation_type,
@@ -63,15 +72,19 @@ def generated_calls(schema: GraphQLSchema, ids: Ids) -> Iterator[GeneratedCall]:
     for kind, root in roots.items():
         if root is not None:
             for name, field in root.fields.items():
-                yield from _calls(schema, kind, name, field, ids)
+                if fields is not None and name not in fields:
+                    continue
+                yield from _calls(schema, kind, name, field, ids, depth)
 
 
-def _calls(schema: GraphQLSchema, kind: str, name: str, field: GraphQLField, ids: Ids) -> Iterator[GeneratedCall]:
+def _calls(
+    schema: GraphQLSchema, kind: str, name: str, field: GraphQLField, ids: Ids, depth: int
+) -> Iterator[GeneratedCall]:
     choices = {key: _values(key, argument, _type_of(argument), ids) for key, argument in field.args.items()}
     choices = {key: values for key, values in choices.items() if values}
     declared = ", ".join(f"${key}: {_type_of(field.args[key])}" for key in choices)
     passed = ", ".join(f"{key}: ${key}" for key in choices)
-    selection = _selection(schema, _type_of(field), _DEPTH)
+    selection = _selection(schema, _type_of(field), depth)
     query = f"{kind} ({declared}) {{ {name}({passed}) {selection} }}"
     for values in product(*choices.values()):
         variables = dict(zip(choices, values, strict=True))

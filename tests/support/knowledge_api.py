@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
+from nexent_gql.adapters.embedding_gateway import Sleep
 from nexent_gql.adapters.events_redis import RedisEventLog
 from nexent_gql.adapters.redis_client import RedisClient, open_redis
 from nexent_gql.adapters.wakeups_memory import MemoryWakeups
@@ -18,7 +19,9 @@ from nexent_gql.domains.knowledge.event_log import KnowledgeGroupListener
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.search_index import SearchIndex
 from tests.support.direct_graphql import Answer, Data, DirectGraphQL
+from tests.support.document_stages import StageGate
 from tests.support.ingestion import Ingestion, ingestion
 
 if TYPE_CHECKING:
@@ -88,16 +91,25 @@ class KnowledgeApi:
 
 
 @asynccontextmanager
-async def open_knowledge_api(database: Database, redis_url: str, folder: Path) -> AsyncGenerator[KnowledgeApi]:
-    """Open the services on a database, a Valkey and a folder."""
+async def open_knowledge_api(
+    database: Database,
+    redis_url: str,
+    folder: Path,
+    *,
+    index: SearchIndex | None = None,
+    stages: StageGate | None = None,
+    sleep: Sleep = asyncio.sleep,
+) -> AsyncGenerator[KnowledgeApi]:
+    """Open the services on a database, a Valkey and a folder; see `ingestion` for the options."""
     async with open_redis(redis_url) as redis:
         log = RedisEventLog(redis, ttl_s=60)
-        async with ingestion(database, folder, log=log) as services:
+        async with ingestion(database, folder, log=log, index=index, stages=stages, sleep=sleep) as services:
             namespace = SimpleNamespace(
                 groups=GroupService(database, utc_now, [KnowledgeGroupListener()]),
                 knowledge_bases=services.bases,
                 documents=services.documents,
                 files=services.files,
+                uploads=services.uploads,
                 document_batches=services.batches,
                 chunk_editor=services.editor,
                 document_events=services.events,
