@@ -27,6 +27,7 @@ from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
 from nexent_gql.adapters.embedding_metering import EmbeddingModels, MeteredEmbeddingModels
 from nexent_gql.adapters.embeddings_local import LocalVectorModels
 from nexent_gql.adapters.events_redis import RedisEventLog
+from nexent_gql.adapters.llm_accounting import CallAccounts
 from nexent_gql.adapters.llm_capacity import CapacitySettings, FallbackCapacity, RedisCapacity
 from nexent_gql.adapters.llm_dialects import open_dialects, open_vector_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
@@ -188,11 +189,11 @@ async def open_runtime(settings: Settings, registry: CollectorRegistry | None = 
         local = await stack.enter_async_context(LocalVectorModels())
         dialects = open_vector_dialects(client, local)
         gateway = LanguageModelGateway(open_dialects(client), vectors=EmbeddingGateway(dialects))
-        llm = MeteredModels(gateway, ledger, utc_now, metrics)
+        accounts = CallAccounts(ledger, utc_now, metrics)
+        llm = MeteredModels(gateway, accounts)
         log = RedisEventLog(redis, ttl_s=settings.runs.events_ttl_s)
         capacity = FallbackCapacity(RedisCapacity(redis.commands, CapacitySettings.of(settings.models.call_lease_s)))
-        recorder = HealthRecorder(database, log, utc_now)
-        router = ModelRouter(llm, capacity, on_circuit_change=recorder, metrics=metrics)
+        router = ModelRouter(llm, capacity, on_circuit_change=HealthRecorder(database, log, utc_now), metrics=metrics)
         stack.push_async_callback(router.aclose)
         vectors = EmbeddingGateway({name: LimitedVectorModels(models, router) for name, models in dialects.items()})
         passwords = Argon2Passwords()
@@ -207,7 +208,7 @@ async def open_runtime(settings: Settings, registry: CollectorRegistry | None = 
             llm=llm,
             routed_llm=_with_answers(router, redis, ledger, settings, metrics),
             capacity=capacity,
-            embeddings=_cached(MeteredEmbeddingModels(vectors, ledger, utc_now, metrics), redis, settings, metrics),
+            embeddings=_cached(MeteredEmbeddingModels(vectors, accounts), redis, settings, metrics),
             secrets=AesGcmSecretBox([*settings.encryption_keys, settings.secret_key]),
             passwords=passwords,
             processes=processes,

@@ -91,6 +91,14 @@ class TypedTool(Generic[A]):
         return ToolResult(result) if isinstance(result, str) else result
 
 
+class UnlistedTools:
+    """Base of a `ToolProvider` whose tools agents get by other settings than their list of tools."""
+
+    async def tools(self, actor: Principal, agent_id: UUID | None = None) -> Sequence[Tool]:
+        del actor, agent_id
+        return ()
+
+
 class StaticTools:
     """Implements `ToolProvider` with tools that are the same for every tenant.
 

@@ -5,13 +5,10 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from nexent_gql.adapters.llm_accounting import CallAccounts, OpenCall
-from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.tokens import estimate_text_tokens
 from nexent_gql.ports.embeddings import Embedder, EmbeddingRequest, Embeddings
 from nexent_gql.ports.llm import CallAttribution, ModelEndpoint, Usage
-from nexent_gql.ports.llm_usage import ModelCallLedger
 from nexent_gql.ports.rerank import Reranker, Reranking, RerankRequest
-from nexent_gql.telemetry.models import ModelMetrics
 
 
 class EmbeddingModels(Embedder, Reranker, Protocol):
@@ -26,16 +23,12 @@ class MeteredEmbeddingModels:
 
     Args:
         models: Makes the calls.
-        ledger: Keeps the accounts.
-        clock: The current time.
-        metrics: Counts calls.
+        accounts: Reserves and settles what calls use.
     """
 
-    def __init__(
-        self, models: EmbeddingModels, ledger: ModelCallLedger, clock: Clock, metrics: ModelMetrics | None = None
-    ) -> None:
+    def __init__(self, models: EmbeddingModels, accounts: CallAccounts) -> None:
         self._models = models
-        self._accounts = CallAccounts(ledger, clock, metrics)
+        self._accounts = accounts
 
     async def embed(self, endpoint: ModelEndpoint, request: EmbeddingRequest) -> Embeddings:
         if request.attribution is None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 
 from nexent_gql.adapters.llm_accounting import CallAccounts, OpenCall
 from nexent_gql.adapters.llm_tokens import estimate_tokens
-from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.json import dumps
 from nexent_gql.kernel.tokens import CHARS_PER_TOKEN, estimate_text_tokens
 from nexent_gql.ports.llm import (
@@ -24,8 +23,6 @@ from nexent_gql.ports.llm import (
     ToolCallChunk,
     Usage,
 )
-from nexent_gql.ports.llm_usage import ModelCallLedger
-from nexent_gql.telemetry.models import ModelMetrics
 
 DEFAULT_OUTPUT_TOKENS = 4_096
 """What is reserved for an answer where neither the request nor the model's profile has a limit."""
@@ -54,16 +51,12 @@ class MeteredModels:
 
     Args:
         models: Makes the calls.
-        ledger: Keeps the accounts.
-        clock: The current time.
-        metrics: Counts calls.
+        accounts: Reserves and settles what calls use.
     """
 
-    def __init__(
-        self, models: ModelDirectory, ledger: ModelCallLedger, clock: Clock, metrics: ModelMetrics | None = None
-    ) -> None:
+    def __init__(self, models: ModelDirectory, accounts: CallAccounts) -> None:
         self._models = models
-        self._accounts = CallAccounts(ledger, clock, metrics)
+        self._accounts = accounts
 
     async def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
         """See `LanguageModels`.

@@ -5,7 +5,7 @@ characters and by pairs of neighbours; other scripts by words.
 """
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import regex
@@ -26,7 +26,16 @@ MAX_CODE_CHARS = 64
 
 _IDENTIFIER = regex.compile(r"_|\p{L}\d|\d\p{L}|\d{3}|\p{Ll}\p{Lu}|[A-Za-z0-9][.:/][A-Za-z0-9]|-[A-Za-z0-9]*\d")
 
+_CLUSTER = regex.compile(r"\X")
 _TOKEN = regex.compile(rf"(?P<word>{WORD_CLASS}+)|(?P<run>[{_UNSPACED}]+)|(?P<symbol>\p{{So}})", regex.V1)
+
+
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """A match within a text, in characters: from `start` to before `end`."""
+
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +55,29 @@ def fold(text: str) -> str:
 
 
 def fold_characters(text: str) -> str:
-    """Do as `fold` does, and keep the white space."""
+    """Fold like `fold`, without changing white space."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def fold_with_positions(text: str) -> tuple[str, Sequence[int]]:
+    """Return the folded text, and the position in `text` of each of its characters."""
+    folded = fold_characters(text)
+    if len(folded) == len(text) and (text.isascii() or all(map(_is_same, text, folded))):
+        return folded, range(len(text))
+    parts: list[str] = []
+    positions: list[int] = []
+    for match in _CLUSTER.finditer(text):
+        part = fold_characters(match[0])
+        parts.append(part)
+        last = match.end() - 1
+        positions += [min(match.start() + offset, last) for offset in range(len(part))]
+        if len(part) > 1:
+            positions[-1] = last
+    return "".join(parts), positions
+
+
+def _is_same(char: str, folded: str) -> bool:
+    return char == folded or fold_characters(char) == folded
 
 
 def index_tokens(text: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
+from nexent_gql.adapters.llm_accounting import CallAccounts
 from nexent_gql.adapters.llm_metering import MeteredModels
 from nexent_gql.adapters.llm_tokens import estimate_tokens
 from nexent_gql.adapters.sandbox_monty import MontySandbox
@@ -152,7 +153,7 @@ async def test_a_context_window_that_is_known_is_never_exceeded(sandbox: CodeSan
 
 async def test_each_call_of_a_run_is_on_its_account_and_replay_makes_none(sandbox: CodeSandbox) -> None:
     ledger, port, spec = CallList(), MemoryRun(), spec_of(history=HISTORY)
-    metered = MeteredModels(SmallModels(1_200), ledger, utc_now)
+    metered = MeteredModels(SmallModels(1_200), CallAccounts(ledger, utc_now))
     for _ in "12":
         await port.attempt(SmolagentsEngine(routed(metered), NotedTools(), sandbox), spec)
     codes = [(call.attribution.step, call.error_code) for call in ledger.calls]

@@ -13,6 +13,7 @@ from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
 from nexent_gql.adapters.embedding_metering import MeteredEmbeddingModels
 from nexent_gql.adapters.embeddings_http import HttpVectorModels
 from nexent_gql.adapters.events_memory import MemoryEventLog
+from nexent_gql.adapters.llm_accounting import CallAccounts
 from nexent_gql.adapters.llm_capacity import CapacitySettings, MemoryCapacity
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_router import LimitedVectorModels, ModelRouter
@@ -90,7 +91,9 @@ async def stage(database: Database, make: Factory, redis_url: str) -> AsyncGener
         router = ModelRouter(checks, capacity, on_circuit_change=recorder, metrics=metrics, idle_s=0.2)
         stack.push_async_callback(router.aclose)
         gateway = EmbeddingGateway({Dialect.OPENAI: LimitedVectorModels(dialect, router)}, retry=RetryPolicy(rounds=1))
-        metered = MeteredEmbeddingModels(gateway, CallLedger(database, PriceTable([]), utc_now), utc_now, metrics)
+        metered = MeteredEmbeddingModels(
+            gateway, CallAccounts(CallLedger(database, PriceTable([]), utc_now), utc_now, metrics)
+        )
         cached = CachedEmbeddingModels(
             metered, RedisTenantCache(redis.commands, "vectors", max_bytes=10_000, ttl_s=60), metrics
         )

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
+from nexent_gql.adapters.llm_accounting import CallAccounts
 from nexent_gql.adapters.llm_capacity import CapacitySettings, FallbackCapacity, RedisCapacity
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_metering import MeteredModels
@@ -196,7 +197,7 @@ async def fleet(valkey: ValkeyUnderTest, database: Database) -> AsyncGenerator[F
         redis = await stack.enter_async_context(open_redis(valkey.url))
         sandbox = await stack.enter_async_context(MontySandbox(max_sessions=1))
         gateway = LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)})
-        models = MeteredModels(gateway, CallLedger(database, PriceTable(PRICES), utc_now), utc_now)
+        models = MeteredModels(gateway, CallAccounts(CallLedger(database, PriceTable(PRICES), utc_now), utc_now))
         capacity = FallbackCapacity(RedisCapacity(redis.commands, CapacitySettings(open_s=1, max_open_s=4, down_s=1)))
         router = ModelRouter(models, capacity, retry=RetryPolicy(first_wait_s=0.2))
         stack.push_async_callback(router.aclose)

@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from nexent_gql.adapters.events_memory import MemoryEventLog
+from nexent_gql.adapters.llm_accounting import CallAccounts
 from nexent_gql.adapters.llm_capacity import CapacitySettings, MemoryCapacity
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_metering import MeteredModels
@@ -84,7 +85,7 @@ async def world(database: Database, make: Factory) -> AsyncGenerator[World]:
         provider = await stack.enter_async_context(fake_provider())
         client = await stack.enter_async_context(plain_client())
         gateway = LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)})
-        metered = MeteredModels(gateway, CallLedger(database, PriceTable([]), utc_now), utc_now)
+        metered = MeteredModels(gateway, CallAccounts(CallLedger(database, PriceTable([]), utc_now), utc_now))
         recorder = HealthRecorder(database, log, utc_now)
         router = ModelRouter(metered, capacity, retry=RetryPolicy(rounds=1), on_circuit_change=recorder, idle_s=0.2)
         stack.push_async_callback(router.aclose)

@@ -8,6 +8,7 @@ from sqlmodel import col, select
 from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
 from nexent_gql.adapters.embedding_metering import MeteredEmbeddingModels
 from nexent_gql.adapters.embeddings_local import LocalVectorModels
+from nexent_gql.adapters.llm_accounting import CallAccounts
 from nexent_gql.adapters.llm_dialects import open_vector_dialects
 from nexent_gql.db.session import Database
 from nexent_gql.domains.models.errors import ModelKindMismatchError, NoDefaultModelError
@@ -178,7 +179,9 @@ async def test_calls_of_every_kind_are_accounted_for(
     attribution = CallAttribution(dev.tenant_id, dev.user_id, "INGESTION")
     async with plain_client() as client, LocalVectorModels() as local:
         gateway = EmbeddingGateway(open_vector_dialects(client, local))
-        models = MeteredEmbeddingModels(gateway, CallLedger(database, PriceTable.load(), utc_now), utc_now)
+        models = MeteredEmbeddingModels(
+            gateway, CallAccounts(CallLedger(database, PriceTable.load(), utc_now), utc_now)
+        )
         await models.embed(endpoint, EmbeddingRequest(("two words",), attribution=attribution))
         await models.rerank(endpoint, RerankRequest("q", ("a b c",), attribution=attribution))
         with pytest.raises(ModelRequestRefusedError):

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 from sqlmodel import col
 
+from nexent_gql.adapters.llm_accounting import CallAccounts
 from nexent_gql.adapters.llm_dialects import open_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_metering import MeteredModels
@@ -83,7 +84,7 @@ async def provider() -> AsyncGenerator[FakeProvider]:
 async def metered(database: Database) -> AsyncGenerator[MeteredModels]:
     async with outbound_client("any") as client:
         gateway = LanguageModelGateway(open_dialects(client))
-        yield MeteredModels(gateway, CallLedger(database, PRICES, utc_now), utc_now)
+        yield MeteredModels(gateway, CallAccounts(CallLedger(database, PRICES, utc_now), utc_now))
 
 
 def request_of(actor: Principal, text: str = "Hello there, how are you?") -> ChatRequest:
@@ -165,7 +166,9 @@ async def test_calls_have_spans_and_metrics(database: Database, make: Factory, p
     provider.script("refused", [Status(404, "The model does not exist", code="model_not_found")])
     async with outbound_client("any") as client:
         gateway = LanguageModelGateway(open_dialects(client))
-        models = MeteredModels(gateway, CallLedger(database, PRICES, utc_now), utc_now, ModelMetrics(registry))
+        models = MeteredModels(
+            gateway, CallAccounts(CallLedger(database, PRICES, utc_now), utc_now, ModelMetrics(registry))
+        )
         for model in ("m", "refused"):
             await collect(models.stream(endpoint_of(provider, model), request_of(actor)))
     calls = {span.name: dict(span.attributes or {}) for span in exporter.get_finished_spans()}

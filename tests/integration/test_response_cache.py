@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from nexent_gql.adapters.engine_smolagents import SmolagentsEngine
+from nexent_gql.adapters.llm_accounting import CallAccounts
 from nexent_gql.adapters.llm_capacity import MemoryCapacity
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_metering import MeteredModels
@@ -128,7 +129,9 @@ async def stage(database: Database, make: Factory, valkey: ValkeyUnderTest) -> A
         provider = await stack.enter_async_context(fake_provider())
         client = await stack.enter_async_context(plain_client())
         ledger = CallLedger(database, PriceTable([]), utc_now)
-        metered = MeteredModels(LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)}), ledger, utc_now)
+        metered = MeteredModels(
+            LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)}), CallAccounts(ledger, utc_now)
+        )
         router = ModelRouter(metered, MemoryCapacity(), retry=RetryPolicy(rounds=1))
         stack.push_async_callback(router.aclose)
         caches: list[RedisResponseCache] = []

@@ -6,9 +6,9 @@ from typing import Self
 import strawberry
 
 from nexent_gql.api.schema.enums import described
-from nexent_gql.domains.conversations.snippets import Highlight
 from nexent_gql.domains.conversations.tables import MessageRole, MessageStatus, Rating, TitleSource
 from nexent_gql.domains.runs.export import ExportFormat
+from nexent_gql.kernel.search import Highlight
 from nexent_gql.ports.content import AttachmentMode, NoticeCode
 
 __all__ = [

@@ -6,7 +6,7 @@ from itertools import islice
 
 import regex
 
-from nexent_gql.kernel.search import WORD_CLASS, QueryTerm, fold, fold_characters, pairs
+from nexent_gql.kernel.search import WORD_CLASS, Highlight, QueryTerm, fold, fold_with_positions, pairs
 from nexent_gql.kernel.text import cut_graphemes
 
 MAX_SNIPPET_CHARS = 200
@@ -15,14 +15,6 @@ _MAX_HIGHLIGHTS = 20
 _MARGIN_CHARS = 64
 _CLUSTER = regex.compile(r"\X")
 _CONTROL = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}]")
-
-
-@dataclass(frozen=True, slots=True)
-class Highlight:
-    """A part of a snippet, in characters: from `start` to before `end`."""
-
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +27,7 @@ class Snippet:
 
 def snippet(text: str, terms: Sequence[QueryTerm]) -> Snippet:
     """Return the first passage with one of `terms`, or the beginning of the text if there is none."""
-    folded, positions = _folded(text)
+    folded, positions = fold_with_positions(text)
     whole, parts = _patterns(terms)
     pattern = whole if whole.search(folded) else parts
     spans = [
@@ -56,7 +48,7 @@ def snippet(text: str, terms: Sequence[QueryTerm]) -> Snippet:
 def occurrences(text: str, part: str) -> tuple[Highlight, ...]:
     """Return where `text` contains `part` as `conversations(search:)` compares them, at most 20."""
     words = fold(part).split(" ")
-    folded, positions = _folded(text)
+    folded, positions = fold_with_positions(text)
     pattern = regex.compile(r"\s+".join(map(regex.escape, words)))
     matches = islice(pattern.finditer(folded), _MAX_HIGHLIGHTS) if words[0] else ()
     return tuple(
@@ -77,30 +69,9 @@ def _word_pattern(word: str) -> str:
     return rf"(?<!{WORD_CLASS}){regex.escape(word)}{ending}"
 
 
-def _folded(text: str) -> tuple[str, Sequence[int]]:
-    """Return the folded text, and the position in `text` of each of its characters."""
-    folded = fold_characters(text)
-    if len(folded) == len(text) and (text.isascii() or all(map(_is_same, text, folded))):
-        return folded, range(len(text))
-    parts: list[str] = []
-    positions: list[int] = []
-    for match in _CLUSTER.finditer(text):
-        part = fold_characters(match[0])
-        parts.append(part)
-        last = match.end() - 1
-        positions += [min(match.start() + offset, last) for offset in range(len(part))]
-        if len(part) > 1:
-            positions[-1] = last
-    return "".join(parts), positions
-
-
 def _end_of_cluster(text: str, position: int) -> int:
     match = _CLUSTER.match(text, position)
     return match.end() if match else position + 1
-
-
-def _is_same(char: str, folded: str) -> bool:
-    return char == folded or fold_characters(char) == folded
 
 
 def _boundary(text: str, position: int) -> int:

@@ -21,7 +21,7 @@ from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.ports.content import CitationPart
 from nexent_gql.ports.extraction import UnitKind
 from nexent_gql.ports.tools import OfferedTool, Tool, ToolCallContext, ToolDefinition, ToolResult
-from nexent_gql.toolkit import READ_ONLY, Arguments, ToolFailure, TypedTool
+from nexent_gql.toolkit import READ_ONLY, Arguments, ToolFailure, TypedTool, UnlistedTools
 
 PROVIDER = "knowledge"
 KNOWLEDGE_SEARCH = "knowledge_search"
@@ -49,8 +49,10 @@ class KnowledgeSearchArguments(Arguments):
     )
 
 
-class KnowledgeTools:
-    """Implements `ToolProvider`; the binding of a tool names the bases of its agent."""
+class KnowledgeTools(UnlistedTools):
+    """Implements `ToolProvider`. Agents with knowledge bases have the tool; its binding names the bases."""
+
+    name = PROVIDER
 
     def __init__(
         self, bases: KnowledgeBaseService, documents: DocumentService, searches: KnowledgeSearchService
@@ -59,18 +61,7 @@ class KnowledgeTools:
         self._documents = documents
         self._searches = searches
 
-    @property
-    def name(self) -> str:
-        """See `ToolProvider`."""
-        return PROVIDER
-
-    async def tools(self, actor: Principal, agent_id: UUID | None = None) -> Sequence[Tool]:
-        """See `ToolProvider`; agents have the tool by their knowledge bases, not by its name."""
-        del actor, agent_id
-        return ()
-
     async def bind(self, definition: ToolDefinition, context: ToolCallContext) -> Tool | None:
-        """See `ToolProvider`."""
         del context
         if definition.name != KNOWLEDGE_SEARCH:
             return None

@@ -4,7 +4,6 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
-from uuid import UUID
 
 from pydantic import Field
 
@@ -17,7 +16,7 @@ from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.ports.content import FilePart
 from nexent_gql.ports.engine import AgentKind, RunSpec
 from nexent_gql.ports.tools import OfferedTool, Tool, ToolCallContext, ToolDefinition
-from nexent_gql.toolkit import READ_ONLY, Arguments, ToolFailure, TypedTool
+from nexent_gql.toolkit import READ_ONLY, Arguments, ToolFailure, TypedTool, UnlistedTools
 
 PROVIDER = "conversation"
 READ_FILE = "read_file"
@@ -47,25 +46,16 @@ class _Unit:
     end: int
 
 
-class ConversationTools:
-    """Implements `ToolProvider` with tools that runs are given without being asked for."""
+class ConversationTools(UnlistedTools):
+    """Implements `ToolProvider`. Runs have the tool when documents are attached to their conversation."""
+
+    name = PROVIDER
 
     def __init__(self, db: Database, texts: FileTextService) -> None:
         self._db = db
         self._texts = texts
 
-    @property
-    def name(self) -> str:
-        """See `ToolProvider`."""
-        return PROVIDER
-
-    async def tools(self, actor: Principal, agent_id: UUID | None = None) -> Sequence[Tool]:
-        """See `ToolProvider`; nobody chooses these tools."""
-        del actor, agent_id
-        return ()
-
     async def bind(self, definition: ToolDefinition, context: ToolCallContext) -> Tool | None:
-        """See `ToolProvider`."""
         del context
         return _read_file_tool(self._read) if definition.name == READ_FILE else None
 

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from nexent_gql.migrations.call_columns import identity_columns, usage_columns
+
 revision = "0014"
 down_revision = "0013"
 branch_labels = None
@@ -13,18 +15,8 @@ def upgrade() -> None:
     """Go up from the level before."""
     op.create_table(
         "model_call",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("model_id", sa.Uuid(), nullable=True),
-        sa.Column("provider", sa.String(), nullable=False),
-        sa.Column("model_name", sa.String(), nullable=False),
-        sa.Column("user_id", sa.Uuid(), nullable=False),
-        sa.Column("run_id", sa.Uuid(), nullable=True),
-        sa.Column("step", sa.Integer(), nullable=False),
-        sa.Column("purpose", sa.String(), nullable=False),
-        sa.Column("input_tokens", sa.Integer(), nullable=False),
-        sa.Column("output_tokens", sa.Integer(), nullable=False),
+        *identity_columns(),
+        *usage_columns(),
         sa.Column("cached_tokens", sa.Integer(), nullable=False),
         sa.Column("reasoning_tokens", sa.Integer(), nullable=False),
         sa.Column("is_estimated", sa.Boolean(), nullable=False),

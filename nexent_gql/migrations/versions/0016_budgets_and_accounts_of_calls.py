@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from nexent_gql.migrations.call_columns import identity_columns, usage_columns
+
 revision = "0016"
 down_revision = "0015"
 branch_labels = None
@@ -35,19 +37,9 @@ def upgrade() -> None:
     op.create_index("ix_budget_page", "budget", ["tenant_id", "created_at", "id"], unique=False)
     op.create_table(
         "open_model_call",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("model_id", sa.Uuid(), nullable=True),
-        sa.Column("provider", sa.String(), nullable=False),
-        sa.Column("model_name", sa.String(), nullable=False),
-        sa.Column("user_id", sa.Uuid(), nullable=False),
+        *identity_columns(),
         sa.Column("api_key_id", sa.Uuid(), nullable=True),
-        sa.Column("run_id", sa.Uuid(), nullable=True),
-        sa.Column("step", sa.Integer(), nullable=False),
-        sa.Column("purpose", sa.String(), nullable=False),
-        sa.Column("input_tokens", sa.Integer(), nullable=False),
-        sa.Column("output_tokens", sa.Integer(), nullable=False),
+        *usage_columns(),
         sa.Column("reserved_tokens", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("reserved_usd", sa.Numeric(precision=20, scale=10), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
