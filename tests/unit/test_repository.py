@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 from statistics import median
+from types import ModuleType
 from typing import cast
 from zipfile import ZipFile
 
 import pytest
+
+from nexent_gql import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -25,6 +28,8 @@ PACKAGES = ("nexent_gql", "workers")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 GENERATED = ROOT / "nexent_gql" / "migrations" / "versions"  # by alembic: a line for each column and rule
 WRITTEN = [path for path in SOURCES if GENERATED not in path.parents]
+WRITES = re.compile(r"\b(?:(?:INSERT INTO|UPDATE|DELETE FROM)\s+|(?:insert|update|delete)\((?=[A-Z]))(\w+)")
+"""The table or class that a statement writes, in SQL or by SQLAlchemy; changes of attributes of rows are not seen."""
 MOST_LINES_OF_A_FILE = 400
 MOST_LINES_OF_A_FUNCTION = 50
 MEDIAN_LINES_OF_A_FILE = 100
@@ -129,6 +134,30 @@ def test_a_repository_is_imported_by_its_own_domain_alone() -> None:
         if isinstance(node, ast.ImportFrom)
         and (domain := re.fullmatch(r"nexent_gql\.domains\.(\w+)\.repository", node.module or ""))
         and ROOT / "nexent_gql" / "domains" / domain[1] not in path.parents
+    ]
+    assert foreign == []
+
+
+def owners_of_tables() -> dict[str, str]:
+    """Return the package that declares each table, by the name of the table and of its class."""
+    owners: dict[str, str] = {}
+    for module in vars(tables).values():
+        if isinstance(module, ModuleType):
+            package = module.__name__.rpartition(".")[0]
+            classes = [cls for cls in vars(module).values() if getattr(cls, "__module__", None) == module.__name__]
+            names = [(cls.__name__, str(cls.__tablename__)) for cls in classes if hasattr(cls, "__tablename__")]
+            owners |= {name: package for pair in names for name in pair}
+    return owners
+
+
+def test_a_table_is_written_by_the_package_that_declares_it_alone() -> None:
+    owners = owners_of_tables()
+    assert owners["conversation"] == owners["Conversation"] == "nexent_gql.domains.conversations"
+    foreign = [
+        f"{path.relative_to(ROOT)}: {table}"
+        for path in WRITTEN
+        for table in WRITES.findall(path.read_text())
+        if table in owners and ROOT.joinpath(*owners[table].split(".")) not in path.parents
     ]
     assert foreign == []
 

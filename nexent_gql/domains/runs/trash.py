@@ -1,13 +1,12 @@
-"""Deletes conversations in such a way that their owner can restore them for a while."""
+"""Deletes conversations, which their owner can restore until they are purged."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import text
-
 from nexent_gql.db.session import Database
 from nexent_gql.domains.conversations import events as conversation_events
+from nexent_gql.domains.conversations.deletion import ConversationDeletion, purge_conversation
 from nexent_gql.domains.conversations.errors import ConversationNotFoundError
 from nexent_gql.domains.conversations.tables import Conversation
 from nexent_gql.domains.conversations.topics import conversation_topic, run_topic
@@ -22,30 +21,6 @@ from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.principal import Principal
 
 DEFAULT_RESTORE_S = 86_400
-_HIDE = text("""
-    WITH hidden AS (
-        UPDATE conversation SET deleted_at = :now
-         WHERE tenant_id = :tenant AND owner_id = :owner AND id = :conversation RETURNING id
-    ), unindexed AS (
-        UPDATE message_search SET is_hidden = true WHERE tenant_id = :tenant AND owner_id = :owner AND message_id IN (
-               SELECT message.id FROM message JOIN hidden ON hidden.id = conversation_id WHERE tenant_id = :tenant)
-    )
-    UPDATE run SET client_id = NULL, request_hash = NULL FROM hidden
-     WHERE tenant_id = :tenant AND owner_id = :owner AND conversation_id = hidden.id AND client_id IS NOT NULL
-""")
-"""The client ids become free: a message that is sent again to a deleted conversation is refused as not found."""
-
-_SHOW = text("""
-    WITH shown AS (
-        UPDATE conversation SET deleted_at = NULL
-         WHERE tenant_id = :tenant AND owner_id = :owner AND id = :conversation AND deleted_at > :oldest RETURNING id
-    ), indexed AS (
-        UPDATE message_search SET is_hidden = false WHERE tenant_id = :tenant AND owner_id = :owner AND message_id IN (
-               SELECT message.id FROM message JOIN shown ON shown.id = conversation_id WHERE tenant_id = :tenant)
-    )
-    SELECT id FROM shown
-""")
-_PURGE = text("DELETE FROM conversation WHERE tenant_id = :tenant AND id = :conversation AND deleted_at = :deleted_at")
 
 
 class PurgeConversation(Work):
@@ -74,16 +49,15 @@ class ConversationPurger:
 
     async def run(self, lease: Lease, work: PurgeConversation) -> None:
         """Delete the conversation; its messages, runs and events go with it."""
-        values = {"tenant": lease.tenant_id, "conversation": work.conversation_id, "deleted_at": work.deleted_at}
         async with lease.transaction() as session:
-            await session.execute(_PURGE, values)
+            await purge_conversation(session, lease.tenant_id, work.conversation_id, work.deleted_at)
 
     async def abandon(self, _lease: Lease, _work: PurgeConversation) -> None:
         """Leave the dead job to an operator, who can run it again; nobody sees the conversation."""
 
 
 class ConversationTrash:
-    """Hides conversations of their owner, and shows them again.
+    """Deletes and restores conversations, with the runs in progress.
 
     Args:
         db: The database.
@@ -110,11 +84,12 @@ class ConversationTrash:
             conversation = await writer.lock(conversation_id)
             if conversation is None:
                 raise ConversationNotFoundError(conversation_id)
-            for run in await RunRepository(session, tenant_id, actor.user_id).active(conversation_id):
+            runs = RunRepository(session, tenant_id, actor.user_id)
+            for run in await runs.active(conversation_id):
                 await discard_run(session, conversation, run, now)
             run_ids = await writer.run_ids(conversation_id)
-            values = {"tenant": tenant_id, "owner": actor.user_id, "conversation": conversation_id, "now": now}
-            await session.execute(_HIDE, values)
+            await runs.release_client_ids(conversation_id)
+            await ConversationDeletion(session, tenant_id, actor.user_id).hide(conversation_id, now)
             await erase_topics(session, tenant_id, [run_topic(tenant_id, run_id) for run_id in run_ids])
             work = PurgeConversation(conversation_id=conversation_id, deleted_at=now)
             delay_s = self._restore_time.total_seconds()
@@ -128,14 +103,10 @@ class ConversationTrash:
         Raises:
             ConversationNotFoundError: The caller owns no such conversation, or it was deleted too long ago.
         """
-        values = {
-            "tenant": actor.tenant_id,
-            "owner": actor.user_id,
-            "conversation": conversation_id,
-            "oldest": self._clock() - self._restore_time,
-        }
+        oldest = self._clock() - self._restore_time
         async with self._db.transaction(actor.tenant_id) as session:
-            is_restored = (await session.execute(_SHOW, values)).first() is not None
+            deletion = ConversationDeletion(session, actor.tenant_id, actor.user_id)
+            is_restored = await deletion.restore(conversation_id, oldest)
             writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
             conversation = await writer.lock(conversation_id)
             if conversation is None:
