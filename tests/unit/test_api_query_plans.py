@@ -19,7 +19,7 @@ from nexent_gql.api.related import related
 from nexent_gql.api.schema.build import ApiSchema
 from nexent_gql.api.schema.module import SchemaModule
 from nexent_gql.api.schema.permissions import Public, SignedIn
-from nexent_gql.api.schema.relay import Connection, connection
+from nexent_gql.api.schema.relay import Connection, Edge, connection
 from nexent_gql.api.selections.core import build_execution
 from nexent_gql.api.selections.query import Plans, QueryExecutor
 from nexent_gql.api.settings import ApiLimits
@@ -151,7 +151,7 @@ class Forest:
 
         page = Page((start, start + 1), (), has_next=True, has_previous=False)
         page_of_trunks = connection(Page((), (), has_next=page.has_next, has_previous=False), trunk, count)
-        page_of_trunks.edges = [relay.Edge(cursor=f"c{key}", node=trunk(key)) for key in page.rows]
+        page_of_trunks.edges = [Edge(cursor=f"c{key}", node=trunk(key)) for key in page.rows]
         return page_of_trunks
 
     @strawberry.field(description="Thickets, which nobody can count.", permission_classes=[Public])
@@ -164,7 +164,7 @@ class Forest:
         page_of_thickets = connection(
             Page((), (), has_next=False, has_previous=False), lambda key: Thicket(id=key), count
         )
-        page_of_thickets.edges = [relay.Edge(cursor=f"c{key}", node=Thicket(id=key)) for key in page.rows]
+        page_of_thickets.edges = [Edge(cursor=f"c{key}", node=Thicket(id=key)) for key in page.rows]
         return page_of_thickets
 
 

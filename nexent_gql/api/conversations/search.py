@@ -1,10 +1,8 @@
 """Searching what was said."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Self
 
 import strawberry
-from strawberry import relay
 
 from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.messages import Message
@@ -12,9 +10,9 @@ from nexent_gql.api.conversations.types import Conversation, conversation_by_id
 from nexent_gql.api.conversations.values import TextRange
 from nexent_gql.api.schema.connections import PageArguments, connection_field
 from nexent_gql.api.schema.permissions import SignedIn
+from nexent_gql.api.schema.relay import Connection, connection
 from nexent_gql.domains.conversations import service
 from nexent_gql.domains.conversations.snippets import MAX_SNIPPET_CHARS, Snippet
-from nexent_gql.kernel.page import Page
 from nexent_gql.kernel.text import MAX_SEARCH_CHARS
 
 Query = Annotated[
@@ -54,39 +52,6 @@ class MessageMatch:
         return cls(message=Message.of(match.message), snippet=MessageSnippet.of(match.snippet))
 
 
-@strawberry.type(description="An edge of a page of matches.")
-class MessageMatchEdge:
-    cursor: str = strawberry.field(
-        description="Position of the match in the list. Pass it as `after` to return later matches."
-    )
-    node: MessageMatch = strawberry.field(description="The match.")
-
-
-@strawberry.type(description="One page of matches, newest first.")
-class MessageMatchConnection:
-    edges: list[MessageMatchEdge] = strawberry.field(description="The matches of the page, with their cursors.")
-    nodes: list[MessageMatch] = strawberry.field(description="The matches of the page, in the order of `edges`.")
-    page_info: relay.PageInfo = strawberry.field(description="Cursors of the page, and whether there are more pages.")
-    count: strawberry.Private[Callable[[], Awaitable[int]]]
-
-    @strawberry.field(description="Total number of matches. Counted only when selected.")
-    async def total_count(self) -> int:
-        return await self.count()
-
-    @classmethod
-    def of(cls, page: Page[service.MessageMatch], count: Callable[[], Awaitable[int]]) -> Self:
-        cursors = [cursor.encode() for cursor in page.cursors]
-        nodes = [MessageMatch.of(match) for match in page.rows]
-        edges = [MessageMatchEdge(cursor=cursor, node=node) for cursor, node in zip(cursors, nodes, strict=True)]
-        info = relay.PageInfo(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=cursors[0] if cursors else None,
-            end_cursor=cursors[-1] if cursors else None,
-        )
-        return cls(edges=edges, nodes=nodes, page_info=info, count=count)
-
-
 @strawberry.type
 class MessageSearchQueries:
     @connection_field(
@@ -94,7 +59,7 @@ class MessageSearchQueries:
         "run has finished.",
         permission_classes=[SignedIn],
     )
-    async def search_messages(self, info: Info, query: Query, page: PageArguments) -> MessageMatchConnection:
+    async def search_messages(self, info: Info, query: Query, page: PageArguments) -> Connection[MessageMatch]:
         actor, conversations = info.context.actor, info.context.services.conversations
         matches = await conversations.search_messages(actor, query, page.request())
-        return MessageMatchConnection.of(matches, lambda: conversations.count_matches(actor, query))
+        return connection(matches, MessageMatch.of, lambda: conversations.count_matches(actor, query))

@@ -195,7 +195,7 @@ class KnowledgeSearchHit:
                 semantic_part=parts.semantic_part,
                 rerank_score=passage.rerank_score,
             ),
-            highlights=[TextRange(start=at.start, end=at.end) for at in highlights(passage.chunk.content, parts.terms)],
+            highlights=list(map(TextRange.of, highlights(passage.chunk.content, parts.terms))),
             before=[DocumentChunk.of(chunk) for chunk in passage.before],
             after=[DocumentChunk.of(chunk) for chunk in passage.after],
             document_id=passage.chunk.document_id,

@@ -1,15 +1,17 @@
 """What all events of runs have."""
 
+from collections.abc import Callable
 from dataclasses import field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TypedDict
+from typing import Self, TypedDict, cast
 
 import strawberry
 
 from nexent_gql.api.encoding import Rendered
 from nexent_gql.api.selections.events import SharedEvent, no_renderings
 from nexent_gql.api.selections.plain import ResolvedByClass
+from nexent_gql.kernel.json import JsonObject
 
 STEP = "Step of the agent, from 1; 0 outside of steps."
 """Description of `step` in all events."""
@@ -54,3 +56,13 @@ class RunEvent(ResolvedByClass, SharedEvent, _TimedEvent):
     renderings: strawberry.Private[dict[object, Rendered]] = field(
         default_factory=no_renderings, init=False, compare=False, repr=False
     )
+
+
+class CopiedFields:
+    """Mixin of events whose fields have the names and values of the stored event."""
+
+    @classmethod
+    def of(cls, place: Place, body: JsonObject) -> Self:
+        """Map an entry of the log."""
+        create = cast("Callable[..., Self]", cls)
+        return create(**place, **{name: body[name] for name in cls.__annotations__})

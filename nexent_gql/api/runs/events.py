@@ -10,7 +10,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from nexent_gql.api.conversations.parts import CitationMessagePart, MessagePart, NoticeMessagePart, message_parts
-from nexent_gql.api.runs.event_base import STEP, Place, RunEvent, event_time
+from nexent_gql.api.runs.event_base import STEP, CopiedFields, Place, RunEvent, event_time
 from nexent_gql.api.runs.model_events import AnswerCached, ModelQueued, ModelSwitched
 from nexent_gql.api.runs.values import COST_OF_RUN, Counts, RunFailure, RunStatus, TokenUsage
 from nexent_gql.kernel.json import JsonObject
@@ -39,15 +39,8 @@ class CodeDelta(RunEvent):
     step: int = strawberry.field(description=STEP)
 
 
-class _Call(TypedDict):
-    call_id: str
-    name: str
-    arguments: JSON
-    step: int
-
-
 @strawberry.type(description="A tool call started.")
-class ToolCallStarted(RunEvent):
+class ToolCallStarted(CopiedFields, RunEvent):
     call_id: str = strawberry.field(
         description="ID of the call, unique in the run. The ToolOutput of the call has the same."
     )
@@ -57,28 +50,9 @@ class ToolCallStarted(RunEvent):
     )
     step: int = strawberry.field(description=STEP)
 
-    @classmethod
-    def of(cls, place: Place, body: _Call) -> Self:
-        return cls(
-            **place,
-            call_id=body["call_id"],
-            name=body["name"],
-            arguments=body["arguments"],
-            step=body["step"],
-        )
-
-
-class _Output(TypedDict):
-    call_id: str
-    name: str
-    output: str
-    is_error: bool
-    duration_ms: int
-    step: int
-
 
 @strawberry.type(description="A tool call finished.")
-class ToolOutput(RunEvent):
+class ToolOutput(CopiedFields, RunEvent):
     call_id: str = strawberry.field(description="ID of the call, as in its ToolCallStarted.")
     name: str = strawberry.field(description="Name of the tool.")
     output: str = strawberry.field(
@@ -87,18 +61,6 @@ class ToolOutput(RunEvent):
     is_error: bool = strawberry.field(description="Whether the tool failed. If so, `output` has the reason.")
     duration_ms: int = strawberry.field(description="Duration in milliseconds.")
     step: int = strawberry.field(description=STEP)
-
-    @classmethod
-    def of(cls, place: Place, body: _Output) -> Self:
-        return cls(
-            **place,
-            call_id=body["call_id"],
-            name=body["name"],
-            output=body["output"],
-            is_error=body["is_error"],
-            duration_ms=body["duration_ms"],
-            step=body["step"],
-        )
 
 
 class _Parts(TypedDict):
@@ -217,22 +179,13 @@ class UsageUpdated(RunEvent):
         return cls(**place, usage=TokenUsage.of(body["usage"]), cost_usd=body.get("cost_usd"))
 
 
-class _Attempt(TypedDict):
-    attempt: int
-    text: str
-
-
 @strawberry.type(
     description="An attempt started: the first one, or one after a failure of a worker. Also sent with the number of "
     "the current attempt when a model call begins its answer anew."
 )
-class AttemptStarted(RunEvent):
+class AttemptStarted(CopiedFields, RunEvent):
     attempt: int = strawberry.field(description="Number of the attempt, from 1.")
     text: str = strawberry.field(description="Text that replaces all text of the answer before this event.")
-
-    @classmethod
-    def of(cls, place: Place, body: _Attempt) -> Self:
-        return cls(**place, attempt=body["attempt"], text=body["text"])
 
 
 class _Ending(TypedDict):
@@ -283,30 +236,19 @@ class RunFinished(RunEvent):
         )
 
 
-class _Gap(TypedDict):
-    from_seq: int
-    to_seq: int
-
-
 @strawberry.type(
     description="Stands for events that are no longer available. Read the text from the run's `message`. The "
     "events that follow are complete."
 )
-class StreamGap(RunEvent):
+class StreamGap(CopiedFields, RunEvent):
     from_seq: int = strawberry.field(description="Sequence number of the first missing event.")
     to_seq: int = strawberry.field(
         description="Sequence number of the last missing event, which is also the `seq` of this event."
     )
 
-    @classmethod
-    def of(cls, place: Place, body: _Gap) -> Self:
-        return cls(**place, from_seq=body["from_seq"], to_seq=body["to_seq"])
 
-
-EVENT_TYPES = (
-    TextDelta,
-    ReasoningDelta,
-    CodeDelta,
+DELTA_TYPES = (TextDelta, ReasoningDelta, CodeDelta)
+OTHER_TYPES = (
     ToolCallStarted,
     ToolOutput,
     PartsAdded,
@@ -322,11 +264,9 @@ EVENT_TYPES = (
     RunFinished,
     StreamGap,
 )
-_DELTAS = cast("dict[str, type[TextDelta]]", {cls.__name__: cls for cls in EVENT_TYPES if not hasattr(cls, "of")})
-_FROM_BODY = cast(
-    "dict[str, Callable[[Place, JsonObject], RunEvent]]",
-    {cls.__name__: getattr(cls, "of") for cls in EVENT_TYPES if hasattr(cls, "of")},  # noqa: B009 - some lack it
-)
+EVENT_TYPES = (*DELTA_TYPES, *OTHER_TYPES)
+_DELTAS = cast("dict[str, type[TextDelta]]", {cls.__name__: cls for cls in DELTA_TYPES})
+_FROM_BODY = cast("dict[str, Callable[[Place, JsonObject], RunEvent]]", {cls.__name__: cls.of for cls in OTHER_TYPES})
 
 
 def run_event(cursor_prefix: str, entry: Entry) -> RunEvent | None:

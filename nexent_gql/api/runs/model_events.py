@@ -4,44 +4,26 @@ from typing import Self, TypedDict
 
 import strawberry
 
-from nexent_gql.api.runs.event_base import STEP, Place, RunEvent
+from nexent_gql.api.runs.event_base import STEP, CopiedFields, Place, RunEvent
 from nexent_gql.api.schema.codes import CATALOGUE, ErrorCode
 from nexent_gql.ports.llm import ModelError
-
-
-class _Queued(TypedDict):
-    position: int
-    step: int
 
 
 @strawberry.type(
     description="A model call waits because its deployments are at their limits. Sent again when the position changes."
 )
-class ModelQueued(RunEvent):
+class ModelQueued(CopiedFields, RunEvent):
     position: int = strawberry.field(description="Position in the queue, from 1.")
     step: int = strawberry.field(description=STEP)
-
-    @classmethod
-    def of(cls, place: Place, body: _Queued) -> Self:
-        return cls(**place, position=body["position"], step=body["step"])
-
-
-class _Cached(TypedDict):
-    model: str
-    step: int
 
 
 @strawberry.type(
     description="The answer of this step was given before to exactly the same request, and costs nothing. See "
     "`Model.responseCacheSeconds`."
 )
-class AnswerCached(RunEvent):
+class AnswerCached(CopiedFields, RunEvent):
     model: str = strawberry.field(description="Name of the model that gave the answer.")
     step: int = strawberry.field(description=STEP)
-
-    @classmethod
-    def of(cls, place: Place, body: _Cached) -> Self:
-        return cls(**place, model=body["model"], step=body["step"])
 
 
 class _Switched(TypedDict):

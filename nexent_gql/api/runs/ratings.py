@@ -1,12 +1,10 @@
 """Ratings of answers, as developers see them."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
 import strawberry
-from strawberry import relay
 
 from nexent_gql.api.agents.loaders import agent_by_id
 from nexent_gql.api.agents.types import Agent
@@ -15,10 +13,9 @@ from nexent_gql.api.conversations.values import Rating
 from nexent_gql.api.related import related
 from nexent_gql.api.schema.connections import PageArguments, connection_field
 from nexent_gql.api.schema.permissions import role_at_least
-from nexent_gql.api.schema.relay import node_id
+from nexent_gql.api.schema.relay import Connection, connection, node_id
 from nexent_gql.domains.conversations.service import MAX_COMMENT_CHARS
 from nexent_gql.domains.runs.rated_answers import RatedAnswer, RatingFilter
-from nexent_gql.kernel.page import Page
 from nexent_gql.kernel.principal import Role
 
 OfAgent = Annotated[
@@ -53,39 +50,6 @@ class AnswerRating:
         )
 
 
-@strawberry.type(description="An edge of a page of ratings.")
-class AnswerRatingEdge:
-    cursor: str = strawberry.field(
-        description="Position of the rating in the list. Pass it as `after` to return earlier ratings."
-    )
-    node: AnswerRating = strawberry.field(description="The rating.")
-
-
-@strawberry.type(description="One page of ratings, newest answers first.")
-class AnswerRatingConnection:
-    edges: list[AnswerRatingEdge] = strawberry.field(description="The ratings of the page, with their cursors.")
-    nodes: list[AnswerRating] = strawberry.field(description="The ratings of the page, in the order of `edges`.")
-    page_info: relay.PageInfo = strawberry.field(description="Cursors of the page, and whether there are more pages.")
-    count: strawberry.Private[Callable[[], Awaitable[int]]]
-
-    @strawberry.field(description="Total number of ratings. Counted only when selected.")
-    async def total_count(self) -> int:
-        return await self.count()
-
-    @classmethod
-    def of(cls, page: Page[RatedAnswer], count: Callable[[], Awaitable[int]]) -> Self:
-        cursors = [cursor.encode() for cursor in page.cursors]
-        nodes = [AnswerRating.of(row) for row in page.rows]
-        info = relay.PageInfo(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=cursors[0] if cursors else None,
-            end_cursor=cursors[-1] if cursors else None,
-        )
-        edges = [AnswerRatingEdge(cursor=cursor, node=node) for cursor, node in zip(cursors, nodes, strict=True)]
-        return cls(edges=edges, nodes=nodes, page_info=info, count=count)
-
-
 @strawberry.type
 class RatingQueries:
     @connection_field(
@@ -95,9 +59,9 @@ class RatingQueries:
     )
     async def answer_ratings(
         self, info: Info, page: PageArguments, agent_id: OfAgent = None, rating: WithRating = None
-    ) -> AnswerRatingConnection:
+    ) -> Connection[AnswerRating]:
         actor, service = info.context.actor, info.context.services.ratings
         key = None if agent_id is None else node_id(agent_id, "Agent", "agentId")
         filters = RatingFilter(agent_id=key, rating=rating)
         rows = await service.page(actor, page.request(), filters)
-        return AnswerRatingConnection.of(rows, lambda: service.count(actor, filters))
+        return connection(rows, AnswerRating.of, lambda: service.count(actor, filters))

@@ -13,7 +13,6 @@ from inspect import Parameter, signature
 from typing import Protocol, TypeVar, cast
 
 import strawberry
-from strawberry import relay
 from strawberry.permission import BasePermission
 from strawberry.types.field import StrawberryField
 
@@ -22,7 +21,7 @@ from nexent_gql.api.schema.relay import After, Before, Connection, First, Last, 
 from nexent_gql.kernel.page import BY_CREATION, Page, PageRequest
 from nexent_gql.kernel.principal import Principal
 
-NodeType = TypeVar("NodeType", bound=relay.Node)
+NodeType = TypeVar("NodeType")
 Row = TypeVar("Row")
 _ARGUMENTS = {"first": First, "after": After, "last": Last, "before": Before}
 _PARAMETERS = [

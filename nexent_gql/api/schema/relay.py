@@ -7,7 +7,7 @@ from asyncio import gather
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, TypeVar
+from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -20,7 +20,7 @@ from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.kernel.page import BY_CREATION, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Cursor, Page, PageRequest
 
 R = TypeVar("R")
-NodeType = TypeVar("NodeType", bound=relay.Node)
+NodeType = TypeVar("NodeType")
 NodeLoaders = Mapping[type[relay.Node], Batch[UUID, relay.Node | None]]
 _RANGE = f"0 to {MAX_PAGE_SIZE}"
 
@@ -147,14 +147,38 @@ def page_request(
     return PageRequest(size=_size(last, "last"), before=cursor, backward=True, order=order)
 
 
-@strawberry.type(name="Connection", description="One page of a list, in the order of the list.")
-class Connection(relay.Connection[NodeType]):
-    """A keyset page; made by `connection`."""
+@strawberry.type(description="Which part of a list a page is.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether the list has objects after the page.")
+    has_previous_page: bool = strawberry.field(description="Whether the list has objects before the page.")
+    start_cursor: str | None = strawberry.field(
+        description="Cursor of the first object; null if the page is empty. Pass it as `before` to read the page "
+        "before this one."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="Cursor of the last object; null if the page is empty. Pass it as `after` to read the next page."
+    )
 
+
+@strawberry.type(name="Edge", description="An object of a page and its cursor.")
+class Edge(Generic[NodeType]):
+    cursor: str = strawberry.field(
+        description="Position of the object in the list. Pass it as `after` or `before` to read what follows or "
+        "precedes it."
+    )
+    node: NodeType = strawberry.field(description="The object.")
+
+
+@strawberry.type(name="Connection", description="One page of a list, in the order of the list.")
+class Connection(Generic[NodeType]):
+    """A keyset page, created by `connection`. Its nodes may also be types without a global id."""
+
+    edges: list[Edge[NodeType]] = strawberry.field(description="The objects of the page, with their cursors.")
     nodes: list[NodeType] = strawberry.field(description="The objects of the page, in the order of `edges`.")
+    page_info: PageInfo = strawberry.field(description="Cursors of the page, and whether there are more pages.")
     count: strawberry.Private[Callable[[], Awaitable[int]]]
 
-    @strawberry.field(description="Number of objects in the whole list. Counted only when selected.")
+    @strawberry.field(description="Total number of objects in the list. Counted only when selected.")
     async def total_count(self) -> int:
         return await self.count()
 
@@ -187,9 +211,9 @@ def connection(
     cursors = [cursor.encode() for cursor in page.cursors]
     nodes = [node(row) for row in page.rows]
     return Connection(
-        edges=[relay.Edge(cursor=cursor, node=node) for cursor, node in zip(cursors, nodes, strict=True)],
+        edges=[Edge(cursor=cursor, node=node) for cursor, node in zip(cursors, nodes, strict=True)],
         nodes=nodes,
-        page_info=relay.PageInfo(
+        page_info=PageInfo(
             has_next_page=page.has_next,
             has_previous_page=page.has_previous,
             start_cursor=cursors[0] if cursors else None,
