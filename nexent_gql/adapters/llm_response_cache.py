@@ -96,7 +96,6 @@ class CachedRoutes:
         self._clock = clock
 
     def stream(self, route: ModelRoute, request: ChatRequest, /) -> AsyncGenerator[RouteChunk]:
-        """See `RoutedModels`."""
         key = _key_of(route, request)
         if key is None or request.attribution is None:
             return self._models.stream(route, request)

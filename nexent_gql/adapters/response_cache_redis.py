@@ -42,24 +42,20 @@ class RedisResponseCache:
         self._values = RedisTenantCache(commands, "answers", max_bytes=max_bytes, ttl_s=MAX_TTL_S)
 
     async def find(self, tenant_id: UUID, digest: str) -> bytes | None:
-        """See `ResponseCache`."""
         [value] = await self._values.find_many(tenant_id, [digest])
         if value is None or int.from_bytes(value[:_EXPIRY_BYTES]) <= self._now_ms():
             return None
         return value[_EXPIRY_BYTES:]
 
     async def store(self, tenant_id: UUID, digest: str, value: bytes, ttl_s: float) -> None:
-        """See `ResponseCache`."""
         expires_at_ms = self._now_ms() + round(min(ttl_s, MAX_TTL_S) * 1_000)
         await self._values.store_many(tenant_id, {digest: expires_at_ms.to_bytes(_EXPIRY_BYTES) + value})
 
     async def acquire(self, tenant_id: UUID, digest: str, owner: str) -> bool:
-        """See `ResponseCache`."""
         key = _lease_key(tenant_id, digest)
         return cast("int", await self._commands.run(_ACQUIRE, key, owner, self._lease_ms)) == 1
 
     async def release(self, tenant_id: UUID, digest: str, owner: str) -> None:
-        """See `ResponseCache`."""
         await self._commands.run(_RELEASE, _lease_key(tenant_id, digest), owner)
 
     def _now_ms(self) -> int:

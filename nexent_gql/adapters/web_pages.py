@@ -37,7 +37,6 @@ class HttpWebPages:
         self._timeout_s = timeout_s
 
     async def fetch(self, url: str, path: Path) -> WebPage:
-        """See `WebPages`."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._follow(url, path)

@@ -61,7 +61,6 @@ class SmolagentsEngine:
         return recorded_opaque(journal)
 
     def recorded_sources(self, journal: Mapping[str, JsonObject]) -> tuple[CitationPart, ...]:
-        """See `AgentEngine`."""
         return recorded_sources(journal)
 
     async def run(self, spec: RunSpec, port: RunPort) -> None:

@@ -13,9 +13,7 @@ from nexent_gql.ports.rerank import Reranker, Reranking, RerankRequest
 class VectorModels(Embedder, Reranker, Protocol):
     """The embedding and reranking models of one dialect; a request is one batch, and is sent once."""
 
-    async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
-        """See `ModelDirectory`."""
-        ...
+    async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]: ...
 
 
 class LimitedVectorModels:
@@ -31,16 +29,13 @@ class LimitedVectorModels:
         self._router = router
 
     async def embed(self, endpoint: ModelEndpoint, request: EmbeddingRequest) -> Embeddings:
-        """See `Embedder`."""
         candidate = Candidate(request.attribution, lambda: sum(map(estimate_text_tokens, request.texts)))
         return await self._router.call(endpoint, candidate, lambda: self._models.embed(endpoint, request))
 
     async def rerank(self, endpoint: ModelEndpoint, request: RerankRequest) -> Reranking:
-        """See `Reranker`."""
         texts = (*request.passages, *(request.query for _ in request.passages))
         candidate = Candidate(request.attribution, lambda: sum(map(estimate_text_tokens, texts)))
         return await self._router.call(endpoint, candidate, lambda: self._models.rerank(endpoint, request))
 
     async def list_models(self, endpoint: ModelEndpoint) -> tuple[RemoteModel, ...]:
-        """See `ModelDirectory`."""
         return await self._models.list_models(endpoint)

@@ -52,7 +52,6 @@ class ElasticsearchSearchIndex:
         self._deleter = Deleter(client, self._indexes)
 
     async def check(self) -> None:
-        """See `SearchIndex`."""
         status = await self._client.status()
         if status == "red":
             raise SearchUnavailableError("Elasticsearch has the status red.")
@@ -61,35 +60,27 @@ class ElasticsearchSearchIndex:
             await self._indexes.ensure()
 
     async def put(self, tenant_id: UUID, version: IndexedVersion) -> None:
-        """See `SearchIndex`."""
         await self._with_indexes(lambda: self._put(tenant_id, version))
 
     async def switch(self, tenant_id: UUID, document_id: UUID, version_id: UUID, *, fence: int) -> None:
-        """See `SearchIndex`."""
         await self._with_indexes(lambda: self._switch(tenant_id, document_id, version_id, fence))
 
     async def delete_version(self, tenant_id: UUID, version_id: UUID) -> None:
-        """See `SearchIndex`."""
         await self._with_indexes(lambda: self._deleter.delete(tenant_id, "version_id", version_id))
 
     async def delete_document(self, tenant_id: UUID, document_id: UUID) -> None:
-        """See `SearchIndex`."""
         await self._with_indexes(lambda: self._deleter.delete(tenant_id, "document_id", document_id))
 
     async def delete_base(self, tenant_id: UUID, knowledge_base_id: UUID) -> None:
-        """See `SearchIndex`."""
         await self._with_indexes(lambda: self._deleter.delete(tenant_id, "knowledge_base_id", knowledge_base_id))
 
     async def states(self, tenant_id: UUID, version_ids: Sequence[UUID]) -> Mapping[UUID, VersionState]:
-        """See `SearchIndex`."""
         return await self._with_indexes(lambda: self._inventory.states(tenant_id, version_ids))
 
     async def versions(self, tenant_id: UUID, *, after: UUID | None, limit: int) -> Sequence[UUID]:
-        """See `SearchIndex`."""
         return await self._with_indexes(lambda: self._inventory.versions(tenant_id, after, limit))
 
     async def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResult:
-        """See `SearchIndex`."""
         terms = () if query.mode is SearchMode.SEMANTIC else query_tokens(query.text)
         vectors = {} if query.mode is SearchMode.KEYWORD else _unit_vectors(query)
         if not terms and not vectors:

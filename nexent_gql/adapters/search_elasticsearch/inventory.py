@@ -32,7 +32,6 @@ class Inventory:
         }
 
     async def versions(self, tenant_id: UUID, after: UUID | None, limit: int) -> Sequence[UUID]:
-        """See `SearchIndex`."""
         pages: dict[str, object] = {"size": limit, "sources": [{"id": {"terms": {"field": "version_id"}}}]}
         if after is not None:
             pages["after"] = {"id": str(after)}

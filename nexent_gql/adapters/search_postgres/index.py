@@ -46,13 +46,11 @@ class PostgresSearchIndex:
         """See `SearchIndex`; a check of Postgres itself covers it."""
 
     async def put(self, tenant_id: UUID, version: IndexedVersion) -> None:
-        """See `SearchIndex`."""
         rows = await asyncio.to_thread(index_rows, tenant_id, version)
         async with self._db.transaction(tenant_id) as session:
             await _replace(session, tenant_id, rows)
 
     async def switch(self, tenant_id: UUID, document_id: UUID, version_id: UUID, *, fence: int) -> None:
-        """See `SearchIndex`."""
         of_document = (col(SearchVersion.tenant_id) == tenant_id, col(SearchVersion.document_id) == document_id)
         locked = (
             select(col(SearchVersion.version_id), col(SearchVersion.fence))
@@ -71,19 +69,15 @@ class PostgresSearchIndex:
             await session.execute(switched)
 
     async def delete_version(self, tenant_id: UUID, version_id: UUID) -> None:
-        """See `SearchIndex`."""
         await self._delete(tenant_id, col(SearchVersion.version_id) == version_id)
 
     async def delete_document(self, tenant_id: UUID, document_id: UUID) -> None:
-        """See `SearchIndex`."""
         await self._delete(tenant_id, col(SearchVersion.document_id) == document_id)
 
     async def delete_base(self, tenant_id: UUID, knowledge_base_id: UUID) -> None:
-        """See `SearchIndex`."""
         await self._delete(tenant_id, col(SearchVersion.knowledge_base_id) == knowledge_base_id)
 
     async def states(self, tenant_id: UUID, version_ids: Sequence[UUID]) -> Mapping[UUID, VersionState]:
-        """See `SearchIndex`."""
         columns = (col(SearchVersion.version_id), col(SearchVersion.is_live))
         in_tenant = col(SearchVersion.tenant_id) == tenant_id
         chunks = col(SearchChunk.version_id) == col(SearchVersion.version_id)
@@ -98,14 +92,12 @@ class PostgresSearchIndex:
         return {row[0]: VersionState(row[2], is_live=row[1]) for row in rows}
 
     async def versions(self, tenant_id: UUID, *, after: UUID | None, limit: int) -> Sequence[UUID]:
-        """See `SearchIndex`."""
         version_id = col(SearchVersion.version_id)
         query = select(version_id).where(col(SearchVersion.tenant_id) == tenant_id).order_by(version_id).limit(limit)
         async with self._db.read(tenant_id) as session:
             return (await session.scalars(query if after is None else query.where(version_id > after))).all()
 
     async def search(self, tenant_id: UUID, query: SearchQuery) -> SearchResult:
-        """See `SearchIndex`."""
         terms = () if query.mode is SearchMode.SEMANTIC else query_tokens(query.text)
         async with self._db.read(tenant_id) as session:
             rows = (await session.execute(SEARCH, _parameters(tenant_id, query, terms))).mappings().all()

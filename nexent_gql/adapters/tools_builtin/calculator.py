@@ -13,8 +13,6 @@ tan."""
 
 
 class CalculatorArguments(Arguments):
-    """See `calculator`."""
-
     expression: str = Field(
         min_length=1, max_length=1_000, description="The expression, for example (12.5 + 7) * 3 ** 2 or sqrt(2)."
     )

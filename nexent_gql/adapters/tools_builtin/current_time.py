@@ -14,8 +14,6 @@ _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Su
 
 
 class CurrentTimeArguments(Arguments):
-    """See `current_time`."""
-
     timezone: str | None = Field(
         default=None,
         max_length=MAX_NAME_CHARS,

@@ -12,8 +12,6 @@ _RESERVE_S = 10
 
 
 class WaitArguments(Arguments):
-    """See `wait`."""
-
     seconds: float = Field(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="How long to wait, in seconds.")
 
 
