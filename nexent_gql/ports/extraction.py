@@ -32,7 +32,7 @@ class Unit:
         number: Counts from 1 within the document or, inside an attachment, within the attachment.
         name: Of a sheet or attachment.
         start: Offset of its first character in the document's text.
-        end: Offset after its last character.
+        end: Position after the last character of the passage.
     """
 
     kind: UnitKind
@@ -141,13 +141,13 @@ class ExtractionError(DomainError):
 
 
 class EmptyDocumentError(ExtractionError):
-    """The file has no text, and no picture that could hold some."""
+    """The file has no text and no image that could contain text."""
 
     code = DocumentProblemCode.EMPTY_DOCUMENT
 
 
 class NeedsOcrError(ExtractionError):
-    """The file is a picture, or consists of pictures of pages."""
+    """The file is an image or consists of images of pages."""
 
     code = DocumentProblemCode.NEEDS_OCR
 

@@ -44,13 +44,13 @@ class ModelNotFoundError(ModelError):
 
 
 class ModelAddressError(ModelError):
-    """The base URL is none, or points where this installation may not connect; trying again will not help."""
+    """The base URL is invalid or points where this installation may not connect; retrying will not help."""
 
     code = "MODEL_ADDRESS_REFUSED"
 
 
 class ModelQuotaExhaustedError(ModelError):
-    """The account behind the key has no credit or quota left; waiting will not help."""
+    """The account of the API key has no credit or quota left; waiting will not help."""
 
     code = "MODEL_QUOTA_EXHAUSTED"
 
@@ -70,14 +70,14 @@ class ModelOverloadedError(ModelError):
 
 
 class ModelTimeoutError(ModelError):
-    """No first token, or none for too long in mid-answer."""
+    """No token arrived within the time limits of the model."""
 
     code = "MODEL_TIMEOUT"
     retryable = True
 
 
 class ModelStreamBrokenError(ModelError):
-    """The connection ended in mid-answer."""
+    """The connection ended in the middle of the answer."""
 
     code = "MODEL_STREAM_BROKEN"
     retryable = True

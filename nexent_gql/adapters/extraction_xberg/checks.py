@@ -55,7 +55,7 @@ def read_member(archive: ZipFile, member: str | ZipInfo) -> bytes:
 
     Raises:
         CorruptError: It is damaged or missing.
-        EncryptedError: It needs a password.
+        EncryptedError: The file needs a password.
     """
     try:
         return archive.read(member)

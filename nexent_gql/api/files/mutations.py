@@ -47,7 +47,7 @@ class FileMutations:
         return File.of(await info.context.services.uploads.complete(info.context.actor, key))
 
     @mutation(
-        "Gives an upload up and frees the space that it reserved. A file that it became stays.",
+        "Cancels an upload and frees its reserved space. If the upload was complete, its file is kept.",
         payload={"deleted_id": "ID of the upload."},
         errors=(ValidationError, NotFoundError),
     )
@@ -73,7 +73,7 @@ class FileMutations:
         return File.of(await info.context.services.uploads.store(info.context.actor, input.draft(), content))
 
     @mutation(
-        "Gives a file another name.",
+        "Renames a file.",
         payload={"file": "The file after the change."},
         errors=(ValidationError, NotFoundError),
     )

@@ -55,7 +55,7 @@ class FileQueries:
         return connection(page, File.of, count=lambda: service.count(actor, wanted))
 
     @strawberry.field(
-        description="Returns how much of its quota for files your tenant has used.", permission_classes=[SignedIn]
+        description="Returns your tenant's file quota and how much of it is used.", permission_classes=[SignedIn]
     )
     async def file_quota(self, info: Info) -> FileQuota:
         service = info.context.services.files

@@ -32,7 +32,7 @@ class FileMetadata:
     authored_at: datetime | None = strawberry.field(description="When the document was written.")
 
 
-@strawberry.type(description="A glimpse of a file.")
+@strawberry.type(description="Preview of a file.")
 class FilePreview:
     text: str | None = strawberry.field(
         description=f"Beginning of a text file, at most {PREVIEW_CHARS:,} characters; null for other files."
@@ -69,7 +69,7 @@ class File(relay.Node):
             authored_at=row.authored_at,
         )
 
-    @strawberry.field(description="A glimpse of the file, for lists; null if its type has none.")
+    @strawberry.field(description="Preview of the file for lists; null if files of its type have none.")
     async def preview(self, info: Info) -> FilePreview | None:
         is_image = self.content_type in INLINE_TYPES
         if not is_image and self.row.preview is None:
@@ -150,14 +150,14 @@ class FileUpload(relay.Node):
         return cls(id=row.id, name=row.name, size_bytes=row.size_bytes, expires_at=row.expires_at, row=row)
 
 
-@strawberry.type(description="How much of its quota for files a tenant has used. All values are whole numbers.")
+@strawberry.type(description="A tenant's file quota and how much of it is used. All values are whole numbers of bytes.")
 class FileQuota:
     stored_bytes: float = strawberry.field(
         description="Bytes of all files of the tenant's users. Equal content counts once."
     )
-    pending_bytes: float = strawberry.field(description="Bytes of uploads that are not complete.")
-    limit_bytes: float = strawberry.field(description="Bytes that both together may have.")
-    max_file_bytes: int = strawberry.field(description="Bytes that one file may have.")
+    pending_bytes: float = strawberry.field(description="Bytes reserved by uploads that are not complete.")
+    limit_bytes: float = strawberry.field(description="Limit for stored and reserved bytes together.")
+    max_file_bytes: int = strawberry.field(description="Limit for one file, in bytes.")
 
     @classmethod
     def of(cls, usage: FileUsage, max_file_bytes: int) -> Self:

@@ -21,18 +21,18 @@ from nexent_gql.domains.knowledge.filters import DocumentFilter
 
 
 @strawberry.type(
-    description="Documents that one call of `addDocuments` added. List them by `documents` with `batchId`."
+    description="Documents that one call of `addDocuments` added. To list them, call `documents` with `batchId`."
 )
 class DocumentBatch(relay.Node):
     id: relay.NodeID[UUID]
-    state: BatchState = strawberry.field(description="State of the whole.")
-    document_count: int = strawberry.field(description="How many documents were added.")
-    queued_count: int = strawberry.field(description="How many wait to be processed.")
-    processing_count: int = strawberry.field(description="How many are processed now.")
-    ready_count: int = strawberry.field(description="How many are READY.")
-    failed_count: int = strawberry.field(description="How many FAILED.")
-    cancelled_count: int = strawberry.field(description="How many were cancelled.")
-    deleted_count: int = strawberry.field(description="How many were deleted.")
+    state: BatchState = strawberry.field(description="State of the batch.")
+    document_count: int = strawberry.field(description="Number of documents that were added.")
+    queued_count: int = strawberry.field(description="Number of documents that are queued.")
+    processing_count: int = strawberry.field(description="Number of documents that are being processed.")
+    ready_count: int = strawberry.field(description="Number of documents that are READY.")
+    failed_count: int = strawberry.field(description="Number of documents that FAILED.")
+    cancelled_count: int = strawberry.field(description="Number of documents that were cancelled.")
+    deleted_count: int = strawberry.field(description="Number of documents that were deleted.")
     created_at: datetime = strawberry.field(description="When the documents were added.")
 
     @classmethod

@@ -57,11 +57,11 @@ class DocumentStateChanged(DocumentEvent):
     document_id: strawberry.ID = strawberry.field(description="ID of the Document.")
     version: int = strawberry.field(description="Number of the latest version, from 1.")
     state: DocumentState = strawberry.field(description="State of that version.")
-    stage: DocumentStage = strawberry.field(description="Step that began, or was done last.")
-    progress: float = strawberry.field(description="How far processing was, from 0 to 1. READY is 1.")
-    attempts: int = strawberry.field(description="How often the step had been begun.")
+    stage: DocumentStage = strawberry.field(description="Step that began, or the last one.")
+    progress: float = strawberry.field(description="Progress of processing, 0 to 1; 1 when the document was READY.")
+    attempts: int = strawberry.field(description="How many times processing had begun the step.")
     problem: DocumentProblem | None = strawberry.field(
-        description="Why it FAILED, or that parts are missing; null when all was well."
+        description="Why processing failed, or that parts of the text were missing; null if there was no problem."
     )
     document: Document | None = related(
         document_by_id,

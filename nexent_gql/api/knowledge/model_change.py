@@ -15,9 +15,9 @@ from nexent_gql.kernel.money import usd_text
 from nexent_gql.ports.llm import Usage
 
 
-@strawberry.type(description="What it takes to embed all documents of a knowledge base with a model.")
+@strawberry.type(description="Estimate of the work to embed all documents of a knowledge base with a model.")
 class EmbeddingModelChange:
-    documents: int = strawberry.field(description="Number of documents that are found.")
+    documents: int = strawberry.field(description="Number of documents that searches can find.")
     chunks: int = strawberry.field(description="Number of chunks to embed.")
     tokens: int = strawberry.field(description="Estimated number of tokens to send, at a token for 4 bytes of text.")
     cost_usd: str | None = strawberry.field(

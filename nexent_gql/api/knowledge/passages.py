@@ -7,12 +7,12 @@ from nexent_gql.api.knowledge.enums import UnitKind
 
 @strawberry.type
 class Passage:
-    text: str = strawberry.field(description="The passage, literally.")
-    start: int = strawberry.field(description="Offset of its first character.")
-    end: int = strawberry.field(description="Offset after its last character.")
-    headings: list[str] = strawberry.field(description="Headings above it, outermost first.")
+    text: str = strawberry.field(description="Text of the passage.")
+    start: int = strawberry.field(description="Position of the first character of the passage, from 0.")
+    end: int = strawberry.field(description="Position after the last character of the passage.")
+    headings: list[str] = strawberry.field(description="Headings above the passage, outermost first.")
     unit_kind: UnitKind | None = strawberry.field(
-        description="Whether it is on a page, slide or sheet; null in documents without."
+        description="Whether the passage is on a page, slide or sheet; null if the document has none."
     )
     unit_number: int | None = strawberry.field(description="Number of the page, slide or sheet, from 1.")
     unit_name: str | None = strawberry.field(description="Name of the sheet.")

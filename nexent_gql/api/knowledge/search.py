@@ -30,10 +30,10 @@ _DEFAULTS = KnowledgeSearch("", ())
 _FUSION = _DEFAULTS.fusion
 
 
-@strawberry.input(description="How a HYBRID search joins the scores by words and by meaning.")
+@strawberry.input(description="How a HYBRID search combines the scores of words and of meaning.")
 class SearchFusionInput:
     method: FusionMethod | None = strawberry.field(
-        default=_FUSION.method, description="How scores are joined. Default NORMALIZED_SCORES, also for null."
+        default=_FUSION.method, description="How to combine the scores. Default NORMALIZED_SCORES, also for null."
     )
     semantic_weight: float | None = strawberry.field(
         default=None,
@@ -52,7 +52,7 @@ class SearchFusionInput:
         return FusionOptions(self.method or _FUSION.method, self.semantic_weight, constant)
 
 
-@strawberry.input(description="Which documents are searched. A document must match every field that is set.")
+@strawberry.input(description="Which documents to search. A document must match every field that is set.")
 class SearchFilterInput:
     document_ids: list[strawberry.ID] | None = strawberry.field(
         default=None, description=f"IDs of Documents, at most {MAX_FILTER_VALUES}. Null and empty mean all."
@@ -100,13 +100,13 @@ class SearchKnowledgeInput:
         description="Leaves out passages with a lower `score`, 0 to 1. Default 0, also for null.",
     )
     mode: SearchMode | None = strawberry.field(
-        default=_DEFAULTS.mode, description="What is compared. Default HYBRID, also for null."
+        default=_DEFAULTS.mode, description="What to compare. Default HYBRID, also for null."
     )
     fusion: SearchFusionInput | None = strawberry.field(
-        default=None, description="How a HYBRID search joins scores. Null means the defaults."
+        default=None, description="How a HYBRID search combines scores. Null means the defaults."
     )
     filter: SearchFilterInput | None = strawberry.field(
-        default=None, description="Which documents are searched. Null means all."
+        default=None, description="Which documents to search. Null means all."
     )
     rerank: bool | None = strawberry.field(
         default=False,
@@ -134,7 +134,7 @@ class SearchKnowledgeInput:
         )
 
 
-@strawberry.type(description="How a score came about.")
+@strawberry.type(description="How a score was computed.")
 class ScoreExplanation:
     terms: list[str] = strawberry.field(description="Words of the query that the passage has.")
     bm25: float | None = strawberry.field(
@@ -162,20 +162,20 @@ class ScoreExplanation:
 class KnowledgeSearchHit:
     chunk: DocumentChunk = strawberry.field(description="The passage.")
     score: float = strawberry.field(
-        description="How good it is. KEYWORD: share of the query's information that it has, 0 to 1. SEMANTIC: cosine. "
-        "HYBRID: 0 to 1 in comparison with the other passages."
+        description="How well the passage matches. KEYWORD: share of the query's information that it has, 0 to 1. "
+        "SEMANTIC: cosine. HYBRID: 0 to 1 in comparison with the other passages."
     )
-    explain: ScoreExplanation = strawberry.field(description="How `score` came about.")
+    explain: ScoreExplanation = strawberry.field(description="How `score` was computed.")
     highlights: list[TextRange] = strawberry.field(
-        description=f"Where the passage has words of the query, in order, at most {MAX_HIGHLIGHTS}."
+        description=f"Matches of the query's words in the passage, in order, at most {MAX_HIGHLIGHTS}."
     )
     before: list[DocumentChunk] = strawberry.field(
-        description="Passages in front of it, in the order of the text, at most `neighbors`."
+        description="The passages before this one, in the order of the text, at most `neighbors`."
     )
-    after: list[DocumentChunk] = strawberry.field(description="Passages behind it, at most `neighbors`.")
+    after: list[DocumentChunk] = strawberry.field(description="The passages after this one, at most `neighbors`.")
     document_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="The document; null if it was deleted meanwhile.")
+    @strawberry.field(description="The document; null if it has been deleted.")
     async def document(self, info: Info) -> Document | None:
         row = await info.context.loaders[document_row].load(self.document_id)
         return Document.of(row) if row else None
@@ -210,13 +210,14 @@ class KnowledgeSearchResult:
         "`AX-3391-B` whole beside their parts. At most 128."
     )
     mode: SearchMode = strawberry.field(
-        description="What was compared. A HYBRID search is KEYWORD where there is no embedding model, or it failed."
+        description="What the search compared. A HYBRID search becomes KEYWORD if there is no embedding model "
+        "or it fails."
     )
     semantic_weight: float | None = strawberry.field(
         description="Share of the meaning in the scores of a HYBRID search; null in other modes."
     )
     reranked: bool = strawberry.field(
-        description="Whether a reranking model ordered the passages; false where there is none or it failed."
+        description="Whether a reranking model ordered the passages; false if there is none or it failed."
     )
     below_min_score: int = strawberry.field(description="How many passages `minScore` left out, at most 100.")
 

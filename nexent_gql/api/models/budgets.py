@@ -40,7 +40,7 @@ described(
 )
 described(
     BudgetPeriod,
-    "When a budget is full again.",
+    "Period after which the spending of a budget starts again from zero.",
     {
         BudgetPeriod.DAY: "At midnight.",
         BudgetPeriod.MONTH: "At midnight before the first day of a month.",
@@ -52,23 +52,24 @@ _USD = "US dollars as a decimal number, such as 12.5"
 
 
 @strawberry.type(
-    description="A limit of what model calls of a tenant, a user or an API key may cost. Before each call, the most "
-    "that it may cost is reserved in every budget that applies; afterwards the reservation is replaced by what it used."
+    description="A limit on what the model calls of a tenant, a user or an API key may cost. Before each call, the "
+    "most that it may cost is reserved in every budget that applies; afterwards the reservation is replaced by what "
+    "it used."
 )
 class Budget(relay.Node):
     id: relay.NodeID[UUID]
     scope: BudgetScope = strawberry.field(description="Whose calls are limited.")
-    period: BudgetPeriod = strawberry.field(description="When the budget is full again.")
+    period: BudgetPeriod = strawberry.field(description="Period after which spending starts again from zero.")
     time_zone: str = strawberry.field(description="IANA name of the time zone in which days and months begin.")
     limit_usd: str | None = strawberry.field(description=f"Limit in {_USD}; null if money is not limited.")
     limit_tokens: float | None = strawberry.field(
         description="Limit of input and output tokens together; null if tokens are not limited."
     )
     spent_usd: str = strawberry.field(
-        description=f"Cost of the calls of the present period, in {_USD}. Calls of models without a price are not "
+        description=f"Cost of the calls of the current period, in {_USD}. Calls of models without a price are not "
         "included."
     )
-    spent_tokens: float = strawberry.field(description="Tokens of the calls of the present period.")
+    spent_tokens: float = strawberry.field(description="Tokens of the calls of the current period.")
     reserved_usd: str = strawberry.field(description=f"Reserved for calls that are being made, in {_USD}.")
     reserved_tokens: float = strawberry.field(description="Tokens that are reserved for calls that are being made.")
     remaining_usd: str | None = strawberry.field(
@@ -160,7 +161,7 @@ class BudgetSubjectInput:
 class SetBudgetInput:
     subject: BudgetSubjectInput = strawberry.field(description="Whose model calls to limit.")
     period: BudgetPeriod = strawberry.field(
-        description="When the budget is full again. A subject can have one budget for each period."
+        description="Period after which spending starts again from zero. A subject can have one budget for each period."
     )
     limit_usd: str | None = strawberry.field(
         default=None,
@@ -199,8 +200,8 @@ class DeleteBudgetInput:
 @strawberry.type
 class BudgetQueries:
     @connection_field(
-        description="Lists budgets for model calls, newest first. Shows your own as a user; all of the tenant "
-        "require the ADMIN role.",
+        description="Lists your budgets for model calls, newest first. With the ADMIN role, lists all budgets "
+        "of the tenant.",
         permission_classes=[SignedIn],
     )
     async def budgets(self, info: Info, page: PageArguments) -> Connection[Budget]:

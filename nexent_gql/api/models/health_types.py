@@ -17,7 +17,7 @@ from nexent_gql.ports.llm_capacity import CircuitState
 
 described(
     HealthState,
-    "How a model is. More may be added.",
+    "Health of a model. More values may be added.",
     {
         HealthState.UNKNOWN: "There were no calls in the last ten minutes.",
         HealthState.HEALTHY: "Calls succeed.",
@@ -29,9 +29,9 @@ described(
 )
 
 
-@strawberry.type(description="How a model is, from real calls of the last ten minutes.")
+@strawberry.type(description="Health of a model, measured by real calls of the last ten minutes.")
 class ModelHealth:
-    state: HealthState = strawberry.field(description="Summary.")
+    state: HealthState = strawberry.field(description="Summary of the other fields.")
     calls: int = strawberry.field(description="Number of calls that ended.")
     failed_calls: int = strawberry.field(
         description="Number of those that failed, without those that the caller stopped."
@@ -62,7 +62,7 @@ class ModelHealth:
 
 @strawberry.type(description="A model stopped working, or works again.")
 class ModelHealthChange:
-    at: datetime = strawberry.field(description="When it was noticed.")
+    at: datetime = strawberry.field(description="When the server noticed the change.")
     available: bool = strawberry.field(description="Whether the model works again.")
     failures: int = strawberry.field(description="Number of failures in a row; 0 if the model works again.")
     code: ErrorCode | None = strawberry.field(description="Error code of the last failure; null if it works again.")

@@ -32,7 +32,7 @@ _RESPONSE_CACHE = (
     "How long whole answers to requests without tools are reused for exactly the same request of your tenant, in "
     "seconds, 1 to 604,800. Such requests are sent at temperature 0. CHAT models only. Null means that they are not."
 )
-_LIMITS = "What the whole installation may ask of the model. Calls above a limit wait. Null means no limits."
+_LIMITS = "Rate limits of the model for the whole installation. Calls above a limit wait. Null means no limits."
 _API_KEY = (
     "The provider's API key, at most 4,000 printable ASCII characters. It is stored encrypted and never returned."
 )
@@ -100,7 +100,7 @@ class ModelDeadlinesInput:
         )
 
 
-@strawberry.input(description="What the whole installation may ask of a model. Null means no limit.")
+@strawberry.input(description="Rate limits of a model for the whole installation. Null means no limit.")
 class ModelLimitsInput:
     requests_per_minute: int | None = strawberry.field(
         default=None, description="Requests that begin within any minute, 1 to 1,000,000."

@@ -9,7 +9,7 @@ from nexent_gql.ports.llm_routes import MidAnswerPolicy
 
 _NAME = "Display name. One line of 1 to 100 characters, unique among the tenant's routes."
 _GROUPS = "The groups in the order in which they are used. A route has 1 to 50 deployments, each model only once."
-_POLICY = "What happens when a deployment fails within an answer."
+_POLICY = "What happens when a deployment fails in the middle of an answer."
 _DEADLINE = (
     "Limit until the answer begins, in seconds, more than 0 and at most 600, after which another deployment is tried. "
     "Null means the limits of the models."

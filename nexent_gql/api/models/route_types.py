@@ -33,7 +33,7 @@ described(
 class ModelRouteDeployment:
     weight: int = strawberry.field(description="Share of the calls in proportion to the group's other deployments.")
     model_id: strawberry.Private[UUID]
-    model: Model | None = related(model_by_id, "model_id", description="The model; null if it was just deleted.")
+    model: Model | None = related(model_by_id, "model_id", description="The model; null if it has just been deleted.")
 
 
 @strawberry.type(description="Deployments of a route that share its calls.")
@@ -47,15 +47,15 @@ async def _groups_by_route(context: Context, ids: Sequence[UUID]) -> Mapping[UUI
 
 
 @strawberry.type(
-    description="Models that stand in for each other. The first group with a working deployment below its limits "
+    description="A list of models with failover. The first group with a working deployment below its limits "
     "answers. When a deployment fails, another one is called."
 )
 class ModelRoute(relay.Node):
     id: relay.NodeID[UUID]
     name: str = strawberry.field(description="Display name, 1 to 100 characters. Unique in the tenant.")
     mid_answer_policy: MidAnswerPolicy = strawberry.field(
-        description="What happens when a deployment fails within an answer. Before the first token, another deployment "
-        "is always tried."
+        description="What happens when a deployment fails in the middle of an answer. Before the first token, "
+        "another deployment is always tried."
     )
     first_token_seconds: float | None = strawberry.field(
         description="Limit until the answer begins, after which another deployment is tried; null means the limits of "

@@ -36,7 +36,7 @@ class ModelHealthEvent:
     change: ModelHealthChange = strawberry.field(description="What happened.")
     model_id: strawberry.Private[UUID]
     model: Model | None = related(
-        model_by_id, "model_id", description="The model in its present state; null if it has been deleted."
+        model_by_id, "model_id", description="The model in its current state; null if it has been deleted."
     )
 
 

@@ -156,7 +156,7 @@ class ModelDeadlines:
 
 
 @strawberry.type(
-    description="What the whole installation may ask of a model. Calls above a limit wait; users take turns. Null "
+    description="Rate limits of a model for the whole installation. Calls above a limit wait; users take turns. Null "
     "means no limit."
 )
 class ModelLimits:
@@ -214,7 +214,7 @@ class ModelCheck:
 _PER_MILLION = "in US dollars per million tokens, as a decimal number such as 0.15"
 
 
-@strawberry.type(description="The price of a model, as the installation knows it.")
+@strawberry.type(description="Price of a model in the installation's price list.")
 class ModelPrice:
     input_usd: str = strawberry.field(description=f"Price of input, {_PER_MILLION}.")
     output_usd: str = strawberry.field(description=f"Price of output, {_PER_MILLION}.")
@@ -257,7 +257,7 @@ class Model(relay.Node):
         description="Capabilities that were set, completed by those that a check found within the last 7 days."
     )
     deadlines: ModelDeadlines = strawberry.field(description="Time limits of the model.")
-    limits: ModelLimits = strawberry.field(description="What the whole installation may ask of the model.")
+    limits: ModelLimits = strawberry.field(description="Rate limits of the model for the whole installation.")
     response_cache_seconds: int | None = strawberry.field(
         description="How long whole answers to requests without tools are reused for exactly the same request, in "
         "seconds; null if they are not."
@@ -277,19 +277,20 @@ class Model(relay.Node):
     health: ModelHealth | None = related(
         health_by_model,
         "id",
-        description="How the model is now, from the calls of the last ten minutes. Null without the DEVELOPER role.",
+        description="Health of the model, measured by the calls of the last ten minutes. Null without the "
+        "DEVELOPER role.",
     )
     health_history: Sequence[ModelHealthChange] = related(
         health_history_by_model,
         "id",
-        description="The last 20 times that the model stopped working or worked again, newest first. Empty without the "
+        description="The last 20 changes between working and not working, newest first. Empty without the "
         "DEVELOPER role.",
     )
     created_at: datetime = strawberry.field(description="When the model was registered.")
     updated_at: datetime = strawberry.field(description="When the settings were last changed.")
     price_provider: strawberry.Private[str]
 
-    @strawberry.field(description="The present price of the model; null if none is known. See docs/models.md.")
+    @strawberry.field(description="Current price of the model; null if none is known. See docs/models.md.")
     def price(self, info: Info) -> ModelPrice | None:
         """Find it when it is asked for."""
         price = info.context.services.prices.find(self.price_provider, self.provider_model, utc_now().date())

@@ -18,7 +18,7 @@ described(
     UsageDimension,
     "What usage can be grouped by.",
     {
-        UsageDimension.MODEL: "By registered model, and by what its provider calls it.",
+        UsageDimension.MODEL: "By registered model and the provider's name of it.",
         UsageDimension.USER: "By the user whose run it was.",
         UsageDimension.RUN: "By run; the title of a conversation belongs to its first run.",
         UsageDimension.DAY: "By day in UTC.",
@@ -28,7 +28,7 @@ described(
 )
 
 
-@strawberry.input(description="Which calls to count; a field that is left out is all.")
+@strawberry.input(description="Which calls to count. A call must match every field that is set.")
 class UsageFilter:
     model_id: strawberry.ID | None = strawberry.field(default=None, description="Calls of this model.")
     user_id: strawberry.ID | None = strawberry.field(
@@ -49,34 +49,42 @@ class UsageFilter:
         )
 
 
-@strawberry.type(description="Sums over a group of model calls. What was not grouped by is null.")
+@strawberry.type(
+    description="Usage and cost of a group of model calls. Fields by which the query did not group are null."
+)
 class UsageRow:
-    model_id: strawberry.ID | None = strawberry.field(description="The model; it may be deleted.")
-    provider_model: str | None = strawberry.field(description="What the provider calls the model.")
-    user_id: strawberry.ID | None = strawberry.field(description="The user.")
-    run_id: strawberry.ID | None = strawberry.field(description="The run.")
+    model_id: strawberry.ID | None = strawberry.field(description="ID of the Model, which may have been deleted.")
+    provider_model: str | None = strawberry.field(description="The provider's name of the model.")
+    user_id: strawberry.ID | None = strawberry.field(description="ID of the User.")
+    run_id: strawberry.ID | None = strawberry.field(description="ID of the Run.")
     day: str | None = strawberry.field(description="The day in UTC, such as 2026-01-31.")
     purpose: str | None = strawberry.field(description="RUN, TITLE, INGESTION or SEARCH.")
     api_key_id: strawberry.ID | None = strawberry.field(
         description="The API key that started the runs; null also for runs that were started with a session."
     )
-    calls: int = strawberry.field(description="Calls that have ended.")
-    failed_calls: int = strawberry.field(description="Calls without a whole answer, those that were left included.")
-    estimated_calls: int = strawberry.field(description="Calls whose tokens were estimated; the provider gave none.")
-    unpriced_calls: int = strawberry.field(description="Calls of models without a price; not in `costUsd`.")
+    calls: int = strawberry.field(description="Number of calls that have ended.")
+    failed_calls: int = strawberry.field(
+        description="Number of calls that ended without a complete answer, including those that the caller stopped."
+    )
+    estimated_calls: int = strawberry.field(
+        description="Number of calls whose tokens were estimated because the provider returned no counts."
+    )
+    unpriced_calls: int = strawberry.field(
+        description="Number of calls of models without a price. `costUsd` does not include them."
+    )
     cached_calls: int = strawberry.field(
         description="Calls whose result came from a cache of this installation. The provider was not called, and they "
         "cost nothing."
     )
-    input_tokens: float = strawberry.field(description="Tokens sent, cached ones included.")
-    cached_tokens: float = strawberry.field(description="Tokens sent that the provider had in its cache.")
+    input_tokens: float = strawberry.field(description="Input tokens, including cached ones.")
+    cached_tokens: float = strawberry.field(description="Input tokens that the provider read from its cache.")
     cache_write_tokens: float = strawberry.field(
-        description="Tokens sent that the provider wrote to its cache; 0 for providers that do not report them."
+        description="Input tokens that the provider wrote to its cache; 0 if it does not report them."
     )
-    output_tokens: float = strawberry.field(description="Tokens received, reasoning included.")
+    output_tokens: float = strawberry.field(description="Output tokens, including reasoning.")
     reasoning_tokens: float = strawberry.field(description="Tokens of reasoning.")
     cost_usd: str | None = strawberry.field(
-        description="US dollars as a decimal number, such as 0.0123; null when no call has a price."
+        description="Cost in US dollars as a decimal number, such as 0.0123; null if no call has a price."
     )
 
     @classmethod
@@ -103,17 +111,21 @@ class UsageRow:
         )
 
 
-@strawberry.type(description="How a model's calls went. Times are in milliseconds, null without a call that tells.")
+@strawberry.type(
+    description="Results and latencies of a model's calls. Times are in milliseconds; null if no call has one."
+)
 class ModelMetrics:
-    model_id: strawberry.ID | None = strawberry.field(description="The model; it may be deleted.")
-    provider_model: str = strawberry.field(description="What the provider calls the model.")
-    calls: int = strawberry.field(description="Calls that have ended.")
-    failed_calls: int = strawberry.field(description="Calls without a whole answer.")
-    latency_p50_ms: float | None = strawberry.field(description="Until the end of the answer, the median.")
-    latency_p95_ms: float | None = strawberry.field(description="Until the end of the answer, 95 of 100 calls.")
-    first_token_p50_ms: float | None = strawberry.field(description="Until its beginning, the median.")
-    first_token_p95_ms: float | None = strawberry.field(description="Until its beginning, 95 of 100 calls.")
-    output_tokens_per_second: float | None = strawberry.field(description="From the beginning of answers to the end.")
+    model_id: strawberry.ID | None = strawberry.field(description="ID of the Model, which may have been deleted.")
+    provider_model: str = strawberry.field(description="The provider's name of the model.")
+    calls: int = strawberry.field(description="Number of calls that have ended.")
+    failed_calls: int = strawberry.field(description="Number of calls that ended without a complete answer.")
+    latency_p50_ms: float | None = strawberry.field(description="Median time to the end of the answer.")
+    latency_p95_ms: float | None = strawberry.field(description="95th percentile of the time to the end of the answer.")
+    first_token_p50_ms: float | None = strawberry.field(description="Median time to the first token.")
+    first_token_p95_ms: float | None = strawberry.field(description="95th percentile of the time to the first token.")
+    output_tokens_per_second: float | None = strawberry.field(
+        description="Output tokens per second from the first token to the end of the answer."
+    )
 
     @classmethod
     def of(cls, row: usage.ModelMetrics) -> Self:

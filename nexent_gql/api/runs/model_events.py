@@ -35,15 +35,15 @@ class _Switched(TypedDict):
 
 
 @strawberry.type(
-    description="A model failed within its answer and another one goes on. Only with a route. If `keepsAnswer` is "
-    "false and text of the step was streamed, an AttemptStarted with the valid text follows."
+    description="A model failed in the middle of its answer and another one continues. Only with a route. If "
+    "`keepsAnswer` is false and text of the step was streamed, an AttemptStarted with the valid text follows."
 )
 class ModelSwitched(RunEvent):
     from_model: str = strawberry.field(description="Name of the Model that failed.")
-    to_model: str = strawberry.field(description="Name of the Model that goes on.")
+    to_model: str = strawberry.field(description="Name of the Model that continues.")
     reason: ErrorCode = strawberry.field(description="Error code of the failure.")
     keeps_answer: bool = strawberry.field(
-        description="Whether the answer is continued. If not, the step begins anew: its text, reasoning and code are "
+        description="Whether the answer is continued. If not, the step starts over: its text, reasoning and code are "
         "replaced."
     )
     step: int = strawberry.field(description=STEP)

@@ -31,7 +31,7 @@ class AnswerRating:
     comment: str | None = strawberry.field(
         description=f"The user's comment, at most {MAX_COMMENT_CHARS:,} characters; null if there is none."
     )
-    answered_at: datetime = strawberry.field(description="When the rated answer was begun.")
+    answered_at: datetime = strawberry.field(description="When the run of the rated answer was created.")
     provider_model: str | None = strawberry.field(
         description="The provider's name of the model that answered last; null if none did."
     )

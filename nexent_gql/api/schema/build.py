@@ -68,9 +68,9 @@ class ApiSchema(strawberry.Schema):
         mutations = [part for module in modules for part in module.mutations]
         subscriptions = [part for module in modules for part in module.subscriptions]
         schema = cls(
-            query=_root("Query", "What can be read.", queries),
-            mutation=_root("Mutation", "What can be changed.", mutations) if mutations else None,
-            subscription=_root("Subscription", "What can be followed.", subscriptions) if subscriptions else None,
+            query=_root("Query", "The queries.", queries),
+            mutation=_root("Mutation", "The mutations.", mutations) if mutations else None,
+            subscription=_root("Subscription", "The subscriptions.", subscriptions) if subscriptions else None,
             types=[cls for module in modules for cls in (*module.types, *module.nodes)],
             config=StrawberryConfig(
                 relay_max_results=MAX_PAGE_SIZE, scalar_map=SCALARS, enable_experimental_incremental_execution=True

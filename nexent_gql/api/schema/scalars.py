@@ -41,14 +41,14 @@ def _scalar(**definition: object) -> ScalarDefinition:
 SCALARS: dict[object, ScalarDefinition] = {
     datetime: _scalar(
         name="DateTime",
-        description="A moment, ISO 8601 with an offset; answers are in UTC with milliseconds.",
+        description="A point in time in ISO 8601 with an offset. The server returns UTC with milliseconds.",
         specified_by_url="https://scalars.graphql.org/andimarek/date-time",
         serialize=_write_datetime,
         parse_value=_read_datetime,
     ),
     JSON: _scalar(
         name="JSON",
-        description="Any JSON value, for data whose shape others decide, such as the arguments of a tool.",
+        description="Any JSON value, for data without a fixed shape, such as the arguments of a tool.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
         serialize=_same,
         parse_value=_same,

@@ -47,8 +47,8 @@ class Chunk:
     """A piece of a document: `text[start:end]`, without white space around it.
 
     Attributes:
-        start: Offset of its first character.
-        end: Offset after its last character.
+        start: Position of the first character of the passage, from 0.
+        end: Position after the last character of the passage.
         headings: Titles of the headings above it, outermost first.
         unit_kind: Whether it is on a page, slide or sheet; None in a text without.
         unit_number: Number of the page, slide or sheet, from 1.

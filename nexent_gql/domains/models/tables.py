@@ -235,7 +235,7 @@ class BudgetScope(StrEnum):
 
 
 class BudgetPeriod(StrEnum):
-    """When a budget is full again."""
+    """Period after which the spending of a budget starts again from zero."""
 
     DAY = "DAY"
     MONTH = "MONTH"
