@@ -378,9 +378,9 @@ def _with_answers(
 
 
 def _texts(redis: RedisClient, settings: Settings) -> DocumentStore:
-    kept = settings.api.documents
-    far = RedisDocumentStore(redis.commands, max_bytes=kept.automatic_bytes, ttl_s=kept.automatic_ttl_s)
-    return TwoLevelDocumentStore(far, kept.process_bytes)
+    options = settings.api.documents
+    far = RedisDocumentStore(redis.commands, max_bytes=options.automatic_bytes, ttl_s=options.automatic_ttl_s)
+    return TwoLevelDocumentStore(far, options.process_bytes)
 
 
 async def _check(name: str, probe: Awaitable[None], *, is_required: bool = True) -> Check:

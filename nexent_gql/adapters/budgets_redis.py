@@ -40,7 +40,7 @@ class RedisBudgets:
     async def charge(self, key: str, points: float, budget: Budget) -> Balance:
         """Take points; see `Budgets.charge`."""
         rate = budget.restore_per_s
-        wanted, longest = round(points / rate * _MICROS), round(budget.capacity / rate * _MICROS)
-        answer = await self._commands.run(CHARGE, f"nx:{{budget:{key}}}", wanted, longest)
+        charge_micros, longest = round(points / rate * _MICROS), round(budget.capacity / rate * _MICROS)
+        answer = await self._commands.run(CHARGE, f"nx:{{budget:{key}}}", charge_micros, longest)
         missing, wait = cast("tuple[int, int]", answer)
         return Balance(budget.capacity - missing / _MICROS * rate, wait / _MICROS)

@@ -64,10 +64,12 @@ class CachedEmbeddingModels:
             vector = await asyncio.shield(future)
             if vector is not None:
                 vectors.setdefault(digest, vector)
-        left = [digest for digest in texts if digest not in vectors]  # the other caller failed
-        if left:
-            computed = await self._compute(endpoint, request, tenant_id, {digest: texts[digest] for digest in left})
-            vectors |= dict(zip(left, computed.vectors, strict=True))
+        failed_digests = [digest for digest in texts if digest not in vectors]  # the other caller failed
+        if failed_digests:
+            computed = await self._compute(
+                endpoint, request, tenant_id, {digest: texts[digest] for digest in failed_digests}
+            )
+            vectors |= dict(zip(failed_digests, computed.vectors, strict=True))
         return _result(endpoint, [vectors[digest] for digest in digests], computed, cached_texts)
 
     async def _compute(

@@ -59,7 +59,7 @@ class EmbeddingGateway:
         models = models_of(self._dialects, endpoint)
         size = self._sizes.of(endpoint)
         waiting = by_size(request.texts, size)[::-1]
-        done: list[Embeddings] = []
+        results: list[Embeddings] = []
         while waiting:
             texts = waiting.pop()
             if len(texts) > size:  # a smaller batch was accepted meanwhile
@@ -67,14 +67,14 @@ class EmbeddingGateway:
                 continue
             batch = replace(request, texts=texts)
             try:
-                done.append(await self._retried(endpoint, lambda batch=batch: models.embed(endpoint, batch)))
+                results.append(await self._retried(endpoint, lambda batch=batch: models.embed(endpoint, batch)))
             except _TOO_MUCH as error:
                 if len(texts) == 1 or _is_final(error):
                     raise
                 size = len(texts) // 2
                 waiting.append(texts)
         self._sizes.learn(endpoint, size)
-        return _joined(done)
+        return _joined(results)
 
     async def rerank(self, endpoint: ModelEndpoint, request: RerankRequest) -> Reranking:
         """See `Reranker`; the passages go to the provider in one request, so that their scores can be compared."""

@@ -74,14 +74,14 @@ class FolderObjectStore(ObjectStore):
         try:
             if etag is not None and info.etag != etag:
                 raise ObjectChangedError
-            left = (info.size_bytes if end is None else min(end, info.size_bytes)) - start
+            remaining_bytes = (info.size_bytes if end is None else min(end, info.size_bytes)) - start
             await self._run(lambda: file.seek(start))
-            while left > 0:
-                size = min(BLOCK_BYTES, left)
+            while remaining_bytes > 0:
+                size = min(BLOCK_BYTES, remaining_bytes)
                 block = await self._run(lambda size=size: file.read(size))
                 if not block:
                     return
-                left -= len(block)
+                remaining_bytes -= len(block)
                 yield block
         finally:
             file.close()

@@ -139,8 +139,8 @@ class RedisConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Mark the connection as dead; replies received before can still be read."""
-        lost = exc if isinstance(exc, RedisError) else RedisConnectionError(f"lost: {exc or 'closed by the server'}")
-        self._end = self._end or lost
+        error = exc if isinstance(exc, RedisError) else RedisConnectionError(f"lost: {exc or 'closed by the server'}")
+        self._end = self._end or error
         self._writable.set()
         self._wake()
 

@@ -189,15 +189,15 @@ class RedisPubSub:
     async def _send(self, connection: PubSubConnection) -> None:
         """Subscribe and unsubscribe in order, neighbours of a kind in one command."""
         while True:
-            wanted, name = await self._commands.get()
+            is_subscription, name = await self._commands.get()
             names = [name]
             while not self._commands.empty() and len(names) < MAX_CHANNELS_PER_COMMAND:
                 is_subscribe, name = self._commands.get_nowait()
-                if is_subscribe != wanted:
-                    await (connection.subscribe if wanted else connection.unsubscribe)(names)
-                    wanted, names = is_subscribe, []
+                if is_subscribe != is_subscription:
+                    await (connection.subscribe if is_subscription else connection.unsubscribe)(names)
+                    is_subscription, names = is_subscribe, []
                 names.append(name)
-            await (connection.subscribe if wanted else connection.unsubscribe)(names)
+            await (connection.subscribe if is_subscription else connection.unsubscribe)(names)
 
     async def _watch(self) -> None:
         """Send a heartbeat when nothing arrives.

@@ -67,13 +67,13 @@ def rank(query: SearchQuery, terms: tuple[str, ...], candidates: Sequence[Candid
     weight = semantic_weight(query)
     parts = _hybrid(candidates, query.fusion, weight)
     hits = [_hit(query.mode, candidate, *parts[candidate.chunk_id]) for candidate in candidates]
-    wanted = sorted(
+    best = sorted(
         (hit for hit in hits if hit is not None and hit.score >= query.min_score),
         key=lambda hit: (-hit.score, hit.chunk_id),
     )
-    below = sum(hit is not None for hit in hits) - len(wanted)
+    below = sum(hit is not None for hit in hits) - len(best)
     used = weight if query.mode is SearchMode.HYBRID else None
-    return SearchResult(tuple(wanted[: query.top_k]), terms, len(candidates), below, used)
+    return SearchResult(tuple(best[: query.top_k]), terms, len(candidates), below, used)
 
 
 def semantic_weight(query: SearchQuery) -> float:

@@ -56,9 +56,9 @@ class Loader(Generic[K, V]):
 
     async def load_all(self, keys: Sequence[K | None]) -> Sequence[V | None]:
         """Load the values of keys that may be repeated, in their order; None gives None."""
-        wanted = [key for key in dict.fromkeys(keys) if key is not None]
+        present_keys = [key for key in dict.fromkeys(keys) if key is not None]
         values: dict[K | None, V | None] = {None: None}
-        values.update(zip(wanted, await self.load_many(wanted), strict=True))
+        values.update(zip(present_keys, await self.load_many(present_keys), strict=True))
         return [values[key] for key in keys]
 
     def _begin(self) -> None:
@@ -69,10 +69,10 @@ class Loader(Generic[K, V]):
     async def _dispatch(self) -> None:
         """Load the keys that are still waited for."""
         requested, self._requested = self._requested, {}
-        waited = [key for key, futures in requested.items() if not all(future.done() for future in futures)]
-        batches = [waited[start : start + MAX_BATCH] for start in range(0, len(waited), MAX_BATCH)]
+        awaited_keys = [key for key, futures in requested.items() if not all(future.done() for future in futures)]
+        batches = [awaited_keys[start : start + MAX_BATCH] for start in range(0, len(awaited_keys), MAX_BATCH)]
         if self._caches:
-            self._loading.update((key, requested[key]) for key in waited)
+            self._loading.update((key, requested[key]) for key in awaited_keys)
         await gather(*(self._settle({key: requested[key] for key in keys}) for keys in batches))
 
     async def _settle(self, futures: Mapping[K, list["Future[V]"]]) -> None:

@@ -38,8 +38,8 @@ def related(source: Batch[K, V] | Callable[[], Batch[K, V]], key: str, *, descri
     relation = Related(_return(cast("Batch[K, V]", source)) if isinstance(source, Batch) else source, key)
 
     async def resolve(self: object, info: Info) -> object:
-        wanted = cast("K | None", getattr(self, key))
-        return None if wanted is None else await info.context.loaders[relation.batch].load(wanted)
+        related_key = cast("K | None", getattr(self, key))
+        return None if related_key is None else await info.context.loaders[relation.batch].load(related_key)
 
     field = strawberry.field(resolver=resolve, description=description, metadata={RELATED: relation})
     return cast("V", field)

@@ -44,7 +44,7 @@ def sync(manifest: Path, *, prune: bool, state_dir: Path) -> None:
     if problems:
         raise click.ClickException("\n".join(["nothing was registered:", *problems[:_SHOWN_PROBLEMS]]))
     report = asyncio.run(_sync(settings, documents, prune=prune))
-    click.echo(f"{report.added} documents added, {report.kept} unchanged, {report.removed} removed")
+    click.echo(f"{report.added} documents added, {report.unchanged} unchanged, {report.removed} removed")
 
 
 def _read(path: Path) -> Mapping[str, str]:

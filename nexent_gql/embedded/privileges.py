@@ -94,9 +94,9 @@ def _program(
 
 def _account(engines: SystemAccount) -> SystemAccount:
     ids = {entry.pw_uid: entry for entry in pwd.getpwall()}
-    chosen = next((entry for entry in ids.values() if entry.pw_name == _NAME and entry.pw_uid != 0), None)
-    if chosen is not None:
-        return SystemAccount(chosen.pw_name, chosen.pw_uid, chosen.pw_gid)
+    entry_of_app = next((entry for entry in ids.values() if entry.pw_name == _NAME and entry.pw_uid != 0), None)
+    if entry_of_app is not None:
+        return SystemAccount(entry_of_app.pw_name, entry_of_app.pw_uid, entry_of_app.pw_gid)
     free = next(number for number in _FREE_IDS if number not in ids and number != engines.uid)
     return SystemAccount(str(free), free, free)
 

@@ -52,13 +52,13 @@ def engine_account(data: Path) -> SystemAccount | None:
         return None
     users = {entry.pw_name: entry for entry in pwd.getpwall() if entry.pw_uid != 0}
     owner = data.stat().st_uid if data.exists() else 0
-    chosen = (
+    account = (
         next((entry for entry in users.values() if entry.pw_uid == owner), None)
         if owner
         else next((users[name] for name in _CANDIDATES if name in users), None)
     )
-    if chosen is not None:
-        return SystemAccount(chosen.pw_name, chosen.pw_uid, chosen.pw_gid)
+    if account is not None:
+        return SystemAccount(account.pw_name, account.pw_uid, account.pw_gid)
     if owner:
         raise EngineError(f"{data} belongs to user id {owner}, which this system does not know: chown it.")
     raise EngineError(

@@ -73,8 +73,8 @@ class Reaper:
     async def look(self) -> int:
         """Requeue jobs of dead workers and promote old background jobs; returns the number of requeued jobs."""
         async with self._db.system() as session:
-            lost = (await session.execute(_EXPIRED)).all()
+            expired_leases = (await session.execute(_EXPIRED)).all()
             await session.execute(_PROMOTE, {"patience_s": PATIENCE_S})
-        if lost:
-            _log.warning("reaper.leases_lost", jobs=[str(row.id) for row in lost])
-        return len(lost)
+        if expired_leases:
+            _log.warning("reaper.leases_lost", jobs=[str(row.id) for row in expired_leases])
+        return len(expired_leases)

@@ -84,9 +84,11 @@ class Page(Generic[T]):
 def page_of(rows: Sequence[T], request: PageRequest, cursor_of: Callable[[T], Cursor]) -> Page[T]:
     """Return a page of `rows`, which were read in reading direction with one row more than requested."""
     more = len(rows) > request.size
-    kept = list(rows[: request.size])
+    page_rows = list(rows[: request.size])
     if request.backward:
-        kept.reverse()
+        page_rows.reverse()
     has_next = request.before is not None if request.backward else more
     has_previous = more if request.backward else request.after is not None
-    return Page(rows=kept, cursors=[cursor_of(row) for row in kept], has_next=has_next, has_previous=has_previous)
+    return Page(
+        rows=page_rows, cursors=[cursor_of(row) for row in page_rows], has_next=has_next, has_previous=has_previous
+    )

@@ -39,10 +39,10 @@ def required_text(text: str, *path: str, max_chars: int, trim: bool = True) -> s
     Raises:
         InvalidInputError: Nothing to see, too long, or it holds NUL or half of a surrogate pair.
     """
-    kept = _storable(_bounded(text.strip() if trim else text, path, max_chars), path)
-    if not has_visible(kept):
+    value = _storable(_bounded(text.strip() if trim else text, path, max_chars), path)
+    if not has_visible(value):
         raise InvalidInputError("This must not be empty.", path=path, limit=max_chars)
-    return kept
+    return value
 
 
 def optional_text(text: str | None, *path: str, max_chars: int) -> str | None:

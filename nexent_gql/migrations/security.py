@@ -48,10 +48,10 @@ def add_security(context: MigrationContext, _revision: object, directives: list[
         up, down = script.upgrade_ops, script.downgrade_ops
         if up is None or down is None:
             continue
-        for name, wanted in want.items():
-            if steps := changes(name, have.get(name, UNPROTECTED), wanted):
+        for name, target in want.items():
+            if steps := changes(name, have.get(name, UNPROTECTED), target):
                 up.ops.append(SecureTableOp(name, steps))
-            if name in have and (steps := changes(name, wanted, have[name])):
+            if name in have and (steps := changes(name, target, have[name])):
                 down.ops.append(SecureTableOp(name, steps))
         for name in have.keys() - want.keys() - {context.version_table}:
             down.ops.append(SecureTableOp(name, changes(name, UNPROTECTED, have[name])))

@@ -79,8 +79,8 @@ def _shorten(event: EventDict) -> bytes:
     line = orjson.dumps(event, default=repr)
     while len(line) > MAX_LINE_BYTES and event:
         longest = max(event, key=lambda name: len(str(event[name])))
-        kept = {name: value for name, value in event.items() if name != longest}
-        event = {**kept, "cut": [*cast("list[str]", kept.get("cut", [])), longest]}
+        others = {name: value for name, value in event.items() if name != longest}
+        event = {**others, "cut": [*cast("list[str]", others.get("cut", [])), longest]}
         line = orjson.dumps(event, default=repr)
     return line
 

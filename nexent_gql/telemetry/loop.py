@@ -37,11 +37,11 @@ async def watched_loop(limit_ms: float = LIMIT_MS) -> AsyncGenerator[None]:
 async def _watch(limit_ms: float) -> None:
     with ExitStack() as stack:
         own, cores = (stack.enter_context(_File(path)) for path in (_OWN, _CORES))
-        seen_at, waited, stolen = time.monotonic(), _waited_ms(own), _stolen_ms(cores)
+        seen_at, waited_ms, stolen = time.monotonic(), _waited_ms(own), _stolen_ms(cores)
         for tick in count(1):
             await asyncio.sleep(_TICK_S)
             now, waited_now = time.monotonic(), _waited_ms(own)
-            starved_ms = waited_now - waited
+            starved_ms = waited_now - waited_ms
             blocked_ms = (now - seen_at - _TICK_S) * 1_000 - starved_ms
             if blocked_ms > limit_ms or tick % _TICKS_PER_LOOK == 0:
                 stolen_now = _stolen_ms(cores)
@@ -50,7 +50,7 @@ async def _watch(limit_ms: float) -> None:
                     rounded = round(blocked_ms - stolen_ms)
                     _log.warning("loop.blocked", ms=rounded, starved_ms=round(starved_ms + stolen_ms))
                 stolen = stolen_now
-            seen_at, waited = now, waited_now
+            seen_at, waited_ms = now, waited_now
 
 
 class _File:

@@ -160,8 +160,8 @@ async def test_a_large_refund_goes_to_the_store_for_all_processes() -> None:
 async def test_spends_half_alone_while_the_store_is_away_and_asks_once_a_second() -> None:
     store = Store(is_away=True)
     budgets = LocalCreditBudgets(store, now=store.now)
-    taken = [(await budgets.charge("a", 1_000, LARGE)).taken for _ in range(10)]
-    assert (taken.count(True), store.charge_count) == (5, 1)
+    charges = [(await budgets.charge("a", 1_000, LARGE)).taken for _ in range(10)]
+    assert (charges.count(True), store.charge_count) == (5, 1)
     store.time_s += PAUSE_S * 5
     assert [(await budgets.charge("a", 1_000, LARGE)).taken for _ in range(2)] == [True, False]
     assert store.charge_count == 2

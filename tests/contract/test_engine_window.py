@@ -46,7 +46,7 @@ class SmallModels:
 
     def __init__(self, limit_tokens: int) -> None:
         self.refused = 0
-        self.taken: list[tuple[ChatMessage, ...]] = []
+        self.turns: list[tuple[ChatMessage, ...]] = []
         self._limit_tokens = limit_tokens
 
     async def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
@@ -55,7 +55,7 @@ class SmallModels:
         if estimate_tokens(request.messages) > self._limit_tokens:
             self.refused += 1
             raise ModelContextTooLongError("The conversation is too long for this model.")
-        self.taken.append(request.messages)
+        self.turns.append(request.messages)
         if any(message.role == "tool" for message in request.messages):
             yield TextChunk("It is 3.")
             yield Finished("stop")
@@ -110,7 +110,7 @@ async def test_a_conversation_too_long_for_the_model_is_cut_once_and_for_all_ste
     await port.attempt(SmolagentsEngine(routed(models), NotedTools(), sandbox), spec_of(history=HISTORY))
     assert port.text == "It is 3."
     assert models.refused == 1
-    first, second = models.taken
+    first, second = models.turns
     assert second[: len(first)] == first
     assert first[-1].text.endswith("What is it?")
     assert first[-2].text.startswith("turn 19")
@@ -131,7 +131,7 @@ async def test_another_attempt_cuts_as_the_first_did(sandbox: CodeSandbox) -> No
     port.crash = lambda _number, _when: None
     await port.attempt(SmolagentsEngine(routed(again), NotedTools(), sandbox), spec)
     assert (port.text, again.refused) == ("It is 3.", 0)
-    assert again.taken == whole.taken[1:]
+    assert again.turns == whole.turns[1:]
 
 
 async def test_what_cannot_be_cut_further_is_said(sandbox: CodeSandbox) -> None:

@@ -275,13 +275,13 @@ async def test_filters_choose_documents_but_not_scores(library: Library) -> None
     english = await library.publish(replace(library.version("fish"), language="en", media_type="text/html"))
     chinese = await library.publish(replace(library.version("fish 鱼"), language="zh", media_type="text/plain"))
     whole = {hit.document_id: hit.score for hit in await library.hits(library.query("fish"))}
-    for wanted, document in (
+    for filters, document in (
         (SearchFilter(languages=("en",)), english),
         (SearchFilter(languages=("zh", "ja")), chinese),
         (SearchFilter(media_types=("text/html",)), english),
         (SearchFilter(document_ids=(chinese.document_id,)), chinese),
     ):
-        hits = await library.hits(replace(library.query("fish"), filter=wanted))
+        hits = await library.hits(replace(library.query("fish"), filter=filters))
         assert [(hit.document_id, hit.score) for hit in hits] == [(document.document_id, whole[document.document_id])]
     nothing = SearchFilter(languages=("en",), media_types=("text/plain",))
     assert await library.find(replace(library.query("fish"), filter=nothing)) == []
@@ -292,12 +292,12 @@ async def test_dates_choose_documents(library: Library) -> None:
     for number, day in enumerate(days):
         await library.publish(replace(library.version(f"fish {number}"), created_at=day))
     await library.add("fish without a date")
-    for wanted, numbers in (
+    for filters, numbers in (
         (SearchFilter(created_from=days[1]), {1, 2}),
         (SearchFilter(created_before=days[1]), {0}),
         (SearchFilter(created_from=days[1], created_before=days[2]), {1}),
     ):
-        texts = await library.find(replace(library.query("fish"), filter=wanted))
+        texts = await library.find(replace(library.query("fish"), filter=filters))
         assert set(texts) == {f"fish {number}" for number in numbers}
 
 

@@ -94,8 +94,8 @@ async def test_a_second_up_says_that_one_runs(installation: Installation) -> Non
 
 
 async def test_a_taken_port_is_named(state_dir: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
         up = run_command("up", "--state-dir", str(state_dir), "--port", str(port))
         assert up.returncode == 1
         assert f"Port {port} on 127.0.0.1 is taken" in up.stderr

@@ -76,8 +76,8 @@ def _pause_and_resume_a_schedule(installation: Installation) -> None:
 
 @pytest.mark.timeout(300)  # it starts two installations and a dozen programs
 async def test_the_doctor_names_what_is_wrong(state_dir: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
         result = run_command("doctor", "--state-dir", str(state_dir), "--port", str(port))
         assert result.returncode == 1
         assert f"FAIL  port: Port {port} on 127.0.0.1 is taken" in result.stdout

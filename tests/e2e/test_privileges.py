@@ -58,12 +58,12 @@ async def test_root_gives_up_its_rights(unused_installation: Installation) -> No
 
 
 def test_a_program_that_the_user_cannot_run_stays_roots(tmp_path: Path) -> None:
-    chosen = launcher(tmp_path, python=str(tmp_path / "python"))
-    assert chosen.account is None
-    assert "can't run" in str(chosen.problem)
-    assert chosen.wrap(["a", "b"]) == ["a", "b"]
+    command = launcher(tmp_path, python=str(tmp_path / "python"))
+    assert command.account is None
+    assert "can't run" in str(command.problem)
+    assert command.wrap(["a", "b"]) == ["a", "b"]
 
 
 def test_commands_are_wrapped() -> None:
-    chosen = Launcher(SystemAccount("app", 7, 7), ("python", "unprivileged.py", "{}"))
-    assert chosen.wrap(["a"]) == ["python", "unprivileged.py", "{}", "a"]
+    command = Launcher(SystemAccount("app", 7, 7), ("python", "unprivileged.py", "{}"))
+    assert command.wrap(["a"]) == ["python", "unprivileged.py", "{}", "a"]

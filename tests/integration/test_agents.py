@@ -372,13 +372,13 @@ STARTERS = "{ agent { id greeting starters definition } }"
 
 async def test_greeting_and_starters_are_kept_exported_and_cleared(app: ServiceHarness, dev: Principal) -> None:
     beginning = {"greeting": "Hello!\nI am **Grace**.", "starters": ["What is 6*7?", " 天气怎么样？ "]}
-    kept = {**beginning, "starters": ["What is 6*7?", "天气怎么样？"]}
+    fields = {**beginning, "starters": ["What is 6*7?", "天气怎么样？"]}
     agent = (await app.mutate(dev, "createAgent", STARTERS, name="Grace", **beginning))["agent"]
-    assert {name: agent[name] for name in kept} == kept
-    assert {name: agent["definition"][name] for name in kept} == kept
+    assert {name: agent[name] for name in fields} == fields
+    assert {name: agent["definition"][name] for name in fields} == fields
     file = AgentDefinition.parse(dumps({**agent["definition"], "name": "Copy"}))
     copy, _ = await app.agents.import_file(dev, dumps(file.to_json()), name=None)
-    assert (copy.greeting, copy.starters) == (kept["greeting"], kept["starters"])
+    assert (copy.greeting, copy.starters) == (fields["greeting"], fields["starters"])
     await app.mutate(dev, "updateAgent", STARTERS, id=agent["id"], description="Other")
     cleared = (await app.mutate(dev, "updateAgent", STARTERS, id=agent["id"], greeting=None, starters=None))["agent"]
     assert (cleared["greeting"], cleared["starters"]) == ("", [])

@@ -44,8 +44,8 @@ async def texts(api: KnowledgeApi, actor: Principal, document: str, search: str 
 
 
 async def find(api: KnowledgeApi, actor: Principal, base: str, words: str) -> list[str]:
-    wanted = {"query": words, "knowledgeBaseIds": [base], "mode": "KEYWORD"}
-    return [hit["chunk"]["text"] for hit in (await api.ask(actor, SEARCH, input=wanted))["hits"]]
+    search = {"query": words, "knowledgeBaseIds": [base], "mode": "KEYWORD"}
+    return [hit["chunk"]["text"] for hit in (await api.ask(actor, SEARCH, input=search))["hits"]]
 
 
 async def update(api: KnowledgeApi, actor: Principal, chunk: str, **values: object) -> Data:

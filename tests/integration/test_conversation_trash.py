@@ -134,18 +134,18 @@ async def test_a_permanent_deletion_cannot_be_undone(chat: Chat, ada: Principal,
 
 
 async def test_the_purge_deletes_what_was_not_restored(chat: Chat, ada: Principal, agent: Agent) -> None:
-    kept, gone = [
+    restored_id, deleted_id = [
         (await chat.exchange(ada, agentId=id_of("Agent", agent), text="one"))["conversation"]["id"] for _ in range(2)
     ]
-    for id_ in (kept, gone):
+    for id_ in (restored_id, deleted_id):
         await delete(chat, ada, id_)
-    await restore(chat, ada, kept)
+    await restore(chat, ada, restored_id)
     jobs = await claim_purges(chat, ada)
     works = [PurgeConversation.model_validate(job.payload) for job in jobs]
-    assert [work.conversation_id for work in works] == [key("Conversation", id_) for id_ in (kept, gone)]
+    assert [work.conversation_id for work in works] == [key("Conversation", id_) for id_ in (restored_id, deleted_id)]
     for job, work in [*zip(jobs, works, strict=True)] * 2:  # a job may run twice
         await ConversationPurger().run(Lease(chat.database, job.id, ada.tenant_id, job.name, fence=1), work)
-    assert await load(chat, ada, [kept, gone]) == [{"id": kept}, None]
+    assert await load(chat, ada, [restored_id, deleted_id]) == [{"id": restored_id}, None]
     assert [await chat.count(ada, table) for table in (Conversation, Message, Run)] == [1, 2, 1]
 
 

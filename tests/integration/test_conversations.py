@@ -139,8 +139,8 @@ async def test_the_newest_branch_is_shown_until_another_is_selected(chat: Chat, 
     assert await branch(chat, ada, conversation_id) == ["ONE", ""]
 
     select = "conversation { activeBranch { text } }"
-    chosen = await chat.mutate(ada, "selectBranch", select, messageId=first["userMessage"]["id"])
-    assert [message["text"] for message in chosen["conversation"]["activeBranch"]] == ["one", "", "two", ""]
+    selection = await chat.mutate(ada, "selectBranch", select, messageId=first["userMessage"]["id"])
+    assert [message["text"] for message in selection["conversation"]["activeBranch"]] == ["one", "", "two", ""]
     assert await branch(chat, ada, conversation_id) == ["one", "", "two", ""]
     third = await chat.exchange(ada, conversationId=conversation_id, text="three")
     assert await branch(chat, ada, conversation_id) == ["one", "", "two", "", "three", ""]
@@ -224,7 +224,7 @@ async def test_what_cannot_be_rated_is_refused(chat: Chat, ada: Principal, agent
 
 
 async def test_a_deleted_conversation_takes_everything_with_it(chat: Chat, ada: Principal, agent: Agent) -> None:
-    kept = await begin(chat, ada, agent, title="Kept")
+    other = await begin(chat, ada, agent, title="Kept")
     payload = await chat.start(ada, agentId=id_of("Agent", agent), text="Are you there?")
     conversation_id = payload["conversation"]["id"]
     deleted = await chat.mutate(
@@ -233,8 +233,8 @@ async def test_a_deleted_conversation_takes_everything_with_it(chat: Chat, ada: 
     assert deleted == {"__typename": "DeleteConversationPayload", "deletedId": conversation_id}
     query = """query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"""
     ids = [conversation_id, payload["run"]["id"], payload["userMessage"]["id"], payload["assistantMessage"]["id"]]
-    left = await chat.ask(ada, query, ids=[*ids, kept["id"]])
-    assert left.data == {"nodes": [None, None, None, None, {"id": kept["id"]}]}
+    remains = await chat.ask(ada, query, ids=[*ids, other["id"]])
+    assert remains.data == {"nodes": [None, None, None, None, {"id": other["id"]}]}
     assert [await chat.count(ada, table) for table in (Conversation, Message, Run)] == [1, 0, 0]
     assert await chat.job_states(ada) == ["CANCELLED"]
     again = await chat.mutate(ada, "deleteConversation", "deletedId", conversationId=conversation_id)

@@ -104,8 +104,8 @@ async def versions(api: KnowledgeApi, actor: Principal, base: str) -> dict[str, 
     return {node["name"]: (node["version"], node["state"]) for node in listed["nodes"]}
 
 
-async def reprocess(api: KnowledgeApi, actor: Principal, base: str, **wanted: object) -> int:
-    payload = await api.mutate(actor, "reprocessDocuments", "documentCount", knowledgeBaseId=base, **wanted)
+async def reprocess(api: KnowledgeApi, actor: Principal, base: str, **conditions: object) -> int:
+    payload = await api.mutate(actor, "reprocessDocuments", "documentCount", knowledgeBaseId=base, **conditions)
     return int(payload["documentCount"])
 
 

@@ -134,24 +134,24 @@ async def test_a_preview_is_what_is_stored_later_and_stores_nothing(
 ) -> None:
     text = "# Guide\n\n" + "Open the page. " * 60
     chunking = {"strategy": "PARENT_CHILD", "maxWords": 60, "childWords": 20}
-    wanted = {"source": {"text": {"name": "Guide", "content": text}}, "chunking": chunking, "first": 3}
-    preview = await api.ask(actor, PREVIEW, input=wanted)
+    preview_input = {"source": {"text": {"name": "Guide", "content": text}}, "chunking": chunking, "first": 3}
+    preview = await api.ask(actor, PREVIEW, input=preview_input)
     assert len(preview["chunks"]) == 3
     assert all(chunk["text"] in chunk["parentText"] for chunk in preview["chunks"])
     assert await api.ingestion.count(actor.tenant_id, "chunk") == 0
 
     base = await api.new_base(actor, chunking=chunking)
     document = await api.add_text(actor, base, text)
-    refused = await api.answer(actor, PREVIEW, input={**wanted, "source": {"documentId": document}})
+    refused = await api.answer(actor, PREVIEW, input={**preview_input, "source": {"documentId": document}})
     assert refused.code == "NOT_FOUND"  # its text has not been read
     await api.ingestion.drain()
     stored = [chunk.content for chunk in await api.ingestion.chunks(actor.tenant_id)]
     assert preview["totalCount"] == len(stored)
     assert [chunk["text"] for chunk in preview["chunks"]] == stored[:3]
-    again = await api.ask(actor, PREVIEW, input={**wanted, "source": {"documentId": document}})
+    again = await api.ask(actor, PREVIEW, input={**preview_input, "source": {"documentId": document}})
     assert again == preview
     for stranger in (await make.principal(Role.MEMBER, beside=actor), await make.principal()):
-        refused = await api.answer(stranger, PREVIEW, input={**wanted, "source": {"documentId": document}})
+        refused = await api.answer(stranger, PREVIEW, input={**preview_input, "source": {"documentId": document}})
         assert refused.code == "NOT_FOUND"
 
 

@@ -48,9 +48,9 @@ async def test_a_killed_postgres_is_noticed_and_comes_back_with_every_committed_
     engines.restart("postgres")
     assert engines.poll() == []
     assert acknowledged > 0
-    kept = await fetch_column(url, "SELECT n FROM t ORDER BY n")
-    assert kept[:acknowledged] == list(range(acknowledged))
-    assert len(kept) - acknowledged in {0, 1}  # the last row may be committed without word of it
+    rows = await fetch_column(url, "SELECT n FROM t ORDER BY n")
+    assert rows[:acknowledged] == list(range(acknowledged))
+    assert len(rows) - acknowledged in {0, 1}  # the last row may be committed without word of it
 
 
 async def test_a_killed_valkey_is_noticed_and_comes_back_with_every_key(engines: EngineSet, state: Path) -> None:
@@ -139,8 +139,8 @@ async def test_all_killed_at_once_in_mid_write_lose_nothing_acknowledged(state: 
     with EngineSet(state) as engines:
         urls = engines.start()
         assert acknowledged > 0
-        kept = await fetch_column(urls.database_url, "SELECT n FROM t ORDER BY n")
-        assert kept[:acknowledged] == list(range(acknowledged))
+        rows = await fetch_column(urls.database_url, "SELECT n FROM t ORDER BY n")
+        assert rows[:acknowledged] == list(range(acknowledged))
         assert await redis_command(urls.redis_url, "GET", "k") == "v"
 
 

@@ -105,8 +105,8 @@ async def test_only_tests_do_without_durability(tmp_path: Path, *, durable: bool
     with EngineSet(initialised_state(tmp_path), durable=durable) as engines:
         urls = engines.start()
         assert await fetch_column(urls.database_url, _DURABILITY) == [postgres] * 3
-        wanted = {"appendonly": valkey, "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
-        assert await redis_command(urls.redis_url, "CONFIG GET", *wanted) == wanted
+        settings = {"appendonly": valkey, "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
+        assert await redis_command(urls.redis_url, "CONFIG GET", *settings) == settings
 
 
 async def test_cloned_databases_are_apart_and_have_vectors(tmp_path: Path) -> None:

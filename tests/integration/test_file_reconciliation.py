@@ -31,8 +31,8 @@ async def test_only_objects_without_an_owner_are_orphans_and_only_when_they_are_
     await setting.upload(eve, b"one")
     await setting.run_deletions(ada)
     await setting.run_deletions(eve)
-    kept = await setting.keys()
-    assert len(kept) == 2
+    keys = await setting.keys()
+    assert len(keys) == 2
     orphans = [object_key(ada.tenant_id, new_id()), part_key(eve.tenant_id, new_id(), 1)]
     for key in (*orphans, "objects/not-a-tenant/x", "other/thing"):
         await setting.put(key)
@@ -41,7 +41,7 @@ async def test_only_objects_without_an_owner_are_orphans_and_only_when_they_are_
     reported = await setting.reconciler.reconcile(deletes=False)
     assert sorted(reported.orphans) == sorted(orphans)
     assert (await setting.reconciler.reconcile()).orphans == reported.orphans
-    assert sorted(await setting.keys()) == sorted([*kept, "objects/not-a-tenant/x", "other/thing"])
+    assert sorted(await setting.keys()) == sorted([*keys, "objects/not-a-tenant/x", "other/thing"])
     assert (await setting.reconciler.reconcile()) == type(reported)([], [])
 
 

@@ -92,25 +92,25 @@ async def test_expired_sessions_go_and_others_stay(database: Database, rows: Row
     assert await count(database, "SELECT count(*) FROM auth_session", tenant_id) == 0
 
 
-@pytest.mark.parametrize(("retention_s", "kept"), [(None, [1, 2, 3]), (3 * DAY_S, [1, 2, 3]), (DAY_S, [3])])
+@pytest.mark.parametrize(("retention_s", "remaining"), [(None, [1, 2, 3]), (3 * DAY_S, [1, 2, 3]), (DAY_S, [3])])
 async def test_old_events_of_conversations_go_except_the_last(
-    database: Database, rows: Rows, retention_s: int | None, kept: list[int]
+    database: Database, rows: Rows, retention_s: int | None, remaining: list[int]
 ) -> None:
     handler = ConversationEventPurger(retention_s, lambda: utc_now() + timedelta(days=2)).handler
     assert await do(database, PurgeConversationEvents(), handler) == JobState.DONE
     async with database.read(tenant_of(rows)) as session:
         seqs = (await session.execute(text("SELECT seq FROM conversation_event ORDER BY seq"))).scalars().all()
-    assert seqs == kept
+    assert seqs == remaining
 
 
-@pytest.mark.parametrize(("retention_s", "kept"), [(None, [1, 2, 3]), (3 * DAY_S, [1, 2, 3]), (DAY_S, [3])])
+@pytest.mark.parametrize(("retention_s", "remaining"), [(None, [1, 2, 3]), (3 * DAY_S, [1, 2, 3]), (DAY_S, [3])])
 async def test_old_archives_of_runs_keep_the_last_event(
-    database: Database, rows: Rows, retention_s: int | None, kept: list[int]
+    database: Database, rows: Rows, retention_s: int | None, remaining: list[int]
 ) -> None:
     handler = RunArchiveTrimmer(retention_s, lambda: utc_now() + timedelta(days=2)).handler
     for _ in range(2):
         assert await do(database, TrimRunArchives(), handler) == JobState.DONE
-    assert [entry.seq for entry in (await archive_of(database, rows)).entries] == kept
+    assert [entry.seq for entry in (await archive_of(database, rows)).entries] == remaining
 
 
 async def test_a_reader_of_a_trimmed_run_gets_a_gap_and_its_end(database: Database, rows: Rows) -> None:

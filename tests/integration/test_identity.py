@@ -293,11 +293,11 @@ async def test_signing_in_forgets_sessions_that_have_ended(
     ada = await sign_up(identity)
     await identity.sessions.sign_out(await who(identity, await sign_in(identity)))
     clock.pass_s(20 * 86_400)
-    kept = await sign_in(identity)
+    tokens = await sign_in(identity)
     count = "SELECT count(*) FROM auth_session"
     assert await rows(database, ada.viewer.tenant.id, count) == [(3,)]
     clock.pass_s(10 * 86_400)
-    await identity.sessions.issue_token((await identity.sessions.refresh(kept.refresh)).viewer.actor)
+    await identity.sessions.issue_token((await identity.sessions.refresh(tokens.refresh)).viewer.actor)
     assert await rows(database, ada.viewer.tenant.id, count) == [(2,)]
 
 

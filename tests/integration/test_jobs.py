@@ -229,11 +229,11 @@ async def test_a_locked_job_keeps_no_other_from_being_kept(harness: JobHarness) 
 
 
 async def test_a_job_that_kills_its_workers_is_abandoned(harness: JobHarness) -> None:
-    tried: list[int] = []
+    attempts: list[int] = []
     started = asyncio.Event()
 
     async def do(lease: Lease) -> None:
-        tried.append(lease.fence)
+        attempts.append(lease.fence)
         started.set()
         await asyncio.sleep(60)
 
@@ -247,7 +247,7 @@ async def test_a_job_that_kills_its_workers_is_abandoned(harness: JobHarness) ->
         attempt.cancel()
         await asyncio.wait([attempt])
     await harness.worker(do).run(job_id)
-    assert (tried, harness.abandoned) == ([1, 2, 3], [4])
+    assert (attempts, harness.abandoned) == ([1, 2, 3], [4])
     job = await harness.job(job_id)
     assert (job.state, job.error) == (JobState.DEAD, "the worker died")
 

@@ -205,22 +205,22 @@ async def test_every_operation_in_every_state_converges(services: Ingestion, act
     absent: set[UUID] = set()
     for step in range(40):
         ids = list(expected)
-        chosen = random.choice(ids) if ids else None
+        some_id = random.choice(ids) if ids else None
         match random.choice(("add", "replace", "reprocess", "cancel", "delete", "run", "run", "interrupt")):
             case "add" if len(expected) < 6:
                 row = await services.documents.add(actor, base.id, note(f"Text {step}."))
                 expected[row.document.id] = f"Text {step}."
-            case "replace" if chosen:
-                await services.documents.replace(actor, chosen, note(f"Text {step}."))
-                expected[chosen] = f"Text {step}."
-            case "reprocess" if chosen:
-                await services.documents.reprocess(actor, chosen)
-            case "cancel" if chosen:
-                await services.documents.cancel(actor, chosen)
-            case "delete" if chosen:
-                await services.documents.delete(actor, chosen)
-                del expected[chosen]
-                absent.add(chosen)
+            case "replace" if some_id:
+                await services.documents.replace(actor, some_id, note(f"Text {step}."))
+                expected[some_id] = f"Text {step}."
+            case "reprocess" if some_id:
+                await services.documents.reprocess(actor, some_id)
+            case "cancel" if some_id:
+                await services.documents.cancel(actor, some_id)
+            case "delete" if some_id:
+                await services.documents.delete(actor, some_id)
+                del expected[some_id]
+                absent.add(some_id)
             case "run":
                 await services.run_next()
             case "interrupt":

@@ -185,16 +185,16 @@ async def test_a_search_returns_passages_with_their_documents(services: Ingestio
         source = {"text": {"content": f"# Error {number}\n\nAX-339{number}-B means no disk.", "name": f"Note {number}"}}
         await mutate(services, actor, "addDocument", "document { id }", knowledgeBaseId=base, source=source)
     await services.drain()
-    wanted = {"query": "ax-3391-b", "knowledgeBaseIds": [base]}
+    search = {"query": "ax-3391-b", "knowledgeBaseIds": [base]}
     with statements(services.database) as queries:
-        answer = await ask(services, actor, SEARCH, input=wanted)
+        answer = await ask(services, actor, SEARCH, input=search)
     assert len(queries) <= 6
     assert answer["terms"] == ["ax", "3391", "b", "ax-3391-b"]
     best = answer["hits"][0]
     assert best["document"] == {"name": "Note 1", "state": "READY"}
     assert (best["chunk"]["headings"], best["score"]) == (["Error 1"], best["explain"]["coverage"])
     assert best["explain"]["terms"] == ["3391", "ax", "ax-3391-b", "b"]
-    fewer = await ask(services, actor, SEARCH, input={**wanted, "topK": None, "minScore": best["score"] - 0.01})
+    fewer = await ask(services, actor, SEARCH, input={**search, "topK": None, "minScore": best["score"] - 0.01})
     assert (len(fewer["hits"]), fewer["belowMinScore"]) == (1, 2)
 
 
@@ -213,7 +213,7 @@ async def test_a_search_has_options(services: Ingestion, actor: Principal) -> No
     source = {"text": {"content": "A red fish.", "name": "Note"}}
     added = await mutate(services, actor, "addDocument", "document { id }", knowledgeBaseId=base, source=source)
     await services.drain()
-    wanted = {
+    search = {
         "query": "fish",
         "knowledgeBaseIds": [base],
         "fusion": {"method": "RECIPROCAL_RANKS", "semanticWeight": 0.2},
@@ -221,7 +221,7 @@ async def test_a_search_has_options(services: Ingestion, actor: Principal) -> No
         "rerank": True,
         "neighbors": 1,
     }
-    answer = await ask(services, actor, OPTIONS, input=wanted)
+    answer = await ask(services, actor, OPTIONS, input=search)
     assert (answer["mode"], answer["semanticWeight"], answer["reranked"]) == ("KEYWORD", None, False)
     assert answer["hits"] == [
         {
@@ -231,5 +231,5 @@ async def test_a_search_has_options(services: Ingestion, actor: Principal) -> No
             "explain": {"rerankScore": None, "keywordPart": None},
         }
     ]
-    wanted["filter"] = {"mediaTypes": ["application/pdf"]}
-    assert (await ask(services, actor, OPTIONS, input=wanted))["hits"] == []
+    search["filter"] = {"mediaTypes": ["application/pdf"]}
+    assert (await ask(services, actor, OPTIONS, input=search))["hits"] == []

@@ -59,7 +59,7 @@ async def test_filters_limit_the_documents(services: Ingestion, actor: Principal
     search = KnowledgeSearch("fish", (base_id,))
     assert len(texts(await services.searches.search(actor, search))) == 2
     soon = utc_now() + timedelta(hours=1)
-    for wanted, count in (
+    for conditions, count in (
         (SearchFilter(document_ids=(first,)), 1),
         (SearchFilter(document_ids=(new_id(),)), 0),
         (SearchFilter(media_types=("application/pdf",)), 0),
@@ -67,7 +67,9 @@ async def test_filters_limit_the_documents(services: Ingestion, actor: Principal
         (SearchFilter(created_before=soon), 2),
         (SearchFilter(created_from=soon), 0),
     ):
-        assert len(texts(await services.searches.search(actor, replace(search, filter=wanted)))) == count, wanted
+        assert len(texts(await services.searches.search(actor, replace(search, filter=conditions)))) == count, (
+            conditions
+        )
 
 
 async def test_neighbours_come_in_the_order_of_the_text(services: Ingestion, actor: Principal, base_id: UUID) -> None:

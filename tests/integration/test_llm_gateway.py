@@ -175,7 +175,7 @@ async def test_an_unknown_dialect_is_refused(provider: FakeProvider) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tries", "error", "tried", "wait_s"),
+    ("tries", "error", "attempt", "wait_s"),
     [
         (3, ModelOverloadedError("x"), 3, None),
         (1, ModelOverloadedError("x"), 1, None),
@@ -184,8 +184,8 @@ async def test_an_unknown_dialect_is_refused(provider: FakeProvider) -> None:
         (9, ModelUnreachableError("x"), 8, 20),
     ],
 )
-def test_the_waits_of_a_policy(tries: int, error: ModelError, tried: int, wait_s: float | None) -> None:
-    waited_s = RetryPolicy(rounds=tries).wait_s(error, tried)
+def test_the_waits_of_a_policy(tries: int, error: ModelError, attempt: int, wait_s: float | None) -> None:
+    waited_s = RetryPolicy(rounds=tries).wait_s(error, attempt)
     if wait_s == 20:
         assert waited_s is not None
         assert 10 <= waited_s <= 20

@@ -88,9 +88,9 @@ async def test_sums_stay_what_they_were(database: Database, make: Factory) -> No
         await summarize(database, now)
         for actor in (owner, stranger):
             assert await sums(database, actor) == before[actor.tenant_id]
-    kept, summaries = [await count(database, owner, is_summary=each) for each in (False, True)]
-    assert 0 < kept < 40
-    assert 0 < summaries < 40 - kept
+    calls, summaries = [await count(database, owner, is_summary=each) for each in (False, True)]
+    assert 0 < calls < 40
+    assert 0 < summaries < 40 - calls
     await summarize(database, now + timedelta(days=20))
     assert await count(database, owner, is_summary=False) == 0
     assert await sums(database, owner) == before[owner.tenant_id]

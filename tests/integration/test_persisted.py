@@ -182,12 +182,12 @@ async def test_registered_documents_only(persisted: PersistedQueryService) -> No
 
 
 async def test_a_manifest_is_registered_once_and_never_changes_a_text(persisted: PersistedQueryService) -> None:
-    assert await persisted.sync({"a": "{ a }", "b": "{ b }"}) == Synced(added=2, kept=0, removed=0)
-    assert await persisted.sync({"b": "{ b }", "c": "{ c }"}) == Synced(added=1, kept=1, removed=0)
+    assert await persisted.sync({"a": "{ a }", "b": "{ b }"}) == Synced(added=2, unchanged=0, removed=0)
+    assert await persisted.sync({"b": "{ b }", "c": "{ c }"}) == Synced(added=1, unchanged=1, removed=0)
     with pytest.raises(DocumentChangedError, match="another text: b"):
         await persisted.sync({"b": "{ b2 }", "d": "{ d }"})
     assert [await persisted.trusted(id_) for id_ in "abc"] == ["{ a }", "{ b }", "{ c }"]
-    assert await persisted.sync({"b": "{ b2 }"}, prune=True) == Synced(added=1, kept=0, removed=3)
+    assert await persisted.sync({"b": "{ b2 }"}, prune=True) == Synced(added=1, unchanged=0, removed=3)
 
 
 async def test_another_process_finds_what_was_registered(database: Database, persisted: PersistedQueryService) -> None:

@@ -254,10 +254,10 @@ async def test_it_is_switched_on_by_model(database: Database, stage: Stage) -> N
         assert registered["responseCacheSeconds"] == 60
         endpoint = await app.endpoint(stage.actor.tenant_id, None)
         assert endpoint.response_cache_s == 60
-        for seconds, kept in ((None, None), (604_800, 604_800)):
+        for seconds, stored_s in ((None, None), (604_800, 604_800)):
             changed = await app.mutate(
                 stage.actor, "updateModel", fields, id=registered["id"], responseCacheSeconds=seconds
             )
-            assert changed["model"]["responseCacheSeconds"] == kept
+            assert changed["model"]["responseCacheSeconds"] == stored_s
         refused = await app.mutate(stage.actor, "updateModel", fields, id=registered["id"], responseCacheSeconds=0)
         assert refused["path"] == ["input", "responseCacheSeconds"]

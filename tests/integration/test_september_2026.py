@@ -109,7 +109,7 @@ CHOOSE = "query ($by: ToyChoice!) { choose(by: $by) }"
 
 
 @pytest.mark.parametrize(
-    ("query", "variables", "chosen"),
+    ("query", "variables", "member"),
     [
         ('{ choose(by: {name: "x"}) }', {}, "name x"),
         ("query ($n: String!) { choose(by: {name: $n}) }", {"n": "y"}, "name y"),
@@ -117,9 +117,9 @@ CHOOSE = "query ($by: ToyChoice!) { choose(by: $by) }"
     ],
 )
 async def test_one_of_takes_exactly_one(
-    api: Api, http: httpx2.AsyncClient, query: str, variables: dict[str, object], chosen: str
+    api: Api, http: httpx2.AsyncClient, query: str, variables: dict[str, object], member: str
 ) -> None:
-    assert (await post(http, api, query, **variables))[1]["data"] == {"choose": chosen}
+    assert (await post(http, api, query, **variables))[1]["data"] == {"choose": member}
 
 
 @pytest.mark.parametrize(

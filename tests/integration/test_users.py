@@ -200,8 +200,8 @@ async def test_people_change_their_own_profile(identity: IdentityService, make: 
     colleague = await make.principal(Role.MEMBER, beside=owner)
     changed = await identity.profiles.update(owner, ProfilePatch(display_name=" Ada ", time_zone="europe/berlin"))
     assert (changed.display_name, changed.time_zone) == ("Ada", "Europe/Berlin")
-    kept = await identity.profiles.update(owner, ProfilePatch(display_name="Ada L."))
-    assert (kept.display_name, kept.time_zone) == ("Ada L.", "Europe/Berlin")
+    profile = await identity.profiles.update(owner, ProfilePatch(display_name="Ada L."))
+    assert (profile.display_name, profile.time_zone) == ("Ada L.", "Europe/Berlin")
     assert (await identity.profiles.update(owner, ProfilePatch(time_zone=None))).time_zone is None
     (other,) = await identity.users.get_many(owner, [colleague.user_id])
     assert (other.display_name != "Ada", other.time_zone) == (True, None)

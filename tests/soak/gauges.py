@@ -78,8 +78,8 @@ def free_ports(count: int) -> int:
     """Return the first of so many ports in a row that were free a moment ago."""
     while True:
         first = free_port()
-        taken = {each.laddr.port for each in psutil.net_connections("tcp") if each.laddr}
-        if taken.isdisjoint(range(first, first + count)) and first + count < 65_536:
+        used_ports = {each.laddr.port for each in psutil.net_connections("tcp") if each.laddr}
+        if used_ports.isdisjoint(range(first, first + count)) and first + count < 65_536:
             return first
 
 

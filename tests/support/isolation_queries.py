@@ -90,13 +90,13 @@ def _takes_row(query: Query) -> bool:
 
 def _arguments(query: Query, rows: Rows) -> Iterator[Mapping[str, object]]:
     """Yield all combinations; values that no column is named after are of one row at a time, as in a condition."""
-    tried: set[str] = set()
+    attempts: set[str] = set()
     for table in rows:
         candidates = {name: _candidates(name, hint, rows, table) for name, hint in _hints(query).items()}
-        for chosen in itertools.product(*candidates.values()):
-            arguments = dict(zip(candidates, chosen, strict=True))
-            if (key := repr(arguments)) not in tried:
-                tried.add(key)
+        for combination in itertools.product(*candidates.values()):
+            arguments = dict(zip(candidates, combination, strict=True))
+            if (key := repr(arguments)) not in attempts:
+                attempts.add(key)
                 yield arguments
 
 

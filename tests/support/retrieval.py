@@ -76,12 +76,12 @@ def score(questions: Sequence[Question], answers: Sequence[Sequence[Passage]]) -
             continue
         parts = [{place.get("part") for place in question.relevant if _answers(place, it)} for it in answer[:DEPTH]]
         rank = next((number for number, part in enumerate(parts, 1) if part), 0)
-        wanted = {place.get("part") for place in question.relevant}
+        relevant_parts = {place.get("part") for place in question.relevant}
         for kind in (question.kind, "all"):
             own = scores.setdefault(kind, Scores())
             own.questions += 1
             own.hit_1 += rank == 1
-            own.hit_5 += set[object]().union(*parts[:FIRST]) == wanted
+            own.hit_5 += set[object]().union(*parts[:FIRST]) == relevant_parts
             own.reciprocal_ranks += 1 / rank if rank else 0
     return scores
 

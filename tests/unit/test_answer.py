@@ -120,8 +120,8 @@ def test_an_answer_that_ended_before_its_first_word_says_so() -> None:
             turn = turn_of(message(MessageRole.ASSISTANT, status, text))
             assert turn.role == "assistant"
             assert "No answer" in join_text(turn.parts)
-    kept = message(MessageRole.ASSISTANT, MessageStatus.STOPPED, "Once upon")
-    assert turn_of(kept) == Turn("assistant", text_parts("Once upon"))
+    stopped_message = message(MessageRole.ASSISTANT, MessageStatus.STOPPED, "Once upon")
+    assert turn_of(stopped_message) == Turn("assistant", text_parts("Once upon"))
 
 
 def test_a_row_without_parts_is_its_text_and_one_with_parts_is_those() -> None:

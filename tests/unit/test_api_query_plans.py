@@ -301,9 +301,9 @@ def test_a_cancelled_field_takes_no_load_from_others() -> None:
         context = Context(NO_SERVICES)
         loader = context.loaders[branch_by_key]
         lost = asyncio.ensure_future(loader.load(3))
-        kept = asyncio.ensure_future(loader.load(3))
+        waiting = asyncio.ensure_future(loader.load(3))
         await asyncio.sleep(0)
         lost.cancel()
-        return await kept
+        return await waiting
 
     assert asyncio.run(load_twice()) == branch(3)

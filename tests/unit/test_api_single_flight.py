@@ -59,11 +59,11 @@ async def test_one_who_leaves_takes_nothing_from_the_others(work: Work) -> None:
 
 async def test_what_nobody_waits_for_is_not_done(work: Work) -> None:
     aside = SingleFlightThread("test", work)
-    kept, left = await start(aside, "a", "b")
-    left.cancel()
-    await asyncio.wait([left])
+    waiting, cancelled = await start(aside, "a", "b")
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
     work.may_end.set()
-    assert [await kept, await aside("c")] == ["A", "C"]
+    assert [await waiting, await aside("c")] == ["A", "C"]
     assert work.done == ["a", "c"]
 
 

@@ -48,8 +48,8 @@ def paged(text: str) -> ExtractedDocument:
     units = tuple(
         Unit(UnitKind.PAGE, number, None, start, min(start + 400, len(text))) for number, start in enumerate(starts, 1)
     )
-    kept = tuple(table for table in tables if table.start // 400 == (table.end - 1) // 400)
-    return ExtractedDocument("application/pdf", text, units, tuple(headings), kept)
+    whole_tables = tuple(table for table in tables if table.start // 400 == (table.end - 1) // 400)
+    return ExtractedDocument("application/pdf", text, units, tuple(headings), whole_tables)
 
 
 def check(document: ExtractedDocument, options: ChunkingOptions) -> list[Chunk]:

@@ -64,9 +64,9 @@ async def test_what_nobody_waits_for_any_more_is_not_loaded() -> None:
     store = Store()
     loader = Loader(store.load, caches=True)
     loader.load(1).cancel()
-    given_up, kept = loader.load(2), loader.load(2)
+    given_up, waiting = loader.load(2), loader.load(2)
     given_up.cancel()
-    assert await kept == 20
+    assert await waiting == 20
     assert store.batches == [[2]]
 
 

@@ -28,17 +28,22 @@ REPLACEMENTS = {
 PARTICIPLES = {
     "asked",
     "begun",
+    "chosen",
     "found",
     "given",
     "heard",
     "held",
+    "kept",
     "known",
     "made",
     "said",
     "seen",
     "sent",
     "shown",
+    "taken",
     "told",
+    "tried",
+    "wanted",
 }
 """These say what happened to a value, and not what it is: `agent` or `settings` tell more than `found` or `given`."""
 

@@ -55,8 +55,8 @@ def test_scores_are_scaled_before_they_are_added() -> None:
 def test_words_weigh_more_where_the_question_has_an_identifier(text: str, weight: float) -> None:
     query = SearchQuery(text, (BASE,))
     assert rank(query, (), [candidate(1, 10, 0.2)]).semantic_weight == weight
-    chosen = replace(query, fusion=FusionOptions(semantic_weight=0.8))
-    assert rank(chosen, (), [candidate(1, 10, 0.2)]).semantic_weight == 0.8
+    weighted = replace(query, fusion=FusionOptions(semantic_weight=0.8))
+    assert rank(weighted, (), [candidate(1, 10, 0.2)]).semantic_weight == 0.8
     assert rank(replace(query, mode=SearchMode.KEYWORD), (), [candidate(1, 10, 0.2)]).semantic_weight is None
 
 

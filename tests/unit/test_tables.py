@@ -46,11 +46,11 @@ def test_what_refers_to_a_row_is_found_by_an_index_when_it_is_deleted() -> None:
         unique = [item for item in table.constraints if isinstance(item, UniqueConstraint)]
         return [[column.name for column in item.columns] for item in (table.primary_key, *unique, *table.indexes)]
 
-    def is_indexed(table: Table, wanted: list[str]) -> bool:
-        return any(key[: len(wanted)] == wanted or key[0] == wanted[-1] for key in keys(table))
+    def is_indexed(table: Table, names: list[str]) -> bool:
+        return any(key[: len(names)] == names or key[0] == names[-1] for key in keys(table))
 
     references = [(table, list(key.columns.keys())) for table in TENANT_TABLES for key in table.foreign_key_constraints]
-    assert [(table.name, wanted) for table, wanted in references if not is_indexed(table, wanted)] == []
+    assert [(table.name, names) for table, names in references if not is_indexed(table, names)] == []
 
 
 def test_every_table_says_whose_its_rows_are() -> None:

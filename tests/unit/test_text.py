@@ -132,9 +132,9 @@ def test_a_visible_line_is_accepted_as_one(text: str) -> None:
 
 @for_all(strategies.text(strategies.sampled_from("ae\u0301\u0300👩👧\u200d🇨🇳한\u1161\r\n")), strategies.integers(0, 20))
 def test_a_cut_is_the_longest_one_between_clusters(text: str, limit: int) -> None:
-    kept = cut_graphemes(text, limit)
+    head = cut_graphemes(text, limit)
     clusters = regex.findall(r"\X", text)
-    rest = clusters[len(regex.findall(r"\X", kept)) :]
-    assert kept + "".join(rest) == text
-    assert len(kept) <= limit
-    assert not rest or len(kept) + len(rest[0]) > limit
+    rest = clusters[len(regex.findall(r"\X", head)) :]
+    assert head + "".join(rest) == text
+    assert len(head) <= limit
+    assert not rest or len(head) + len(rest[0]) > limit

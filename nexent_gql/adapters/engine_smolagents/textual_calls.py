@@ -91,9 +91,9 @@ class TextualCalls:
         return ""
 
     def _take(self, size: int) -> str:
-        taken, self._buffer = self._buffer[:size], self._buffer[size:]
-        self._last = taken[-1:] or self._last
-        return taken
+        text, self._buffer = self._buffer[:size], self._buffer[size:]
+        self._last = text[-1:] or self._last
+        return text
 
 
 def split_calls(text: str) -> tuple[str, list[ToolCall]]:
@@ -118,5 +118,5 @@ def code_of_call(call: ToolCall) -> str:
         sources += [value for value in arguments.values() if isinstance(value, str)]
         return str(sources[0]) if sources else call.arguments
     keywords = ", ".join(f"{name}={value!r}" for name, value in arguments.items() if name.isidentifier())
-    called = f"{call.name}({keywords})"
-    return called if call.name == "final_answer" else f"print({called})"
+    call_text = f"{call.name}({keywords})"
+    return call_text if call.name == "final_answer" else f"print({call_text})"

@@ -46,14 +46,14 @@ class ContextWindow:
         """
         if self.budget_tokens is None or estimate_tokens(messages) <= self.budget_tokens:
             return tuple(messages)
-        kept = self._without_oldest_turns(messages, self.budget_tokens)
+        remaining = self._without_oldest_turns(messages, self.budget_tokens)
         behind = len(messages) - self._question_at - 1
         for limit_chars in _LIMITS_CHARS:
-            if estimate_tokens(kept) <= self.budget_tokens:
+            if estimate_tokens(remaining) <= self.budget_tokens:
                 break
-            steps = kept[len(kept) - behind :]
-            kept = [*kept[: len(kept) - behind], *(_shorten(message, limit_chars) for message in steps)]
-        return tuple(kept)
+            steps = remaining[len(remaining) - behind :]
+            remaining = [*remaining[: len(remaining) - behind], *(_shorten(message, limit_chars) for message in steps)]
+        return tuple(remaining)
 
     def halve(self, messages: Sequence[ChatMessage]) -> bool:
         """Allow half of what was sent of `messages`; False when nothing can be left out any more."""

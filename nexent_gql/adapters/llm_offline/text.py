@@ -54,11 +54,11 @@ def best_passages(question: str, texts: Iterable[str], *, min_coverage: float = 
 
     Questions and headings are no answers.
     """
-    wanted = terms_of(question)
+    terms = terms_of(question)
     coverage: dict[str, float] = {}
     for sentence in (part.strip() for text in texts for part in _SENTENCE_END.split(text)):
-        if wanted and sentence and not sentence.endswith(("?", "？")) and not sentence.startswith("# "):
-            coverage.setdefault(sentence[:MAX_PASSAGE_CHARS], len(wanted & terms_of(sentence)) / len(wanted))
+        if terms and sentence and not sentence.endswith(("?", "？")) and not sentence.startswith("# "):
+            coverage.setdefault(sentence[:MAX_PASSAGE_CHARS], len(terms & terms_of(sentence)) / len(terms))
     best = max(coverage.values(), default=0.0)
     if best < min_coverage:
         return []

@@ -46,8 +46,8 @@ def choose_tools(tools: Sequence[ToolSpec], question: str, calls_made: int) -> l
     All at once, and none after them; or one at a time where the question says "then".
     """
     places = {tool.name: _place_of(tool.name, question) for tool in tools}
-    wanted = sorted((tool for tool in tools if places[tool.name] >= 0), key=lambda tool: places[tool.name])
-    uses = [ToolUse(tool.name, fill_arguments(tool.parameters, question)) for tool in wanted]
+    matching_tools = sorted((tool for tool in tools if places[tool.name] >= 0), key=lambda tool: places[tool.name])
+    uses = [ToolUse(tool.name, fill_arguments(tool.parameters, question)) for tool in matching_tools]
     if _IN_TURN.search(question):
         return uses[calls_made : calls_made + 1]
     if calls_made:

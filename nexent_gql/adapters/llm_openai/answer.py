@@ -216,11 +216,11 @@ class AnswerDecoder:
         if _RETURNED.isdisjoint(delta):
             return
         for name in RETURNED_FIELDS:
-            value, kept = delta.get(name), self._fields.get(name)
-            if isinstance(value, str) and isinstance(kept, str):
-                self._fields[name] = kept + value
-            elif isinstance(value, list) and isinstance(kept, list):
-                kept.extend(value)
+            value, earlier = delta.get(name), self._fields.get(name)
+            if isinstance(value, str) and isinstance(earlier, str):
+                self._fields[name] = earlier + value
+            elif isinstance(value, list) and isinstance(earlier, list):
+                earlier.extend(value)
             elif value:
                 self._fields[name] = value
 

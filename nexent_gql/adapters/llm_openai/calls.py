@@ -111,8 +111,8 @@ class CallAssembler:
         return self.calls[-1] if self.calls else None
 
     def _free_id(self, id_: str) -> str:
-        taken = {call.id for call in self.calls}
-        return id_ if id_ and id_ not in taken else f"call_{uuid4().hex[:16]}"
+        used_ids = {call.id for call in self.calls}
+        return id_ if id_ and id_ not in used_ids else f"call_{uuid4().hex[:16]}"
 
     def _begins_anew(self, call: OpenCall, id_: str, name: str, arguments: str) -> bool:
         """Tell whether a fragment that points at `call` is in truth the first one of another call."""

@@ -42,8 +42,8 @@ def readable(value: object, max_chars: int) -> str:
 class _Json:
     """Converts one value; shared parts count each time they occur."""
 
-    def __init__(self, left: int) -> None:
-        self._left = left
+    def __init__(self, remaining_chars: int) -> None:
+        self._remaining_chars = remaining_chars
 
     def convert(self, value: object, depth: int) -> Json:
         self._charge(len(value) if isinstance(value, str) else 1, depth)
@@ -68,22 +68,22 @@ class _Json:
         return key if isinstance(key, str) else self._text(key)
 
     def _text(self, value: object) -> str:
-        text = readable(value, self._left)
+        text = readable(value, self._remaining_chars)
         self._charge(len(text), 0)
         return text
 
     def _charge(self, chars: int, depth: int) -> None:
-        self._left -= chars
-        if self._left < 0 or depth > _MAX_DEPTH:
+        self._remaining_chars -= chars
+        if self._remaining_chars < 0 or depth > _MAX_DEPTH:
             raise TooLargeError
 
 
 class _Text:
     """Writes one value as Python would, up to the size limit."""
 
-    def __init__(self, left: int) -> None:
+    def __init__(self, remaining_chars: int) -> None:
         self.parts: list[str] = []
-        self._left = left
+        self._remaining_chars = remaining_chars
 
     def write(self, value: object, depth: int) -> None:
         if depth > _MAX_DEPTH:
@@ -106,7 +106,7 @@ class _Text:
 
     def _atom(self, value: object) -> str:
         if isinstance(value, str | bytes):
-            return repr(value[: self._left + 1])
+            return repr(value[: self._remaining_chars + 1])
         if isinstance(value, int) and value.bit_length() > _MAX_INT_BITS:
             return f"<an integer of {value.bit_length()} bits>"
         return repr(value)
@@ -130,8 +130,8 @@ class _Text:
         self._put(end)
 
     def _put(self, text: str) -> None:
-        if len(text) > self._left:
-            self.parts.append(text[: self._left])
+        if len(text) > self._remaining_chars:
+            self.parts.append(text[: self._remaining_chars])
             raise TooLargeError
-        self._left -= len(text)
+        self._remaining_chars -= len(text)
         self.parts.append(text)

@@ -29,9 +29,9 @@ def statistics(tenant_id: UUID, query: SearchQuery, terms: Sequence[str], hidden
 def by_words(tenant_id: UUID, query: SearchQuery, terms: Sequence[str], hidden: Collection[str]) -> Item:
     """Find chunks that have one of the terms."""
     allowed = _of_bases(tenant_id, query, hidden)["bool"]
-    wanted = {"match": {"tokens": {"query": " ".join(terms)}}}
-    chosen = [*allowed["filter"], *_chosen(query.filter)]
-    return {"size": KEYWORD_HITS, "_source": _FIELDS, "query": {"bool": {**allowed, "filter": chosen, "must": wanted}}}
+    match = {"match": {"tokens": {"query": " ".join(terms)}}}
+    filters = [*allowed["filter"], *_filters(query.filter)]
+    return {"size": KEYWORD_HITS, "_source": _FIELDS, "query": {"bool": {**allowed, "filter": filters, "must": match}}}
 
 
 def by_vector(
@@ -40,7 +40,7 @@ def by_vector(
     """Find chunks near to a vector, which is given with its space and its field."""
     space, field, values = vector
     allowed = _of_bases(tenant_id, query, hidden)["bool"]
-    chosen = [*allowed["filter"], *_chosen(query.filter), {"term": {"space": space}}]
+    filters = [*allowed["filter"], *_filters(query.filter), {"term": {"space": space}}]
     return {
         "size": CANDIDATES,
         "_source": _FIELDS,
@@ -49,7 +49,7 @@ def by_vector(
             "query_vector": list(values),
             "k": CANDIDATES,
             "num_candidates": _EXPLORED,
-            "filter": {"bool": {**allowed, "filter": chosen}},
+            "filter": {"bool": {**allowed, "filter": filters}},
         },
     }
 
@@ -63,14 +63,14 @@ def _of_bases(tenant_id: UUID, query: SearchQuery, hidden: Collection[str]) -> M
     return {"bool": {"filter": allowed, "must_not": [{"terms": {"put_id": list(hidden)}}]}}
 
 
-def _chosen(wanted: SearchFilter) -> list[Item]:
+def _filters(search_filter: SearchFilter) -> list[Item]:
     sets = {
-        "document_id": [str(document_id) for document_id in wanted.document_ids],
-        "language": list(wanted.languages),
-        "media_type": list(wanted.media_types),
+        "document_id": [str(document_id) for document_id in search_filter.document_ids],
+        "language": list(search_filter.languages),
+        "media_type": list(search_filter.media_types),
     }
     filters: list[Item] = [{"terms": {name: values}} for name, values in sets.items() if values]
-    limits = {"gte": wanted.created_from, "lt": wanted.created_before}
+    limits = {"gte": search_filter.created_from, "lt": search_filter.created_before}
     times = {name: _microseconds(time) for name, time in limits.items() if time is not None}
     return [*filters, {"range": {"created_us": times}}] if times else filters
 

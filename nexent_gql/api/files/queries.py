@@ -47,12 +47,12 @@ class FileQueries:
         order_by: _Order = None,
     ) -> Connection[File]:
         actor, service = info.context.actor, info.context.services.files
-        wanted = filter.to_filter() if filter else FileFilter()
+        conditions = filter.to_filter() if filter else FileFilter()
         order = order_by or FileOrder()
         kind = BY_ACTIVITY if order.field is FileOrderField.UPDATED_AT else BY_CREATION
         request = page_request(first, after, last, before, kind)
-        page = await service.page(actor, request, wanted, ascending=order.direction is OrderDirection.ASC)
-        return connection(page, File.of, count=lambda: service.count(actor, wanted))
+        page = await service.page(actor, request, conditions, ascending=order.direction is OrderDirection.ASC)
+        return connection(page, File.of, count=lambda: service.count(actor, conditions))
 
     @strawberry.field(
         description="Returns your tenant's file quota and how much of it is used.", permission_classes=[SignedIn]

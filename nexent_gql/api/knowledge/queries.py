@@ -82,9 +82,9 @@ class KnowledgeQueries:
         key = node_id(knowledge_base_id, "KnowledgeBase", "knowledgeBaseId")
         actor, service = info.context.actor, info.context.services.documents
         batch_key = node_id(batch_id, "DocumentBatch", "batchId") if batch_id is not None else None
-        wanted = DocumentFilter(states=(state,) if state else (), batch_id=batch_key)
-        rows = await service.page(actor, key, page.request(), wanted)
-        return connection(rows, Document.of, count=lambda: service.count(actor, key, wanted))
+        conditions = DocumentFilter(states=(state,) if state else (), batch_id=batch_key)
+        rows = await service.page(actor, key, page.request(), conditions)
+        return connection(rows, Document.of, count=lambda: service.count(actor, key, conditions))
 
     @connection_field(
         description="Lists the chunks of the current version of a document, in the order of its text. Those with "

@@ -90,17 +90,17 @@ class Documents:
         self._schema = schema
         self._fields = FieldTable(sdl)
         self._limits = limits
-        self._kept: OrderedDict[str, PreparedDocument] = OrderedDict()
+        self._documents: OrderedDict[str, PreparedDocument] = OrderedDict()
         self._thread = SingleFlightThread("documents", self._prepare)
         self.tokens = 0
 
     def recall(self, text: str) -> PreparedDocument | None:
         """Return the cached document of `text`."""
-        kept = self._kept.get(text)
-        if kept is None:
+        document = self._documents.get(text)
+        if document is None:
             return None
-        self._kept.move_to_end(text)
-        return kept
+        self._documents.move_to_end(text)
+        return document
 
     def prepare(self, text: str) -> PreparedDocument:
         """Return the document of `text` from the cache, or parse, measure and validate it."""
@@ -117,12 +117,12 @@ class Documents:
         return prepared
 
     def _keep(self, text: str, prepared: PreparedDocument) -> None:
-        if prepared.document is None or prepared.errors or text in self._kept:
+        if prepared.document is None or prepared.errors or text in self._documents:
             return
-        self._kept[text] = prepared
+        self._documents[text] = prepared
         self.tokens += prepared.tokens
         while self.tokens > self._limits.cached_tokens:
-            _, oldest = self._kept.popitem(last=False)
+            _, oldest = self._documents.popitem(last=False)
             self.tokens -= oldest.tokens
 
     def _prepare(self, text: str) -> PreparedDocument:

@@ -23,15 +23,15 @@ class Introspections:
     def __init__(self, schema: GraphQLSchema) -> None:
         self._schema = schema
         self._turn = asyncio.Lock()
-        self._kept: OrderedDict[_Key, object] = OrderedDict()
+        self._results: OrderedDict[_Key, object] = OrderedDict()
 
     async def answer(self, operation: DocumentOperation, variables: Mapping[str, object]) -> ExecutionResult:
         """Return the answer, from the cache where possible."""
         key = (operation.digest, operation.name, encode(variables))
         async with self._turn:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return ExecutionResult(data=cast("dict[str, object]", self._kept[key]), errors=None)
+            if key in self._results:
+                self._results.move_to_end(key)
+                return ExecutionResult(data=cast("dict[str, object]", self._results[key]), errors=None)
             result = await asyncio.to_thread(self._run, operation, variables)
         if not result.errors:
             self._keep(key, result.data)
@@ -45,6 +45,6 @@ class Introspections:
         return ExecutionResult(data=result.data, errors=result.errors)
 
     def _keep(self, key: _Key, data: object) -> None:
-        self._kept[key] = data
-        if len(self._kept) > _MAX_KEPT:
-            self._kept.popitem(last=False)
+        self._results[key] = data
+        if len(self._results) > _MAX_KEPT:
+            self._results.popitem(last=False)

@@ -87,15 +87,15 @@ def compile_event(execution: Execution) -> Render:
     identity = object()
 
     def render_once(event: object) -> Rendered | None:
-        kept = event.renderings if isinstance(event, SharedEvent) else None
-        if kept is not None and (rendered := kept.get(identity)) is not None:
+        renderings = event.renderings if isinstance(event, SharedEvent) else None
+        if renderings is not None and (rendered := renderings.get(identity)) is not None:
             return rendered
         try:
             rendered = render(key, complete(event, []), event)
         except Exception:  # noqa: BLE001 - graphql-core reports the error
             return None
-        if kept is not None and len(kept) < _MAX_RENDERINGS:
-            kept[identity] = rendered
+        if renderings is not None and len(renderings) < _MAX_RENDERINGS:
+            renderings[identity] = rendered
         return rendered
 
     return render_once

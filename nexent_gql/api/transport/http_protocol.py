@@ -235,6 +235,6 @@ def _without_upgrade(header: tuple[bytes, bytes]) -> tuple[bytes, bytes | None]:
         return name, None
     if name == b"connection":
         tokens = [token.strip() for token in value.split(b",")]
-        kept = b", ".join(token for token in tokens if token.lower() not in (b"", b"upgrade"))
-        return name, kept or None
+        other_tokens = b", ".join(token for token in tokens if token.lower() not in (b"", b"upgrade"))
+        return name, other_tokens or None
     return name, value

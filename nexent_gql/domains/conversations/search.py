@@ -78,12 +78,12 @@ class MessageIndex:
         return (await self._session.execute(query)).scalar_one()
 
     def _matching(self, terms: Sequence[QueryTerm]) -> list[ColumnElement[bool]]:
-        wanted = cast(literal(search_query(self._owner_id, terms)), TSQUERY)
+        condition = cast(literal(search_query(self._owner_id, terms)), TSQUERY)
         return [
             col(MessageSearch.tenant_id) == self._tenant_id,
             col(MessageSearch.owner_id) == self._owner_id,
             col(MessageSearch.is_hidden).is_(False),
-            col(MessageSearch.vector).bool_op("@@")(wanted),
+            col(MessageSearch.vector).bool_op("@@")(condition),
         ]
 
 

@@ -25,13 +25,13 @@ _INSERT_OBJECT = text("""
 class FileRepository(OwnerRepository[File], table=File, search_key="name_key"):
     """The files of one owner."""
 
-    async def list_matching(self, wanted: FileFilter, page: PageRequest, *, ascending: bool = False) -> Page[File]:
+    async def list_matching(self, conditions: FileFilter, page: PageRequest, *, ascending: bool = False) -> Page[File]:
         """Return files in the order of `page`."""
         is_activity = page.order == BY_ACTIVITY
         at = col(File.updated_at if is_activity else File.created_at)
         return await keyset_page(
             self._session,
-            self._wanted(wanted),
+            self._filtered(conditions),
             File,
             page,
             at=at,
@@ -39,9 +39,9 @@ class FileRepository(OwnerRepository[File], table=File, search_key="name_key"):
             ascending=ascending,
         )
 
-    async def count_matching(self, wanted: FileFilter) -> int:
+    async def count_matching(self, conditions: FileFilter) -> int:
         """Count the files that `list_matching` goes through."""
-        return await count_rows(self._session, self._wanted(wanted))
+        return await count_rows(self._session, self._filtered(conditions))
 
     async def object_keys(self, object_ids: Collection[UUID]) -> dict[UUID, str]:
         """Return the keys of those objects that files of the owner refer to, by the object's id."""
@@ -59,12 +59,12 @@ class FileRepository(OwnerRepository[File], table=File, search_key="name_key"):
             )
         )
 
-    def _wanted(self, wanted: FileFilter) -> Select[File]:
+    def _filtered(self, conditions: FileFilter) -> Select[File]:
         query = self._scope()
-        if wanted.search:
-            query = query.where(contains_folded(col(File.name_key), wanted.search))
-        if wanted.content_types:
-            kinds = [col(File.content_type).startswith(kind, autoescape=True) for kind in wanted.content_types]
+        if conditions.search:
+            query = query.where(contains_folded(col(File.name_key), conditions.search))
+        if conditions.content_types:
+            kinds = [col(File.content_type).startswith(kind, autoescape=True) for kind in conditions.content_types]
             query = query.where(or_(*kinds))
         return query
 

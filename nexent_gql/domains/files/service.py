@@ -87,27 +87,27 @@ class FileService(StorageService):
             return await FileRepository(session, actor.tenant_id, actor.user_id).get_many(ids)
 
     async def page(
-        self, actor: Principal, page: PageRequest, wanted: FileFilter | None = None, *, ascending: bool = False
+        self, actor: Principal, page: PageRequest, conditions: FileFilter | None = None, *, ascending: bool = False
     ) -> Page[File]:
         """Page through the caller's files, latest first unless `ascending`.
 
         Raises:
             InvalidInputError: The search text is too long, or has characters that no name can have.
         """
-        wanted = _checked(wanted)
+        conditions = _checked(conditions)
         async with self._db.read(actor.tenant_id) as session:
             repository = FileRepository(session, actor.tenant_id, actor.user_id)
-            return await repository.list_matching(wanted, page, ascending=ascending)
+            return await repository.list_matching(conditions, page, ascending=ascending)
 
-    async def count(self, actor: Principal, wanted: FileFilter | None = None) -> int:
+    async def count(self, actor: Principal, conditions: FileFilter | None = None) -> int:
         """Count the files that `page` goes through.
 
         Raises:
             InvalidInputError: As for `page`.
         """
-        wanted = _checked(wanted)
+        conditions = _checked(conditions)
         async with self._db.read(actor.tenant_id) as session:
-            return await FileRepository(session, actor.tenant_id, actor.user_id).count_matching(wanted)
+            return await FileRepository(session, actor.tenant_id, actor.user_id).count_matching(conditions)
 
     async def usage(self, actor: Principal) -> FileUsage:
         """Return how much of its quota the caller's tenant has used."""
@@ -234,6 +234,6 @@ def response_headers(file: File, *, is_inline: bool) -> ContentHeaders:
     return ContentHeaders(file.content_type, f"{kind}; filename*=UTF-8''{quote(file.name, safe='')}")
 
 
-def _checked(wanted: FileFilter | None) -> FileFilter:
-    wanted = wanted or FileFilter()
-    return FileFilter(search_text(wanted.search), wanted.content_types)
+def _checked(conditions: FileFilter | None) -> FileFilter:
+    conditions = conditions or FileFilter()
+    return FileFilter(search_text(conditions.search), conditions.content_types)

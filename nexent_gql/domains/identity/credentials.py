@@ -91,8 +91,8 @@ class ApiKeyText:
             InvalidTokenError: The format or the checksum is wrong.
         """
         key_id, _, rest = text.removeprefix(API_KEY_PREFIX).partition("_")
-        wanted = len(API_KEY_PREFIX) + _KEY_ID_CHARS + 1 + _SECRET_CHARS + _CHECKSUM_CHARS
-        well_formed = text.startswith(API_KEY_PREFIX) and len(text) == wanted and len(key_id) == _KEY_ID_CHARS
+        length = len(API_KEY_PREFIX) + _KEY_ID_CHARS + 1 + _SECRET_CHARS + _CHECKSUM_CHARS
+        well_formed = text.startswith(API_KEY_PREFIX) and len(text) == length and len(key_id) == _KEY_ID_CHARS
         if not well_formed or not rest.isascii() or not rest.isalnum() or not key_id.isascii():
             raise InvalidTokenError
         if _checksum(text[:-_CHECKSUM_CHARS]) != text[-_CHECKSUM_CHARS:]:

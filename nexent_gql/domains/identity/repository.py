@@ -256,13 +256,15 @@ class CredentialLookup:
         row = (await self._session.execute(query)).one()
         return row[0], row[1]
 
-    async def count_guess(self, key: bytes, now: datetime, *, free: int, max_pause_s: int, kept: timedelta) -> bool:
+    async def count_guess(
+        self, key: bytes, now: datetime, *, free: int, max_pause_s: int, retention: timedelta
+    ) -> bool:
         """Add a guess unless it is too early; return whether it was permitted.
 
         The first `free` guesses need no delay. Each further one must wait twice as long as the one before, up to
         `max_pause_s`. The count is reset after `kept` without a guess.
         """
-        fresh = insert(SignInThrottle).values(key=key, attempts=1, reset_at=now + kept, next_at=now)
+        fresh = insert(SignInThrottle).values(key=key, attempts=1, reset_at=now + retention, next_at=now)
         is_over = col(SignInThrottle.reset_at) <= now
         attempts = case((is_over, 1), else_=col(SignInThrottle.attempts) + 1)
         pause_s = case(
@@ -272,7 +274,7 @@ class CredentialLookup:
             index_elements=["key"],
             set_={
                 "attempts": attempts,
-                "reset_at": now + kept,
+                "reset_at": now + retention,
                 "next_at": literal(now, DateTime(timezone=True)) + func.make_interval(0, 0, 0, 0, 0, 0, pause_s),
             },
             where=or_(is_over, col(SignInThrottle.next_at) <= now),

@@ -113,7 +113,7 @@ class DocumentBatchService:
             counts = await repository.counts([batch.id for batch in batches])
         return [BatchStatus(batch, counts.get(batch.id, {})) for batch in batches]
 
-    async def reprocess(self, actor: Principal, base_id: UUID, wanted: DocumentFilter) -> int:
+    async def reprocess(self, actor: Principal, base_id: UUID, conditions: DocumentFilter) -> int:
         """Start a job that processes all documents again that match; return how many do now.
 
         Raises:
@@ -122,15 +122,15 @@ class DocumentBatchService:
         """
         async with self._db.transaction(actor.tenant_id) as session:
             base = await writable_base(session, actor, base_id)
-            count = await DocumentRepository(session, actor.tenant_id).count_of_base(base.id, wanted)
+            count = await DocumentRepository(session, actor.tenant_id).count_of_base(base.id, conditions)
             work = ReprocessDocuments(
                 knowledge_base_id=base.id,
                 request_id=new_id(),
                 user_id=actor.user_id,
                 requested_at=self._clock(),
-                states=wanted.states,
-                codes=wanted.codes,
-                batch_id=wanted.batch_id,
+                states=conditions.states,
+                codes=conditions.codes,
+                batch_id=conditions.batch_id,
             )
             await enqueue(session, actor.tenant_id, work, user_id=actor.user_id)
         return count

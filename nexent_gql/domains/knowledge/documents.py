@@ -41,7 +41,7 @@ class DocumentService:
             return await DocumentRepository(session, actor.tenant_id).readable(actor.user_id, ids)
 
     async def page(
-        self, actor: Principal, base_id: UUID, page: PageRequest, wanted: DocumentFilter | None = None
+        self, actor: Principal, base_id: UUID, page: PageRequest, conditions: DocumentFilter | None = None
     ) -> Page[DocumentRow]:
         """Page through the documents of a base that match, newest first.
 
@@ -51,10 +51,10 @@ class DocumentService:
         async with self._db.read(actor.tenant_id) as session:
             await readable_base(session, actor, base_id)
             return await DocumentRepository(session, actor.tenant_id).page_of_base(
-                base_id, wanted or DocumentFilter(), page
+                base_id, conditions or DocumentFilter(), page
             )
 
-    async def count(self, actor: Principal, base_id: UUID, wanted: DocumentFilter | None = None) -> int:
+    async def count(self, actor: Principal, base_id: UUID, conditions: DocumentFilter | None = None) -> int:
         """Count the documents that `page` goes through.
 
         Raises:
@@ -62,7 +62,9 @@ class DocumentService:
         """
         async with self._db.read(actor.tenant_id) as session:
             await readable_base(session, actor, base_id)
-            return await DocumentRepository(session, actor.tenant_id).count_of_base(base_id, wanted or DocumentFilter())
+            return await DocumentRepository(session, actor.tenant_id).count_of_base(
+                base_id, conditions or DocumentFilter()
+            )
 
     async def chunks(
         self, actor: Principal, document_id: UUID, page: PageRequest, search: str | None = None
@@ -73,13 +75,13 @@ class DocumentService:
             InvalidInputError: The search text is too long.
             DocumentNotFoundError: The caller can read no such document.
         """
-        wanted = search_text(search)
+        part = search_text(search)
         async with self._db.read(actor.tenant_id) as session:
             row = await self._readable(session, actor, document_id)
             version_id = row.document.current_version_id
             if version_id is None:
                 return Page([], [], has_next=False, has_previous=False)
-            return await ChunkRepository(session, actor.tenant_id).page_of_version(version_id, page, wanted)
+            return await ChunkRepository(session, actor.tenant_id).page_of_version(version_id, page, part)
 
     async def count_chunks(self, actor: Principal, document_id: UUID, search: str | None = None) -> int:
         """Count the chunks that `chunks` goes through.
@@ -87,14 +89,12 @@ class DocumentService:
         Raises:
             DocumentNotFoundError: The caller can read no such document.
         """
-        wanted = search_text(search)
+        part = search_text(search)
         async with self._db.read(actor.tenant_id) as session:
             row = await self._readable(session, actor, document_id)
             version_id = row.document.current_version_id
             return (
-                await ChunkRepository(session, actor.tenant_id).count_of_version(version_id, wanted)
-                if version_id
-                else 0
+                await ChunkRepository(session, actor.tenant_id).count_of_version(version_id, part) if version_id else 0
             )
 
     async def get_chunks(self, actor: Principal, ids: Sequence[UUID]) -> list[Chunk]:

@@ -59,13 +59,13 @@ def _select(document: ExtractedDocument, question: str, max_tokens: int) -> list
         return []
     scores = _bm25([Counter(index_tokens(chunk.search_text(document.text))) for chunk in chunks], question)
     order = sorted(range(len(chunks)), key=lambda at: (-scores[at], at))
-    chosen: list[int] = []
+    selection: list[int] = []
     for at in order:
         max_tokens -= estimate_text_tokens(document.text[chunks[at].start : chunks[at].end])
         if max_tokens < 0:
             break
-        chosen.append(at)
-    return [Excerpt(chunks[at].start, chunks[at].end, place_of(chunks[at])) for at in sorted(chosen)]
+        selection.append(at)
+    return [Excerpt(chunks[at].start, chunks[at].end, place_of(chunks[at])) for at in sorted(selection)]
 
 
 def _bm25(texts: Sequence[Counter[str]], question: str) -> list[float]:

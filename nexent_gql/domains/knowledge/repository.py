@@ -46,13 +46,15 @@ class KnowledgeBaseRepository(
         query = self._matching(None).where(col(KnowledgeBase.id) == base_id).with_for_update(key_share=True)
         return (await self._session.scalars(query)).one_or_none()
 
-    async def page_readable(self, user_id: UUID, page: PageRequest, wanted: KnowledgeBaseFilter) -> Page[KnowledgeBase]:
+    async def page_readable(
+        self, user_id: UUID, page: PageRequest, conditions: KnowledgeBaseFilter
+    ) -> Page[KnowledgeBase]:
         """Return the bases that a user may read, newest first."""
-        return await newest_first(self._session, self._readable(user_id, wanted.search), KnowledgeBase, page)
+        return await newest_first(self._session, self._readable(user_id, conditions.search), KnowledgeBase, page)
 
-    async def count_readable(self, user_id: UUID, wanted: KnowledgeBaseFilter) -> int:
+    async def count_readable(self, user_id: UUID, conditions: KnowledgeBaseFilter) -> int:
         """Count the bases that a user may read."""
-        return await count_rows(self._session, self._readable(user_id, wanted.search))
+        return await count_rows(self._session, self._readable(user_id, conditions.search))
 
     async def all(self) -> Sequence[KnowledgeBase]:
         """Return all bases, for jobs."""
@@ -72,25 +74,28 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         return await self._rows((await self._session.scalars(query)).all())
 
     async def page_of_base(
-        self, knowledge_base_id: UUID, wanted: DocumentFilter, page: PageRequest
+        self, knowledge_base_id: UUID, conditions: DocumentFilter, page: PageRequest
     ) -> Page[DocumentRow]:
         """Return the documents of a base that match, newest first."""
-        documents = await newest_first(self._session, self._of_base(knowledge_base_id, wanted), Document, page)
+        documents = await newest_first(self._session, self._of_base(knowledge_base_id, conditions), Document, page)
         rows = {row.document.id: row for row in await self._rows(documents.rows)}
-        kept = [
+        entries = [
             (row.id, cursor) for row, cursor in zip(documents.rows, documents.cursors, strict=True) if row.id in rows
         ]
         return Page(
-            [rows[id_] for id_, _ in kept], [cursor for _, cursor in kept], documents.has_next, documents.has_previous
+            [rows[id_] for id_, _ in entries],
+            [cursor for _, cursor in entries],
+            documents.has_next,
+            documents.has_previous,
         )
 
-    async def count_of_base(self, knowledge_base_id: UUID, wanted: DocumentFilter) -> int:
+    async def count_of_base(self, knowledge_base_id: UUID, conditions: DocumentFilter) -> int:
         """Count the documents of a base that match."""
-        return await count_rows(self._session, self._of_base(knowledge_base_id, wanted))
+        return await count_rows(self._session, self._of_base(knowledge_base_id, conditions))
 
-    async def some_of_base(self, knowledge_base_id: UUID, wanted: DocumentFilter, most: int) -> list[DocumentRow]:
+    async def some_of_base(self, knowledge_base_id: UUID, conditions: DocumentFilter, most: int) -> list[DocumentRow]:
         """Return at most `most` documents of a base that match, by id."""
-        query = self._of_base(knowledge_base_id, wanted).order_by(col(Document.id)).limit(most)
+        query = self._of_base(knowledge_base_id, conditions).order_by(col(Document.id)).limit(most)
         return await self._rows((await self._session.scalars(query)).all())
 
     async def by_client_id(self, knowledge_base_id: UUID, client_id: str) -> Document | None:
@@ -253,21 +258,21 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         versions = {row[0]: (row[1], row[2]) for row in (await self._session.execute(query)).all()}
         return [DocumentRow(row, *versions[row.id]) for row in documents if row.id in versions]
 
-    def _of_base(self, knowledge_base_id: UUID, wanted: DocumentFilter) -> Select[Document]:
+    def _of_base(self, knowledge_base_id: UUID, conditions: DocumentFilter) -> Select[Document]:
         query = self._matching(None).where(col(Document.knowledge_base_id) == knowledge_base_id)
-        if wanted.batch_id is not None:
-            query = query.where(col(Document.batch_id) == wanted.batch_id)
-        version, conditions = DocumentVersion, list[ColumnElement[bool]]()
-        if wanted.states:
-            conditions.append(col(version.state).in_(wanted.states))
-        if wanted.codes:
-            conditions.append(col(version.code).in_(wanted.codes))
-        if wanted.version_before is not None:
-            conditions.append(col(version.created_at) < wanted.version_before)
-        if not conditions:
+        if conditions.batch_id is not None:
+            query = query.where(col(Document.batch_id) == conditions.batch_id)
+        version, clauses = DocumentVersion, list[ColumnElement[bool]]()
+        if conditions.states:
+            clauses.append(col(version.state).in_(conditions.states))
+        if conditions.codes:
+            clauses.append(col(version.code).in_(conditions.codes))
+        if conditions.version_before is not None:
+            clauses.append(col(version.created_at) < conditions.version_before)
+        if not clauses:
             return query
         latest = select(col(version.id)).where(
-            col(version.tenant_id) == self._tenant_id, col(version.id) == col(Document.latest_version_id), *conditions
+            col(version.tenant_id) == self._tenant_id, col(version.id) == col(Document.latest_version_id), *clauses
         )
         return query.where(latest.exists())
 

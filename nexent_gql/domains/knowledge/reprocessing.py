@@ -39,12 +39,12 @@ class DocumentReprocessor:
             """Give new versions a time that excludes them from the next batch, whatever this machine's clock says."""
             return max(self._clock(), work.requested_at)
 
-        wanted = DocumentFilter(work.states, work.codes, work.batch_id, version_before=work.requested_at)
+        conditions = DocumentFilter(work.states, work.codes, work.batch_id, version_before=work.requested_at)
         async with lease.transaction() as session:
             base = await KnowledgeBaseRepository(session, lease.tenant_id).locked(work.knowledge_base_id)
             if base is None:
                 return 0
-            rows = await DocumentRepository(session, lease.tenant_id).some_of_base(base.id, wanted, _BATCH)
+            rows = await DocumentRepository(session, lease.tenant_id).some_of_base(base.id, conditions, _BATCH)
             actor = Principal(lease.tenant_id, work.user_id, Role.MEMBER)
             writer = DocumentWriter(DocumentContext(session, actor, base, clock))
             for row in rows:

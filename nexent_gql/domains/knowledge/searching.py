@@ -217,7 +217,7 @@ def _query(search: KnowledgeSearch) -> SearchQuery:
     question = optional_text(search.question, "question", max_chars=MAX_QUESTION_CHARS)
     if not question:
         raise InvalidInputError("Ask something.", path=("question",))
-    fusion, wanted = search.fusion, search.filter
+    fusion, filters = search.fusion, search.filter
     for path, value, least, most in (
         (("knowledgeBaseIds",), len(search.knowledge_base_ids), 1, MAX_BASES),
         (("topK",), search.top_k, 1, MAX_TOP_K),
@@ -225,9 +225,9 @@ def _query(search: KnowledgeSearch) -> SearchQuery:
         (("neighbors",), search.neighbor_count, 0, MAX_NEIGHBORS),
         (("fusion", "semanticWeight"), 0.5 if fusion.semantic_weight is None else fusion.semantic_weight, 0, 1),
         (("fusion", "rankConstant"), fusion.rank_constant, 1, MAX_RANK_CONSTANT),
-        (("filter", "documentIds"), len(wanted.document_ids), 0, MAX_FILTER_VALUES),
-        (("filter", "languages"), len(wanted.languages), 0, MAX_FILTER_VALUES),
-        (("filter", "mediaTypes"), len(wanted.media_types), 0, MAX_FILTER_VALUES),
+        (("filter", "documentIds"), len(filters.document_ids), 0, MAX_FILTER_VALUES),
+        (("filter", "languages"), len(filters.languages), 0, MAX_FILTER_VALUES),
+        (("filter", "mediaTypes"), len(filters.media_types), 0, MAX_FILTER_VALUES),
     ):
         if not least <= value <= most:
             raise InvalidInputError(f"Give {least} to {most}.", path=path, minimum=least, limit=most)
@@ -236,7 +236,7 @@ def _query(search: KnowledgeSearch) -> SearchQuery:
         tuple(dict.fromkeys(search.knowledge_base_ids)),
         search.mode,
         fusion=fusion,
-        filter=wanted,
+        filter=filters,
         top_k=max(search.top_k, CANDIDATES) if search.is_reranked else search.top_k,
         min_score=0.0 if search.is_reranked else search.min_score,
     )

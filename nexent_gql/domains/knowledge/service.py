@@ -98,15 +98,17 @@ class KnowledgeBaseService:
         Raises:
             InvalidInputError: The search text is too long.
         """
-        wanted = KnowledgeBaseFilter(search_text(search))
+        conditions = KnowledgeBaseFilter(search_text(search))
         async with self._db.read(actor.tenant_id) as session:
-            return await KnowledgeBaseRepository(session, actor.tenant_id).page_readable(actor.user_id, page, wanted)
+            return await KnowledgeBaseRepository(session, actor.tenant_id).page_readable(
+                actor.user_id, page, conditions
+            )
 
     async def count(self, actor: Principal, search: str | None = None) -> int:
         """Count the bases that `page` goes through."""
-        wanted = KnowledgeBaseFilter(search_text(search))
+        conditions = KnowledgeBaseFilter(search_text(search))
         async with self._db.read(actor.tenant_id) as session:
-            return await KnowledgeBaseRepository(session, actor.tenant_id).count_readable(actor.user_id, wanted)
+            return await KnowledgeBaseRepository(session, actor.tenant_id).count_readable(actor.user_id, conditions)
 
     async def writable(self, actor: Principal, ids: Sequence[UUID]) -> set[UUID]:
         """Return those of `ids` whose documents the caller may change."""

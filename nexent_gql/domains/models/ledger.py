@@ -75,20 +75,20 @@ class CallLedger:
         """
         attribution = call.attribution
         reserved_usd = self.cost(call.endpoint, call.started_at, call.usage)
-        wanted = Amount(reserved_usd or Decimal(), call.usage.input_tokens + call.usage.output_tokens)
+        amount = Amount(reserved_usd or Decimal(), call.usage.input_tokens + call.usage.output_tokens)
         values = _columns(attribution, call.endpoint) | {
             "id": call.id,
             "created_at": call.started_at,
             "input_tokens": call.usage.input_tokens,
             "output_tokens": 0,
-            "reserved_tokens": wanted.tokens,
+            "reserved_tokens": amount.tokens,
             "reserved_usd": reserved_usd,
             "lease_until": self._lease_end(),
         }
         async with self._slots, self._db.transaction(attribution.tenant_id) as session:
             states = await budget_states(session, await lock_budgets(session, _subject(attribution)), self._clock())
             begin_periods(states)
-            require_left(states, wanted, self._clock())
+            require_left(states, amount, self._clock())
             await session.execute(insert(OpenModelCall).values(values))
 
     async def renew(self, call: PlannedCall, received_tokens: int) -> None:
@@ -172,15 +172,15 @@ class CallLedger:
         return func.clock_timestamp() + timedelta(seconds=self._lease_s)
 
 
-def require_left(states: Sequence[BudgetState], wanted: Amount, now: datetime) -> None:
+def require_left(states: Sequence[BudgetState], amount: Amount, now: datetime) -> None:
     """Pass when all budgets have `wanted` left.
 
     Raises:
         BudgetExceededError: One does not; it says which, how much it has left, and what to do.
     """
     for state in states:
-        if not state.has_left(wanted):
-            raise exceeded(state, now, f"The next call may use ${usd_text(wanted.usd)} and {wanted.tokens:,} tokens")
+        if not state.has_left(amount):
+            raise exceeded(state, now, f"The next call may use ${usd_text(amount.usd)} and {amount.tokens:,} tokens")
 
 
 def exceeded(state: BudgetState, now: datetime, cause: str) -> BudgetExceededError:

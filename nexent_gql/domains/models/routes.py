@@ -170,9 +170,9 @@ async def _existing(routes: RouteRepository, route_id: UUID, *, lock: bool = Fal
 
 async def _add_deployments(session: AsyncSession, row: ModelRoute, groups: Groups) -> None:
     """Add deployments; the foreign key would report a missing model too, but not say which one."""
-    wanted = [deployment.model_id for group in groups for deployment in group]
-    models = {model.id: model for model in await ModelRepository(session, row.tenant_id).get_many(wanted)}
-    if missing := [model_id for model_id in wanted if model_id not in models]:
+    model_ids = [deployment.model_id for group in groups for deployment in group]
+    models = {model.id: model for model in await ModelRepository(session, row.tenant_id).get_many(model_ids)}
+    if missing := [model_id for model_id in model_ids if model_id not in models]:
         raise ChatModelNotFoundError(missing[0])
     if others := [model for model in models.values() if model.kind != ModelKind.CHAT]:
         raise ModelKindMismatchError(others[0].id, kind=others[0].kind, required=ModelKind.CHAT)

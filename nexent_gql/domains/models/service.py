@@ -207,11 +207,11 @@ class ModelService:
             ChatModelNotFoundError: The tenant has no such model.
         """
         actor.require(Role.DEVELOPER)
-        tried = await self.get(actor, model_id)
-        check = Checked(await self._try(tried, with_profile=with_profile), self._clock())
+        model = await self.get(actor, model_id)
+        check = Checked(await self._try(model, with_profile=with_profile), self._clock())
         async with self._db.transaction(actor.tenant_id) as session:
             row = await _existing(ModelRepository(session, actor.tenant_id), model_id, lock=True)
-            if _tried(row) == _tried(tried):
+            if _tried(row) == _tried(model):
                 _note_check(row, check, keeps_profile=not with_profile)
         return row, check
 

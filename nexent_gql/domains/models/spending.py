@@ -86,10 +86,10 @@ class BudgetState:
         limit = self.budget.limit_tokens
         return None if limit is None else max(0, limit - self.used.tokens)
 
-    def has_left(self, wanted: Amount) -> bool:
+    def has_left(self, amount: Amount) -> bool:
         """Tell whether `wanted` fits into what is left."""
         usd, tokens = self.remaining_usd, self.remaining_tokens
-        return (usd is None or wanted.usd <= usd) and (tokens is None or wanted.tokens <= tokens)
+        return (usd is None or amount.usd <= usd) and (tokens is None or amount.tokens <= tokens)
 
     @property
     def is_used_up(self) -> bool:

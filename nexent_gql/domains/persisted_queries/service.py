@@ -22,7 +22,7 @@ class Synced:
     """The result of a sync: numbers of added, unchanged and removed documents."""
 
     added: int
-    kept: int
+    unchanged: int
     removed: int
 
 
@@ -103,7 +103,9 @@ class PersistedQueryService:
             await repository.remove([*obsolete_ids, *changed])
             new_ids = [id_ for id_ in manifest if id_ not in texts_by_id or id_ in changed]
             await repository.add([self._row(id_, manifest[id_]) for id_ in new_ids])
-        return Synced(added=len(new_ids), kept=len(manifest) - len(new_ids), removed=len(obsolete_ids) + len(changed))
+        return Synced(
+            added=len(new_ids), unchanged=len(manifest) - len(new_ids), removed=len(obsolete_ids) + len(changed)
+        )
 
     def _row(self, id_: str, text: str) -> PersistedDocument:
         return PersistedDocument(id=id_, digest=digest_of(text), text=text, created_at=self._clock())

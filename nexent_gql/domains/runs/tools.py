@@ -115,10 +115,10 @@ def _read_file_tool(
     return TypedTool(READ_FILE, _DESCRIPTION, ReadFileArguments, run, annotations=READ_ONLY)
 
 
-def _choose(files: Sequence[FilePart], wanted: str) -> FilePart:
-    matches = [part for part in files if part.name.casefold() == wanted.strip().casefold()]
-    if not matches and wanted.strip().isdecimal() and 1 <= int(wanted) <= len(files):
-        matches = [files[int(wanted) - 1]]
+def _choose(files: Sequence[FilePart], name: str) -> FilePart:
+    matches = [part for part in files if part.name.casefold() == name.strip().casefold()]
+    if not matches and name.strip().isdecimal() and 1 <= int(name) <= len(files):
+        matches = [files[int(name) - 1]]
     if matches:
         return matches[-1]
     names = ", ".join(f"{number}: {part.name}" for number, part in enumerate(files, 1)) or "none"
@@ -141,11 +141,11 @@ def _range(units: Sequence[_Unit], pages: str, name: str) -> tuple[int, int]:
     if match is None:
         raise ToolFailure('Give `pages` as "3" or "3-5".')
     first, last = int(match[1]), int(match[2] or match[1])
-    chosen = [unit for unit in units if first <= unit.number <= last]
-    if not chosen:
+    selection = [unit for unit in units if first <= unit.number <= last]
+    if not selection:
         numbers = f"{units[0].number} to {units[-1].number}"
         raise ToolFailure(f"{name} has no text there; {units[0].kind.lower()}s are {numbers}.")
-    return min(unit.start for unit in chosen), max(unit.end for unit in chosen)
+    return min(unit.start for unit in selection), max(unit.end for unit in selection)
 
 
 _DEFINITION = _read_file_tool(_unbound).definition

@@ -96,10 +96,10 @@ class ToolCatalog:
 
 
 def _offer(
-    named: Iterable[tuple[str, Sequence[Tool]]], taken: Mapping[str, OfferedTool] | None = None
+    named: Iterable[tuple[str, Sequence[Tool]]], earlier: Mapping[str, OfferedTool] | None = None
 ) -> dict[str, OfferedTool]:
     """Give every usable tool a unique name."""
-    offered = dict(taken or {})
+    offered = dict(earlier or {})
     for provider, tools in named:
         if len(tools) > MAX_TOOLS_OF_A_PROVIDER:
             _log.warning("tools.too_many", provider=provider, count=len(tools), limit=MAX_TOOLS_OF_A_PROVIDER)

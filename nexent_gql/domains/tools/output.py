@@ -30,14 +30,14 @@ def limit_result(result: ToolResult) -> ToolResult:
 
 
 def _limit_parts(parts: Sequence[P], max_parts: int, max_bytes: int) -> tuple[P, ...]:
-    kept: list[P] = []
-    left = max_bytes
+    parts_within: list[P] = []
+    remaining_bytes = max_bytes
     for part in parts:
         size = len(dumps(encode_parts([part])))
-        if size <= left and len(kept) < max_parts:
-            kept.append(part)
-            left -= size
-    return tuple(kept)
+        if size <= remaining_bytes and len(parts_within) < max_parts:
+            parts_within.append(part)
+            remaining_bytes -= size
+    return tuple(parts_within)
 
 
 def _limit_text(text: str, note: str) -> str:

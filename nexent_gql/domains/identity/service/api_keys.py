@@ -102,10 +102,10 @@ def _owner(actor: Principal) -> UUID | None:
 
 
 def _expand_scopes(scopes: Iterable[Scope]) -> list[str]:
-    wanted = set(scopes)
-    if not wanted:
+    scope_set = set(scopes)
+    if not scope_set:
         raise InvalidInputError("Select at least one scope.", path=("scopes",))
-    return sorted(scope.value for scope in (wanted | {Scope.READ} if Scope.WRITE in wanted else wanted))
+    return sorted(scope.value for scope in (scope_set | {Scope.READ} if Scope.WRITE in scope_set else scope_set))
 
 
 def _expiry(expires_at: datetime | None, now: datetime) -> datetime | None:

@@ -85,7 +85,7 @@ class AttemptLimiter:
     ) -> TooManyAttemptsError | None:
         key = self._key(f"{email_key}\0")
         if await lookup.count_guess(
-            key, now, free=FREE_GUESSES, max_pause_s=MAX_PAUSE_S, kept=timedelta(seconds=GUESSES_KEPT_S)
+            key, now, free=FREE_GUESSES, max_pause_s=MAX_PAUSE_S, retention=timedelta(seconds=GUESSES_KEPT_S)
         ):
             return None
         if user is not None:
