@@ -34,7 +34,8 @@ from tests.support.factory import Factory
 SERVICES = (ConversationService, RunService, RunStarter)
 REPOSITORIES = (ConversationRepository, ConversationWriter, RunRepository)
 TAKES_A_ROW = {"add", "index", "record_events", "set_model_title"}
-"""Methods that take a row instead of an id; each has a test of its own below, as `create` has."""
+NEEDS_DELETION = {"restore"}
+"""Methods that take a row instead of an id or a deleted conversation; each has a test below, as `create` has."""
 RETURNS_NOTHING = {"delete", "close_answer"}
 TEXT = "a canary"
 
@@ -137,7 +138,7 @@ def methods(*classes: type) -> Iterator[tuple[type, str]]:
     """Yield every public asynchronous method that takes ids or lists what a user has."""
     for cls in classes:
         for name, method in inspect.getmembers(cls, inspect.iscoroutinefunction):
-            if name.startswith("_") or name in TAKES_A_ROW or name == "create":
+            if name.startswith("_") or name in {*TAKES_A_ROW, *NEEDS_DELETION, "create"}:
                 continue
             if cls in SERVICES:
                 parameters = inspect.signature(method).parameters

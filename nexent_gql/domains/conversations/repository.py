@@ -78,6 +78,26 @@ _LEAF = text("""
              ORDER BY created_at DESC, id DESC LIMIT 1) AS newest)
     SELECT id FROM below ORDER BY created_at DESC, id DESC LIMIT 1
 """)
+_HIDE = text("""
+    WITH hidden AS (
+        UPDATE conversation SET deleted_at = :now
+         WHERE tenant_id = :tenant AND owner_id = :owner AND id = :conversation AND deleted_at IS NULL RETURNING id
+    ), indexed AS (
+        UPDATE message_search SET is_hidden = true WHERE tenant_id = :tenant AND owner_id = :owner AND message_id IN (
+               SELECT message.id FROM message JOIN hidden ON hidden.id = conversation_id WHERE tenant_id = :tenant)
+    )
+    SELECT id FROM hidden
+""")
+_RESTORE = text("""
+    WITH restored AS (
+        UPDATE conversation SET deleted_at = NULL
+         WHERE tenant_id = :tenant AND owner_id = :owner AND id = :conversation AND deleted_at > :oldest RETURNING id
+    ), indexed AS (
+        UPDATE message_search SET is_hidden = false WHERE tenant_id = :tenant AND owner_id = :owner AND message_id IN (
+               SELECT message.id FROM message JOIN restored ON restored.id = conversation_id WHERE tenant_id = :tenant)
+    )
+    SELECT id FROM restored
+""")
 _APPEND_EVENTS_TEMPLATE = """
     WITH numbered AS (
         UPDATE conversation SET event_seq = event_seq + :count,
@@ -151,6 +171,16 @@ class ConversationRepository(
                 col(Conversation.id) == conversation_id,
             )
         )
+
+    async def hide(self, conversation_id: UUID, now: datetime) -> bool:
+        """Hide a conversation from lists, lookups and the message search; False when it does not exist."""
+        values = {"tenant": self._tenant_id, "owner": self._owner_id, "conversation": conversation_id, "now": now}
+        return (await self._session.execute(_HIDE, values)).first() is not None
+
+    async def restore(self, conversation_id: UUID, oldest: datetime) -> bool:
+        """Show a conversation that was hidden after `oldest`; False when there is no such conversation."""
+        values = {"tenant": self._tenant_id, "owner": self._owner_id, "conversation": conversation_id, "oldest": oldest}
+        return (await self._session.execute(_RESTORE, values)).first() is not None
 
     async def message(self, message_id: UUID) -> Message | None:
         """Return a message."""

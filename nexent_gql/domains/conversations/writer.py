@@ -40,6 +40,14 @@ class ConversationWriter:
         """Return a conversation without locking it."""
         return await self._repository.get(conversation_id)
 
+    async def hide(self, conversation_id: UUID, now: datetime) -> bool:
+        """Hide a conversation that its owner deletes; False when it does not exist."""
+        return await self._repository.hide(conversation_id, now)
+
+    async def restore(self, conversation_id: UUID, oldest: datetime) -> bool:
+        """Show a conversation that was deleted after `oldest`; False when there is no such conversation."""
+        return await self._repository.restore(conversation_id, oldest)
+
     async def run_ids(self, conversation_id: UUID) -> list[UUID]:
         """Return the runs of a conversation."""
         return await self._repository.run_ids(conversation_id)

@@ -23,6 +23,7 @@ _BEGIN = text("""
 _RELEASE_CLIENT_IDS = text("""
     UPDATE run SET client_id = NULL, request_hash = NULL
      WHERE tenant_id = :tenant AND owner_id = :owner AND conversation_id = :conversation AND client_id IS NOT NULL
+    RETURNING id
 """)
 _LATEST = text("""
     SELECT latest.* FROM unnest(CAST(:conversations AS uuid[])) AS wanted (id) CROSS JOIN LATERAL (
@@ -104,14 +105,14 @@ class RunRepository(OwnerRepository[Run], table=Run, visible=(_IN_CONVERSATION,)
         query = self._scope().where(col(Run.conversation_id) == conversation_id, col(Run.finished_at).is_(None))
         return list((await self._session.scalars(query.order_by(col(Run.created_at), col(Run.id)))).all())
 
-    async def release_client_ids(self, conversation_id: UUID) -> None:
-        """Forget the client ids of a conversation's runs.
+    async def release_client_ids(self, conversation_id: UUID) -> int:
+        """Forget the client ids of a conversation's runs; return how many runs had one.
 
         A message that is sent again to a deleted conversation is then refused as not found, and not answered with the
         earlier run.
         """
         values = {"tenant": self._tenant_id, "owner": self._owner_id, "conversation": conversation_id}
-        await self._session.execute(_RELEASE_CLIENT_IDS, values)
+        return len((await self._session.execute(_RELEASE_CLIENT_IDS, values)).all())
 
     async def latest(self, conversation_ids: Sequence[UUID]) -> list[Run]:
         """Return the newest run of each conversation that has one."""

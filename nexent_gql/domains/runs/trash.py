@@ -6,7 +6,7 @@ from uuid import UUID
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.conversations import events as conversation_events
-from nexent_gql.domains.conversations.deletion import ConversationDeletion, purge_conversation
+from nexent_gql.domains.conversations.deletion import purge_conversation
 from nexent_gql.domains.conversations.errors import ConversationNotFoundError
 from nexent_gql.domains.conversations.tables import Conversation
 from nexent_gql.domains.conversations.topics import conversation_topic, run_topic
@@ -89,7 +89,7 @@ class ConversationTrash:
                 await discard_run(session, conversation, run, now)
             run_ids = await writer.run_ids(conversation_id)
             await runs.release_client_ids(conversation_id)
-            await ConversationDeletion(session, tenant_id, actor.user_id).hide(conversation_id, now)
+            await writer.hide(conversation_id, now)
             await erase_topics(session, tenant_id, [run_topic(tenant_id, run_id) for run_id in run_ids])
             work = PurgeConversation(conversation_id=conversation_id, deleted_at=now)
             delay_s = self._restore_time.total_seconds()
@@ -105,9 +105,8 @@ class ConversationTrash:
         """
         oldest = self._clock() - self._restore_time
         async with self._db.transaction(actor.tenant_id) as session:
-            deletion = ConversationDeletion(session, actor.tenant_id, actor.user_id)
-            is_restored = await deletion.restore(conversation_id, oldest)
             writer = ConversationWriter(session, actor.tenant_id, actor.user_id)
+            is_restored = await writer.restore(conversation_id, oldest)
             conversation = await writer.lock(conversation_id)
             if conversation is None:
                 raise ConversationNotFoundError(conversation_id)
