@@ -16,11 +16,16 @@ _TOPICS_AT_ONCE = 100
 CHANNEL = "nexent_outbox"
 """The channel that a trigger of the outbox notifies when rows are committed."""
 
-NOTIFY_READERS = """
+
+def notify_readers_of(topic: str) -> str:
+    """Return the statement of `notify_readers` for a topic as SQL, for use in a larger statement; a FROM may follow."""
+    return f"""
     INSERT INTO outbox (tenant_id, kind, payload)
-    SELECT :tenant, 'notify_readers', jsonb_build_object('topic', CAST(:topic AS text))
+    SELECT :tenant, 'notify_readers', jsonb_build_object('topic', {topic})
 """
-"""The statement of `notify_readers`, for use within a larger statement; a FROM may follow."""
+
+
+NOTIFY_READERS = notify_readers_of("CAST(:topic AS text)")
 
 _ENQUEUE = text("""
     WITH made AS (

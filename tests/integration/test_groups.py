@@ -76,8 +76,8 @@ async def test_an_administrator_changes_groups(api: KnowledgeApi, admin: Princip
 async def test_refusals_of_groups_say_what_is_wrong(api: KnowledgeApi, admin: Principal, make: Factory) -> None:
     group = await new_group(api, admin, "Support")
     member, stranger = await make.principal(Role.DEVELOPER, beside=admin), await make.principal(Role.OWNER)
-    taken = await api.mutate(admin, "createGroup", "group { id }", name=" SUPPORT ")
-    assert taken["code"] == "GROUP_NAME_TAKEN"
+    same_name = await api.mutate(admin, "createGroup", "group { id }", name=" SUPPORT ")
+    assert same_name["code"] == "GROUP_NAME_TAKEN"
     unknown = await api.mutate(admin, "addGroupMembers", "group { id }", groupId=group, userIds=[user_id(stranger)])
     assert unknown["code"] == "NOT_FOUND"
     foreign = await api.mutate(stranger, "renameGroup", "group { id }", groupId=group, name="Mine")

@@ -18,8 +18,8 @@ described(
     "What all users of the tenant can do with a knowledge base. Members of its groups can do what either permits.",
     {
         KnowledgeAccess.PRIVATE: "Nothing.",
-        KnowledgeAccess.TENANT_READ: "All users of the tenant read it.",
-        KnowledgeAccess.TENANT_WRITE: "All users of the tenant read it and change its documents.",
+        KnowledgeAccess.TENANT_READ: "All users of the tenant can read it.",
+        KnowledgeAccess.TENANT_WRITE: "All users of the tenant can read it and change its documents.",
     },
 )
 described(
@@ -45,18 +45,18 @@ described(
     DocumentState,
     "State of the latest version of a document. QUEUED and PROCESSING end in one of the others.",
     {
-        DocumentState.QUEUED: "Waits to be processed.",
-        DocumentState.PROCESSING: "Is processed.",
-        DocumentState.READY: "All of its chunks are found.",
-        DocumentState.FAILED: "Can't be processed; `problem` says why and what to do.",
-        DocumentState.CANCELLED: "Was cancelled. `reprocessDocument` starts again.",
+        DocumentState.QUEUED: "The document waits for a worker.",
+        DocumentState.PROCESSING: "The document is being processed.",
+        DocumentState.READY: "Searches find all chunks of the version.",
+        DocumentState.FAILED: "Processing failed; `problem` says why and what to do.",
+        DocumentState.CANCELLED: "Processing was cancelled. `reprocessDocument` starts it again.",
     },
 )
 described(
     BatchState,
     "State of a batch of documents.",
     {
-        BatchState.PROCESSING: "Some documents wait or are processed.",
+        BatchState.PROCESSING: "Some documents are queued or being processed.",
         BatchState.READY: "All documents are READY, apart from deleted ones.",
         BatchState.PARTIAL: "Some documents are READY; the others FAILED or were cancelled.",
         BatchState.FAILED: "No document is READY.",
@@ -68,24 +68,24 @@ described(
     {
         DocumentStage.EXTRACT: "Reads the text of the file.",
         DocumentStage.CHUNK: "Cuts the text into chunks.",
-        DocumentStage.INDEX: "Puts the chunks in the place of those of the version before.",
+        DocumentStage.INDEX: "Replaces the chunks of the previous version in the search index.",
     },
 )
 described(
     DocumentProblemCode,
-    "Why a document, or a part of it, is not found. New codes are added over time.",
+    "Why searches do not find a document or a part of it. New codes are added over time.",
     {
-        DocumentProblemCode.EMPTY_DOCUMENT: "It has no text.",
-        DocumentProblemCode.NEEDS_OCR: "It has pictures of text only.",
-        DocumentProblemCode.ENCRYPTED: "It needs a password.",
-        DocumentProblemCode.CORRUPT: "It is damaged, incomplete, or not what its name says.",
-        DocumentProblemCode.UNSUPPORTED_TYPE: "Files of its type can't be read.",
+        DocumentProblemCode.EMPTY_DOCUMENT: "The file has no text.",
+        DocumentProblemCode.NEEDS_OCR: "The file has only images of text. Upload it with a text layer.",
+        DocumentProblemCode.ENCRYPTED: "The file needs a password.",
+        DocumentProblemCode.CORRUPT: "The file is damaged, incomplete, or not what its name says.",
+        DocumentProblemCode.UNSUPPORTED_TYPE: "Files of this type can't be read.",
         DocumentProblemCode.TOO_LARGE: "The file or its text is too large.",
-        DocumentProblemCode.LIMIT_EXCEEDED: "Reading it takes more time, memory or chunks than allowed.",
-        DocumentProblemCode.PARTIAL: "It is found, but parts of it are missing; see `partProblems`.",
-        DocumentProblemCode.FILE_MISSING: "Its file no longer exists.",
-        DocumentProblemCode.FETCH_FAILED: "Its URL can't be fetched.",
-        DocumentProblemCode.PROCESSING_FAILED: "Processing failed repeatedly, for no reason of the document's.",
+        DocumentProblemCode.LIMIT_EXCEEDED: "Reading the file takes more time, memory or chunks than allowed.",
+        DocumentProblemCode.PARTIAL: "Searches find the document, but parts of it are missing; see `partProblems`.",
+        DocumentProblemCode.FILE_MISSING: "The file no longer exists.",
+        DocumentProblemCode.FETCH_FAILED: "The URL can't be fetched.",
+        DocumentProblemCode.PROCESSING_FAILED: "Processing failed repeatedly, and the document is not the reason.",
     },
 )
 described(
@@ -94,7 +94,7 @@ described(
     {
         SearchMode.KEYWORD: "Words, numbers and codes.",
         SearchMode.SEMANTIC: "Meaning, by the tenant's default embedding model.",
-        SearchMode.HYBRID: "Both, half and half.",
+        SearchMode.HYBRID: "Both words and meaning, combined by `fusion`.",
     },
 )
 described(
@@ -118,7 +118,7 @@ described(
 )
 described(
     FusionMethod,
-    "How a hybrid search joins the scores by words and by meaning.",
+    "How a HYBRID search combines the scores of words and of meaning.",
     {
         FusionMethod.NORMALIZED_SCORES: "By their values, both scaled to 0 to 1.",
         FusionMethod.RECIPROCAL_RANKS: "By their ranks only.",

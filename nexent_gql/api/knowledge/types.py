@@ -69,9 +69,9 @@ class KnowledgeBase(relay.Node):
     )
     access: KnowledgeAccess = strawberry.field(description="What all users of the tenant can do with it.")
     is_owned: bool = strawberry.field(description="Whether you are its owner.")
-    chunking: Chunking = strawberry.field(description="How its documents are cut when they are processed next.")
+    chunking: Chunking = strawberry.field(description="How documents are cut into chunks when they are processed next.")
     created_at: datetime = strawberry.field(description="When it was created.")
-    updated_at: datetime = strawberry.field(description="When name, access or chunking last changed.")
+    updated_at: datetime = strawberry.field(description="When the name, access or chunking last changed.")
     key: strawberry.Private[UUID]
     embedding_model_id: strawberry.Private[UUID | None]
     embedding_model: Model | None = related(
@@ -90,13 +90,13 @@ class KnowledgeBase(relay.Node):
         return [KnowledgeBaseGroup(permission=grant.permission, group_id=grant.group_id) for grant in grants]
 
     @strawberry.field(
-        description="Why it is searched by words only, as a whole or in part; null when all of it is searched by "
-        "meaning too."
+        description="Why searches compare all or some of its documents by words only; null if they compare all "
+        "of them by meaning too."
     )
     async def search_limitation(self, info: Info) -> SearchLimitation | None:
         return _limitation(await info.context.loaders[base_limitation].load(self.key))
 
-    @strawberry.field(description="Number of chunks that are found in it.")
+    @strawberry.field(description="Number of chunks that searches can find.")
     async def chunk_count(self, info: Info) -> int:
         return await info.context.loaders[chunk_count].load(self.key) or 0
 
@@ -129,7 +129,7 @@ class KnowledgeBase(relay.Node):
         )
 
 
-@strawberry.type(description="Why a document is not found, or only in part.")
+@strawberry.type(description="Why searches do not find a document, or only parts of it.")
 class DocumentProblem:
     code: DocumentProblemCode = strawberry.field(description="Stable code for programs.")
     message: str = strawberry.field(description="What happened and what to do, in one or two sentences.")
@@ -149,34 +149,38 @@ class Document(relay.Node):
     name: str = strawberry.field(description=f"Display name, at most {MAX_DOCUMENT_NAME_CHARS} characters.")
     version: int = strawberry.field(description="Number of the latest version, from 1.")
     current_version: int | None = strawberry.field(
-        description="Number of the version whose chunks are found; null before the first one is READY."
+        description="Number of the version that searches use; null before the first version is READY."
     )
     state: DocumentState = strawberry.field(description="State of the latest version.")
-    stage: DocumentStage = strawberry.field(description="Step that is done now, or was done last.")
-    progress: float = strawberry.field(description="How far processing is, from 0 to 1. READY is 1.")
-    attempts: int = strawberry.field(description="How often the present step was begun.")
+    stage: DocumentStage = strawberry.field(description="Current step of processing, or the last one.")
+    progress: float = strawberry.field(description="Progress of processing, 0 to 1; 1 when the document is READY.")
+    attempts: int = strawberry.field(description="How many times processing began the current step.")
     problem: DocumentProblem | None = strawberry.field(
-        description="Why it FAILED, or that parts are missing; null when all is well."
+        description="Why processing failed, or that parts of the text are missing; null if there is no problem."
     )
     part_problems: list[DocumentPartProblem] = strawberry.field(
-        description="Parts without text, at most 100. The rest of the document is found."
+        description="Parts of the document without text, at most 100. Searches find the rest."
     )
     search_limitation: SearchLimitation | None = strawberry.field(
         description="Why its latest version is searched by words only; null when it is searched by meaning too, and "
         "before it is READY."
     )
-    media_type: str | None = strawberry.field(description="Media type of the content; null until it was read.")
+    media_type: str | None = strawberry.field(
+        description="Media type of the content; null until the content has been read."
+    )
     title: str | None = strawberry.field(description="Title that the document states; null if it states none.")
     language: str | None = strawberry.field(description="Language of the text, such as `en`; null if unknown.")
     unit_count: int | None = strawberry.field(
         description="Number of pages, slides or sheets; null for documents without, and until it was read."
     )
-    chunk_count: int = strawberry.field(description="Number of chunks of the latest version, 0 until it was cut.")
+    chunk_count: int = strawberry.field(
+        description="Number of chunks of the latest version; 0 until the document has been cut."
+    )
     created_at: datetime = strawberry.field(description="When it was added.")
     updated_at: datetime = strawberry.field(description="When its state last changed.")
     base_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="The knowledge base; null if it was deleted meanwhile.")
+    @strawberry.field(description="The knowledge base; null if it has been deleted.")
     async def knowledge_base(self, info: Info) -> KnowledgeBase | None:
         row = await info.context.loaders[base_row].load(self.base_id)
         return KnowledgeBase.of(row, info.context.actor.user_id) if row else None
@@ -212,10 +216,10 @@ class Document(relay.Node):
 class DocumentChunk(Passage, relay.Node):
     id: relay.NodeID[UUID]
 
-    keywords: list[str] = strawberry.field(description="Further words by which it is found, set by hand.")
-    is_enabled: bool = strawberry.field(description="Whether searches find it.")
+    keywords: list[str] = strawberry.field(description="Additional words by which searches find the passage.")
+    is_enabled: bool = strawberry.field(description="Whether searches find the passage.")
     is_edited: bool = strawberry.field(
-        description="Whether its text was changed by hand, and is no longer what stands between the offsets."
+        description="Whether a user changed the text, so that it differs from the document's text at these offsets."
     )
 
     @classmethod

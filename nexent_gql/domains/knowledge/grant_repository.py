@@ -11,12 +11,12 @@ from sqlmodel import col
 from nexent_gql.domains.knowledge.policy import GroupGrant
 from nexent_gql.domains.knowledge.tables import KnowledgeBaseGrant, KnowledgePermission
 from nexent_gql.domains.knowledge.topics import knowledge_topic
+from nexent_gql.jobs.enqueue import notify_readers_of
 
-_NOTIFY = text("""
-    INSERT INTO outbox (tenant_id, kind, payload)
-    SELECT tenant_id, 'notify_readers', jsonb_build_object('topic', CAST(:topics AS text) || knowledge_base_id::text)
-      FROM knowledge_base_grant WHERE tenant_id = :tenant AND group_id = :group
-""")
+_NOTIFY = text(
+    notify_readers_of("CAST(:topics AS text) || knowledge_base_id")
+    + " FROM knowledge_base_grant WHERE tenant_id = :tenant AND group_id = :group"
+)
 
 
 class KnowledgeGrantRepository:

@@ -46,15 +46,13 @@ class KnowledgeBaseRepository(
         query = self._matching(None).where(col(KnowledgeBase.id) == base_id).with_for_update(key_share=True)
         return (await self._session.scalars(query)).one_or_none()
 
-    async def page_readable(
-        self, user_id: UUID, page: PageRequest, conditions: KnowledgeBaseFilter
-    ) -> Page[KnowledgeBase]:
+    async def page_readable(self, user_id: UUID, page: PageRequest, which: KnowledgeBaseFilter) -> Page[KnowledgeBase]:
         """Return the bases that a user may read, newest first."""
-        return await newest_first(self._session, self._readable(user_id, conditions.search), KnowledgeBase, page)
+        return await newest_first(self._session, self._readable(user_id, which.search), KnowledgeBase, page)
 
-    async def count_readable(self, user_id: UUID, conditions: KnowledgeBaseFilter) -> int:
+    async def count_readable(self, user_id: UUID, which: KnowledgeBaseFilter) -> int:
         """Count the bases that a user may read."""
-        return await count_rows(self._session, self._readable(user_id, conditions.search))
+        return await count_rows(self._session, self._readable(user_id, which.search))
 
     async def all(self) -> Sequence[KnowledgeBase]:
         """Return all bases, for jobs."""
@@ -74,28 +72,28 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         return await self._rows((await self._session.scalars(query)).all())
 
     async def page_of_base(
-        self, knowledge_base_id: UUID, conditions: DocumentFilter, page: PageRequest
+        self, knowledge_base_id: UUID, which: DocumentFilter, page: PageRequest
     ) -> Page[DocumentRow]:
         """Return the documents of a base that match, newest first."""
-        documents = await newest_first(self._session, self._of_base(knowledge_base_id, conditions), Document, page)
+        documents = await newest_first(self._session, self._of_base(knowledge_base_id, which), Document, page)
         rows = {row.document.id: row for row in await self._rows(documents.rows)}
-        entries = [
+        pairs = [
             (row.id, cursor) for row, cursor in zip(documents.rows, documents.cursors, strict=True) if row.id in rows
         ]
         return Page(
-            [rows[id_] for id_, _ in entries],
-            [cursor for _, cursor in entries],
+            [rows[id_] for id_, _ in pairs],
+            [cursor for _, cursor in pairs],
             documents.has_next,
             documents.has_previous,
         )
 
-    async def count_of_base(self, knowledge_base_id: UUID, conditions: DocumentFilter) -> int:
+    async def count_of_base(self, knowledge_base_id: UUID, which: DocumentFilter) -> int:
         """Count the documents of a base that match."""
-        return await count_rows(self._session, self._of_base(knowledge_base_id, conditions))
+        return await count_rows(self._session, self._of_base(knowledge_base_id, which))
 
-    async def some_of_base(self, knowledge_base_id: UUID, conditions: DocumentFilter, most: int) -> list[DocumentRow]:
+    async def some_of_base(self, knowledge_base_id: UUID, which: DocumentFilter, most: int) -> list[DocumentRow]:
         """Return at most `most` documents of a base that match, by id."""
-        query = self._of_base(knowledge_base_id, conditions).order_by(col(Document.id)).limit(most)
+        query = self._of_base(knowledge_base_id, which).order_by(col(Document.id)).limit(most)
         return await self._rows((await self._session.scalars(query)).all())
 
     async def by_client_id(self, knowledge_base_id: UUID, client_id: str) -> Document | None:
@@ -258,17 +256,17 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         versions = {row[0]: (row[1], row[2]) for row in (await self._session.execute(query)).all()}
         return [DocumentRow(row, *versions[row.id]) for row in documents if row.id in versions]
 
-    def _of_base(self, knowledge_base_id: UUID, conditions: DocumentFilter) -> Select[Document]:
+    def _of_base(self, knowledge_base_id: UUID, which: DocumentFilter) -> Select[Document]:
         query = self._matching(None).where(col(Document.knowledge_base_id) == knowledge_base_id)
-        if conditions.batch_id is not None:
-            query = query.where(col(Document.batch_id) == conditions.batch_id)
+        if which.batch_id is not None:
+            query = query.where(col(Document.batch_id) == which.batch_id)
         version, clauses = DocumentVersion, list[ColumnElement[bool]]()
-        if conditions.states:
-            clauses.append(col(version.state).in_(conditions.states))
-        if conditions.codes:
-            clauses.append(col(version.code).in_(conditions.codes))
-        if conditions.version_before is not None:
-            clauses.append(col(version.created_at) < conditions.version_before)
+        if which.states:
+            clauses.append(col(version.state).in_(which.states))
+        if which.codes:
+            clauses.append(col(version.code).in_(which.codes))
+        if which.version_before is not None:
+            clauses.append(col(version.created_at) < which.version_before)
         if not clauses:
             return query
         latest = select(col(version.id)).where(

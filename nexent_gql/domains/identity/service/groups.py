@@ -143,8 +143,8 @@ class GroupService:
             InvalidInputError: There are too many users.
         """
         async with self._changing(actor, group_id) as (session, group):
-            wanted = await _users(session, actor, user_ids)
-            await GroupRepository(session, actor.tenant_id).add_members(group.id, wanted, self._clock())
+            new_ids = await _users(session, actor, user_ids)
+            await GroupRepository(session, actor.tenant_id).add_members(group.id, new_ids, self._clock())
         return group
 
     async def remove_members(self, actor: Principal, group_id: UUID, user_ids: Sequence[UUID]) -> UserGroup:
@@ -192,9 +192,9 @@ async def _users(session: AsyncSession, actor: Principal, user_ids: Sequence[UUI
         UserNotFoundError: One is no user of the tenant.
         InvalidInputError: There are too many.
     """
-    wanted = _checked(user_ids)
-    rows = await IdentityRepository(session, actor.tenant_id).users(wanted)
-    missing = set(wanted) - {row.id for row in rows}
+    unique_ids = _checked(user_ids)
+    rows = await IdentityRepository(session, actor.tenant_id).users(unique_ids)
+    missing = set(unique_ids) - {row.id for row in rows}
     if missing:
         raise UserNotFoundError(min(missing))
-    return wanted
+    return unique_ids
