@@ -85,7 +85,7 @@ async def expect_harmless(page: Page) -> None:
     width = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width[0] <= width[1]
     overflow = await page.evaluate(
-        "document.getElementById('messages').scrollWidth - document.getElementById('messages').clientWidth"
+        "Math.max(...Array.from(document.querySelectorAll('#messages, .content'), x => x.scrollWidth - x.clientWidth))"
     )
     assert overflow <= 0
 

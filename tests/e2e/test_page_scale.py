@@ -1,19 +1,32 @@
 """The page with much of everything: long answers, many conversations, many files; and without a mouse."""
 
-from uuid import uuid4
+import json
+from base64 import b64decode
+from uuid import UUID, uuid4
 
 import pytest
 from playwright.async_api import Page, expect
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.e2e.conftest import Scenario
+from tests.e2e.conftest import CREATE_AGENT, Scenario
 from tests.e2e.test_page_screens import create_base
 from tests.e2e.test_pages import ask, expect_status
 from tests.support.browser import PATIENCE_MS
 from tests.support.fake_provider import Text
 from tests.support.graphql_client import Client
+from tests.support.installation import Installation
 
 LENGTH = 100_000
-CONVERSATIONS = 120
+CONVERSATIONS = 20_000
+PAGES = 12
+_COPY = """
+INSERT INTO conversation
+  (id, tenant_id, owner_id, agent_id, title, title_key, title_source, event_seq, created_at, updated_at)
+SELECT gen_random_uuid(), tenant_id, owner_id, agent_id, 'Number ' || n, 'number ' || n, title_source, 0,
+  created_at - n * interval '1 second', updated_at - n * interval '1 second'
+FROM conversation, generate_series(1, CAST(:count AS int)) AS n WHERE id = :id
+"""
 FILES = 500
 MAX_ROWS = 250  # of documents and uploads, whatever the number of files
 BLOCK = "## Section {0}\n\nSome **bold** words and `code` in it.\n\n- one\n- two\n\n```python\nprint({0})\n```\n\n"
@@ -21,8 +34,8 @@ BLOCK = "## Section {0}\n\nSome **bold** words and `code` in it.\n\n- one\n- two
 
 @pytest.mark.slow
 async def test_an_answer_of_100_000_characters_is_shown_whole(page: Page, scenario: Scenario) -> None:
-    text = "".join(BLOCK.format(number) for number in range(LENGTH // len(BLOCK)))
-    scenario.provider.script(scenario.script, [Text(text)])
+    blocks = "".join(BLOCK.format(number) for number in range(LENGTH // len(BLOCK)))
+    scenario.provider.script(scenario.script, [Text(blocks)])
     await ask(page, "Write much", agent=scenario.script)
     answer = page.locator(".message.ASSISTANT .text")
     for _ in ("live", "reloaded"):
@@ -31,25 +44,46 @@ async def test_an_answer_of_100_000_characters_is_shown_whole(page: Page, scenar
         await page.reload()
 
 
-async def test_a_long_list_of_conversations_is_read_in_pages_and_rendered_in_part(page: Page, client: Client) -> None:
-    agents = await client.one("{ agents(first: 1) { nodes { id } } }")
+async def add_conversations(installation: Installation, user: Client) -> None:
+    """Copy a conversation of a user in the database, as the tenant of that user."""
+    agent = await user.one(CREATE_AGENT, input={"name": "Agent"})
     create = """mutation ($input: CreateConversationInput!) {
-      createConversation(input: $input) { ... on Error { message } }
+      createConversation(input: $input) { ... on CreateConversationPayload { conversation { id } } }
     }"""
-    for _ in range(CONVERSATIONS):
-        await client.one(create, input={"agentId": agents["nodes"][0]["id"]})
+    answer = await user.one(create, input={"agentId": agent["agent"]["id"]})
+    viewer = await user.one("{ viewer { tenant { id } } }")
+    connection: dict[str, str] = json.loads((installation.state_dir / "connection.json").read_text())
+    engine = create_async_engine(connection["database_url"])
+    async with engine.begin() as database:
+        tenant = {"tenant": str(row_id(viewer["tenant"]["id"]))}
+        await database.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), tenant)
+        copies = {"id": row_id(answer["conversation"]["id"]), "count": CONVERSATIONS}
+        await database.execute(text(_COPY), copies)
+    await engine.dispose()
+
+
+def row_id(global_id: str) -> UUID:
+    """Return the key of an object in the database."""
+    return UUID(b64decode(global_id).decode().split(":")[1])
+
+
+async def test_20_000_conversations_are_read_in_pages_and_rendered_in_part(
+    page: Page, own_user: Client, installation: Installation
+) -> None:
+    await add_conversations(installation, own_user)
     await page.goto("/")
     rows = page.locator("#conversations li")
-    await expect(rows.first).to_be_visible(timeout=PATIENCE_MS)
+    await expect(rows.nth(10)).to_be_visible(timeout=PATIENCE_MS)
     pane = page.locator(".windowed").first
-    first = await rows.first.locator("a").get_attribute("href")
-    for _ in range(4):
+    for pages in range(2, PAGES):
         await pane.evaluate("(node) => (node.scrollTop = node.scrollHeight)")
-        await page.wait_for_timeout(300)
-    await expect(rows.first.locator("a")).not_to_have_attribute("href", first or "")
-    assert await rows.count() < CONVERSATIONS / 2
-    height = await pane.evaluate("(node) => node.scrollHeight")
-    assert height >= CONVERSATIONS * 40
+        await page.wait_for_function(
+            "(height) => document.querySelector('.windowed').scrollHeight >= height", arg=pages * 50 * 40
+        )
+        assert await rows.count() < MAX_ROWS
+    await expect(rows.get_by_text(f"Number {(PAGES - 2) * 50 - 10}", exact=True)).to_have_count(1, timeout=PATIENCE_MS)
+    await pane.evaluate("(node) => (node.scrollTop = 0)")
+    await expect(rows.get_by_text("Number 1", exact=True)).to_be_visible(timeout=PATIENCE_MS)
 
 
 @pytest.mark.slow

@@ -64,6 +64,11 @@ async def test_the_developer_view_shows_events_and_documents(page: Page) -> None
     await page.get_by_role("button", name="Developer view").click()
     await expect(page.locator("#events li").first).to_contain_text("AttemptStarted")
     await expect(page.locator("#events li").last).to_contain_text("RunFinished")
+    positions: list[float] = await page.eval_on_selector_all(
+        "#events progress", "bars => bars.map(bar => bar.position)"
+    )
+    assert positions == sorted(positions)  # the time line begins with the first event and ends with the last
+    assert (positions[0], positions[-1]) == (0, 1)
     await expect(page.locator("#operations")).to_contain_text("SendMessage")
     assert len(bodies) > 2
     assert [body for body in bodies if '"documentId":"sha256:' not in body] == []  # documents are named, not sent

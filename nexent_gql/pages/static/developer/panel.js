@@ -23,10 +23,12 @@ function Events() {
   const answer = messages.value.findLast((message) => message.events.value.length);
   const events = answer?.events.value ?? [];
   const began = events.length ? Date.parse(events[0].at) : 0;
+  const lastedMs = Math.max(1, events.length ? Date.parse(events.at(-1).at) - began : 1);
   return html`<h3>${t("developer.events", { count: events.length })}</h3>
     <ol id="events">${events.slice(-MAX_SHOWN_EVENTS).map((event) => {
       const { __typename, seq, at, cursor, ...rest } = event;
       return html`<li key=${seq} title=${cursor}><b>${seq} ${__typename}</b> <span class="quiet">+${Date.parse(at) - began} ms</span>
+        <progress max=${lastedMs} value=${Date.parse(at) - began} aria-hidden="true"></progress>
         <code>${JSON.stringify(rest)}</code></li>`;
     })}</ol>`;
 }
