@@ -34,6 +34,7 @@ class FakeVectors:
         is_shuffled: Whether results come in another order than the texts.
         has_usage: Whether replies tell tokens.
         faults: Replies of the next requests.
+        is_down: Whether every request gets status 503.
         delay_s: How long a request takes.
         most_at_once: The most requests that were answered at the same time.
         texts: All texts that were embedded.
@@ -45,6 +46,7 @@ class FakeVectors:
     is_shuffled: bool = True
     has_usage: bool = True
     faults: deque[Fault] = field(default_factory=deque[Fault])
+    is_down: bool = False
     texts: list[str] = field(default_factory=list[str])
     delay_s: float = 0
     most_at_once: int = 0
@@ -61,6 +63,9 @@ class FakeVectors:
             self._running -= 1
 
     async def _answer(self, path: str, body: JsonObject, connection: Connection) -> None:
+        if self.is_down:
+            await self._fail(Fault(503, {"error": {"message": "The model is down."}}), connection)
+            return
         if self.faults:
             await self._fail(self.faults.popleft(), connection)
             return
