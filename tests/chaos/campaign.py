@@ -106,16 +106,17 @@ async def campaign(
         documents = DocumentLoad(client_group, history, seed)
         await documents.open()
         stack.push_async_callback(documents.close)
-        harm = harm or partial(
-            inject_until,
-            other_tenants=other_tenants,
-            documents=documents,
-            history=history,
-            seed=seed,
-            longest_s=longest_fault_s,
-        )
-        try:
+        if harm is None:
+            harm = partial(
+                inject_until,
+                other_tenants=other_tenants,
+                documents=documents,
+                history=history,
+                seed=seed,
+                longest_s=longest_fault_s,
+            )
             documents.add(ceil(runs / RUNS_FOR_EACH))
+        try:
             await _live(cluster, client_group, history, harm, say)
             await _finish(documents, say)
             say("all readers have their end; comparing with what is stored")
