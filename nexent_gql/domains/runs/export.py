@@ -13,7 +13,7 @@ from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.conversations.tables import Conversation, Message
 from nexent_gql.domains.files.errors import InvalidFileLinkError
 from nexent_gql.domains.files.links import FileLink, LinkKind, LinkSigner
-from nexent_gql.domains.knowledge.repository import DocumentRepository
+from nexent_gql.domains.knowledge.access import readable_document_ids
 from nexent_gql.domains.runs import events
 from nexent_gql.domains.runs.export_text import (
     ExportedMessage,
@@ -156,9 +156,8 @@ class ConversationExporter:
         async with self._db.read(owner.tenant_id) as session:
             repository = RunRepository(session, owner.tenant_id, owner.user_id)
             runs = {run.id: run for run in await repository.get_many(run_ids)}
-            documents = await DocumentRepository(session, owner.tenant_id).readable(owner.user_id, cited)
+            readable = await readable_document_ids(session, owner, cited)
             archives = {archive.run_id: archive for archive in await repository.archives(run_ids)}
-        readable = {row.document.id for row in documents}
         calls = {run_id: tool_calls(await events.unpack(archive.events)) for run_id, archive in archives.items()}
 
         def with_run(message: Message) -> ExportedMessage:
