@@ -23,6 +23,7 @@ from nexent_gql.kernel.json import dumps, loads, loads_object
 from nexent_gql.ports.llm import ChatMessage, ChatRequest, Dialect, LanguageModels, ModelEndpoint, TextChunk
 from nexent_gql.ports.llm_limits import ModelLimits
 from nexent_gql.ports.llm_routes import Deployment, ModelRoute
+from nexent_gql.telemetry.logs import configure_logging
 from tests.support.fake_provider import Text
 from tests.support.fake_provider_process import fake_provider_process
 from tests.support.llm import plain_client
@@ -30,7 +31,8 @@ from tests.support.llm import plain_client
 MAX_ADDED_MS, MAX_RATIO, MAX_DECISION_MS = 0.5, 1.3, 1.0
 MAX_LAG_MS = 50.0
 STREAMS, STREAM_TOKENS, TOKENS_PER_S = 200, 100, 20
-TOKENS = 1_200
+TOKENS, PACKETS = 1_200, 400
+PACKETS_PER_S = 400
 REQUEST = ChatRequest((ChatMessage.from_text("user", "Hi"),))
 Call = Callable[[str], Awaitable[int]]
 _PEERS = Path(__file__).with_name("peers")
@@ -43,11 +45,13 @@ SDKS = {
 
 async def run(bench: Bench) -> Report:
     """Call a provider of this machine in turns: by a bare client, through the gateway, and with SDKs."""
+    configure_logging("json", "INFO")  # as a worker does; without it, debugging messages are printed too
     report = Report("gateway", "Calls of a model, one after the other, to a provider on this machine.")
     rounds, calls = (1, 2) if bench.short else (7, 40)
     async with fake_provider_process() as provider, plain_client() as client:
         await provider.script("short", [Text("Fine.")])
         await provider.script("long", [Text(tokens=TOKENS)])
+        await provider.script("packets", [Text(tokens=PACKETS, tokens_per_s=PACKETS_PER_S)])
         await provider.script("paced", [Text(tokens=STREAM_TOKENS, tokens_per_s=TOKENS_PER_S, stamp=True)])
         models = LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)})
         shared = FallbackCapacity(RedisCapacity(bench.env.runtime.redis.commands))
@@ -57,17 +61,20 @@ async def run(bench: Bench) -> Report:
             "gateway, route with limits in Redis": _routed(models, shared, provider.base_url, 2),
         }
         waits: dict[str, list[float]] = {name: [] for name in ways}
-        cpu: dict[str, list[float]] = {name: [] for name in ways}
+        bursts: dict[str, list[float]] = {name: [] for name in ways}
+        packets: dict[str, list[float]] = {name: [] for name in ways}
         for call in ways.values():
             await call("short")
         for _ in range(rounds):
             for name, call in ways.items():
                 waits[name].append(await _wait_ms(call, calls))
-                cpu[name].append(await _cpu_us(call, 1 if bench.short else 4))
+                bursts[name].append(await _cpu_us(call, "long", TOKENS, 1 if bench.short else 4))
+                packets[name].append(await _cpu_us(call, "packets", PACKETS, 1))
         sdks_ms = {name: await _sdk_ms(*sdk, provider.base_url, calls) for name, sdk in SDKS.items()}
         lags_ms = await _lags_ms(models, provider.base_url, 20 if bench.short else STREAMS)
     decisions_ms = await _decisions_ms(50 if bench.short else 2_000)
-    _write_calls(report, waits, cpu, sdks_ms)
+    _write_calls(report, waits, sdks_ms)
+    _write_cpu(report, packets, bursts)
     _write_load(report, lags_ms, decisions_ms)
     return report
 
@@ -110,13 +117,13 @@ async def _wait_ms(call: Call, times: int) -> float:
     return quantile(took_ms, 0.1)
 
 
-async def _cpu_us(call: Call, times: int) -> float:
-    """Return the processor time for each token of a long answer."""
+async def _cpu_us(call: Call, model: str, tokens: int, times: int) -> float:
+    """Return the processor time for each token of an answer, in microseconds."""
     began = time.process_time()
     for _ in range(times):
-        if await call("long") < TOKENS:
+        if await call(model) < tokens:
             raise RuntimeError("the answer is not whole")
-    return (time.process_time() - began) / (times * TOKENS) * 1e6
+    return (time.process_time() - began) / (times * tokens) * 1e6
 
 
 async def _lags_ms(models: LanguageModels, base_url: str, streams: int) -> list[float]:
@@ -171,34 +178,57 @@ async def _decisions_ms(times: int) -> list[float]:
 def _write_calls(
     report: Report,
     waits: Mapping[str, list[float]],
-    cpu: Mapping[str, list[float]],
     sdks_ms: Mapping[str, float | None],
 ) -> None:
-    bare_ms, bare_us = waits["bare client"], cpu["bare client"]
+    bare_ms = waits["bare client"]
     added = {
         name: median([mine - bare for mine, bare in zip(each, bare_ms, strict=True)]) for name, each in waits.items()
     }
-    ratios = {
-        name: median([mine / bare for mine, bare in zip(each, bare_us, strict=True)]) for name, each in cpu.items()
-    }
-    rows = [
-        (name, short(median(waits[name])), short(added[name]), short(ratios[name]), short(median(cpu[name])))
-        for name in waits
-    ]
+    rows = [(name, short(median(waits[name])), short(added[name])) for name in waits]
     for name, ms in sdks_ms.items():
         if ms is None:
             report.say(f"Without the {name}: set `{SDKS[name][0]}` to a Python that has it.")
         else:
-            rows.append((name, short(ms), short(ms - median(bare_ms)), "-", "-"))
-    report.table(("", "ms a call", "added ms", "CPU a token / bare client", "µs a token"), rows)
+            rows.append((name, short(ms), short(ms - median(bare_ms))))
+    report.table(("", "ms a call", "added ms"), rows)
     report.say(
-        "A call has one token and is the tenth percentile of a round; the CPU is that of an answer of 1,200 tokens.",
+        "A call has one token and is the tenth percentile of a round.",
         "The accounts, one row in PostgreSQL for each call, are left out.",
     )
     one = added["gateway, one model"]
     report.verdict(f"adds at most {MAX_ADDED_MS} ms to a call", f"{short(one)} ms", holds=one <= MAX_ADDED_MS)
-    ratio = ratios["gateway, one model"]
-    report.verdict(f"CPU a token at most {MAX_RATIO} times", short(ratio), holds=ratio <= MAX_RATIO)
+
+
+def _write_cpu(report: Report, packets: Mapping[str, list[float]], bursts: Mapping[str, list[float]]) -> None:
+    """Write the processor time of a token: of one that comes alone, as from models, and of one among many."""
+    ratios = [_ratios(each) for each in (packets, bursts)]
+    rows = [
+        (
+            name,
+            *(
+                short(each)
+                for us, of in zip((packets, bursts), ratios, strict=True)
+                for each in (of[name], median(us[name]))
+            ),
+        )
+        for name in packets
+    ]
+    report.table(("", "a token a packet / bare client", "µs", "many a packet / bare client", "µs"), rows)
+    report.say(
+        f"CPU of a token: of {PACKETS} that come alone, {PACKETS_PER_S} a second, and of {TOKENS} that come at once.",
+        "Alone, the event loop, the socket and the parser of HTTP (h11) take most of it with any client. At once, h11",
+        "takes about half of the gateway's time; events, JSON, marks of thinking and the time limit share the rest.",
+    )
+    one, many = (each["gateway, one model"] for each in ratios)
+    report.verdict(f"CPU of a token alone at most {MAX_RATIO} times", short(one), holds=one <= MAX_RATIO)
+    report.verdict(f"CPU of a token among many at most {MAX_RATIO} times", short(many), holds=many <= MAX_RATIO)
+
+
+def _ratios(times_us: Mapping[str, list[float]]) -> Mapping[str, float]:
+    bare_us = times_us["bare client"]
+    return {
+        name: median([mine / bare for mine, bare in zip(each, bare_us, strict=True)]) for name, each in times_us.items()
+    }
 
 
 def _write_load(report: Report, lags_ms: list[float], decisions_ms: list[float]) -> None:

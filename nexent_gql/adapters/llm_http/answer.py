@@ -92,9 +92,14 @@ class Answer:
         if part is None:
             yield from self._read_end()
             return
+        decoder = self._decoder
         for frame in self._reader.feed(part):
-            yield from self._cut(self._decoder.read(frame))
-            if self._decoder.is_complete:
+            for chunk in decoder.read(frame):
+                if isinstance(chunk, TextChunk) and not (self._stop is None and self._thinking.passes(chunk.text)):
+                    yield from self._cut(chunk)
+                else:
+                    yield chunk
+            if decoder.is_complete:
                 yield from self._finish()
                 return
 
@@ -108,7 +113,8 @@ class Answer:
         self._is_exhausted = True
         try:
             for frame in self._reader.finish():
-                yield from self._cut(self._decoder.read(frame))
+                for chunk in self._decoder.read(frame):
+                    yield from self._cut(chunk)
         except ModelProtocolError as error:
             if not (self._decoder.has_reason or self._has_stopped):
                 if self._reader.streamed and error.details.get("cause") == "BAD_FRAME" and not error.provider_message:
@@ -150,15 +156,12 @@ class Answer:
         if text:
             yield TextChunk(text)
 
-    def _cut(self, chunks: Iterable[ChatChunk]) -> Iterator[ChatChunk]:
+    def _cut(self, chunk: ChatChunk) -> Iterable[ChatChunk]:
         """Take thinking and everything behind a stop sequence out of the text."""
-        for chunk in chunks:
-            if not isinstance(chunk, TextChunk):
-                yield chunk
-            elif self._stop is None:
-                yield from self._thinking.feed(chunk.text)
-            else:
-                yield from self._stopped(self._thinking.feed(chunk.text))
+        if not isinstance(chunk, TextChunk):
+            return (chunk,)
+        chunks = self._thinking.feed(chunk.text)
+        return chunks if self._stop is None else self._stopped(chunks)
 
     def _stopped(self, chunks: Iterable[ChatChunk]) -> Iterator[ChatChunk]:
         for chunk in chunks:

@@ -44,10 +44,15 @@ class StreamLimits:
     max_answer_chars: int = 4_000_000
 
 
+_NO_DEADLINES = ModelDeadlines()
+
+
 def limits_of(limits: StreamLimits, deadlines: ModelDeadlines) -> StreamLimits:
     """Return `limits` with those of a model in place; the limit for connecting is the client's affair."""
+    if deadlines == _NO_DEADLINES:
+        return limits
     own = {name: value for name, value in asdict(deadlines).items() if value is not None and name != "connect_s"}
-    return replace(limits, **own) if own else limits
+    return replace(limits, **own)
 
 
 CLOCK_S = 0.001

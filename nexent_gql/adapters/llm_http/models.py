@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, contextmanager
+from functools import lru_cache
 from http import HTTPStatus
 
 import httpx2
@@ -182,8 +183,13 @@ def limit_connect(request: httpx2.Request, connect_s: float | None) -> None:
 
 def url_of(endpoint: ModelEndpoint, added: str) -> httpx2.URL:
     """Return where to post; a base URL that was copied together with the path is taken as it is."""
+    return _url(endpoint.base_url, endpoint.query, added)
+
+
+@lru_cache(maxsize=1_000)
+def _url(base_url: str, added_query: str, added: str) -> httpx2.URL:
     try:
-        url = httpx2.URL(endpoint.base_url.strip())
+        url = httpx2.URL(base_url.strip())
     except (httpx2.InvalidURL, ValueError):
         url = httpx2.URL("")
     if url.scheme not in {"http", "https"} or not url.host:
@@ -192,5 +198,5 @@ def url_of(endpoint: ModelEndpoint, added: str) -> httpx2.URL:
         )
     path, _, query = url.raw_path.partition(b"?")
     path, end = path.rstrip(b"/"), added.encode()
-    query = b"&".join([part for part in (query, endpoint.query.encode()) if part])
+    query = b"&".join([part for part in (query, added_query.encode()) if part])
     return url.copy_with(raw_path=(path if path.endswith(end) else path + end) + (b"?" + query if query else b""))

@@ -35,6 +35,8 @@ class SseDecoder:
         Raises:
             ModelProtocolError: A line or an event is too long.
         """
+        if self._is_one_event(received):
+            return [received[6:-2]]
         if b"\r" in received or self._after_cr:
             received = self._plain_newlines(received)
         if b"\n" not in received:  # kept apart until a newline comes: joining each time would take quadratic time
@@ -50,6 +52,13 @@ class SseDecoder:
             lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
             self._at_start = False
         return self._events(lines)
+
+    def _is_one_event(self, received: bytes) -> bool:
+        """Tell whether exactly one event of one line was received and nothing waits: nearly all of them come so."""
+        end = len(received) - 2
+        is_plain = received[:6] == b"data: " and received.find(b"\n") == end and received[end:] == b"\n\n"
+        is_waiting = self._at_start or self._after_cr or self._parts or self._data
+        return is_plain and not is_waiting and b"\r" not in received and end <= self._max_line_bytes
 
     def finish(self) -> list[bytes]:
         """Return the data of an event that the end of the stream cut off from its empty line."""

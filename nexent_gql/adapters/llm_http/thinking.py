@@ -47,12 +47,20 @@ class ThinkingSplitter:
         self._has_thought = False
         self._has_opening = False
         self._recent_text: str = ""
+        self._recent_has_start = False
+
+    def passes(self, text: str) -> bool:
+        """Tell whether a piece is certain as it is: no mark has begun, and none begins in it. It counts as fed."""
+        is_within_mark = self._buffer or self._closing or self._may_open
+        if is_within_mark or not text or text[-1] == "\n" or MARK_START.search(text):
+            return False
+        self._note_text(text)
+        return True
 
     def feed(self, text: str) -> list[ThinkingChunk]:
         """Return what is certain."""
-        if not (self._buffer or self._closing or self._may_open or MARK_START.search(text) or text.endswith("\n")):
-            self._note_text(text)  # nearly all pieces: no mark has begun, and none begins here
-            return [TextChunk(text)] if text else []
+        if self.passes(text):
+            return [TextChunk(text)]
         self._buffer += text
         return list(self._read(is_end=False))
 
@@ -152,9 +160,10 @@ class ThinkingSplitter:
     def _note_text(self, text: str) -> None:
         """Remember the end of the text, and whether an opening mark was in it."""
         recent_text = self._recent_text + text
-        if not self._has_opening and MARK_START.search(recent_text):
+        if not self._has_opening and (self._recent_has_start or MARK_START.search(text)):
             lowered = recent_text.lower()
             self._has_opening = any(mark in lowered for mark in PAIRS)
+            self._recent_has_start = MARK_START.search(recent_text, len(recent_text) - MAX_MARK_CHARS) is not None
         self._recent_text = recent_text[-MAX_MARK_CHARS:]
 
 

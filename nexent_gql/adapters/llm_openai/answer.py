@@ -36,6 +36,7 @@ REASONING_FIELDS = ("reasoning_content", "reasoning")
 RETURNED_FIELDS = ("reasoning_content", "reasoning_details", "extra_content", "provider_specific_fields")
 """Fields of a message that a provider may want back as they came."""
 _RETURNED = frozenset(RETURNED_FIELDS)
+_TEXT_FIELDS = frozenset({"role", "content", "refusal"})
 ERROR_FIELDS = frozenset({"error", "errors", "type", "base_resp"})
 """Fields by which a frame with choices may report an error."""
 _log = structlog.get_logger()
@@ -157,12 +158,15 @@ class AnswerDecoder:
         return chunks
 
     def _delta(self, delta: JsonObject) -> list[ChatChunk]:
+        content = delta.get("content")
+        if content and isinstance(content, str) and _TEXT_FIELDS.issuperset(delta):
+            return self._say(content)  # nearly all frames
         chunks: list[ChatChunk] = []
         self._keep_fields(delta)
         reasoning = next((delta[name] for name in REASONING_FIELDS if delta.get(name)), None)
         if isinstance(reasoning, str):
             chunks += self._think(reasoning)
-        content = delta.get("content") or delta.get("refusal")
+        content = content or delta.get("refusal")
         if isinstance(content, str) and content:
             chunks += self._say(content)
         elif isinstance(content, list):

@@ -70,6 +70,9 @@ class Progress:
     def pieces(self, chunk: ChatChunk) -> Sequence[ChatChunk]:
         """Return what to hand out of a piece of the present call; it counts as handed out."""
         self.has_begun, self.tokens = True, None
+        if self._trimmer is None and isinstance(chunk, TextChunk):
+            self._texts.append(chunk.text)
+            return (chunk,)
         if isinstance(chunk, Finished | BrokenCallUsage):
             self.tokens = chunk.usage.input_tokens + chunk.usage.output_tokens if chunk.usage else None
         if isinstance(chunk, BrokenCallUsage):
