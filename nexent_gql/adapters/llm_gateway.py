@@ -167,7 +167,7 @@ class LanguageModelGateway:
 
 
 def fitted(request: ChatRequest, profile: ModelProfile) -> ChatRequest:
-    """Return a request in the order, shape and size that the provider accepts.
+    """Return a request in the order, shape and size that the provider accepts, with what the model is asked by default.
 
     Raises:
         ModelRequestRefusedError: The model's profile says that it has no tools; an agent needs those it was given.
@@ -183,6 +183,10 @@ def fitted(request: ChatRequest, profile: ModelProfile) -> ChatRequest:
         request,
         messages=without_images(messages) if profile.has_vision is False else messages,
         max_output_tokens=None if request.max_output_tokens is None else min(limits),
+        temperature=profile.temperature if request.temperature is None else request.temperature,
+        reasoning_effort=request.reasoning_effort or profile.reasoning_effort,
+        verbosity=request.verbosity or profile.verbosity,
+        parallel_tools=profile.has_parallel_tools if request.parallel_tools is None else request.parallel_tools,
     )
 
 

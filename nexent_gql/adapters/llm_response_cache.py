@@ -237,7 +237,10 @@ def _key_of(route: ModelRoute, request: ChatRequest) -> _Key | None:
         return None
     ttl_s = min(each.endpoint.response_cache_s or 0 for each in deployments)
     places = [
-        [each.endpoint.dialect, each.endpoint.base_url, each.endpoint.query, each.endpoint.model]
+        [
+            *(each.endpoint.dialect, each.endpoint.base_url, each.endpoint.query, each.endpoint.model),
+            *(each.endpoint.profile.reasoning_effort, each.endpoint.profile.verbosity),
+        ]
         for each in deployments
     ]
     schema = request.response_schema

@@ -25,6 +25,10 @@ from nexent_gql.ports.llm_errors import ModelStreamBrokenError as ModelStreamBro
 from nexent_gql.ports.llm_errors import ModelTimeoutError as ModelTimeoutError
 from nexent_gql.ports.llm_errors import ModelUnreachableError as ModelUnreachableError
 from nexent_gql.ports.llm_limits import NO_LIMITS, ModelLimits
+from nexent_gql.ports.llm_profile import UNKNOWN_PROFILE
+from nexent_gql.ports.llm_profile import ModelProfile as ModelProfile
+from nexent_gql.ports.llm_profile import ReasoningEffort as ReasoningEffort
+from nexent_gql.ports.llm_profile import Verbosity as Verbosity
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -57,35 +61,6 @@ class AuthStyle(StrEnum):
 
     DIALECT = "DIALECT"
     API_KEY_HEADER = "API_KEY_HEADER"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelProfile:
-    """What a model can do; None is unknown, and is treated as if the model could.
-
-    Attributes:
-        context_window_tokens: Input and output together.
-        max_output_tokens: The longest answer.
-        has_tools: Calls tools.
-        has_json_schema: Follows a JSON Schema for the whole answer.
-        has_vision: Reads images.
-        has_sampling: Takes `temperature`.
-        has_stop: Takes stop sequences.
-        dimensions: Length of the vectors of an embedding model.
-        max_input_tokens: The longest text that an embedding or reranking model reads.
-        batch_size: The most texts of one request to such a model.
-    """
-
-    context_window_tokens: int | None = None
-    max_output_tokens: int | None = None
-    has_tools: bool | None = None
-    has_json_schema: bool | None = None
-    has_vision: bool | None = None
-    has_sampling: bool | None = None
-    has_stop: bool | None = None
-    dimensions: int | None = None
-    max_input_tokens: int | None = None
-    batch_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +103,7 @@ class ModelEndpoint:
     auth: AuthStyle = AuthStyle.DIALECT
     query: str = ""
     unsupported: frozenset[str] = frozenset()
-    profile: ModelProfile = ModelProfile()
+    profile: ModelProfile = UNKNOWN_PROFILE
     deadlines: ModelDeadlines = ModelDeadlines()
     limits: ModelLimits = NO_LIMITS
     model_id: UUID | None = None
@@ -215,7 +190,11 @@ class CallAttribution:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What to ask; None leaves the provider's default. Without `attribution` a call is not accounted for."""
+    """What to ask; None leaves the provider's default. Without `attribution` a call is not accounted for.
+
+    Requests with the same `cache_key` begin alike, so that a provider can keep them where its prompt cache is; "" is
+    none.
+    """
 
     messages: tuple[ChatMessage, ...]
     tools: tuple[ToolSpec, ...] = ()
@@ -224,6 +203,10 @@ class ChatRequest:
     max_output_tokens: int | None = None
     temperature: float | None = None
     response_schema: ResponseSchema | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    verbosity: Verbosity | None = None
+    parallel_tools: bool | None = None
+    cache_key: str = ""
     attribution: CallAttribution | None = None
 
 
@@ -346,7 +329,7 @@ class ModelCheck:
     advice: str | None = None
     provider_message: str | None = None
     details: JsonObject = field(default_factory=JsonObject)
-    profile: ModelProfile = ModelProfile()
+    profile: ModelProfile = UNKNOWN_PROFILE
 
 
 class LanguageModels(Protocol):

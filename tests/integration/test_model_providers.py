@@ -14,7 +14,7 @@ from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.db.session import Database
 from nexent_gql.domains.models.endpoints import LEARNED_FOR, effective_profile
-from nexent_gql.domains.models.policy import ModelConfig
+from nexent_gql.domains.models.policy import ModelConfig, profile_from_json
 from nexent_gql.domains.models.providers import PROVIDERS, ModelProviderName
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.ports.content import ImagePart, TextPart
@@ -27,6 +27,8 @@ from nexent_gql.ports.llm import (
     ModelProfile,
     ModelRequestRefusedError,
     ModelTimeoutError,
+    ReasoningEffort,
+    Verbosity,
 )
 from tests.support.direct_graphql import Data
 from tests.support.factory import Factory
@@ -98,11 +100,32 @@ async def test_what_does_not_fit_the_provider_is_refused_by_field(app: ServiceHa
         ({"provider": "OPENAI", "apiVersion": "2024-10-21"}, ["apiVersion"]),
         ({"provider": "AZURE_OPENAI", "baseUrl": "https://a.example", "apiVersion": "1&x=2"}, ["apiVersion"]),
         ({"provider": "OPENAI", "profile": {"contextWindowTokens": 0}}, ["profile", "contextWindowTokens"]),
+        ({"provider": "OPENAI", "profile": {"temperature": 2.5}}, ["profile", "temperature"]),
         ({"provider": "OPENAI", "deadlines": {"idleSeconds": 0}}, ["deadlines", "idleSeconds"]),
     ]
     for fields, path in cases:
         refusal = await app.mutate(dev, "registerModel", "{ model { id } }", name="M", providerModel="m", **fields)
         assert refusal["path"] == ["input", *path], fields
+
+
+async def test_what_a_model_is_asked_by_default_is_kept(app: ServiceHarness, dev: Principal) -> None:
+    profile = {"temperature": 0.3, "reasoningEffort": "HIGH", "verbosity": "LOW", "parallelTools": False}
+    payload = await app.mutate(
+        dev,
+        "registerModel",
+        "{ model { profile { temperature reasoningEffort verbosity parallelTools } } }",
+        name="M",
+        provider="OPENAI",
+        providerModel="m",
+        profile=profile,
+    )
+    assert payload["model"]["profile"] == profile
+    async with app.database.read(dev.tenant_id) as session:
+        endpoint = await app.models.endpoint(session, dev.tenant_id, None)
+    assert endpoint.profile == ModelProfile(
+        has_parallel_tools=False, temperature=0.3, reasoning_effort=ReasoningEffort.HIGH, verbosity=Verbosity.LOW
+    )
+    assert profile_from_json({"reasoning_effort": "of a later release", "verbosity": []}) == ModelProfile()
 
 
 async def test_azure_gets_its_header_its_version_and_the_path_of_the_deployment(

@@ -164,6 +164,13 @@ async def test_a_conversation_stays_with_its_deployment(fleet: Fleet) -> None:
     assert all(count >= 6 for count in fleet.calls().values())
 
 
+async def test_calls_of_a_conversation_have_its_key_of_the_prompt_cache(fleet: Fleet) -> None:
+    await fleet.call(fleet.route("a", affinity="talk 1"))
+    await fleet.call(fleet.route("a"))
+    bodies = [record.body for record in fleet.providers["a"].requests]
+    assert [body.get("prompt_cache_key") for body in bodies] == ["talk 1", None]
+
+
 async def test_weights_share_the_calls(fleet: Fleet) -> None:
     groups = ((fleet.deployment("a", weight=9), fleet.deployment("b")),)
     for number in range(60):

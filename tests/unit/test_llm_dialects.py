@@ -1,5 +1,6 @@
 """Samples of every dialect, split at every byte: the same is read from them."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import httpx2
@@ -8,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexent_gql.adapters.llm_anthropic.wire import AnthropicMessages
+from nexent_gql.adapters.llm_gateway import fitted
 from nexent_gql.adapters.llm_http.answer import Answer
 from nexent_gql.adapters.llm_http.dialect import Dialect as Wire
 from nexent_gql.adapters.llm_http.limits import StreamLimits
+from nexent_gql.adapters.llm_http.quirks import refused_parameter
 from nexent_gql.adapters.llm_openai.wire import OpenAIChat
 from nexent_gql.adapters.llm_responses.wire import OpenResponses
-from nexent_gql.kernel.json import JsonObject
+from nexent_gql.kernel.json import JsonObject, dumps
 from nexent_gql.ports.content import ImagePart, OpaquePart, Origin, TextPart
 from nexent_gql.ports.llm import (
     ChatChunk,
@@ -22,9 +25,12 @@ from nexent_gql.ports.llm import (
     Dialect,
     ModelEndpoint,
     ModelError,
+    ModelProfile,
     OpaqueChunk,
+    ReasoningEffort,
     ResponseSchema,
     ToolCall,
+    Verbosity,
 )
 from tests.support.llm import CALCULATOR, ModelReply, ask
 from tests.support.llm_samples import SAMPLES, THINKING, Sample
@@ -167,6 +173,67 @@ def test_a_request_of_open_responses() -> None:
     ]
     assert (written["store"], written["include"]) == (False, ["reasoning.encrypted_content"])
     assert "stop" not in written
+
+
+TUNED = replace(
+    ask(tools=(CALCULATOR,)),
+    temperature=0.3,
+    reasoning_effort=ReasoningEffort.HIGH,
+    verbosity=Verbosity.LOW,
+    parallel_tools=False,
+    cache_key="talk 1",
+    response_schema=ResponseSchema("answer", {"type": "object"}),
+)
+FORMAT: JsonObject = {"type": "json_schema", "name": "answer", "schema": {"type": "object"}, "strict": True}
+OPTIONS: dict[Dialect, JsonObject] = {
+    Dialect.OPENAI: {
+        "temperature": 0.3,
+        "reasoning_effort": "high",
+        "verbosity": "low",
+        "parallel_tool_calls": False,
+        "prompt_cache_key": "talk 1",
+    },
+    Dialect.ANTHROPIC: {
+        "temperature": 0.3,
+        "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}, "effort": "high"},
+        "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+        "cache_control": {"type": "ephemeral"},
+    },
+    Dialect.RESPONSES: {
+        "temperature": 0.3,
+        "reasoning": {"effort": "high"},
+        "text": {"format": FORMAT, "verbosity": "low"},
+        "parallel_tool_calls": False,
+        "prompt_cache_key": "talk 1",
+    },
+}
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+def test_what_a_model_is_asked_reaches_the_wire(dialect: Dialect) -> None:
+    written, plain = body(dialect, TUNED), body(dialect, ask(tools=(CALCULATOR,)))
+    assert written == written | OPTIONS[dialect]
+    assert not (OPTIONS[dialect].keys() - {"cache_control", "tool_choice"}) & plain.keys()
+
+
+@pytest.mark.parametrize("dialect", WIRES)
+def test_what_is_refused_is_recognised_and_left_out(dialect: Dialect) -> None:
+    written = body(dialect, TUNED)
+    for name in OPTIONS[dialect]:
+        reason = f"Unsupported parameter: '{name}' is not supported with this model."
+        refusal = dumps({"error": {"message": reason, "param": f"{name}.part"}})
+        assert refused_parameter(400, refusal, written, WIRES[dialect].refusable) == name
+        assert body(dialect, TUNED, name) == {key: value for key, value in written.items() if key != name}
+
+
+def test_a_request_has_what_its_model_is_asked_by_default() -> None:
+    profile = ModelProfile(
+        has_parallel_tools=False, temperature=0.3, reasoning_effort=ReasoningEffort.HIGH, verbosity=Verbosity.LOW
+    )
+    options = fitted(ask(), profile)
+    assert (options.parallel_tools, options.temperature) == (False, 0.3)
+    assert (options.reasoning_effort, options.verbosity) == (ReasoningEffort.HIGH, Verbosity.LOW)
+    assert fitted(replace(ask(), temperature=0), profile).temperature == 0
 
 
 @pytest.mark.parametrize("dialect", WIRES)

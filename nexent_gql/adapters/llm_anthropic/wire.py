@@ -46,14 +46,32 @@ class AnthropicMessages:
                 {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
                 for tool in request.tools
             ]
-            body["tool_choice"] = {"type": CHOICES[request.tool_choice]}
+            body["tool_choice"] = choice_of(request)
         if stops := [stop for stop in request.stop if stop.strip()]:
             body["stop_sequences"] = [*stops]
         if request.temperature is not None:
             body["temperature"] = request.temperature
-        if (schema := request.response_schema) is not None:
-            body["output_config"] = {"format": {"type": "json_schema", "schema": schema.schema}}
+        if output := output_of(request):
+            body["output_config"] = output
         return {name: value for name, value in body.items() if name not in quirks}
+
+
+def choice_of(request: ChatRequest) -> JsonObject:
+    """Write whether to call tools, and whether several at once."""
+    choice: JsonObject = {"type": CHOICES[request.tool_choice]}
+    if request.parallel_tools is False and request.tool_choice != "none":
+        choice["disable_parallel_tool_use"] = True
+    return choice
+
+
+def output_of(request: ChatRequest) -> JsonObject:
+    """Write the form of the answer, and the effort to make for it; the protocol has no verbosity."""
+    output: JsonObject = {}
+    if (schema := request.response_schema) is not None:
+        output["format"] = {"type": "json_schema", "schema": schema.schema}
+    if request.reasoning_effort is not None:
+        output["effort"] = request.reasoning_effort
+    return output
 
 
 def messages_of(messages: Sequence[ChatMessage], origin: Origin, quirks: frozenset[Quirk]) -> Iterator[JsonObject]:

@@ -80,7 +80,7 @@ def refused_parameter(status: int, body: bytes, fields: Collection[str], refusab
     reason = reason_of(answer)
     if not REFUSAL.search(reason):
         return None
-    named = parameter_of(answer)
+    named = parameter_of(answer).partition(".")[0]  # "reasoning.effort" is sent within "reasoning"
     return next((name for name in refusable if name in fields and (name == named or mentions(reason, name))), None)
 
 

@@ -18,6 +18,9 @@ REFUSABLE: tuple[Quirk, ...] = (
     "tool_choice",
     "temperature",
     "response_format",
+    "reasoning_effort",
+    "verbosity",
+    "prompt_cache_key",
 )
 
 
@@ -58,12 +61,20 @@ def body_of(
     if request.tools and not (request.tool_choice == "none" and "tool_choice" in quirks):
         body["tools"] = [tool_of(tool) for tool in request.tools]
         body["tool_choice"] = request.tool_choice
+        if request.parallel_tools is False:
+            body["parallel_tool_calls"] = False
     if request.stop:
         body["stop"] = [*request.stop]
     if request.max_output_tokens is not None:
         body["max_completion_tokens" if "max_tokens" in quirks else "max_tokens"] = request.max_output_tokens
     if request.temperature is not None:
         body["temperature"] = request.temperature
+    if request.reasoning_effort is not None:
+        body["reasoning_effort"] = request.reasoning_effort
+    if request.verbosity is not None:
+        body["verbosity"] = request.verbosity
+    if request.cache_key:
+        body["prompt_cache_key"] = request.cache_key
     if (schema := request.response_schema) is not None:
         json_schema: JsonObject = {"name": schema.name, "schema": schema.schema, "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": json_schema}

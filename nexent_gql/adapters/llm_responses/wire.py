@@ -9,7 +9,17 @@ from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.content import ContentPart, ImagePart, Origin, TextPart
 from nexent_gql.ports.llm import ChatMessage, ChatRequest, ModelEndpoint
 
-REFUSABLE: tuple[Quirk, ...] = ("temperature", "include", "store", "max_output_tokens", "tool_choice", "text")
+REFUSABLE: tuple[Quirk, ...] = (
+    "temperature",
+    "include",
+    "store",
+    "max_output_tokens",
+    "tool_choice",
+    "parallel_tool_calls",
+    "text",
+    "reasoning",
+    "prompt_cache_key",
+)
 
 
 class OpenResponses:
@@ -57,14 +67,30 @@ class OpenResponses:
                 for tool in request.tools
             ]
             body["tool_choice"] = request.tool_choice
+            if request.parallel_tools is False:
+                body["parallel_tool_calls"] = False
         if request.max_output_tokens is not None:
             body["max_output_tokens"] = request.max_output_tokens
         if request.temperature is not None:
             body["temperature"] = request.temperature
-        if (schema := request.response_schema) is not None:
-            json_schema: JsonObject = {"type": "json_schema", "name": schema.name, "schema": schema.schema}
-            body["text"] = {"format": json_schema | {"strict": True}}
+        if request.reasoning_effort is not None:
+            body["reasoning"] = {"effort": request.reasoning_effort}
+        if request.cache_key:
+            body["prompt_cache_key"] = request.cache_key
+        if text := text_options_of(request):
+            body["text"] = text
         return {name: value for name, value in body.items() if name not in quirks}
+
+
+def text_options_of(request: ChatRequest) -> JsonObject:
+    """Write the form of the answer, and how detailed it should be."""
+    options: JsonObject = {}
+    if (schema := request.response_schema) is not None:
+        json_schema: JsonObject = {"type": "json_schema", "name": schema.name, "schema": schema.schema}
+        options["format"] = json_schema | {"strict": True}
+    if request.verbosity is not None:
+        options["verbosity"] = request.verbosity
+    return options
 
 
 def items_of(message: ChatMessage, origin: Origin, quirks: frozenset[Quirk]) -> Iterator[JsonObject]:

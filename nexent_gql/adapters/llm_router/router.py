@@ -115,7 +115,7 @@ class ModelRouter:
         Before the first piece of the answer, another deployment is tried without a sign to the caller. After it, the
         policy of the route decides.
         """
-        progress = Progress(request)
+        progress = Progress(replace(request, cache_key=route.affinity))
         call = _Call(route, progress, request.attribution.tenant_id if request.attribution else None)
         candidate = Candidate.of(request)
         while True:

@@ -38,7 +38,7 @@ _API_KEY = (
 )
 
 
-@strawberry.input(description="Capabilities of a model. Null means unknown.")
+@strawberry.input(description="Capabilities of a model, and what it is asked by default. Null means unknown.")
 class ModelProfileInput:
     context_window_tokens: int | None = strawberry.field(
         default=None, description="Maximum number of tokens, 1 to 100,000,000."
@@ -47,6 +47,10 @@ class ModelProfileInput:
         default=None, description="Maximum number of tokens, 1 to 100,000,000."
     )
     tools: bool | None = strawberry.field(default=None, description="Whether the model calls tools.")
+    parallel_tools: bool | None = strawberry.field(
+        default=None,
+        description="Whether the model may call several tools at once. If false, it is asked to call one at a time.",
+    )
     json_schema: bool | None = strawberry.field(default=None, description="Whether the model follows a JSON Schema.")
     vision: bool | None = strawberry.field(default=None, description="Whether the model accepts images.")
     sampling: bool | None = strawberry.field(default=None, description="Whether the model accepts `temperature`.")
@@ -63,6 +67,20 @@ class ModelProfileInput:
     batch_size: int | None = strawberry.field(
         default=None, description="Maximum number of texts in one request to an EMBEDDING model, 1 to 2,048."
     )
+    temperature: float | None = strawberry.field(
+        default=None,
+        description="The `temperature` of requests, 0 to 2. Null means the provider's default. Not sent if `sampling` "
+        "is false.",
+    )
+    reasoning_effort: llm.ReasoningEffort | None = strawberry.field(
+        default=None,
+        description="How much the model should reason before it answers. Null means the provider's default. Not every "
+        "model knows every value.",
+    )
+    verbosity: llm.Verbosity | None = strawberry.field(
+        default=None,
+        description="How detailed answers should be. Null means the provider's default. Not sent to ANTHROPIC models.",
+    )
 
     def to_profile(self) -> llm.ModelProfile:
         return llm.ModelProfile(
@@ -76,6 +94,10 @@ class ModelProfileInput:
             dimensions=self.dimensions,
             max_input_tokens=self.max_input_tokens,
             batch_size=self.batch_size,
+            has_parallel_tools=self.parallel_tools,
+            temperature=self.temperature,
+            reasoning_effort=self.reasoning_effort,
+            verbosity=self.verbosity,
         )
 
 

@@ -52,6 +52,29 @@ described(
 )
 
 described(
+    llm.ReasoningEffort,
+    "How much a model should reason before it answers.",
+    {
+        llm.ReasoningEffort.NONE: "Not at all.",
+        llm.ReasoningEffort.MINIMAL: "As little as possible.",
+        llm.ReasoningEffort.LOW: "Little.",
+        llm.ReasoningEffort.MEDIUM: "As much as usual.",
+        llm.ReasoningEffort.HIGH: "Much.",
+        llm.ReasoningEffort.XHIGH: "Very much.",
+        llm.ReasoningEffort.MAX: "As much as the model can.",
+    },
+)
+described(
+    llm.Verbosity,
+    "How detailed answers should be.",
+    {
+        llm.Verbosity.LOW: "Short.",
+        llm.Verbosity.MEDIUM: "As usual.",
+        llm.Verbosity.HIGH: "Detailed.",
+    },
+)
+
+described(
     ModelProviderName,
     "A provider of models. More may be added.",
     {name: f"{provider.title}." for name, provider in PROVIDERS.items()},
@@ -81,7 +104,10 @@ class ModelProvider:
         )
 
 
-@strawberry.type(description="Capabilities of a model. Null means unknown, which is treated as supported.")
+@strawberry.type(
+    description="Capabilities of a model, and what it is asked by default. Null means unknown, which is treated as "
+    "supported."
+)
 class ModelProfile:
     context_window_tokens: int | None = strawberry.field(
         description="Size of the context window in tokens, for input and output together. Longer conversations "
@@ -92,6 +118,9 @@ class ModelProfile:
     )
     tools: bool | None = strawberry.field(
         description="Whether the model calls tools. If false, runs of agents with tools fail at once."
+    )
+    parallel_tools: bool | None = strawberry.field(
+        description="Whether the model may call several tools at once. If false, it is asked to call one at a time."
     )
     json_schema: bool | None = strawberry.field(
         description="Whether the model follows a JSON Schema for the whole answer."
@@ -112,6 +141,15 @@ class ModelProfile:
     batch_size: int | None = strawberry.field(
         description="Maximum number of texts in one request to an EMBEDDING model; null if unknown, then 64."
     )
+    temperature: float | None = strawberry.field(
+        description="The `temperature` of requests; null means the provider's default."
+    )
+    reasoning_effort: llm.ReasoningEffort | None = strawberry.field(
+        description="How much the model should reason before it answers; null means the provider's default."
+    )
+    verbosity: llm.Verbosity | None = strawberry.field(
+        description="How detailed answers should be; null means the provider's default."
+    )
 
     @classmethod
     def of(cls, profile: llm.ModelProfile) -> Self:
@@ -126,6 +164,10 @@ class ModelProfile:
             dimensions=profile.dimensions,
             max_input_tokens=profile.max_input_tokens,
             batch_size=profile.batch_size,
+            parallel_tools=profile.has_parallel_tools,
+            temperature=profile.temperature,
+            reasoning_effort=profile.reasoning_effort,
+            verbosity=profile.verbosity,
         )
 
 

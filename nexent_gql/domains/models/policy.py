@@ -14,7 +14,7 @@ from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.patch import UNSET, Unset
 from nexent_gql.kernel.text import Path, secret, single_line
 from nexent_gql.kernel.urls import web_url_problem
-from nexent_gql.ports.llm import Dialect, ModelDeadlines, ModelKind, ModelProfile
+from nexent_gql.ports.llm import Dialect, ModelDeadlines, ModelKind, ModelProfile, ReasoningEffort, Verbosity
 from nexent_gql.ports.llm_limits import NO_LIMITS, ModelLimits
 
 MAX_NAME_CHARS = 100
@@ -25,6 +25,7 @@ MAX_TOKENS = 100_000_000
 MAX_REQUESTS = 1_000_000
 MAX_DIMENSIONS = 16_000  # what the vector type of PostgreSQL holds
 MAX_BATCH_SIZE = 2_048
+MAX_TEMPERATURE = 2.0
 MAX_DEADLINE_S = 7_200.0
 _UNKNOWN = ModelProfile()
 _NO_DEADLINES = ModelDeadlines()
@@ -185,6 +186,9 @@ def _checked_profile(profile: ModelProfile) -> ModelProfile:
     for name, size, limit in sizes:
         if size is not None and not 1 <= size <= limit:
             raise InvalidInputError(f"It must be between 1 and {limit:,}.", path=("profile", name))
+    if profile.temperature is not None and not 0 <= profile.temperature <= MAX_TEMPERATURE:
+        message = f"It must be between 0 and {MAX_TEMPERATURE:g}."
+        raise InvalidInputError(message, path=("profile", "temperature"))
     return profile
 
 
@@ -224,7 +228,12 @@ def to_json(value: ModelProfile | ModelDeadlines | ModelLimits) -> JsonObject:
 def profile_from_json(stored: JsonObject) -> ModelProfile:
     """Read back a profile; what a later release added is ignored."""
     names = {field.name for field in fields(ModelProfile)}
-    return ModelProfile(**{name: value for name, value in stored.items() if name in names})  # pyright: ignore[reportArgumentType]
+    values = {name: value for name, value in stored.items() if name in names}
+    for name, choices in (("reasoning_effort", ReasoningEffort), ("verbosity", Verbosity)):
+        value = values.pop(name, None)
+        if isinstance(value, str) and value in {*choices}:
+            values[name] = choices(value)
+    return ModelProfile(**values)  # pyright: ignore[reportArgumentType]
 
 
 def deadlines_from_json(stored: JsonObject) -> ModelDeadlines:

@@ -35,6 +35,10 @@ class ModelProviderName(StrEnum):
     LOCAL = "LOCAL"
 
 
+_OF_OPENAI = frozenset({"prompt_cache_key"})
+"""Parameters that OpenAI alone is known to take; other servers may refuse what they do not know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
     """A provider.
@@ -55,7 +59,7 @@ class Provider:
     base_url: str | None = None
     needs_key: bool = True
     auth: AuthStyle = AuthStyle.DIALECT
-    unsupported: frozenset[str] = frozenset()
+    unsupported: frozenset[str] = _OF_OPENAI
     hosts: tuple[str, ...] = ()
     kinds: tuple[ModelKind, ...] = (ModelKind.CHAT, ModelKind.EMBEDDING)
     batch_size: int | None = None
@@ -83,6 +87,7 @@ PROVIDERS: dict[ModelProviderName, Provider] = {
             "Azure OpenAI",
             _OPENAI_DIALECTS,
             auth=AuthStyle.API_KEY_HEADER,
+            unsupported=frozenset(),
             hosts=(".openai.azure.com", ".cognitiveservices.azure.com"),
         ),
         Provider(
@@ -111,7 +116,7 @@ PROVIDERS: dict[ModelProviderName, Provider] = {
             ModelProviderName.DASHSCOPE,
             "Alibaba Cloud DashScope (Qwen)",
             base_url="https://dashscope.aliyuncs.com/compatible-mode/v1",
-            unsupported=frozenset({"encoding_format"}),  # its embeddings are numbers only
+            unsupported=_OF_OPENAI | {"encoding_format"},  # its embeddings are numbers only
             hosts=("dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com", "dashscope-us.aliyuncs.com"),
             batch_size=10,
         ),
@@ -140,9 +145,7 @@ PROVIDERS: dict[ModelProviderName, Provider] = {
             ModelProviderName.MISTRAL,
             "Mistral AI",
             base_url="https://api.mistral.ai/v1",
-            unsupported=frozenset(
-                {"stream_options"}
-            ),  # it refuses fields that it does not know, and sends usage anyway
+            unsupported=_OF_OPENAI | {"stream_options"},  # it refuses unknown fields, and sends usage anyway
             hosts=("api.mistral.ai",),
         ),
         Provider(
