@@ -294,6 +294,29 @@ def test_errors_inside_the_stream(error: Json, kind: type[ModelError]) -> None:
     assert caught.value.details["reason"] == (error["message"] if isinstance(error, dict) else error)
 
 
+@pytest.mark.parametrize(
+    "reason", ["insufficient_system_resource", "network_error", "abort", "MALFORMED_FUNCTION_CALL"]
+)
+def test_a_reason_that_is_a_failure_ends_no_answer_as_whole(reason: str) -> None:
+    decoder = AnswerDecoder()
+    assert decoder.read(frame({"content": "half"}, reason)) == [TextChunk("half")]  # what came with it is kept
+    with pytest.raises(ModelStreamBrokenError):
+        decoder.finish()
+
+
+@pytest.mark.parametrize("number", [7, 7.0])
+def test_counts_are_found_wherever_vendors_put_them(number: float) -> None:
+    counts: JsonObject = {"prompt_tokens": number, "completion_tokens": 2, "cached_tokens": 3}
+    end: JsonObject = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    places: list[JsonObject] = [
+        {"choices": [end], "usage": counts},
+        {"choices": [end | {"usage": counts}]},
+        {"choices": [end], "x_groq": {"id": "req", "usage": counts}},
+    ]
+    for place in places:
+        assert decoded(frame({"content": "Hi"}), dumps(place))[-1] == Finished("stop", Usage(7, 2, 3))
+
+
 def test_a_finish_reason_of_error_is_an_error() -> None:
     with pytest.raises(ModelStreamBrokenError):
         AnswerDecoder().read(frame({"content": ""}, "error"))

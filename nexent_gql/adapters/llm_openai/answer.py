@@ -10,7 +10,16 @@ from nexent_gql.adapters.llm_http.text import SurrogateJoiner, loads_tolerant
 from nexent_gql.adapters.llm_openai.calls import CallAssembler
 from nexent_gql.kernel.json import Json, JsonObject
 from nexent_gql.ports.content import OpaquePart, Origin
-from nexent_gql.ports.llm import ChatChunk, Finished, ModelProtocolError, OpaqueChunk, ReasoningChunk, TextChunk, Usage
+from nexent_gql.ports.llm import (
+    ChatChunk,
+    Finished,
+    ModelError,
+    ModelProtocolError,
+    OpaqueChunk,
+    ReasoningChunk,
+    TextChunk,
+    Usage,
+)
 
 REASONS: dict[str, Reason] = {
     "stop": "stop",
@@ -21,13 +30,23 @@ REASONS: dict[str, Reason] = {
     "length": "length",
     "max_tokens": "length",
     "model_length": "length",
+    "max_output_tokens": "length",
+    "model_context_window_exceeded": "length",
     "tool_calls": "tool_calls",
     "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
     "safety": "content_filter",
     "sensitive": "content_filter",
+    "refusal": "content_filter",
+    "recitation": "content_filter",
+    "blocklist": "content_filter",
+    "prohibited_content": "content_filter",
 }
+FAILURES = frozenset(
+    {"error", "network_error", "insufficient_system_resource", "abort", "aborted", "malformed_function_call"}
+)
+"""Reasons to end by which the answer is not whole."""
 NO_REASONS = ("", "null", "none")
 END = b"[DONE]"
 MESSAGE_FIELDS = "message_fields"
@@ -39,6 +58,7 @@ _RETURNED = frozenset(RETURNED_FIELDS)
 _TEXT_FIELDS = frozenset({"role", "content", "refusal"})
 ERROR_FIELDS = frozenset({"error", "errors", "type", "base_resp"})
 """Fields by which a frame with choices may report an error."""
+_MOST_TOKENS = 1_000_000_000
 _log = structlog.get_logger()
 
 
@@ -72,6 +92,7 @@ class AnswerDecoder:
         self._fields: JsonObject = {}
         self._text, self._reasoning = SurrogateJoiner(), SurrogateJoiner()
         self._has_choices = False
+        self._failure: ModelError | None = None
         self.ignored = 0
         self.has_begun = False
         self.is_settled = False
@@ -116,6 +137,8 @@ class AnswerDecoder:
         """
         if self.ignored:
             _log.debug("model.frames_ignored", count=self.ignored)
+        if self._failure is not None:
+            raise self._failure
         chunks = self._lone_halves()
         if not self._has_choices and self.ignored and not self.has_begun:
             raise ModelProtocolError(
@@ -133,7 +156,10 @@ class AnswerDecoder:
         error = _error_of(frame)
         if error is not None:
             raise error_in_stream(error)
-        if isinstance(usage := frame.get("usage"), dict):
+        usage = frame.get("usage")
+        if usage is None and isinstance(place := frame.get("x_groq"), dict):
+            usage = place.get("usage")
+        if isinstance(usage, dict):
             self._usage = usage_of(usage)
         choices = frame.get("choices")
         if not isinstance(choices, list):
@@ -144,13 +170,18 @@ class AnswerDecoder:
 
     def _choice(self, choice: JsonObject) -> list[ChatChunk]:
         reason = choice.get("finish_reason")
-        if reason == "error":
-            raise error_in_stream(choice.get("error") or choice.get("message") or "error")
+        if isinstance(usage := choice.get("usage"), dict):
+            self._usage = usage_of(usage)
         delta = choice.get("delta") or choice.get("message")
         chunks = self._delta(delta) if isinstance(delta, dict) else []
         if not self.has_begun and any(not isinstance(chunk, ReasoningChunk) for chunk in chunks):
             self.has_begun = True
         if isinstance(reason, str) and reason.lower() not in NO_REASONS:
+            if reason.lower() in FAILURES:
+                failure = error_in_stream(choice.get("error") or choice.get("message") or reason)
+                if not chunks:
+                    raise failure
+                self._failure, self.is_complete = failure, True
             self._reason = reason
             self.is_settled = not chunks and self.has_begun
         elif chunks:
@@ -298,7 +329,9 @@ def usage_of(usage: JsonObject) -> Usage:
     return Usage(
         count(usage, "prompt_tokens"),
         count(usage, "completion_tokens"),
-        count(usage.get("prompt_tokens_details"), "cached_tokens") or count(usage, "prompt_cache_hit_tokens"),
+        count(usage.get("prompt_tokens_details"), "cached_tokens")
+        or count(usage, "prompt_cache_hit_tokens")
+        or count(usage, "cached_tokens"),
         count(usage.get("completion_tokens_details"), "reasoning_tokens"),
     )
 
@@ -306,4 +339,4 @@ def usage_of(usage: JsonObject) -> Usage:
 def count(value: Json, name: str) -> int:
     """Return a count that may be missing, null or nonsense."""
     number = value.get(name) if isinstance(value, dict) else None
-    return number if isinstance(number, int) and number >= 0 else 0
+    return int(number) if isinstance(number, int | float) and 0 <= number < _MOST_TOKENS else 0
