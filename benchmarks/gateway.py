@@ -187,7 +187,7 @@ def _write_calls(
     rows = [(name, short(median(waits[name])), short(added[name])) for name in waits]
     for name, ms in sdks_ms.items():
         if ms is None:
-            report.say(f"Without the {name}: set `{SDKS[name][0]}` to a Python that has it.")
+            report.say(f"Without the {name}: `benchmarks/gateway.py` says how to name a Python that has it.")
         else:
             rows.append((name, short(ms), short(ms - median(bare_ms))))
     report.table(("", "ms a call", "added ms"), rows)
