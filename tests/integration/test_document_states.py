@@ -211,12 +211,12 @@ def calls(setting: Setting, subject: Subject) -> Mapping[str, GeneratedCall]:
         "fileId": setting.files["new"],
         "embeddingModelId": setting.models[1],
     }
-    chosen: dict[str, tuple[int, GeneratedCall]] = {}
+    calls_by_field: dict[str, tuple[int, GeneratedCall]] = {}
     for call in generated_calls(schema().core, ids, MUTATIONS, depth=0):
         count = sum(id_ in str(call.variables) for id_ in ids.values())
-        if count > chosen.get(call.field, (0, call))[0]:
-            chosen[call.field] = count, call
-    return {name: call for name, (_, call) in chosen.items()}
+        if count > calls_by_field.get(call.field, (0, call))[0]:
+            calls_by_field[call.field] = count, call
+    return {name: call for name, (_, call) in calls_by_field.items()}
 
 
 async def operate(setting: Setting, call: GeneratedCall, condition: Condition) -> None:
