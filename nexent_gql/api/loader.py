@@ -50,9 +50,15 @@ class Loader(Generic[K, V]):
             self._requested.setdefault(key, []).append(future)
         return future
 
-    def load_many(self, keys: Iterable[K]) -> "Future[list[V]]":
+    async def load_many(self, keys: Iterable[K]) -> list[V]:
         """Load the values of keys, in their order."""
-        return gather(*map(self.load, keys))
+        futures = list(map(self.load, keys))
+        try:
+            return [await future for future in futures]  # gathering them would cost as much as loading them
+        finally:
+            for future in futures:
+                if not future.cancel() and not future.cancelled():
+                    future.exception()  # of others than the first that failed: it would be logged as never retrieved
 
     async def load_all(self, keys: Sequence[K | None]) -> Sequence[V | None]:
         """Load the values of keys that may be repeated, in their order; None gives None."""

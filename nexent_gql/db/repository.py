@@ -4,13 +4,13 @@ from collections.abc import Collection
 from typing import Any, ClassVar, Generic, TypeVar, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from nexent_gql.db.base import Table, TenantRow
-from nexent_gql.db.paging import count_rows, newest_first
+from nexent_gql.db.paging import KeysetList, count_rows, newest_first
 from nexent_gql.db.search import contains_folded
 from nexent_gql.kernel.page import Page, PageRequest
 
@@ -20,8 +20,9 @@ T = TypeVar("T", bound=TenantRow)
 class TenantRepository(Generic[T]):
     """Reads and writes rows of one table within a tenant; every query names the tenant, as the policies do.
 
-    A subclass names its table: `class AgentRepository(TenantRepository[Agent], table=Agent)`. The statement of `get` is
-    built once for each class: building it takes longer than all else that SQLAlchemy does for it.
+    A subclass names its table: `class AgentRepository(TenantRepository[Agent], table=Agent)`. The statements of `get`,
+    `get_many` and of pages without a search are built once for each class: building one takes longer than all else that
+    SQLAlchemy does for it.
 
     Class arguments:
         table: The table.
@@ -34,7 +35,10 @@ class TenantRepository(Generic[T]):
     _where: ClassVar[tuple[ColumnElement[bool], ...]]
     _visible: ClassVar[tuple[ColumnElement[bool], ...]]
     _search_key: ClassVar[str | None]
+    _base: ClassVar[Select[Any]]
     _get: ClassVar[Select[Any]]
+    _get_many: ClassVar[Select[Any]]
+    _list: ClassVar[KeysetList[Any]]
 
     def __init_subclass__(
         cls,
@@ -47,13 +51,20 @@ class TenantRepository(Generic[T]):
         if table is None:
             return  # a subclass without a table of its own
         cls._table, cls._where, cls._visible, cls._search_key = table, where, visible, search_key
-        in_tenant = col(table.tenant_id) == bindparam("tenant")
-        cls._get = select(table).where(in_tenant, col(table.id) == bindparam("wanted"), *where, *visible)
+        cls._base = select(table).where(*cls._in_scope(table), *visible)
+        cls._get = cls._base.where(col(table.id) == bindparam("wanted"), *where)
+        cls._get_many = cls._base.where(col(table.id) == any_(bindparam("wanted", type_=ARRAY(Uuid()))))
+        cls._list = KeysetList(cls._base.where(*where), table)
+
+    @classmethod
+    def _in_scope(cls, table: type[TenantRow]) -> tuple[ColumnElement[bool], ...]:
+        """Return the conditions that bind `_base` to the caller; `_parameters` has their values."""
+        return (col(table.tenant_id) == bindparam("tenant"),)
 
     def __init__(self, session: AsyncSession, tenant_id: UUID) -> None:
         self._session = session
         self._tenant_id = tenant_id
-        self._parameters = {"tenant": tenant_id}
+        self._parameters: dict[str, object] = {"tenant": tenant_id}
 
     def add(self, row: Table) -> None:
         """Insert or update on flush."""
@@ -66,11 +77,14 @@ class TenantRepository(Generic[T]):
 
     async def get_many(self, ids: Collection[UUID]) -> list[T]:
         """Return those of `ids` that exist, in any order, including rows that `where` excludes."""
-        return list((await self._session.scalars(self._scope().where(col(self._table.id).in_(ids)))).all())
+        query = cast("Select[T]", self._get_many)
+        return list((await self._session.scalars(query, {**self._parameters, "wanted": list(ids)})).all())
 
     async def page(self, page: PageRequest, search: str | None = None) -> Page[T]:
         """Return rows that contain `search`, ignoring case, newest first."""
-        return await self._page(self._matching(search), page)
+        if search:
+            return await self._page(self._matching(search), page)
+        return await cast("KeysetList[T]", self._list).page(self._session, page, self._parameters)
 
     async def count(self, search: str | None = None) -> int:
         """Count the rows of all pages of `page`."""
@@ -94,10 +108,9 @@ class TenantRepository(Generic[T]):
 class OwnerRepository(TenantRepository[T]):
     """Reads and writes rows of one user, by the table's `owner_id`; every query names the tenant and the owner."""
 
-    def __init_subclass__(cls, *, table: type[TenantRow] | None = None, **options: Any) -> None:  # noqa: ANN401
-        super().__init_subclass__(table=table, **options)
-        if table is not None:
-            cls._get = cls._get.where(_owner_of(table) == bindparam("owner"))
+    @classmethod
+    def _in_scope(cls, table: type[TenantRow]) -> tuple[ColumnElement[bool], ...]:
+        return (*super()._in_scope(table), _owner_of(table) == bindparam("owner"))
 
     def __init__(self, session: AsyncSession, tenant_id: UUID, owner_id: UUID) -> None:
         super().__init__(session, tenant_id)

@@ -7,8 +7,9 @@ policies cover only the tables that need it, and a tenant's transaction cannot u
 """
 
 from asyncio import CancelledError, create_task, current_task, shield
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from uuid import UUID
 
 from asyncpg import InterfaceError, InternalClientError
@@ -17,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from nexent_gql.db.binding import OPTION, READ_ONLY, as_tenant
+from nexent_gql.db.sharing import current_reads
 from nexent_gql.db.violations import missing_reference
 from nexent_gql.kernel.errors import UnavailableError
 
@@ -53,33 +55,44 @@ class Database:
             MissingReferenceError: A row refers to an object that does not exist.
             DatabaseUnavailableError: Postgres does not answer.
         """
-        async with _begin(self.engine, as_tenant(tenant_id)) as session:
-            yield session
+        with _errors():
+            async with _transaction(self.engine, as_tenant(tenant_id)) as session:
+                yield session
 
     @asynccontextmanager
     async def read(self, tenant_id: UUID) -> AsyncGenerator[AsyncSession]:
-        """Open a read-only transaction over one tenant's rows."""
-        async with _begin(self.engine, READ_ONLY + as_tenant(tenant_id)) as session:
-            yield session
+        """Open a read-only transaction over one tenant's rows, or use that of the operation (`db.sharing`)."""
+        binding, shared = READ_ONLY + as_tenant(tenant_id), current_reads()
+        begin = partial(_transaction, self.engine, binding)
+        with _errors():
+            async with begin() if shared is None else shared.read((self.engine, binding), begin) as session:
+                yield session
 
     @asynccontextmanager
     async def system(self) -> AsyncGenerator[AsyncSession]:
         """Open a transaction across tenants, on the tables whose policies allow it."""
-        async with _begin(self._system_engine, "") as session:
-            yield session
+        with _errors():
+            async with _transaction(self._system_engine, "") as session:
+                yield session
 
 
 @asynccontextmanager
-async def _begin(engine: AsyncEngine, binding: str) -> AsyncGenerator[AsyncSession]:
-    cancellations = _cancellations()
+async def _transaction(engine: AsyncEngine, binding: str) -> AsyncGenerator[AsyncSession]:
     session = AsyncSession(engine, expire_on_commit=False)
     try:
-        try:
-            await session.connection(execution_options={OPTION: binding})
-            yield session
-            await session.commit()
-        finally:
-            await _close(session)
+        await session.connection(execution_options={OPTION: binding})
+        yield session
+        await session.commit()
+    finally:
+        await _close(session)
+
+
+@contextmanager
+def _errors() -> Generator[None]:
+    """Raise errors of the database as `Database` documents them."""
+    cancellations = _cancellations()
+    try:
+        yield
     except (DBAPIError, PoolTimeoutError, InterfaceError, OSError) as error:
         if _cancellations() > cancellations:  # cancelled during the rollback: the task must still end
             raise CancelledError from error

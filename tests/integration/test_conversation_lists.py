@@ -1,6 +1,6 @@
 """Pinned and archived conversations, and lists of many."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from typing import cast
 
@@ -157,7 +157,7 @@ async def explain(database: Database, actor: Principal, page: PageRequest, filte
     queries: list[str] = []
 
     def record(state: ORMExecuteState) -> None:
-        statement = cast("ClauseElement", state.statement)
+        statement = cast("ClauseElement", state.statement).params(cast("Mapping[str, object]", state.parameters))
         queries.append(str(statement.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})))
 
     async with database.read(actor.tenant_id) as session:

@@ -31,6 +31,7 @@ from nexent_gql.api.selections.core import AcyclicExecutor, PlainExecutor, build
 from nexent_gql.api.selections.query import QueryExecutor, begin_query
 from nexent_gql.api.selections.subscription import Reply, Write, run_subscription
 from nexent_gql.api.settings import ApiSettings
+from nexent_gql.db.sharing import shared_reads
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.principal import Scope
 
@@ -176,7 +177,11 @@ class OperationPipeline:
     async def execute(self, prepared: PreparedOperation, context: Context) -> ExecutionResult:
         """Execute a query or a mutation. At its deadline it is cancelled and returns DEADLINE_EXCEEDED."""
         with self._observed(prepared, context) as publish:
-            result = await self._execute(prepared, context)
+            if prepared.kind is OperationType.QUERY:
+                async with shared_reads():
+                    result = await self._execute(prepared, context)
+            else:
+                result = await self._execute(prepared, context)
             publish(result.errors or [])
             await self._costs.refund(prepared.charge, (result.data,), context)
             if cost := self._cost_extension(prepared):

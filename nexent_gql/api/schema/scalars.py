@@ -12,7 +12,9 @@ from nexent_gql.api.schema.uploads import UploadedFile, read_file
 
 
 def _write_datetime(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return f"{value.isoformat(timespec='milliseconds')[:-6]}Z"  # instead of +00:00
 
 
 def _read_datetime(value: object) -> datetime:

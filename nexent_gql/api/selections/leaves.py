@@ -1,10 +1,10 @@
 """Completes scalars and enums."""
 
+from binascii import b2a_base64
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from graphql import GraphQLBoolean, GraphQLInt, GraphQLLeafType, GraphQLString, Undefined
-from strawberry.relay.utils import to_base64
 
 if TYPE_CHECKING:
     from nexent_gql.api.selections.relations import PendingField
@@ -74,11 +74,12 @@ def leaf(type_: GraphQLLeafType) -> Complete:
 
 def id_of(type_name: str) -> Complete:
     """Return a function that turns the key of a `Node` into its global id."""
+    prefix = f"{type_name}:"
 
     def complete(value: object, _unresolved: PendingFields) -> object:
         if value is None:
             raise UnexpectedValueError
-        return to_base64(type_name, str(value))
+        return b2a_base64(f"{prefix}{value}".encode(), newline=False).decode()
 
     return complete
 

@@ -2,16 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     DateTime,
     Integer,
     Select,
     Tuple,
     Uuid,
+    any_,
     bindparam,
     delete,
     desc,
@@ -25,7 +28,7 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col
 
-from nexent_gql.db.paging import count_rows, keyset_page
+from nexent_gql.db.paging import KeysetList, count_rows, keyset_page
 from nexent_gql.db.repository import OwnerRepository
 from nexent_gql.domains.conversations.errors import ConversationNotFoundError
 from nexent_gql.domains.conversations.filters import ConversationFilter
@@ -112,6 +115,22 @@ _APPEND_EVENTS_TEMPLATE = """
     SELECT last_seq + :count FROM numbered
 """
 _APPEND_EVENTS = text(_APPEND_EVENTS_TEMPLATE.format(notify=NOTIFY_READERS))
+_NO_AGENT = UUID(int=0)
+_WANTED = bindparam("wanted", type_=ARRAY(Uuid()))
+_IN_TENANT, _OF_OWNER = bindparam("tenant", type_=Uuid()), bindparam("owner", type_=Uuid())
+_OWN = (
+    col(Conversation.tenant_id) == _IN_TENANT,
+    col(Conversation.owner_id) == _OF_OWNER,
+    col(Conversation.deleted_at).is_(None),
+)
+_OWNED_IDS = select(col(Conversation.id)).where(*_OWN)
+_MESSAGES = select(Message).where(col(Message.tenant_id) == _IN_TENANT, col(Message.conversation_id).in_(_OWNED_IDS))
+_MESSAGES_BY_ID = _MESSAGES.where(col(Message.id) == any_(_WANTED))
+_OLDEST_FIRST = (col(Message.created_at), col(Message.id))
+_CHILDREN = _MESSAGES.where(col(Message.parent_id) == any_(_WANTED)).order_by(*_OLDEST_FIRST)
+_ROOTS = _MESSAGES.where(col(Message.conversation_id) == any_(_WANTED), col(Message.parent_id).is_(None)).order_by(
+    *_OLDEST_FIRST
+)
 
 
 class ConversationRepository(
@@ -142,10 +161,13 @@ class ConversationRepository(
         self, page: PageRequest, filters: ConversationFilter, *, ascending: bool = False
     ) -> Page[Conversation]:
         """Return conversations in the order of `page`."""
-        time_of = _last_activity if page.order == BY_ACTIVITY else _creation
-        at = col(Conversation.updated_at if page.order == BY_ACTIVITY else Conversation.created_at)
-        query = self._filtered(filters)
-        return await keyset_page(self._session, query, Conversation, page, at=at, time_of=time_of, ascending=ascending)
+        by = "updated_at" if page.order == BY_ACTIVITY else "created_at"
+        if filters.search:
+            query = self._filtered(filters)
+            return await keyset_page(self._session, query, Conversation, page, by=by, ascending=ascending)
+        values = {**self._parameters, "agent": filters.agent_id}
+        shape = filters if filters.agent_id is None else replace(filters, agent_id=_NO_AGENT)
+        return await _list(by, shape).page(self._session, page, values, ascending=ascending)
 
     async def count_filtered(self, filters: ConversationFilter) -> int:
         """Count the conversations that `page_filtered` goes through."""
@@ -156,10 +178,11 @@ class ConversationRepository(
         query = select(col(Message.run_id)).where(
             col(Message.tenant_id) == self._tenant_id,
             col(Message.conversation_id) == conversation_id,
-            col(Message.conversation_id).in_(self._owned()),
+            col(Message.conversation_id).in_(_OWNED_IDS),
             col(Message.run_id).is_not(None),
         )
-        return [run_id for run_id in (await self._session.scalars(query)).all() if run_id is not None]
+        run_ids = (await self._session.scalars(query, self._parameters)).all()
+        return [run_id for run_id in run_ids if run_id is not None]
 
     async def delete(self, conversation_id: UUID) -> None:
         """Delete a conversation with its messages, events and runs."""
@@ -184,7 +207,7 @@ class ConversationRepository(
 
     async def message(self, message_id: UUID) -> Message | None:
         """Return a message."""
-        return (await self._session.scalars(self._messages().where(col(Message.id) == message_id))).one_or_none()
+        return next(iter(await self.messages([message_id])), None)
 
     async def close_message(
         self, message_id: UUID, content: tuple[ContentPart, ...], status: MessageStatus, at: datetime
@@ -205,15 +228,14 @@ class ConversationRepository(
 
     async def messages(self, ids: Collection[UUID]) -> list[Message]:
         """Return those of `ids` that exist, in any order."""
-        return list((await self._session.scalars(self._messages().where(col(Message.id).in_(ids)))).all())
+        return await self._select(_MESSAGES_BY_ID, ids)
 
     async def pages_of_messages(self, conversation_ids: Sequence[UUID], page: PageRequest) -> dict[UUID, Page[Message]]:
         """Return the same part of each conversation's messages, of all branches, oldest first; one statement."""
         query = _pages_of_messages(page.backward, page.after is not None, page.before is not None)
         values = {
-            "tenant": self._tenant_id,
-            "owner": self._owner_id,
-            "conversations": conversation_ids,
+            **self._parameters,
+            "wanted": list(conversation_ids),
             "size": page.size + 1,
             **({"after_at": page.after.at, "after_id": page.after.id} if page.after else {}),
             **({"before_at": page.before.at, "before_id": page.before.id} if page.before else {}),
@@ -227,11 +249,12 @@ class ConversationRepository(
         """Count the messages of all branches; conversations without any are left out."""
         conversation_id = col(Message.conversation_id)
         query = select(conversation_id, func.count()).where(
-            col(Message.tenant_id) == self._tenant_id,
-            conversation_id.in_(conversation_ids),
-            conversation_id.in_(self._owned()),
+            col(Message.tenant_id) == _IN_TENANT,
+            conversation_id == any_(_WANTED),
+            conversation_id.in_(_OWNED_IDS),
         )
-        return {row[0]: row[1] for row in await self._session.execute(query.group_by(conversation_id))}
+        values = {**self._parameters, "wanted": list(conversation_ids)}
+        return {row[0]: row[1] for row in await self._session.execute(query.group_by(conversation_id), values)}
 
     async def branch(self, leaf_id: UUID, most: int) -> list[Message]:
         """Return the last `most` messages that lead to `leaf_id`, it included, oldest first."""
@@ -259,16 +282,11 @@ class ConversationRepository(
 
     async def children(self, parent_ids: Sequence[UUID]) -> list[Message]:
         """Return all children of the parents, oldest first."""
-        query = self._messages().where(col(Message.parent_id).in_(parent_ids))
-        query = query.order_by(col(Message.created_at), col(Message.id))
-        return list((await self._session.scalars(query)).all())
+        return await self._select(_CHILDREN, parent_ids)
 
     async def roots(self, conversation_ids: Sequence[UUID]) -> list[Message]:
         """Return the first messages of the conversations, oldest first."""
-        query = self._messages().where(
-            col(Message.conversation_id).in_(conversation_ids), col(Message.parent_id).is_(None)
-        )
-        return list((await self._session.scalars(query.order_by(col(Message.created_at), col(Message.id)))).all())
+        return await self._select(_ROOTS, conversation_ids)
 
     async def events_after(self, conversation_id: UUID, seq: int, most: int) -> list[ConversationEvent]:
         """Return at most `most` events after `seq`, in order."""
@@ -277,13 +295,13 @@ class ConversationRepository(
             .where(
                 col(ConversationEvent.tenant_id) == self._tenant_id,
                 col(ConversationEvent.conversation_id) == conversation_id,
-                col(ConversationEvent.conversation_id).in_(self._owned()),
+                col(ConversationEvent.conversation_id).in_(_OWNED_IDS),
                 col(ConversationEvent.seq) > seq,
             )
             .order_by(col(ConversationEvent.seq))
             .limit(most)
         )
-        return list((await self._session.scalars(query)).all())
+        return list((await self._session.scalars(query, self._parameters)).all())
 
     async def record_events(
         self, conversation: Conversation, at: datetime, bodies: Sequence[JsonObject], *, is_activity: bool = True
@@ -322,26 +340,27 @@ class ConversationRepository(
         return (await self._session.execute(_APPEND_EVENTS, values)).scalar_one_or_none()
 
     def _filtered(self, filters: ConversationFilter) -> Select[Conversation]:
-        archived, pinned = col(Conversation.archived_at), col(Conversation.pinned_at)
-        query = self._matching(filters.search)
-        query = query.where(archived.is_not(None) if filters.is_archived else archived.is_(None))
-        if filters.is_pinned is not None:
-            query = query.where(pinned.is_not(None) if filters.is_pinned else pinned.is_(None))
-        if filters.agent_id is not None:
-            query = query.where(col(Conversation.agent_id) == filters.agent_id)
-        return query
+        return _filter(self._matching(filters.search), filters)
 
-    def _owned(self) -> Select[UUID]:
-        return select(col(Conversation.id)).where(
-            col(Conversation.tenant_id) == self._tenant_id,
-            col(Conversation.owner_id) == self._owner_id,
-            col(Conversation.deleted_at).is_(None),
-        )
+    async def _select(self, query: Select[Message], ids: Collection[UUID]) -> list[Message]:
+        values = {**self._parameters, "wanted": list(ids)}
+        return list((await self._session.scalars(query, values)).all())
 
-    def _messages(self) -> Select[Message]:
-        return select(Message).where(
-            col(Message.tenant_id) == self._tenant_id, col(Message.conversation_id).in_(self._owned())
-        )
+
+@cache
+def _list(by: str, filters: ConversationFilter) -> KeysetList[Conversation]:
+    """Return the list in one order of conversations that match `filters`, of the agent in the parameter `agent`."""
+    return KeysetList(_filter(select(Conversation).where(*_OWN), filters), Conversation, by)
+
+
+def _filter(query: Select[Conversation], filters: ConversationFilter) -> Select[Conversation]:
+    archived, pinned = col(Conversation.archived_at), col(Conversation.pinned_at)
+    query = query.where(archived.is_not(None) if filters.is_archived else archived.is_(None))
+    if filters.is_pinned is not None:
+        query = query.where(pinned.is_not(None) if filters.is_pinned else pinned.is_(None))
+    if filters.agent_id is not None:
+        query = query.where(col(Conversation.agent_id) == bindparam("agent", filters.agent_id, Uuid()))
+    return query
 
 
 @cache
@@ -350,15 +369,9 @@ def _pages_of_messages(backward: bool, has_after: bool, has_before: bool) -> Sel
 
     Its alias takes longer to build than the statement to run, and leaves 600 objects to the garbage collector.
     """
-    owned = select(col(Conversation.id)).where(
-        col(Conversation.tenant_id) == bindparam("tenant"),
-        col(Conversation.owner_id) == bindparam("owner"),
-        col(Conversation.deleted_at).is_(None),
-        col(Conversation.id).in_(bindparam("conversations", expanding=True)),
-    )
-    conversation = owned.subquery()
+    conversation = _OWNED_IDS.where(col(Conversation.id) == any_(_WANTED)).subquery()
     query = select(Message).where(
-        col(Message.tenant_id) == bindparam("tenant"), col(Message.conversation_id) == conversation.c.id
+        col(Message.tenant_id) == _IN_TENANT, col(Message.conversation_id) == conversation.c.id
     )
     place = tuple_(col(Message.created_at), col(Message.id))
     if has_after:
@@ -382,11 +395,3 @@ def _ordered(query: Select[Message], table: type[Message], *, backward: bool) ->
 
 def _cursor(row: Message) -> Cursor:
     return Cursor(at=row.created_at, id=row.id)
-
-
-def _creation(row: Conversation) -> datetime:
-    return row.created_at
-
-
-def _last_activity(row: Conversation) -> datetime:
-    return row.updated_at

@@ -27,17 +27,8 @@ class FileRepository(OwnerRepository[File], table=File, search_key="name_key"):
 
     async def list_matching(self, conditions: FileFilter, page: PageRequest, *, ascending: bool = False) -> Page[File]:
         """Return files in the order of `page`."""
-        is_activity = page.order == BY_ACTIVITY
-        at = col(File.updated_at if is_activity else File.created_at)
-        return await keyset_page(
-            self._session,
-            self._filtered(conditions),
-            File,
-            page,
-            at=at,
-            time_of=_update if is_activity else _creation,
-            ascending=ascending,
-        )
+        by = "updated_at" if page.order == BY_ACTIVITY else "created_at"
+        return await keyset_page(self._session, self._filtered(conditions), File, page, by=by, ascending=ascending)
 
     async def count_matching(self, conditions: FileFilter) -> int:
         """Count the files that `list_matching` goes through."""
@@ -153,11 +144,3 @@ class FileObjectRepository(TenantRepository[FileObject], table=FileObject):
 
 def _sum(column: Mapped[int]) -> ColumnElement[int]:
     return func.coalesce(func.sum(column), 0).cast(BigInteger)
-
-
-def _creation(row: File) -> datetime:
-    return row.created_at
-
-
-def _update(row: File) -> datetime:
-    return row.updated_at

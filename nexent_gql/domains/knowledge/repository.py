@@ -289,10 +289,7 @@ class ChunkRepository(TenantRepository[Chunk], table=Chunk):
 
     async def page_of_version(self, version_id: UUID, page: PageRequest, content: str | None = None) -> Page[Chunk]:
         """Return the chunks of a version that contain `content`, in the order of its text."""
-        query, at = self._of_version(version_id, content), col(Chunk.created_at)
-        return await keyset_page(
-            self._session, query, Chunk, page, at=at, time_of=lambda row: row.created_at, ascending=True
-        )
+        return await keyset_page(self._session, self._of_version(version_id, content), Chunk, page, ascending=True)
 
     async def count_of_version(self, version_id: UUID, content: str | None = None) -> int:
         """Count the chunks of a version that contain `content`."""
