@@ -1,5 +1,7 @@
 """Rules that keep code generators working; see docs/clients/generators.md."""
 
+import re
+
 from graphql import GraphQLInterfaceType, GraphQLObjectType, build_schema
 
 from nexent_gql.api.schema.build import print_sdl
@@ -19,3 +21,8 @@ def test_descriptions_of_arguments_have_no_colon() -> None:
     """Genql takes a colon for the type of a required argument."""
     assert len(ARGUMENTS) > 50
     assert [name for name, argument in ARGUMENTS.items() if ":" in (argument.description or "")] == []
+
+
+def test_no_float_has_a_whole_number_as_default() -> None:
+    """Netflix DGS writes the default as it stands, and Java refuses an int for a Double."""
+    assert re.findall(r"\w+: Float!? = -?\d+\b(?!\.)", print_sdl()) == []

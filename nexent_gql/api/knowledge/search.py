@@ -96,8 +96,7 @@ class SearchKnowledgeInput:
         description=f"Most passages, 1 to {MAX_TOP_K}. Default {_DEFAULTS.top_k}, also for null.",
     )
     min_score: float | None = strawberry.field(
-        default=_DEFAULTS.min_score,
-        description="Leaves out passages with a lower `score`, 0 to 1. Default 0, also for null.",
+        default=None, description="Leaves out passages with a lower `score`, 0 to 1. Null means 0."
     )
     mode: SearchMode | None = strawberry.field(
         default=_DEFAULTS.mode, description="What to compare. Default HYBRID, also for null."

@@ -81,6 +81,7 @@ fn main() -> Result<(), Failure> {
     };
     let input = send_message::SendMessageInput {
         agent_id: Some(created.agent.id.clone()),
+        attachments: None,
         client_id: None,
         conversation_id: None,
         on_busy: None,
@@ -121,11 +122,15 @@ fn main() -> Result<(), Failure> {
 fn create_agent(server: &Server, name: &str) -> Result<create_agent::CreateAgentCreateAgent, Failure> {
     let input = create_agent::CreateAgentInput {
         description: None,
+        greeting: None,
         instructions: None,
         kind: None,
+        knowledge_base_ids: None,
         max_steps: None,
         model_id: None,
         name: name.into(),
+        route_id: None,
+        starters: None,
         tool_names: None,
     };
     let data = server.execute::<CreateAgent>(create_agent::Variables { input })?;
