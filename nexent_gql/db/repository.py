@@ -53,7 +53,7 @@ class TenantRepository(Generic[T]):
         cls._table, cls._where, cls._visible, cls._search_key = table, where, visible, search_key
         cls._base = select(table).where(*cls._in_scope(table), *visible)
         cls._get = cls._base.where(col(table.id) == bindparam("wanted"), *where)
-        cls._get_many = cls._base.where(col(table.id) == any_(bindparam("wanted", type_=ARRAY(Uuid()))))
+        cls._get_many = cls._base.where(col(table.id) == any_(bindparam("ids", type_=ARRAY(Uuid()))))
         cls._list = KeysetList(cls._base.where(*where), table)
 
     @classmethod
@@ -78,7 +78,7 @@ class TenantRepository(Generic[T]):
     async def get_many(self, ids: Collection[UUID]) -> list[T]:
         """Return those of `ids` that exist, in any order, including rows that `where` excludes."""
         query = cast("Select[T]", self._get_many)
-        return list((await self._session.scalars(query, {**self._parameters, "wanted": list(ids)})).all())
+        return list((await self._session.scalars(query, {**self._parameters, "ids": list(ids)})).all())
 
     async def page(self, page: PageRequest, search: str | None = None) -> Page[T]:
         """Return rows that contain `search`, ignoring case, newest first."""

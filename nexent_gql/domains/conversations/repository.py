@@ -116,7 +116,7 @@ _APPEND_EVENTS_TEMPLATE = """
 """
 _APPEND_EVENTS = text(_APPEND_EVENTS_TEMPLATE.format(notify=NOTIFY_READERS))
 _NO_AGENT = UUID(int=0)
-_WANTED = bindparam("wanted", type_=ARRAY(Uuid()))
+_IDS = bindparam("ids", type_=ARRAY(Uuid()))
 _IN_TENANT, _OF_OWNER = bindparam("tenant", type_=Uuid()), bindparam("owner", type_=Uuid())
 _OWN = (
     col(Conversation.tenant_id) == _IN_TENANT,
@@ -125,10 +125,10 @@ _OWN = (
 )
 _OWNED_IDS = select(col(Conversation.id)).where(*_OWN)
 _MESSAGES = select(Message).where(col(Message.tenant_id) == _IN_TENANT, col(Message.conversation_id).in_(_OWNED_IDS))
-_MESSAGES_BY_ID = _MESSAGES.where(col(Message.id) == any_(_WANTED))
+_MESSAGES_BY_ID = _MESSAGES.where(col(Message.id) == any_(_IDS))
 _OLDEST_FIRST = (col(Message.created_at), col(Message.id))
-_CHILDREN = _MESSAGES.where(col(Message.parent_id) == any_(_WANTED)).order_by(*_OLDEST_FIRST)
-_ROOTS = _MESSAGES.where(col(Message.conversation_id) == any_(_WANTED), col(Message.parent_id).is_(None)).order_by(
+_CHILDREN = _MESSAGES.where(col(Message.parent_id) == any_(_IDS)).order_by(*_OLDEST_FIRST)
+_ROOTS = _MESSAGES.where(col(Message.conversation_id) == any_(_IDS), col(Message.parent_id).is_(None)).order_by(
     *_OLDEST_FIRST
 )
 
@@ -235,7 +235,7 @@ class ConversationRepository(
         query = _pages_of_messages(page.backward, page.after is not None, page.before is not None)
         values = {
             **self._parameters,
-            "wanted": list(conversation_ids),
+            "ids": list(conversation_ids),
             "size": page.size + 1,
             **({"after_at": page.after.at, "after_id": page.after.id} if page.after else {}),
             **({"before_at": page.before.at, "before_id": page.before.id} if page.before else {}),
@@ -250,10 +250,10 @@ class ConversationRepository(
         conversation_id = col(Message.conversation_id)
         query = select(conversation_id, func.count()).where(
             col(Message.tenant_id) == _IN_TENANT,
-            conversation_id == any_(_WANTED),
+            conversation_id == any_(_IDS),
             conversation_id.in_(_OWNED_IDS),
         )
-        values = {**self._parameters, "wanted": list(conversation_ids)}
+        values = {**self._parameters, "ids": list(conversation_ids)}
         return {row[0]: row[1] for row in await self._session.execute(query.group_by(conversation_id), values)}
 
     async def branch(self, leaf_id: UUID, most: int) -> list[Message]:
@@ -343,7 +343,7 @@ class ConversationRepository(
         return _filter(self._matching(filters.search), filters)
 
     async def _select(self, query: Select[Message], ids: Collection[UUID]) -> list[Message]:
-        values = {**self._parameters, "wanted": list(ids)}
+        values = {**self._parameters, "ids": list(ids)}
         return list((await self._session.scalars(query, values)).all())
 
 
@@ -369,7 +369,7 @@ def _pages_of_messages(backward: bool, has_after: bool, has_before: bool) -> Sel
 
     Its alias takes longer to build than the statement to run, and leaves 600 objects to the garbage collector.
     """
-    conversation = _OWNED_IDS.where(col(Conversation.id) == any_(_WANTED)).subquery()
+    conversation = _OWNED_IDS.where(col(Conversation.id) == any_(_IDS)).subquery()
     query = select(Message).where(
         col(Message.tenant_id) == _IN_TENANT, col(Message.conversation_id) == conversation.c.id
     )
