@@ -25,6 +25,7 @@ from nexent_gql.domains.knowledge.reading import DocumentReader
 from nexent_gql.domains.knowledge.reranking import KnowledgeReranker
 from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
+from nexent_gql.domains.knowledge.statistics import KnowledgeStatisticsService
 from nexent_gql.domains.knowledge.tools import KnowledgeTools
 from nexent_gql.domains.models.budgets import BudgetService
 from nexent_gql.domains.models.health import ModelHealthService
@@ -69,6 +70,7 @@ class Services:
     chunk_editor: ChunkEditor
     knowledge_embedder: KnowledgeEmbedder
     knowledge_search: KnowledgeSearchService
+    knowledge_statistics: KnowledgeStatisticsService
     persisted_queries: PersistedQueryService
     models: ModelService
     model_routes: ModelRouteService
@@ -88,8 +90,7 @@ class Services:
     @classmethod
     def build(cls, runtime: Runtime, page_documents: Mapping[str, str] | None = None) -> Self:
         """Build the services on the resources of `runtime`. It trusts `page_documents`, which are texts by SHA-256."""
-        db, clock = runtime.db, runtime.clock
-        settings = runtime.settings
+        db, clock, settings = runtime.db, runtime.clock, runtime.settings
         signer, limits = LinkSigner(settings.secret_key, clock), FileLimits(**settings.files.model_dump())
         files = FileService(db, runtime.objects, signer, clock, limits)
         models = ModelService(db, runtime.llm, runtime.secrets, clock, dialects=installed_dialects())
@@ -120,6 +121,7 @@ class Services:
             document_events=DocumentEventService(db, runtime.log, clock),
             knowledge_embedder=embedder,
             knowledge_search=searches,
+            knowledge_statistics=KnowledgeStatisticsService(db),
             persisted_queries=PersistedQueryService(db, runtime.texts, clock, page_documents or {}),
             models=models,
             model_routes=ModelRouteService(db, clock),

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import click
 
+from nexent_gql.adapters.search_postgres import PostgresSearchIndex
 from nexent_gql.cli.state import find_settings, state_dir_option
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
-from nexent_gql.domains.knowledge.reindexing import IndexReport, SearchIndexRebuilder
+from nexent_gql.domains.knowledge.reindexing import IndexReport, SearchIndexRebuilder, clear_index
 from nexent_gql.runtime import open_runtime
 from nexent_gql.services import Services
 from nexent_gql.settings import Settings
@@ -29,6 +30,9 @@ def command() -> None:
 @state_dir_option
 def rebuild_command(state_dir: Path, tenant_id: UUID | None, *, is_full: bool) -> None:
     """Store what the index lacks, and delete what belongs to nothing.
+
+    Where Elasticsearch is the search index, what Postgres has of an index from before is deleted once
+    all documents of a tenant are stored.
 
     It can be interrupted and repeated, and runs beside everything else. Exit status 1 if a document
     could not be stored.
@@ -51,6 +55,9 @@ async def _rebuild(settings: Settings, tenant_id: UUID | None, *, is_full: bool)
             for version_id, code in report.failures.items():
                 click.echo(f"{tenant}: version {version_id} could not be stored: {code}", err=True)
             failures += len(report.failures)
+            if settings.search.endpoint and not report.failures:
+                count = await clear_index(PostgresSearchIndex(runtime.db), tenant)
+                click.echo(f"{tenant}: {count} documents deleted from the index in Postgres")
     return failures
 
 

@@ -12,7 +12,7 @@ from nexent_gql.adapters.search_elasticsearch import open_elasticsearch_index
 from nexent_gql.adapters.search_postgres import PostgresSearchIndex
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.policy import DocumentSource, KnowledgeBaseDraft
-from nexent_gql.domains.knowledge.reindexing import IndexReport, SearchIndexRebuilder, VerifySearchIndex
+from nexent_gql.domains.knowledge.reindexing import IndexReport, SearchIndexRebuilder, VerifySearchIndex, clear_index
 from nexent_gql.domains.knowledge.searching import KnowledgeSearch
 from nexent_gql.jobs.enqueue import enqueue
 from nexent_gql.jobs.registry import JobRegistry
@@ -138,3 +138,17 @@ async def test_the_job_repairs_every_tenant_and_counts_orphans(
     await JobRunner(services.database, JobRegistry([handler]), owner="test", lease_s=60).run(job_id)
     assert await find(services, actor, base_id) == {"Fish."}
     assert metrics.get_sample_value("nexent_orphans", {"kind": "search_index"}) == 1
+
+
+async def test_an_index_that_another_one_replaces_is_cleared_of_one_tenant(
+    services: Ingestion, actor: Principal, base_id: UUID, make: Factory
+) -> None:
+    other = await make.principal()
+    other_base = (await services.bases.create(other, KnowledgeBaseDraft("Other"))).id
+    for number in range(3):
+        await add(services, actor, base_id, f"The boiler {number} is blue.")
+    await add(services, other, other_base, "The boiler is red.")
+    assert await clear_index(services.index, actor.tenant_id) == 3
+    assert await services.index.versions(actor.tenant_id, after=None, limit=10) == []
+    assert len(await services.index.versions(other.tenant_id, after=None, limit=10)) == 1
+    assert await clear_index(services.index, actor.tenant_id) == 0

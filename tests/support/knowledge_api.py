@@ -16,6 +16,7 @@ from nexent_gql.api.schema.relay import global_id
 from nexent_gql.db.session import Database
 from nexent_gql.domains.identity.service.groups import GroupService
 from nexent_gql.domains.knowledge.event_log import KnowledgeGroupListener
+from nexent_gql.domains.knowledge.statistics import KnowledgeStatisticsService
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
@@ -115,5 +116,6 @@ async def open_knowledge_api(
                 document_events=services.events,
                 chunk_previews=services.previews,
                 knowledge_search=services.searches,
+                knowledge_statistics=KnowledgeStatisticsService(database),
             )
             yield KnowledgeApi(services, log, redis, cast("Services", namespace))

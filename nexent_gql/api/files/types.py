@@ -9,10 +9,13 @@ from strawberry import relay
 
 from nexent_gql.api.context import Info
 from nexent_gql.api.files.loaders import content_key, file_row
+from nexent_gql.api.knowledge.loaders import documents_of_file
+from nexent_gql.api.knowledge.types import Document
 from nexent_gql.domains.files import tables, uploads
 from nexent_gql.domains.files.errors import StoredFileNotFoundError
 from nexent_gql.domains.files.policy import DEFAULT_LINK_S, MAX_LINK_S, MAX_NAME_CHARS, PREVIEW_CHARS
 from nexent_gql.domains.files.service import INLINE_TYPES, FileUsage
+from nexent_gql.domains.knowledge.statistics import MAX_USES
 
 ExpiresIn = Annotated[
     int | None,
@@ -76,6 +79,13 @@ class File(relay.Node):
             return None
         image_url = await _url(info, self.row, None, is_inline=True) if is_image else None
         return FilePreview(text=self.row.preview, image_url=image_url)
+
+    @strawberry.field(
+        description="Documents of knowledge bases that you can read whose content is this file, newest first, at most "
+        f"{MAX_USES}."
+    )
+    async def used_by(self, info: Info) -> list[Document]:
+        return [Document.of(row) for row in await info.context.loaders[documents_of_file].load(self.row.id)]
 
     @strawberry.field(
         description="URL from which anybody can download the content until it expires. It supports ranges. Browsers "

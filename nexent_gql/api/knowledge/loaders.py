@@ -22,6 +22,12 @@ async def document_row(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, D
     return {row.document.id: row for row in await context.services.documents.get_many(context.actor, ids)}
 
 
+@many
+async def documents_of_file(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Sequence[DocumentRow]]:
+    """Load the documents that the caller may read whose content is one of the files."""
+    return await context.services.knowledge_statistics.uses_of_files(context.actor, ids)
+
+
 @one
 async def chunk_row(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, tables.Chunk]:
     """Load chunks that the caller may read."""

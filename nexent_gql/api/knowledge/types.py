@@ -21,6 +21,7 @@ from nexent_gql.api.knowledge.enums import (
 )
 from nexent_gql.api.knowledge.loaders import base_grants, base_limitation, base_row, can_write, chunk_count, last_event
 from nexent_gql.api.knowledge.passages import Passage
+from nexent_gql.api.knowledge.statistics import KnowledgeBaseStatistics, base_statistics
 from nexent_gql.api.models.loaders import model_by_id
 from nexent_gql.api.models.types import Model
 from nexent_gql.api.related import related
@@ -78,6 +79,10 @@ class KnowledgeBase(relay.Node):
         model_by_id,
         "embedding_model_id",
         description="The embedding model of its documents; null where it is the tenant's default embedding model.",
+    )
+
+    statistics: KnowledgeBaseStatistics | None = related(
+        base_statistics, "key", description="What is in it; null if it was deleted meanwhile."
     )
 
     @strawberry.field(description="Whether you can change its documents.")

@@ -49,6 +49,20 @@ class IndexReport:
     failures: dict[UUID, str] = field(default_factory=dict[UUID, str])
 
 
+async def clear_index(index: SearchIndex, tenant_id: UUID) -> int:
+    """Delete everything that an index has of a tenant, which another index serves now; return how many versions.
+
+    Raises:
+        UnavailableError: The index does not answer.
+    """
+    count = 0
+    while ids := await index.versions(tenant_id, after=None, limit=_BATCH):
+        for version_id in ids:
+            await index.delete_version(tenant_id, version_id)
+        count += len(ids)
+    return count
+
+
 def _silent(_report: IndexReport) -> None:
     """Report progress to nobody."""
 
