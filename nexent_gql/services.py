@@ -26,6 +26,7 @@ from nexent_gql.domains.knowledge.reranking import KnowledgeReranker
 from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.knowledge.statistics import KnowledgeStatisticsService
+from nexent_gql.domains.knowledge.summaries import KnowledgeSummaryService
 from nexent_gql.domains.knowledge.tools import KnowledgeTools
 from nexent_gql.domains.models.budgets import BudgetService
 from nexent_gql.domains.models.health import ModelHealthService
@@ -71,6 +72,7 @@ class Services:
     knowledge_embedder: KnowledgeEmbedder
     knowledge_search: KnowledgeSearchService
     knowledge_statistics: KnowledgeStatisticsService
+    knowledge_summaries: KnowledgeSummaryService
     persisted_queries: PersistedQueryService
     models: ModelService
     model_routes: ModelRouteService
@@ -101,8 +103,7 @@ class Services:
         searches = _knowledge_search(runtime, models, embedder)
         providers = [KnowledgeTools(bases, documents, searches), ConversationTools(db, file_texts)]
         catalog = ToolCatalog(runtime.tools, [*providers, *tool_providers(runtime)])
-        tools = ToolService(catalog)
-        agents = AgentService(db, tools, clock)
+        agents = AgentService(db, tools := ToolService(catalog), clock)
         conversations = ConversationService(db, runtime.log, agents, clock)
         starter = RunStarter(db, agents, clock, max_active=settings.runs.max_active)
         return cls(
@@ -122,6 +123,7 @@ class Services:
             knowledge_embedder=embedder,
             knowledge_search=searches,
             knowledge_statistics=KnowledgeStatisticsService(db),
+            knowledge_summaries=KnowledgeSummaryService(db, clock),
             persisted_queries=PersistedQueryService(db, runtime.texts, clock, page_documents or {}),
             models=models,
             model_routes=ModelRouteService(db, clock),

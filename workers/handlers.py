@@ -12,6 +12,8 @@ from nexent_gql.domains.knowledge.refreshing import DocumentReindexer, SearchInd
 from nexent_gql.domains.knowledge.reindexing import SearchIndexRebuilder
 from nexent_gql.domains.knowledge.reprocessing import DocumentReprocessor
 from nexent_gql.domains.knowledge.retention import KnowledgeEventPurger
+from nexent_gql.domains.knowledge.summarizing import KnowledgeSummarizer
+from nexent_gql.domains.knowledge.summary_plan import SummaryPlanner
 from nexent_gql.domains.models.retention import LostCallSettler, ModelCallSummarizer
 from nexent_gql.domains.runs.attachment_loader import AttachmentLoader
 from nexent_gql.domains.runs.attachment_texts import AttachmentTexts
@@ -37,6 +39,7 @@ def build_registry(
     bounds = ExecutorSettings(deadline_s=runs.deadline_s, sink=SinkSettings(window_ms=runs.coalesce_ms))
     indexer = DocumentIndexer(runtime.db, runtime.search_index, services.knowledge_embedder)
     extractor = ProcessExtractor(runtime.processes, runtime.settings.extraction)
+    planner = SummaryPlanner(runtime.db, services.knowledge_embedder)
     texts = AttachmentTexts(services.file_texts, runtime.processes, wait_s=runs.attachment_wait_s)
     return JobRegistry(
         [
@@ -65,6 +68,7 @@ def build_registry(
             KnowledgeEventPurger(settings.knowledge.events_retention_s, runtime.clock).handler,
             *SearchIndexRefresher(services.knowledge_embedder, runtime.clock).handlers,
             DocumentReindexer(indexer, runtime.clock).handler,
+            KnowledgeSummarizer(services.models, runtime.routed_llm, planner, runtime.clock).handler,
             SearchIndexRebuilder(runtime.db, runtime.search_index, indexer, runtime.clock, metrics).handler,
             RunArchiveTrimmer(settings.runs.archive_retention_s, runtime.clock).handler,
         ]

@@ -83,6 +83,14 @@ def visible_line(text: str, *, max_chars: int) -> str:
     return f"{start}…" if start else ""
 
 
+def visible_text(text: str) -> str:
+    """Remove from a text of any number of lines what must not be stored or turns text round; it stays as it is else.
+
+    For text that nobody can be asked to correct. The result of pieces is the same as that of the whole.
+    """
+    return "".join(char for char in text if _is_visible_or_space(char))
+
+
 def cut_graphemes(text: str, max_chars: int) -> str:
     """Return the longest start of `text` that is whole grapheme clusters and at most `max_chars` characters long."""
     end = 0

@@ -182,7 +182,7 @@ class CallAttribution:
 
     tenant_id: UUID
     user_id: UUID
-    purpose: Literal["RUN", "TITLE", "INGESTION", "SEARCH"]
+    purpose: Literal["RUN", "TITLE", "INGESTION", "SEARCH", "SUMMARY", "GRAPH"]
     run_id: UUID | None = None
     step: int = 0
     api_key_id: UUID | None = None

@@ -21,11 +21,22 @@ from tests.support.direct_graphql import Answer, schema
 from tests.support.factory import Factory
 from tests.support.generated_calls import GeneratedCall, generated_calls
 from tests.support.knowledge_api import KnowledgeApi, open_knowledge_api
+from tests.support.scripted_models import ComputedModels
 
 SECRETS = ("Zanzibar", "kettle-7731", "boils at noon", "samovar")
 """In the base's name, the document's name, its text and a keyword."""
 CHUNKS = "query ($id: ID!) { documentChunks(documentId: $id) { nodes { id } } }"
-TABLES = ("knowledge_base", "document", "document_version", "document_text", "chunk", "document_batch", "file", "job")
+TABLES = (
+    "knowledge_base",
+    "document",
+    "document_version",
+    "document_text",
+    "chunk",
+    "document_batch",
+    "knowledge_summary",
+    "file",
+    "job",
+)
 DIGEST = "SELECT md5(coalesce(string_agg(row.*::text, '|' ORDER BY row.*::text), '')) FROM {table} AS row"
 
 
@@ -43,7 +54,8 @@ WITHOUT_IDS = {"knowledgeBases", "createKnowledgeBase"}
 
 @pytest.fixture
 async def api(database: Database, redis_url: str, tmp_path: Path) -> AsyncGenerator[KnowledgeApi]:
-    async with open_knowledge_api(database, redis_url, tmp_path) as api:
+    models = ComputedModels(lambda _: ["The kettle boils at noon."])
+    async with open_knowledge_api(database, redis_url, tmp_path, llm=models) as api:
         yield api
 
 
@@ -58,6 +70,7 @@ class Private:
 @pytest.fixture
 async def private(api: KnowledgeApi, make: Factory) -> Private:
     owner = await make.principal()
+    await make.model(owner, is_default=True)
     base = await api.new_base(owner, name="Zanzibar")
     file = await api.upload(owner, "kettle-7731.md", b"# Kettle\n\nThe kettle boils at noon.")
     sources = [{"file": {"fileId": file}}]
@@ -68,8 +81,11 @@ async def private(api: KnowledgeApi, make: Factory) -> Private:
     (chunk,) = (await api.ask(owner, CHUNKS, id=document["id"]))["nodes"]
     await api.mutate(owner, "updateDocumentChunk", "chunk { id }", chunkId=chunk["id"], keywords=["samovar"])
     await api.ingestion.drain()
+    summarized = await api.mutate(owner, "summarizeKnowledgeBase", "summary { id }", knowledgeBaseId=base)
+    await api.ingestion.drain()
     ids = {"knowledgeBaseId": base, "documentId": document["id"], "chunkId": chunk["id"]}
-    return Private(owner, {**ids, "batchId": added["batch"]["id"], "fileId": file})
+    further = {"batchId": added["batch"]["id"], "fileId": file, "summaryId": summarized["summary"]["id"]}
+    return Private(owner, {**ids, **further})
 
 
 async def call(api: KnowledgeApi, actor: Principal, generated: GeneratedCall) -> list[Answer]:
@@ -145,7 +161,16 @@ async def test_no_field_shows_a_deleted_document_even_before_its_space_is_freed(
 ) -> None:
     reads = [each for each in calls(private) if each.kind == "query"]
     visible = [each.field for each in reads if leaked(await call(api, private.owner, each), SECRETS[1:])]
-    assert {"document", "documents", "documentChunks", "searchKnowledge", "previewChunks", "node"} <= set(visible)
+    expected = {
+        "document",
+        "documents",
+        "documentChunks",
+        "searchKnowledge",
+        "previewChunks",
+        "knowledgeSummary",
+        "node",
+    }
+    assert expected <= set(visible)
     await api.mutate(private.owner, "deleteDocument", "deletedId", documentId=private.ids["documentId"])
     for generated in reads:
         if private.ids["fileId"] not in str(generated.variables):  # the file is the owner's still

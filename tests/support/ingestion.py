@@ -45,6 +45,9 @@ from nexent_gql.domains.knowledge.reprocessing import DocumentReprocessor
 from nexent_gql.domains.knowledge.reranking import KnowledgeReranker
 from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
+from nexent_gql.domains.knowledge.summaries import KnowledgeSummaryService
+from nexent_gql.domains.knowledge.summarizing import KnowledgeSummarizer
+from nexent_gql.domains.knowledge.summary_plan import SummaryPlanner
 from nexent_gql.domains.knowledge.tables import Chunk, DocumentRow
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.jobs.registry import JobRegistry
@@ -54,9 +57,11 @@ from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.events import EventLog
 from nexent_gql.ports.extraction import ExtractionLimits
+from nexent_gql.ports.llm import LanguageModels
 from nexent_gql.ports.search_index import SearchIndex
 from tests.support.document_stages import StageGate
 from tests.support.llm import plain_client
+from tests.support.routing import routed
 
 _OWN_JOBS = (
     "process_document",
@@ -67,6 +72,7 @@ _OWN_JOBS = (
     "refresh_base_index",
     "refresh_search_index",
     "delete_objects",
+    "summarize_knowledge_base",
 )
 
 
@@ -84,6 +90,7 @@ class Ingestion:
     events: DocumentEventService
     editor: ChunkEditor
     previews: ChunkPreviewService
+    summaries: KnowledgeSummaryService
     files: FileService
     objects: ObjectReconciler
     uploads: UploadService
@@ -157,6 +164,7 @@ async def ingestion(
     stages: StageGate | None = None,
     sleep: Sleep = asyncio.sleep,
     limits: ExtractionLimits | None = None,
+    llm: LanguageModels | None = None,
 ) -> AsyncGenerator[Ingestion]:
     """Open the services over a database and a folder.
 
@@ -168,6 +176,7 @@ async def ingestion(
         stages: Stops documents within their stages.
         sleep: How calls of embedding models wait before they are repeated.
         limits: Of reading one file.
+        llm: Chat models; by default there are none.
     """
     store = FolderObjectStore(folder / "objects", durable=False)
     signer = LinkSigner(SecretStr("a secret key of this installation, for tests"), utc_now)
@@ -191,6 +200,13 @@ async def ingestion(
                 *SearchIndexRefresher(embedder, utc_now).handlers,
                 DocumentReindexer(indexer, utc_now).handler,
                 ObjectDeleter(store).handler,
+                KnowledgeSummarizer(
+                    models,
+                    routed(llm or LanguageModelGateway({})),
+                    SummaryPlanner(database, embedder),
+                    utc_now,
+                    flush_s=0,
+                ).handler,
             ]
         )
         yield Ingestion(
@@ -202,6 +218,7 @@ async def ingestion(
             documents=DocumentService(database, files, utc_now),
             batches=DocumentBatchService(database, files, utc_now),
             editor=ChunkEditor(database),
+            summaries=KnowledgeSummaryService(database, utc_now),
             previews=ChunkPreviewService(database, files, reader),
             events=DocumentEventService(database, log or MemoryEventLog(), utc_now),
             files=files,

@@ -20,6 +20,7 @@ from nexent_gql.domains.knowledge.statistics import KnowledgeStatisticsService
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
+from nexent_gql.ports.llm import LanguageModels
 from nexent_gql.ports.search_index import SearchIndex
 from tests.support.direct_graphql import Answer, Data, DirectGraphQL
 from tests.support.document_stages import StageGate
@@ -100,11 +101,12 @@ async def open_knowledge_api(
     index: SearchIndex | None = None,
     stages: StageGate | None = None,
     sleep: Sleep = asyncio.sleep,
+    llm: LanguageModels | None = None,
 ) -> AsyncGenerator[KnowledgeApi]:
     """Open the services on a database, a Valkey and a folder; see `ingestion` for the options."""
     async with open_redis(redis_url) as redis:
         log = RedisEventLog(redis, ttl_s=60)
-        async with ingestion(database, folder, log=log, index=index, stages=stages, sleep=sleep) as services:
+        async with ingestion(database, folder, log=log, index=index, stages=stages, sleep=sleep, llm=llm) as services:
             namespace = SimpleNamespace(
                 groups=GroupService(database, utc_now, [KnowledgeGroupListener()]),
                 knowledge_bases=services.bases,
@@ -117,5 +119,6 @@ async def open_knowledge_api(
                 chunk_previews=services.previews,
                 knowledge_search=services.searches,
                 knowledge_statistics=KnowledgeStatisticsService(database),
+                knowledge_summaries=services.summaries,
             )
             yield KnowledgeApi(services, log, redis, cast("Services", namespace))

@@ -7,7 +7,7 @@ repeated after a crash gets the same answer.
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nexent_gql.kernel.json import JsonObject, dumps
@@ -93,8 +93,7 @@ class ScriptedModels:
     async def stream(self, endpoint: ModelEndpoint, request: ChatRequest) -> AsyncGenerator[ChatChunk]:
         """See `LanguageModels`; a string is streamed word by word."""
         self.requests.append(request)
-        answers = self._scripts.get(endpoint.model, self._answers)
-        answer = answers[sum(map(_stands_for_answer, request.messages))]
+        answer = self.choose(endpoint, request)
         self.open += 1
         whole = False
         try:
@@ -106,10 +105,28 @@ class ScriptedModels:
             if not whole:
                 self.closed_at.append(time.monotonic())
 
+    def choose(self, endpoint: ModelEndpoint, request: ChatRequest) -> Answer:
+        """Return the answer to a request."""
+        answers = self._scripts.get(endpoint.model, self._answers)
+        return answers[sum(map(_stands_for_answer, request.messages))]
+
     async def check(self, endpoint: ModelEndpoint, *, with_profile: bool = False) -> ModelCheck:
         """See `LanguageModels`."""
         del with_profile
         return ModelCheck(ok=endpoint == ENDPOINT, latency_ms=0)
+
+
+class ComputedModels(ScriptedModels):
+    """Answers what a function says, for requests whose order or number a test does not fix."""
+
+    def __init__(self, answer_of: Callable[[ChatRequest], Answer]) -> None:
+        super().__init__()
+        self.answer_of: Callable[[ChatRequest], Answer] = answer_of
+
+    def choose(self, endpoint: ModelEndpoint, request: ChatRequest) -> Answer:
+        """See `ScriptedModels`."""
+        del endpoint
+        return self.answer_of(request)
 
 
 def _stands_for_answer(message: ChatMessage) -> bool:

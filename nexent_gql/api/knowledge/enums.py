@@ -3,6 +3,7 @@
 from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.knowledge.batches import BatchState
 from nexent_gql.domains.knowledge.chunking import ChunkStrategy
+from nexent_gql.domains.knowledge.summary_tables import SummaryGrouping, SummaryStage, SummaryState
 from nexent_gql.domains.knowledge.tables import (
     DocumentStage,
     DocumentState,
@@ -122,5 +123,33 @@ described(
     {
         FusionMethod.NORMALIZED_SCORES: "By their values, both scaled to 0 to 1.",
         FusionMethod.RECIPROCAL_RANKS: "By their ranks only.",
+    },
+)
+described(
+    SummaryState,
+    "State of a summary. QUEUED and RUNNING end in one of the others.",
+    {
+        SummaryState.QUEUED: "Waits to be written.",
+        SummaryState.RUNNING: "Is written.",
+        SummaryState.READY: "Is whole.",
+        SummaryState.FAILED: "There is no text; `problem` says why and what to do.",
+        SummaryState.CANCELLED: "Was cancelled, or another one was requested before it was READY.",
+    },
+)
+described(
+    SummaryStage,
+    "Step of writing a summary.",
+    {
+        SummaryStage.SELECT: "Chooses and groups passages.",
+        SummaryStage.MAP: "Summarizes each group.",
+        SummaryStage.REDUCE: "Joins them to the summary, whose text grows meanwhile.",
+    },
+)
+described(
+    SummaryGrouping,
+    "How the passages of a summary were grouped.",
+    {
+        SummaryGrouping.MEANING: "By the vectors of the embedding model.",
+        SummaryGrouping.DOCUMENT: "By document: there are no vectors, or few passages.",
     },
 )

@@ -8,22 +8,15 @@ from uuid import UUID
 import strawberry
 
 from nexent_gql.api.knowledge.enums import DocumentProblemCode, DocumentStage, DocumentState
+from nexent_gql.api.knowledge.event_base import DocumentEvent, Place
 from nexent_gql.api.knowledge.nodes import document_by_id
+from nexent_gql.api.knowledge.summary_types import KnowledgeSummaryStateChanged, KnowledgeSummaryTextAdded
 from nexent_gql.api.knowledge.types import Document, DocumentProblem, progress_of
 from nexent_gql.api.related import related
 from nexent_gql.api.schema.relay import global_id
-from nexent_gql.api.selections.plain import ResolvedByClass
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.events import Entry
 from nexent_gql.streams.cursors import cursor
-
-
-class Place(TypedDict):
-    """What all events have."""
-
-    seq: int
-    cursor: str
-    at: datetime
 
 
 class _StateBody(TypedDict):
@@ -37,15 +30,6 @@ class _StateBody(TypedDict):
     code: str | None
     message: str | None
     retryable: bool
-
-
-@strawberry.interface(description="Something that happened in a knowledge base. More kinds may be added.")
-class DocumentEvent(ResolvedByClass):
-    seq: int = strawberry.field(description="Sequence number of the event in the knowledge base, from 1.")
-    cursor: str = strawberry.field(
-        description="Position of the event. Pass it as `after` to receive the events that follow."
-    )
-    at: datetime = strawberry.field(description="When the event happened.")
 
 
 @strawberry.type(
@@ -119,10 +103,19 @@ class DocumentEventGap(DocumentEvent):
         return cls(**place, from_seq=cast("int", body["from_seq"]), to_seq=cast("int", body["to_seq"]))
 
 
-EVENT_TYPES = (DocumentStateChanged, DocumentDeleted, KnowledgeBaseUnavailable, DocumentEventGap)
+EVENT_TYPES = (
+    DocumentStateChanged,
+    DocumentDeleted,
+    KnowledgeSummaryStateChanged,
+    KnowledgeSummaryTextAdded,
+    KnowledgeBaseUnavailable,
+    DocumentEventGap,
+)
 _FACTORIES: dict[str, Callable[[Place, UUID, JsonObject], DocumentEvent]] = {
     "DocumentStateChanged": DocumentStateChanged.of,
     "DocumentDeleted": DocumentDeleted.of,
+    "KnowledgeSummaryStateChanged": KnowledgeSummaryStateChanged.of,
+    "KnowledgeSummaryTextAdded": KnowledgeSummaryTextAdded.of,
     "KnowledgeBaseUnavailable": KnowledgeBaseUnavailable.of,
     "StreamGap": DocumentEventGap.of,
 }

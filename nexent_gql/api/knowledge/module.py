@@ -15,6 +15,8 @@ from nexent_gql.api.knowledge.preview import ChunkPreviewQueries
 from nexent_gql.api.knowledge.queries import KnowledgeQueries
 from nexent_gql.api.knowledge.search import KnowledgeSearchQueries
 from nexent_gql.api.knowledge.subscriptions import KnowledgeSubscriptions
+from nexent_gql.api.knowledge.summaries import KnowledgeSummaryMutations, KnowledgeSummaryQueries
+from nexent_gql.api.knowledge.summary_types import KnowledgeSummary, summary_by_id
 from nexent_gql.api.knowledge.types import Document, DocumentChunk, KnowledgeBase
 from nexent_gql.api.schema.module import SchemaModule
 
@@ -25,8 +27,9 @@ MODULE = SchemaModule(
         ChunkPreviewQueries,
         DocumentBatchQueries,
         EmbeddingModelChangeQueries,
+        KnowledgeSummaryQueries,
     ),
-    mutations=(KnowledgeMutations, DocumentBatchMutations, ChunkMutations),
+    mutations=(KnowledgeMutations, DocumentBatchMutations, ChunkMutations, KnowledgeSummaryMutations),
     subscriptions=(KnowledgeSubscriptions,),
     types=EVENT_TYPES,
     nodes={
@@ -34,5 +37,6 @@ MODULE = SchemaModule(
         Document: document_by_id,
         DocumentChunk: chunk_by_id,
         DocumentBatch: batch_by_id,
+        KnowledgeSummary: summary_by_id,
     },
 )

@@ -22,6 +22,7 @@ from nexent_gql.api.knowledge.enums import (
 from nexent_gql.api.knowledge.loaders import base_grants, base_limitation, base_row, can_write, chunk_count, last_event
 from nexent_gql.api.knowledge.passages import Passage
 from nexent_gql.api.knowledge.statistics import KnowledgeBaseStatistics, base_statistics
+from nexent_gql.api.knowledge.summary_types import KnowledgeSummary, latest_summary, ready_summary
 from nexent_gql.api.models.loaders import model_by_id
 from nexent_gql.api.models.types import Model
 from nexent_gql.api.related import related
@@ -79,6 +80,14 @@ class KnowledgeBase(relay.Node):
         model_by_id,
         "embedding_model_id",
         description="The embedding model of its documents; null where it is the tenant's default embedding model.",
+    )
+    summary: KnowledgeSummary | None = related(
+        ready_summary, "key", description="Its summary; null before the first one is READY."
+    )
+    latest_summary: KnowledgeSummary | None = related(
+        latest_summary,
+        "key",
+        description="The summary that was requested last, in any state; null if none was.",
     )
 
     statistics: KnowledgeBaseStatistics | None = related(

@@ -22,7 +22,7 @@ described(
         UsageDimension.USER: "By the user whose run it was.",
         UsageDimension.RUN: "By run; the title of a conversation belongs to its first run.",
         UsageDimension.DAY: "By day in UTC.",
-        UsageDimension.PURPOSE: "By what the calls were for: RUN, TITLE, INGESTION or SEARCH.",
+        UsageDimension.PURPOSE: "By what the calls were for: RUN, TITLE, INGESTION, SEARCH, SUMMARY or GRAPH.",
         UsageDimension.API_KEY: "By the API key that started the run.",
     },
 )
@@ -58,7 +58,7 @@ class UsageRow:
     user_id: strawberry.ID | None = strawberry.field(description="ID of the User.")
     run_id: strawberry.ID | None = strawberry.field(description="ID of the Run.")
     day: str | None = strawberry.field(description="The day in UTC, such as 2026-01-31.")
-    purpose: str | None = strawberry.field(description="RUN, TITLE, INGESTION or SEARCH.")
+    purpose: str | None = strawberry.field(description="RUN, TITLE, INGESTION, SEARCH, SUMMARY or GRAPH.")
     api_key_id: strawberry.ID | None = strawberry.field(
         description="The API key that started the runs; null also for runs that were started with a session."
     )

@@ -35,6 +35,16 @@ class ChunkNotFoundError(NotFoundError):
         super().__init__("You can read no such passage; its document may have been processed again.", id=str(chunk_id))
 
 
+class SummaryNotFoundError(NotFoundError):
+    """The caller can't read such a summary."""
+
+    object_type = "KnowledgeSummary"
+    code = "NOT_FOUND"
+
+    def __init__(self, summary_id: UUID) -> None:
+        super().__init__("You can read no such summary; a newer one may have replaced it.", id=str(summary_id))
+
+
 class KnowledgeBaseReadOnlyError(ForbiddenError):
     """The caller may read the base, but not change it."""
 
@@ -43,7 +53,7 @@ class KnowledgeBaseReadOnlyError(ForbiddenError):
 
 
 class DocumentReusedError(ConflictError):
-    """The `clientId` belongs to another document of the base."""
+    """The `clientId` came with another input before."""
 
     code = "CLIENT_ID_REUSED"
 

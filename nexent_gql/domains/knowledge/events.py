@@ -1,12 +1,18 @@
-"""Events of knowledge bases: each change of a document's state, numbered in the order of commits."""
+"""Events of knowledge bases: each change of a document's state and of summaries, numbered in the order of commits.
+
+Events of summaries have no text: readers get it from the summary, where it is withheld when a document is deleted.
+"""
 
 from uuid import UUID
 
+from nexent_gql.domains.knowledge.summary_tables import KnowledgeSummary
 from nexent_gql.domains.knowledge.tables import Document, DocumentVersion
 from nexent_gql.kernel.json import JsonObject
 
 DOCUMENT_STATE_CHANGED = "DocumentStateChanged"
 DOCUMENT_DELETED = "DocumentDeleted"
+SUMMARY_STATE_CHANGED = "KnowledgeSummaryStateChanged"
+SUMMARY_TEXT_ADDED = "KnowledgeSummaryTextAdded"
 KNOWLEDGE_BASE_UNAVAILABLE = "KnowledgeBaseUnavailable"
 
 
@@ -28,3 +34,29 @@ def state_changed(document: Document, version: DocumentVersion) -> JsonObject:
 def document_deleted(document_id: UUID) -> JsonObject:
     """Return the body of an event."""
     return {"kind": DOCUMENT_DELETED, "document_id": str(document_id)}
+
+
+def summary_changed(summary: KnowledgeSummary) -> JsonObject:
+    """Return the body of an event: state and progress of a summary."""
+    return {
+        "kind": SUMMARY_STATE_CHANGED,
+        "summary_id": str(summary.id),
+        "state": summary.state,
+        "stage": summary.stage,
+        "done_calls": summary.done_calls,
+        "planned_calls": summary.planned_calls,
+        "code": summary.code,
+        "message": summary.message,
+        "retryable": summary.is_retryable,
+    }
+
+
+def summary_text_added(summary: KnowledgeSummary, start: int) -> JsonObject:
+    """Return the body of an event: the text of a summary has grown from a position; from 0 it began anew."""
+    return {
+        "kind": SUMMARY_TEXT_ADDED,
+        "summary_id": str(summary.id),
+        "restarts": summary.restarts,
+        "start": start,
+        "end": len(summary.content),
+    }

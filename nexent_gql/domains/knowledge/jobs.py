@@ -116,3 +116,30 @@ class IndexDocument(Work):
         """One job for each model, earlier entry and edit."""
         time = self.indexed_at.isoformat() if self.indexed_at else ""
         return f"index_document:{self.document_id}:{self.model or ''}:{time}{self.edits}"
+
+
+def summary_lane(knowledge_base_id: UUID) -> str:
+    """Return the lane in which the summaries of a base are written."""
+    return f"summarize_knowledge_base:{knowledge_base_id}"
+
+
+class SummarizeKnowledgeBase(Work):
+    """Write a summary; each call of the model is a step that is not repeated after a crash."""
+
+    name: ClassVar[str] = "summarize_knowledge_base"
+    queue: ClassVar[str] = "documents"
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=5, base_delay_s=2, max_age_s=24 * 3_600)
+    priority: ClassVar[Priority] = Priority.BACKGROUND
+    can_rerun: ClassVar[bool] = False  # abandoning the job failed the summary; its user asks for another one
+    knowledge_base_id: UUID
+    summary_id: UUID
+
+    @property
+    def key(self) -> str:
+        """One job for each summary."""
+        return f"summarize_knowledge_base:{self.summary_id}"
+
+    @property
+    def lane(self) -> str | None:
+        """One at a time for each base."""
+        return summary_lane(self.knowledge_base_id)

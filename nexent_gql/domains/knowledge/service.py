@@ -13,7 +13,7 @@ from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError, Know
 from nexent_gql.domains.knowledge.event_log import end_streams
 from nexent_gql.domains.knowledge.filters import KnowledgeBaseFilter
 from nexent_gql.domains.knowledge.grant_repository import KnowledgeGrantRepository
-from nexent_gql.domains.knowledge.jobs import PurgeDocuments, RefreshBaseIndex
+from nexent_gql.domains.knowledge.jobs import PurgeDocuments, RefreshBaseIndex, summary_lane
 from nexent_gql.domains.knowledge.policy import (
     GroupGrant,
     KnowledgeBaseDraft,
@@ -26,7 +26,7 @@ from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRep
 from nexent_gql.domains.knowledge.tables import KnowledgeBase, SearchLimitationCode
 from nexent_gql.domains.models.endpoints import require_model
 from nexent_gql.domains.models.errors import NoDefaultModelError
-from nexent_gql.jobs.enqueue import enqueue
+from nexent_gql.jobs.enqueue import cancel_lane, enqueue
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import Page, PageRequest
@@ -189,6 +189,7 @@ class KnowledgeBaseService:
             row = await self._owned(session, actor, base_id)
             row.deleted_at = self._clock()
             await end_streams(session, row)
+            await cancel_lane(session, summary_lane(base_id))
             await enqueue(session, actor.tenant_id, PurgeDocuments(knowledge_base_id=base_id, request_id=new_id()))
 
     async def _owned(self, session: AsyncSession, actor: Principal, base_id: UUID) -> KnowledgeBase:

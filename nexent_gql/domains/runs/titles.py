@@ -1,7 +1,6 @@
 """Generates the title of a conversation after its first answer, with the same model."""
 
 import asyncio
-from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.domains.conversations.tables import TitleSource
 from nexent_gql.domains.conversations.writer import ConversationWriter
+from nexent_gql.domains.models.completion import whole_answer
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.domains.runs.frozen_route import open_route
 from nexent_gql.domains.runs.jobs import GenerateTitle
@@ -21,8 +21,8 @@ from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.json import JsonObject
-from nexent_gql.ports.llm import CallAttribution, ChatMessage, ChatRequest, Finished, TextChunk, TextWasReasoning
-from nexent_gql.ports.llm_routes import ModelRoute, ModelSwitch, RoutedModels
+from nexent_gql.ports.llm import CallAttribution, ChatMessage, ChatRequest
+from nexent_gql.ports.llm_routes import ModelRoute, RoutedModels
 
 DEFAULT_TIMEOUT_S = 30.0
 _INSTRUCTIONS = (
@@ -32,7 +32,6 @@ _INSTRUCTIONS = (
 _EXCERPT_CHARS = 2_000
 _MAX_OUTPUT_TOKENS = 1_000  # some models think aloud first
 _MAX_ANSWER_CHARS = 20_000
-_CUT_OFF = ("length", "content_filter")
 _log = structlog.get_logger()
 
 
@@ -120,18 +119,8 @@ class TitleWriter:
 
     async def _answer(self, route: ModelRoute, request: ChatRequest) -> str:
         """Return the whole answer; "" when it was cut off, or is too long to be a title."""
-        parts: list[str] = []
-        size_chars = 0
-        async with aclosing(self._llm.stream(route, request)) as chunks:
-            async for chunk in chunks:
-                if isinstance(chunk, TextChunk):
-                    parts.append(chunk.text)
-                    size_chars += len(chunk.text)
-                elif isinstance(chunk, TextWasReasoning) or (isinstance(chunk, ModelSwitch) and not chunk.keeps_answer):
-                    parts.clear()
-                if size_chars > _MAX_ANSWER_CHARS or (isinstance(chunk, Finished) and chunk.reason in _CUT_OFF):
-                    return ""
-        return "".join(parts)
+        answer = await whole_answer(self._llm, route, request, max_chars=_MAX_ANSWER_CHARS)
+        return answer.text if answer.is_whole else ""
 
     async def _set_title(self, lease: Lease, work: GenerateTitle, owner_id: UUID, title: str) -> None:
         async with lease.final_transaction(JobState.DONE) as session:
