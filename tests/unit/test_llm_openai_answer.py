@@ -308,9 +308,10 @@ def test_a_reason_that_is_a_failure_ends_no_answer_as_whole(reason: str) -> None
 def test_counts_are_found_wherever_vendors_put_them(number: float) -> None:
     counts: JsonObject = {"prompt_tokens": number, "completion_tokens": 2, "cached_tokens": 3}
     end: JsonObject = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    end_with_counts: JsonObject = {**end, "usage": counts}
     places: list[JsonObject] = [
         {"choices": [end], "usage": counts},
-        {"choices": [end | {"usage": counts}]},
+        {"choices": [end_with_counts]},
         {"choices": [end], "x_groq": {"id": "req", "usage": counts}},
     ]
     for place in places:
