@@ -1,6 +1,6 @@
 """One read-only transaction for the reads of an operation, which saves a BEGIN and a COMMIT for each but the first."""
 
-from asyncio import Lock, Task, TimerHandle, create_task, gather, get_running_loop, timeout
+from asyncio import Lock, Task, TimerHandle, create_task, current_task, gather, get_running_loop, timeout
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from contextvars import ContextVar
@@ -30,6 +30,7 @@ class SharedReads:
 
     def __init__(self) -> None:
         self._turn = Lock()
+        self._reader: Task[object] | None = None
         self._transaction: AbstractAsyncContextManager[AsyncSession] | None = None
         self._session: AsyncSession | None = None
         self._binding: tuple[object, str] | None = None
@@ -45,10 +46,11 @@ class SharedReads:
             binding: The pool, and the statement that binds its transaction; reads with another one are kept apart.
             begin: Opens the transaction.
         """
-        if self._is_closed or not await self._acquire():
+        if self._is_closed or self._is_nested() or not await self._acquire():
             async with begin() as session:
                 yield session
             return
+        self._reader = current_task()
         try:
             self._stop_timer()
             try:
@@ -63,6 +65,7 @@ class SharedReads:
             else:
                 self._timer = get_running_loop().call_later(MAX_IDLE_S, self._expire)
         finally:
+            self._reader = None
             self._turn.release()
 
     async def close(self) -> None:
@@ -74,6 +77,10 @@ class SharedReads:
                 await self._commit()
         if self._ending:
             await gather(*self._ending)
+
+    def _is_nested(self) -> bool:
+        """Tell whether this task has the turn already, so that waiting for it is in vain."""
+        return self._reader is not None and self._reader is current_task()
 
     async def _acquire(self) -> bool:
         """Wait for the turn; False if a read takes too long."""

@@ -13,8 +13,9 @@ from sqlalchemy.pool import QueuePool
 
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database, DatabaseUnavailableError
-from nexent_gql.db.sharing import shared_reads
+from nexent_gql.db.sharing import MAX_WAIT_S, shared_reads
 from tests.support.engines import run_sql
+from tests.support.stopwatch import Stopwatch
 from tests.support.waiting import eventually
 
 _BEGAN = text("SELECT pg_backend_pid() || ' ' || now()")
@@ -91,6 +92,18 @@ async def test_a_long_read_does_not_hold_up_others(database_url: str) -> None:
         async with database.read(tenant) as session:
             long = str((await session.execute(_BEGAN)).scalar_one())
             assert await transaction_of(database, tenant) != long
+
+
+async def test_a_read_within_a_read_begins_at_once(database_url: str) -> None:
+    tenant = uuid4()
+    async with pool_of(database_url, 2) as engine:
+        database = Database(engine)
+        await asyncio.gather(*(transaction_of(database, tenant) for _ in range(2)))
+        async with shared_reads(), database.read(tenant):
+            watch = Stopwatch()
+            for _ in range(10):
+                await transaction_of(database, tenant)
+            assert watch.elapsed_s() < 10 * MAX_WAIT_S
 
 
 async def test_an_idle_transaction_gives_its_connection_back(database_url: str) -> None:

@@ -51,13 +51,15 @@ def called(*fragments: JsonObject) -> list[tuple[str, str]]:
     return [(call.name, call.arguments) for call in reply.calls]
 
 
-def test_text_and_reasoning_under_both_names() -> None:
+def test_text_and_reasoning_under_any_name() -> None:
     assert decoded(
         frame({"role": "assistant", "content": ""}),
         frame({"reasoning_content": "so"}),
         frame({"reasoning": "thus", "reasoning_content": None}),
+        frame({"reasoning": {"effort": "low"}, "reasoning_text": "and"}),
+        frame({"thinking": "then"}),
         frame({"content": "Hello"}, "stop"),
-    ) == [ReasoningChunk("so"), ReasoningChunk("thus"), TextChunk("Hello"), Finished("stop")]
+    ) == [*map(ReasoningChunk, ("so", "thus", "and", "then")), TextChunk("Hello"), Finished("stop")]
 
 
 def test_content_in_parts() -> None:

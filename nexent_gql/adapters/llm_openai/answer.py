@@ -51,7 +51,8 @@ NO_REASONS = ("", "null", "none")
 END = b"[DONE]"
 MESSAGE_FIELDS = "message_fields"
 CALL_FIELDS = "call_fields"
-REASONING_FIELDS = ("reasoning_content", "reasoning")
+REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
+"""Names under which servers send reasoning: the last two are those of GitHub and of servers in the manner of Ollama."""
 RETURNED_FIELDS = ("reasoning_content", "reasoning_details", "extra_content", "provider_specific_fields")
 """Fields of a message that a provider may want back as they came."""
 _RETURNED = frozenset(RETURNED_FIELDS)
@@ -194,8 +195,9 @@ class AnswerDecoder:
             return self._say(content)  # nearly all frames
         chunks: list[ChatChunk] = []
         self._keep_fields(delta)
-        reasoning = next((delta[name] for name in REASONING_FIELDS if delta.get(name)), None)
-        if isinstance(reasoning, str):
+        if reasoning := next(
+            (text for name in REASONING_FIELDS if (text := delta.get(name)) and isinstance(text, str)), ""
+        ):
             chunks += self._think(reasoning)
         content = content or delta.get("refusal")
         if isinstance(content, str) and content:
