@@ -23,7 +23,6 @@ from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
 from tests.support.graphql_client import Client, Data
 from tests.support.installation import Installation
-from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -155,9 +154,11 @@ class Killer:
             self.valkey_kills += 1
 
     async def _kill(self, words: str) -> None:
-        await eventually(lambda: bool(self._installation.processes(words)), within_s=60)
+        async with asyncio.timeout(60):
+            while not (processes := self._installation.processes(words)):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
         with suppress(psutil.NoSuchProcess):
-            self._random.choice(self._installation.processes(words)).send_signal(signal.SIGKILL)
+            self._random.choice(processes).send_signal(signal.SIGKILL)
 
 
 @asynccontextmanager

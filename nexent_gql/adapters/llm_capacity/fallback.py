@@ -23,16 +23,20 @@ _log = structlog.get_logger()
 class FallbackCapacity:
     """Implements the `Capacity` port; never raises.
 
-    A store that does not answer within half a second is not asked again for a second. Meanwhile each process lets half
+    A store that does not answer in time is not asked again for a second. Meanwhile each process lets half
     of the limits through by its own count. A lease belongs to the side that gave it.
 
     Args:
         store: What all processes share.
+        answer_s: How long an answer of the store may take.
         clock: Monotonic seconds.
     """
 
-    def __init__(self, store: Capacity, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, store: Capacity, *, answer_s: float = ANSWER_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
+        self._answer_s = answer_s
         self._local = MemoryCapacity(clock=clock)
         self._clock = clock
         self._away_until = 0.0
@@ -75,7 +79,7 @@ class FallbackCapacity:
         if self._clock() < self._away_until:
             return None
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(self._answer_s):
                 return await operation()
         except (UnavailableError, TimeoutError) as error:
             _log.warning("model.capacity_unavailable", error=type(error).__name__)

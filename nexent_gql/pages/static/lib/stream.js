@@ -16,6 +16,7 @@ export class MarkdownStream {
   #node;
   #text = "";
   #finished = 0; // characters whose blocks are rendered
+  #hasNewText = false; // since the text was last divided into blocks
   #queue = []; // blocks that are finished and wait to be rendered
   #tail = null; // the node of the last block
   #tailText = null; // its text node while it is shown as plain text or as open code
@@ -36,6 +37,7 @@ export class MarkdownStream {
     if (!next.startsWith(this.#text.slice(0, this.#finished))) this.#reset();
     this.#text = next;
     this.#isComplete = isComplete;
+    this.#hasNewText = true;
     if (!this.#isScheduled) this.#work();
   }
 
@@ -49,12 +51,10 @@ export class MarkdownStream {
   #work() {
     this.#isScheduled = false;
     const deadline = performance.now() + SLICE_MS;
-    if (!this.#queue.length) this.#split();
-    while (this.#queue.length) {
-      this.#finish(this.#queue.shift());
-      if (this.#queue.length && performance.now() > deadline) {
-        return this.#continueLater();
-      }
+    while (this.#queue.length || this.#hasNewText) {
+      if (!this.#queue.length) this.#split();
+      if (this.#queue.length) this.#finish(this.#queue.shift());
+      if (this.#queue.length && performance.now() > deadline) return this.#continueLater();
     }
     this.#showTail();
     if (this.#isComplete) this.#onDone();
@@ -67,6 +67,7 @@ export class MarkdownStream {
 
   // Moves all blocks to the queue but the last one, which may still change.
   #split() {
+    this.#hasNewText = false;
     const rest = this.#text.slice(this.#finished);
     if (!rest || (this.#tailText && !this.#isComplete && this.#isOneBlock(rest))) return;
     const tokens = splitBlocks(rest);
