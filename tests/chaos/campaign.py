@@ -16,7 +16,7 @@ from nexent_gql.kernel.json import Json
 from tests.chaos.checks import Violation, judge
 from tests.chaos.claims import Claim, make_claims, write_claims
 from tests.chaos.clients import TROUBLES, ClientGroup, subscribe
-from tests.chaos.cluster import READY_S, Cluster, open_link, running_cluster
+from tests.chaos.cluster import Cluster, open_link, running_cluster
 from tests.chaos.documents import END_S, RUNS_FOR_EACH, DocumentLoad, stored_documents
 from tests.chaos.faults import inject_until
 from tests.chaos.history import Call, Final, History, Injected
@@ -31,6 +31,8 @@ AT_ONCE = 16
 SETTLE_S = 120.0
 WATCH_S = 0.5
 READ_S = 10.0
+READY_S = 60.0
+"""Seconds in which a server that was started again is ready, also on a busy machine."""
 SETTINGS = {"NEXENT_JOBS__MAX_ATTEMPTS": "50", "NEXENT_OUTBOUND__REACH": "any", **CONCURRENCY}
 """The defaults, but few slots, and no run is given up, so that each has to end as claimed."""
 

@@ -29,7 +29,7 @@ RUN_S = 12.0
 """Seconds for which a run keeps its slot: long enough to fill all slots on a busy machine."""
 WAITING = 8
 """Runs that find no slot."""
-FILL_S, END_S, REPORT_S, SERVE_S = 30.0, 300.0, 300.0, 300.0
+FILL_S, END_S, REPORT_S, SERVE_S = 30.0, 300.0, 120.0, 120.0
 """Seconds after which no more is awaited; nothing is judged by them that usually takes more than a tenth."""
 UNSERVED = "light"
 SERVED_ONLY = {"NEXENT_JOBS__QUEUES": dumps(["runs", "housekeeping"]).decode()}

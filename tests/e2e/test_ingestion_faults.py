@@ -132,7 +132,7 @@ async def until_ended(client: Client, base_id: str, cursor: str, kill: Callable[
 
 
 async def spare(_ended: int) -> None:
-    """Kill nothing."""
+    """Take the place of a `Killer` where nothing is to be disturbed."""
 
 
 class Killer:

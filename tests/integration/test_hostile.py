@@ -141,9 +141,9 @@ def slowness() -> float:
 
 
 async def is_cheap(server: ToyServer, work: Callable[[], Awaitable[None]], count: int = 1) -> bool:
-    """Tell whether each of `count` takes less CPU time than it may; the cheapest of up to eight repetitions counts."""
+    """Tell whether each of `count` takes less CPU time than it may; the cheapest of up to three repetitions counts."""
     spent: list[float] = []
-    for _ in range(8):
+    for _ in range(3):
         before = server.cpu_s()
         await work()
         spent.append((server.cpu_s() - before) / count / slowness())

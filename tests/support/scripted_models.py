@@ -124,7 +124,6 @@ class ComputedModels(ScriptedModels):
         self.answer_of: Callable[[ChatRequest], Answer] = answer_of
 
     def choose(self, endpoint: ModelEndpoint, request: ChatRequest) -> Answer:
-        """See `ScriptedModels`."""
         del endpoint
         return self.answer_of(request)
 

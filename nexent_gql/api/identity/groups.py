@@ -1,4 +1,4 @@
-"""Groups of users."""
+"""Types, queries and mutations of groups of users."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

@@ -103,7 +103,7 @@ async def latest_summary(context: Context, ids: Sequence[UUID]) -> Mapping[UUID,
 
 
 class _StateBody(TypedDict):
-    """Written by `domains.knowledge.events.summary_changed`."""
+    """A change of state, stage or counts, as `domains.knowledge.events.summary_changed` writes it."""
 
     summary_id: str
     state: str
@@ -116,7 +116,7 @@ class _StateBody(TypedDict):
 
 
 class _TextBody(TypedDict):
-    """Written by `domains.knowledge.events.summary_text_added`."""
+    """A position of the growing text, as `domains.knowledge.events.summary_text_added` writes it."""
 
     summary_id: str
     restarts: int

@@ -39,7 +39,7 @@ class PartialAnswer:
         return self.end_reason is not None and self.end_reason not in _CUT_OFF and not self.is_too_long
 
     def start_again(self) -> None:
-        """Drop the text."""
+        """Count another start and drop what the earlier one said."""
         self.parts.clear()
         self.size_chars = 0
         self.starts += 1
