@@ -2,8 +2,10 @@
 
 from playwright.async_api import Page, expect
 
+from tests.e2e.conftest import Scenario
 from tests.e2e.test_page_screens import create_base
 from tests.support.browser import PATIENCE_MS
+from tests.support.fake_provider import Stall, Status, Text
 
 _SLOW_MS = 60_000
 _FILLER = "Some more words about it. " * 40  # passages of their own
@@ -80,3 +82,44 @@ async def test_a_document_is_replaced_by_another_file(page: Page) -> None:
     await expect(page.locator("li[data-state=READY][data-version='2']")).to_be_visible(timeout=_SLOW_MS)
     await page.locator("li[data-state=READY] a").click()
     await expect(page.locator(".chunk").first).to_contain_text("Clouds are white", timeout=PATIENCE_MS)
+
+
+async def test_a_summary_is_streamed_cancelled_stale_and_withheld(page: Page, scenario: Scenario) -> None:
+    await create_base(page)
+    summary = page.locator(".summary")
+    await expect(page.get_by_text("Drop files or a folder here.")).to_be_visible(timeout=PATIENCE_MS)
+    await expect(summary).to_have_count(0)  # there is nothing to summarize
+    await add_sea(page)
+
+    async def write() -> None:
+        await summary.get_by_text("Model and language").click()
+        await summary.get_by_label("Model", exact=True).select_option(label=scenario.script)
+        await summary.locator("button[type=submit]").click()
+
+    scenario.provider.script(scenario.script, [Text("Whales and **mountains** "), Stall(2), Text("are "), Stall()])
+    await write()
+    await expect(summary.locator("strong")).to_have_text("mountains", timeout=PATIENCE_MS)
+    await expect(summary.get_by_role("status")).to_have_text("writing")
+    await page.reload()
+    await expect(summary.locator("strong")).to_have_text("mountains", timeout=PATIENCE_MS)
+    await summary.get_by_role("button", name="Cancel").click()
+    await expect(summary).to_contain_text("A model can write", timeout=PATIENCE_MS)
+
+    scenario.provider.script(scenario.script, [Status(401)])
+    await write()
+    await expect(summary.get_by_role("alert")).not_to_be_empty(timeout=_SLOW_MS)
+    scenario.provider.script(scenario.script, [Text("Whales and **mountains** are described.")])
+    await write()
+    await expect(summary).to_contain_text("1 of 1 documents", timeout=_SLOW_MS)
+    await expect(summary).to_contain_text("mountains are described")
+    await expect(summary.get_by_role("alert")).to_have_count(0)
+
+    file = {"name": "sky.md", "mimeType": "text/markdown", "buffer": b"# Sky\n\nClouds are white.\n"}
+    await page.get_by_label("Add files").set_input_files([file])  # pyright: ignore[reportArgumentType]
+    await expect(summary.locator(".stale")).to_be_visible(timeout=_SLOW_MS)
+    await expect(summary).to_contain_text("mountains are described")
+    sea = page.locator(".documents li", has_text="sea.md")
+    await sea.get_by_role("button", name="Delete").click()
+    await sea.get_by_role("button", name="Really delete?").click()
+    await expect(summary).to_contain_text("no longer shown", timeout=PATIENCE_MS)
+    await expect(summary).not_to_contain_text("described")

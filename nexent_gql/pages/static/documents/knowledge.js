@@ -17,13 +17,43 @@ const CHUNK = `fragment ChunkFields on DocumentChunk {
   id text headings unitKind unitNumber unitName attachment start end isEnabled isEdited keywords
 }`;
 
+const SUMMARY = `fragment SummaryFields on KnowledgeSummary {
+  id state stage progress text isStale documentCount readDocumentCount chunkCount readChunkCount createdAt finishedAt
+  problem { code message retryable }
+}`;
+
 export const KNOWLEDGE_BASES = `query KnowledgeBases($after: String) {
   knowledgeBases(first: 100, after: $after) { nodes { ...BaseFields } pageInfo { hasNextPage endCursor } }
 }
 ${BASE}`;
 
-export const KNOWLEDGE_BASE = `query KnowledgeBase($id: ID!) { knowledgeBase(id: $id) { ...BaseFields eventsCursor } }
-${BASE}`;
+export const KNOWLEDGE_BASE = `query KnowledgeBase($id: ID!) {
+  knowledgeBase(id: $id) {
+    ...BaseFields canWrite eventsCursor
+    summary { ...SummaryFields } latestSummary { ...SummaryFields }
+  }
+}
+${BASE}
+${SUMMARY}`;
+
+export const KNOWLEDGE_SUMMARIES = `query KnowledgeSummaries($id: ID!) {
+  knowledgeBase(id: $id) { id summary { ...SummaryFields } latestSummary { ...SummaryFields } }
+}
+${SUMMARY}`;
+
+export const SUMMARIZE_KNOWLEDGE_BASE = `mutation SummarizeKnowledgeBase($input: SummarizeKnowledgeBaseInput!) {
+  summarizeKnowledgeBase(input: $input) {
+    __typename ... on SummarizeKnowledgeBasePayload { summary { ...SummaryFields } } ${ERROR}
+  }
+}
+${SUMMARY}`;
+
+export const CANCEL_KNOWLEDGE_SUMMARY = `mutation CancelKnowledgeSummary($input: CancelKnowledgeSummaryInput!) {
+  cancelKnowledgeSummary(input: $input) {
+    __typename ... on CancelKnowledgeSummaryPayload { summary { ...SummaryFields } } ${ERROR}
+  }
+}
+${SUMMARY}`;
 
 export const CREATE_KNOWLEDGE_BASE = `mutation CreateKnowledgeBase($input: CreateKnowledgeBaseInput!) {
   createKnowledgeBase(input: $input) {
@@ -48,9 +78,12 @@ export const DOCUMENT_EVENTS = `subscription DocumentEvents($base: ID!, $after: 
     __typename cursor
     ... on DocumentStateChanged { documentId document { ...DocumentFields } }
     ... on DocumentDeleted { documentId }
+    ... on KnowledgeSummaryStateChanged { summary { ...SummaryFields } }
+    ... on KnowledgeSummaryTextAdded { summaryId start text }
   }
 }
-${DOCUMENT}`;
+${DOCUMENT}
+${SUMMARY}`;
 
 export const ADD_DOCUMENT = `mutation AddDocument($input: AddDocumentInput!) {
   addDocument(input: $input) { __typename ... on AddDocumentPayload { document { ...DocumentFields } } ${ERROR} }

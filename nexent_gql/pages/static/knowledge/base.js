@@ -1,4 +1,4 @@
-// One knowledge base: files are dropped, their processing is watched, and a search is tried.
+// One knowledge base: files are dropped, their processing is watched, a search is tried, and a summary is written.
 
 import { DELETE_KNOWLEDGE_BASE, KNOWLEDGE_BASE } from "../documents/knowledge.js";
 import { Dialog } from "../lib/dialog.js";
@@ -13,24 +13,36 @@ import { droppedFiles } from "../lib/drops.js";
 import { Screen } from "../shell/screen.js";
 import { DocumentList } from "./document-list.js";
 import { DocumentStore } from "./documents.js";
+import { watchBase } from "./events.js";
 import { Preview } from "./preview.js";
 import { SearchPanel } from "./search.js";
+import { SummaryStore } from "./summaries.js";
+import { SummaryPanel } from "./summary.js";
 
 export function BaseScreen({ baseId }) {
   const [base, setBase] = useState(null);
   const [store] = useState(() => new DocumentStore(baseId));
+  const [summaries] = useState(() => new SummaryStore(baseId));
   useEffect(() => {
+    let isOver = false;
+    let stopWatching = () => {};
     attempt(async () => {
       const answer = await ask(KNOWLEDGE_BASE, { id: baseId });
+      if (answer) summaries.show(answer);
       setBase(answer ?? { isMissing: true });
       if (!answer) return;
       await store.load();
-      store.watch(answer.eventsCursor);
+      if (!isOver) stopWatching = watchBase(baseId, answer.eventsCursor, [store, summaries]);
     });
-    return () => store.close();
+    return () => {
+      isOver = true;
+      stopWatching();
+      summaries.close();
+    };
   }, []);
   if (!base) return html`<${Screen} title=${t("loading")} />`;
   if (base.isMissing) return html`<${Screen} title=${t("knowledge")}><p class="empty">${t("base.missing")}</p><//>`;
+  const hasContent = store.totalCount.value > 0 || summaries.latest.value !== null;
   const drop = async (event) => {
     event.preventDefault();
     store.add(await droppedFiles(event.dataTransfer));
@@ -38,6 +50,7 @@ export function BaseScreen({ baseId }) {
   return html`<${Screen} title=${base.name} actions=${html`<${Actions} base=${base} store=${store} />`}
       onDragOver=${(event) => event.preventDefault()} onDrop=${drop}>
     <p dir="auto">${base.description}</p>
+    ${hasContent && html`<${SummaryPanel} store=${summaries} canWrite=${base.canWrite} />`}
     <${SearchPanel} baseId=${baseId} />
     <${Preview} baseId=${baseId} chunking=${base.chunking} />
     <${DocumentList} store=${store} />

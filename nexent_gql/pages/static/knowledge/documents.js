@@ -1,8 +1,7 @@
 // The documents of a knowledge base, those that are still being uploaded included.
 
 import * as queries from "../documents/knowledge.js";
-import { FrameQueue } from "../lib/frames.js";
-import { ask, follow } from "../lib/graphql.js";
+import { ask } from "../lib/graphql.js";
 import { randomId } from "../lib/ids.js";
 import { attempt } from "../lib/notices.js";
 import { batch, signal } from "../lib/ui.js";
@@ -12,7 +11,6 @@ import { BatchSender } from "./batches.js";
 export class DocumentStore {
   #baseId;
   #cursor = null;
-  #stopFollowing = () => {};
   #sender;
   documents = signal([]);
   uploads = signal([]); // {id, path, file, progress, error, stored}
@@ -35,18 +33,8 @@ export class DocumentStore {
     this.#cursor = pageInfo.endCursor;
   }
 
-  // Follows what happens to the documents, whoever adds or changes them.
-  watch(eventsCursor) {
-    const queue = new FrameQueue((events) => batch(() => events.forEach((event) => this.#apply(event))));
-    const onEvent = (event) => queue.push(event);
-    this.#stopFollowing = follow(queries.DOCUMENT_EVENTS, { base: this.#baseId }, { after: eventsCursor, onEvent });
-  }
-
-  close() {
-    this.#stopFollowing();
-  }
-
-  #apply({ __typename, documentId, document }) {
+  // Takes over what has happened to the documents, whoever added or changed them.
+  apply({ __typename, documentId, document }) {
     if (__typename === "DocumentDeleted" || (__typename === "DocumentStateChanged" && !document)) this.#drop(documentId);
     else if (document) this.#put(document);
     else if (__typename === "DocumentEventGap") attempt(() => this.#reload());
