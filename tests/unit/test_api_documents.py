@@ -1,10 +1,13 @@
 """What preparing a document costs, counted in function calls, so that a busy machine changes nothing."""
 
+import gc
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import pytest
+from graphql import DocumentNode, GraphQLSchema
 
 from nexent_gql.api.pipeline.documents import Documents
 from nexent_gql.api.schema.build import ApiSchema
@@ -100,3 +103,43 @@ def test_documents_are_kept_up_to_a_number_of_tokens(write: Callable[[int], str]
     assert 0 < documents.tokens <= 100
     assert documents.recall(texts[0]) is None, "the oldest went first"
     assert documents.recall(texts[-1]) is not None
+
+
+def contents(document: DocumentNode) -> Iterator[object]:
+    """Yield what the garbage collector visits for a document."""
+    pending: list[object] = [document]
+    seen: set[int] = set()
+    while pending:
+        each = pending.pop()
+        if id(each) in seen or not gc.is_tracked(each) or isinstance(each, type | GraphQLSchema):
+            continue
+        seen.add(id(each))
+        yield each
+        pending.extend(gc.get_referents(each))
+
+
+@pytest.mark.parametrize("write", [plain, with_variables, with_fragments_of_their_own, deferring, mixed])
+def test_a_cached_document_has_few_objects(write: Callable[[int], str]) -> None:
+    documents = Documents(SCHEMA.core, SDL, LIMITS.model_copy(update={"cached_tokens": 100_000}))
+    prepared = documents.prepare(write(20))
+    deferring_ones = {id(each.deferring): each.deferring for each in prepared.operations if each.deferring}
+    parsed = [each for each in (prepared.document, *deferring_ones.values()) if each]
+    kinds = Counter(type(each).__name__ for document in parsed for each in contents(document))
+    assert not kinds["Token"]
+    of_a_token = kinds.total() / prepared.tokens / len(parsed)
+    assert of_a_token < 2, kinds.most_common(10)  # 3.5 as it was parsed
+
+
+@pytest.mark.parametrize("text", [plain(3), with_a_shared_fragment(3), deferring(3)])
+def test_preparing_leaves_no_tokens_to_the_garbage_collector(text: str) -> None:
+    documents = Documents(SCHEMA.core, SDL, LIMITS)
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        assert not documents.prepare(text).errors
+        gc.collect()
+        kinds = Counter(type(each).__name__ for each in gc.garbage)
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert not kinds["Token"], kinds.most_common(10)

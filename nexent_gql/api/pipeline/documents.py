@@ -23,6 +23,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from nexent_gql.api.limits.cost import FieldTable, count_nodes, read_sizes, size_variables
 from nexent_gql.api.limits.document_shape import Shape, check, measure
+from nexent_gql.api.pipeline.compaction import DocumentCompactor, unlink_tokens
 from nexent_gql.api.pipeline.deferral import without_defer
 from nexent_gql.api.pipeline.masking import publish, refusal, validation_failed
 from nexent_gql.api.pipeline.refusals import QueryTooComplexError, ValidationFailedError
@@ -89,6 +90,7 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, sdl: str, limits: ApiLimits) -> None:
         self._schema = schema
         self._fields = FieldTable(sdl)
+        self._compactor = DocumentCompactor(schema)
         self._limits = limits
         self._documents: OrderedDict[str, PreparedDocument] = OrderedDict()
         self._thread = SingleFlightThread("documents", self._prepare)
@@ -136,6 +138,7 @@ class Documents:
             errors = [error]
             publish(errors, self._limits)
             return PreparedDocument(None, errors)
+        unlink_tokens(document)
         try:
             return self._validated(document, sha256(text.encode()).hexdigest())
         except QueryTooComplexError as error:
@@ -157,6 +160,9 @@ class Documents:
             )
         plain = without_defer(document) or document
         deferring = document if plain is not document else None
+        self._compactor.compact(plain)
+        if deferring is not None:
+            self._compactor.compact(deferring)
         operations = self._operations(digest, plain, deferring, measured)
         return PreparedDocument(plain, operations=operations, tokens=document.token_count)
 
