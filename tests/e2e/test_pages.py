@@ -4,7 +4,7 @@ import asyncio
 
 import httpx2
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from nexent_gql.pages.files import VENDOR
 from tests.e2e.conftest import CREATE_AGENT, REGISTER, Scenario
@@ -72,6 +72,32 @@ async def test_the_developer_view_shows_events_and_documents(page: Page) -> None
     await expect(page.locator("#operations")).to_contain_text("SendMessage")
     assert len(bodies) > 2
     assert [body for body in bodies if '"documentId":"sha256:' not in body] == []  # documents are named, not sent
+
+
+async def test_run_and_trace_of_an_answer_are_copied(page: Page) -> None:
+    trace_id = "0af7651916cd43dd8448eb211c80319c"  # the installation exports no traces
+
+    async def add_trace(route: Route) -> None:
+        response = await route.fetch()
+        body = (await response.text()).replace('"traceId":null', f'"traceId":"{trace_id}"')
+        await route.fulfill(status=response.status, content_type=response.headers["content-type"], body=body)
+
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await ask(page, "What is 12 * 34?")
+    await expect_status(page, "COMPLETE")
+    await page.locator(".preferences summary").click()
+    await page.get_by_role("button", name="Developer view").click()
+    facts = page.locator("#developer .facts")
+    await expect(facts).to_contain_text("The server exports no traces.")
+    run_id = await facts.locator("code").inner_text()
+    await page.route("**/graphql", add_trace)
+    await page.reload()
+    for name, value in (("run", run_id), ("trace", trace_id)):
+        await facts.get_by_role("button", name=f"Copy the {name} ID").click()
+        copied: str = await page.evaluate("navigator.clipboard.readText()")
+        assert copied == value
+    await page.get_by_role("button", name="Load the events").click()
+    await expect(page.locator("#events li").last).to_contain_text("RunFinished", timeout=PATIENCE_MS)
 
 
 async def test_steps_of_a_finished_run_can_be_shown_after_a_reload(page: Page) -> None:

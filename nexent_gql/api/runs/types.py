@@ -18,6 +18,7 @@ from nexent_gql.api.related import related
 from nexent_gql.api.runs.values import COST_OF_RUN, RunFailure, RunStatus, TokenUsage
 from nexent_gql.domains.runs import tables
 from nexent_gql.kernel.money import usd_text
+from nexent_gql.telemetry import trace_id_of
 
 
 @strawberry.type(
@@ -39,6 +40,10 @@ class Run(relay.Node):
     provider_model: str | None = strawberry.field(
         description="The provider's name of the model that answered last; null until the run has finished, or if "
         "none did."
+    )
+    trace_id: str | None = strawberry.field(
+        description="Trace ID of the run in OpenTelemetry, 32 hexadecimal digits: the request that created it, its "
+        "attempts and its model calls. Null where the server exports no traces."
     )
     created_at: datetime = strawberry.field(description="When the run was created.")
     started_at: datetime | None = strawberry.field(
@@ -93,6 +98,7 @@ class Run(relay.Node):
             ),
             cost_usd=None if row.cost_usd is None else usd_text(row.cost_usd),
             provider_model=row.model_name,
+            trace_id=None if row.traceparent is None else trace_id_of(row.traceparent),
             created_at=row.created_at,
             started_at=row.started_at,
             finished_at=row.finished_at,

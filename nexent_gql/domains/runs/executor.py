@@ -45,6 +45,7 @@ from nexent_gql.ports.llm import ModelError
 from nexent_gql.ports.run_events import AttemptStarted, RunFinished
 from nexent_gql.ports.tools import UTC_ZONE, RunContext
 from nexent_gql.streams.sink import RunSink, SinkSettings, open_sink
+from nexent_gql.telemetry import traced
 
 _log = structlog.get_logger()
 
@@ -106,6 +107,15 @@ class RunExecutor:
         attempt = await self._begin(lease, work, verdict)
         if attempt is None:
             return
+        facts = {
+            "gen_ai.operation.name": "invoke_agent",
+            "nexent.run_id": str(attempt.run.id),
+            "nexent.attempt": lease.fence,
+        }
+        with traced("invoke_agent", facts, attempt.run.traceparent):
+            await self._run_attempt(lease, attempt, execution)
+
+    async def _run_attempt(self, lease: Lease, attempt: _Attempt, execution: Execution) -> None:
         run = attempt.run
         topic = run_topic(lease.tenant_id, run.id)
         try:

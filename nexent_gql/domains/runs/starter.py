@@ -44,6 +44,7 @@ from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.tools import UTC_ZONE
+from nexent_gql.telemetry import current_traceparent
 
 DEFAULT_MAX_ACTIVE = 500
 _MAX_TRIES = 5
@@ -370,6 +371,7 @@ class RunStarter:
             client_id=request.client_id,
             request_hash=request.hash if request.client_id else None,
             spec=freeze_spec(agent, tools, now, zone or UTC_ZONE, await freeze_route(session, agent)),
+            traceparent=current_traceparent(),
             created_at=now,
         )
         transaction.runs.add(run)

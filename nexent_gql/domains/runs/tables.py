@@ -35,6 +35,7 @@ class Run(TenantRow, table=True):
     was asked for under `client_id`. `attempt` counts the workers that took it up. Tokens are of all
     attempts, `cost_usd` is of all calls whose price is known; `model_name` is the provider's name of the model that
     answered last. `stop_requested` is set before the run is STOPPED. `api_key_id` is the API key of the request.
+    `traceparent` is the span of the request, which those of the attempts continue.
     """
 
     __table_args__ = (
@@ -78,6 +79,7 @@ class Run(TenantRow, table=True):
     reasoning_tokens: int = 0
     cost_usd: Decimal | None = money_column()
     model_name: str | None = None
+    traceparent: str | None = None
     started_at: datetime | None = timestamp()
     finished_at: datetime | None = timestamp()
 

@@ -3,9 +3,9 @@
 import { editMessage, rate, regenerate, retry, selectBranch } from "./conversation.js";
 import { Citations, linkMarks } from "./citations.js";
 import { Steps, StepsButton } from "./steps.js";
-import { copy } from "../lib/clipboard.js";
+import { CopyButton } from "../lib/copy-button.js";
 import { Markdown } from "../lib/markdown-view.js";
-import { attempt, notify } from "../lib/notices.js";
+import { attempt } from "../lib/notices.js";
 import { formatNumber, formatSize, t } from "../lib/texts.js";
 import { Icon } from "../lib/icons.js";
 import { html, useState } from "../lib/ui.js";
@@ -28,7 +28,7 @@ function Question({ message }) {
     <footer>
       <${Branches} message=${message} />
       <button type="button" class="plain" onClick=${() => setEditing(true)}>${t("edit")}</button>
-      <${CopyButton} message=${message} />
+      <${CopyButton} text=${() => message.text.peek()} />
     </footer>`;
 }
 
@@ -73,7 +73,7 @@ function Answer({ message }) {
     ${run?.error && html`<${Failure} message=${message} error=${run.error} />`}
     ${message.isComplete.value && html`<footer>
       <${Branches} message=${message} />
-      <${CopyButton} message=${message} />
+      <${CopyButton} text=${() => message.text.peek()} />
       <button type="button" class="plain" onClick=${() => regenerate(message)}>${t("regenerate")}</button>
       <${Rating} message=${message} />
       <${StepsButton} message=${message} />
@@ -96,17 +96,6 @@ function Failure({ message, error }) {
     <p dir="auto">${error.message}</p>
     <button type="button" onClick=${() => retry(message)}>${t("retry")}</button>
   </div>`;
-}
-
-function CopyButton({ message }) {
-  const [isCopied, setCopied] = useState(false);
-  const run = async () => {
-    await copy(message.text.peek());
-    setCopied(true);
-    notify(t("copied"));
-    setTimeout(() => setCopied(false), 2_000);
-  };
-  return html`<button type="button" class="plain" onClick=${run}>${t(isCopied ? "copied" : "copy")}</button>`;
 }
 
 function Rating({ message }) {

@@ -1,10 +1,12 @@
-// The developer view: the raw events of the newest answer, and the GraphQL documents that the page has sent.
+// The developer view: run and trace of an answer, its raw events, and the GraphQL documents that the page has sent.
 
-import { messages } from "../chat/conversation.js";
+import { loadSteps, messages } from "../chat/conversation.js";
+import { CopyButton } from "../lib/copy-button.js";
 import { operations } from "../lib/http.js";
 import { Icon } from "../lib/icons.js";
+import { attempt } from "../lib/notices.js";
 import { t } from "../lib/texts.js";
-import { html } from "../lib/ui.js";
+import { html, useState } from "../lib/ui.js";
 import { isPanelOpen } from "../shell/sidebar.js";
 
 const MAX_SHOWN_EVENTS = 300;
@@ -14,14 +16,34 @@ export function DeveloperPanel() {
     <header><h2 id="developer-title">${t("developer")}</h2>
       <button type="button" class="plain icon" aria-label=${t("close")} onClick=${() => (isPanelOpen.value = false)}><${Icon} name="close" /></button>
     </header>
-    <${Events} />
+    <${Runs} />
     <${Operations} />
   </section>`;
 }
 
-function Events() {
-  const answer = messages.value.findLast((message) => message.events.value.length);
-  const events = answer?.events.value ?? [];
+// The newest answer is shown until another one is chosen.
+function Runs() {
+  const [chosenId, choose] = useState(null);
+  const answers = messages.value.filter((message) => message.run.value);
+  const answer = answers.find(({ id }) => id === chosenId) ?? answers.at(-1);
+  if (!answer) return html`<p class="quiet">${t("developer.no-run")}</p>`;
+  const { id, traceId } = answer.run.value;
+  const hasEvents = answer.events.value.length > 0;
+  return html`
+    <label>${t("developer.run")} <select id="run" onChange=${(event) => choose(event.target.value)}>
+      ${answers.map((each, index) => html`<option key=${each.id} value=${each.id} selected=${each === answer}>${t("developer.answer", { number: index + 1 })}</option>`)}
+    </select></label>
+    <dl class="facts">
+      <dt>${t("developer.run-id")}</dt><dd><code>${id}</code> <${CopyButton} text=${id} label=${t("developer.copy-run-id")} /></dd>
+      <dt>${t("developer.trace-id")}</dt><dd>${traceId
+        ? html`<code>${traceId}</code> <${CopyButton} text=${traceId} label=${t("developer.copy-trace-id")} />`
+        : html`<span class="quiet">${t("developer.no-trace")}</span>`}</dd>
+    </dl>
+    <${Events} events=${answer.events.value} />
+    ${!hasEvents && answer.isComplete.value && html`<button type="button" onClick=${() => attempt(() => loadSteps(answer))}>${t("developer.load-events")}</button>`}`;
+}
+
+function Events({ events }) {
   const began = events.length ? Date.parse(events[0].at) : 0;
   const lastedMs = Math.max(1, events.length ? Date.parse(events.at(-1).at) - began : 1);
   return html`<h3>${t("developer.events", { count: events.length })}</h3>

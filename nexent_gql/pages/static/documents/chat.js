@@ -3,7 +3,7 @@
 const ERROR = `... on Error { code message } ... on ValidationError { path }`;
 
 const RUN = `fragment RunFields on Run {
-  id status costUsd providerModel usage { inputTokens outputTokens }
+  id status costUsd providerModel traceId usage { inputTokens outputTokens }
   error { code message retryable retryAfterSeconds }
 }`;
 
@@ -45,7 +45,7 @@ ${MESSAGE}`;
 
 const ASKED = `fragment AskedFields on AskPayload {
   cursor
-  run { id status }
+  run { id status traceId }
   conversation { id title eventsCursor agent { id name } }
   userMessage { ...MessageFields }
   assistantMessage { id role status text rating createdAt siblings { id } }
