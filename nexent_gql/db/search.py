@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, SQLColumnExpression, event
+from sqlalchemy import ColumnElement, Connection, SQLColumnExpression, event, func, literal_column
 from sqlalchemy.orm import Mapper
 
 from nexent_gql.db.base import Table
@@ -25,3 +25,8 @@ def keep_folded(table: type[Table], source: str, target: str) -> None:
 def contains_folded(column: SQLColumnExpression[str], search: str) -> ColumnElement[bool]:
     """Match rows whose folded text contains the folded `search`."""
     return column.contains(fold(search), autoescape=True)
+
+
+def folded(text: SQLColumnExpression[str]) -> ColumnElement[str]:
+    """Return a text as `kernel.search.fold` does, for columns that have no folded one beside them."""
+    return func.regexp_replace(func.lower(func.normalize(text, literal_column("NFKC"))), r"\s+", " ", "g")

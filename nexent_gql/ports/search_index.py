@@ -91,15 +91,17 @@ class IndexedVersion:
 class SearchFilter:
     """Which documents are searched; an empty field allows all. A value that a document lacks matches nothing.
 
+    Other documents have no influence at all: scores count words in the documents that are searched.
+
     Attributes:
-        document_ids: These only.
+        document_ids: These only; None allows all, and an empty one none.
         languages: Two-letter codes.
         media_types: Whole media types.
         created_from: At this time or later.
         created_before: Earlier than this time.
     """
 
-    document_ids: tuple[UUID, ...] = ()
+    document_ids: tuple[UUID, ...] | None = None
     languages: tuple[str, ...] = ()
     media_types: tuple[str, ...] = ()
     created_from: datetime | None = None
@@ -138,7 +140,7 @@ class ScoreParts:
     """Where a score comes from; None and empty where a half of the search did not find the chunk.
 
     Attributes:
-        bm25: The score by words (k1 1.2, b 0.75), with frequencies of words in all bases of the search.
+        bm25: The score by words (k1 1.2, b 0.75), with frequencies of words in all documents that are searched.
         coverage: The same as a share of what the question's words could reach, 0 to 1.
         cosine: Similarity of the vectors, -1 to 1.
         keyword_part: What `bm25` adds to a hybrid score.

@@ -83,6 +83,8 @@ class Ingestion:
     database: Database
     bases: KnowledgeBaseService
     searches: KnowledgeSearchService
+    embedder: KnowledgeEmbedder
+    reranker: KnowledgeReranker
     index: SearchIndex
     indexer: DocumentIndexer
     documents: DocumentService
@@ -187,6 +189,7 @@ async def ingestion(
         index = index or PostgresSearchIndex(database)
         gateway = EmbeddingGateway(open_vector_dialects(client, local), sleep=sleep)
         embedder = KnowledgeEmbedder(database, models, gateway)
+        reranker = KnowledgeReranker(database, models, gateway)
         indexer = DocumentIndexer(database, index, embedder)
         extractor = ProcessExtractor(pool, limits or ExtractionLimits())
         reader = DocumentReader(files, extractor, HttpWebPages(client, max_bytes=10**6, timeout_s=5))
@@ -212,7 +215,9 @@ async def ingestion(
         yield Ingestion(
             database=database,
             bases=KnowledgeBaseService(database, utc_now),
-            searches=KnowledgeSearchService(database, index, embedder, KnowledgeReranker(database, models, gateway)),
+            searches=KnowledgeSearchService(database, index, embedder, reranker),
+            embedder=embedder,
+            reranker=reranker,
             index=index,
             indexer=indexer,
             documents=DocumentService(database, files, utc_now),

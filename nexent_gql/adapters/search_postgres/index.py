@@ -142,7 +142,7 @@ def _parameters(tenant_id: UUID, query: SearchQuery, terms: tuple[str, ...]) -> 
     return {
         "tenant": tenant_id,
         "bases": list(query.knowledge_base_ids),
-        "documents": list(query.filter.document_ids),
+        "documents": None if query.filter.document_ids is None else list(query.filter.document_ids),
         "languages": list(query.filter.languages),
         "media_types": list(query.filter.media_types),
         "created_from": query.filter.created_from,

@@ -9,6 +9,7 @@ import strawberry
 from strawberry import relay
 
 from nexent_gql.api.context import Context, Info, one
+from nexent_gql.api.knowledge.attributes import ATTRIBUTES, DocumentAttributeInput, document_attributes
 from nexent_gql.api.knowledge.enums import BatchState, DocumentProblemCode, DocumentState
 from nexent_gql.api.knowledge.inputs import CLIENT_ID, DocumentSourceInput
 from nexent_gql.api.knowledge.mutations import ERRORS, WRITE
@@ -68,6 +69,9 @@ class AddDocumentsInput:
     client_id: str | None = strawberry.field(
         default=None, description=CLIENT_ID.format("sources returns the same batch")
     )
+    attributes: list[DocumentAttributeInput] | None = strawberry.field(
+        default=None, description=f"Of each of the documents. {ATTRIBUTES} Null means none."
+    )
 
 
 @strawberry.input(description="Input of `reprocessDocuments`. Documents have to match all fields that are set.")
@@ -118,8 +122,10 @@ class DocumentBatchMutations:
     async def add_documents(self, info: Info, input: AddDocumentsInput) -> DocumentBatch:
         key = node_id(input.knowledge_base_id, "KnowledgeBase", "knowledgeBaseId")
         sources = [source.source() for source in input.sources]
-        service = info.context.services.document_batches
-        return DocumentBatch.of(await service.add(info.context.actor, key, sources, input.client_id))
+        service, attributes = info.context.services.document_batches, document_attributes(input.attributes)
+        return DocumentBatch.of(
+            await service.add(info.context.actor, key, sources, input.client_id, attributes=attributes)
+        )
 
     @mutation(
         "Processes documents of a knowledge base again, with its present options: those that match when a job comes to "

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import strawberry
 
+from nexent_gql.api.knowledge.attributes import ATTRIBUTES, DocumentAttributeInput, document_attributes
 from nexent_gql.api.knowledge.enums import ChunkStrategy, KnowledgeAccess, KnowledgePermission
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.knowledge.chunking import ChunkingOptions
@@ -19,6 +20,7 @@ from nexent_gql.domains.knowledge.policy import (
     MAX_WORDS,
     MIN_CHILD_WORDS,
     MIN_WORDS,
+    DocumentPatch,
     DocumentSource,
     GroupGrant,
     KnowledgeBaseDraft,
@@ -218,6 +220,25 @@ class AddDocumentInput:
         default=None,
         description=CLIENT_ID.format("source returns the same document"),
     )
+    attributes: list[DocumentAttributeInput] | None = strawberry.field(
+        default=None, description=f"{ATTRIBUTES} Null means none."
+    )
+
+
+@strawberry.input(description="Input of `updateDocument`. Omitted fields keep their values.")
+class UpdateDocumentInput:
+    document_id: strawberry.ID = strawberry.field(description=_DOCUMENT_ID)
+    name: strawberry.Maybe[str | None] = strawberry.field(description=f"{_DOCUMENT_NAME} Cannot be null.")
+    attributes: strawberry.Maybe[list[DocumentAttributeInput] | None] = strawberry.field(
+        description=f"{ATTRIBUTES} They replace the present ones. Null means none."
+    )
+
+    def patch(self) -> DocumentPatch:
+        """Return what the service takes."""
+        return DocumentPatch(
+            name=(self.name.value or "") if self.name else UNSET,
+            attributes=document_attributes(self.attributes.value) if self.attributes else UNSET,
+        )
 
 
 @strawberry.input(description="Input of `replaceDocument`.")

@@ -3,6 +3,7 @@
 import strawberry
 
 from nexent_gql.api.context import Info
+from nexent_gql.api.knowledge.attributes import document_attributes
 from nexent_gql.api.knowledge.inputs import (
     AddDocumentInput,
     CancelDocumentInput,
@@ -11,6 +12,7 @@ from nexent_gql.api.knowledge.inputs import (
     DeleteKnowledgeBaseInput,
     ReplaceDocumentInput,
     ReprocessDocumentInput,
+    UpdateDocumentInput,
     UpdateKnowledgeBaseInput,
 )
 from nexent_gql.api.knowledge.types import Document, KnowledgeBase
@@ -61,7 +63,17 @@ class KnowledgeMutations:
     async def add_document(self, info: Info, input: AddDocumentInput) -> Document:
         key = node_id(input.knowledge_base_id, "KnowledgeBase", "knowledgeBaseId")
         service = info.context.services.documents
-        return Document.of(await service.add(info.context.actor, key, input.source.source(), input.client_id))
+        source, attributes = input.source.source(), document_attributes(input.attributes)
+        return Document.of(await service.add(info.context.actor, key, source, input.client_id, attributes=attributes))
+
+    @mutation(
+        f"Changes name and attributes of a document. Searches follow at once. Allowed in every state. {WRITE}",
+        payload={"document": "The document after the change."},
+        errors=ERRORS,
+    )
+    async def update_document(self, info: Info, input: UpdateDocumentInput) -> Document:
+        key = node_id(input.document_id, "Document", "documentId")
+        return Document.of(await info.context.services.documents.update(info.context.actor, key, input.patch()))
 
     @mutation(
         "Gives a document another content. The old one is found until the new one is READY, and stays if that fails. "

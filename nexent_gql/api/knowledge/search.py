@@ -1,6 +1,5 @@
 """Searching knowledge bases."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -10,13 +9,13 @@ from nexent_gql.api.context import Info
 from nexent_gql.api.conversations.values import TextRange
 from nexent_gql.api.knowledge.enums import SearchMode
 from nexent_gql.api.knowledge.loaders import document_row
+from nexent_gql.api.knowledge.search_filters import SearchFilterInput
 from nexent_gql.api.knowledge.types import Document, DocumentChunk
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.knowledge.highlights import MAX_HIGHLIGHTS, highlights
 from nexent_gql.domains.knowledge.reranking import CANDIDATES
 from nexent_gql.domains.knowledge.searching import (
-    MAX_FILTER_VALUES,
     MAX_NEIGHBORS,
     MAX_QUESTION_CHARS,
     MAX_RANK_CONSTANT,
@@ -24,7 +23,7 @@ from nexent_gql.domains.knowledge.searching import (
     ScoredPassage,
     SearchAnswer,
 )
-from nexent_gql.ports.search_index import MAX_BASES, MAX_TOP_K, FusionMethod, FusionOptions, SearchFilter
+from nexent_gql.ports.search_index import MAX_BASES, MAX_TOP_K, FusionMethod, FusionOptions
 
 _DEFAULTS = KnowledgeSearch("", ())
 _FUSION = _DEFAULTS.fusion
@@ -50,39 +49,6 @@ class SearchFusionInput:
         """Return what the service takes."""
         constant = _FUSION.rank_constant if self.rank_constant is None else self.rank_constant
         return FusionOptions(self.method or _FUSION.method, self.semantic_weight, constant)
-
-
-@strawberry.input(description="Which documents to search. A document must match every field that is set.")
-class SearchFilterInput:
-    document_ids: list[strawberry.ID] | None = strawberry.field(
-        default=None, description=f"IDs of Documents, at most {MAX_FILTER_VALUES}. Null and empty mean all."
-    )
-    languages: list[str] | None = strawberry.field(
-        default=None,
-        description=f"Languages such as `en`, at most {MAX_FILTER_VALUES}. Null and empty mean all, also documents "
-        "whose language is unknown.",
-    )
-    media_types: list[str] | None = strawberry.field(
-        default=None,
-        description=f"Media types such as `application/pdf`, at most {MAX_FILTER_VALUES}. Null and empty mean all.",
-    )
-    created_from: datetime | None = strawberry.field(
-        default=None, description="Documents whose content was added at this time or later. Null means all."
-    )
-    created_before: datetime | None = strawberry.field(
-        default=None, description="Documents whose content was added before this time. Null means all."
-    )
-
-    def filter(self) -> SearchFilter:
-        """Return what the service takes."""
-        ids = (node_id(id_, "Document", "input", "filter", "documentIds") for id_ in self.document_ids or ())
-        return SearchFilter(
-            tuple(ids),
-            tuple(self.languages or ()),
-            tuple(self.media_types or ()),
-            _aware(self.created_from),
-            _aware(self.created_before),
-        )
 
 
 @strawberry.input(description="What `searchKnowledge` searches for.")
@@ -128,6 +94,7 @@ class SearchKnowledgeInput:
             self.mode or _DEFAULTS.mode,
             fusion=self.fusion.options() if self.fusion else _FUSION,
             filter=self.filter.filter() if self.filter else _DEFAULTS.filter,
+            metadata=self.filter.metadata() if self.filter else _DEFAULTS.metadata,
             is_reranked=bool(self.rerank),
             neighbor_count=self.neighbors or 0,
         )
@@ -137,7 +104,7 @@ class SearchKnowledgeInput:
 class ScoreExplanation:
     terms: list[str] = strawberry.field(description="Words of the query that the passage has.")
     bm25: float | None = strawberry.field(
-        description="BM25 score with frequencies of words in all searched bases; null if it has none of the words."
+        description="BM25 score with frequencies of words in all searched documents; null if it has none of the words."
     )
     coverage: float | None = strawberry.field(
         description="`bm25` as a share of what the query's words could reach, 0 to 1; null if it has none of them."
@@ -219,6 +186,9 @@ class KnowledgeSearchResult:
         description="Whether a reranking model ordered the passages; false if there is none or it failed."
     )
     below_min_score: int = strawberry.field(description="How many passages `minScore` left out, at most 100.")
+    matching_document_count: int | None = strawberry.field(
+        description="Number of documents that `allOf` and `anyOf` of the filter allow; null without them."
+    )
 
     @classmethod
     def of(cls, answer: SearchAnswer) -> Self:
@@ -229,6 +199,7 @@ class KnowledgeSearchResult:
             semantic_weight=answer.semantic_weight,
             reranked=answer.is_reranked,
             below_min_score=answer.below_min_score,
+            matching_document_count=answer.matching_count,
         )
 
 
@@ -245,7 +216,3 @@ class KnowledgeSearchQueries:
     ) -> KnowledgeSearchResult:
         service = info.context.services.knowledge_search
         return KnowledgeSearchResult.of(await service.search(info.context.actor, input.search()))
-
-
-def _aware(time: datetime | None) -> datetime | None:
-    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time

@@ -9,6 +9,7 @@ from strawberry import relay
 
 from nexent_gql.api.context import Info
 from nexent_gql.api.identity.groups import Group, group_by_id
+from nexent_gql.api.knowledge.attributes import DocumentAttribute
 from nexent_gql.api.knowledge.enums import (
     ChunkStrategy,
     DocumentProblemCode,
@@ -27,12 +28,14 @@ from nexent_gql.api.models.loaders import model_by_id
 from nexent_gql.api.models.types import Model
 from nexent_gql.api.related import related
 from nexent_gql.domains.knowledge import service, tables
+from nexent_gql.domains.knowledge.attributes import MAX_ATTRIBUTES, attributes_of
 from nexent_gql.domains.knowledge.policy import (
     MAX_DESCRIPTION_CHARS,
     MAX_DOCUMENT_NAME_CHARS,
     MAX_GROUPS,
     MAX_NAME_CHARS,
 )
+from nexent_gql.domains.knowledge.processing import MAX_AUTHORS
 from nexent_gql.domains.knowledge.tables import DocumentRow
 from nexent_gql.streams.cursors import cursor
 
@@ -183,7 +186,14 @@ class Document(relay.Node):
         description="Media type of the content; null until the content has been read."
     )
     title: str | None = strawberry.field(description="Title that the document states; null if it states none.")
+    authors: list[str] = strawberry.field(description=f"Authors that the document states, at most {MAX_AUTHORS}.")
+    authored_at: datetime | None = strawberry.field(
+        description="When the document was written, as it states itself; null if it does not."
+    )
     language: str | None = strawberry.field(description="Language of the text, such as `en`; null if unknown.")
+    attributes: list[DocumentAttribute] = strawberry.field(
+        description=f"Keys and values that users gave it, in the order of keys, at most {MAX_ATTRIBUTES}."
+    )
     unit_count: int | None = strawberry.field(
         description="Number of pages, slides or sheets; null for documents without, and until it was read."
     )
@@ -218,7 +228,12 @@ class Document(relay.Node):
             search_limitation=_limitation(_limitation_of(version)),
             media_type=version.media_type,
             title=version.title,
+            authors=version.authors,
+            authored_at=version.authored_at,
             language=version.language,
+            attributes=[
+                DocumentAttribute(key=item.key, values=list(item.values)) for item in attributes_of(document.attributes)
+            ],
             unit_count=version.unit_count,
             chunk_count=version.chunk_count,
             created_at=document.created_at,

@@ -20,12 +20,12 @@ def _write_datetime(value: datetime) -> str:
 def _read_datetime(value: object) -> datetime:
     try:
         parsed = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        parsed = None
-    if parsed is None or parsed.tzinfo is None:
-        message = "A DateTime is text such as 2026-01-31T18:00:00Z, with an offset."
-        raise StrawberryInputCoercionError(message)
-    return parsed.astimezone(UTC)
+        if parsed is not None and parsed.tzinfo is not None:
+            return parsed.astimezone(UTC)
+    except (ValueError, OverflowError):  # OverflowError: the offset moves it out of the years 1 to 9999
+        pass
+    message = "A DateTime is text such as 2026-01-31T18:00:00Z, with an offset."
+    raise StrawberryInputCoercionError(message)
 
 
 def _never(_value: object) -> object:

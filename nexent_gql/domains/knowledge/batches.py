@@ -9,6 +9,7 @@ from uuid import UUID
 from nexent_gql.db.session import Database
 from nexent_gql.db.violations import translate_violations
 from nexent_gql.domains.files.service import FileService
+from nexent_gql.domains.knowledge.attributes import DocumentAttribute, stored_attributes
 from nexent_gql.domains.knowledge.batch_repository import DocumentBatchRepository
 from nexent_gql.domains.knowledge.errors import DocumentReusedError
 from nexent_gql.domains.knowledge.filters import DocumentFilter
@@ -17,7 +18,7 @@ from nexent_gql.domains.knowledge.policy import DocumentSource
 from nexent_gql.domains.knowledge.repository import DocumentRepository
 from nexent_gql.domains.knowledge.service import writable_base
 from nexent_gql.domains.knowledge.tables import UNFINISHED, DocumentBatch, DocumentState
-from nexent_gql.domains.knowledge.writing import DocumentContext, DocumentWriter, check_source
+from nexent_gql.domains.knowledge.writing import DocumentContext, DocumentLabels, DocumentWriter, check_source
 from nexent_gql.jobs.enqueue import enqueue
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import InvalidInputError
@@ -64,7 +65,13 @@ class DocumentBatchService:
         self._clock = clock
 
     async def add(
-        self, actor: Principal, base_id: UUID, sources: Sequence[DocumentSource], client_id: str | None = None
+        self,
+        actor: Principal,
+        base_id: UUID,
+        sources: Sequence[DocumentSource],
+        client_id: str | None = None,
+        *,
+        attributes: Sequence[DocumentAttribute] = (),
     ) -> BatchStatus:
         """Add all of `sources` to a base, or none, and start to process them.
 
@@ -72,12 +79,13 @@ class DocumentBatchService:
             KnowledgeBaseNotFoundError: The caller can read no such base.
             KnowledgeBaseReadOnlyError: The caller may only read it.
             StoredFileNotFoundError: The caller has no such file.
-            InvalidInputError: There are too many sources or none, or one breaks a rule.
+            InvalidInputError: There are too many sources or none, or one or an attribute breaks a rule.
             DocumentReusedError: `client_id` came with other sources before.
         """
         if not 1 <= len(sources) <= MAX_SOURCES:
             raise InvalidInputError(f"Give 1 to {MAX_SOURCES} sources.", path=("sources",), limit=MAX_SOURCES)
-        fingerprint = sha256(dumps([base_id, *sources])).hexdigest()
+        stored = stored_attributes(attributes, "attributes")
+        fingerprint = sha256(dumps([base_id, *sources, *([stored] if stored else [])])).hexdigest()
         reused = DocumentReusedError(client_id or "")
         with translate_violations({"uq_document_batch_client_id": reused}):
             async with self._db.transaction(actor.tenant_id) as session:
@@ -101,7 +109,7 @@ class DocumentBatchService:
                 await session.flush()  # before the documents, which refer to it
                 writer = DocumentWriter(DocumentContext(session, actor, base, self._clock))
                 for content in contents:
-                    await writer.add(content, batch_id=batch.id)
+                    await writer.add(content, DocumentLabels(batch_id=batch.id, attributes=stored))
                 await writer.finish()
         return BatchStatus(batch, {DocumentState.QUEUED: len(contents)})
 

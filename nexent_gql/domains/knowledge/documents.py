@@ -9,14 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexent_gql.db.session import Database
 from nexent_gql.db.violations import translate_violations
 from nexent_gql.domains.files.service import FileService
+from nexent_gql.domains.knowledge.attributes import DocumentAttribute, stored_attributes
 from nexent_gql.domains.knowledge.errors import DocumentNotFoundError, DocumentReusedError
 from nexent_gql.domains.knowledge.filters import DocumentFilter
-from nexent_gql.domains.knowledge.policy import DocumentSource
+from nexent_gql.domains.knowledge.policy import DocumentPatch, DocumentSource
 from nexent_gql.domains.knowledge.reading import Content, content_of
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository
 from nexent_gql.domains.knowledge.service import readable_base, writable_base
 from nexent_gql.domains.knowledge.tables import Chunk, Document, DocumentRow
-from nexent_gql.domains.knowledge.writing import DocumentContext, DocumentWriter, check_source
+from nexent_gql.domains.knowledge.writing import DocumentContext, DocumentLabels, DocumentWriter, check_source
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.principal import Principal
@@ -103,7 +104,13 @@ class DocumentService:
             return await ChunkRepository(session, actor.tenant_id).readable(actor.user_id, ids)
 
     async def add(
-        self, actor: Principal, base_id: UUID, source: DocumentSource, client_id: str | None = None
+        self,
+        actor: Principal,
+        base_id: UUID,
+        source: DocumentSource,
+        client_id: str | None = None,
+        *,
+        attributes: Sequence[DocumentAttribute] = (),
     ) -> DocumentRow:
         """Add a document to a base and start to process it.
 
@@ -111,9 +118,10 @@ class DocumentService:
             KnowledgeBaseNotFoundError: The caller can read no such base.
             KnowledgeBaseReadOnlyError: The caller may only read it.
             StoredFileNotFoundError: The caller has no such file.
-            InvalidInputError: Text or name break a rule.
+            InvalidInputError: Text, name or attributes break a rule.
             DocumentReusedError: `client_id` came with another source before.
         """
+        labels = DocumentLabels(client_id, attributes=stored_attributes(attributes, "attributes"))
         reused = DocumentReusedError(client_id or "")
         with translate_violations({"uq_document_client_id": reused}):
             async with self._db.transaction(actor.tenant_id) as session:
@@ -123,8 +131,20 @@ class DocumentService:
                 if client_id is not None and (earlier := await repository.by_client_id(base.id, client_id)):
                     return await self._repeat(session, actor, earlier, content, reused)
                 writer = DocumentWriter(DocumentContext(session, actor, base, self._clock))
-                row = await writer.add(content, client_id)
+                row = await writer.add(content, labels)
                 await writer.finish()
+        return row
+
+    async def update(self, actor: Principal, document_id: UUID, patch: DocumentPatch) -> DocumentRow:
+        """Change name and attributes of a document.
+
+        Raises:
+            DocumentNotFoundError: The caller can read no such document.
+            KnowledgeBaseReadOnlyError: The caller may only read it.
+            InvalidInputError: A field breaks a rule.
+        """
+        async with self._writing(actor, document_id) as (_, writer, row):
+            writer.update(row, patch)
         return row
 
     async def replace(self, actor: Principal, document_id: UUID, source: DocumentSource) -> DocumentRow:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from nexent_gql.domains.knowledge.attributes import DocumentAttribute
 from nexent_gql.domains.knowledge.chunking import ChunkingOptions
 from nexent_gql.domains.knowledge.tables import KnowledgeAccess, KnowledgeBase, KnowledgePermission
 from nexent_gql.kernel.errors import InvalidInputError
@@ -61,6 +62,14 @@ class DocumentSource:
     url: str | None = None
     text: str | None = None
     name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPatch:
+    """What to change of a document."""
+
+    name: str | Unset = UNSET
+    attributes: tuple[DocumentAttribute, ...] | Unset = UNSET
 
 
 def apply_draft(row: KnowledgeBase, draft: KnowledgeBaseDraft) -> None:

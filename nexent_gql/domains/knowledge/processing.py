@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from sqlalchemy import insert
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.domains.files.service import FileMetadata, FileService
 from nexent_gql.domains.knowledge import chunking
+from nexent_gql.domains.knowledge.attributes import MAX_VALUE_CHARS
 from nexent_gql.domains.knowledge.chunking import TooManyChunksError, chunk_document
 from nexent_gql.domains.knowledge.event_log import record_events
 from nexent_gql.domains.knowledge.events import state_changed
@@ -36,6 +37,7 @@ from nexent_gql.kernel.errors import NotFoundError
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.json import JsonObject, dumps, loads, loads_object
 from nexent_gql.kernel.principal import Principal, Role
+from nexent_gql.kernel.text import visible_line
 from nexent_gql.ports.extraction import (
     DocumentMetadata,
     DocumentProblemCode,
@@ -45,6 +47,8 @@ from nexent_gql.ports.extraction import (
 )
 from nexent_gql.ports.web_pages import PageRefusedError, PageUnavailableError
 
+MAX_AUTHORS = 20
+"""Authors of a document that are kept."""
 _INSERT_ROWS = 500
 _STEP = timedelta(microseconds=1)
 _Effect = Callable[[AsyncSession, Document, DocumentVersion], Awaitable[None]]
@@ -212,6 +216,9 @@ class DocumentProcessor:
 def _describe(version: DocumentVersion, document: ExtractedDocument) -> None:
     metadata = document.metadata
     version.media_type, version.title, version.language = document.media_type, metadata.title, metadata.language
+    authors = (visible_line(author, max_chars=MAX_VALUE_CHARS) for author in metadata.authors)
+    version.authors = list(dict.fromkeys(filter(None, authors)))[:MAX_AUTHORS]
+    version.authored_at = _authored_at(metadata)
     version.unit_count, version.char_count = metadata.units, len(document.text)
     version.part_failures = cast("list[JsonObject]", loads(dumps(document.failures)))
     if document.failures:
@@ -219,16 +226,17 @@ def _describe(version: DocumentVersion, document: ExtractedDocument) -> None:
         version.message = f"{len(document.failures)} parts have no text; `partFailures` says what to do about each."
 
 
-def _file_metadata(metadata: DocumentMetadata) -> FileMetadata:
+def _authored_at(metadata: DocumentMetadata) -> datetime | None:
     try:
-        authored_at = datetime.fromisoformat(metadata.created_at) if metadata.created_at else None
-    except ValueError:
-        authored_at = None
-    if authored_at is not None and authored_at.tzinfo is None:
-        authored_at = None
-    return FileMetadata(
-        metadata.units, metadata.title, ", ".join(metadata.authors) or None, metadata.language, authored_at
-    )
+        time = datetime.fromisoformat(metadata.created_at) if metadata.created_at else None
+        return time.astimezone(UTC) if time is not None and time.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _file_metadata(metadata: DocumentMetadata) -> FileMetadata:
+    authors = ", ".join(metadata.authors) or None
+    return FileMetadata(metadata.units, metadata.title, authors, metadata.language, _authored_at(metadata))
 
 
 def _owner_of(version: DocumentVersion) -> Principal:

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, delete, func, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, case, delete, func, or_, select, tuple_
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from nexent_gql.db.paging import count_rows, keyset_page, newest_first
 from nexent_gql.db.repository import TenantRepository
-from nexent_gql.db.search import contains_folded
+from nexent_gql.db.search import contains_folded, folded
 from nexent_gql.domains.knowledge.access_rules import readable_by, writable_by
 from nexent_gql.domains.knowledge.filters import DocumentFilter, KnowledgeBaseFilter
 from nexent_gql.domains.knowledge.tables import (
@@ -392,5 +392,4 @@ class ChunkRepository(TenantRepository[Chunk], table=Chunk):
         query = self._scope().where(col(Chunk.version_id) == version_id)
         if not content:
             return query
-        composed = func.lower(func.normalize(col(Chunk.content), literal_column("NFKC")))
-        return query.where(contains_folded(func.regexp_replace(composed, r"\s+", " ", "g"), content))
+        return query.where(contains_folded(folded(col(Chunk.content)), content))

@@ -5,10 +5,14 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
+from nexent_gql.domains.knowledge.attributes import check_values
+from nexent_gql.domains.knowledge.conditions import MetadataFilter, check_time
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
+from nexent_gql.domains.knowledge.matching import matching_documents
 from nexent_gql.domains.knowledge.repository import ChunkRepository, KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.reranking import CANDIDATES, KnowledgeReranker
 from nexent_gql.domains.knowledge.tables import Chunk, KnowledgeBase
@@ -44,7 +48,8 @@ class KnowledgeSearch:
         min_score: Passages below it are left out, 0 to 1.
         mode: What is compared. HYBRID compares words only where there are no vectors.
         fusion: How a HYBRID search joins words and vectors.
-        filter: Which documents are searched.
+        filter: Which documents are searched, by what the index has of them.
+        metadata: The same by what their rows have.
         is_reranked: Whether the tenant's default reranking model reads the best 30 passages and orders them again.
         neighbor_count: How many passages before and after each to return, 0 to 3.
     """
@@ -56,6 +61,7 @@ class KnowledgeSearch:
     mode: SearchMode = SearchMode.HYBRID
     fusion: FusionOptions = field(default_factory=FusionOptions)
     filter: SearchFilter = field(default_factory=SearchFilter)
+    metadata: MetadataFilter = field(default_factory=MetadataFilter)
     is_reranked: bool = False
     neighbor_count: int = 0
 
@@ -92,6 +98,7 @@ class SearchAnswer:
         mode: What was compared.
         semantic_weight: Share of the vectors in the scores; None unless the mode is HYBRID.
         is_reranked: Whether a reranking model ordered the passages.
+        matching_count: How many documents the conditions on metadata allow; None without conditions.
     """
 
     passages: tuple[ScoredPassage, ...]
@@ -100,6 +107,7 @@ class SearchAnswer:
     mode: SearchMode
     semantic_weight: float | None = None
     is_reranked: bool = False
+    matching_count: int | None = None
 
 
 class KnowledgeSearchService:
@@ -110,33 +118,46 @@ class KnowledgeSearchService:
         index: Where chunks are found; what it returns is checked against the rows.
         embedder: Embeds questions.
         reranker: Reads the best passages, where the search asks for it.
+        max_matching: The most documents that conditions on metadata may allow.
     """
 
     def __init__(
-        self, db: Database, index: SearchIndex, embedder: KnowledgeEmbedder, reranker: KnowledgeReranker
+        self,
+        db: Database,
+        index: SearchIndex,
+        embedder: KnowledgeEmbedder,
+        reranker: KnowledgeReranker,
+        *,
+        max_matching: int = 10_000,
     ) -> None:
         self._db = db
         self._index = index
         self._embedder = embedder
         self._reranker = reranker
+        self._max_matching = max_matching
 
     async def search(self, actor: Principal, search: KnowledgeSearch) -> SearchAnswer:
         """Return the passages that answer best.
 
         Raises:
             KnowledgeBaseNotFoundError: The caller can't read one of the bases.
-            InvalidInputError: The question is blank or too long, or a number is out of range.
+            InvalidInputError: The question is blank or too long, a number is out of range, a condition breaks a rule,
+                or the conditions allow too many documents.
             UnavailableError: The index does not answer.
             ModelError: SEMANTIC needs the embedding model, which failed.
         """
         query = _query(search)
+        metadata = search.metadata.checked()
         async with self._db.read(actor.tenant_id) as session:
             bases = await KnowledgeBaseRepository(session, actor.tenant_id).readable(
                 actor.user_id, query.knowledge_base_ids
             )
-        for base_id in query.knowledge_base_ids:
-            if base_id not in {base.id for base in bases}:
-                raise KnowledgeBaseNotFoundError(base_id)
+            missing = set(query.knowledge_base_ids) - {base.id for base in bases}
+            if missing:
+                raise KnowledgeBaseNotFoundError(min(missing, key=query.knowledge_base_ids.index))
+            matching = await self._matching(session, actor, query, metadata) if metadata else None
+        if matching is not None:
+            query = replace(query, filter=replace(query.filter, document_ids=matching))
         query = await self._with_vectors(actor, query, bases)
         result = await self._index.search(actor.tenant_id, query)
         async with self._db.read(actor.tenant_id) as session:
@@ -146,13 +167,36 @@ class KnowledgeSearchService:
         passages = [
             ScoredPassage(by_id[hit.chunk_id], hit.score, hit.parts) for hit in result.hits if hit.chunk_id in by_id
         ]
-        answer = SearchAnswer(tuple(passages), result.terms, result.below_min_score, query.mode, result.semantic_weight)
+        answer = SearchAnswer(
+            tuple(passages),
+            result.terms,
+            result.below_min_score,
+            query.mode,
+            result.semantic_weight,
+            matching_count=None if matching is None else len(matching),
+        )
         if search.is_reranked and passages:
             answer = await self._reranked(actor, query.text, answer)
             above = tuple(passage for passage in answer.passages if passage.score >= search.min_score)
             below = len(answer.passages) - len(above)
             answer = replace(answer, passages=above[: search.top_k], below_min_score=below)
         return await self._with_neighbors(actor, answer, search.neighbor_count)
+
+    async def _matching(
+        self, session: AsyncSession, actor: Principal, query: SearchQuery, metadata: MetadataFilter
+    ) -> tuple[UUID, ...]:
+        """Return the documents that conditions allow, cut to those that the search names.
+
+        Raises:
+            InvalidInputError: There are too many.
+        """
+        limit = self._max_matching
+        ids = await matching_documents(session, actor.tenant_id, query.knowledge_base_ids, metadata, limit + 1)
+        if len(ids) > limit:
+            message = f"More than {limit:,} documents match. Add a condition, or search fewer knowledge bases."
+            raise InvalidInputError(message, path=("filter",), limit=limit)
+        named = query.filter.document_ids
+        return tuple(ids if named is None else set(ids).intersection(named))
 
     async def _reranked(self, actor: Principal, question: str, answer: SearchAnswer) -> SearchAnswer:
         """Order passages by both stages; without a reranking model, or if it fails, they stay as they are."""
@@ -225,12 +269,17 @@ def _query(search: KnowledgeSearch) -> SearchQuery:
         (("neighbors",), search.neighbor_count, 0, MAX_NEIGHBORS),
         (("fusion", "semanticWeight"), 0.5 if fusion.semantic_weight is None else fusion.semantic_weight, 0, 1),
         (("fusion", "rankConstant"), fusion.rank_constant, 1, MAX_RANK_CONSTANT),
-        (("filter", "documentIds"), len(filters.document_ids), 0, MAX_FILTER_VALUES),
-        (("filter", "languages"), len(filters.languages), 0, MAX_FILTER_VALUES),
-        (("filter", "mediaTypes"), len(filters.media_types), 0, MAX_FILTER_VALUES),
+        (("filter", "documentIds"), len(filters.document_ids or ()), 0, MAX_FILTER_VALUES),
     ):
         if not least <= value <= most:
             raise InvalidInputError(f"Give {least} to {most}.", path=path, minimum=least, limit=most)
+    filters = replace(
+        filters,
+        languages=_texts(filters.languages, "languages"),
+        media_types=_texts(filters.media_types, "mediaTypes"),
+        created_from=check_time(filters.created_from, "filter", "createdFrom"),
+        created_before=check_time(filters.created_before, "filter", "createdBefore"),
+    )
     return SearchQuery(
         question,
         tuple(dict.fromkeys(search.knowledge_base_ids)),
@@ -239,4 +288,13 @@ def _query(search: KnowledgeSearch) -> SearchQuery:
         filter=filters,
         top_k=max(search.top_k, CANDIDATES) if search.is_reranked else search.top_k,
         min_score=0.0 if search.is_reranked else search.min_score,
+    )
+
+
+def _texts(values: Sequence[str], name: str) -> tuple[str, ...]:
+    """Return values that a document may have, in small letters as documents have them."""
+    return (
+        tuple(value.lower() for value in check_values(values, "filter", name, limit=MAX_FILTER_VALUES))
+        if values
+        else ()
     )

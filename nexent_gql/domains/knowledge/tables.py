@@ -145,7 +145,7 @@ class Document(TenantRow, table=True):
     """A document of a base. A row with `deleted_at` is hidden, and deleted by a job.
 
     `latest_version_id` was made last; `current_version_id` is the one whose chunks are found, None before the first is
-    READY.
+    READY. `attributes` has lists of values by key.
     """
 
     __table_args__ = (
@@ -173,6 +173,9 @@ class Document(TenantRow, table=True):
     created_by: UUID
     latest_version_id: UUID
     current_version_id: UUID | None = None
+    attributes: JsonObject = Field(
+        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default=text("'{}'"))
+    )
     updated_at: datetime = timestamp(default_now=True)
     deleted_at: datetime | None = timestamp()
 
@@ -217,6 +220,10 @@ class DocumentVersion(TenantRow, table=True):
     part_failures: list[JsonObject] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
     media_type: str | None = None
     title: str | None = None
+    authors: list[str] = Field(
+        default_factory=list, sa_column=Column(ARRAY(Text), nullable=False, server_default=text("'{}'"))
+    )
+    authored_at: datetime | None = timestamp()
     language: str | None = None
     unit_count: int | None = None
     char_count: int | None = None

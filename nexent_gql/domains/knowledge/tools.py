@@ -1,11 +1,13 @@
 """The tool `knowledge_search`, which agents with knowledge bases have."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import cast
 from uuid import UUID
 
 from pydantic import Field
 
+from nexent_gql.domains.knowledge.conditions import ConditionField, DocumentCondition, MetadataFilter
 from nexent_gql.domains.knowledge.documents import DocumentService
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
 from nexent_gql.domains.knowledge.searching import (
@@ -36,6 +38,52 @@ _DESCRIPTION = (
 _BASES = "knowledge_base_ids"
 
 
+class AttributeArguments(Arguments):
+    """A condition on an attribute."""
+
+    key: str = Field(description="Key of the attribute, such as tags.")
+    values: list[str] = Field(description="The document has one of these values.")
+
+
+class FilterArguments(Arguments):
+    """Conditions on the metadata of documents."""
+
+    media_types: list[str] | None = Field(default=None, description="Media types such as application/pdf.")
+    languages: list[str] | None = Field(default=None, description="Languages such as en.")
+    authors: list[str] | None = Field(default=None, description="Names of authors.")
+    title_contains: str | None = Field(default=None, description="Part of the title.")
+    attributes: list[AttributeArguments] | None = Field(default=None, description="Conditions on attributes.")
+    authored_from: datetime | None = Field(default=None, description="Written at this time or later, ISO 8601.")
+    authored_before: datetime | None = Field(default=None, description="Written before this time, ISO 8601.")
+    created_from: datetime | None = Field(default=None, description="Added at this time or later, ISO 8601.")
+    created_before: datetime | None = Field(default=None, description="Added before this time, ISO 8601.")
+
+    def metadata(self) -> MetadataFilter:
+        """Return what the service takes."""
+        conditions = [
+            DocumentCondition(field, tuple(values))
+            for field, values in (
+                (ConditionField.MEDIA_TYPES, self.media_types),
+                (ConditionField.LANGUAGES, self.languages),
+                (ConditionField.AUTHORS, self.authors),
+                (ConditionField.TITLE_CONTAINS, [self.title_contains] if self.title_contains else None),
+            )
+            if values
+        ]
+        conditions += [
+            DocumentCondition(ConditionField.ATTRIBUTE, tuple(item.values), item.key) for item in self.attributes or ()
+        ]
+        conditions += [
+            DocumentCondition(field, start=start, before=before)
+            for field, start, before in (
+                (ConditionField.AUTHORED, self.authored_from, self.authored_before),
+                (ConditionField.CREATED, self.created_from, self.created_before),
+            )
+            if start or before
+        ]
+        return MetadataFilter(tuple(conditions))
+
+
 class KnowledgeSearchArguments(Arguments):
     """Arguments of `knowledge_search`."""
 
@@ -46,6 +94,11 @@ class KnowledgeSearchArguments(Arguments):
     )
     max_passages: int = Field(
         default=DEFAULT_PASSAGES, ge=1, le=MAX_PASSAGES, description=f"The most passages, 1 to {MAX_PASSAGES}."
+    )
+    filter: FilterArguments | None = Field(
+        default=None,
+        description="Only documents that match all of these. Leave it out unless the user limits the question to "
+        "certain documents.",
     )
 
 
@@ -81,14 +134,21 @@ class KnowledgeTools(UnlistedTools):
         if not readable:
             raise ToolFailure("The user can read none of the knowledge bases of this assistant; say so.")
         search = KnowledgeSearch(
-            arguments.query, tuple(id_ for id_ in base_ids if id_ in readable), top_k=arguments.max_passages
+            arguments.query,
+            tuple(id_ for id_ in base_ids if id_ in readable),
+            top_k=arguments.max_passages,
+            metadata=arguments.filter.metadata() if arguments.filter else MetadataFilter(),
         )
         try:
             answer = await self._searches.search(actor, search)
-        except (KnowledgeBaseNotFoundError, InvalidInputError, UnavailableError) as error:
+        except InvalidInputError as error:
+            raise ToolFailure(f"{'.'.join(error.path)}: {error.message}") from error
+        except (KnowledgeBaseNotFoundError, UnavailableError) as error:
             message = f"The knowledge bases can't be searched now: {error.message}"
             raise ToolFailure(message) from error
         sources = await self._sources(actor, answer.passages)
+        if not sources and answer.matching_count == 0:
+            return ToolResult("No document matches the filter. Search again without it, or with other conditions.")
         if not sources:
             return ToolResult("No passage matches. Search with other words, or say that you found nothing.")
         count = "1 passage." if len(sources) == 1 else f"{len(sources)} passages, the best first."

@@ -1,6 +1,6 @@
 """Writes documents and versions of one base, within a transaction that has locked the base."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,11 +8,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexent_gql.db.violations import translate_violations
 from nexent_gql.domains.files.errors import StoredFileNotFoundError
 from nexent_gql.domains.files.service import FileService
+from nexent_gql.domains.knowledge.attributes import stored_attributes
 from nexent_gql.domains.knowledge.errors import DocumentNotFoundError
 from nexent_gql.domains.knowledge.event_log import record_events
 from nexent_gql.domains.knowledge.events import document_deleted, state_changed
 from nexent_gql.domains.knowledge.jobs import ProcessDocument, PurgeDocuments
-from nexent_gql.domains.knowledge.policy import DocumentSource, check_text, check_url
+from nexent_gql.domains.knowledge.policy import (
+    MAX_DOCUMENT_NAME_CHARS,
+    DocumentPatch,
+    DocumentSource,
+    check_text,
+    check_url,
+)
 from nexent_gql.domains.knowledge.reading import Content, content_of, name_of_url
 from nexent_gql.domains.knowledge.repository import DocumentRepository
 from nexent_gql.domains.knowledge.tables import (
@@ -27,8 +34,10 @@ from nexent_gql.domains.knowledge.tables import (
 from nexent_gql.jobs.enqueue import enqueue, request_cancel
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
-from nexent_gql.kernel.json import JsonObject
+from nexent_gql.kernel.json import Json, JsonObject
+from nexent_gql.kernel.patch import UNSET
 from nexent_gql.kernel.principal import Principal
+from nexent_gql.kernel.text import single_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,21 @@ class DocumentContext:
     actor: Principal
     base: KnowledgeBase
     clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLabels:
+    """What a new document has beside its content.
+
+    Attributes:
+        client_id: Idempotency key of the call.
+        batch_id: The batch that adds it.
+        attributes: As they are stored.
+    """
+
+    client_id: str | None = None
+    batch_id: UUID | None = None
+    attributes: JsonObject = field(default_factory=dict[str, Json])
 
 
 class DocumentWriter:
@@ -69,15 +93,17 @@ class DocumentWriter:
         await self._session.refresh(version)
         return replace(row, version=version)
 
-    async def add(self, content: Content, client_id: str | None = None, batch_id: UUID | None = None) -> DocumentRow:
+    async def add(self, content: Content, labels: DocumentLabels | None = None) -> DocumentRow:
         """Add a document and start to process it."""
+        labels = labels or DocumentLabels()
         now = self._clock()
         document = Document(
             tenant_id=self._base.tenant_id,
             knowledge_base_id=self._base.id,
             name=content.name,
-            client_id=client_id,
-            batch_id=batch_id,
+            client_id=labels.client_id,
+            batch_id=labels.batch_id,
+            attributes=labels.attributes,
             created_by=self._actor.user_id,
             latest_version_id=new_id(),
             created_at=now,
@@ -95,6 +121,20 @@ class DocumentWriter:
     async def reprocess(self, row: DocumentRow) -> DocumentRow:
         """Process the latest content again, with the present options of the base."""
         return await self._supersede(row, content_of(row.version), row.version.created_by)
+
+    def update(self, row: DocumentRow, patch: DocumentPatch) -> None:
+        """Change name and attributes; searches follow from the commit on.
+
+        Raises:
+            InvalidInputError: A field breaks a rule.
+        """
+        document = row.document
+        if patch.name is not UNSET:
+            document.name = single_line(patch.name, "name", max_chars=MAX_DOCUMENT_NAME_CHARS)
+        if patch.attributes is not UNSET:
+            document.attributes = stored_attributes(patch.attributes, "attributes")
+        document.updated_at = self._clock()
+        self._events.append(state_changed(document, row.version))
 
     async def cancel(self, row: DocumentRow) -> None:
         """Stop processing; a document that is not processed stays as it is."""
