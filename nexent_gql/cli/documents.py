@@ -53,7 +53,7 @@ def _read(path: Path) -> Mapping[str, str]:
     except ValueError as error:
         raise click.ClickException(f"{path} is not JSON in UTF-8: {error}") from error
     if not isinstance(value, dict):
-        raise click.ClickException(f"{path} must hold one JSON object of texts by their hashes.")
+        raise click.ClickException(f"{path} must contain one JSON object of texts by their hashes.")
     entries = cast("dict[str, object]", value)
     odd = [id_ for id_, text in entries.items() if not isinstance(text, str) or not 0 < len(id_) <= _MAX_ID_CHARS]
     if odd:

@@ -55,7 +55,7 @@ def rotate_command(state_dir: Path) -> None:
     """Encrypt all stored secrets with the first of NEXENT_ENCRYPTION_KEYS; can be interrupted and repeated."""
     counts = asyncio.run(_go_through(find_settings(state_dir), rotates=True))
     click.echo(
-        f"{counts[Outcome.OLD]} encrypted anew, {counts[Outcome.CURRENT]} under the current key before, "
+        f"{counts[Outcome.OLD]} encrypted again, {counts[Outcome.CURRENT]} under the current key before, "
         f"{counts[Outcome.UNREADABLE]} unreadable"
     )
     if counts[Outcome.UNREADABLE]:

@@ -13,8 +13,10 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from nexent_gql.db.binding import BindingConnection, bind_transactions
 from nexent_gql.db.logins import APP_ROLE, check_login
 
-_PATIENCE_S = 10
-_TRUSTED_S = 1.0  # since its last use; testing a connection takes three round trips, a quarter of a short transaction
+_COMMAND_TIMEOUT_S = 10
+_PING_AFTER_S = (
+    1.0  # since its last use; testing a connection takes three round trips, a quarter of a short transaction
+)
 _USED_AT = "nexent_used_at"
 
 
@@ -37,11 +39,11 @@ def create_engine(
         connect_args={
             "connection_class": BindingConnection,
             "timeout": 10,
-            "command_timeout": _PATIENCE_S,
+            "command_timeout": _COMMAND_TIMEOUT_S,
             "server_settings": {
                 "application_name": "nexent_gql",
                 "statement_timeout": str(int(statement_timeout_s * 1000)),
-                "idle_in_transaction_session_timeout": str(_PATIENCE_S * 1000),
+                "idle_in_transaction_session_timeout": str(_COMMAND_TIMEOUT_S * 1000),
                 "jit": "off",
             },
         },
@@ -53,7 +55,7 @@ def create_engine(
 
 
 def _refuse_unsafe_logins(engine: Engine, role: str) -> None:
-    async def judge(connection: Connection) -> None:
+    async def verify_login(connection: Connection) -> None:
         try:
             await check_login(connection, role)
         except (PostgresError, InterfaceError, InternalClientError) as error:  # the last one follows a FATAL
@@ -65,7 +67,7 @@ def _refuse_unsafe_logins(engine: Engine, role: str) -> None:
 
     def connect(connection: AdaptedConnection, entry: ConnectionPoolEntry) -> None:
         del entry
-        connection.run_async(judge)
+        connection.run_async(verify_login)
 
     event.listen(engine, "connect", connect)
 
@@ -85,10 +87,10 @@ class _Liveness:
             return  # it is new
         if _is_closed(entry):
             raise InvalidatePoolError
-        if monotonic() - used_at > _TRUSTED_S:
-            self._ask(connection)
+        if monotonic() - used_at > _PING_AFTER_S:
+            self._ping(connection)
 
-    def _ask(self, connection: DBAPIConnection) -> None:
+    def _ping(self, connection: DBAPIConnection) -> None:
         try:
             self._dialect.do_ping(connection)
         except self._dialect.loaded_dbapi.Error as error:

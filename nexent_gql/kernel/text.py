@@ -37,7 +37,7 @@ def required_text(text: str, *path: str, max_chars: int, trim: bool = True) -> s
     Control characters other than NUL are kept: pasted text is full of them, and it can be stored.
 
     Raises:
-        InvalidInputError: Nothing to see, too long, or it holds NUL or half of a surrogate pair.
+        InvalidInputError: Nothing to see, too long, or it contains NUL or half of a surrogate pair.
     """
     value = _storable(_bounded(text.strip() if trim else text, path, max_chars), path)
     if not has_visible(value):
@@ -60,7 +60,7 @@ def search_text(search: str | None) -> str | None:
     """Return the text of a list's `search` argument; None when it is missing or blank.
 
     Raises:
-        InvalidInputError: More than 200 characters, or it holds NUL or half of a surrogate pair.
+        InvalidInputError: More than 200 characters, or it contains NUL or half of a surrogate pair.
     """
     return optional_text(search, "search", max_chars=MAX_SEARCH_CHARS)
 

@@ -22,7 +22,7 @@ def web_url_problem(url: str) -> str | None:
     if parts is None:
         return "This must be an http or https URL of printable ASCII, such as https://api.openai.com/v1."
     if "@" in parts.netloc:
-        return "The URL must not hold a user or password."
+        return "The URL must not contain a user or password."
     if "?" in url or "#" in url:
         return "The URL must not have a query or a fragment."
     if not _is_host(parts.hostname or "", in_brackets="[" in parts.netloc):

@@ -104,7 +104,7 @@ def _credentials(url: str) -> tuple[str, str]:
     parts = make_url(url)
     if not parts.username or not parts.password:
         raise RolesError(
-            "NEXENT_DATABASE_URL and NEXENT_SYSTEM_DATABASE_URL must each hold a user name and a password."
+            "NEXENT_DATABASE_URL and NEXENT_SYSTEM_DATABASE_URL must each contain a user name and a password."
         )
     return parts.username, parts.password
 

@@ -58,7 +58,7 @@ class RunPort(Protocol):
         ...
 
     def replace_text(self, text: str) -> None:
-        """Replace the answer text of all events so far: a model call began its answer anew."""
+        """Replace the answer text of all events so far: a model call restarted its answer."""
         ...
 
     def is_done(self, key: str) -> bool:

@@ -2,7 +2,7 @@
 
 A run's text is the concatenation of its `TextDelta`s, except that `AttemptStarted.text` replaces all
 text before it: an attempt that takes over from a dead worker says which text is still valid, and so does a model call
-that begins its answer anew.
+that restarts its answer.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class EventBody:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted(EventBody):
-    """A worker took the run over, or a model call began anew; `text` replaces all answer text that came before."""
+    """A worker took the run over, or a model call restarted its answer; `text` replaces all earlier answer text."""
 
     kind = "AttemptStarted"
     attempt: int
@@ -126,7 +126,7 @@ class ModelQueued(EventBody):
 class ModelSwitched(EventBody):
     """A model failed within its answer, and another one goes on; `reason` is the code of the failure.
 
-    Where `keeps_answer` is false, the answer of the step begins anew: an `AttemptStarted` with the valid text follows.
+    Where `keeps_answer` is false, the answer of the step restarts: an `AttemptStarted` with the valid text follows.
     """
 
     kind = "ModelSwitched"

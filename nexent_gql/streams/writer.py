@@ -22,7 +22,7 @@ class LogWriter:
         entries: The topic from its first entry; the caller appends to it.
         written: Number of entries that are in the log already.
         on_stale: Called once when a newer attempt has taken the topic over; nothing is written from then on.
-        confirm: Awaited before a lost topic is written anew; raises `StaleAttemptError` when this
+        confirm: Awaited before a lost topic is rewritten; raises `StaleAttemptError` when this
             attempt is no longer the one that may write.
     """
 

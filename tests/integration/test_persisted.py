@@ -219,7 +219,7 @@ def run(*arguments: str) -> tuple[int, str]:
     ("content", "message"),
     [
         ("{", "is not JSON"),
-        ("[]", "must hold one JSON object"),
+        ("[]", "must contain one JSON object"),
         ('{"a": 7}', "must map hashes to texts"),
         ('{"a": "{ nope }"}', "a: Cannot query field"),
     ],

@@ -146,11 +146,11 @@ async def test_the_command_rotates(database: Database, make: Factory, owner_url:
         return result.returncode, result.stdout
 
     assert await run("status", rotating) == (0, "0 under the current key, 2 under earlier keys, 0 unreadable\n")
-    assert await run("rotate", rotating) == (0, "2 encrypted anew, 0 under the current key before, 0 unreadable\n")
+    assert await run("rotate", rotating) == (0, "2 encrypted again, 0 under the current key before, 0 unreadable\n")
     assert await keys_of(database, actor, AFTER) == keys(actor, 2)
     status, text = await run("rotate", environment)
     assert status == 1
-    assert text.startswith("0 encrypted anew, 0 under the current key before, 2 unreadable\n")
+    assert text.startswith("0 encrypted again, 0 under the current key before, 2 unreadable\n")
 
 
 def test_every_column_of_a_secret_is_known() -> None:

@@ -63,7 +63,7 @@ async def test_streams_results_then_completes(api: Api) -> None:
         ("", "This is not JSON in UTF-8."),
         ("[" * 20_000, "This is not JSON in UTF-8."),
         ('{"type":"ping","payload":' + '{"x":' * 90 + "1" + "}" * 91, "The JSON is nested deeper than 64 levels."),
-        ('{"type":"ping","payload":{"x":"\\u0000"}}', "Text must not hold the character U+0000."),
+        ('{"type":"ping","payload":{"x":"\\u0000"}}', "Text must not contain the character U+0000."),
         ("{}", "Unknown message type"),
         ('{"type":7}', "Unknown message type"),
         ('{"type":["ping"]}', "Unknown message type"),

@@ -108,12 +108,12 @@ def test_documents_are_kept_up_to_a_number_of_tokens(write: Callable[[int], str]
 def contents(document: DocumentNode) -> Iterator[object]:
     """Yield what the garbage collector visits for a document."""
     pending: list[object] = [document]
-    seen: set[int] = set()
+    visited_ids: set[int] = set()
     while pending:
         each = pending.pop()
-        if id(each) in seen or not gc.is_tracked(each) or isinstance(each, type | GraphQLSchema):
+        if id(each) in visited_ids or not gc.is_tracked(each) or isinstance(each, type | GraphQLSchema):
             continue
-        seen.add(id(each))
+        visited_ids.add(id(each))
         yield each
         pending.extend(gc.get_referents(each))
 

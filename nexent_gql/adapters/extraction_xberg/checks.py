@@ -13,7 +13,7 @@ MAX_UNPACKED_BYTES = 200 * 1024 * 1024
 MAX_MEMBERS = 10_000
 LOCKED = "The file needs a password. Remove the password and upload it again."
 _MAX_XML_BYTES = 100 * 1024 * 1024
-_DAMAGED = "The file is damaged. Save it anew, or upload another copy."
+_DAMAGED = "The file is damaged. Save it again, or upload another copy."
 _DECLARED_LENGTH = re.compile(rb"/Linearized\s.{0,200}?/L\s+(\d{1,12})", re.DOTALL)
 _PDF_STRUCTURE = re.compile(rb"\b(?:obj|xref|trailer|startxref)\b")
 _ENTITY = re.compile(rb"<!ENTITY\s+%?\s*[^\s>]+\s+[\"'][^\"'>]*&[^\"'>]*[\"']")
@@ -62,7 +62,7 @@ def read_member(archive: ZipFile, member: str | ZipInfo) -> bytes:
     except KeyError as error:
         raise CorruptError(_DAMAGED) from error
     except NotImplementedError as error:
-        raise CorruptError("The file is packed by a method that is not supported. Save it anew.") from error
+        raise CorruptError("The file is packed by a method that is not supported. Save it again.") from error
     except RuntimeError as error:  # which is all that zipfile says of a password
         raise EncryptedError(LOCKED) from error
     except (BadZipFile, OSError, EOFError, ValueError, zlib.error) as error:
@@ -73,7 +73,7 @@ def check_members(members: Iterable[ZipInfo]) -> None:
     """Refuse an archive that unpacks to too much.
 
     Raises:
-        ExtractionLimitError: By its own words it does.
+        ExtractionLimitError: It declares such sizes.
     """
     sizes = [member.file_size for member in members]
     if len(sizes) > MAX_MEMBERS or sum(sizes) > MAX_UNPACKED_BYTES:

@@ -159,7 +159,7 @@ def _refusal(message: str) -> ExtractionError:
         return EncryptedError(LOCKED)
     if _LIMIT.search(message):
         return ExtractionLimitError("Reading the file needs more than is allowed. Split it into smaller files.")
-    return CorruptError("The file is damaged or incomplete. Save it anew, or upload another copy.")
+    return CorruptError("The file is damaged or incomplete. Save it again, or upload another copy.")
 
 
 def _metadata(document: xberg.ExtractedDocument, kind: Kind) -> DocumentMetadata:

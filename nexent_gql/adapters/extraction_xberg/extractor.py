@@ -87,8 +87,8 @@ def _explain_limit(error: LimitExceededError) -> DomainError:
 
 def _explain_failure(error: TaskFailedError) -> DomainError:
     if error.kind == RecursionError.__name__:
-        return ExtractionLimitError("Parts of the file are nested too deeply. Save it anew with less nesting.")
-    return CorruptError("The file can't be read. Save it anew in another format.", kind=error.kind)
+        return ExtractionLimitError("Parts of the file are nested too deeply. Save it again with less nesting.")
+    return CorruptError("The file can't be read. Save it again in another format.", kind=error.kind)
 
 
 def _explain_crash(error: ProcessCrashedError) -> DomainError:
@@ -97,7 +97,7 @@ def _explain_crash(error: ProcessCrashedError) -> DomainError:
     if status == -signal.SIGABRT:  # how a library ends that gets no more memory
         return ExtractionLimitError("Reading the file needs more memory than is allowed. Split it.")
     if status in _FAULT_STATUSES:
-        return CorruptError("The file makes its reader fail. Save it anew in another format.")
+        return CorruptError("The file makes its reader fail. Save it again in another format.")
     return error
 
 

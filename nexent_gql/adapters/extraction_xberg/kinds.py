@@ -126,7 +126,7 @@ _HEADER = re.compile(
 )
 _MIN_MAIL_HEADERS = 3
 _PDF_HEADER_WITHIN = 1024
-_INCOMPLETE = "The file is incomplete or damaged. Upload it again, or save it anew."
+_INCOMPLETE = "The file is incomplete or damaged. Upload it again, or save it again."
 
 
 def recognize(data: bytes, name: str, media_type: str | None) -> Kind:

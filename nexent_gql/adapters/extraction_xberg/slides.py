@@ -67,7 +67,7 @@ def _parse(archive: ZipFile, path: str) -> ET.Element:
     try:
         return ET.fromstring(content)  # noqa: S314 - entities that grow were refused, and the process has limits
     except ET.ParseError as error:
-        raise CorruptError("A slide is damaged. Save the file anew, or upload another copy.") from error
+        raise CorruptError("A slide is damaged. Save the file again, or upload another copy.") from error
 
 
 def _relations(archive: ZipFile, path: str) -> Iterator[tuple[str, str, str]]:

@@ -264,7 +264,7 @@ REASONS_OF_PARTS = ("title", "reason", "status_msg")
 
 
 def reason_of(error: Json) -> str:
-    """Return the provider's own words; vendors differ in where they put them."""
+    """Return the provider's own sentence; vendors differ in where they put them."""
     if isinstance(error, list):  # Gemini wraps the error into a list, validators give one for each field
         return "; ".join(filter(None, [reason_of(each) for each in error[:3]]))
     if isinstance(error, dict):
@@ -286,7 +286,7 @@ def code_of(error: Json) -> str:
 
 
 def words_of(error: Json) -> str:
-    """Return all that says what kind of error it is: code, type and the provider's own words."""
+    """Return all that says what kind of error it is: code, type and the provider's own sentence."""
     inner = error
     while isinstance(inner, list | dict):
         outer = inner

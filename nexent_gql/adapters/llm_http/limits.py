@@ -60,7 +60,7 @@ CLOCK_S = 0.001
 
 
 class CallTimer:
-    """One timeout for a whole call, set anew for each wait and off while the caller has the answer in hand.
+    """One timeout for a whole call, set again for each wait and off while the caller has the answer in hand.
 
     `async with timer` around the call, `with timer` around each wait. A timeout that ran on between the waits would
     cancel the caller in the middle of its own work. A wait only notes its deadline; one timer of the event loop looks

@@ -46,7 +46,7 @@ class _Call:
         return len(self.excluded) + 1 < len(self.route.deployments)
 
     def endpoint(self, deployment: Deployment) -> ModelEndpoint:
-        """Return how to call a deployment: with less patience while others could answer."""
+        """Return how to call a deployment: with shorter timeouts while others could answer."""
         endpoint, limit_s = deployment.endpoint, self.route.first_token_s
         if limit_s is None or not self.has_alternatives:
             return endpoint

@@ -38,7 +38,7 @@ class AgentMutations:
         return Agent.of(await info.context.services.agents.create(info.context.actor, input.draft()))
 
     @_mutation(
-        "Creates an agent from a file that holds the `definition` of another agent. Requires the DEVELOPER role.",
+        "Creates an agent from a file that contains the `definition` of another agent. Requires the DEVELOPER role.",
         errors=(ValidationError, ForbiddenError, ConflictError),
     )
     async def import_agent(self, info: Info, input: ImportAgentInput) -> ImportAgentPayload:

@@ -39,7 +39,7 @@ class MessagePart(ResolvedByClass):
     index: int = strawberry.field(description="Position among the parts of the message, from 0.")
 
 
-@strawberry.type(description="A part that holds text.")
+@strawberry.type(description="A part that contains text.")
 class TextMessagePart(MessagePart):
     text: str = strawberry.field(description="Text as Markdown. `Message.text` is the text of all text parts.")
 

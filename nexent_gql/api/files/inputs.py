@@ -107,7 +107,7 @@ class FileOrder:
     )
 
 
-@strawberry.input(name="FileFilter", description="Which files to return. All conditions must hold.")
+@strawberry.input(name="FileFilter", description="Which files to return. All conditions must be met.")
 class FileFilterInput:
     name_contains: str | None = strawberry.field(
         default=None,

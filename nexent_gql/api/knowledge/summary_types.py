@@ -158,7 +158,7 @@ class KnowledgeSummaryStateChanged(DocumentEvent):
 
 @strawberry.type(
     description="The text of a summary has grown. To follow it, keep the text before `start` and append `text`: a "
-    "`start` of 0 means that it began anew."
+    "`start` of 0 means that it restarted."
 )
 class KnowledgeSummaryTextAdded(DocumentEvent):
     key: strawberry.Private[UUID]

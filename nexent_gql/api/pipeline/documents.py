@@ -156,7 +156,7 @@ class Documents:
         visit(document, nul)
         if nul.is_found:
             return PreparedDocument(
-                document, [refusal(ValidationFailedError("Text must not hold the character U+0000."))]
+                document, [refusal(ValidationFailedError("Text must not contain the character U+0000."))]
             )
         plain = without_defer(document) or document
         deferring = document if plain is not document else None

@@ -170,7 +170,7 @@ class OperationPipeline:
         limits = self.settings.limits
         cost = self.schema.documents.nodes(operation, request.variables or {})
         if cost > limits.nodes:
-            message = f"The answer could hold {cost} objects, more than {limits.nodes}; ask for smaller pages."
+            message = f"The answer could contain {cost} objects, more than {limits.nodes}; ask for smaller pages."
             raise CostLimitExceededError(message, requested=cost, allowed=limits.nodes)
         return cost
 
@@ -297,9 +297,9 @@ def _select(document: PreparedDocument, name: str | None) -> DocumentOperation:
     if len(named) == 1:
         return named[0]
     if not operations:
-        message = "The document holds no operation."
+        message = "The document contains no operation."
     elif name is None:
-        message = "The document holds several operations; say in `operationName` which to run."
+        message = "The document contains several operations; name the one to run in `operationName`."
     else:
-        message = "The document holds no operation of this name."
+        message = "The document contains no operation of this name."
     raise RefusedError.of(BadRequestError(message, path=("operationName",)))

@@ -54,7 +54,7 @@ class QueryTooComplexError(InvalidInputError):
 
 
 class CostLimitExceededError(InvalidInputError):
-    """The answer could hold more objects than allowed, or costs more points than the caller's whole budget.
+    """The answer could contain more objects than allowed, or costs more points than the caller's whole budget.
 
     The same request never succeeds: ask for smaller pages.
     """

@@ -181,7 +181,7 @@ class UsageUpdated(RunEvent):
 
 @strawberry.type(
     description="An attempt started: the first one, or one after a failure of a worker. Also sent with the number of "
-    "the current attempt when a model call begins its answer anew."
+    "the current attempt when a model call restarts its answer."
 )
 class AttemptStarted(CopiedFields, RunEvent):
     attempt: int = strawberry.field(description="Number of the attempt, from 1.")

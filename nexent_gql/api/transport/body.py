@@ -38,7 +38,7 @@ def _check(value: Json, max_depth: int) -> None:
     level = [value]
     for _ in range(max_depth + 1):
         if any(isinstance(item, str) and "\0" in item for item in level):
-            raise BadRequestError("Text must not hold the character U+0000.", path=("variables",))
+            raise BadRequestError("Text must not contain the character U+0000.", path=("variables",))
         below: list[Json] = []
         for item in level:
             if isinstance(item, dict):
@@ -108,7 +108,7 @@ def read_query_string(request: Request, limits: ApiLimits) -> GraphQLRequestData
         if text:
             fields[name] = decode(text, limits.json_depth) if name in ("variables", "extensions") else text
     if "\0" in str(fields.get("query", "")):
-        raise BadRequestError("Text must not hold the character U+0000.", path=("query",))
+        raise BadRequestError("Text must not contain the character U+0000.", path=("query",))
     return read_request(fields)
 
 

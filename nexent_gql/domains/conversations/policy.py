@@ -105,7 +105,7 @@ def _address(url: str, path: Path) -> str:
     if parts.scheme != "https" or not host or not _VISIBLE_ASCII.fullmatch(url):
         raise InvalidInputError("Give an https address, or a data URI.", path=path)
     if parts.username is not None or parts.password is not None:
-        raise InvalidInputError("The address must not hold a user name or a password.", path=path)
+        raise InvalidInputError("The address must not contain a user name or a password.", path=path)
     if not _is_public(host):
         raise InvalidInputError("The address must be public: the model's provider loads the image.", path=path)
     return url

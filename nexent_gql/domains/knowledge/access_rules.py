@@ -1,4 +1,4 @@
-"""Who may read and change knowledge bases: the only place that decides it, for each statement anew."""
+"""Who may read and change knowledge bases: the only place that decides it, for each statement."""
 
 from uuid import UUID
 

@@ -43,7 +43,7 @@ class KnowledgeGroupListener:
     """Ends the streams of users who can no longer read a base that is shared with a group; see `GroupListener`."""
 
     async def access_ended(self, session: AsyncSession, tenant_id: UUID, group_id: UUID) -> None:
-        """Wake the readers of all bases shared with the group; each checks its access anew."""
+        """Wake the readers of all bases shared with the group; each checks its access again."""
         await KnowledgeGrantRepository(session, tenant_id).notify_readers_of_group(group_id)
 
 

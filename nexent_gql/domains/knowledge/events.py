@@ -52,7 +52,7 @@ def summary_changed(summary: KnowledgeSummary) -> JsonObject:
 
 
 def summary_text_added(summary: KnowledgeSummary, start: int) -> JsonObject:
-    """Return the body of an event: the text of a summary has grown from a position; from 0 it began anew."""
+    """Return the body of an event: the text of a summary has grown from a position; from 0 it restarted."""
     return {
         "kind": SUMMARY_TEXT_ADDED,
         "summary_id": str(summary.id),

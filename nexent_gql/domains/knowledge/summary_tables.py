@@ -42,7 +42,7 @@ class SummaryGrouping(StrEnum):
 class KnowledgeSummary(TenantRow, table=True):
     """A summary of a base, as it was at `revision`.
 
-    `content` grows while the last step streams; `restarts` counts how often it began anew. `document_ids` are the
+    `content` grows while the last step streams; `restarts` counts how often it restarted. `document_ids` are the
     documents whose passages the model read: the content is withheld when one of them is deleted. `done_calls` of
     `planned_calls` calls of the model are done. `code`, `message` and `is_retryable` say why it FAILED.
     """

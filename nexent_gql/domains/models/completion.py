@@ -17,7 +17,7 @@ class PartialAnswer:
     Attributes:
         parts: Its text so far.
         size_chars: Length of the text.
-        starts: How often the answer began anew, because it was reasoning or another model went on.
+        starts: How often the answer restarted, because it was reasoning or another model went on.
         end_reason: Why it ended; None while it has not.
         is_too_long: Whether it was closed because it is longer than the caller accepts.
     """
