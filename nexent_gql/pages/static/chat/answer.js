@@ -22,7 +22,8 @@ export class MessageModel {
     this.citations = signal(fields.citations ?? []);
     this.steps = signal([]); // reasoning, code and tool calls, in order
     this.notes = signal([]); // {key, values, text}: what happened to the run
-    this.events = signal([]); // for the developer view
+    this.events = []; // for the developer view; one array that grows, as a copy for each frame would be garbage
+    this.eventCount = signal(0); // changes with `events`
     this.#addParts(fields.parts ?? []);
   }
 
@@ -51,7 +52,8 @@ export class MessageModel {
   clearSteps() {
     this.steps.value = [];
     this.notes.value = [];
-    this.events.value = [];
+    this.events = [];
+    this.eventCount.value = 0;
   }
 
   // Applies events of the run, in order. `stepsOnly` leaves text and status as they are.
@@ -60,8 +62,10 @@ export class MessageModel {
       for (const event of events) {
         this.#applyStep(event);
         if (!stepsOnly) this.#applyText(event);
+        this.events.push(event);
       }
-      this.events.value = [...this.events.value, ...events].slice(-MAX_EVENTS);
+      if (this.events.length > MAX_EVENTS) this.events.splice(0, this.events.length - MAX_EVENTS);
+      this.eventCount.value += events.length;
     });
   }
 

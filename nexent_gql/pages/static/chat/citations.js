@@ -36,6 +36,7 @@ function passageLink({ document, start, end }) {
 
 // Makes buttons of the marks in a finished text whose labels are cited.
 export function linkMarks(node, citations) {
+  if (!citations.length) return;
   const labels = new Set(citations.map(({ label }) => label));
   const walker = document.createTreeWalker(node, NodeFilter.SHOW_TEXT, (text) =>
     text.parentElement.closest("pre, code, a, button") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);

@@ -39,7 +39,7 @@ function ToolCall({ call }) {
 export function StepsButton({ message }) {
   const [isLoading, setLoading] = useState(false);
   const hasSteps = message.steps.value.some((step) => step.kind === "tool");
-  if (!message.run.value || !message.isComplete.value || hasSteps || message.events.value.length) return null;
+  if (!message.run.value || !message.isComplete.value || hasSteps || message.eventCount.value) return null;
   const load = async () => {
     setLoading(true);
     await attempt(() => loadSteps(message));
