@@ -32,9 +32,13 @@ class StaticFile:
     @classmethod
     def read(cls, path: Path) -> "StaticFile":
         """Read a file of the package."""
-        body = path.read_bytes()
+        return cls.of(path.read_bytes(), _TYPES[path.suffix])
+
+    @classmethod
+    def of(cls, body: bytes, media_type: str) -> "StaticFile":
+        """Return a file with some content."""
         etag = f'W/"{sha256(body).hexdigest()[:32]}"'
-        return cls(body, compress(body, mtime=0), _TYPES[path.suffix], etag)
+        return cls(body, compress(body, mtime=0), media_type, etag)
 
     def answer(self, request: Request, headers: dict[str, str] | None = None) -> Response:
         """Send the file, or 304 if the browser's copy is current."""

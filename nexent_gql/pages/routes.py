@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from nexent_gql.pages.files import LIBRARIES, STATIC, VENDOR, read_folder
+from nexent_gql.pages.files import LIBRARIES, STATIC, VENDOR, StaticFile, read_folder
 from nexent_gql.pages.import_map import IMPORT_MAP_SOURCE
 from nexent_gql.pages.origins import is_from_here, own_sources
+from nexent_gql.pages.preloads import add_preloads
 
 _POLICY = (
     "default-src 'none'; script-src 'self' {import_map}; style-src 'self'; connect-src {sources}; "
@@ -38,12 +39,14 @@ def page_routes(issue_demo_token: IssueDemoToken | None, file_origin: str | None
         file_origin: Origin to which browsers send files, if that is not this server.
     """
     files = {**read_folder(VENDOR), **read_folder(LIBRARIES), **read_folder(STATIC)}
+    index = files["index.html"]
+    home = StaticFile.of(add_preloads(index.body.decode(), files).encode(), index.media_type)
 
     async def page(request: Request) -> Response:
         sources = " ".join(filter(None, (own_sources(request), file_origin)))
         policy = _POLICY.format(sources=sources, import_map=IMPORT_MAP_SOURCE)
         headers = {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}
-        return files["index.html"].answer(request, headers)
+        return home.answer(request, headers)
 
     async def static(request: Request) -> Response:
         file = files.get(request.path_params["name"])

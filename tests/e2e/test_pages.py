@@ -39,6 +39,15 @@ async def test_the_first_load_is_small(page: Page) -> None:
     )
     assert len(sizes) > 10
     assert sum(sizes.values()) <= MAX_FIRST_LOAD_BYTES, sizes
+    late: list[str] = await page.evaluate(
+        """() => {
+          const links = [...document.querySelectorAll("link[rel=modulepreload], script[src]")];
+          const early = new Set(links.map((node) => node.href ?? node.src));
+          const names = performance.getEntriesByType("resource").map(({ name }) => name);
+          return names.filter((name) => name.endsWith(".js") && !early.has(name));
+        }"""
+    )
+    assert late == []  # no module is found only in another one
 
 
 async def test_a_newcomer_asks_and_watches_the_answer_arrive(page: Page) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from graphql import build_schema, parse, validate
 
-from nexent_gql.pages.files import LIBRARIES, STATIC
+from nexent_gql.pages.files import LIBRARIES, STATIC, StaticFile, read_folder
+from nexent_gql.pages.preloads import add_preloads, imported_modules
 from scripts.fetch_assets import is_whole
 from scripts.page_documents import MANIFEST, read_sources, render
 
@@ -93,3 +94,30 @@ def test_nothing_of_the_page_is_inline_or_from_elsewhere() -> None:
     assert re.findall(r"<script(?! type=\"importmap\">| type=\"module\" src=)", page) == []
     assert " style=" not in page
     assert "<style" not in page
+
+
+def test_all_modules_of_the_first_load_are_preloaded_once() -> None:
+    files = {**read_folder(LIBRARIES), **read_folder(STATIC)}
+    page = add_preloads((STATIC / "index.html").read_text(), files)
+    modules = re.findall(r'<link rel="modulepreload" href="/static/([^"]+)">', page)
+    assert len(modules) == len(set(modules))
+    assert {"chat/screen.js", "lib/ui.js", "preact.js", "signals-core.js", "graphql-ws.js"} <= set(modules)
+    assert set(modules).isdisjoint(
+        {"app.js", "marked.js", "lib/stream.js", "knowledge/screen.js", "developer/panel.js"}
+    )
+    assert page.index("importmap") < page.index("modulepreload") < page.index('src="/static/app.js"')
+
+
+@pytest.mark.parametrize(
+    ("script", "imports"),
+    [
+        ('import "./b.js";', ["lib/b.js"]),
+        ('import {\n  one,\n  two,\n} from "../c.js";', ["c.js"]),
+        ('import{a}from"x";import*as c from"../c.js";export{d}from"./b.js";', ["x.js", "c.js", "lib/b.js"]),
+        ('const later = () => import("./b.js");\nexport const text = "import";', []),
+    ],
+)
+def test_imports_of_a_module_are_found_as_browsers_find_them(script: str, imports: list[str]) -> None:
+    texts = {"lib/a.js": script, "lib/b.js": "", "c.js": "", "x.js": ""}
+    files = {path: StaticFile.of(text.encode(), "text/javascript") for path, text in texts.items()}
+    assert imported_modules("lib/a.js", {"x": "/static/x.js"}, files) == imports
