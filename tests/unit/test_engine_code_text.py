@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.adapters.engine_smolagents.code_text import CodeText, code_in
+from nexent_gql.adapters.engine_smolagents.code_blocks import code_in
+from nexent_gql.adapters.engine_smolagents.code_text import CodeText
 
 
 def split(pieces: list[str]) -> tuple[str, str, CodeText]:

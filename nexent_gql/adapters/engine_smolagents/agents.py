@@ -17,7 +17,7 @@ from smolagents.models import ChatMessage as LoopMessage
 from smolagents.models import MessageRole, Model
 from smolagents.monitoring import AgentLogger, LogLevel
 
-from nexent_gql.adapters.engine_smolagents.code_text import code_in
+from nexent_gql.adapters.engine_smolagents.code_blocks import code_in
 from nexent_gql.adapters.engine_smolagents.journal import Generation
 from nexent_gql.adapters.engine_smolagents.model_calls import FINAL_ANSWER
 from nexent_gql.adapters.engine_smolagents.prompts import (

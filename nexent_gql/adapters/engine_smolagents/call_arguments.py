@@ -3,10 +3,10 @@
 import re
 from ast import literal_eval
 
+from nexent_gql.adapters.engine_smolagents.call_notations import unfenced
 from nexent_gql.kernel.json import JsonObject, dumps, loads, loads_object
 
 _MAX_LENIENT_CHARS = 100_000
-_FENCED = re.compile(r"```\w*\s*\n(.*?)\n?\s*```", re.DOTALL)
 _LITERALS = {"true": "True", "false": "False", "null": "None"}
 _CONSTANTS = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|\b(true|false|null)\b""")
 
@@ -18,8 +18,7 @@ def read_arguments(written: str) -> JsonObject | None:
     """
     text = written.strip()
     for _ in range(2):
-        if match := _FENCED.fullmatch(text):
-            text = match[1].strip()
+        text = unfenced(text)
         try:
             value = loads(text or "{}")
         except ValueError:

@@ -1,33 +1,18 @@
-"""Finds the code in what a model writes, while it still arrives."""
+"""Passes on the thoughts and the code of what a model writes, while it still arrives."""
 
-import ast
 import re
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from nexent_gql.adapters.engine_smolagents.code_blocks import CUT_END, END, MAX_ENDS, TAG_PATTERN, split
+from nexent_gql.adapters.engine_smolagents.python_source import PythonChecker
 
 OPEN, CLOSE = "<code>", "</code>"
 STOP = f"\n{CLOSE}"
 """Where a provider is asked to stop; an end mark within a line may stand in a string or a comment."""
 
-_TAG = re.compile(r"<code\b[^>\n]*>", re.IGNORECASE)
-_TAG_LINE = re.compile(r"^[ \t]*<code\b[^>\n]*>[ \t]*\r?\n", re.IGNORECASE | re.MULTILINE)
-_END = re.compile(r"</code\s*>", re.IGNORECASE)
-_CUT_END = re.compile(r"(?:^|(?<=\n))[ \t]*<(?:/(?:c(?:o(?:d(?:e)?)?)?)?)?\s*\Z", re.IGNORECASE)
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n`]*$", re.MULTILINE)
-_PYTHON = re.compile(r"py(?:thon)?[\d.]*|ipython|python-repl", re.IGNORECASE)
-_BEHIND_FENCE = re.compile(r"(?:<end_code>|</code>|\s)*\Z", re.IGNORECASE)
-_CODE_LABEL = re.compile(r"(?:^|\n)[ \t*#]*code[ \t*]*:[ \t*]*\Z", re.IGNORECASE)
-_INNER_FENCE = re.compile(r"\A\s*(`{3,}|~{3,})[^\n]*\n(.*?)(?:\n[ \t]*\1[`~]*\s*)?\Z", re.DOTALL)
+_TAG_LINE = re.compile(rf"[ \t]*{TAG_PATTERN}[ \t]*\r?\n", re.IGNORECASE)
+_MAX_TAG_LINE_CHARS = 500
 _MARKS = ("<code", "```", "~~~")
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """A block of code: where it begins, and what stands in it."""
-
-    start: int
-    code: str
 
 
 class CodeText:
@@ -44,12 +29,9 @@ class CodeText:
     def __init__(self, on_thought: Callable[[str], None], on_code: Callable[[str], None]) -> None:
         self._on_thought = on_thought
         self._on_code = on_code
-        self._text = ""
-        self._passed = 0
-        self._code_start: int | None = None
-        self._has_ended = False
         self.thought = ""
         self.code: str | None = None
+        self._begin()
 
     @property
     def normal(self) -> str:
@@ -58,150 +40,130 @@ class CodeText:
 
     def feed(self, text: str) -> None:
         """Take more of the message."""
-        self._text += text
-        if self._code_start is None:
-            self._pass_thought()
-        if self._code_start is not None and not self._has_ended:
-            self._pass_lines()
+        self._pieces.append(text)
+        if self._code is None:
+            text = self._read_thought(text)
+        if self._code is not None:
+            self._code.feed(text)
 
     def forget(self) -> None:
         """Take all text so far as thoughts."""
-        self._pass_as_thought(self._text[self._passed :])
-        self._text, self._passed, self._code_start, self._has_ended = "", 0, None, False
+        self._pass_thought("".join(self._pieces)[self._passed_chars :])
+        self._begin()
 
     def finish(self) -> None:
         """Decide what is code, and pass on the rest of it."""
-        self.thought, self.code = split(self._text)
-        if self._code_start is None:
-            self._pass_as_thought(self.thought[self._passed :])
-            if self.code:
-                self._on_code(self.code)
-        elif not self._has_ended:
-            rest = _CUT_END.sub("", self._text[self._passed :])
-            if rest.strip() and not _END.match(rest.lstrip()):
-                self._on_code(rest)
+        self.thought, self.code = split("".join(self._pieces))
+        if self._code is not None:
+            self._code.finish()
+            return
+        self._pass_thought(self.thought[self._passed_chars :])
+        if self.code:
+            self._on_code(self.code)
 
-    def _pass_thought(self) -> None:
-        opening = _TAG_LINE.search(self._text, max(0, self._text.rfind("\n", 0, self._passed)))
-        first = min([at for mark in _MARKS if (at := self._text.lower().find(mark, self._passed)) >= 0], default=-1)
-        if opening is not None and first >= 0 and not self._text[opening.start() : first].strip():
-            self._pass_as_thought(self._text[self._passed : opening.start()])
-            self._code_start = self._passed = opening.end()
-        elif first < 0:
-            self._pass_as_thought(self._text[self._passed : len(self._text) - _overlap(self._text.lower())])
-        else:
-            self._pass_as_thought(self._text[self._passed : first])
+    def _begin(self) -> None:
+        self._pieces: list[str] = []
+        self._passed_chars = 0
+        self._waiting: list[str] = []
+        self._has_mark = False
+        self._line: str = ""
+        self._code: _CodeLines | None = None
 
-    def _pass_as_thought(self, text: str) -> None:
-        self._passed += len(text)
+    def _read_thought(self, text: str) -> str:
+        """Pass on thoughts; returns what stands behind the line that opens the code."""
+        at = 0
+        while (end := text.find("\n", at) + 1) > 0:
+            line = self._line + text[at:end]
+            if len(line) <= _MAX_TAG_LINE_CHARS and _TAG_LINE.fullmatch(line):
+                self._open_code(text[:end], line)
+                return text[end:]
+            self._line, at = "", end
+        if len(self._line) <= _MAX_TAG_LINE_CHARS:
+            self._line += text[at:]
+        self._waiting.append(text)
+        if not self._has_mark:
+            self._pass_certain()
+        return ""
+
+    def _pass_certain(self) -> None:
+        """Pass on what stands ahead of the first mark, or of what may become one."""
+        waiting = "".join(self._waiting)
+        lowered = waiting.lower() if "<" in waiting else waiting
+        places = [at for mark in _MARKS if (at := lowered.find(mark)) >= 0]
+        self._has_mark = bool(places)
+        certain_chars = min(places) if places else len(waiting) - _overlap(lowered)
+        self._pass_thought(waiting[:certain_chars])
+        self._waiting = [waiting[certain_chars:]] if certain_chars < len(waiting) else []
+
+    def _open_code(self, text: str, line: str) -> None:
+        """Begin the code behind `line`, which ends `text`; blanks of the line may have been passed on."""
+        waiting = "".join([*self._waiting, text])
+        self._waiting = []
+        self._pass_thought(waiting[: max(0, len(waiting) - len(line))])
+        self._code = _CodeLines(self._on_code)
+
+    def _pass_thought(self, text: str) -> None:
+        self._passed_chars += len(text)
         if text:
             self._on_thought(text)
 
-    def _pass_lines(self) -> None:
-        """Pass on whole lines of code, up to an end mark that counts."""
-        while (at := self._text.find("\n", self._passed)) >= 0:
-            line = self._text[self._passed : at + 1]
-            if _END.match(line.lstrip()) and _is_whole(self._text[self._code_start : self._passed]):
-                self._has_ended = True
+
+class _CodeLines:
+    """Passes on whole lines of code, up to an end mark that counts."""
+
+    def __init__(self, on_code: Callable[[str], None]) -> None:
+        self._on_code = on_code
+        self._lines: list[str] = []
+        self._rest: list[str] = []
+        self._python = PythonChecker()
+        self._end_count = 0
+        self._has_ended = False
+        self._is_unclear = False
+
+    def feed(self, text: str) -> None:
+        """Take more of what stands behind the opening tag."""
+        if self._has_ended:
+            return
+        if self._is_unclear or "\n" not in text:
+            self._rest.append(text)
+            return
+        lines = _lines("".join([*self._rest, text]))
+        for number, line in enumerate(lines):
+            if not line.endswith("\n") or not self._passes(line):
+                self._rest = lines[number:]
                 return
-            if _CUT_END.match(line):
-                return
-            self._passed = at + 1
-            self._on_code(line)
+        self._rest = []
+
+    def finish(self) -> None:
+        """Pass on what is left; an end mark that is cut off is none of it."""
+        rest = CUT_END.sub("", "".join(self._rest))
+        if not self._has_ended and rest.strip() and not END.match(rest.lstrip()):
+            self._on_code(rest)
+
+    def _passes(self, line: str) -> bool:
+        """Pass a line on, unless it ends the code or may do so."""
+        if END.match(line.lstrip()):
+            self._end_count += 1
+            self._has_ended = self._end_count <= MAX_ENDS and self._python.is_whole("".join(self._lines))
+            if self._has_ended:
+                return False
+        if CUT_END.match(line):
+            self._is_unclear = True
+            return False
+        self._lines.append(line)
+        self._on_code(line)
+        return True
 
 
-def split(text: str) -> tuple[str, str | None]:
-    """Return the thoughts and the code of a whole message; without code all of it is thought."""
-    at = 0
-    while True:
-        tag, fence = _TAG.search(text, at), _FENCE.search(text, at)
-        if tag is None and fence is None:
-            return text, None
-        if fence is not None and (tag is None or fence.start() <= tag.start()):
-            block, at = _fenced(text, fence)
-        else:
-            block, at = _tagged(text, tag) if tag is not None else (None, len(text))
-        if block is not None:
-            return text[: block.start], block.code
-
-
-def code_in(text: str) -> str | None:
-    """Return the code of a whole message, None when there is none."""
-    return split(text)[1]
-
-
-def _tagged(text: str, tag: re.Match[str]) -> tuple[_Block | None, int]:
-    """Read a block between tags; None, and where to look on, when the tag is part of a sentence."""
-    line_start = text.rfind("\n", 0, tag.start()) + 1
-    begins_line = not text[line_start : tag.start()].strip()
-    line = text[tag.end() :].split("\n", 1)[0]
-    has_own_end = not line.strip()
-    if not has_own_end and not begins_line:
-        return None, tag.end()
-    body = text[tag.end() :]
-    ends = [end for end in _END.finditer(body) if _may_end(body, end)]
-    if not has_own_end:
-        ends = [end for end in ends if end.start() <= len(line) and _is_whole(body[: end.start()])]
-    if ends:
-        end = next((end for end in ends if _is_whole(_unfenced(body[: end.start()]))), ends[0])
-        return _Block(line_start if begins_line else tag.start(), _unfenced(body[: end.start()])), 0
-    code = _unfenced(_CUT_END.sub("", body))
-    if not has_own_end or not code.strip() or not (begins_line or _is_whole(code)):
-        return None, tag.end()
-    return _Block(line_start if begins_line else tag.start(), code), 0
-
-
-def _may_end(body: str, end: re.Match[str]) -> bool:
-    """Tell whether an end mark stands alone in its line, or ends it."""
-    line_start = body.rfind("\n", 0, end.start()) + 1
-    behind = body[end.end() :].split("\n", 1)[0]
-    return not body[line_start : end.start()].strip() or not behind.strip()
-
-
-def _fenced(text: str, fence: re.Match[str]) -> tuple[_Block | None, int]:
-    """Read a fence; None, and where to look on, when it is meant for the reader."""
-    marks, language = fence[1], fence[2]
-    is_python = bool(_PYTHON.fullmatch(language)) or (
-        not language and _CODE_LABEL.search(text[: fence.start()].rstrip())
-    )
-    body_start = fence.end() + 1
-    run = rf"{re.escape(marks[0])}{{{len(marks)},}}"
-    closing = re.compile(rf"^[ \t]*{run}[ \t]*(?=<end_code>|</code>|\r?$)", re.MULTILINE)
-    ends = list(closing.finditer(text, body_start))
-    if not ends:
-        code = re.sub(rf"\n[ \t]*{re.escape(marks[0])}{{0,2}}\s*\Z", "", text[body_start:])
-        return (_Block(fence.start(), _trimmed(code)) if is_python and code.strip() else None), len(text)
-    end = next((end for end in ends if _is_whole(text[body_start : end.start()])), ends[0])
-    if not is_python or not _BEHIND_FENCE.match(text, end.end()):
-        return None, end.end()
-    return _Block(fence.start(), _trimmed(text[body_start : end.start()])), 0
-
-
-def _unfenced(code: str) -> str:
-    """Return code without a fence that stands within the tags."""
-    match = _INNER_FENCE.match(code)
-    return _trimmed(match[2] if match else code)
-
-
-def _trimmed(code: str) -> str:
-    return code.replace("\r\n", "\n").strip("\n").rstrip()
-
-
-def _is_whole(code: str) -> bool:
-    """Tell whether code is whole Python, and not cut off within a string, a bracket or a comment."""
-    last = code.rstrip(" \t").rsplit("\n", 1)[-1]
-    if last.lstrip().startswith("#"):
-        return False
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return bool(ast.parse(_trimmed(code)).body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text with their ends; nothing but a line feed ends a line."""
+    lines = text.split("\n")
+    last = lines.pop()
+    return [*(f"{line}\n" for line in lines), *([last] if last else [])]
 
 
 def _overlap(text: str) -> int:
-    """Return how many characters at the end of `text` may begin a mark, with the blanks ahead of them."""
+    """Return how many characters at the end of `text` may begin a mark."""
     longest = max(map(len, _MARKS))
     for size in range(min(len(text), longest - 1), 0, -1):
         if any(mark.startswith(text[-size:]) for mark in _MARKS):

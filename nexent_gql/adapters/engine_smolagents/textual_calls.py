@@ -13,6 +13,8 @@ _JSON_CALL = re.compile(r'\s*(?:```(?:json)?\s*)?\[?\s*\{\s*"(?:name|function)"\
 _JSON_BEGINNING = re.compile(r'\s*(?:`{0,3}(?:j|js|jso|json)?\s*)?\[?\s*(?:\{\s*(?:"[a-z]{0,8}"?\s*:?\s*"?[\w.-]*)?)?')
 _MAX_JSON_BEGINNING_CHARS = 100
 _PYTHON = {"python", "python_interpreter", "code", "code_interpreter", "execute", "execute_code", "run_code", "ipython"}
+_MAX_FALSE_OPENINGS = 100
+"""After so many opening marks without a call, the rest of a message is text: each costs a look at all of the rest."""
 _SOURCES = ("code", "source", "script", "input", "query")
 
 
@@ -33,6 +35,11 @@ class TextualCalls:
         self.calls: list[ToolCall] = []
         self._schemas = schemas or {}
         self._buffer = ""
+        self._pieces: list[str] = []
+        self._awaited: str | None = None
+        self._is_held = False
+        self._end_of_pieces = ""
+        self._false_openings = 0
         self._last = "\n"
         self._may_be_json = bool(self._schemas)
 
@@ -41,18 +48,41 @@ class TextualCalls:
         if not self._buffer and not self._may_be_json and not _FIRST_CHAR.search(text):
             self._last = text[-1:] or self._last
             return text
-        self._buffer += text
+        if self._is_waiting(text):
+            return ""
+        self._join()
         self._may_be_json = self._may_be_json and self._begins_like_json()
         if self._may_be_json:
+            self._is_held = len(self._buffer) >= _MAX_JSON_BEGINNING_CHARS
             return ""
         return "".join(self._read(is_end=False))
 
     def finish(self) -> str:
         """Return what was held back for nothing; a call without its closing mark is a call."""
+        self._join()
         if self._may_be_json and (calls := parse_bare_json(self._buffer, self._schemas)):
             self.calls += calls
             self._buffer = ""
         return "".join(self._read(is_end=True))
+
+    def _is_waiting(self, text: str) -> bool:
+        """Keep more text; tells whether it changes nothing, because what is awaited is not in it."""
+        self._pieces.append(text)
+        if self._is_held or self._awaited is None:
+            return self._is_held
+        end = self._end_of_pieces + text
+        self._end_of_pieces = end[-len(self._awaited) :]
+        return self._awaited not in end
+
+    def _await(self, notation: Notation) -> None:
+        """Wait for the end of a call, which may be that of the message."""
+        self._awaited, self._is_held = notation.closing, notation.closing is None
+        self._end_of_pieces = self._buffer[-len(notation.closing or "") :]
+
+    def _join(self) -> None:
+        self._buffer = "".join([self._buffer, *self._pieces])
+        self._pieces.clear()
+        self._awaited, self._is_held = None, False
 
     def _begins_like_json(self) -> bool:
         beginning = self._buffer[:_MAX_JSON_BEGINNING_CHARS]
@@ -72,10 +102,13 @@ class TextualCalls:
                 continue
             end = -1 if notation.closing is None else self._buffer.find(notation.closing)
             if end < 0 and not is_end:
+                self._await(notation)
                 return
             yield self._read_calls(notation, end)
 
     def _next_opening(self) -> tuple[Notation | None, int]:
+        if self._false_openings >= _MAX_FALSE_OPENINGS:
+            return None, -1
         places = [(at, notation) for notation in NOTATIONS if (at := self._buffer.find(notation.opening)) >= 0]
         at, notation = min(places, key=lambda place: place[0], default=(-1, None))
         return notation, at
@@ -85,6 +118,7 @@ class TextualCalls:
         inner_end = len(self._buffer) if end < 0 else end
         calls = list(notation.parse(self._buffer[len(notation.opening) : inner_end], self._schemas))
         if not calls:
+            self._false_openings += 1
             return self._take(len(notation.opening))
         self.calls += calls
         self._take(inner_end + (0 if end < 0 else len(notation.closing or "")))

@@ -23,6 +23,7 @@ class MessageDecoder(EventDecoder):
         super().__init__(origin=origin, max_answer_chars=max_answer_chars)
         self._calls: dict[Json, CallState] = {}
         self._blocks: dict[Json, JsonObject] = {}
+        self._block_texts: dict[tuple[Json, str], list[str]] = {}
         self._counts: JsonObject = {}
 
     def read_event(self, event: JsonObject) -> list[ChatChunk]:
@@ -30,11 +31,11 @@ class MessageDecoder(EventDecoder):
             case "message_start":
                 self._count_tokens(object_of(event.get("message")).get("usage"))
             case "content_block_start":
-                return self._begin(event.get("index"), object_of(event.get("content_block")))
+                return self._begin(_index_of(event), object_of(event.get("content_block")))
             case "content_block_delta":
-                return self._add(event.get("index"), object_of(event.get("delta")))
+                return self._add(_index_of(event), object_of(event.get("delta")))
             case "content_block_stop":
-                return self._end(event.get("index"))
+                return self._end(_index_of(event))
             case "message_delta":
                 self._stop(object_of(event.get("delta")).get("stop_reason"))
                 self._count_tokens(event.get("usage"))
@@ -82,11 +83,16 @@ class MessageDecoder(EventDecoder):
     def _add_to_block(self, index: Json, name: str, more: Json) -> list[ChatChunk]:
         block = self._blocks.setdefault(index, {"type": "thinking", "thinking": ""})
         if isinstance(more, str):
-            block[name] = f"{block.get(name) or ''}{more}"
+            texts = self._block_texts.setdefault((index, name), [])
+            texts += [more] if texts else [str(block.get(name) or ""), more]
         return self.think(more) if name == "thinking" else []
 
     def _end(self, index: Json) -> list[ChatChunk]:
         block = self._blocks.pop(index, None)
+        for name in ("thinking", "signature"):
+            texts = self._block_texts.pop((index, name), None)
+            if block is not None and texts:
+                block[name] = "".join(texts)
         if block is not None and (block.get("signature") or block.get("data")):
             self.keep(block)
         call = self._calls.get(index)
@@ -121,3 +127,9 @@ class MessageDecoder(EventDecoder):
         self._count_tokens(message.get("usage"))
         self.is_complete = True
         return chunks
+
+
+def _index_of(event: JsonObject) -> int | None:
+    """Return which block an event belongs to; anything but a number is none."""
+    index = event.get("index")
+    return index if isinstance(index, int) else None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
 
 import httpx2
 
@@ -11,7 +12,19 @@ from nexent_gql.adapters.llm_http.limits import CallTimer, StreamLimits
 from nexent_gql.adapters.llm_http.reply import ReplyReader
 from nexent_gql.adapters.llm_http.stop import StopCutter
 from nexent_gql.adapters.llm_http.thinking import ThinkingSplitter
-from nexent_gql.ports.llm import ChatChunk, ChatRequest, Finished, ModelError, ModelProtocolError, TextChunk
+from nexent_gql.ports.llm import (
+    ChatChunk,
+    ChatRequest,
+    Finished,
+    ModelError,
+    ModelProtocolError,
+    ReasoningChunk,
+    TextChunk,
+    ToolCallChunk,
+)
+
+MAX_CHUNK_CHARS = 2_000
+"""The most text of one chunk: whoever reads an answer works for a bounded time at each chunk."""
 
 
 class Answer:
@@ -76,8 +89,8 @@ class Answer:
         except TimeoutError:
             return None
 
-    def read(self, part: bytes | None) -> Iterator[ChatChunk]:
-        """Yield the chunks that the bytes complete.
+    def read(self, part: bytes | None) -> Iterator[ChatChunk | None]:
+        """Yield the chunks that the bytes complete, and None after work that completed none.
 
         Raises:
             ModelError: The reply reports an error, or is not whole.
@@ -88,17 +101,21 @@ class Answer:
             yield from self._flush()
             raise
 
-    def _read(self, part: bytes | None) -> Iterator[ChatChunk]:
+    def _read(self, part: bytes | None) -> Iterator[ChatChunk | None]:
         if part is None:
             yield from self._read_end()
             return
         decoder = self._decoder
         for frame in self._reader.feed(part):
-            for chunk in decoder.read(frame):
+            chunks = decoder.read(frame)
+            for chunk in chunks if len(frame) <= MAX_CHUNK_CHARS else split_chunks(chunks):
                 if isinstance(chunk, TextChunk) and not (self._stop is None and self._thinking.passes(chunk.text)):
                     yield from self._cut(chunk)
+                    yield None
                 else:
                     yield chunk
+            if not chunks:
+                yield None
             if decoder.is_complete:
                 yield from self._finish()
                 return
@@ -113,7 +130,7 @@ class Answer:
         self._is_exhausted = True
         try:
             for frame in self._reader.finish():
-                for chunk in self._decoder.read(frame):
+                for chunk in split_chunks(self._decoder.read(frame)):
                     yield from self._cut(chunk)
         except ModelProtocolError as error:
             if not (self._decoder.has_reason or self._has_stopped):
@@ -169,3 +186,18 @@ class Answer:
                 yield chunk
             elif text := self._stop.feed(chunk.text):
                 yield TextChunk(text)
+
+
+def split_chunks(chunks: Iterable[ChatChunk]) -> Iterator[ChatChunk]:
+    """Yield chunks in pieces of at most `MAX_CHUNK_CHARS` characters."""
+    for chunk in chunks:
+        match chunk:
+            case TextChunk() | ReasoningChunk():
+                for at in range(0, len(chunk.text), MAX_CHUNK_CHARS):
+                    yield replace(chunk, text=chunk.text[at : at + MAX_CHUNK_CHARS])
+            case ToolCallChunk():
+                yield replace(chunk, arguments=chunk.arguments[:MAX_CHUNK_CHARS])
+                for at in range(MAX_CHUNK_CHARS, len(chunk.arguments), MAX_CHUNK_CHARS):
+                    yield ToolCallChunk(chunk.index, arguments=chunk.arguments[at : at + MAX_CHUNK_CHARS])
+            case _:
+                yield chunk

@@ -30,6 +30,9 @@ from nexent_gql.ports.llm import (
     RemoteModel,
 )
 
+PIECES_A_TURN = 16
+"""After so many pieces of an answer the event loop serves others, also while more of an answer has already arrived."""
+
 
 class HttpModels:
     """Streams answers; one instance serves all endpoints of a dialect, over one client's connections.
@@ -64,9 +67,14 @@ class HttpModels:
                     async with aclosing(response.aiter_raw()) as parts:
                         decoder = self._dialect.decoder(endpoint, request, max_answer_chars=limits.max_answer_chars)
                         answer = Answer(response, request, decoder, limits)
+                        piece_count = 0
                         while not answer.has_ended:
                             for chunk in answer.read(await answer.wait(timer, parts)):
-                                yield chunk
+                                if chunk is not None:
+                                    yield chunk
+                                piece_count += 1
+                                if piece_count % PIECES_A_TURN == 0:
+                                    await asyncio.sleep(0)
                         await answer.drain(parts)
                 finally:
                     await response.aclose()

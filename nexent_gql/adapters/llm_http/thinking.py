@@ -26,6 +26,8 @@ TURN_MARKS = re.compile(r"<\|(?:end|start|return)\|>(?:assistant)?", re.IGNORECA
 FIRST_CHARS = ("<", "[", "\u25c1")
 MARK_START = re.compile(f"[{re.escape(''.join(FIRST_CHARS))}]")
 QUOTES = "`'\"\u2018\u2019\u201c\u201d"
+MAX_BLANKS = 1_000
+"""How much white space ahead of an answer is kept while it is not certain how the answer begins."""
 MAX_MARK_CHARS = max(map(len, [*PAIRS, *CLOSINGS])) + 30
 
 ThinkingChunk = TextChunk | ReasoningChunk | TextWasReasoning
@@ -92,6 +94,8 @@ class ThinkingSplitter:
             if lowered.startswith(mark):
                 self._buffer, self._skips_space = stripped[len(mark) :], True
                 return
+        if not stripped:
+            self._buffer = self._buffer[-MAX_BLANKS:]
         marks = (*PAIRS, *DROPPED, *LONE_CLOSINGS)
         if not is_end and (not stripped or any(mark.startswith(lowered) for mark in marks)):
             return

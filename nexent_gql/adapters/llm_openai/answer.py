@@ -91,6 +91,7 @@ class AnswerDecoder:
         self._reason: str | None = None
         self._usage: Usage | None = None
         self._fields: JsonObject = {}
+        self._field_texts: dict[str, list[str]] = {}
         self._text, self._reasoning = SurrogateJoiner(), SurrogateJoiner()
         self._has_choices = False
         self._failure: ModelError | None = None
@@ -254,8 +255,8 @@ class AnswerDecoder:
             return
         for name in RETURNED_FIELDS:
             value, earlier = delta.get(name), self._fields.get(name)
-            if isinstance(value, str) and isinstance(earlier, str):
-                self._fields[name] = earlier + value
+            if isinstance(value, str) and value:
+                self._field_texts.setdefault(name, []).append(value)
             elif isinstance(value, list) and isinstance(earlier, list):
                 earlier.extend(value)
             elif value:
@@ -266,8 +267,12 @@ class AnswerDecoder:
         if self._origin is None:
             return []
         chunks: list[ChatChunk] = []
-        if self._fields:
-            chunks.append(OpaqueChunk(OpaquePart(self._origin, MESSAGE_FIELDS, _sound(self._fields))))
+        texts: JsonObject = {name: "".join(pieces) for name, pieces in self._field_texts.items()}
+        fields: JsonObject = {
+            name: value for name in RETURNED_FIELDS if (value := texts.get(name) or self._fields.get(name))
+        }
+        if fields:
+            chunks.append(OpaqueChunk(OpaquePart(self._origin, MESSAGE_FIELDS, _sound(fields))))
         chunks += [
             OpaqueChunk(OpaquePart(self._origin, CALL_FIELDS, _sound(call.fields)), call.index)
             for call in self._calls.calls

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from nexent_gql.kernel.json import Json, JsonObject, dumps, loads_object
+from nexent_gql.adapters.llm_http.json_text import JsonObjectText
+from nexent_gql.kernel.json import Json, JsonObject, dumps
 from nexent_gql.ports.llm import ModelProtocolError, ToolCallChunk
 
 MAX_CALLS = 128
@@ -20,17 +21,8 @@ class OpenCall:
     wire_id: str
     wire_index: int | None
     name: str = ""
-    arguments: list[str] = field(default_factory=list[str])
+    arguments: JsonObjectText = field(default_factory=JsonObjectText)
     fields: JsonObject = field(default_factory=JsonObject)
-
-    @property
-    def complete(self) -> bool:
-        """Whether the arguments so far are a whole JSON object."""
-        try:
-            loads_object("".join(self.arguments))
-        except ValueError:
-            return False
-        return True
 
 
 class CallAssembler:
@@ -61,8 +53,7 @@ class CallAssembler:
         arguments = arguments_of(function.get("arguments"))
         call = self._call(index if isinstance(index, int) else None, id_, name, arguments)
         call.fields |= {key: value for key, value in piece.items() if key not in STANDARD_FIELDS and value is not None}
-        if arguments:
-            call.arguments.append(arguments)
+        call.arguments.add(arguments)
         is_first = not call.name
         name = "" if name == call.name and not is_first else name
         call.name += name
@@ -82,7 +73,7 @@ class CallAssembler:
         """
         if not all(call.name for call in self.calls):
             raise nameless()
-        return [ToolCallChunk(call.index, arguments="{}") for call in self.calls if not call.arguments]
+        return [ToolCallChunk(call.index, arguments="{}") for call in self.calls if call.arguments.is_empty]
 
     def _call(self, index: int | None, id_: str, name: str, arguments: str) -> OpenCall:
         call = self._find(index, id_)
@@ -101,7 +92,7 @@ class CallAssembler:
         last = self.calls[-1]
         if index is None:
             return not name
-        return last.wire_index is None and not id_ and not last.complete
+        return last.wire_index is None and not id_ and not last.arguments.is_whole
 
     def _find(self, index: int | None, id_: str) -> OpenCall | None:
         if index is not None:
@@ -119,10 +110,10 @@ class CallAssembler:
         if not name or not call.name:
             return False
         if id_ not in {"", call.wire_id}:
-            return not (call.name + name in self._tool_names and not call.arguments)
-        if call.complete:
+            return not (call.name + name in self._tool_names and call.arguments.is_empty)
+        if call.arguments.is_whole:
             return bool(arguments) or name in self._tool_names
-        return not call.arguments and name != call.name and {call.name, name} <= {*self._tool_names}
+        return call.arguments.is_empty and name != call.name and {call.name, name} <= {*self._tool_names}
 
 
 def nameless() -> ModelProtocolError:
