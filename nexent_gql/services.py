@@ -20,6 +20,7 @@ from nexent_gql.domains.knowledge.documents import DocumentService
 from nexent_gql.domains.knowledge.editing import ChunkEditor
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.event_log import DocumentEventService, KnowledgeGroupListener
+from nexent_gql.domains.knowledge.graphs import KnowledgeGraphService
 from nexent_gql.domains.knowledge.preview import ChunkPreviewService
 from nexent_gql.domains.knowledge.reading import DocumentReader
 from nexent_gql.domains.knowledge.reranking import KnowledgeReranker
@@ -73,6 +74,7 @@ class Services:
     knowledge_search: KnowledgeSearchService
     knowledge_statistics: KnowledgeStatisticsService
     knowledge_summaries: KnowledgeSummaryService
+    knowledge_graphs: KnowledgeGraphService
     persisted_queries: PersistedQueryService
     models: ModelService
     model_routes: ModelRouteService
@@ -105,7 +107,6 @@ class Services:
         catalog = ToolCatalog(runtime.tools, [*providers, *tool_providers(runtime)])
         agents = AgentService(db, tools := ToolService(catalog), clock)
         conversations = ConversationService(db, runtime.log, agents, clock)
-        starter = RunStarter(db, agents, clock, max_active=settings.runs.max_active)
         return cls(
             budgets=runtime.budgets,
             identity=IdentityService(db, runtime.passwords, clock, settings.secret_key, settings.auth, runtime.log),
@@ -124,6 +125,7 @@ class Services:
             knowledge_search=searches,
             knowledge_statistics=KnowledgeStatisticsService(db),
             knowledge_summaries=KnowledgeSummaryService(db, clock),
+            knowledge_graphs=KnowledgeGraphService(db, clock),
             persisted_queries=PersistedQueryService(db, runtime.texts, clock, page_documents or {}),
             models=models,
             model_routes=ModelRouteService(db, clock),
@@ -137,7 +139,7 @@ class Services:
             conversations=conversations,
             conversation_exporter=ConversationExporter(db, conversations, agents, signer, clock),
             conversation_trash=ConversationTrash(db, clock, restore_s=settings.conversations.restore_s),
-            runs=RunService(db, runtime.log, starter, clock),
+            runs=RunService(db, runtime.log, RunStarter(db, agents, clock, max_active=settings.runs.max_active), clock),
             ratings=RatingService(db),
         )
 

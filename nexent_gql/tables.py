@@ -6,6 +6,7 @@ from nexent_gql.domains.agents import tables as agents
 from nexent_gql.domains.conversations import tables as conversations
 from nexent_gql.domains.files import tables as files
 from nexent_gql.domains.identity import tables as identity
+from nexent_gql.domains.knowledge import graph_tables as knowledge_graphs
 from nexent_gql.domains.knowledge import summary_tables as knowledge_summaries
 from nexent_gql.domains.knowledge import tables as knowledge
 from nexent_gql.domains.models import tables as models
@@ -21,6 +22,7 @@ __all__ = [
     "identity",
     "jobs",
     "knowledge",
+    "knowledge_graphs",
     "knowledge_summaries",
     "metadata",
     "models",

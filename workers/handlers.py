@@ -5,6 +5,7 @@ from nexent_gql.domains.conversations.retention import ConversationEventPurger
 from nexent_gql.domains.files.extraction import FileTextExtractor
 from nexent_gql.domains.files.reconciliation import ObjectDeleter, ObjectReconciler
 from nexent_gql.domains.identity.retention import SessionPurger
+from nexent_gql.domains.knowledge.graph_building import KnowledgeGraphBuilder
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
@@ -69,6 +70,7 @@ def build_registry(
             *SearchIndexRefresher(services.knowledge_embedder, runtime.clock).handlers,
             DocumentReindexer(indexer, runtime.clock).handler,
             KnowledgeSummarizer(services.models, runtime.routed_llm, planner, runtime.clock).handler,
+            KnowledgeGraphBuilder(services.models, runtime.routed_llm, runtime.clock).handler,
             SearchIndexRebuilder(runtime.db, runtime.search_index, indexer, runtime.clock, metrics).handler,
             RunArchiveTrimmer(settings.runs.archive_retention_s, runtime.clock).handler,
         ]

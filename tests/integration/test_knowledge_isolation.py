@@ -17,10 +17,13 @@ from nexent_gql.api.knowledge.module import MODULE
 from nexent_gql.api.schema.relay import global_id
 from nexent_gql.db.session import Database
 from nexent_gql.kernel.principal import Principal, Role
+from nexent_gql.ports.llm import ChatRequest
 from tests.support.direct_graphql import Answer, schema
 from tests.support.factory import Factory
 from tests.support.generated_calls import GeneratedCall, generated_calls
+from tests.support.graph_models import passages_of
 from tests.support.knowledge_api import KnowledgeApi, open_knowledge_api
+from tests.support.scripted_models import Answer as ModelAnswer
 from tests.support.scripted_models import ComputedModels
 
 SECRETS = ("Zanzibar", "kettle-7731", "boils at noon", "samovar")
@@ -34,6 +37,9 @@ TABLES = (
     "chunk",
     "document_batch",
     "knowledge_summary",
+    "knowledge_graph",
+    "graph_passage",
+    "graph_mention",
     "file",
     "job",
 )
@@ -47,6 +53,15 @@ def fields_of(*roots: type) -> set[str]:
     }
 
 
+def answer_of(request: ChatRequest) -> ModelAnswer:
+    """Repeat what the passages say, as a summary or as facts."""
+    if not passages_of(request):
+        return ["The kettle boils at noon."]
+    entities = [{"name": "boils at noon", "kind": "event", "aliases": ["kettle"]}, {"name": "The", "kind": "word"}]
+    relations = [{"source": "The", "label": "boils at noon", "target": "kettle"}]
+    return [json.dumps({"passages": [{"number": 1, "entities": entities, "relations": relations}]})]
+
+
 FIELDS = fields_of(*MODULE.queries, *MODULE.mutations, *MODULE.subscriptions)
 FILE_FIELDS = fields_of(*FILES.queries, *FILES.mutations, *FILES.subscriptions)
 WITHOUT_IDS = {"knowledgeBases", "createKnowledgeBase"}
@@ -54,7 +69,7 @@ WITHOUT_IDS = {"knowledgeBases", "createKnowledgeBase"}
 
 @pytest.fixture
 async def api(database: Database, redis_url: str, tmp_path: Path) -> AsyncGenerator[KnowledgeApi]:
-    models = ComputedModels(lambda _: ["The kettle boils at noon."])
+    models = ComputedModels(answer_of)
     async with open_knowledge_api(database, redis_url, tmp_path, llm=models) as api:
         yield api
 
@@ -82,6 +97,7 @@ async def private(api: KnowledgeApi, make: Factory) -> Private:
     await api.mutate(owner, "updateDocumentChunk", "chunk { id }", chunkId=chunk["id"], keywords=["samovar"])
     await api.ingestion.drain()
     summarized = await api.mutate(owner, "summarizeKnowledgeBase", "summary { id }", knowledgeBaseId=base)
+    await api.mutate(owner, "buildKnowledgeGraph", "graph { state }", knowledgeBaseId=base)
     await api.ingestion.drain()
     ids = {"knowledgeBaseId": base, "documentId": document["id"], "chunkId": chunk["id"]}
     further = {"batchId": added["batch"]["id"], "fileId": file, "summaryId": summarized["summary"]["id"]}
@@ -168,6 +184,7 @@ async def test_no_field_shows_a_deleted_document_even_before_its_space_is_freed(
         "searchKnowledge",
         "previewChunks",
         "knowledgeSummary",
+        "graph",
         "node",
     }
     assert expected <= set(visible)

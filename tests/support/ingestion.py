@@ -35,6 +35,8 @@ from nexent_gql.domains.knowledge.documents import DocumentService
 from nexent_gql.domains.knowledge.editing import ChunkEditor
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.event_log import DocumentEventService
+from nexent_gql.domains.knowledge.graph_building import KnowledgeGraphBuilder
+from nexent_gql.domains.knowledge.graphs import KnowledgeGraphService
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.preview import ChunkPreviewService
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
@@ -73,6 +75,7 @@ _OWN_JOBS = (
     "refresh_search_index",
     "delete_objects",
     "summarize_knowledge_base",
+    "extend_knowledge_graph",
 )
 
 
@@ -93,6 +96,7 @@ class Ingestion:
     editor: ChunkEditor
     previews: ChunkPreviewService
     summaries: KnowledgeSummaryService
+    graphs: KnowledgeGraphService
     files: FileService
     objects: ObjectReconciler
     uploads: UploadService
@@ -210,6 +214,7 @@ async def ingestion(
                     utc_now,
                     flush_s=0,
                 ).handler,
+                KnowledgeGraphBuilder(models, routed(llm or LanguageModelGateway({})), utc_now, max_rounds=2).handler,
             ]
         )
         yield Ingestion(
@@ -224,6 +229,7 @@ async def ingestion(
             batches=DocumentBatchService(database, files, utc_now),
             editor=ChunkEditor(database),
             summaries=KnowledgeSummaryService(database, utc_now),
+            graphs=KnowledgeGraphService(database, utc_now),
             previews=ChunkPreviewService(database, files, reader),
             events=DocumentEventService(database, log or MemoryEventLog(), utc_now),
             files=files,

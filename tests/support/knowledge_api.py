@@ -17,6 +17,7 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.identity.service.groups import GroupService
 from nexent_gql.domains.knowledge.event_log import KnowledgeGroupListener
 from nexent_gql.domains.knowledge.statistics import KnowledgeStatisticsService
+from nexent_gql.domains.models.prices import PriceTable
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
@@ -120,5 +121,7 @@ async def open_knowledge_api(
                 knowledge_search=services.searches,
                 knowledge_statistics=KnowledgeStatisticsService(database),
                 knowledge_summaries=services.summaries,
+                knowledge_graphs=services.graphs,
+                prices=PriceTable([]),
             )
             yield KnowledgeApi(services, log, redis, cast("Services", namespace))

@@ -3,6 +3,7 @@
 from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.knowledge.batches import BatchState
 from nexent_gql.domains.knowledge.chunking import ChunkStrategy
+from nexent_gql.domains.knowledge.graphs import GraphState
 from nexent_gql.domains.knowledge.summary_tables import SummaryGrouping, SummaryStage, SummaryState
 from nexent_gql.domains.knowledge.tables import (
     DocumentStage,
@@ -151,5 +152,15 @@ described(
     {
         SummaryGrouping.MEANING: "By the vectors of the embedding model.",
         SummaryGrouping.DOCUMENT: "By document: there are no vectors, or few passages.",
+    },
+)
+described(
+    GraphState,
+    "Whether all passages were read for a knowledge graph.",
+    {
+        GraphState.BUILDING: "Passages are read, or wait to be read.",
+        GraphState.READY: "All passages have been read.",
+        GraphState.STOPPED: "Passages are left; `problem` says why and what to do. `buildKnowledgeGraph` continues, "
+        "and so does a document that is added or changed.",
     },
 )

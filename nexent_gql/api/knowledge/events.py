@@ -9,6 +9,7 @@ import strawberry
 
 from nexent_gql.api.knowledge.enums import DocumentProblemCode, DocumentStage, DocumentState
 from nexent_gql.api.knowledge.event_base import DocumentEvent, Place
+from nexent_gql.api.knowledge.graph_types import KnowledgeGraphChanged
 from nexent_gql.api.knowledge.nodes import document_by_id
 from nexent_gql.api.knowledge.summary_types import KnowledgeSummaryStateChanged, KnowledgeSummaryTextAdded
 from nexent_gql.api.knowledge.types import Document, DocumentProblem, progress_of
@@ -108,6 +109,7 @@ EVENT_TYPES = (
     DocumentDeleted,
     KnowledgeSummaryStateChanged,
     KnowledgeSummaryTextAdded,
+    KnowledgeGraphChanged,
     KnowledgeBaseUnavailable,
     DocumentEventGap,
 )
@@ -116,6 +118,7 @@ _FACTORIES: dict[str, Callable[[Place, UUID, JsonObject], DocumentEvent]] = {
     "DocumentDeleted": DocumentDeleted.of,
     "KnowledgeSummaryStateChanged": KnowledgeSummaryStateChanged.of,
     "KnowledgeSummaryTextAdded": KnowledgeSummaryTextAdded.of,
+    "KnowledgeGraphChanged": KnowledgeGraphChanged.of,
     "KnowledgeBaseUnavailable": KnowledgeBaseUnavailable.of,
     "StreamGap": DocumentEventGap.of,
 }

@@ -8,6 +8,7 @@ from nexent_gql.api.knowledge.batches import (
 )
 from nexent_gql.api.knowledge.editing import ChunkMutations
 from nexent_gql.api.knowledge.events import EVENT_TYPES
+from nexent_gql.api.knowledge.graphs import KnowledgeGraphMutations, KnowledgeGraphQueries
 from nexent_gql.api.knowledge.model_change import EmbeddingModelChangeQueries
 from nexent_gql.api.knowledge.mutations import KnowledgeMutations
 from nexent_gql.api.knowledge.nodes import base_by_id, chunk_by_id, document_by_id
@@ -28,8 +29,15 @@ MODULE = SchemaModule(
         DocumentBatchQueries,
         EmbeddingModelChangeQueries,
         KnowledgeSummaryQueries,
+        KnowledgeGraphQueries,
     ),
-    mutations=(KnowledgeMutations, DocumentBatchMutations, ChunkMutations, KnowledgeSummaryMutations),
+    mutations=(
+        KnowledgeMutations,
+        DocumentBatchMutations,
+        ChunkMutations,
+        KnowledgeSummaryMutations,
+        KnowledgeGraphMutations,
+    ),
     subscriptions=(KnowledgeSubscriptions,),
     types=EVENT_TYPES,
     nodes={

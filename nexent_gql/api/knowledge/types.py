@@ -20,6 +20,7 @@ from nexent_gql.api.knowledge.enums import (
     SearchLimitationCode,
     UnitKind,
 )
+from nexent_gql.api.knowledge.graph_types import KnowledgeGraph, base_graph
 from nexent_gql.api.knowledge.loaders import base_grants, base_limitation, base_row, can_write, chunk_count, last_event
 from nexent_gql.api.knowledge.passages import Passage
 from nexent_gql.api.knowledge.statistics import KnowledgeBaseStatistics, base_statistics
@@ -92,7 +93,9 @@ class KnowledgeBase(relay.Node):
         "key",
         description="The summary that was requested last, in any state; null if none was.",
     )
-
+    graph: KnowledgeGraph | None = related(
+        base_graph, "key", description="Its knowledge graph; null until `buildKnowledgeGraph` gives it one."
+    )
     statistics: KnowledgeBaseStatistics | None = related(
         base_statistics, "key", description="What is in it; null if it was deleted meanwhile."
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.errors import ChunkNotFoundError
+from nexent_gql.domains.knowledge.graph_requests import request_reading
 from nexent_gql.domains.knowledge.jobs import IndexDocument
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository
 from nexent_gql.domains.knowledge.service import writable_base
@@ -64,6 +65,7 @@ class ChunkEditor:
             await session.flush()
             work = IndexDocument(document_id=version.document_id, edits=f"{version.id}:{version.edits}")
             await enqueue(session, actor.tenant_id, work, user_id=actor.user_id)
+            await request_reading(session, actor.tenant_id, chunk.knowledge_base_id)
         return chunk
 
 

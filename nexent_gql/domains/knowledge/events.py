@@ -1,10 +1,12 @@
-"""Events of knowledge bases: each change of a document's state and of summaries, numbered in the order of commits.
+"""Events of knowledge bases: changes of documents, summaries and graphs, numbered in the order of commits.
 
 Events of summaries have no text: readers get it from the summary, where it is withheld when a document is deleted.
 """
 
 from uuid import UUID
 
+from nexent_gql.domains.knowledge.graph_repository import GraphCounts
+from nexent_gql.domains.knowledge.graph_tables import KnowledgeGraph
 from nexent_gql.domains.knowledge.summary_tables import KnowledgeSummary
 from nexent_gql.domains.knowledge.tables import Document, DocumentVersion
 from nexent_gql.kernel.json import JsonObject
@@ -13,6 +15,7 @@ DOCUMENT_STATE_CHANGED = "DocumentStateChanged"
 DOCUMENT_DELETED = "DocumentDeleted"
 SUMMARY_STATE_CHANGED = "KnowledgeSummaryStateChanged"
 SUMMARY_TEXT_ADDED = "KnowledgeSummaryTextAdded"
+GRAPH_CHANGED = "KnowledgeGraphChanged"
 KNOWLEDGE_BASE_UNAVAILABLE = "KnowledgeBaseUnavailable"
 
 
@@ -59,4 +62,19 @@ def summary_text_added(summary: KnowledgeSummary, start: int) -> JsonObject:
         "restarts": summary.restarts,
         "start": start,
         "end": len(summary.content),
+    }
+
+
+def graph_changed(graph: KnowledgeGraph, counts: GraphCounts | None) -> JsonObject:
+    """Return the body of an event: how far the passages of a base were read; None is a base without passages."""
+    counts = counts or GraphCounts()
+    return {
+        "kind": GRAPH_CHANGED,
+        "is_deleted": graph.deleted_at is not None,
+        "total": counts.total,
+        "done": counts.done,
+        "failed": counts.failed,
+        "code": graph.code,
+        "message": graph.message,
+        "retryable": graph.is_retryable,
     }

@@ -143,3 +143,30 @@ class SummarizeKnowledgeBase(Work):
     def lane(self) -> str | None:
         """One at a time for each base."""
         return summary_lane(self.knowledge_base_id)
+
+
+def graph_lane(knowledge_base_id: UUID) -> str:
+    """Return the lane in which the passages of a base are read for its graph."""
+    return f"extend_knowledge_graph:{knowledge_base_id}"
+
+
+class ExtendKnowledgeGraph(Work):
+    """Read some of the passages of a base that were not read for its graph; a following job reads the rest."""
+
+    name: ClassVar[str] = "extend_knowledge_graph"
+    queue: ClassVar[str] = "documents"
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=5, base_delay_s=2, max_age_s=24 * 3_600)
+    priority: ClassVar[Priority] = Priority.BACKGROUND
+    can_rerun: ClassVar[bool] = False  # abandoning the job stopped the graph; its user calls `buildKnowledgeGraph`
+    knowledge_base_id: UUID
+    request_id: UUID
+
+    @property
+    def key(self) -> str:
+        """One job for each request."""
+        return f"extend_knowledge_graph:{self.request_id}"
+
+    @property
+    def lane(self) -> str | None:
+        """One at a time for each base: no passage is paid twice."""
+        return graph_lane(self.knowledge_base_id)

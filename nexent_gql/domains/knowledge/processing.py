@@ -14,6 +14,7 @@ from nexent_gql.domains.knowledge.attributes import MAX_VALUE_CHARS
 from nexent_gql.domains.knowledge.chunking import TooManyChunksError, chunk_document
 from nexent_gql.domains.knowledge.event_log import record_events
 from nexent_gql.domains.knowledge.events import state_changed
+from nexent_gql.domains.knowledge.graph_requests import request_reading
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.jobs import ProcessDocument, PurgeDocuments
 from nexent_gql.domains.knowledge.reading import DocumentReader, content_of
@@ -168,6 +169,7 @@ class DocumentProcessor:
             base_id = document.knowledge_base_id
             purge = PurgeDocuments(knowledge_base_id=base_id, request_id=new_id(), document_id=document.id)
             await enqueue(session, lease.tenant_id, purge)
+            await request_reading(session, lease.tenant_id, base_id)
 
         await self._finish(lease, work, switch)
         await self._indexer.publish(lease.tenant_id, work.document_id)

@@ -2,6 +2,7 @@
 
 from sqlalchemy import TextClause, text
 
+from nexent_gql.domains.knowledge.graph_repository import DELETE_GRAPHS, DELETE_UNSUPPORTED
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
 from nexent_gql.domains.knowledge.jobs import PurgeDocuments
 from nexent_gql.jobs.lease import Lease
@@ -60,7 +61,7 @@ class DocumentPurger:
         if work.document_id is not None:
             await self._indexer.publish(lease.tenant_id, work.document_id)
         await self._indexer.forget(lease.tenant_id, work.knowledge_base_id)
-        for statement in (_CHUNKS, _VERSIONS, _DOCUMENTS, _BASES):
+        for statement in (_CHUNKS, DELETE_UNSUPPORTED, DELETE_GRAPHS, _VERSIONS, _DOCUMENTS, _BASES):
             while await _delete(lease, work, statement) >= _BATCH:
                 continue
 

@@ -13,7 +13,7 @@ from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError, Know
 from nexent_gql.domains.knowledge.event_log import end_streams
 from nexent_gql.domains.knowledge.filters import KnowledgeBaseFilter
 from nexent_gql.domains.knowledge.grant_repository import KnowledgeGrantRepository
-from nexent_gql.domains.knowledge.jobs import PurgeDocuments, RefreshBaseIndex, summary_lane
+from nexent_gql.domains.knowledge.jobs import PurgeDocuments, RefreshBaseIndex, graph_lane, summary_lane
 from nexent_gql.domains.knowledge.policy import (
     GroupGrant,
     KnowledgeBaseDraft,
@@ -189,7 +189,8 @@ class KnowledgeBaseService:
             row = await self._owned(session, actor, base_id)
             row.deleted_at = self._clock()
             await end_streams(session, row)
-            await cancel_lane(session, summary_lane(base_id))
+            for lane in (summary_lane(base_id), graph_lane(base_id)):
+                await cancel_lane(session, lane)
             await enqueue(session, actor.tenant_id, PurgeDocuments(knowledge_base_id=base_id, request_id=new_id()))
 
     async def _owned(self, session: AsyncSession, actor: Principal, base_id: UUID) -> KnowledgeBase:

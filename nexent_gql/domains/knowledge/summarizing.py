@@ -5,14 +5,15 @@ Each call of the model is a step whose result is durable, so that a worker that 
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.domains.knowledge.event_log import record_events
 from nexent_gql.domains.knowledge.events import summary_changed, summary_text_added
+from nexent_gql.domains.knowledge.failures import WorkFailedError, translate_failures
 from nexent_gql.domains.knowledge.jobs import SummarizeKnowledgeBase
 from nexent_gql.domains.knowledge.repository import ChunkRepository, KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.summary_plan import PlannedSummary, SummaryPlan, SummaryPlanner, passage_text
@@ -32,11 +33,10 @@ from nexent_gql.domains.knowledge.summary_tables import (
 from nexent_gql.domains.knowledge.tables import Chunk, KnowledgeBase
 from nexent_gql.domains.models.completion import stream_answer, whole_answer
 from nexent_gql.domains.models.service import ModelService
-from nexent_gql.jobs.lease import Lease, LeaseLostError
+from nexent_gql.jobs.lease import Lease
 from nexent_gql.jobs.registry import JobHandler
 from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
-from nexent_gql.kernel.errors import DomainError, ProviderUnavailableError, UnavailableError
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.text import has_visible, visible_text
 from nexent_gql.ports.llm import CallAttribution, ChatMessage, ChatRequest
@@ -50,16 +50,6 @@ _PLAN = "plan"
 
 class _EndedError(Exception):
     """The summary was cancelled, or its base deleted."""
-
-
-class _FailedError(Exception):
-    """There will be no summary."""
-
-    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
-        super().__init__(code)
-        self.code = code
-        self.message = message
-        self.retryable = retryable
 
 
 class KnowledgeSummarizer:
@@ -96,17 +86,17 @@ class KnowledgeSummarizer:
             await self._write(lease, work, summary)
         except _EndedError:
             return
-        except _FailedError as error:
+        except WorkFailedError as error:
             await self._fail(lease, work, error)
 
     async def abandon(self, lease: Lease, work: SummarizeKnowledgeBase) -> None:
         """Note that there is no summary; its user may ask for another one."""
         message = "Writing the summary failed repeatedly. Try again; if that fails too, ask your administrator."
-        await self._fail(lease, work, _FailedError("SUMMARY_FAILED", message, retryable=True))
+        await self._fail(lease, work, WorkFailedError("SUMMARY_FAILED", message, retryable=True))
 
     async def _write(self, lease: Lease, work: SummarizeKnowledgeBase, summary: KnowledgeSummary) -> None:
         steps = await lease.steps()
-        async with _translated(lease, work):
+        async with translate_failures(lease, work, "SUMMARY_TIMEOUT"):
             async with lease.db.read(lease.tenant_id) as session:
                 endpoint = await self._models.endpoint(session, lease.tenant_id, summary.model_id)
                 base = await KnowledgeBaseRepository(session, lease.tenant_id).get(work.knowledge_base_id)
@@ -122,7 +112,7 @@ class KnowledgeSummarizer:
             texts = [part for part in parts if has_visible(part)]
             if base is None or not texts:
                 message = "There is nothing to summarize: add documents, and wait until they are READY."
-                raise _FailedError("NOTHING_TO_SUMMARIZE", message)
+                raise WorkFailedError("NOTHING_TO_SUMMARIZE", message)
             await self._reduce(lease, work, route, summary, reduce_messages(base.name, texts, plan.language))
 
     async def _plan(
@@ -189,7 +179,7 @@ class KnowledgeSummarizer:
                     stored_at = time.monotonic()
         if not is_whole or not has_visible(text):
             message = "The model's answer was empty or not whole. Try again, or choose another model."
-            raise _FailedError("ANSWER_INCOMPLETE", message, retryable=True)
+            raise WorkFailedError("ANSWER_INCOMPLETE", message, retryable=True)
         await self._finish(lease, work, text.rstrip())
 
     async def _store(self, lease: Lease, work: SummarizeKnowledgeBase, text: str) -> None:
@@ -218,7 +208,7 @@ class KnowledgeSummarizer:
             texts = [summary_text_added(row, start)] if start == 0 or len(text) > size else []
             await record_events(session, base, self._clock(), *texts, summary_changed(row))
 
-    async def _fail(self, lease: Lease, work: SummarizeKnowledgeBase, error: _FailedError) -> None:
+    async def _fail(self, lease: Lease, work: SummarizeKnowledgeBase, error: WorkFailedError) -> None:
         async with lease.final_transaction(JobState.DONE) as session:
             try:
                 base, row = await _lock(session, lease, work)
@@ -241,24 +231,6 @@ class _Step:
         self.plan = plan
         self.summary = summary
         self.results = results
-
-
-@asynccontextmanager
-async def _translated(lease: Lease, work: SummarizeKnowledgeBase) -> AsyncGenerator[None]:
-    """Raise errors that another attempt may not meet, and translate those that end the summary."""
-    try:
-        yield
-    except TimeoutError:
-        if not work.retry.is_exhausted(lease.failures + 1, 0):
-            raise
-        message = "The model takes too long. Try again, or choose another model."
-        raise _FailedError("SUMMARY_TIMEOUT", message, retryable=True) from None
-    except DomainError as error:
-        is_own = isinstance(error, UnavailableError) and not isinstance(error, ProviderUnavailableError)
-        is_last_attempt = work.retry.is_exhausted(lease.failures + 1, 0)
-        if is_own or isinstance(error, LeaseLostError) or (error.retryable and not is_last_attempt):
-            raise
-        raise _FailedError(error.code, error.message, retryable=error.retryable) from error
 
 
 async def _lock(

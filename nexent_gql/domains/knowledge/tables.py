@@ -295,6 +295,7 @@ class Chunk(TenantRow, table=True):
         UniqueConstraint("tenant_id", "version_id", "ordinal"),
         _of_version(),
         Index("ix_chunk_base", "tenant_id", "knowledge_base_id"),
+        Index("ix_chunk_content", "tenant_id", "document_id", text("md5(content)")),
         Index("ix_chunk_page", "tenant_id", "version_id", "created_at", "id"),
     )
 
