@@ -199,8 +199,7 @@ async def fleet(valkey: ValkeyUnderTest, database: Database) -> AsyncGenerator[F
         gateway = LanguageModelGateway({Dialect.OPENAI: OpenAIModels(client)})
         models = MeteredModels(gateway, CallAccounts(CallLedger(database, PriceTable(PRICES), utc_now), utc_now))
         store = RedisCapacity(redis.commands, CapacitySettings(open_s=1, max_open_s=4, down_s=1))
-        capacity = FallbackCapacity(store, answer_s=20)  # a busy machine is no outage, in which limits are shared out
-        router = ModelRouter(models, capacity, retry=RetryPolicy(first_wait_s=0.2))
+        router = ModelRouter(models, FallbackCapacity(store), retry=RetryPolicy(first_wait_s=0.2))
         stack.push_async_callback(router.aclose)
         yield Fleet(providers, SmolagentsEngine(router, NotedTools(), sandbox, max_runs=40), seed=7)
 

@@ -1,6 +1,5 @@
 """Capacity that goes on by the process's own count while its store is away."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -9,6 +8,7 @@ from typing import TypeVar
 import structlog
 
 from nexent_gql.adapters.llm_capacity.memory import MemoryCapacity
+from nexent_gql.adapters.loop_timeout import loop_timeout
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.ports.llm_capacity import CallReport, Capacity, CircuitChange, Claim, Decision, DeploymentState
 from nexent_gql.ports.llm_limits import ModelLimits
@@ -23,12 +23,12 @@ _log = structlog.get_logger()
 class FallbackCapacity:
     """Implements the `Capacity` port; never raises.
 
-    A store that does not answer in time is not asked again for a second. Meanwhile each process lets half
-    of the limits through by its own count. A lease belongs to the side that gave it.
+    A store that does not answer in time is not asked again for a second. Meanwhile each process lets half of the limits
+    through by its own count. A busy process is no outage, see `loop_timeout`. A lease belongs to the side that gave it.
 
     Args:
         store: What all processes share.
-        answer_s: How long an answer of the store may take.
+        answer_s: How long an answer of the store may take while this process is not busy, in seconds.
         clock: Monotonic seconds.
     """
 
@@ -79,7 +79,7 @@ class FallbackCapacity:
         if self._clock() < self._away_until:
             return None
         try:
-            async with asyncio.timeout(self._answer_s):
+            async with loop_timeout(self._answer_s):
                 return await operation()
         except (UnavailableError, TimeoutError) as error:
             _log.warning("model.capacity_unavailable", error=type(error).__name__)
