@@ -9,9 +9,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from nexent_gql.pages.files import LIBRARIES, STATIC, VENDOR, StaticFile, read_folder
+from nexent_gql.pages.first_load import add_preloads, join_styles
 from nexent_gql.pages.import_map import IMPORT_MAP_SOURCE
 from nexent_gql.pages.origins import is_from_here, own_sources
-from nexent_gql.pages.preloads import add_preloads
 
 _POLICY = (
     "default-src 'none'; script-src 'self' {import_map}; style-src 'self'; connect-src {sources}; "
@@ -40,7 +40,8 @@ def page_routes(issue_demo_token: IssueDemoToken | None, file_origin: str | None
     """
     files = {**read_folder(VENDOR), **read_folder(LIBRARIES), **read_folder(STATIC)}
     index = files["index.html"]
-    home = StaticFile.of(add_preloads(index.body.decode(), files).encode(), index.media_type)
+    page_text = add_preloads(join_styles(index.body.decode(), files), files)
+    home = StaticFile.of(page_text.encode(), index.media_type)
 
     async def page(request: Request) -> Response:
         sources = " ".join(filter(None, (own_sources(request), file_origin)))

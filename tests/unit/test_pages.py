@@ -8,7 +8,7 @@ import pytest
 from graphql import build_schema, parse, validate
 
 from nexent_gql.pages.files import LIBRARIES, STATIC, StaticFile, read_folder
-from nexent_gql.pages.preloads import add_preloads, imported_modules
+from nexent_gql.pages.first_load import add_preloads, imported_modules, join_styles
 from scripts.fetch_assets import is_whole
 from scripts.page_documents import MANIFEST, read_sources, render
 
@@ -94,6 +94,16 @@ def test_nothing_of_the_page_is_inline_or_from_elsewhere() -> None:
     assert re.findall(r"<script(?! type=\"importmap\">| type=\"module\" src=)", page) == []
     assert " style=" not in page
     assert "<style" not in page
+
+
+def test_the_page_has_one_stylesheet_in_the_order_of_its_links() -> None:
+    files = read_folder(STATIC)
+    source = (STATIC / "index.html").read_text()
+    page = join_styles(source, files)
+    (path,) = re.findall(r'<link rel="stylesheet" href="/static/([^"]+)">', page)
+    sheets = re.findall(r'<link rel="stylesheet" href="/static/([^"]+)">', source)
+    assert {STATIC / sheet for sheet in sheets} == set((STATIC / "styles").glob("*.css"))
+    assert files[path].body.decode() == "".join((STATIC / sheet).read_text() for sheet in sheets)
 
 
 def test_all_modules_of_the_first_load_are_preloaded_once() -> None:

@@ -42,7 +42,7 @@ function AgentChoice() {
         onChange=${(event) => chooseAgent(event.target.value)}>
       ${choices.map(({ id, name }) => html`<option key=${id} value=${id} selected=${id === chosenAgentId.value}>${name}</option>`)}
     </select>
-    ${model && html`<span class="quiet">${t("agent.model", { model })}</span>`}
+    ${model && html`<span class="quiet" title=${model}>${t("agent.model", { model })}</span>`}
   </div>`;
 }
 

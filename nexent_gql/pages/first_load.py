@@ -1,4 +1,4 @@
-"""Links that let a browser load all modules of the page at once, instead of finding each one in the one before."""
+"""Few round trips for the first load: one stylesheet, and modules that are requested before others import them."""
 
 import json
 import posixpath
@@ -10,7 +10,19 @@ from nexent_gql.pages.files import StaticFile
 _IMPORT_MAP = re.compile(r'<script type="importmap">(.*?)</script>', re.DOTALL)
 _ENTRY = re.compile(r'<script type="module" src="/static/([^"]+)"></script>')
 _IMPORT = re.compile(r"""(?:^|;)(?:import|export)\b(?:[^"';()]*\bfrom\b)?\s*["']([^"']+)["']""", re.MULTILINE)
+_STYLES = re.compile(r'(?:<link rel="stylesheet" href="/static/[^"]+">\n)+')
 _BASE = "/static/"
+_STYLESHEET = "page.css"
+
+
+def join_styles(page: str, files: dict[str, StaticFile]) -> str:
+    """Return a page with one stylesheet in place of several, and add that to the files."""
+    links = _STYLES.search(page)
+    if links is None:
+        raise ValueError("the page has no stylesheet")
+    paths = re.findall(f'href="{_BASE}([^"]+)"', links[0])
+    files[_STYLESHEET] = StaticFile.of(b"".join(files[path].body for path in paths), files[paths[0]].media_type)
+    return f'{page[: links.start()]}<link rel="stylesheet" href="{_BASE}{_STYLESHEET}">\n{page[links.end() :]}'
 
 
 def add_preloads(page: str, files: Mapping[str, StaticFile]) -> str:
