@@ -6,6 +6,7 @@ from typing import Self
 
 from nexent_gql.adapters.extraction_xberg import EXTRACTOR_VERSION, ProcessExtractor
 from nexent_gql.adapters.llm_dialects import installed_dialects
+from nexent_gql.adapters.response_cache_redis import RedisResponseCache
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
 from nexent_gql.domains.files.links import LinkSigner
@@ -24,6 +25,7 @@ from nexent_gql.domains.knowledge.graphs import KnowledgeGraphService
 from nexent_gql.domains.knowledge.preview import ChunkPreviewService
 from nexent_gql.domains.knowledge.reading import DocumentReader
 from nexent_gql.domains.knowledge.reranking import KnowledgeReranker
+from nexent_gql.domains.knowledge.search_cache import SearchCache
 from nexent_gql.domains.knowledge.searching import KnowledgeSearchService
 from nexent_gql.domains.knowledge.service import KnowledgeBaseService
 from nexent_gql.domains.knowledge.statistics import KnowledgeStatisticsService
@@ -145,8 +147,17 @@ class Services:
 
 
 def _knowledge_search(runtime: Runtime, models: ModelService, embedder: KnowledgeEmbedder) -> KnowledgeSearchService:
-    reranker = KnowledgeReranker(runtime.db, models, runtime.embeddings)
-    return KnowledgeSearchService(runtime.db, runtime.search_index, embedder, reranker)
+    limits, reranker = runtime.settings.knowledge, KnowledgeReranker(runtime.db, models, runtime.embeddings)
+    commands, max_bytes = runtime.redis.commands, limits.search_cache_bytes
+    cache = RedisResponseCache(commands, runtime.clock, max_bytes=max_bytes, name="searches") if max_bytes else None
+    return KnowledgeSearchService(
+        runtime.db,
+        runtime.search_index,
+        embedder,
+        reranker,
+        cache=SearchCache(cache, ttl_s=limits.search_cache_ttl_s),
+        max_matching=limits.filtered_documents,
+    )
 
 
 def tool_providers(_runtime: Runtime) -> Sequence[ToolProvider]:

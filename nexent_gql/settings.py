@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nexent_gql.api.settings import ApiSettings
+from nexent_gql.domains.knowledge.settings import KnowledgeSettings
 from nexent_gql.kernel.urls import Target
 from nexent_gql.ports.extraction import ExtractionLimits
 
@@ -172,19 +173,6 @@ class ConversationSettings(_Section):
         ge=0,
         le=365 * 86_400,
         description="Seconds within which a deleted conversation can be restored. Its rows are deleted after that.",
-    )
-
-
-class KnowledgeSettings(_Section):
-    """Knowledge bases."""
-
-    events_retention_s: int = Field(
-        default=604_800,
-        ge=3_600,
-        description="Seconds after which events of a knowledge base are deleted, except the last one.",
-    )
-    page_bytes: int = Field(
-        default=50 * 1024 * 1024, ge=1, description="Bytes of a web page that becomes a document. More is not fetched."
     )
 
 

@@ -32,14 +32,18 @@ class RedisResponseCache:
         commands: The process's connection.
         clock: The current time.
         max_bytes: Size of all answers of a tenant.
+        name: What is cached; part of the keys.
         lease_s: Seconds after which a lease ends that is not renewed.
     """
 
-    def __init__(self, commands: RedisCommands, clock: Clock, *, max_bytes: int, lease_s: float = LEASE_S) -> None:
+    def __init__(
+        self, commands: RedisCommands, clock: Clock, *, max_bytes: int, name: str = "answers", lease_s: float = LEASE_S
+    ) -> None:
         self._commands = commands
         self._clock = clock
+        self._name = name
         self._lease_ms = round(lease_s * 1_000)
-        self._values = RedisTenantCache(commands, "answers", max_bytes=max_bytes, ttl_s=MAX_TTL_S)
+        self._values = RedisTenantCache(commands, name, max_bytes=max_bytes, ttl_s=MAX_TTL_S)
 
     async def find(self, tenant_id: UUID, digest: str) -> bytes | None:
         [value] = await self._values.find_many(tenant_id, [digest])
@@ -52,15 +56,14 @@ class RedisResponseCache:
         await self._values.store_many(tenant_id, {digest: expires_at_ms.to_bytes(_EXPIRY_BYTES) + value})
 
     async def acquire(self, tenant_id: UUID, digest: str, owner: str) -> bool:
-        key = _lease_key(tenant_id, digest)
+        key = self._lease_key(tenant_id, digest)
         return cast("int", await self._commands.run(_ACQUIRE, key, owner, self._lease_ms)) == 1
 
     async def release(self, tenant_id: UUID, digest: str, owner: str) -> None:
-        await self._commands.run(_RELEASE, _lease_key(tenant_id, digest), owner)
+        await self._commands.run(_RELEASE, self._lease_key(tenant_id, digest), owner)
 
     def _now_ms(self) -> int:
         return int(self._clock().timestamp() * 1_000)
 
-
-def _lease_key(tenant_id: UUID, digest: str) -> str:
-    return f"nx:answer_lease/{tenant_id}/{digest}"
+    def _lease_key(self, tenant_id: UUID, digest: str) -> str:
+        return f"nx:{self._name}_lease/{tenant_id}/{digest}"

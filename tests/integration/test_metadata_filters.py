@@ -88,7 +88,7 @@ async def test_conditions_limit_the_documents(services: Ingestion, actor: Princi
     await add(services, actor, base_id, "Atlas", tags("sea", "map"), DocumentAttribute("部门", ("研发",)))
     await add(services, actor, base_id, "Menu", tags("sea", "food"))
     mail, atlas, menu = "net of the engine", "fish Atlas", "fish Menu"
-    soon, sent = utc_now() + timedelta(hours=1), datetime(2026, 11, 13, 9, tzinfo=UTC)
+    soon, mail_date = utc_now() + timedelta(hours=1), datetime(2026, 11, 13, 9, tzinfo=UTC)
     second = timedelta(seconds=1)
     author = DocumentCondition(FIELD.AUTHORS, ("ADA LOVELACE",))
     for conditions, parts in (
@@ -105,8 +105,8 @@ async def test_conditions_limit_the_documents(services: Ingestion, actor: Princi
         (MetadataFilter((DocumentCondition(FIELD.AUTHORS, ("Ada",)),)), NONE),
         (MetadataFilter((DocumentCondition(FIELD.MEDIA_TYPES, ("Message/RFC822",)),)), {mail}),
         (MetadataFilter((DocumentCondition(FIELD.LANGUAGES, ("xx",)),)), NONE),
-        (MetadataFilter((DocumentCondition(FIELD.AUTHORED, start=sent, before=sent + second),)), {mail}),
-        (MetadataFilter((DocumentCondition(FIELD.AUTHORED, before=sent),)), NONE),
+        (MetadataFilter((DocumentCondition(FIELD.AUTHORED, start=mail_date, before=mail_date + second),)), {mail}),
+        (MetadataFilter((DocumentCondition(FIELD.AUTHORED, before=mail_date),)), NONE),
         (MetadataFilter((DocumentCondition(FIELD.CREATED, before=soon),)), {mail, atlas, menu}),
         (MetadataFilter((DocumentCondition(FIELD.CREATED, start=soon),)), NONE),
         (MetadataFilter(any_of=(author, tagged("food"))), {mail, menu}),

@@ -186,6 +186,10 @@ class KnowledgeSearchResult:
         description="Whether a reranking model ordered the passages; false if there is none or it failed."
     )
     below_min_score: int = strawberry.field(description="How many passages `minScore` left out, at most 100.")
+    cached: bool = strawberry.field(
+        description="Whether the result was kept from the same search over the same state of the index. Texts and "
+        "rights are read anew for each search."
+    )
     matching_document_count: int | None = strawberry.field(
         description="Number of documents that `allOf` and `anyOf` of the filter allow; null without them."
     )
@@ -199,6 +203,7 @@ class KnowledgeSearchResult:
             semantic_weight=answer.semantic_weight,
             reranked=answer.is_reranked,
             below_min_score=answer.below_min_score,
+            cached=answer.is_cached,
             matching_document_count=answer.matching_count,
         )
 

@@ -9,6 +9,7 @@ from typing import overload
 from uuid import UUID
 
 import structlog
+from sqlalchemy import TextClause, text
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder, model_identity, space_of
@@ -24,6 +25,12 @@ from nexent_gql.ports.search_index import IndexedChunk, IndexedVersion, SearchIn
 INDEX_FORMAT = 1
 """Grows with a change of what is indexed; documents of a lower one are indexed again."""
 
+_BASE = text("UPDATE knowledge_base SET index_revision = index_revision + 1 WHERE tenant_id = :tenant AND id = :id")
+_BASE_OF_DOCUMENT = text("""
+    UPDATE knowledge_base SET index_revision = index_revision + 1
+     WHERE tenant_id = :tenant
+       AND id = (SELECT knowledge_base_id FROM document WHERE tenant_id = :tenant AND id = :id)
+""")
 _log = structlog.get_logger()
 
 
@@ -122,6 +129,7 @@ class DocumentIndexer:
         except VersionNotIndexedError:
             await self.put(tenant_id, version.id)
             await self._index.switch(tenant_id, document_id, version.id, fence=version.number)
+        await self._count_write(tenant_id, _BASE_OF_DOCUMENT, document_id)
 
     async def forget(self, tenant_id: UUID, base_id: UUID) -> None:
         """Delete what is hidden already: a deleted base, deleted documents of a base, and superseded versions."""
@@ -133,6 +141,13 @@ class DocumentIndexer:
             return
         for version_id in hidden:
             await self._index.delete_version(tenant_id, version_id)
+        if hidden:
+            await self._count_write(tenant_id, _BASE, base_id)
+
+    async def _count_write(self, tenant_id: UUID, statement: TextClause, id_: UUID) -> None:
+        """Let searches ask the index again, because it has changed."""
+        async with self._db.transaction(tenant_id) as session:
+            await session.execute(statement, {"tenant": tenant_id, "id": id_})
 
     async def _embed(
         self, model_id: UUID | None, version: DocumentVersion, chunks: Sequence[Chunk], vectors: VectorFile

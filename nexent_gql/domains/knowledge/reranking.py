@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from nexent_gql.db.session import Database
+from nexent_gql.domains.knowledge.embedding import model_identity
 from nexent_gql.domains.models.errors import NoDefaultModelError
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.kernel.errors import DomainError
@@ -46,6 +47,14 @@ class KnowledgeReranker:
         self._db = db
         self._models = models
         self._reranker = reranker
+
+    async def identity(self, tenant_id: UUID) -> str | None:
+        """Return which model reranks for a tenant; None if there is none, or it cannot be used."""
+        try:
+            async with self._db.read(tenant_id) as session:
+                return model_identity(await self._models.endpoint(session, tenant_id, None, ModelKind.RERANK))
+        except DomainError:
+            return None
 
     async def rerank(
         self, tenant_id: UUID, user_id: UUID, question: str, passages: Sequence[str], scores: Sequence[float]

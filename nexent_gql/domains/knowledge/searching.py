@@ -15,6 +15,13 @@ from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
 from nexent_gql.domains.knowledge.matching import matching_documents
 from nexent_gql.domains.knowledge.repository import ChunkRepository, KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.reranking import CANDIDATES, KnowledgeReranker
+from nexent_gql.domains.knowledge.search_cache import (
+    CachedPassage,
+    CachedResult,
+    SearchCache,
+    cache_key,
+    cached_result,
+)
 from nexent_gql.domains.knowledge.tables import Chunk, KnowledgeBase
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.principal import Principal
@@ -99,6 +106,7 @@ class SearchAnswer:
         semantic_weight: Share of the vectors in the scores; None unless the mode is HYBRID.
         is_reranked: Whether a reranking model ordered the passages.
         matching_count: How many documents the conditions on metadata allow; None without conditions.
+        is_cached: Whether the result comes from the cache.
     """
 
     passages: tuple[ScoredPassage, ...]
@@ -108,6 +116,7 @@ class SearchAnswer:
     semantic_weight: float | None = None
     is_reranked: bool = False
     matching_count: int | None = None
+    is_cached: bool = False
 
 
 class KnowledgeSearchService:
@@ -118,6 +127,7 @@ class KnowledgeSearchService:
         index: Where chunks are found; what it returns is checked against the rows.
         embedder: Embeds questions.
         reranker: Reads the best passages, where the search asks for it.
+        cache: Keeps results; without one every search asks the index.
         max_matching: The most documents that conditions on metadata may allow.
     """
 
@@ -128,12 +138,14 @@ class KnowledgeSearchService:
         embedder: KnowledgeEmbedder,
         reranker: KnowledgeReranker,
         *,
+        cache: SearchCache | None = None,
         max_matching: int = 10_000,
     ) -> None:
         self._db = db
         self._index = index
         self._embedder = embedder
         self._reranker = reranker
+        self._cache = cache or SearchCache(None, ttl_s=0)
         self._max_matching = max_matching
 
     async def search(self, actor: Principal, search: KnowledgeSearch) -> SearchAnswer:
@@ -159,28 +171,42 @@ class KnowledgeSearchService:
         if matching is not None:
             query = replace(query, filter=replace(query.filter, document_ids=matching))
         query = await self._with_vectors(actor, query, bases)
-        result = await self._index.search(actor.tenant_id, query)
+        reranker = await self._reranker.identity(actor.tenant_id) if search.is_reranked else None
+        key = cache_key(query, bases, (search.top_k, search.min_score, search.is_reranked, reranker))
+        result = await self._cache.find(actor.tenant_id, key)
+        if result is not None:
+            answer = replace(await self._read(actor, result), is_cached=True)
+        else:
+            result = cached_result(query, await self._index.search(actor.tenant_id, query))
+            answer = await self._read(actor, result)
+            if search.is_reranked and answer.passages:
+                is_whole = len(answer.passages) == len(result.passages)
+                answer = _cut(await self._reranked(actor, query.text, answer), search)
+                result = _result_of(answer) if is_whole and answer.is_reranked else None
+            if result is not None:
+                await self._cache.store(actor.tenant_id, key, result)
+        answer = replace(answer, matching_count=None if matching is None else len(matching))
+        return await self._with_neighbors(actor, answer, search.neighbor_count)
+
+    async def _read(self, actor: Principal, result: CachedResult) -> SearchAnswer:
+        """Return a result with the passages that the caller may read and that are found now."""
         async with self._db.read(actor.tenant_id) as session:
-            ids = [hit.chunk_id for hit in result.hits]
+            ids = [passage.chunk_id for passage in result.passages]
             chunks = await ChunkRepository(session, actor.tenant_id).readable(actor.user_id, ids, is_enabled=True)
         by_id = {chunk.id: chunk for chunk in chunks}
-        passages = [
-            ScoredPassage(by_id[hit.chunk_id], hit.score, hit.parts) for hit in result.hits if hit.chunk_id in by_id
-        ]
-        answer = SearchAnswer(
+        passages = (
+            ScoredPassage(by_id[passage.chunk_id], passage.score, passage.parts, passage.rerank_score)
+            for passage in result.passages
+            if passage.chunk_id in by_id
+        )
+        return SearchAnswer(
             tuple(passages),
             result.terms,
             result.below_min_score,
-            query.mode,
+            result.mode,
             result.semantic_weight,
-            matching_count=None if matching is None else len(matching),
+            is_reranked=result.is_reranked,
         )
-        if search.is_reranked and passages:
-            answer = await self._reranked(actor, query.text, answer)
-            above = tuple(passage for passage in answer.passages if passage.score >= search.min_score)
-            below = len(answer.passages) - len(above)
-            answer = replace(answer, passages=above[: search.top_k], below_min_score=below)
-        return await self._with_neighbors(actor, answer, search.neighbor_count)
 
     async def _matching(
         self, session: AsyncSession, actor: Principal, query: SearchQuery, metadata: MetadataFilter
@@ -255,6 +281,26 @@ class KnowledgeSearchService:
         if vectors.error is not None:
             raise vectors.error
         raise InvalidInputError("There is no embedding model; register one, or search by words.", path=("mode",))
+
+
+def _cut(answer: SearchAnswer, search: KnowledgeSearch) -> SearchAnswer:
+    """Apply what a search asks for to passages that were ordered again."""
+    above = tuple(passage for passage in answer.passages if passage.score >= search.min_score)
+    below = len(answer.passages) - len(above)
+    return replace(answer, passages=above[: search.top_k], below_min_score=below)
+
+
+def _result_of(answer: SearchAnswer) -> CachedResult:
+    """Return what the cache keeps of an answer."""
+    passages = (CachedPassage(it.chunk.id, it.score, it.parts, it.rerank_score) for it in answer.passages)
+    return CachedResult(
+        tuple(passages),
+        answer.terms,
+        answer.below_min_score,
+        answer.mode,
+        answer.semantic_weight,
+        is_reranked=answer.is_reranked,
+    )
 
 
 def _query(search: KnowledgeSearch) -> SearchQuery:

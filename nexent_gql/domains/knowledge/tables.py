@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
@@ -66,7 +66,8 @@ class KnowledgeBase(TenantRow, table=True):
     """A set of documents that are cut alike. A row with `deleted_at` is hidden, and deleted by a job.
 
     `embedding_model_id` is null where the tenant's default embedding model is used. While documents are embedded again
-    after a change, `previous_model_id` is the model of the others.
+    after a change, `previous_model_id` is the model of the others. `index_revision` grows after each write to the
+    search index, see `search_cache`.
     """
 
     __table_args__ = (
@@ -87,6 +88,7 @@ class KnowledgeBase(TenantRow, table=True):
     child_words: int = 60
     embedding_model_id: UUID | None = None
     previous_model_id: UUID | None = None
+    index_revision: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
     updated_at: datetime = timestamp(default_now=True)
     deleted_at: datetime | None = timestamp()
 

@@ -1,0 +1,34 @@
+"""Settings of knowledge bases."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_MIB = 1024 * 1024
+
+
+class KnowledgeSettings(BaseModel):
+    """Knowledge bases."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    events_retention_s: int = Field(
+        default=604_800,
+        ge=3_600,
+        description="Seconds after which events of a knowledge base are deleted, except the last one.",
+    )
+    page_bytes: int = Field(
+        default=50 * _MIB, ge=1, description="Bytes of a web page that becomes a document. More is not fetched."
+    )
+    filtered_documents: int = Field(
+        default=10_000,
+        ge=1,
+        le=50_000,
+        description="Documents that the conditions of a search's filter may allow. With more, the search is refused.",
+    )
+    search_cache_bytes: int = Field(
+        default=10 * _MIB,
+        ge=0,
+        description="Bytes of search results that Redis caches for each tenant. 0 turns the cache off.",
+    )
+    search_cache_ttl_s: int = Field(
+        default=600, ge=1, le=86_400, description="Seconds for which a search result is cached."
+    )
