@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -12,15 +13,18 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.chunking import ChunkingOptions
 from nexent_gql.domains.knowledge.editing import ChunkPatch
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError, KnowledgeBaseReadOnlyError
+from nexent_gql.domains.knowledge.graph_expansion import GRAPH_WEIGHT
 from nexent_gql.domains.knowledge.graph_views import GraphView
 from nexent_gql.domains.knowledge.graphs import GraphStatus
 from nexent_gql.domains.knowledge.policy import DocumentSource, KnowledgeBaseDraft, KnowledgeBasePatch
+from nexent_gql.domains.knowledge.searching import KnowledgeSearch
 from nexent_gql.domains.knowledge.tables import KnowledgeAccess
 from nexent_gql.domains.models.errors import NoDefaultModelError
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.page import PageRequest
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.ports.llm import ChatRequest, ModelKeyRefusedError, ModelOverloadedError
+from nexent_gql.ports.search_index import SearchFilter
 from tests.support.factory import Factory
 from tests.support.graph_models import graph_answer, passages_of
 from tests.support.ingestion import Ingestion, ingestion
@@ -329,3 +333,38 @@ async def test_only_who_may_change_a_base_has_a_graph_built(
     await add(services, actor, base_id, "Initech owns Hooli.")
     state = await status(services, actor, base_id)
     assert (state.graph.code, len(models.requests)) == ("GRAPH_REQUESTER_LOST_ACCESS", count)
+
+
+async def test_a_search_is_widened_by_what_passages_relate_to_the_question(
+    services: Ingestion, actor: Principal, make: Factory
+) -> None:
+    base_id = await new_base(services, actor, "Acme owns Globex.", "Initech employs Bob.")
+    second = await add(services, actor, base_id, "Globex supplies Initech.")
+    question = KnowledgeSearch("Partners of Acme?", (base_id,))
+    expanded = replace(question, is_graph_expanded=True)
+    plain = await services.searches.search(actor, question)
+    assert [hit.chunk.content for hit in plain.passages] == ["Acme owns Globex."]
+    assert (await services.searches.search(actor, expanded)) == plain
+
+    await build(services, actor, base_id)
+    assert await services.searches.search(actor, question) == plain
+    answer = await services.searches.search(actor, expanded)
+    assert answer.related_names == ("acme", "globex")
+    assert [hit.chunk.content for hit in answer.passages] == ["Acme owns Globex.", "Globex supplies Initech."]
+    first, further = answer.passages
+    assert first.score > plain.passages[0].score
+    assert 0 < further.score <= GRAPH_WEIGHT
+    assert further.graph_score is not None
+    assert further.score == pytest.approx(GRAPH_WEIGHT * further.graph_score)
+
+    strict = await services.searches.search(actor, replace(expanded, min_score=(first.score + further.score) / 2))
+    assert ([hit.chunk.content for hit in strict.passages], strict.below_min_score) == (["Acme owns Globex."], 1)
+    cut = await services.searches.search(actor, replace(expanded, top_k=1))
+    assert [hit.chunk.id for hit in cut.passages] == [first.chunk.id]
+    filtered = await services.searches.search(actor, replace(expanded, filter=SearchFilter(document_ids=(second,))))
+    assert [hit.chunk.id for hit in filtered.passages] == [further.chunk.id]
+    with pytest.raises(KnowledgeBaseNotFoundError):
+        await services.searches.search(await make.principal(beside=actor), expanded)
+    await services.documents.delete(actor, second)
+    assert (await services.searches.search(actor, expanded)).passages[0].chunk.id == first.chunk.id
+    assert len((await services.searches.search(actor, expanded)).passages) == 1

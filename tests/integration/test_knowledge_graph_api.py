@@ -20,6 +20,8 @@ VIEW = """query ($id: ID!, $entity: String, $depth: Int) { graph(knowledgeBaseId
 } }"""
 STATUS = """query ($id: ID!) { knowledgeBase(id: $id) {
     eventsCursor graph { state passageCount readPassageCount failedPassageCount problem { code } model { id } } } }"""
+SEARCH = """query ($input: SearchKnowledgeInput!) { searchKnowledge(input: $input) {
+    graphEntities hits { chunk { text } explain { graphScore } } } }"""
 ESTIMATE = """query ($id: ID!) { knowledgeGraphEstimate(knowledgeBaseId: $id) {
     passages calls inputTokens outputTokens costUsd } }"""
 EVENTS = """subscription ($id: ID!, $after: String) { documentEvents(knowledgeBaseId: $id, after: $after) {
@@ -56,6 +58,12 @@ async def test_a_graph_is_estimated_built_read_and_deleted(api: KnowledgeApi, ma
     (owns,) = [it for it in view["relations"] if it["label"] == "owns"]
     assert (owns["source"]["name"], owns["target"]["name"]) == ("ACME", "Globex")
     assert [passage["text"] for passage in owns["passages"]] == ["Acme owns Globex."]
+
+    input_ = {"query": "partners of Globex", "knowledgeBaseIds": [base], "expandGraph": True}
+    result = await api.ask(actor, SEARCH, input=input_)
+    assert result["graphEntities"] == ["globex", "acme"]
+    assert [hit["chunk"]["text"] for hit in result["hits"]] == ["Acme owns Globex.", "ACME supplies Initech."]
+    assert all(hit["explain"]["graphScore"] > 0 for hit in result["hits"])
 
     deleted = await api.mutate(actor, "deleteKnowledgeGraph", "knowledgeBase { graph { state } }", knowledgeBaseId=base)
     assert deleted["knowledgeBase"]["graph"] is None

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from nexent_gql.domains.knowledge.graph_expansion import possible_names
 from nexent_gql.domains.knowledge.graph_facts import (
     MAX_ENTITIES,
     MAX_LABEL_CHARS,
@@ -128,3 +129,22 @@ def test_each_passage_has_its_own_facts_in_any_order_and_a_fence_is_allowed() ->
 
 def test_names_are_compared_without_case_width_and_spaces() -> None:
     assert name_key(" Ａcme \n CORP ") == name_key("acme corp") == "acme corp"
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("Who owns Acme?", "acme"),
+        ("What is ACME's\n head  office?", "acme"),
+        ("Where is the Bank of New York (Mellon)?", "bank of new york"),
+        ("Is C++ fast?", "c++"),
+        ("\u4e91\u5e06\u79d1\u6280\u7684\u603b\u90e8\u5728\u54ea\u91cc?", "\u4e91\u5e06\u79d1\u6280"),
+    ],
+)
+def test_a_question_has_every_name_that_stands_in_it(question: str, name: str) -> None:
+    assert name in set(possible_names(question))
+
+
+@pytest.mark.parametrize("question", ["", "?!", "a" * 2_000, "a " * 1_000, "\u4e91" * 2_000])
+def test_a_question_has_a_limited_number_of_names(question: str) -> None:
+    assert len(list(possible_names(question))) < 3_000

@@ -13,6 +13,7 @@ from nexent_gql.api.knowledge.search_filters import SearchFilterInput
 from nexent_gql.api.knowledge.types import Document, DocumentChunk
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import node_id
+from nexent_gql.domains.knowledge.graph_expansion import GRAPH_WEIGHT, MAX_RELATED, MAX_SEEDS
 from nexent_gql.domains.knowledge.highlights import MAX_HIGHLIGHTS, highlights
 from nexent_gql.domains.knowledge.reranking import CANDIDATES
 from nexent_gql.domains.knowledge.searching import (
@@ -84,6 +85,12 @@ class SearchKnowledgeInput:
         "null.",
     )
 
+    expand_graph: bool | None = strawberry.field(
+        default=False,
+        description="Whether to find passages too that name what the graphs of the knowledge bases relate to entities "
+        "of the query. Default false, also for null. Without a graph, nothing changes.",
+    )
+
     def search(self) -> KnowledgeSearch:
         """Return what the service takes."""
         return KnowledgeSearch(
@@ -97,6 +104,7 @@ class SearchKnowledgeInput:
             metadata=self.filter.metadata() if self.filter else _DEFAULTS.metadata,
             is_reranked=bool(self.rerank),
             neighbor_count=self.neighbors or 0,
+            is_graph_expanded=bool(self.expand_graph),
         )
 
 
@@ -121,6 +129,10 @@ class ScoreExplanation:
     rerank_score: float | None = strawberry.field(
         description="Score by the reranking model, whose range is the model's; null without one. `score` is then the "
         "mean of this score and of the one before, both scaled to 0 to 1."
+    )
+    graph_score: float | None = strawberry.field(
+        description="Share of the names in `graphEntities` that the passage has, by their information, 0 to 1; null if "
+        f"it has none. `score` is 1 - (1 - score without it) * (1 - {GRAPH_WEIGHT} * `graphScore`)."
     )
 
 
@@ -160,6 +172,7 @@ class KnowledgeSearchHit:
                 keyword_part=parts.keyword_part,
                 semantic_part=parts.semantic_part,
                 rerank_score=passage.rerank_score,
+                graph_score=passage.graph_score,
             ),
             highlights=list(map(TextRange.of, highlights(passage.chunk.content, parts.terms))),
             before=[DocumentChunk.of(chunk) for chunk in passage.before],
@@ -185,6 +198,10 @@ class KnowledgeSearchResult:
     reranked: bool = strawberry.field(
         description="Whether a reranking model ordered the passages; false if there is none or it failed."
     )
+    graph_entities: list[str] = strawberry.field(
+        description="With `expandGraph`: names of entities in the query and of those that passages relate to them, in "
+        f"lower case, at most {MAX_SEEDS + MAX_RELATED}."
+    )
     below_min_score: int = strawberry.field(description="How many passages `minScore` left out, at most 100.")
     cached: bool = strawberry.field(
         description="Whether the result was kept from the same search over the same state of the index. Texts and "
@@ -202,6 +219,7 @@ class KnowledgeSearchResult:
             mode=answer.mode,
             semantic_weight=answer.semantic_weight,
             reranked=answer.is_reranked,
+            graph_entities=list(answer.related_names),
             below_min_score=answer.below_min_score,
             cached=answer.is_cached,
             matching_document_count=answer.matching_count,

@@ -99,6 +99,11 @@ class GraphRepository(
         query = query.with_for_update(key_share=True) if lock else query
         return (await self._session.scalars(query)).one_or_none()
 
+    async def of_bases(self, base_ids: Collection[UUID]) -> Sequence[KnowledgeGraph]:
+        """Return the graphs of bases."""
+        query = self._matching(None).where(col(KnowledgeGraph.knowledge_base_id).in_(base_ids))
+        return (await self._session.scalars(query)).all()
+
     async def unread(self, base_id: UUID, most: int) -> Sequence[UUID]:
         """Return chunks of a base whose texts were not read, one for each text, in the order of documents."""
         values = {"tenant": self._tenant_id, "base": base_id, "most": most}

@@ -9,11 +9,12 @@ from uuid import UUID
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
+from nexent_gql.domains.knowledge.graph_expansion import ExpandedResult
 from nexent_gql.domains.knowledge.tables import KnowledgeBase
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.json import dumps
 from nexent_gql.ports.response_cache import ResponseCache
-from nexent_gql.ports.search_index import ScoreParts, SearchMode, SearchQuery, SearchResult
+from nexent_gql.ports.search_index import ScoreParts, SearchMode, SearchQuery
 
 CACHE_S = 0.5
 """How long the cache may take; the index is faster than a cache that hangs."""
@@ -30,6 +31,7 @@ class CachedPassage:
     score: float
     parts: ScoreParts
     rerank_score: float | None = None
+    graph_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,12 @@ class SearchCache:
             _log.warning("search_cache.unavailable", error=type(error).__name__)
 
 
-def cached_result(query: SearchQuery, result: SearchResult) -> CachedResult:
+def cached_result(query: SearchQuery, expanded: ExpandedResult) -> CachedResult:
     """Return what is kept of a result of the index."""
-    passages = (CachedPassage(hit.chunk_id, hit.score, hit.parts) for hit in result.hits)
+    result, scores = expanded.result, expanded.graph_scores
+    passages = (
+        CachedPassage(hit.chunk_id, hit.score, hit.parts, graph_score=scores.get(hit.chunk_id)) for hit in result.hits
+    )
     weight = result.semantic_weight
     return CachedResult(tuple(passages), result.terms, result.below_min_score, query.mode, weight, is_reranked=False)
 

@@ -12,6 +12,7 @@ from nexent_gql.domains.knowledge.attributes import check_values
 from nexent_gql.domains.knowledge.conditions import MetadataFilter, check_time
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
+from nexent_gql.domains.knowledge.graph_expansion import related_names, search_expanded
 from nexent_gql.domains.knowledge.matching import matching_documents
 from nexent_gql.domains.knowledge.repository import ChunkRepository, KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.reranking import CANDIDATES, KnowledgeReranker
@@ -59,6 +60,7 @@ class KnowledgeSearch:
         metadata: The same by what their rows have.
         is_reranked: Whether the tenant's default reranking model reads the best 30 passages and orders them again.
         neighbor_count: How many passages before and after each to return, 0 to 3.
+        is_graph_expanded: Whether to find passages too that name what the graphs of the bases relate to the question.
     """
 
     question: str
@@ -71,6 +73,7 @@ class KnowledgeSearch:
     metadata: MetadataFilter = field(default_factory=MetadataFilter)
     is_reranked: bool = False
     neighbor_count: int = 0
+    is_graph_expanded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class ScoredPassage:
         score: Of the last stage.
         parts: Where the score of the first stage comes from.
         rerank_score: What the reranking model said; its range is the model's.
+        graph_score: Share of the related names that it has, 0 to 1; None if it has none.
         before: Chunks in front of it, in the order of the text.
         after: Chunks behind it.
     """
@@ -90,6 +94,7 @@ class ScoredPassage:
     score: float
     parts: ScoreParts
     rerank_score: float | None = None
+    graph_score: float | None = None
     before: tuple[Chunk, ...] = ()
     after: tuple[Chunk, ...] = ()
 
@@ -107,6 +112,7 @@ class SearchAnswer:
         is_reranked: Whether a reranking model ordered the passages.
         matching_count: How many documents the conditions on metadata allow; None without conditions.
         is_cached: Whether the result comes from the cache.
+        related_names: Entities of the graphs that the search was widened by, folded.
     """
 
     passages: tuple[ScoredPassage, ...]
@@ -117,6 +123,7 @@ class SearchAnswer:
     is_reranked: bool = False
     matching_count: int | None = None
     is_cached: bool = False
+    related_names: tuple[str, ...] = ()
 
 
 class KnowledgeSearchService:
@@ -168,16 +175,17 @@ class KnowledgeSearchService:
             if missing:
                 raise KnowledgeBaseNotFoundError(min(missing, key=query.knowledge_base_ids.index))
             matching = await self._matching(session, actor, query, metadata) if metadata else None
+            names = await self._related_names(session, actor, search)
         if matching is not None:
             query = replace(query, filter=replace(query.filter, document_ids=matching))
         query = await self._with_vectors(actor, query, bases)
         reranker = await self._reranker.identity(actor.tenant_id) if search.is_reranked else None
-        key = cache_key(query, bases, (search.top_k, search.min_score, search.is_reranked, reranker))
+        key = cache_key(query, bases, (search.top_k, search.min_score, search.is_reranked, reranker, names))
         result = await self._cache.find(actor.tenant_id, key)
         if result is not None:
             answer = replace(await self._read(actor, result), is_cached=True)
         else:
-            result = cached_result(query, await self._index.search(actor.tenant_id, query))
+            result = cached_result(query, await search_expanded(self._index, actor.tenant_id, query, names))
             answer = await self._read(actor, result)
             if search.is_reranked and answer.passages:
                 is_whole = len(answer.passages) == len(result.passages)
@@ -185,7 +193,8 @@ class KnowledgeSearchService:
                 result = _result_of(answer) if is_whole and answer.is_reranked else None
             if result is not None:
                 await self._cache.store(actor.tenant_id, key, result)
-        answer = replace(answer, matching_count=None if matching is None else len(matching))
+        count = None if matching is None else len(matching)
+        answer = replace(answer, matching_count=count, related_names=names)
         return await self._with_neighbors(actor, answer, search.neighbor_count)
 
     async def _read(self, actor: Principal, result: CachedResult) -> SearchAnswer:
@@ -195,7 +204,9 @@ class KnowledgeSearchService:
             chunks = await ChunkRepository(session, actor.tenant_id).readable(actor.user_id, ids, is_enabled=True)
         by_id = {chunk.id: chunk for chunk in chunks}
         passages = (
-            ScoredPassage(by_id[passage.chunk_id], passage.score, passage.parts, passage.rerank_score)
+            ScoredPassage(
+                by_id[passage.chunk_id], passage.score, passage.parts, passage.rerank_score, passage.graph_score
+            )
             for passage in result.passages
             if passage.chunk_id in by_id
         )
@@ -207,6 +218,11 @@ class KnowledgeSearchService:
             result.semantic_weight,
             is_reranked=result.is_reranked,
         )
+
+    async def _related_names(self, session: AsyncSession, actor: Principal, search: KnowledgeSearch) -> tuple[str, ...]:
+        if not search.is_graph_expanded:
+            return ()
+        return await related_names(session, actor.tenant_id, search.knowledge_base_ids, search.question)
 
     async def _matching(
         self, session: AsyncSession, actor: Principal, query: SearchQuery, metadata: MetadataFilter
@@ -292,7 +308,9 @@ def _cut(answer: SearchAnswer, search: KnowledgeSearch) -> SearchAnswer:
 
 def _result_of(answer: SearchAnswer) -> CachedResult:
     """Return what the cache keeps of an answer."""
-    passages = (CachedPassage(it.chunk.id, it.score, it.parts, it.rerank_score) for it in answer.passages)
+    passages = (
+        CachedPassage(it.chunk.id, it.score, it.parts, it.rerank_score, it.graph_score) for it in answer.passages
+    )
     return CachedResult(
         tuple(passages),
         answer.terms,
