@@ -25,7 +25,7 @@ const developerPanel = async () => (await import("./developer/panel.js")).Develo
 
 const PROPERTIES = {
   knowledge: ([baseId, documentId, place]) => ({ baseId, documentId, place }),
-  agents: ([agentId]) => ({ agentId }),
+  agents: ([agentId, baseId]) => ({ agentId, baseId }),
 };
 
 function CurrentScreen() {

@@ -1,5 +1,6 @@
 // Agents: the list, and the form that creates or changes one.
 
+import { chooseAgent } from "../chat/agents.js";
 import { AGENT, AGENT_CHOICES, CREATE_AGENT, DELETE_AGENT, TOOLS, UPDATE_AGENT } from "../documents/agents.js";
 import { KNOWLEDGE_BASES } from "../documents/knowledge.js";
 import { MODEL_CHOICES } from "../documents/models.js";
@@ -19,8 +20,9 @@ const NEW = {
   toolNames: [], knowledgeBases: [], model: null, route: null,
 };
 
-export function AgentsScreen({ agentId }) {
-  return agentId ? html`<${AgentScreen} key=${agentId} agentId=${agentId} />` : html`<${AgentList} />`;
+// `baseId` is a knowledge base that a new agent is meant for.
+export function AgentsScreen({ agentId, baseId }) {
+  return agentId ? html`<${AgentScreen} key=${agentId} agentId=${agentId} baseId=${baseId} />` : html`<${AgentList} />`;
 }
 
 function AgentList() {
@@ -36,11 +38,12 @@ function AgentList() {
   <//>`;
 }
 
-function AgentScreen({ agentId }) {
+function AgentScreen({ agentId, baseId }) {
   const isNew = agentId === "new";
+  const draft = baseId ? { ...NEW, knowledgeBases: [{ id: baseId }] } : NEW;
   const [data, setData] = useState(null);
   useEffect(() => void attempt(async () => {
-    const [agent, tools, models, bases] = await Promise.all([isNew ? NEW : ask(AGENT, { id: agentId }), readAll(TOOLS), readAll(MODEL_CHOICES), readAll(KNOWLEDGE_BASES)]);
+    const [agent, tools, models, bases] = await Promise.all([isNew ? draft : ask(AGENT, { id: agentId }), readAll(TOOLS), readAll(MODEL_CHOICES), readAll(KNOWLEDGE_BASES)]);
     setData({ agent, tools, models, bases });
   }), []);
   if (!data) return html`<${Screen} title=${t("loading")} />`;
@@ -56,7 +59,7 @@ function AgentScreen({ agentId }) {
     }
     notify(t("saved"));
   };
-  return html`<${Screen} title=${isNew ? t("agent.create") : data.agent.name} actions=${!isNew && html`<${DeleteAgent} agent=${data.agent} />`}>
+  return html`<${Screen} title=${isNew ? t("agent.create") : data.agent.name} actions=${!isNew && html`<${Actions} agent=${data.agent} />`}>
     <${AgentForm} key=${data.agent.version} ...${data} onSave=${save} />
   <//>`;
 }
@@ -104,12 +107,19 @@ function AgentForm({ agent, tools, models, bases, onSave }) {
     </fieldset>`}<//>`;
 }
 
-function DeleteAgent({ agent }) {
+function Actions({ agent }) {
   const [isCertain, setCertain] = useState(false);
   const remove = () => attempt(async () => {
     if (!isCertain) return setCertain(true);
     await ask(DELETE_AGENT, { input: { id: agent.id } });
     go("agents");
   });
-  return html`<button type="button" class="danger" onClick=${remove}>${isCertain ? t("delete.confirm") : t("delete")}</button>`;
+  const talk = () => {
+    chooseAgent(agent.id);
+    go();
+  };
+  return html`<div class="actions">
+    <button type="button" onClick=${talk}>${t("agent.ask")}</button>
+    <button type="button" class="danger" onClick=${remove}>${isCertain ? t("delete.confirm") : t("delete")}</button>
+  </div>`;
 }

@@ -83,12 +83,21 @@ function MessageList() {
 
 function Welcome() {
   const agent = agents.value?.find(({ id }) => id === chosenAgentId.value);
-  if (agents.value?.length === 0) {
-    return html`<p class="empty">${t("agents.none")} <a href=${link("agents", "new")}>${t("agent.create")}</a></p>`;
-  }
+  if (agents.value?.length === 0) return html`<${FirstSteps} />`;
   return html`<div class="welcome">
     <h2 dir="auto">${agent?.greeting || t("welcome")}</h2>
     <p class="quiet" dir="auto">${agent?.description || t("welcome.hint")}</p>
     <ul class="starters">${agent?.starters.map((text) => html`<li key=${text}><button type="button" dir="auto" onClick=${() => propose(text)}>${text}</button></li>`)}</ul>
+  </div>`;
+}
+
+function FirstSteps() {
+  return html`<div class="welcome">
+    <h2>${t("first-steps")}</h2>
+    <ol class="first-steps">
+      <li><a href=${link("models")}>${t("model.register")}</a> <span class="quiet">${t("first-steps.model")}</span></li>
+      <li><a href=${link("knowledge")}>${t("first-steps.documents")}</a> <span class="quiet">${t("first-steps.documents.hint")}</span></li>
+      <li><a href=${link("agents", "new")}>${t("agent.create")}</a> <span class="quiet">${t("first-steps.agent")}</span></li>
+    </ol>
   </div>`;
 }

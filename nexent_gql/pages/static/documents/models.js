@@ -20,6 +20,10 @@ export const MODEL_CHOICES = `query ModelChoices($after: String) {
 
 export const MODEL_PROVIDERS = `query ModelProviders { modelProviders { name title baseUrl needsApiKey kinds } }`;
 
+export const LIST_REMOTE_MODELS = `mutation ListRemoteModels($input: ListRemoteModelsInput!) {
+  listRemoteModels(input: $input) { __typename ... on ListRemoteModelsPayload { models { providerModel } } ${ERROR} }
+}`;
+
 export const REGISTER_MODEL = `mutation RegisterModel($input: RegisterModelInput!) {
   registerModel(input: $input) { __typename ... on RegisterModelPayload { model { ...ModelFields } } ${ERROR} }
 }

@@ -6,7 +6,7 @@ import { Field } from "../lib/field.js";
 import { Form } from "../lib/form.js";
 import { ask } from "../lib/graphql.js";
 import { attempt } from "../lib/notices.js";
-import { go } from "../lib/router.js";
+import { go, link } from "../lib/router.js";
 import { t } from "../lib/texts.js";
 import { html, useEffect, useState } from "../lib/ui.js";
 import { droppedFiles } from "../lib/drops.js";
@@ -51,9 +51,10 @@ export function BaseScreen({ baseId }) {
       onDragOver=${(event) => event.preventDefault()} onDrop=${drop}>
     <p dir="auto">${base.description}</p>
     ${hasContent && html`<${SummaryPanel} store=${summaries} canWrite=${base.canWrite} />`}
-    <${SearchPanel} baseId=${baseId} />
-    <${Preview} baseId=${baseId} chunking=${base.chunking} />
+    ${hasContent && html`<${SearchPanel} baseId=${baseId} />`}
     <${DocumentList} store=${store} />
+    ${hasContent && html`<p class="quiet">${t("base.ask")} <a href=${link("agents", "new", baseId)}>${t("base.ask.agent")}</a></p>`}
+    <${Preview} baseId=${baseId} chunking=${base.chunking} />
   <//>`;
 }
 
