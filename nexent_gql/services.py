@@ -22,6 +22,7 @@ from nexent_gql.domains.knowledge.editing import ChunkEditor
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.event_log import DocumentEventService, KnowledgeGroupListener
 from nexent_gql.domains.knowledge.graphs import KnowledgeGraphService
+from nexent_gql.domains.knowledge.limits import KnowledgeLimits
 from nexent_gql.domains.knowledge.preview import ChunkPreviewService
 from nexent_gql.domains.knowledge.reading import DocumentReader
 from nexent_gql.domains.knowledge.reranking import KnowledgeReranker
@@ -96,14 +97,14 @@ class Services:
     @classmethod
     def build(cls, runtime: Runtime, page_documents: Mapping[str, str] | None = None) -> Self:
         """Build the services on the resources of `runtime`. It trusts `page_documents`, which are texts by SHA-256."""
-        db, clock, settings = runtime.db, runtime.clock, runtime.settings
+        db, clock, settings, scope = runtime.db, runtime.clock, runtime.settings, _knowledge_limits(runtime)
         signer, limits = LinkSigner(settings.secret_key, clock), FileLimits(**settings.files.model_dump())
         files = FileService(db, runtime.objects, signer, clock, limits)
         models = ModelService(db, runtime.llm, runtime.secrets, clock, dialects=installed_dialects())
         embedder = KnowledgeEmbedder(db, models, runtime.embeddings)
         reader = DocumentReader(files, ProcessExtractor(runtime.processes, settings.extraction), runtime.pages)
         file_texts = FileTextService(db, EXTRACTOR_VERSION)
-        bases, documents = KnowledgeBaseService(db, clock), DocumentService(db, files, clock)
+        bases, documents = KnowledgeBaseService(db, clock, scope), DocumentService(db, files, clock, scope)
         searches = _knowledge_search(runtime, models, embedder)
         providers = [KnowledgeTools(bases, documents, searches), ConversationTools(db, file_texts)]
         catalog = ToolCatalog(runtime.tools, [*providers, *tool_providers(runtime)])
@@ -118,7 +119,7 @@ class Services:
             uploads=UploadService(db, runtime.objects, signer, clock, limits),
             knowledge_bases=bases,
             documents=documents,
-            document_batches=DocumentBatchService(db, files, clock),
+            document_batches=DocumentBatchService(db, files, clock, scope),
             document_reader=reader,
             chunk_editor=ChunkEditor(db),
             chunk_previews=ChunkPreviewService(db, files, reader),
@@ -144,6 +145,11 @@ class Services:
             runs=RunService(db, runtime.log, RunStarter(db, agents, clock, max_active=settings.runs.max_active), clock),
             ratings=RatingService(db),
         )
+
+
+def _knowledge_limits(runtime: Runtime) -> KnowledgeLimits:
+    settings = runtime.settings.knowledge
+    return KnowledgeLimits(settings.bases_per_tenant, settings.documents_per_base)
 
 
 def _knowledge_search(runtime: Runtime, models: ModelService, embedder: KnowledgeEmbedder) -> KnowledgeSearchService:

@@ -63,7 +63,7 @@ def build_registry(
             ObjectDeleter(runtime.objects).handler,
             ObjectReconciler(runtime.db, runtime.objects, runtime.clock, metrics).handler,
             FileTextExtractor(services.files, extractor).handler,
-            DocumentProcessor(services.files, services.document_reader, indexer, runtime.clock).handler,
+            _document_processor(runtime, services, indexer).handler,
             DocumentReprocessor(runtime.clock).handler,
             DocumentPurger(indexer).handler,
             KnowledgeEventPurger(settings.knowledge.events_retention_s, runtime.clock).handler,
@@ -75,3 +75,8 @@ def build_registry(
             RunArchiveTrimmer(settings.runs.archive_retention_s, runtime.clock).handler,
         ]
     )
+
+
+def _document_processor(runtime: Runtime, services: Services, indexer: DocumentIndexer) -> DocumentProcessor:
+    max_chunks = runtime.settings.knowledge.chunks_per_document
+    return DocumentProcessor(services.files, services.document_reader, indexer, runtime.clock, max_chunks=max_chunks)

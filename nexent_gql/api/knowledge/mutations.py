@@ -29,7 +29,7 @@ class KnowledgeMutations:
     @mutation(
         "Creates a knowledge base that you own.",
         payload={"knowledge_base": "The knowledge base."},
-        errors=(ValidationError, NotFoundError),
+        errors=(ValidationError, NotFoundError, ConflictError),
     )
     async def create_knowledge_base(self, info: Info, input: CreateKnowledgeBaseInput) -> KnowledgeBase:
         row = await info.context.services.knowledge_bases.create(info.context.actor, input.draft())

@@ -14,6 +14,7 @@ from nexent_gql.domains.knowledge.batch_repository import DocumentBatchRepositor
 from nexent_gql.domains.knowledge.errors import DocumentReusedError
 from nexent_gql.domains.knowledge.filters import DocumentFilter
 from nexent_gql.domains.knowledge.jobs import ReprocessDocuments
+from nexent_gql.domains.knowledge.limits import KnowledgeLimits
 from nexent_gql.domains.knowledge.policy import DocumentSource
 from nexent_gql.domains.knowledge.repository import DocumentRepository
 from nexent_gql.domains.knowledge.service import writable_base
@@ -59,10 +60,11 @@ class BatchStatus:
 class DocumentBatchService:
     """Adds and reprocesses many documents at once."""
 
-    def __init__(self, db: Database, files: FileService, clock: Clock) -> None:
+    def __init__(self, db: Database, files: FileService, clock: Clock, limits: KnowledgeLimits | None = None) -> None:
         self._db = db
         self._files = files
         self._clock = clock
+        self._limits = limits or KnowledgeLimits()
 
     async def add(
         self,
@@ -81,6 +83,7 @@ class DocumentBatchService:
             StoredFileNotFoundError: The caller has no such file.
             InvalidInputError: There are too many sources or none, or one or an attribute breaks a rule.
             DocumentReusedError: `client_id` came with other sources before.
+            KnowledgeLimitError: The base would have too many documents.
         """
         if not 1 <= len(sources) <= MAX_SOURCES:
             raise InvalidInputError(f"Give 1 to {MAX_SOURCES} sources.", path=("sources",), limit=MAX_SOURCES)
@@ -96,6 +99,7 @@ class DocumentBatchService:
                         raise reused
                     counts = await repository.counts([earlier.id])
                     return BatchStatus(earlier, counts.get(earlier.id, {}))
+                await self._limits.require_documents(session, base, len(sources))
                 contents = [await check_source(session, self._files, actor, source) for source in sources]
                 batch = DocumentBatch(
                     tenant_id=actor.tenant_id,

@@ -77,23 +77,23 @@ class Chunk:
 
 
 class TooManyChunksError(ExtractionLimitError):
-    """The document has more than `MAX_CHUNKS` chunks."""
+    """The document has too many chunks."""
 
-    def __init__(self) -> None:
-        super().__init__(f"The document has more than {MAX_CHUNKS:,} chunks. Choose larger ones, or split it.")
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The document has more than {limit:,} chunks. Choose larger ones, or split it.")
 
 
-def chunk_document(document: ExtractedDocument, options: ChunkingOptions) -> list[Chunk]:
+def chunk_document(document: ExtractedDocument, options: ChunkingOptions, limit: int = MAX_CHUNKS) -> list[Chunk]:
     """Cut a document into chunks, in the order of its text. Every character but white space is in a chunk.
 
     Raises:
-        TooManyChunksError: There would be more than `MAX_CHUNKS`.
+        TooManyChunksError: There would be more than `limit`.
     """
     chunks: list[Chunk] = []
     tables = _TableCursor(document)
     for section, start, end in _spans(document, options):
-        if len(chunks) >= MAX_CHUNKS:
-            raise TooManyChunksError
+        if len(chunks) >= limit:
+            raise TooManyChunksError(limit)
         chunk = _make(document.text, section, start, end, tables.header_before(start))
         if chunk is not None:
             chunks += _children(document.text, chunk, options)

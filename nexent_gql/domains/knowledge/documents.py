@@ -12,6 +12,7 @@ from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.knowledge.attributes import DocumentAttribute, stored_attributes
 from nexent_gql.domains.knowledge.errors import DocumentNotFoundError, DocumentReusedError
 from nexent_gql.domains.knowledge.filters import DocumentFilter
+from nexent_gql.domains.knowledge.limits import KnowledgeLimits
 from nexent_gql.domains.knowledge.policy import DocumentPatch, DocumentSource
 from nexent_gql.domains.knowledge.reading import Content, content_of
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository
@@ -31,10 +32,11 @@ class DocumentService:
     deleted is hidden at once, and its space freed by a job.
     """
 
-    def __init__(self, db: Database, files: FileService, clock: Clock) -> None:
+    def __init__(self, db: Database, files: FileService, clock: Clock, limits: KnowledgeLimits | None = None) -> None:
         self._db = db
         self._files = files
         self._clock = clock
+        self._limits = limits or KnowledgeLimits()
 
     async def get_many(self, actor: Principal, ids: Sequence[UUID]) -> list[DocumentRow]:
         """Return those of `ids` that the caller may read, in any order."""
@@ -120,6 +122,7 @@ class DocumentService:
             StoredFileNotFoundError: The caller has no such file.
             InvalidInputError: Text, name or attributes break a rule.
             DocumentReusedError: `client_id` came with another source before.
+            KnowledgeLimitError: The base has as many documents as it may have.
         """
         labels = DocumentLabels(client_id, attributes=stored_attributes(attributes, "attributes"))
         reused = DocumentReusedError(client_id or "")
@@ -130,6 +133,7 @@ class DocumentService:
                 repository = DocumentRepository(session, actor.tenant_id)
                 if client_id is not None and (earlier := await repository.by_client_id(base.id, client_id)):
                     return await self._repeat(session, actor, earlier, content, reused)
+                await self._limits.require_documents(session, base, 1)
                 writer = DocumentWriter(DocumentContext(session, actor, base, self._clock))
                 row = await writer.add(content, labels)
                 await writer.finish()

@@ -68,3 +68,12 @@ class PreviewTimedOutError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__("Reading takes too long for a preview. Add the document, and look at its chunks.")
+
+
+class KnowledgeLimitError(ConflictError):
+    """There are as many bases or documents as there may be."""
+
+    code = "KNOWLEDGE_LIMIT_EXCEEDED"
+
+    def __init__(self, message: str, limit: int) -> None:
+        super().__init__(f"{message.format(limit)} Delete some, or ask your administrator.", limit=limit)

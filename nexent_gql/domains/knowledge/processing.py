@@ -58,7 +58,16 @@ _Effect = Callable[[AsyncSession, Document, DocumentVersion], Awaitable[None]]
 class DocumentProcessor:
     """Handles `ProcessDocument`."""
 
-    def __init__(self, files: FileService, reader: DocumentReader, indexer: DocumentIndexer, clock: Clock) -> None:
+    def __init__(
+        self,
+        files: FileService,
+        reader: DocumentReader,
+        indexer: DocumentIndexer,
+        clock: Clock,
+        *,
+        max_chunks: int = chunking.MAX_CHUNKS,
+    ) -> None:
+        self._max_chunks = max_chunks
         self._files = files
         self._reader = reader
         self._indexer = indexer
@@ -139,7 +148,7 @@ class DocumentProcessor:
             return  # deleted meanwhile
         source = await asyncio.to_thread(text.document)
         try:
-            chunks = await asyncio.to_thread(chunk_document, source, base.chunking)
+            chunks = await asyncio.to_thread(chunk_document, source, base.chunking, self._max_chunks)
         except TooManyChunksError as error:
             await self._fail(lease, work, error.code, error.message)
             return

@@ -14,6 +14,7 @@ from nexent_gql.domains.knowledge.event_log import end_streams
 from nexent_gql.domains.knowledge.filters import KnowledgeBaseFilter
 from nexent_gql.domains.knowledge.grant_repository import KnowledgeGrantRepository
 from nexent_gql.domains.knowledge.jobs import PurgeDocuments, RefreshBaseIndex, graph_lane, summary_lane
+from nexent_gql.domains.knowledge.limits import KnowledgeLimits
 from nexent_gql.domains.knowledge.policy import (
     GroupGrant,
     KnowledgeBaseDraft,
@@ -64,9 +65,10 @@ class SearchLimitation:
 class KnowledgeBaseService:
     """The use cases of knowledge bases; a base that the caller may not read does not exist for the caller."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
+    def __init__(self, db: Database, clock: Clock, limits: KnowledgeLimits | None = None) -> None:
         self._db = db
         self._clock = clock
+        self._limits = limits or KnowledgeLimits()
 
     async def create(self, actor: Principal, draft: KnowledgeBaseDraft) -> KnowledgeBase:
         """Create a base that the caller owns.
@@ -76,10 +78,12 @@ class KnowledgeBaseService:
             GroupNotFoundError: The tenant has no such group.
             ChatModelNotFoundError: The tenant has no such embedding model.
             ModelKindMismatchError: The model is no embedding model.
+            KnowledgeLimitError: The tenant has as many bases as it may have.
         """
         row = KnowledgeBase(tenant_id=actor.tenant_id, owner_id=actor.user_id, name="", created_at=self._clock())
         apply_draft(row, draft)
         async with self._db.transaction(actor.tenant_id) as session:
+            await self._limits.require_base(session, actor.tenant_id)
             await _embedding_model(session, actor, row.embedding_model_id)
             KnowledgeBaseRepository(session, actor.tenant_id).add(row)
             if draft.grants:

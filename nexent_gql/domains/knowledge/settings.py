@@ -18,6 +18,14 @@ class KnowledgeSettings(BaseModel):
     page_bytes: int = Field(
         default=50 * _MIB, ge=1, description="Bytes of a web page that becomes a document. More is not fetched."
     )
+    bases_per_tenant: int = Field(default=1_000, ge=1, description="Knowledge bases of a tenant.")
+    documents_per_base: int = Field(default=20_000, ge=1, description="Documents of a knowledge base, in every state.")
+    chunks_per_document: int = Field(
+        default=50_000,
+        ge=1,
+        le=50_000,
+        description="Chunks of a document. One with more is FAILED with LIMIT_EXCEEDED.",
+    )
     filtered_documents: int = Field(
         default=10_000,
         ge=1,
