@@ -23,6 +23,7 @@ from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.event_log import DocumentEventService, KnowledgeGroupListener
 from nexent_gql.domains.knowledge.graphs import KnowledgeGraphService
 from nexent_gql.domains.knowledge.limits import KnowledgeLimits
+from nexent_gql.domains.knowledge.model_changes import EmbeddingModelChangeService
 from nexent_gql.domains.knowledge.preview import ChunkPreviewService
 from nexent_gql.domains.knowledge.reading import DocumentReader
 from nexent_gql.domains.knowledge.reranking import KnowledgeReranker
@@ -78,6 +79,7 @@ class Services:
     knowledge_statistics: KnowledgeStatisticsService
     knowledge_summaries: KnowledgeSummaryService
     knowledge_graphs: KnowledgeGraphService
+    embedding_model_changes: EmbeddingModelChangeService
     persisted_queries: PersistedQueryService
     models: ModelService
     model_routes: ModelRouteService
@@ -101,9 +103,8 @@ class Services:
         signer, limits = LinkSigner(settings.secret_key, clock), FileLimits(**settings.files.model_dump())
         files = FileService(db, runtime.objects, signer, clock, limits)
         models = ModelService(db, runtime.llm, runtime.secrets, clock, dialects=installed_dialects())
-        embedder = KnowledgeEmbedder(db, models, runtime.embeddings)
+        file_texts, embedder = FileTextService(db, EXTRACTOR_VERSION), KnowledgeEmbedder(db, models, runtime.embeddings)
         reader = DocumentReader(files, ProcessExtractor(runtime.processes, settings.extraction), runtime.pages)
-        file_texts = FileTextService(db, EXTRACTOR_VERSION)
         bases, documents = KnowledgeBaseService(db, clock, scope), DocumentService(db, files, clock, scope)
         searches = _knowledge_search(runtime, models, embedder)
         providers = [KnowledgeTools(bases, documents, searches), ConversationTools(db, file_texts)]
@@ -129,6 +130,7 @@ class Services:
             knowledge_statistics=KnowledgeStatisticsService(db),
             knowledge_summaries=KnowledgeSummaryService(db, clock),
             knowledge_graphs=KnowledgeGraphService(db, clock),
+            embedding_model_changes=EmbeddingModelChangeService(db, clock),
             persisted_queries=PersistedQueryService(db, runtime.texts, clock, page_documents or {}),
             models=models,
             model_routes=ModelRouteService(db, clock),

@@ -7,6 +7,7 @@ from nexent_gql.domains.conversations import tables as conversations
 from nexent_gql.domains.files import tables as files
 from nexent_gql.domains.identity import tables as identity
 from nexent_gql.domains.knowledge import graph_tables as knowledge_graphs
+from nexent_gql.domains.knowledge import model_change_tables as knowledge_model_changes
 from nexent_gql.domains.knowledge import summary_tables as knowledge_summaries
 from nexent_gql.domains.knowledge import tables as knowledge
 from nexent_gql.domains.models import tables as models
@@ -23,6 +24,7 @@ __all__ = [
     "jobs",
     "knowledge",
     "knowledge_graphs",
+    "knowledge_model_changes",
     "knowledge_summaries",
     "metadata",
     "models",

@@ -7,6 +7,7 @@ from nexent_gql.domains.files.reconciliation import ObjectDeleter, ObjectReconci
 from nexent_gql.domains.identity.retention import SessionPurger
 from nexent_gql.domains.knowledge.graph_building import KnowledgeGraphBuilder
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
+from nexent_gql.domains.knowledge.model_changing import EmbeddingModelChanger
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
 from nexent_gql.domains.knowledge.refreshing import DocumentReindexer, SearchIndexRefresher
@@ -67,7 +68,8 @@ def build_registry(
             DocumentReprocessor(runtime.clock).handler,
             DocumentPurger(indexer).handler,
             KnowledgeEventPurger(settings.knowledge.events_retention_s, runtime.clock).handler,
-            *SearchIndexRefresher(services.knowledge_embedder, runtime.clock).handlers,
+            SearchIndexRefresher(services.knowledge_embedder, runtime.clock).handler,
+            *_model_changer(runtime, services, indexer, settings).handlers,
             DocumentReindexer(indexer, runtime.clock).handler,
             KnowledgeSummarizer(services.models, runtime.routed_llm, planner, runtime.clock).handler,
             KnowledgeGraphBuilder(services.models, runtime.routed_llm, runtime.clock).handler,
@@ -80,3 +82,15 @@ def build_registry(
 def _document_processor(runtime: Runtime, services: Services, indexer: DocumentIndexer) -> DocumentProcessor:
     max_chunks = runtime.settings.knowledge.chunks_per_document
     return DocumentProcessor(services.files, services.document_reader, indexer, runtime.clock, max_chunks=max_chunks)
+
+
+def _model_changer(
+    runtime: Runtime, services: Services, indexer: DocumentIndexer, settings: Settings
+) -> EmbeddingModelChanger:
+    return EmbeddingModelChanger(
+        indexer,
+        runtime.search_index,
+        services.knowledge_embedder,
+        runtime.clock,
+        revert_s=settings.knowledge.model_revert_s,
+    )

@@ -23,10 +23,11 @@ from nexent_gql.api.schema.relay import global_id, parse_id
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
 from nexent_gql.domains.knowledge.filters import DocumentFilter
+from nexent_gql.domains.knowledge.index_ids import index_id
 from nexent_gql.domains.knowledge.policy import DocumentSource
 from nexent_gql.domains.knowledge.reindexing import SearchIndexRebuilder
 from nexent_gql.domains.knowledge.searching import KnowledgeSearch
-from nexent_gql.domains.knowledge.tables import UNFINISHED, DocumentStage, DocumentState
+from nexent_gql.domains.knowledge.tables import UNFINISHED, DocumentStage, DocumentState, EmbeddingChoice
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.page import MAX_PAGE_SIZE, PageRequest
@@ -50,14 +51,28 @@ OLD, NEW = (
 MARK = re.compile(r"kettle of the (\w+ part \w)")
 VERSIONS = [set(MARK.findall(content)) for content in (OLD, NEW)]
 STATES = tuple(state for state in DocumentState if state is not DocumentState.PROCESSING)
-PLACES: tuple[str, ...] = (*STATES, *DocumentStage, BEFORE_PUT)
-"""Where a replaced document is when the operation comes; PROCESSING is one place for each stage."""
+MODEL_CHANGE = "before the index of another embedding model gets its chunks"
+PLACES: tuple[str, ...] = (*STATES, *DocumentStage, BEFORE_PUT, MODEL_CHANGE)
+"""Where a replaced document is when the operation comes; PROCESSING is one place for each stage.
+
+At the last place it is READY, and put into the index that a change of the embedding model builds.
+"""
 MUTATIONS = sorted(
     to_camel_case(each.python_name)
     for root in MODULE.mutations
     for each in get_object_definition(root, strict=True).fields
 )
-TABLES = ("knowledge_base", "document", "document_version", "document_text", "chunk", "search_version", "file_object")
+TABLES = (
+    "knowledge_base",
+    "document",
+    "document_version",
+    "document_text",
+    "chunk",
+    "search_version",
+    "file_object",
+    "embedding_model_change",
+    "index_entry",
+)
 UNFINISHED_JOBS = "SELECT name FROM job WHERE state IN ('QUEUED', 'RUNNING')"
 CANCELLED_JOBS = "SELECT id FROM job WHERE state = 'RUNNING' AND cancel_requested"
 
@@ -184,6 +199,11 @@ async def bring(setting: Setting, subject: Subject, place: str) -> None:
     services, actor = setting.api.ingestion, setting.actor
     if place == DocumentState.READY:
         return
+    if place == MODEL_CHANGE:
+        choice = EmbeddingChoice(key_of(setting.models[1], "Model"))
+        await services.model_changes.start(actor, subject.base_id, choice)
+        await stop_at(setting, subject, index_id(subject.document_id, 1), BEFORE_PUT)
+        return
     content = setting.files["empty" if place == DocumentState.FAILED else "new"]
     source = DocumentSource(file_id=key_of(content, "File"))
     await services.documents.replace(actor, subject.document_id, source)
@@ -192,14 +212,19 @@ async def bring(setting: Setting, subject: Subject, place: str) -> None:
     elif place == DocumentState.CANCELLED:
         await services.documents.cancel(actor, subject.document_id)
     elif place != DocumentState.QUEUED:
-        setting.gate.stop(subject.document_id, place)
-        subject.stopped = asyncio.create_task(services.drain())
-        arrival = asyncio.create_task(setting.gate.arrival())
-        await asyncio.wait([subject.stopped, arrival], return_when=asyncio.FIRST_COMPLETED)
-        assert arrival.done(), f"no document comes to {place}: say how one is brought there"
+        await stop_at(setting, subject, subject.document_id, place)
     row = await services.get(actor, subject.document_id)
     assert row is not None
     assert row.version.state == (place if place in STATES else DocumentState.PROCESSING)
+
+
+async def stop_at(setting: Setting, subject: Subject, id_: UUID, place: str) -> None:
+    """Process a document, by its id in an index, up to a place."""
+    setting.gate.stop(id_, place)
+    subject.stopped = asyncio.create_task(setting.api.ingestion.drain())
+    arrival = asyncio.create_task(setting.gate.arrival())
+    await asyncio.wait([subject.stopped, arrival], return_when=asyncio.FIRST_COMPLETED)
+    assert arrival.done(), f"no document comes to {place}: say how one is brought there"
 
 
 def calls(setting: Setting, subject: Subject) -> Mapping[str, GeneratedCall]:
@@ -294,6 +319,7 @@ async def test_every_operation_converges(setting: Setting, provider: FakeProvide
     names = sorted(calls(setting, Subject("a", "b", "c")))
     assert {"cancelDocument", "deleteDocument", "replaceDocument", "reprocessDocument"} <= set(names)
     assert {"updateKnowledgeBase", "deleteKnowledgeBase", "addDocument", "updateDocumentChunk"} <= set(names)
+    assert {"changeEmbeddingModel", "cancelEmbeddingModelChange", "revertEmbeddingModelChange"} <= set(names)
     cases = [(name, condition) for name in names for condition in conditions_of(place, name)]
     for (name, condition), subject in zip(cases, await new_subjects(setting, len(cases)), strict=True):
         provider.vectors.is_down = False

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
 from nexent_gql.domains.knowledge.jobs import RefreshSearchIndex
-from nexent_gql.domains.knowledge.policy import DocumentSource, KnowledgeBaseDraft, KnowledgeBasePatch
+from nexent_gql.domains.knowledge.policy import DocumentSource, KnowledgeBaseDraft
 from nexent_gql.domains.knowledge.searching import KnowledgeSearch
 from nexent_gql.domains.knowledge.tables import DocumentState, DocumentVersion, SearchLimitationCode
 from nexent_gql.domains.models.errors import ChatModelNotFoundError, ModelKindMismatchError
@@ -158,25 +158,6 @@ async def test_entries_of_an_older_format_come_back(services: Ingestion, actor: 
     assert await find(services, actor, "fish", KEYWORD, base_id) == {"A red fish."}
 
 
-async def test_a_change_of_model_hides_nothing(services: Ingestion, actor: Principal, provider: FakeProvider) -> None:
-    one, two = [await register(services, actor, name, provider.base_url) for name in ("one", "two")]
-    base_id = await new_base(services, actor, one)
-    documents = [await add(services, actor, base_id, f"A red fish {number}.") for number in range(2)]
-    texts = {"A red fish 0.", "A red fish 1."}
-    before = {(await version(services, actor, id_)).index_space for id_ in documents}
-    await services.bases.update(actor, base_id, KnowledgeBasePatch(embedding_model_id=two))
-    is_left = True
-    while is_left:
-        assert await find(services, actor, "fish", SEMANTIC, base_id) == texts
-        is_left = await services.run_next()
-    after = {(await version(services, actor, id_)).index_space for id_ in documents}
-    assert (len(before), len(after), before & after) == (1, 1, set())
-    await refresh(services)
-    base, *_ = await services.bases.get_many(actor, [base_id])
-    assert (base.embedding_model_id, base.previous_model_id) == (two, None)
-    assert await find(services, actor, "fish", SEMANTIC, base_id) == texts
-
-
 async def test_bases_with_different_models_are_searched_together(
     services: Ingestion, actor: Principal, provider: FakeProvider
 ) -> None:
@@ -195,12 +176,9 @@ async def test_only_embedding_models_of_the_tenant_are_accepted(
     stranger = await make.principal()
     foreign = await register(services, stranger, "one", provider.base_url)
     chat = await register(services, actor, "chat", provider.base_url, ModelKind.CHAT)
-    base_id = await new_base(services, actor)
     for model_id, error in ((foreign, ChatModelNotFoundError), (chat, ModelKindMismatchError)):
         with pytest.raises(error):
             await new_base(services, actor, model_id)
-        with pytest.raises(error):
-            await services.bases.update(actor, base_id, KnowledgeBasePatch(embedding_model_id=model_id))
 
 
 async def test_an_outage_is_waited_for_until_the_last_attempt(

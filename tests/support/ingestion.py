@@ -38,6 +38,8 @@ from nexent_gql.domains.knowledge.event_log import DocumentEventService
 from nexent_gql.domains.knowledge.graph_building import KnowledgeGraphBuilder
 from nexent_gql.domains.knowledge.graphs import KnowledgeGraphService
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer
+from nexent_gql.domains.knowledge.model_changes import EmbeddingModelChangeService
+from nexent_gql.domains.knowledge.model_changing import EmbeddingModelChanger
 from nexent_gql.domains.knowledge.preview import ChunkPreviewService
 from nexent_gql.domains.knowledge.processing import DocumentProcessor
 from nexent_gql.domains.knowledge.purging import DocumentPurger
@@ -71,7 +73,8 @@ _OWN_JOBS = (
     "purge_documents",
     "extract_file",
     "index_document",
-    "refresh_base_index",
+    "change_embedding_model",
+    "clean_up_model_change",
     "refresh_search_index",
     "delete_objects",
     "summarize_knowledge_base",
@@ -97,6 +100,8 @@ class Ingestion:
     previews: ChunkPreviewService
     summaries: KnowledgeSummaryService
     graphs: KnowledgeGraphService
+    model_changes: EmbeddingModelChangeService
+    models: ModelService
     files: FileService
     objects: ObjectReconciler
     uploads: UploadService
@@ -113,15 +118,16 @@ class Ingestion:
         rows = await self.documents.get_many(actor, [document_id])
         return rows[0] if rows else None
 
-    async def queued(self) -> Sequence[UUID]:
-        """Return the jobs of documents that can be run, in any order of kinds."""
-        query = select(col(Job.id)).where(col(Job.state) == JobState.QUEUED, col(Job.name).in_(_OWN_JOBS))
+    async def queued(self, *without: str) -> Sequence[UUID]:
+        """Return the jobs of documents that can be run, in any order of kinds but `without`."""
+        names = set(_OWN_JOBS) - set(without)
+        query = select(col(Job.id)).where(col(Job.state) == JobState.QUEUED, col(Job.name).in_(names))
         async with self.database.system() as session:
             return (await session.scalars(query.order_by(col(Job.position)))).all()
 
-    async def run_next(self) -> bool:
-        """Run one job to its end; False when there is none."""
-        for job_id in await self.queued():
+    async def run_next(self, *without: str) -> bool:
+        """Run one job to its end, of any kind but `without`; False when there is none."""
+        for job_id in await self.queued(*without):
             await self._make_due()
             if await self.runner.run(job_id):
                 return True
@@ -137,9 +143,9 @@ class Ingestion:
             await self.run_next()
             await task
 
-    async def drain(self) -> None:
-        """Run jobs until none is left."""
-        while await self.run_next():
+    async def drain(self, *without: str) -> None:
+        """Run jobs until none is left, of all kinds but `without`."""
+        while await self.run_next(*without):
             continue
 
     async def execute(self, statement: str) -> None:
@@ -204,7 +210,8 @@ async def ingestion(
                 DocumentReprocessor(utc_now).handler,
                 DocumentPurger(indexer).handler,
                 FileTextExtractor(files, extractor).handler,
-                *SearchIndexRefresher(embedder, utc_now).handlers,
+                SearchIndexRefresher(embedder, utc_now).handler,
+                *EmbeddingModelChanger(indexer, index, embedder, utc_now, revert_s=600).handlers,
                 DocumentReindexer(indexer, utc_now).handler,
                 ObjectDeleter(store).handler,
                 KnowledgeSummarizer(
@@ -230,6 +237,8 @@ async def ingestion(
             editor=ChunkEditor(database),
             summaries=KnowledgeSummaryService(database, utc_now),
             graphs=KnowledgeGraphService(database, utc_now),
+            model_changes=EmbeddingModelChangeService(database, utc_now),
+            models=models,
             previews=ChunkPreviewService(database, files, reader),
             events=DocumentEventService(database, log or MemoryEventLog(), utc_now),
             files=files,

@@ -122,6 +122,8 @@ async def open_knowledge_api(
                 knowledge_statistics=KnowledgeStatisticsService(database),
                 knowledge_summaries=services.summaries,
                 knowledge_graphs=services.graphs,
-                prices=PriceTable([]),
+                embedding_model_changes=services.model_changes,
+                models=services.models,
+                prices=PriceTable.load(),
             )
             yield KnowledgeApi(services, log, redis, cast("Services", namespace))

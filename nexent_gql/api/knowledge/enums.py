@@ -4,10 +4,12 @@ from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.knowledge.batches import BatchState
 from nexent_gql.domains.knowledge.chunking import ChunkStrategy
 from nexent_gql.domains.knowledge.graphs import GraphState
+from nexent_gql.domains.knowledge.model_change_tables import EmbeddingModelChangeState
 from nexent_gql.domains.knowledge.summary_tables import SummaryGrouping, SummaryStage, SummaryState
 from nexent_gql.domains.knowledge.tables import (
     DocumentStage,
     DocumentState,
+    EmbeddingMode,
     KnowledgeAccess,
     KnowledgePermission,
     SearchLimitationCode,
@@ -114,6 +116,7 @@ described(
     "Why something is searched by words only.",
     {
         SearchLimitationCode.NO_EMBEDDING_MODEL: "There is no embedding model.",
+        SearchLimitationCode.KEYWORD_ONLY: "The owner chose to use no embedding model.",
         SearchLimitationCode.EMBEDDING_FAILED: "The embedding model failed for good. It is tried again every 6 hours, "
         "when its settings change, and by `reprocessDocument`.",
     },
@@ -162,5 +165,28 @@ described(
         GraphState.READY: "All passages have been read.",
         GraphState.STOPPED: "Passages are left; `problem` says why and what to do. `buildKnowledgeGraph` continues, "
         "and so does a document that is added or changed.",
+    },
+)
+described(
+    EmbeddingMode,
+    "Which embedding model compares the documents of a knowledge base by meaning.",
+    {
+        EmbeddingMode.MODEL: "A certain one.",
+        EmbeddingMode.TENANT_DEFAULT: "The tenant's default embedding model.",
+        EmbeddingMode.NONE: "None: searches compare words only.",
+    },
+)
+described(
+    EmbeddingModelChangeState,
+    "State of a change of an embedding model. EMBEDDING ends as SWITCHED, FAILED or CANCELLED. SWITCHED ends as "
+    "COMPLETED or, by `revertEmbeddingModelChange`, as REVERTED.",
+    {
+        EmbeddingModelChangeState.EMBEDDING: "Documents are embedded; searches use the previous model.",
+        EmbeddingModelChangeState.SWITCHED: "Searches use the new model; the change can be reverted.",
+        EmbeddingModelChangeState.REVERTING: "The previous index gets what was added since; searches use the new one.",
+        EmbeddingModelChangeState.COMPLETED: "Searches use the new model; the previous index is deleted.",
+        EmbeddingModelChangeState.REVERTED: "Searches use the previous model again.",
+        EmbeddingModelChangeState.CANCELLED: "The change was cancelled; searches use the previous model.",
+        EmbeddingModelChangeState.FAILED: "The change failed; `problem` says why. Searches use the previous model.",
     },
 )

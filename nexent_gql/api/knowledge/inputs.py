@@ -32,7 +32,8 @@ _DEFAULTS = ChunkingOptions()
 _NAME = f"Display name. One line of 1 to {MAX_NAME_CHARS} characters."
 _DESCRIPTION = f"What it is about. At most {MAX_DESCRIPTION_CHARS:,} characters. Null means empty."
 _EMBEDDING_MODEL = (
-    "ID of the embedding Model that compares meanings in this base. Null means the tenant's default embedding model."
+    "ID of the embedding Model that compares meanings in this base. Null means the tenant's default embedding model. "
+    "`changeEmbeddingModel` changes it later."
 )
 _BASE_ID = "ID of the KnowledgeBase."
 _DOCUMENT_ID = "ID of the Document."
@@ -131,10 +132,6 @@ class UpdateKnowledgeBaseInput:
     chunking: strawberry.Maybe[ChunkingInput | None] = strawberry.field(
         description="How documents are cut when they are processed next. Null means the defaults."
     )
-    embedding_model_id: strawberry.Maybe[strawberry.ID | None] = strawberry.field(
-        description=f"{_EMBEDDING_MODEL} After a change, documents are embedded again one by one, and are found all "
-        "the time."
-    )
 
     def patch(self) -> KnowledgeBasePatch:
         """Return what the service takes."""
@@ -144,7 +141,6 @@ class UpdateKnowledgeBaseInput:
             description=self.description.value if self.description else UNSET,
             access=(self.access.value or KnowledgeAccess.PRIVATE) if self.access else UNSET,
             chunking=chunking if self.chunking else UNSET,
-            embedding_model_id=_model_key(self.embedding_model_id.value) if self.embedding_model_id else UNSET,
             grants=_grants(self.groups.value) if self.groups else UNSET,
         )
 

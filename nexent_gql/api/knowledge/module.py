@@ -9,7 +9,7 @@ from nexent_gql.api.knowledge.batches import (
 from nexent_gql.api.knowledge.editing import ChunkMutations
 from nexent_gql.api.knowledge.events import EVENT_TYPES
 from nexent_gql.api.knowledge.graphs import KnowledgeGraphMutations, KnowledgeGraphQueries
-from nexent_gql.api.knowledge.model_change import EmbeddingModelChangeQueries
+from nexent_gql.api.knowledge.model_change import EmbeddingModelChangeMutations, EmbeddingModelChangeQueries
 from nexent_gql.api.knowledge.mutations import KnowledgeMutations
 from nexent_gql.api.knowledge.nodes import base_by_id, chunk_by_id, document_by_id
 from nexent_gql.api.knowledge.preview import ChunkPreviewQueries
@@ -35,6 +35,7 @@ MODULE = SchemaModule(
         KnowledgeMutations,
         DocumentBatchMutations,
         ChunkMutations,
+        EmbeddingModelChangeMutations,
         KnowledgeSummaryMutations,
         KnowledgeGraphMutations,
     ),

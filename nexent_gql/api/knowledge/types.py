@@ -15,6 +15,7 @@ from nexent_gql.api.knowledge.enums import (
     DocumentProblemCode,
     DocumentStage,
     DocumentState,
+    EmbeddingMode,
     KnowledgeAccess,
     KnowledgePermission,
     SearchLimitationCode,
@@ -22,6 +23,7 @@ from nexent_gql.api.knowledge.enums import (
 )
 from nexent_gql.api.knowledge.graph_types import KnowledgeGraph, base_graph
 from nexent_gql.api.knowledge.loaders import base_grants, base_limitation, base_row, can_write, chunk_count, last_event
+from nexent_gql.api.knowledge.model_change_types import EmbeddingModelChange, newest_model_change
 from nexent_gql.api.knowledge.passages import Passage
 from nexent_gql.api.knowledge.statistics import KnowledgeBaseStatistics, base_statistics
 from nexent_gql.api.knowledge.summary_types import KnowledgeSummary, latest_summary, ready_summary
@@ -83,7 +85,15 @@ class KnowledgeBase(relay.Node):
     embedding_model: Model | None = related(
         model_by_id,
         "embedding_model_id",
-        description="The embedding model of its documents; null where it is the tenant's default embedding model.",
+        description="The embedding model that searches use; null unless `embeddingMode` is MODEL.",
+    )
+    embedding_mode: EmbeddingMode = strawberry.field(
+        description="Which embedding model searches use. `changeEmbeddingModel` changes it."
+    )
+    embedding_model_change: EmbeddingModelChange | None = related(
+        newest_model_change,
+        "key",
+        description="The last change of its embedding model; null if there was none, or it left nothing behind.",
     )
     summary: KnowledgeSummary | None = related(
         ready_summary, "key", description="Its summary; null before the first one is READY."
@@ -137,6 +147,7 @@ class KnowledgeBase(relay.Node):
             description=row.description,
             access=KnowledgeAccess(row.access),
             embedding_model_id=row.embedding_model_id,
+            embedding_mode=row.embedding.mode,
             is_owned=row.owner_id == user_id,
             chunking=Chunking(
                 strategy=options.strategy,

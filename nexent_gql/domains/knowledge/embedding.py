@@ -6,6 +6,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from nexent_gql.db.session import Database
+from nexent_gql.domains.knowledge.tables import EmbeddingChoice
 from nexent_gql.domains.models.errors import ChatModelNotFoundError, NoDefaultModelError
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.kernel.errors import DomainError
@@ -43,16 +44,18 @@ class KnowledgeEmbedder:
         self._models = models
         self._embedder = embedder
 
-    async def endpoint(self, tenant_id: UUID, model_id: UUID | None) -> ModelEndpoint | None:
-        """Return how to reach an embedding model; None is the tenant's default. None if there is no such model.
+    async def endpoint(self, tenant_id: UUID, choice: EmbeddingChoice) -> ModelEndpoint | None:
+        """Return how to reach an embedding model; None if there is no such model, or words only are compared.
 
         Raises:
             ModelKindMismatchError: The model is of another kind.
             SecretUnreadableError: Its key was stored under another key of the installation.
         """
+        if choice.is_keyword_only:
+            return None
         async with self._db.read(tenant_id) as session:
             try:
-                return await self._models.endpoint(session, tenant_id, model_id, ModelKind.EMBEDDING)
+                return await self._models.endpoint(session, tenant_id, choice.model_id, ModelKind.EMBEDDING)
             except (NoDefaultModelError, ChatModelNotFoundError):
                 return None
 
@@ -72,7 +75,7 @@ class KnowledgeEmbedder:
             yield (await self._embedder.embed(endpoint, request)).vectors
 
     async def embed_question(
-        self, tenant_id: UUID, user_id: UUID, question: str, model_ids: Collection[UUID | None]
+        self, tenant_id: UUID, user_id: UUID, question: str, choices: Collection[EmbeddingChoice]
     ) -> QuestionVectors:
         """Return the vectors of a question by several models; those that fail are left out."""
         attribution = CallAttribution(tenant_id, user_id, "SEARCH")
@@ -80,9 +83,9 @@ class KnowledgeEmbedder:
         by_space: dict[str, Vector] = {}
         failure: DomainError | None = None
         identities: set[str] = set()
-        for model_id in model_ids:
+        for choice in choices:
             try:
-                endpoint = await self.endpoint(tenant_id, model_id)
+                endpoint = await self.endpoint(tenant_id, choice)
                 if endpoint is None or (identity := model_identity(endpoint)) in identities:
                     continue
                 identities.add(identity)

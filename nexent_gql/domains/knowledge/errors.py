@@ -52,6 +52,64 @@ class KnowledgeBaseReadOnlyError(ForbiddenError):
         super().__init__("You can only read this knowledge base; ask its owner for the right to change it.")
 
 
+class IndexSwitchedError(ConflictError):
+    """Searches use another index since a version was put; put it again."""
+
+    code = "INDEX_SWITCHED"
+
+    def __init__(self) -> None:
+        super().__init__("The search index was switched meanwhile.")
+
+
+class ModelChangeRunningError(ConflictError):
+    """The embedding model of the base is being changed to something else."""
+
+    code = "EMBEDDING_MODEL_CHANGE_RUNNING"
+
+    def __init__(self, base_id: UUID) -> None:
+        message = "The embedding model of this knowledge base is being changed. Wait for the end, or cancel the change."
+        super().__init__(message, id=str(base_id))
+
+
+class ModelChangeNotFoundError(NotFoundError):
+    """The embedding model of the base was never changed."""
+
+    object_type = "EmbeddingModelChange"
+    code = "NOT_FOUND"
+
+    def __init__(self, base_id: UUID) -> None:
+        super().__init__("The embedding model of this knowledge base was never changed.", id=str(base_id))
+
+
+class ModelChangeNotRevertibleError(ConflictError):
+    """Searches do not use the new index of the last change yet, or the one from before was deleted."""
+
+    code = "EMBEDDING_MODEL_CHANGE_NOT_REVERTIBLE"
+
+    def __init__(self, base_id: UUID) -> None:
+        message = "The last change has not switched to the new embedding model, or it can't be reverted any more."
+        super().__init__(message, id=str(base_id))
+
+
+class EmbeddingModelGoneError(NotFoundError):
+    """The model of a change was deleted."""
+
+    object_type = "Model"
+    code = "EMBEDDING_MODEL_DELETED"
+
+    def __init__(self, model_id: UUID) -> None:
+        super().__init__("The embedding model was deleted. Change to another one.", id=str(model_id))
+
+
+class IndexIncompleteError(ConflictError):
+    """The search index does not keep what was put into it."""
+
+    code = "INDEX_INCOMPLETE"
+
+    def __init__(self) -> None:
+        super().__init__("The search index loses documents that were stored. Ask your administrator to check it.")
+
+
 class DocumentReusedError(ConflictError):
     """The `clientId` came with another input before."""
 

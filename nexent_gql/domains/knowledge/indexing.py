@@ -1,9 +1,9 @@
 """Keeps the search index in step with documents: their rows say what is put, switched to and deleted."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import overload
 from uuid import UUID
@@ -13,9 +13,20 @@ from sqlalchemy import TextClause, text
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder, model_identity, space_of
+from nexent_gql.domains.knowledge.errors import IndexSwitchedError
+from nexent_gql.domains.knowledge.index_ids import INDEX_NUMBERS, index_id
+from nexent_gql.domains.knowledge.index_targets import IndexTarget, find_target
+from nexent_gql.domains.knowledge.model_change_repository import EmbeddingModelChangeRepository
+from nexent_gql.domains.knowledge.model_change_tables import IndexEntry
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository, KnowledgeBaseRepository
-from nexent_gql.domains.knowledge.service import NO_MODEL
-from nexent_gql.domains.knowledge.tables import Chunk, DocumentVersion, SearchLimitationCode
+from nexent_gql.domains.knowledge.service import KEYWORD_ONLY, NO_MODEL
+from nexent_gql.domains.knowledge.tables import (
+    Chunk,
+    DocumentVersion,
+    EmbeddingChoice,
+    KnowledgeBase,
+    SearchLimitationCode,
+)
 from nexent_gql.domains.knowledge.vector_file import VectorFile
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.ports.embeddings import Vector
@@ -43,18 +54,30 @@ class IndexOutcome:
         space: Names its vectors; None if the version is found by words only.
         code: Why it is found by words only.
         message: The same for people.
+        target: Where it was put; None if it was not, because nobody can find it any more.
     """
 
     model: str | None = None
     space: str | None = None
     code: SearchLimitationCode | None = None
     message: str | None = None
+    target: IndexTarget | None = None
 
-    def record(self, version: DocumentVersion, now: datetime) -> None:
+    def record(self, row: DocumentVersion | IndexEntry, now: datetime) -> None:
         """Keep it with the version."""
-        version.index_format, version.indexed_at = INDEX_FORMAT, now
-        version.index_model, version.index_space = self.model, self.space
-        version.limitation_code, version.limitation_message = self.code, self.message
+        row.index_format, row.indexed_at = INDEX_FORMAT, now
+        row.index_model, row.index_space = self.model, self.space
+        row.limitation_code, row.limitation_message = self.code, self.message
+        row.index_edits = self.target.edits if self.target else 0
+
+    def check(self, base: KnowledgeBase) -> None:
+        """Check that searches of a base use the index that the version was put into.
+
+        Raises:
+            IndexSwitchedError: They use another one since; put the version again.
+        """
+        if self.target is not None and self.target.number != base.index_number:
+            raise IndexSwitchedError
 
 
 class DocumentIndexer:
@@ -71,76 +94,96 @@ class DocumentIndexer:
         self._index = index
         self._embedder = embedder
 
-    async def put(self, tenant_id: UUID, version_id: UUID, *, is_last_attempt: bool = True) -> IndexOutcome:
+    async def put(
+        self,
+        tenant_id: UUID,
+        version_id: UUID,
+        *,
+        number: int | None = None,
+        is_last_attempt: bool = True,
+        needs_vectors: bool = False,
+    ) -> IndexOutcome:
         """Put the chunks of a version; nobody finds them before `publish`, unless the version is found already.
 
         A version whose embedding model fails for good is put without vectors. Chunks that are edited meanwhile are put
-        again, and a version that is superseded or deleted meanwhile, and purged perhaps, is deleted from the index.
+        again, also when searches switch to another index, and a version that is superseded or deleted meanwhile, and
+        purged perhaps, is deleted from the index.
 
         Args:
             tenant_id: The tenant.
             version_id: The version.
+            number: The index; None is the one that searches use.
             is_last_attempt: Whether a failure that may pass counts as one for good.
+            needs_vectors: Whether any failure of the embedding model is raised.
 
         Raises:
             DomainError: The embedding model or the index failed, and another attempt may help.
         """
-        outcome, edits = IndexOutcome(), -1
-        while (present := await self._edits_of(tenant_id, version_id)) != edits:
-            if present is None:
-                await self._index.delete_version(tenant_id, version_id)
-                break
-            edits = present
-            outcome = await self._put_once(tenant_id, version_id, is_last_attempt=is_last_attempt)
-        return outcome
+        outcome = IndexOutcome()
+        while (target := await self._target(tenant_id, version_id, number)) is not None:
+            if target == outcome.target:
+                return outcome
+            if outcome.target is not None and outcome.target.number != target.number:
+                await self._delete(tenant_id, version_id, [outcome.target.number])
+            outcome = await self._put_once(
+                tenant_id, version_id, target, is_last_attempt=is_last_attempt, needs_vectors=needs_vectors
+            )
+        numbers = range(INDEX_NUMBERS) if number is None else (number,)
+        await self._delete(tenant_id, version_id, numbers)
+        return IndexOutcome()
 
-    async def _put_once(self, tenant_id: UUID, version_id: UUID, *, is_last_attempt: bool) -> IndexOutcome:
+    async def _put_once(
+        self, tenant_id: UUID, version_id: UUID, target: IndexTarget, *, is_last_attempt: bool, needs_vectors: bool
+    ) -> IndexOutcome:
         async with self._db.read(tenant_id) as session:
             version = await DocumentRepository(session, tenant_id).version(version_id)
             chunks = await ChunkRepository(session, tenant_id).all_of_version(version_id)
-            base = (
-                await KnowledgeBaseRepository(session, tenant_id).get(chunks[0].knowledge_base_id) if chunks else None
-            )
-        if version is None or base is None:
-            return IndexOutcome()
+        if version is None or not chunks:
+            return IndexOutcome(target=target)
         with closing(VectorFile()) as vectors:
             try:
-                outcome = await self._embed(base.embedding_model_id, version, chunks, vectors)
+                outcome = await self._embed(target.choice, version, chunks, vectors)
             except DomainError as error:
-                if error.retryable and not is_last_attempt:
+                if needs_vectors or (error.retryable and not is_last_attempt):
                     raise
                 _log.warning("knowledge.indexed_without_vectors", version_id=str(version_id), code=error.code)
-                outcome = _failed(await self._identity(tenant_id, base.embedding_model_id), error)
-            await self._index.put(tenant_id, _indexed(version, chunks, vectors, outcome.space))
-        return outcome
+                outcome = _failed(await self._identity(tenant_id, target.choice), error)
+            await self._index.put(tenant_id, _indexed(version, chunks, vectors, (outcome.space, target.number)))
+        return replace(outcome, target=target)
 
-    async def _edits_of(self, tenant_id: UUID, version_id: UUID) -> int | None:
+    async def _target(self, tenant_id: UUID, version_id: UUID, number: int | None) -> IndexTarget | None:
         async with self._db.read(tenant_id) as session:
-            return await DocumentRepository(session, tenant_id).edits_of(version_id)
+            return await find_target(session, tenant_id, version_id, number)
 
-    async def publish(self, tenant_id: UUID, document_id: UUID) -> None:
-        """Let searches find the current version of a document, which is put if the index has lost it."""
+    async def publish(self, tenant_id: UUID, document_id: UUID, *, number: int | None = None) -> None:
+        """Let searches of an index find the current version of a document, which is put if the index has lost it."""
         async with self._db.read(tenant_id) as session:
             version = await DocumentRepository(session, tenant_id).current_version(document_id)
-        if version is None:
+            target = None if version is None else await find_target(session, tenant_id, version.id, number)
+        if version is None or target is None:
             return
+        ids = index_id(document_id, target.number), index_id(version.id, target.number)
         try:
-            await self._index.switch(tenant_id, document_id, version.id, fence=version.number)
+            await self._index.switch(tenant_id, *ids, fence=version.number)
         except VersionNotIndexedError:
-            await self.put(tenant_id, version.id)
-            await self._index.switch(tenant_id, document_id, version.id, fence=version.number)
-        await self._count_write(tenant_id, _BASE_OF_DOCUMENT, document_id)
+            await self.put(tenant_id, version.id, number=number)
+            await self._index.switch(tenant_id, *ids, fence=version.number)
+        if number is None:
+            await self._count_write(tenant_id, _BASE_OF_DOCUMENT, document_id)
 
     async def forget(self, tenant_id: UUID, base_id: UUID) -> None:
         """Delete what is hidden already: a deleted base, deleted documents of a base, and superseded versions."""
         async with self._db.read(tenant_id) as session:
             base = await KnowledgeBaseRepository(session, tenant_id).get(base_id)
             hidden = await DocumentRepository(session, tenant_id).hidden_versions(base_id)
+            changes = EmbeddingModelChangeRepository(session, tenant_id)
+            numbers = (await changes.index_numbers([base_id])).get(base_id, {0})
         if base is None:
-            await self._index.delete_base(tenant_id, base_id)
+            for number in numbers:
+                await self._index.delete_base(tenant_id, index_id(base_id, number))
             return
         for version_id in hidden:
-            await self._index.delete_version(tenant_id, version_id)
+            await self._delete(tenant_id, version_id, numbers)
         if hidden:
             await self._count_write(tenant_id, _BASE, base_id)
 
@@ -149,10 +192,16 @@ class DocumentIndexer:
         async with self._db.transaction(tenant_id) as session:
             await session.execute(statement, {"tenant": tenant_id, "id": id_})
 
+    async def _delete(self, tenant_id: UUID, version_id: UUID, numbers: Collection[int]) -> None:
+        for number in numbers:
+            await self._index.delete_version(tenant_id, index_id(version_id, number))
+
     async def _embed(
-        self, model_id: UUID | None, version: DocumentVersion, chunks: Sequence[Chunk], vectors: VectorFile
+        self, choice: EmbeddingChoice, version: DocumentVersion, chunks: Sequence[Chunk], vectors: VectorFile
     ) -> IndexOutcome:
-        endpoint = await self._embedder.endpoint(version.tenant_id, model_id)
+        if choice.is_keyword_only:
+            return IndexOutcome(code=SearchLimitationCode.KEYWORD_ONLY, message=KEYWORD_ONLY)
+        endpoint = await self._embedder.endpoint(version.tenant_id, choice)
         if endpoint is None:
             return IndexOutcome(code=SearchLimitationCode.NO_EMBEDDING_MODEL, message=NO_MODEL)
         texts = [chunk.search_text for chunk in chunks]
@@ -161,10 +210,10 @@ class DocumentIndexer:
         identity = model_identity(endpoint)
         return IndexOutcome(identity, space_of(identity, vectors.dimensions))
 
-    async def _identity(self, tenant_id: UUID, model_id: UUID | None) -> str | None:
+    async def _identity(self, tenant_id: UUID, choice: EmbeddingChoice) -> str | None:
         endpoint: ModelEndpoint | None = None
         try:
-            endpoint = await self._embedder.endpoint(tenant_id, model_id)
+            endpoint = await self._embedder.endpoint(tenant_id, choice)
         except DomainError as error:  # an unreadable key: the model has no identity until its key is entered again
             _log.info("knowledge.no_embedding_model", code=error.code)
         return None if endpoint is None else model_identity(endpoint)
@@ -201,12 +250,13 @@ class _Chunks(Sequence[IndexedChunk]):
 
 
 def _indexed(
-    version: DocumentVersion, chunks: Sequence[Chunk], vectors: VectorFile, space: str | None
+    version: DocumentVersion, chunks: Sequence[Chunk], vectors: VectorFile, place: tuple[str | None, int]
 ) -> IndexedVersion:
+    space, number = place
     return IndexedVersion(
-        knowledge_base_id=chunks[0].knowledge_base_id,
-        document_id=version.document_id,
-        version_id=version.id,
+        knowledge_base_id=index_id(chunks[0].knowledge_base_id, number),
+        document_id=index_id(version.document_id, number),
+        version_id=index_id(version.id, number),
         chunks=_Chunks(chunks, vectors if space else ()),
         space=space,
         language=version.language,

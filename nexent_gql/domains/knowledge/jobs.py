@@ -79,20 +79,39 @@ class RefreshSearchIndex(Housekeeping):
     name: ClassVar[str] = "refresh_search_index"
 
 
-class RefreshBaseIndex(Work):
-    """Does so in one base, after a change of its embedding model."""
+class ChangeEmbeddingModel(Work):
+    """Put documents of a base into the index that a change builds, and switch to it; the next step is another job."""
 
-    name: ClassVar[str] = "refresh_base_index"
+    name: ClassVar[str] = "change_embedding_model"
+    queue: ClassVar[str] = "documents"
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=8, base_delay_s=4, max_age_s=24 * 3_600)
+    priority: ClassVar[Priority] = Priority.BACKGROUND
+    can_rerun: ClassVar[bool] = False  # abandoning the job failed the change; its user calls `changeEmbeddingModel`
+    knowledge_base_id: UUID
+    change_id: UUID
+    step: int
+
+    @property
+    def key(self) -> str:
+        """One job for each step of a change."""
+        return f"change_embedding_model:{self.change_id}:{self.step}"
+
+
+class CleanUpModelChange(Work):
+    """Complete a change that was not reverted in time, and delete the index that is no longer needed."""
+
+    name: ClassVar[str] = "clean_up_model_change"
     queue: ClassVar[str] = "housekeeping"
-    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=5, base_delay_s=2, max_age_s=3_600)
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=20, base_delay_s=5, max_age_s=None)
     priority: ClassVar[Priority] = Priority.BACKGROUND
     knowledge_base_id: UUID
+    change_id: UUID
     request_id: UUID
 
     @property
     def key(self) -> str:
-        """One job for each change."""
-        return f"refresh_base_index:{self.request_id}"
+        """One job for each request."""
+        return f"clean_up_model_change:{self.request_id}"
 
 
 class IndexDocument(Work):

@@ -50,7 +50,6 @@ class KnowledgeBasePatch:
     description: str | Unset | None = UNSET
     access: KnowledgeAccess | Unset = UNSET
     chunking: ChunkingOptions | Unset = UNSET
-    embedding_model_id: UUID | Unset | None = UNSET
     grants: tuple[GroupGrant, ...] | Unset = UNSET
 
 
@@ -94,7 +93,7 @@ def merge_patch(row: KnowledgeBase, patch: KnowledgeBasePatch) -> KnowledgeBaseD
         description=set_or(patch.description, row.description),
         access=set_or(patch.access, KnowledgeAccess(row.access)),
         chunking=set_or(patch.chunking, row.chunking),
-        embedding_model_id=set_or(patch.embedding_model_id, row.embedding_model_id),
+        embedding_model_id=row.embedding_model_id,
     )
 
 

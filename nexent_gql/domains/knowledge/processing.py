@@ -12,6 +12,7 @@ from nexent_gql.domains.files.service import FileMetadata, FileService
 from nexent_gql.domains.knowledge import chunking
 from nexent_gql.domains.knowledge.attributes import MAX_VALUE_CHARS
 from nexent_gql.domains.knowledge.chunking import TooManyChunksError, chunk_document
+from nexent_gql.domains.knowledge.errors import IndexSwitchedError
 from nexent_gql.domains.knowledge.event_log import record_events
 from nexent_gql.domains.knowledge.events import state_changed
 from nexent_gql.domains.knowledge.graph_requests import request_reading
@@ -168,10 +169,23 @@ class DocumentProcessor:
 
         Searches follow at once or, if this process dies first, by the job.
         """
+        is_indexed = False
+        while not is_indexed:
+            try:
+                await self._index_once(lease, work)
+            except IndexSwitchedError:
+                continue
+            is_indexed = True
+        await self._indexer.publish(lease.tenant_id, work.document_id)
+
+    async def _index_once(self, lease: Lease, work: ProcessDocument) -> None:
         is_last_attempt = work.retry.is_exhausted(lease.failures + 1, 0)
         outcome = await self._indexer.put(lease.tenant_id, work.version_id, is_last_attempt=is_last_attempt)
 
         async def switch(session: AsyncSession, document: Document, version: DocumentVersion) -> None:
+            base = await KnowledgeBaseRepository(session, lease.tenant_id).get(document.knowledge_base_id)
+            if base is not None:
+                outcome.check(base)
             document.current_version_id, document.updated_at = version.id, self._clock()
             version.state, version.updated_at = DocumentState.READY, self._clock()
             outcome.record(version, self._clock())
@@ -181,7 +195,6 @@ class DocumentProcessor:
             await request_reading(session, lease.tenant_id, base_id)
 
         await self._finish(lease, work, switch)
-        await self._indexer.publish(lease.tenant_id, work.document_id)
 
     async def _continue(
         self, session: AsyncSession, work: ProcessDocument, version: DocumentVersion, stage: DocumentStage
@@ -215,10 +228,13 @@ class DocumentProcessor:
     ) -> tuple[KnowledgeBase, Document, DocumentVersion] | None:
         """Lock a document and its version; None when this stage is not to be done any more."""
         repository = DocumentRepository(session, lease.tenant_id)
+        bases = KnowledgeBaseRepository(session, lease.tenant_id)
+        if work.stage == DocumentStage.INDEX:
+            await bases.shared(work.document_id)
         document = await repository.get(work.document_id, lock=True)
         if document is None or document.latest_version_id != work.version_id:
             return None
-        base = await KnowledgeBaseRepository(session, lease.tenant_id).get(document.knowledge_base_id)
+        base = await bases.get(document.knowledge_base_id)
         version = await repository.version(work.version_id, lock=True)
         is_wanted = version is not None and version.stage == work.stage and version.state in UNFINISHED
         return (base, document, version) if base is not None and version is not None and is_wanted else None

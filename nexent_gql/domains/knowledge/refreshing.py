@@ -11,9 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder, model_identity
 from nexent_gql.domains.knowledge.indexing import INDEX_FORMAT, DocumentIndexer
-from nexent_gql.domains.knowledge.jobs import IndexDocument, RefreshBaseIndex, RefreshSearchIndex
+from nexent_gql.domains.knowledge.jobs import IndexDocument, RefreshSearchIndex
 from nexent_gql.domains.knowledge.repository import DocumentRepository, KnowledgeBaseRepository
-from nexent_gql.domains.knowledge.tables import DocumentVersion, KnowledgeBase, SearchLimitationCode
+from nexent_gql.domains.knowledge.tables import (
+    DocumentVersion,
+    EmbeddingChoice,
+    KnowledgeBase,
+    SearchLimitationCode,
+)
 from nexent_gql.jobs.enqueue import enqueue
 from nexent_gql.jobs.housekeeping import abandon
 from nexent_gql.jobs.lease import Lease
@@ -41,19 +46,16 @@ _FIRST = UUID(int=0)
 
 
 class SearchIndexRefresher:
-    """Handles `RefreshSearchIndex` and `RefreshBaseIndex`: finds the documents and enqueues a job for each."""
+    """Handles `RefreshSearchIndex`: finds the documents and enqueues a job for each."""
 
     def __init__(self, embedder: KnowledgeEmbedder, clock: Clock) -> None:
         self._embedder = embedder
         self._clock = clock
 
     @property
-    def handlers(self) -> "tuple[JobHandler[RefreshSearchIndex], JobHandler[RefreshBaseIndex]]":
+    def handler(self) -> JobHandler[RefreshSearchIndex]:
         """What the job registry needs."""
-        return (
-            JobHandler(RefreshSearchIndex, self.run, abandon),
-            JobHandler(RefreshBaseIndex, self.run_base, self.abandon_base),
-        )
+        return JobHandler(RefreshSearchIndex, self.run, abandon)
 
     async def run(self, lease: Lease, _work: RefreshSearchIndex) -> None:
         """Look through the bases of all tenants."""
@@ -64,30 +66,18 @@ class SearchIndexRefresher:
                 bases = await KnowledgeBaseRepository(session, tenant_id).all()
             await self._refresh(lease, tenant_id, bases)
 
-    async def run_base(self, lease: Lease, work: RefreshBaseIndex) -> None:
-        """Look through one base."""
-        async with lease.db.read(lease.tenant_id) as session:
-            base = await KnowledgeBaseRepository(session, lease.tenant_id).get(work.knowledge_base_id)
-        await self._refresh(lease, lease.tenant_id, [base] if base else [])
-
-    async def abandon_base(self, _lease: Lease, _work: RefreshBaseIndex) -> None:
-        """Leave it to `RefreshSearchIndex`."""
-
     async def _refresh(self, lease: Lease, tenant_id: UUID, bases: Sequence[KnowledgeBase]) -> None:
-        by_model: defaultdict[UUID | None, list[UUID]] = defaultdict(list)
+        by_choice: defaultdict[EmbeddingChoice, list[UUID]] = defaultdict(list)
         for base in bases:
-            by_model[base.embedding_model_id].append(base.id)
-        for model_id, base_ids in by_model.items():
+            by_choice[base.embedding].append(base.id)
+        for choice, base_ids in by_choice.items():
             try:
-                endpoint = await self._embedder.endpoint(tenant_id, model_id)
+                endpoint = await self._embedder.endpoint(tenant_id, choice)
             except DomainError as error:
                 _log.warning("knowledge.embedding_model_unusable", tenant_id=str(tenant_id), code=error.code)
                 continue
             identity = None if endpoint is None else model_identity(endpoint)
             await self._enqueue_stale(lease, tenant_id, base_ids, identity)
-            changed = [base for base in bases if base.id in base_ids and base.previous_model_id is not None]
-            for base in changed:
-                await _end_change(lease, base, identity)
 
     async def _enqueue_stale(
         self, lease: Lease, tenant_id: UUID, base_ids: Sequence[UUID], identity: str | None
@@ -133,8 +123,10 @@ class DocumentReindexer:
         outcome = await self._indexer.put(lease.tenant_id, version.id, is_last_attempt=is_last_attempt)
         await self._indexer.publish(lease.tenant_id, work.document_id)
         async with lease.final_transaction(JobState.DONE) as session:
+            base = await KnowledgeBaseRepository(session, lease.tenant_id).shared(work.document_id)
             row = await _locked(session, lease.tenant_id, version.id)
-            if row is not None:
+            if base is not None and row is not None:
+                outcome.check(base)
                 outcome.record(row, self._clock())
 
     async def abandon(self, lease: Lease, work: IndexDocument) -> None:
@@ -144,15 +136,6 @@ class DocumentReindexer:
             row = None if version is None else await _locked(session, lease.tenant_id, version.id)
             if row is not None:
                 row.indexed_at = self._clock()
-
-
-async def _end_change(lease: Lease, base: KnowledgeBase, identity: str | None) -> None:
-    """Forget the model before a change when no document has its vectors any more."""
-    async with lease.db.transaction(base.tenant_id) as session:
-        row = await KnowledgeBaseRepository(session, base.tenant_id).get(base.id, lock=True)
-        models = await DocumentRepository(session, base.tenant_id).index_models(base.id)
-        if row is not None and row.embedding_model_id == base.embedding_model_id and models <= {identity, None}:
-            row.previous_model_id = None
 
 
 async def _locked(session: AsyncSession, tenant_id: UUID, version_id: UUID) -> DocumentVersion | None:

@@ -10,8 +10,10 @@ import structlog
 from sqlalchemy import text
 
 from nexent_gql.db.session import Database
+from nexent_gql.domains.knowledge.index_ids import database_id, index_id
 from nexent_gql.domains.knowledge.indexing import DocumentIndexer, IndexOutcome
-from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository
+from nexent_gql.domains.knowledge.model_change_repository import EmbeddingModelChangeRepository
+from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository, KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.tables import DocumentVersion
 from nexent_gql.jobs.housekeeping import Housekeeping, abandon
 from nexent_gql.jobs.lease import Lease
@@ -127,14 +129,14 @@ class SearchIndexRebuilder:
         after: UUID | None = None
         while versions := await self._published(tenant_id, after):
             counts, states = await self._compare(tenant_id, versions)
-            for version in versions:
+            for version, number in versions:
                 report.versions += 1
-                count, state = counts.get(version.id, 0), states.get(version.id)
+                count, state = counts.get(version.id, 0), states.get(index_id(version.id, number))
                 if count and (is_full or state != VersionState(count, is_live=True)):
                     is_stored = state is not None and state.chunk_count == count and not is_full
                     await self._store(tenant_id, version, report, is_stored=is_stored)
                     progress(report)
-            after = versions[-1].id
+            after = versions[-1][0].id
         async with aclosing(self.orphans(tenant_id)) as orphans:
             async for version_id in orphans:
                 await self._index.delete_version(tenant_id, version_id)
@@ -148,17 +150,19 @@ class SearchIndexRebuilder:
             outcome = None if is_stored else await self._indexer.put(tenant_id, version.id)
             await self._indexer.publish(tenant_id, version.document_id)
             if outcome is not None:
-                await self._record(tenant_id, version.id, outcome)
+                await self._record(tenant_id, version.document_id, version.id, outcome)
             report.stored += 1
         except DomainError as error:
             await self._index.check()
             report.failures[version.id] = error.code
             _log.warning("search_index.not_stored", tenant_id=str(tenant_id), id=str(version.id), code=error.code)
 
-    async def _record(self, tenant_id: UUID, version_id: UUID, outcome: IndexOutcome) -> None:
+    async def _record(self, tenant_id: UUID, document_id: UUID, version_id: UUID, outcome: IndexOutcome) -> None:
         async with self._db.transaction(tenant_id) as session:
+            base = await KnowledgeBaseRepository(session, tenant_id).shared(document_id)
             row = await DocumentRepository(session, tenant_id).version(version_id, lock=True)
-            if row is not None:
+            if base is not None and row is not None:
+                outcome.check(base)
                 outcome.record(row, self._clock())
 
     async def orphans(self, tenant_id: UUID) -> AsyncGenerator[UUID]:
@@ -169,21 +173,23 @@ class SearchIndexRebuilder:
         """
         after: UUID | None = None
         while ids := await self._index.versions(tenant_id, after=after, limit=_BATCH):
+            places = {version_id: database_id(version_id) for version_id in ids}
             async with self._db.read(tenant_id) as session:
-                used = await DocumentRepository(session, tenant_id).used_versions(ids)
-            for version_id in ids:
-                if version_id not in used:
+                bases = await DocumentRepository(session, tenant_id).used_versions({id_ for id_, _ in places.values()})
+                changes = EmbeddingModelChangeRepository(session, tenant_id)
+                numbers = await changes.index_numbers(set(bases.values()))
+            for version_id, (id_, number) in places.items():
+                if id_ not in bases or number not in numbers.get(bases[id_], ()):
                     yield version_id
             after = ids[-1]
 
-    async def _published(self, tenant_id: UUID, after: UUID | None) -> Sequence[DocumentVersion]:
+    async def _published(self, tenant_id: UUID, after: UUID | None) -> Sequence[tuple[DocumentVersion, int]]:
         async with self._db.read(tenant_id) as session:
             return await DocumentRepository(session, tenant_id).published_versions(after, _BATCH)
 
     async def _compare(
-        self, tenant_id: UUID, versions: Sequence[DocumentVersion]
+        self, tenant_id: UUID, versions: Sequence[tuple[DocumentVersion, int]]
     ) -> tuple[Mapping[UUID, int], Mapping[UUID, VersionState]]:
-        ids = [version.id for version in versions]
         async with self._db.read(tenant_id) as session:
-            counts = await ChunkRepository(session, tenant_id).count_of_versions(ids)
-        return counts, await self._index.states(tenant_id, ids)
+            counts = await ChunkRepository(session, tenant_id).count_of_versions([it.id for it, _ in versions])
+        return counts, await self._index.states(tenant_id, [index_id(it.id, number) for it, number in versions])

@@ -1,9 +1,10 @@
 """Reads and writes bases, documents and chunks of one tenant."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, delete, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, text, tuple_
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -23,6 +24,11 @@ from nexent_gql.domains.knowledge.tables import (
     SearchLimitationCode,
 )
 from nexent_gql.kernel.page import Page, PageRequest
+
+_BASES_OF = text("""
+    SELECT id, knowledge_base_id FROM document
+     WHERE tenant_id = :tenant AND id = ANY(CAST(:ids AS uuid[])) AND deleted_at IS NULL
+""")
 
 
 class KnowledgeBaseRepository(
@@ -45,6 +51,17 @@ class KnowledgeBaseRepository(
         """Return a base, locked against changes of its documents by users."""
         query = self._matching(None).where(col(KnowledgeBase.id) == base_id).with_for_update(key_share=True)
         return (await self._session.scalars(query)).one_or_none()
+
+    async def shared(self, document_id: UUID) -> KnowledgeBase | None:
+        """Return the base of a document, whose index is not switched until the transaction ends.
+
+        Lock it before the document: whoever locks several rows does so from the base down.
+        """
+        document = select(col(Document.knowledge_base_id)).where(
+            col(Document.tenant_id) == self._tenant_id, col(Document.id) == document_id
+        )
+        query = self._matching(None).where(col(KnowledgeBase.id) == document.scalar_subquery())
+        return (await self._session.scalars(query.with_for_update(read=True))).one_or_none()
 
     async def page_readable(self, user_id: UUID, page: PageRequest, which: KnowledgeBaseFilter) -> Page[KnowledgeBase]:
         """Return the bases that a user may read, newest first."""
@@ -70,6 +87,11 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         """Return those of `ids` that a user may read, in any order."""
         query = self._matching(None).where(col(Document.id).in_(ids), self._in_readable_base(user_id))
         return await self._rows((await self._session.scalars(query)).all())
+
+    async def bases_of(self, ids: Collection[UUID]) -> dict[UUID, UUID]:
+        """Return the base of each of `ids` that exists."""
+        rows = await self._session.execute(_BASES_OF, {"tenant": self._tenant_id, "ids": list(ids)})
+        return {row[0]: row[1] for row in rows.all()}
 
     async def page_of_base(
         self, knowledge_base_id: UUID, which: DocumentFilter, page: PageRequest
@@ -124,22 +146,6 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         )
         return (await self._session.scalars(query)).one_or_none()
 
-    async def index_models(self, knowledge_base_id: UUID) -> "set[str | None]":
-        """Return the embedding models of the entries of a base, see `indexing`; None are those by words only."""
-        is_searched = col(DocumentVersion.index_space).is_not(None)
-        query = (
-            select(case((is_searched, col(DocumentVersion.index_model))))
-            .join(Document, col(Document.current_version_id) == col(DocumentVersion.id))
-            .where(
-                col(DocumentVersion.tenant_id) == self._tenant_id,
-                col(Document.tenant_id) == self._tenant_id,
-                col(Document.knowledge_base_id) == knowledge_base_id,
-                col(Document.deleted_at).is_(None),
-            )
-            .distinct()
-        )
-        return set((await self._session.scalars(query)).all())
-
     async def count_limited(self, base_ids: Collection[UUID]) -> dict[UUID, int]:
         """Count the documents of each base that are found by words only because their embedding failed."""
         query = (
@@ -156,47 +162,24 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         )
         return {row[0]: row[1] for row in (await self._session.execute(query)).all()}
 
-    async def published_versions(self, after: UUID | None, limit: int) -> Sequence[DocumentVersion]:
-        """Return versions whose chunks are found, in the order of their ids, after an id."""
+    async def published_versions(self, after: UUID | None, limit: int) -> Sequence[tuple[DocumentVersion, int]]:
+        """Return versions whose chunks are found, in the order of their ids, after an id, and the index of each."""
+        version_id = col(DocumentVersion.id)
         query = (
-            select(DocumentVersion)
-            .where(
-                col(DocumentVersion.tenant_id) == self._tenant_id,
-                self._is_used(col(Document.current_version_id) == col(DocumentVersion.id)),
-            )
-            .order_by(col(DocumentVersion.id))
+            self._used(DocumentVersion, col(KnowledgeBase.index_number))
+            .where(col(Document.current_version_id) == version_id)
+            .order_by(version_id)
             .limit(limit)
         )
-        return (
-            await self._session.scalars(query if after is None else query.where(col(DocumentVersion.id) > after))
-        ).all()
+        rows = await self._session.execute(query if after is None else query.where(version_id > after))
+        return [(row[0], row[1]) for row in rows.all()]
 
-    async def used_versions(self, ids: Collection[UUID]) -> set[UUID]:
-        """Return those of `ids` that are found, or may be found once they are processed."""
+    async def used_versions(self, ids: Collection[UUID]) -> dict[UUID, UUID]:
+        """Return the bases of those of `ids` that are found, or may be found once they are processed."""
         version_id = col(DocumentVersion.id)
         is_used = or_(col(Document.current_version_id) == version_id, col(Document.latest_version_id) == version_id)
-        query = select(version_id).where(
-            col(DocumentVersion.tenant_id) == self._tenant_id, version_id.in_(ids), self._is_used(is_used)
-        )
-        return set((await self._session.scalars(query)).all())
-
-    async def edits_of(self, version_id: UUID) -> int | None:
-        """Return how often chunks of a version were edited; None for a version that nobody can find any more."""
-        query = (
-            select(col(DocumentVersion.edits))
-            .join(Document, col(Document.id) == col(DocumentVersion.document_id))
-            .join(KnowledgeBase, col(KnowledgeBase.id) == col(Document.knowledge_base_id))
-            .where(
-                col(DocumentVersion.tenant_id) == self._tenant_id,
-                col(Document.tenant_id) == self._tenant_id,
-                col(KnowledgeBase.tenant_id) == self._tenant_id,
-                col(DocumentVersion.id) == version_id,
-                col(DocumentVersion.id).in_((col(Document.latest_version_id), col(Document.current_version_id))),
-                col(Document.deleted_at).is_(None),
-                col(KnowledgeBase.deleted_at).is_(None),
-            )
-        )
-        return (await self._session.scalars(query)).one_or_none()
+        query = self._used(version_id, col(KnowledgeBase.id)).where(version_id.in_(ids), is_used)
+        return {row[0]: row[1] for row in (await self._session.execute(query)).all()}
 
     async def hidden_versions(self, knowledge_base_id: UUID) -> Sequence[UUID]:
         """Return the ids of versions of a base that nobody can find: of deleted documents, and superseded ones."""
@@ -225,20 +208,21 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         )
         return (await self._session.scalars(query.with_for_update())).all()
 
-    def _is_used(self, condition: ColumnElement[bool]) -> ColumnElement[bool]:
-        """Say whether a document that is not deleted, of a base that is not deleted, meets a condition."""
-        document = (
-            select(col(Document.id))
+    def _used(self, *columns: Any) -> Select[*tuple[Any, ...]]:  # noqa: ANN401 - what SQLAlchemy's `select` takes
+        """Select columns of versions of documents and bases that are not deleted."""
+        return (
+            select(*columns)
+            .select_from(DocumentVersion)
+            .join(Document, col(Document.id) == col(DocumentVersion.document_id))
             .join(KnowledgeBase, col(KnowledgeBase.id) == col(Document.knowledge_base_id))
             .where(
+                col(DocumentVersion.tenant_id) == self._tenant_id,
                 col(Document.tenant_id) == self._tenant_id,
                 col(Document.deleted_at).is_(None),
                 col(KnowledgeBase.tenant_id) == self._tenant_id,
                 col(KnowledgeBase.deleted_at).is_(None),
-                condition,
             )
         )
-        return document.exists()
 
     async def _rows(self, documents: Sequence[Document]) -> list[DocumentRow]:
         """Add versions, as one statement sees them: a document that was replaced or purged meanwhile is not torn."""

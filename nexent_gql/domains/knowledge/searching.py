@@ -13,8 +13,9 @@ from nexent_gql.domains.knowledge.conditions import MetadataFilter, check_time
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
 from nexent_gql.domains.knowledge.graph_expansion import related_names, search_expanded
+from nexent_gql.domains.knowledge.index_ids import index_id
 from nexent_gql.domains.knowledge.matching import matching_documents
-from nexent_gql.domains.knowledge.repository import ChunkRepository, KnowledgeBaseRepository
+from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository, KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.reranking import CANDIDATES, KnowledgeReranker
 from nexent_gql.domains.knowledge.search_cache import (
     CachedPassage,
@@ -178,7 +179,7 @@ class KnowledgeSearchService:
             names = await self._related_names(session, actor, search)
         if matching is not None:
             query = replace(query, filter=replace(query.filter, document_ids=matching))
-        query = await self._with_vectors(actor, query, bases)
+        query = await self._with_vectors(actor, await self._of_indexes(actor, query, bases), bases)
         reranker = await self._reranker.identity(actor.tenant_id) if search.is_reranked else None
         key = cache_key(query, bases, (search.top_k, search.min_score, search.is_reranked, reranker, names))
         result = await self._cache.find(actor.tenant_id, key)
@@ -223,6 +224,20 @@ class KnowledgeSearchService:
         if not search.is_graph_expanded:
             return ()
         return await related_names(session, actor.tenant_id, search.knowledge_base_ids, search.question)
+
+    async def _of_indexes(self, actor: Principal, query: SearchQuery, bases: Sequence[KnowledgeBase]) -> SearchQuery:
+        """Name bases and documents as the indexes do that searches of the bases use now."""
+        numbers = {base.id: base.index_number for base in bases}
+        ids = query.filter.document_ids
+        if ids and any(numbers.values()):
+            async with self._db.read(actor.tenant_id) as session:
+                places = await DocumentRepository(session, actor.tenant_id).bases_of(ids)
+            ids = tuple(index_id(id_, numbers[base_id]) for id_, base_id in places.items() if base_id in numbers)
+        return replace(
+            query,
+            knowledge_base_ids=tuple(index_id(id_, numbers[id_]) for id_ in query.knowledge_base_ids),
+            filter=replace(query.filter, document_ids=ids),
+        )
 
     async def _matching(
         self, session: AsyncSession, actor: Principal, query: SearchQuery, metadata: MetadataFilter
@@ -279,15 +294,11 @@ class KnowledgeSearchService:
         return replace(answer, passages=tuple(passages))
 
     async def _with_vectors(self, actor: Principal, query: SearchQuery, bases: Sequence[KnowledgeBase]) -> SearchQuery:
-        """Add the vectors of the question; a hybrid search goes on by words where there are none.
-
-        Documents of a base whose model was changed have vectors of either model until all are embedded again.
-        """
+        """Add the vectors of the question; a hybrid search goes on by words where there are none."""
         if query.mode is SearchMode.KEYWORD:
             return query
-        model_ids: dict[UUID | None, None] = dict.fromkeys(base.embedding_model_id for base in bases)
-        model_ids |= dict.fromkeys(base.previous_model_id for base in bases if base.previous_model_id is not None)
-        vectors = await self._embedder.embed_question(actor.tenant_id, actor.user_id, query.text, list(model_ids))
+        choices = list(dict.fromkeys(base.embedding for base in bases))
+        vectors = await self._embedder.embed_question(actor.tenant_id, actor.user_id, query.text, choices)
         if vectors.error is not None:
             _log.warning("knowledge.search_without_vectors", tenant_id=str(actor.tenant_id), code=vectors.error.code)
         if vectors.by_space:

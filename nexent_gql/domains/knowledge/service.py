@@ -13,7 +13,7 @@ from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError, Know
 from nexent_gql.domains.knowledge.event_log import end_streams
 from nexent_gql.domains.knowledge.filters import KnowledgeBaseFilter
 from nexent_gql.domains.knowledge.grant_repository import KnowledgeGrantRepository
-from nexent_gql.domains.knowledge.jobs import PurgeDocuments, RefreshBaseIndex, graph_lane, summary_lane
+from nexent_gql.domains.knowledge.jobs import PurgeDocuments, graph_lane, summary_lane
 from nexent_gql.domains.knowledge.limits import KnowledgeLimits
 from nexent_gql.domains.knowledge.policy import (
     GroupGrant,
@@ -37,6 +37,7 @@ from nexent_gql.kernel.text import search_text
 from nexent_gql.ports.llm import ModelKind
 
 NO_MODEL = "Searched by words only: there is no embedding model. Register one to search by meaning too."
+KEYWORD_ONLY = "Searched by words only, as its owner has chosen. Change the embedding model to search by meaning too."
 _FAILED = (
     "{} documents are searched by words only, because the embedding model failed; `searchLimitation` of each says why."
 )
@@ -84,7 +85,7 @@ class KnowledgeBaseService:
         apply_draft(row, draft)
         async with self._db.transaction(actor.tenant_id) as session:
             await self._limits.require_base(session, actor.tenant_id)
-            await _embedding_model(session, actor, row.embedding_model_id)
+            await embedding_model(session, actor, row.embedding_model_id)
             KnowledgeBaseRepository(session, actor.tenant_id).add(row)
             if draft.grants:
                 await session.flush()  # before the grants, which refer to it
@@ -95,6 +96,15 @@ class KnowledgeBaseService:
         """Return those of `ids` that the caller may read, in any order."""
         async with self._db.read(actor.tenant_id) as session:
             return await KnowledgeBaseRepository(session, actor.tenant_id).readable(actor.user_id, ids)
+
+    async def get(self, actor: Principal, base_id: UUID) -> KnowledgeBase:
+        """Return a base that the caller may read.
+
+        Raises:
+            KnowledgeBaseNotFoundError: There is none.
+        """
+        async with self._db.read(actor.tenant_id) as session:
+            return await readable_base(session, actor, base_id)
 
     async def page(self, actor: Principal, page: PageRequest, search: str | None = None) -> Page[KnowledgeBase]:
         """Page through the bases that the caller may read, newest first.
@@ -146,11 +156,13 @@ class KnowledgeBaseService:
         """Return why bases are searched by words only, as a whole or in part."""
         async with self._db.read(actor.tenant_id) as session:
             rows = await KnowledgeBaseRepository(session, actor.tenant_id).readable(actor.user_id, ids)
-            default = await _embedding_model(session, actor, None)
+            default = await embedding_model(session, actor, None)
             failed = await DocumentRepository(session, actor.tenant_id).count_limited([row.id for row in rows])
         limitations: dict[UUID, SearchLimitation] = {}
         for row in rows:
-            if row.embedding_model_id is None and default is None:
+            if row.is_keyword_only:
+                limitations[row.id] = SearchLimitation(SearchLimitationCode.KEYWORD_ONLY, KEYWORD_ONLY)
+            elif row.embedding_model_id is None and default is None:
                 limitations[row.id] = SearchLimitation(SearchLimitationCode.NO_EMBEDDING_MODEL, NO_MODEL)
             elif count := failed.get(row.id):
                 limitations[row.id] = SearchLimitation(SearchLimitationCode.EMBEDDING_FAILED, _FAILED.format(count))
@@ -164,20 +176,12 @@ class KnowledgeBaseService:
             KnowledgeBaseReadOnlyError: It belongs to somebody else.
             InvalidInputError: A field breaks a rule.
             GroupNotFoundError: The tenant has no such group.
-            ChatModelNotFoundError: The tenant has no such embedding model.
-            ModelKindMismatchError: The model is no embedding model.
         """
         async with self._db.transaction(actor.tenant_id) as session:
-            row = await self._owned(session, actor, base_id)
-            before = await _embedding_model(session, actor, row.embedding_model_id)
-            draft = merge_patch(row, patch)
-            after = await _embedding_model(session, actor, draft.embedding_model_id)
-            apply_draft(row, draft)
+            row = await owned_base(session, actor, base_id)
+            apply_draft(row, merge_patch(row, patch))
             if patch.grants is not UNSET:
                 await _share(session, row, patch.grants)
-            if after != before:
-                row.previous_model_id = before
-                await enqueue(session, actor.tenant_id, RefreshBaseIndex(knowledge_base_id=row.id, request_id=new_id()))
             row.updated_at = self._clock()
             await end_streams(session, row)
         return row
@@ -190,18 +194,12 @@ class KnowledgeBaseService:
             KnowledgeBaseReadOnlyError: It belongs to somebody else.
         """
         async with self._db.transaction(actor.tenant_id) as session:
-            row = await self._owned(session, actor, base_id)
+            row = await owned_base(session, actor, base_id)
             row.deleted_at = self._clock()
             await end_streams(session, row)
             for lane in (summary_lane(base_id), graph_lane(base_id)):
                 await cancel_lane(session, lane)
             await enqueue(session, actor.tenant_id, PurgeDocuments(knowledge_base_id=base_id, request_id=new_id()))
-
-    async def _owned(self, session: AsyncSession, actor: Principal, base_id: UUID) -> KnowledgeBase:
-        row = await readable_base(session, actor, base_id, lock=True)
-        if row.owner_id != actor.user_id:
-            raise KnowledgeBaseReadOnlyError
-        return row
 
 
 async def readable_base(session: AsyncSession, actor: Principal, base_id: UUID, *, lock: bool = False) -> KnowledgeBase:
@@ -214,6 +212,19 @@ async def readable_base(session: AsyncSession, actor: Principal, base_id: UUID, 
     if not rows:
         raise KnowledgeBaseNotFoundError(base_id)
     return rows[0]
+
+
+async def owned_base(session: AsyncSession, actor: Principal, base_id: UUID) -> KnowledgeBase:
+    """Return a base of the caller, locked.
+
+    Raises:
+        KnowledgeBaseNotFoundError: The caller can read no such base.
+        KnowledgeBaseReadOnlyError: It belongs to somebody else.
+    """
+    row = await readable_base(session, actor, base_id, lock=True)
+    if row.owner_id != actor.user_id:
+        raise KnowledgeBaseReadOnlyError
+    return row
 
 
 async def writable_base(session: AsyncSession, actor: Principal, base_id: UUID) -> KnowledgeBase:
@@ -244,7 +255,7 @@ async def _share(session: AsyncSession, base: KnowledgeBase, grants: tuple[Group
     await KnowledgeGrantRepository(session, base.tenant_id).replace(base.id, permissions)
 
 
-async def _embedding_model(session: AsyncSession, actor: Principal, model_id: UUID | None) -> UUID | None:
+async def embedding_model(session: AsyncSession, actor: Principal, model_id: UUID | None) -> UUID | None:
     """Return the embedding model that a base uses, where None is the tenant's default; None if there is none.
 
     Raises:

@@ -40,3 +40,10 @@ class KnowledgeSettings(BaseModel):
     search_cache_ttl_s: int = Field(
         default=600, ge=1, le=86_400, description="Seconds for which a search result is cached."
     )
+    model_revert_s: int = Field(
+        default=7 * 86_400,
+        ge=60,
+        le=365 * 86_400,
+        description="Seconds within which a change of the embedding model of a knowledge base can be reverted. The "
+        "search index from before is deleted after that.",
+    )

@@ -119,7 +119,7 @@ class SummaryPlanner:
     ) -> list[Sequence[float]]:
         """Return the vectors of chunks, from the cache where they are in it; none without an embedding model."""
         try:
-            endpoint = await self._embedder.endpoint(summary.tenant_id, base.embedding_model_id)
+            endpoint = await self._embedder.endpoint(summary.tenant_id, base.embedding)
             if endpoint is None:
                 return []
             texts = [chunk.search_text for chunk in chunks]

@@ -59,15 +59,44 @@ class SearchLimitationCode(StrEnum):
     """Why something is searched by words only."""
 
     NO_EMBEDDING_MODEL = "NO_EMBEDDING_MODEL"
+    KEYWORD_ONLY = "KEYWORD_ONLY"
     EMBEDDING_FAILED = "EMBEDDING_FAILED"
+
+
+class EmbeddingMode(StrEnum):
+    """Which embedding model compares documents: a named one, the tenant's default, or none."""
+
+    MODEL = "MODEL"
+    TENANT_DEFAULT = "TENANT_DEFAULT"
+    NONE = "NONE"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingChoice:
+    """How documents are compared by meaning.
+
+    Attributes:
+        model_id: The embedding model; None is the tenant's default.
+        is_keyword_only: They are compared by words only; `model_id` is None.
+    """
+
+    model_id: UUID | None = None
+    is_keyword_only: bool = False
+
+    @property
+    def mode(self) -> EmbeddingMode:
+        """Which kind of choice it is."""
+        if self.is_keyword_only:
+            return EmbeddingMode.NONE
+        return EmbeddingMode.MODEL if self.model_id is not None else EmbeddingMode.TENANT_DEFAULT
 
 
 class KnowledgeBase(TenantRow, table=True):
     """A set of documents that are cut alike. A row with `deleted_at` is hidden, and deleted by a job.
 
-    `embedding_model_id` is null where the tenant's default embedding model is used. While documents are embedded again
-    after a change, `previous_model_id` is the model of the others. `index_revision` grows after each write to the
-    search index, see `search_cache`.
+    `embedding_model_id` is null where the tenant's default embedding model is used, or none (`is_keyword_only`).
+    `index_number` names the index that searches use, see `index_ids`. `index_revision` grows after each write to it and
+    with a switch to another one, see `search_cache`.
     """
 
     __table_args__ = (
@@ -87,8 +116,9 @@ class KnowledgeBase(TenantRow, table=True):
     overlap_words: int = 20
     child_words: int = 60
     embedding_model_id: UUID | None = None
-    previous_model_id: UUID | None = None
     index_revision: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
+    is_keyword_only: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    index_number: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     updated_at: datetime = timestamp(default_now=True)
     deleted_at: datetime | None = timestamp()
 
@@ -96,6 +126,11 @@ class KnowledgeBase(TenantRow, table=True):
     def chunking(self) -> ChunkingOptions:
         """How its documents are cut."""
         return ChunkingOptions(ChunkStrategy(self.strategy), self.max_words, self.overlap_words, self.child_words)
+
+    @property
+    def embedding(self) -> EmbeddingChoice:
+        """How the documents that searches find are compared by meaning."""
+        return EmbeddingChoice(self.embedding_model_id, self.is_keyword_only)
 
 
 keep_folded(KnowledgeBase, "name", "name_key")
@@ -187,8 +222,8 @@ class DocumentVersion(TenantRow, table=True):
 
     It comes from `file_id`, a file of `created_by`, from `source_url` or from `source_text`. `code`, `message` and
     `is_retryable` say why it FAILED; `part_failures` which parts of a READY one have no text.
-    `index_format`, `index_model` and `index_space` say how it was indexed, see `indexing`; `limitation_code` and
-    `limitation_message` why it is found by words only.
+    `index_format`, `index_model`, `index_space` and `index_edits` say how it was put into the index that searches use,
+    see `indexing`; `limitation_code` and `limitation_message` why it is found by words only.
     """
 
     __table_args__ = (
@@ -233,6 +268,7 @@ class DocumentVersion(TenantRow, table=True):
     index_format: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     index_model: str | None = None
     index_space: str | None = None
+    index_edits: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     indexed_at: datetime | None = timestamp()
     limitation_code: str | None = None
     limitation_message: str | None = None
