@@ -1,4 +1,4 @@
-"""Every case of `tests/cases/provider-cases.json`: what providers really send, and the right outcome."""
+"""Every case of `provider-cases.json` and `gateway-cases.json`: what providers send, and the right outcome."""
 
 from collections.abc import Generator
 from concurrent.futures import Future

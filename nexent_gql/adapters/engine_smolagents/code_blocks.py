@@ -1,11 +1,10 @@
 """Finds the block of code in a whole message; all work is linear in its length."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from nexent_gql.adapters.engine_smolagents.python_source import PythonChecker, trimmed
+from nexent_gql.adapters.engine_smolagents.python_source import PythonChecker, SourceScanner, trimmed
 
 TAG_PATTERN = r"<code\b[^>\n]{0,200}>"
 TAG = re.compile(TAG_PATTERN, re.IGNORECASE)
@@ -76,25 +75,36 @@ class _Splitter:
         if not (has_own_end or begins_line) or self._candidate_count > MAX_CANDIDATES:
             return None, start
         block_start = tag.start() if line_start is None else line_start
-        ends = [*islice(self._ends(start, has_own_end=has_own_end), MAX_ENDS)]
-        if ends:
-            codes = (_unfenced(text[start : end.start()]) for end in ends)
-            whole = next((code for code in codes if self._python.is_whole(code)), None)
-            return _Block(block_start, whole or _unfenced(text[start : ends[0].start()])), 0
+        first, code = self._ended(start, has_own_end=has_own_end)
+        rest = _unfenced(CUT_END.sub("", text[start:])) if code is None and has_own_end else ""
+        if first is not None and has_own_end and code is None:  # all marks may stand in strings
+            code = rest if self._python.is_whole(rest) else _unfenced(text[start:first])
+        if code is not None:
+            return _Block(block_start, code), 0
         if not has_own_end:
             return None, start
-        code = _unfenced(CUT_END.sub("", text[start:]))
-        if not code.strip() or not (begins_line or self._python.is_whole(code)):
+        if not rest.strip() or not (begins_line or self._python.is_whole(rest)):
             return None, start
-        return _Block(block_start, code), 0
+        return _Block(block_start, rest), 0
 
-    def _ends(self, start: int, *, has_own_end: bool) -> Iterator[re.Match[str]]:
-        """Yield the marks that may end a body; the end of one in the line of its tag has to be whole by then."""
-        text = self._text
+    def _ended(self, start: int, *, has_own_end: bool) -> tuple[int | None, str | None]:
+        """Return where the first end mark of a body stands, and the code up to the first one behind whole Python."""
+        text, scanner = self._text, SourceScanner()
         stop = len(text) if has_own_end else _line_end(text, start)
-        for end in islice(END.finditer(text, start, stop), MAX_ENDS * 10):
-            if _may_end(text, start, end) and (has_own_end or self._python.is_whole(text[start : end.start()])):
-                yield end
+        first, at, tries = None, start, 0
+        for end in END.finditer(text, start, stop):
+            if not _may_end(text, start, end):
+                continue
+            first = end.start() if first is None else first
+            scanner.feed(text[at : end.start()])
+            at = end.start()
+            code = _unfenced(text[start:at]) if scanner.is_closed else ""
+            if code and self._python.is_whole(code if has_own_end else text[start:at]):
+                return first, code
+            tries += scanner.is_closed
+            if tries == MAX_ENDS:
+                break
+        return first, None
 
     def _fenced(self, fence: re.Match[str]) -> tuple[_Block | None, int]:
         """Read a fence; None, and where to look on, when it is meant for the reader."""

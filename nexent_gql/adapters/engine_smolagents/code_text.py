@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from nexent_gql.adapters.engine_smolagents.code_blocks import CUT_END, END, MAX_ENDS, TAG_PATTERN, split
-from nexent_gql.adapters.engine_smolagents.python_source import PythonChecker
+from nexent_gql.adapters.engine_smolagents.python_source import PythonChecker, SourceScanner
 
 OPEN, CLOSE = "<code>", "</code>"
 STOP = f"\n{CLOSE}"
@@ -116,7 +116,8 @@ class _CodeLines:
         self._lines: list[str] = []
         self._rest: list[str] = []
         self._python = PythonChecker()
-        self._end_count = 0
+        self._scanner = SourceScanner()
+        self._tries = 0
         self._has_ended = False
         self._is_unclear = False
 
@@ -143,14 +144,16 @@ class _CodeLines:
     def _passes(self, line: str) -> bool:
         """Pass a line on, unless it ends the code or may do so."""
         if END.match(line.lstrip()):
-            self._end_count += 1
-            self._has_ended = self._end_count <= MAX_ENDS and self._python.is_whole("".join(self._lines))
+            self._tries += self._scanner.is_closed
+            is_tried = self._scanner.is_closed and self._tries <= MAX_ENDS
+            self._has_ended = is_tried and self._python.is_whole("".join(self._lines))
             if self._has_ended:
                 return False
         if CUT_END.match(line):
             self._is_unclear = True
             return False
         self._lines.append(line)
+        self._scanner.feed(line)
         self._on_code(line)
         return True
 

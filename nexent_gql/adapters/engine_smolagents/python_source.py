@@ -41,20 +41,54 @@ class PythonChecker:
             return False
 
 
+class SourceScanner:
+    """Follows strings, comments and brackets of Python that arrives in pieces, which end where no mark is cut."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._string_end: re.Pattern[str] | None = None
+        self._is_in_comment = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether all strings, comments and brackets are closed."""
+        return self._depth == 0 and self._string_end is None and not self._is_in_comment
+
+    def feed(self, text: str) -> None:
+        """Read the next piece."""
+        at = 0
+        if self._is_in_comment:
+            at = text.find("\n")
+            if at < 0:
+                return
+            self._is_in_comment = False
+        if self._string_end is not None:
+            at = self._skip_string(text, 0)
+        while at < len(text) and (mark := _MARK.search(text, at)) is not None:
+            at = mark.end()
+            if mark[0] in _ENDS:
+                self._string_end = _ENDS[mark[0]]
+                at = self._skip_string(text, at)
+            elif mark[0].startswith("#"):
+                self._is_in_comment = at == len(text)
+            else:
+                self._depth += 1 if mark[0] in "([{" else -1
+
+    def _skip_string(self, text: str, at: int) -> int:
+        """Return where the string ends, or the piece."""
+        while self._string_end is not None and (part := self._string_end.search(text, at)) is not None:
+            at = part.end()
+            if not part[0].startswith("\\"):
+                self._string_end = None
+                return at
+        return len(text)
+
+
 def is_closed(code: str) -> bool:
     """Tell whether all strings and brackets of a text are closed at its end."""
-    at = depth = 0
-    while (mark := _MARK.search(code, at)) is not None:
-        at = mark.end()
-        if (end := _ENDS.get(mark[0])) is not None:
-            while (part := end.search(code, at)) is not None and part[0].startswith("\\"):
-                at = part.end()
-            if part is None:
-                return False
-            at = part.end()
-        elif not mark[0].startswith("#"):
-            depth += 1 if mark[0] in "([{" else -1
-    return depth == 0
+    scanner = SourceScanner()
+    scanner.feed(f"{code}\n")
+    return scanner.is_closed
 
 
 def trimmed(code: str) -> str:

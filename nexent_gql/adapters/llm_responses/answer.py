@@ -12,6 +12,8 @@ REASONING_DELTAS = (
     "response.reasoning_text.delta",
     "response.reasoning.delta",
 )
+Place = int | str | None
+"""Which item of a response an event belongs to."""
 ENDINGS = ("response.completed", "response.incomplete", "response.failed")
 
 
@@ -24,11 +26,11 @@ class ResponseDecoder(EventDecoder):
 
     def __init__(self, *, origin: Origin, max_answer_chars: int) -> None:
         super().__init__(origin=origin, max_answer_chars=max_answer_chars)
-        self._calls: dict[Json, CallState] = {}
-        self._streamed: set[Json] = set()
+        self._calls: dict[Place, CallState] = {}
+        self._streamed: set[Place] = set()
 
     def read_event(self, event: JsonObject) -> list[ChatChunk]:
-        kind, place = event.get("type"), event.get("output_index")
+        kind, place = event.get("type"), _place_of(event)
         if kind in TEXT_DELTAS:
             self._streamed.add(place)
             return self.say(event.get("delta"))
@@ -37,7 +39,7 @@ class ResponseDecoder(EventDecoder):
             return self.think(event.get("delta"))
         return self._read_item_event(event, kind, place)
 
-    def _read_item_event(self, event: JsonObject, kind: Json, place: Json) -> list[ChatChunk]:
+    def _read_item_event(self, event: JsonObject, kind: Json, place: Place) -> list[ChatChunk]:
         match kind:
             case "response.output_item.added":
                 return self._begin(place, object_of(event.get("item")))
@@ -46,7 +48,7 @@ class ResponseDecoder(EventDecoder):
             case "response.output_item.done":
                 return self._end(place, object_of(event.get("item")))
             case str() if kind in ENDINGS:
-                return self._finish(object_of(event.get("response")))
+                return self._end_stream(object_of(event.get("response")))
             case _ if event.get("object") == "response":
                 return self._whole(event)
             case _ if kind == "error" or event.get("error"):
@@ -54,13 +56,13 @@ class ResponseDecoder(EventDecoder):
             case _:
                 return []
 
-    def _begin(self, place: Json, item: JsonObject) -> list[ChatChunk]:
+    def _begin(self, place: Place, item: JsonObject) -> list[ChatChunk]:
         if item.get("type") != "function_call":
             return []
         self._calls[place], chunks = self.begin_call(item.get("call_id") or item.get("id"), item.get("name"))
         return chunks
 
-    def _end(self, place: Json, item: JsonObject) -> list[ChatChunk]:
+    def _end(self, place: Place, item: JsonObject) -> list[ChatChunk]:
         """Read a whole item: what of it has not come in deltas."""
         match item.get("type"):
             case "reasoning":
@@ -75,6 +77,10 @@ class ResponseDecoder(EventDecoder):
                 return [*chunks_of_start, *self.end_call(self._calls[place], item.get("arguments"))]
             case _:
                 return []
+
+    def _end_stream(self, response: JsonObject) -> list[ChatChunk]:
+        """Read the last event; some servers send nothing but the whole response in it."""
+        return self._finish(response) if self._streamed or self._calls or self.has_begun else self._whole(response)
 
     def _finish(self, response: JsonObject) -> list[ChatChunk]:
         status = response.get("status")
@@ -120,3 +126,11 @@ def reasoning_of(item: JsonObject) -> str:
         if isinstance(parts, list) and parts:
             return "\n\n".join([str(object_of(part).get("text") or "") for part in parts])
     return ""
+
+
+def _place_of(event: JsonObject) -> Place:
+    """Return which item an event belongs to: its number, or its id where a server does not count."""
+    for place in (event.get("output_index"), event.get("item_id"), object_of(event.get("item")).get("id")):
+        if isinstance(place, int | str):
+            return place
+    return None

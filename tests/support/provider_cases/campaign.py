@@ -24,6 +24,7 @@ from tests.support.provider_cases.play import Player, Scenario
 from tests.support.provider_cases.provider import case_provider
 
 FILE = Path(__file__).parents[2] / "cases" / "provider-cases.json"
+FILES = (FILE, FILE.with_name("gateway-cases.json"))
 AT_ONCE = 8
 Case = dict[str, Any]
 WARM_UP: Case = {
@@ -38,7 +39,7 @@ WARM_UP: Case = {
 
 def load_cases() -> dict[str, Case]:
     """Return all cases by their ids."""
-    return {case["id"]: case for case in json.loads(FILE.read_text())["cases"]}
+    return {case["id"]: case for file in FILES for case in json.loads(file.read_text())["cases"]}
 
 
 def scripted_s(case: Case) -> float:
