@@ -1,11 +1,15 @@
 """Passages on the page: previewed, searched, edited and disabled; and documents that are replaced."""
 
+import json
+
 from playwright.async_api import Page, expect
 
-from tests.e2e.conftest import Scenario
+from nexent_gql.kernel.json import JsonObject
+from tests.e2e.conftest import REGISTER, Scenario
 from tests.e2e.test_page_screens import create_base
 from tests.support.browser import PATIENCE_MS
-from tests.support.fake_provider import Stall, Status, Text
+from tests.support.fake_provider import FakeProvider, Stall, Status, Text
+from tests.support.graphql_client import Client
 
 _SLOW_MS = 60_000
 _FILLER = "Some more words about it. " * 40  # passages of their own
@@ -123,3 +127,30 @@ async def test_a_summary_is_streamed_cancelled_stale_and_withheld(page: Page, sc
     await sea.get_by_role("button", name="Really delete?").click()
     await expect(summary).to_contain_text("no longer shown", timeout=PATIENCE_MS)
     await expect(summary).not_to_contain_text("described")
+
+
+async def test_a_graph_is_built_and_its_relations_lead_to_passages(
+    page: Page, own_user: Client, provider: FakeProvider
+) -> None:
+    facts: dict[str, list[JsonObject]] = {
+        "entities": [{"name": "Whales", "kind": "animal"}, {"name": "Sea", "kind": "place"}],
+        "relations": [{"source": "Whales", "label": "swim in", "target": "Sea"}],
+    }
+    passages = [{"number": number, **facts} for number in range(1, 9)]
+    provider.script("graph", [Text(json.dumps({"passages": passages}))])
+    model = {"name": "graph", "dialect": "OPENAI", "baseUrl": provider.base_url, "providerModel": "graph"}
+    await own_user.one(REGISTER, input=model)
+    await create_base(page)
+    await add_sea(page)
+    graph = page.locator(".graph")
+    await graph.get_by_text("Entities and relations").click()
+    await expect(graph).to_contain_text("calls for", timeout=PATIENCE_MS)
+    await graph.get_by_role("button", name="Build the graph").click()
+    await graph.get_by_role("button", name="Whales").first.click(timeout=_SLOW_MS)
+    relation = graph.locator(".relations li").first
+    await expect(relation).to_contain_text("swim in", timeout=PATIENCE_MS)
+    await relation.locator("summary").click()
+    await expect(relation.locator(".chunk").first).to_contain_text("Whales swim in the sea")
+    await graph.get_by_role("searchbox", name="Find an entity").fill("Nobody")
+    await graph.get_by_role("button", name="Search").click()
+    await expect(graph).to_contain_text("No passage names Nobody.", timeout=PATIENCE_MS)

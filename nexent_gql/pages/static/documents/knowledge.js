@@ -31,6 +31,7 @@ export const KNOWLEDGE_BASE = `query KnowledgeBase($id: ID!) {
   knowledgeBase(id: $id) {
     ...BaseFields canWrite eventsCursor
     summary { ...SummaryFields } latestSummary { ...SummaryFields }
+    graph { state passageCount readPassageCount failedPassageCount problem { code message retryable } }
   }
 }
 ${BASE}
@@ -80,6 +81,9 @@ export const DOCUMENT_EVENTS = `subscription DocumentEvents($base: ID!, $after: 
     ... on DocumentDeleted { documentId }
     ... on KnowledgeSummaryStateChanged { summary { ...SummaryFields } }
     ... on KnowledgeSummaryTextAdded { summaryId start text }
+    ... on KnowledgeGraphChanged {
+      graphState passageCount readPassageCount failedPassageCount graphProblem { code message retryable }
+    }
   }
 }
 ${DOCUMENT}

@@ -14,6 +14,8 @@ import { Screen } from "../shell/screen.js";
 import { DocumentList } from "./document-list.js";
 import { DocumentStore } from "./documents.js";
 import { watchBase } from "./events.js";
+import { GraphPanel } from "./graph.js";
+import { GraphStore } from "./graphs.js";
 import { Preview } from "./preview.js";
 import { SearchPanel } from "./search.js";
 import { SummaryStore } from "./summaries.js";
@@ -23,16 +25,17 @@ export function BaseScreen({ baseId }) {
   const [base, setBase] = useState(null);
   const [store] = useState(() => new DocumentStore(baseId));
   const [summaries] = useState(() => new SummaryStore(baseId));
+  const [graph] = useState(() => new GraphStore(baseId));
   useEffect(() => {
     let isOver = false;
     let stopWatching = () => {};
     attempt(async () => {
       const answer = await ask(KNOWLEDGE_BASE, { id: baseId });
-      if (answer) summaries.show(answer);
+      if (answer) [summaries, graph].forEach((each) => each.show(answer));
       setBase(answer ?? { isMissing: true });
       if (!answer) return;
       await store.load();
-      if (!isOver) stopWatching = watchBase(baseId, answer.eventsCursor, [store, summaries]);
+      if (!isOver) stopWatching = watchBase(baseId, answer.eventsCursor, [store, summaries, graph]);
     });
     return () => {
       isOver = true;
@@ -52,6 +55,7 @@ export function BaseScreen({ baseId }) {
     <p dir="auto">${base.description}</p>
     ${hasContent && html`<${SummaryPanel} store=${summaries} canWrite=${base.canWrite} />`}
     ${hasContent && html`<${SearchPanel} baseId=${baseId} />`}
+    ${hasContent && html`<${GraphPanel} store=${graph} canWrite=${base.canWrite} />`}
     <${DocumentList} store=${store} />
     ${hasContent && html`<p class="quiet">${t("base.ask")} <a href=${link("agents", "new", baseId)}>${t("base.ask.agent")}</a></p>`}
     <${Preview} baseId=${baseId} chunking=${base.chunking} />
