@@ -87,17 +87,20 @@ class KnowledgeGraphBuilder:
 
     async def _begin(self, lease: Lease, work: ExtendKnowledgeGraph) -> KnowledgeGraph:
         async with lease.transaction() as session:
-            repository = GraphRepository(session, lease.tenant_id)
             base, graph = await _lock(session, lease, work)
             if graph.job_id == lease.job_id:
                 graph.job_id = None
-            had_stopped = graph.code is not None
-            graph.code = graph.message = None
-            while await repository.delete_unsupported(base.id, _DELETE_BATCH) == _DELETE_BATCH:
-                continue
-            if had_stopped:
+            if graph.code is not None:
+                graph.code = graph.message = None
                 await self._record(session, base, graph)
+        while await self._delete_unsupported(lease, work) == _DELETE_BATCH:
+            continue
         return graph
+
+    async def _delete_unsupported(self, lease: Lease, work: ExtendKnowledgeGraph) -> int:
+        async with lease.transaction() as session:
+            repository = GraphRepository(session, lease.tenant_id)
+            return await repository.delete_unsupported(work.knowledge_base_id, _DELETE_BATCH)
 
     async def _read_rounds(self, lease: Lease, work: ExtendKnowledgeGraph, graph: KnowledgeGraph) -> bool:
         """Return whether no passage is left."""
