@@ -56,7 +56,6 @@ class GraphPassage(TenantRow, table=True):
             ["tenant_id", "graph_id"], ["knowledge_graph.tenant_id", "knowledge_graph.id"], ondelete="CASCADE"
         ),
         ForeignKeyConstraint(["tenant_id", "document_id"], ["document.tenant_id", "document.id"], ondelete="CASCADE"),
-        Index("ix_graph_passage_graph", "tenant_id", "graph_id"),
     )
 
     graph_id: UUID
