@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from nexent_gql.db.search import contains_folded, folded
 from nexent_gql.domains.knowledge.conditions import ConditionField, DocumentCondition, MetadataFilter
+from nexent_gql.domains.knowledge.current import of_current_versions
 from nexent_gql.domains.knowledge.tables import Document, DocumentVersion
 
 _TITLE = func.coalesce(col(DocumentVersion.title), col(Document.name))
@@ -20,20 +21,11 @@ async def matching_documents(
     session: AsyncSession, tenant_id: UUID, base_ids: Collection[UUID], which: MetadataFilter, limit: int
 ) -> list[UUID]:
     """Return at most `limit` documents of bases whose current version is allowed by a checked filter, by id."""
-    document, version = Document, DocumentVersion
     any_of = [or_(*map(_matches, which.any_of))] if which.any_of else []
     query = (
-        select(col(document.id))
-        .join(version, col(version.id) == col(document.current_version_id))
-        .where(
-            col(document.tenant_id) == tenant_id,
-            col(version.tenant_id) == tenant_id,
-            col(document.deleted_at).is_(None),
-            col(document.knowledge_base_id).in_(base_ids),
-            *map(_matches, which.all_of),
-            *any_of,
-        )
-        .order_by(col(document.id))
+        of_current_versions(select(col(Document.id)).select_from(DocumentVersion), tenant_id)
+        .where(col(Document.knowledge_base_id).in_(base_ids), *map(_matches, which.all_of), *any_of)
+        .order_by(col(Document.id))
         .limit(limit)
     )
     return list((await session.scalars(query)).all())

@@ -12,6 +12,7 @@ from nexent_gql.db.paging import count_rows, keyset_page, newest_first
 from nexent_gql.db.repository import TenantRepository
 from nexent_gql.db.search import contains_folded, folded
 from nexent_gql.domains.knowledge.access_rules import readable_by, writable_by
+from nexent_gql.domains.knowledge.current import of_current_chunks, of_current_versions
 from nexent_gql.domains.knowledge.filters import DocumentFilter, KnowledgeBaseFilter
 from nexent_gql.domains.knowledge.tables import (
     UNFINISHED,
@@ -134,27 +135,16 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
 
     async def current_version(self, document_id: UUID) -> DocumentVersion | None:
         """Return the version of a document whose chunks are found."""
-        query = (
-            select(DocumentVersion)
-            .join(Document, col(Document.current_version_id) == col(DocumentVersion.id))
-            .where(
-                col(DocumentVersion.tenant_id) == self._tenant_id,
-                col(Document.tenant_id) == self._tenant_id,
-                col(Document.id) == document_id,
-                col(Document.deleted_at).is_(None),
-            )
-        )
+        query = of_current_versions(select(DocumentVersion), self._tenant_id).where(col(Document.id) == document_id)
         return (await self._session.scalars(query)).one_or_none()
 
     async def count_limited(self, base_ids: Collection[UUID]) -> dict[UUID, int]:
         """Count the documents of each base that are found by words only because their embedding failed."""
         query = (
-            select(col(Document.knowledge_base_id), func.count())
-            .join(DocumentVersion, col(Document.current_version_id) == col(DocumentVersion.id))
+            of_current_versions(
+                select(col(Document.knowledge_base_id), func.count()).select_from(DocumentVersion), self._tenant_id
+            )
             .where(
-                col(DocumentVersion.tenant_id) == self._tenant_id,
-                col(Document.tenant_id) == self._tenant_id,
-                col(Document.deleted_at).is_(None),
                 col(Document.knowledge_base_id).in_(base_ids),
                 col(DocumentVersion.limitation_code) == SearchLimitationCode.EMBEDDING_FAILED,
             )
@@ -341,34 +331,20 @@ class ChunkRepository(TenantRepository[Chunk], table=Chunk):
     async def count_of_bases(self, base_ids: Collection[UUID]) -> dict[UUID, int]:
         """Count the chunks that are found in each base."""
         query = (
-            select(col(Chunk.knowledge_base_id), func.count())
-            .join(Document, col(Document.current_version_id) == col(Chunk.version_id))
-            .where(
-                col(Chunk.tenant_id) == self._tenant_id,
-                col(Document.tenant_id) == self._tenant_id,
-                col(Document.deleted_at).is_(None),
-                col(Chunk.knowledge_base_id).in_(base_ids),
-            )
+            of_current_chunks(select(col(Chunk.knowledge_base_id), func.count()), self._tenant_id)
+            .where(col(Chunk.knowledge_base_id).in_(base_ids))
             .group_by(col(Chunk.knowledge_base_id))
         )
         return {row[0]: row[1] for row in (await self._session.execute(query)).all()}
 
     async def size_of_base(self, base_id: UUID) -> tuple[int, int, int]:
         """Return the number of documents, chunks and bytes of text that are found in a base."""
-        query = (
-            select(
-                func.count(func.distinct(col(Chunk.document_id))),
-                func.count(),
-                func.coalesce(func.sum(func.octet_length(col(Chunk.content))), 0),
-            )
-            .join(Document, col(Document.current_version_id) == col(Chunk.version_id))
-            .where(
-                col(Chunk.tenant_id) == self._tenant_id,
-                col(Document.tenant_id) == self._tenant_id,
-                col(Document.deleted_at).is_(None),
-                col(Chunk.knowledge_base_id) == base_id,
-            )
+        sums = select(
+            func.count(func.distinct(col(Chunk.document_id))),
+            func.count(),
+            func.coalesce(func.sum(func.octet_length(col(Chunk.content))), 0),
         )
+        query = of_current_chunks(sums, self._tenant_id).where(col(Chunk.knowledge_base_id) == base_id)
         row = (await self._session.execute(query)).one()
         return row[0], row[1], row[2]
 

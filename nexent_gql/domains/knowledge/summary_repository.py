@@ -10,6 +10,7 @@ from sqlmodel import col
 
 from nexent_gql.db.repository import TenantRepository
 from nexent_gql.domains.knowledge.access_rules import readable_by
+from nexent_gql.domains.knowledge.current import of_current_chunks, of_current_versions
 from nexent_gql.domains.knowledge.summary_tables import UNFINISHED_SUMMARIES, KnowledgeSummary, SummaryState
 from nexent_gql.domains.knowledge.tables import Chunk, Document, DocumentVersion, KnowledgeBase
 
@@ -92,14 +93,10 @@ class SummaryRepository(TenantRepository[KnowledgeSummary], table=KnowledgeSumma
         parts = func.concat(col(DocumentVersion.id), ":", col(DocumentVersion.edits))
         listed = func.string_agg(parts, aggregate_order_by(literal(","), col(Document.id)))
         query = (
-            select(col(Document.knowledge_base_id), func.md5(listed))
-            .join(DocumentVersion, col(DocumentVersion.id) == col(Document.current_version_id))
-            .where(
-                col(Document.tenant_id) == self._tenant_id,
-                col(DocumentVersion.tenant_id) == self._tenant_id,
-                col(Document.deleted_at).is_(None),
-                col(Document.knowledge_base_id).in_(base_ids),
+            of_current_versions(
+                select(col(Document.knowledge_base_id), func.md5(listed)).select_from(DocumentVersion), self._tenant_id
             )
+            .where(col(Document.knowledge_base_id).in_(base_ids))
             .group_by(col(Document.knowledge_base_id))
         )
         return {row[0]: row[1] for row in (await self._session.execute(query)).all()}
@@ -108,15 +105,8 @@ class SummaryRepository(TenantRepository[KnowledgeSummary], table=KnowledgeSumma
         """Return the language that most documents of a base have."""
         language = col(DocumentVersion.language)
         query = (
-            select(language)
-            .join(Document, col(Document.current_version_id) == col(DocumentVersion.id))
-            .where(
-                col(Document.tenant_id) == self._tenant_id,
-                col(DocumentVersion.tenant_id) == self._tenant_id,
-                col(Document.knowledge_base_id) == base_id,
-                col(Document.deleted_at).is_(None),
-                language.is_not(None),
-            )
+            of_current_versions(select(language), self._tenant_id)
+            .where(col(Document.knowledge_base_id) == base_id, language.is_not(None))
             .group_by(language)
             .order_by(func.count().desc(), language)
             .limit(1)
@@ -134,16 +124,9 @@ class SummaryRepository(TenantRepository[KnowledgeSummary], table=KnowledgeSumma
 
     async def count_documents(self, base_id: UUID) -> int:
         """Count the documents of a base that have enabled chunks."""
-        query = (
-            select(func.count(func.distinct(col(Chunk.document_id))))
-            .join(Document, col(Document.current_version_id) == col(Chunk.version_id))
-            .where(
-                col(Chunk.tenant_id) == self._tenant_id,
-                col(Document.tenant_id) == self._tenant_id,
-                col(Document.deleted_at).is_(None),
-                col(Chunk.knowledge_base_id) == base_id,
-                col(Chunk.is_enabled),
-            )
+        documents = select(func.count(func.distinct(col(Chunk.document_id))))
+        query = of_current_chunks(documents, self._tenant_id).where(
+            col(Chunk.knowledge_base_id) == base_id, col(Chunk.is_enabled)
         )
         return (await self._session.execute(query)).scalar_one()
 
