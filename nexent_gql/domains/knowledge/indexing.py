@@ -168,8 +168,7 @@ class DocumentIndexer:
         except VersionNotIndexedError:
             await self.put(tenant_id, version.id, number=number)
             await self._index.switch(tenant_id, *ids, fence=version.number)
-        if number is None:
-            await self._count_write(tenant_id, _BASE_OF_DOCUMENT, document_id)
+        await self._count_write(tenant_id, _BASE_OF_DOCUMENT, document_id)
 
     async def forget(self, tenant_id: UUID, base_id: UUID) -> None:
         """Delete what is hidden already: a deleted base, deleted documents of a base, and superseded versions."""

@@ -108,4 +108,5 @@ def cache_key(query: SearchQuery, bases: Sequence[KnowledgeBase], options: tuple
     what = replace(query, vectors={}, knowledge_base_ids=(), filter=replace(query.filter, document_ids=None))
     vectors = sorted((space, sha256(vector.tobytes()).hexdigest()) for space, vector in query.vectors.items())
     revisions = sorted((str(base.id), base.index_revision) for base in bases)
-    return sha256(dumps([_FORMAT, what, documents, vectors, revisions, options])).hexdigest()
+    indexes = sorted(map(str, query.knowledge_base_ids))
+    return sha256(dumps([_FORMAT, what, documents, indexes, vectors, revisions, options])).hexdigest()
