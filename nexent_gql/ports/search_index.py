@@ -91,7 +91,7 @@ class IndexedVersion:
 class SearchFilter:
     """Which documents are searched; an empty field allows all. A value that a document lacks matches nothing.
 
-    Other documents have no influence at all: scores count words in the documents that are searched.
+    A filter does not change scores: words are counted in all documents of the bases.
 
     Attributes:
         document_ids: These only; None allows all, and an empty one none.
@@ -140,7 +140,7 @@ class ScoreParts:
     """Where a score comes from; None and empty where a half of the search did not find the chunk.
 
     Attributes:
-        bm25: The score by words (k1 1.2, b 0.75), with frequencies of words in all documents that are searched.
+        bm25: The score by words (k1 1.2, b 0.75), with frequencies of words in all bases of the search.
         coverage: The same as a share of what the question's words could reach, 0 to 1.
         cosine: Similarity of the vectors, -1 to 1.
         keyword_part: What `bm25` adds to a hybrid score.

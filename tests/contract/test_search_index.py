@@ -271,43 +271,27 @@ async def test_another_tenant_finds_and_changes_nothing(library: Library) -> Non
     assert await library.find("fish") == ["fish"]
 
 
-async def test_filters_choose_documents(library: Library) -> None:
+async def test_filters_choose_documents_but_not_scores(library: Library) -> None:
     english = await library.publish(replace(library.version("fish"), language="en", media_type="text/html"))
     chinese = await library.publish(replace(library.version("fish 鱼"), language="zh", media_type="text/plain"))
-    for filters, documents in (
-        (SearchFilter(languages=("en",)), {english.document_id}),
-        (SearchFilter(languages=("zh", "ja")), {chinese.document_id}),
-        (SearchFilter(media_types=("text/html",)), {english.document_id}),
-        (SearchFilter(document_ids=(chinese.document_id,)), {chinese.document_id}),
-        (
-            SearchFilter(document_ids=(chinese.document_id, english.document_id)),
-            {item.document_id for item in (chinese, english)},
-        ),
-        (SearchFilter(document_ids=()), set[UUID]()),
-        (SearchFilter(document_ids=(new_id(),)), set[UUID]()),
-        (SearchFilter(languages=("en",), media_types=("text/plain",)), set[UUID]()),
+    whole = {hit.document_id: hit.score for hit in await library.hits(library.query("fish"))}
+    for filters, document in (
+        (SearchFilter(languages=("en",)), english),
+        (SearchFilter(languages=("zh", "ja")), chinese),
+        (SearchFilter(media_types=("text/html",)), english),
+        (SearchFilter(document_ids=(chinese.document_id,)), chinese),
     ):
         hits = await library.hits(replace(library.query("fish"), filter=filters))
-        assert {hit.document_id for hit in hits} == documents, filters
-
-
-@pytest.mark.parametrize("mode", list(SearchMode))
-async def test_documents_outside_a_filter_have_no_influence(library: Library, mode: SearchMode) -> None:
-    near = vector(1, 0.2)
-    versions = [
-        await library.add("red fish in the sea", vectors=[vector(1, 0)]),
-        await library.add("a red bird", vectors=[vector(0.5, 1)]),
-    ]
-    filters = SearchFilter(document_ids=tuple(version.document_id for version in versions))
-    query = replace(library.query("red fish", mode, near), filter=filters)
-    alone = await library.index.search(library.tenant_id, replace(query, filter=SearchFilter()))
-    other_base = new_id()
-    for number in range(3):
-        await library.add("red fish red fish", f"red {number}", vectors=[vector(1, 0.2)] * 2)
-        await library.add("red sea", vectors=[vector(0, 1)], base_id=other_base)
-    whole = replace(query, knowledge_base_ids=(library.base_id, other_base))
-    assert await library.index.search(library.tenant_id, whole) == alone
-    assert len(alone.hits) == len(versions)
+        assert [(hit.document_id, hit.score) for hit in hits] == [(document.document_id, whole[document.document_id])]
+    both = SearchFilter(document_ids=(chinese.document_id, english.document_id))
+    hits = await library.hits(replace(library.query("fish"), filter=both))
+    assert {hit.document_id: hit.score for hit in hits} == whole
+    for nothing in (
+        SearchFilter(languages=("en",), media_types=("text/plain",)),
+        SearchFilter(document_ids=()),
+        SearchFilter(document_ids=(new_id(),)),
+    ):
+        assert await library.find(replace(library.query("fish"), filter=nothing)) == [], nothing
 
 
 async def test_dates_choose_documents(library: Library) -> None:

@@ -14,11 +14,11 @@ _FIELDS = ["chunk_id", "knowledge_base_id", "document_id", "version_id", "put_id
 
 
 def statistics(tenant_id: UUID, query: SearchQuery, terms: Sequence[str], hidden: Collection[str]) -> Item:
-    """Count chunks that are searched and their words, and how many of them have each of the terms."""
+    """Count the chunks of the bases and their words, and how many chunks have each of the terms."""
     return {
         "size": 0,
         "track_total_hits": True,
-        "query": _searched(tenant_id, query, hidden),
+        "query": _of_bases(tenant_id, query, hidden),
         "aggs": {
             "length": {"sum": {"field": "length"}},
             "terms": {"filters": {"filters": [{"term": {"tokens": term}} for term in terms]}},
@@ -28,9 +28,10 @@ def statistics(tenant_id: UUID, query: SearchQuery, terms: Sequence[str], hidden
 
 def by_words(tenant_id: UUID, query: SearchQuery, terms: Sequence[str], hidden: Collection[str]) -> Item:
     """Find chunks that have one of the terms."""
-    allowed = _searched(tenant_id, query, hidden)["bool"]
+    allowed = _of_bases(tenant_id, query, hidden)["bool"]
     match = {"match": {"tokens": {"query": " ".join(terms)}}}
-    return {"size": KEYWORD_HITS, "_source": _FIELDS, "query": {"bool": {**allowed, "must": match}}}
+    filters = [*allowed["filter"], *_filters(query.filter)]
+    return {"size": KEYWORD_HITS, "_source": _FIELDS, "query": {"bool": {**allowed, "filter": filters, "must": match}}}
 
 
 def by_vector(
@@ -38,8 +39,8 @@ def by_vector(
 ) -> Item:
     """Find chunks near to a vector, which is given with its space and its field."""
     space, field, values = vector
-    allowed = _searched(tenant_id, query, hidden)["bool"]
-    filters = [*allowed["filter"], {"term": {"space": space}}]
+    allowed = _of_bases(tenant_id, query, hidden)["bool"]
+    filters = [*allowed["filter"], *_filters(query.filter), {"term": {"space": space}}]
     return {
         "size": CANDIDATES,
         "_source": _FIELDS,
@@ -53,12 +54,11 @@ def by_vector(
     }
 
 
-def _searched(tenant_id: UUID, query: SearchQuery, hidden: Collection[str]) -> Mapping[str, Item]:
-    """Allow chunks of the tenant, the bases and the filter, without puts that are not found (any more)."""
+def _of_bases(tenant_id: UUID, query: SearchQuery, hidden: Collection[str]) -> Mapping[str, Item]:
+    """Allow chunks of the tenant and the bases, without puts that are not found (any more)."""
     allowed = [
         {"term": {"tenant_id": str(tenant_id)}},
         {"terms": {"knowledge_base_id": [str(base_id) for base_id in query.knowledge_base_ids]}},
-        *_filters(query.filter),
     ]
     return {"bool": {"filter": allowed, "must_not": [{"terms": {"put_id": list(hidden)}}]}}
 

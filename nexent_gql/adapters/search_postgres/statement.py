@@ -5,14 +5,15 @@ from sqlalchemy import text
 SEARCH = text(
     """
 WITH live AS MATERIALIZED (
-  SELECT version_id, knowledge_base_id, document_id, space, dimensions, chunk_count, token_count
-  FROM search_version
-  WHERE tenant_id = CAST(:tenant AS uuid) AND knowledge_base_id = ANY(CAST(:bases AS uuid[])) AND is_live
-    AND (CAST(:documents AS uuid[]) IS NULL OR document_id = ANY(CAST(:documents AS uuid[])))
+  SELECT version_id, knowledge_base_id, document_id, space, dimensions, chunk_count, token_count,
+    (CAST(:documents AS uuid[]) IS NULL OR document_id = ANY(CAST(:documents AS uuid[])))
     AND (cardinality(CAST(:languages AS text[])) = 0 OR language = ANY(CAST(:languages AS text[])))
     AND (cardinality(CAST(:media_types AS text[])) = 0 OR media_type = ANY(CAST(:media_types AS text[])))
     AND (CAST(:created_from AS timestamptz) IS NULL OR created_at >= CAST(:created_from AS timestamptz))
     AND (CAST(:created_before AS timestamptz) IS NULL OR created_at < CAST(:created_before AS timestamptz))
+    AS is_wanted
+  FROM search_version
+  WHERE tenant_id = CAST(:tenant AS uuid) AND knowledge_base_id = ANY(CAST(:bases AS uuid[])) AND is_live
 ), total AS MATERIALIZED (
   SELECT coalesce(sum(chunk_count), 0)::float8 AS chunks,
     greatest(sum(token_count)::float8 / nullif(sum(chunk_count), 0), 1) AS mean_length
@@ -23,7 +24,7 @@ WITH live AS MATERIALIZED (
   WHERE tenant_id = CAST(:tenant AS uuid) AND knowledge_base_id = ANY(CAST(:bases AS uuid[]))
     AND term = ANY(CAST(:terms AS text[]))
 ), posting AS MATERIALIZED (
-  SELECT matching.* FROM matching JOIN live ON live.version_id = matching.version_id
+  SELECT matching.*, live.is_wanted FROM matching JOIN live ON live.version_id = matching.version_id
 ), frequency AS (
   SELECT wanted.term, coalesce(sum(cardinality(posting.ordinals)), 0)::float8 AS chunks
   FROM unnest(CAST(:terms AS text[])) AS wanted(term) LEFT JOIN posting ON posting.term = wanted.term
@@ -37,6 +38,7 @@ WITH live AS MATERIALIZED (
       * (1 - CAST(:b AS float8) + CAST(:b AS float8) * at.length / total.mean_length))) AS score
   FROM posting JOIN weight ON weight.term = posting.term CROSS JOIN total
     CROSS JOIN LATERAL unnest(posting.ordinals, posting.frequencies, posting.lengths) AS at(ordinal, frequency, length)
+  WHERE posting.is_wanted
   GROUP BY posting.version_id, at.ordinal
 ), question AS MATERIALIZED (
   SELECT space, CAST(vector AS halfvec) AS vector, dimensions
@@ -44,7 +46,7 @@ WITH live AS MATERIALIZED (
     AS each(space, vector, dimensions)
 ), semantic AS MATERIALIZED (
   SELECT c.version_id, c.ordinal, live.space, -(c.embedding <#> question.vector) AS cosine
-  FROM question JOIN live ON live.space = question.space AND live.dimensions = question.dimensions
+  FROM question JOIN live ON live.space = question.space AND live.dimensions = question.dimensions AND live.is_wanted
     JOIN search_chunk AS c ON c.tenant_id = CAST(:tenant AS uuid) AND c.version_id = live.version_id
   WHERE c.embedding IS NOT NULL
 ), placed AS MATERIALIZED (

@@ -112,7 +112,7 @@ class SearchKnowledgeInput:
 class ScoreExplanation:
     terms: list[str] = strawberry.field(description="Words of the query that the passage has.")
     bm25: float | None = strawberry.field(
-        description="BM25 score with frequencies of words in all searched documents; null if it has none of the words."
+        description="BM25 score with frequencies of words in all searched bases; null if it has none of the words."
     )
     coverage: float | None = strawberry.field(
         description="`bm25` as a share of what the query's words could reach, 0 to 1; null if it has none of them."
@@ -205,7 +205,7 @@ class KnowledgeSearchResult:
     below_min_score: int = strawberry.field(description="How many passages `minScore` left out, at most 100.")
     cached: bool = strawberry.field(
         description="Whether the result was kept from the same search over the same state of the index. Texts and "
-        "rights are read anew for each search."
+        "rights are read again for each search."
     )
     matching_document_count: int | None = strawberry.field(
         description="Number of documents that `allOf` and `anyOf` of the filter allow; null without them."

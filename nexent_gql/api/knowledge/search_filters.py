@@ -87,8 +87,8 @@ class DocumentConditionInput:
 
 
 @strawberry.input(
-    description="Which documents to search. A document must match every field that is set. Other documents have no "
-    "influence on results and scores."
+    description="Which documents to search. A document must match every field that is set. A filter does not "
+    "change the scores of keyword search."
 )
 class SearchFilterInput:
     document_ids: list[strawberry.ID] | None = strawberry.field(
