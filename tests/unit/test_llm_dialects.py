@@ -57,7 +57,8 @@ def read(sample: Sample, parts: list[bytes]) -> ModelReply:
             if answer.has_ended:
                 break
             for chunk in answer.read(part):
-                chunks.append(chunk)  # noqa: PERF402 - what came ahead of an error counts
+                if chunk is not None:
+                    chunks.append(chunk)  # noqa: PERF401 - what came ahead of an error counts
     except ModelError as error:
         return ModelReply(chunks, error)
     return ModelReply(chunks)
