@@ -51,11 +51,12 @@ class GraphPassage(TenantRow, table=True):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
-        UniqueConstraint("tenant_id", "document_id", "graph_id", "content_hash"),
+        UniqueConstraint("tenant_id", "graph_id", "document_id", "content_hash"),
         ForeignKeyConstraint(
             ["tenant_id", "graph_id"], ["knowledge_graph.tenant_id", "knowledge_graph.id"], ondelete="CASCADE"
         ),
         ForeignKeyConstraint(["tenant_id", "document_id"], ["document.tenant_id", "document.id"], ondelete="CASCADE"),
+        Index("ix_graph_passage_document", "tenant_id", "document_id"),
     )
 
     graph_id: UUID

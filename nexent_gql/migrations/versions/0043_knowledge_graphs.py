@@ -65,14 +65,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_graph_passage")),
         sa.UniqueConstraint(
             "tenant_id",
-            "document_id",
             "graph_id",
+            "document_id",
             "content_hash",
-            name=op.f("uq_graph_passage_tenant_id_document_id_graph_id_content_hash"),
+            name=op.f("uq_graph_passage_tenant_id_graph_id_document_id_content_hash"),
         ),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_graph_passage_tenant_id_id")),
     )
-    op.create_index("ix_graph_passage_graph", "graph_passage", ["tenant_id", "graph_id"], unique=False)
+    op.create_index("ix_graph_passage_document", "graph_passage", ["tenant_id", "document_id"], unique=False)
     op.create_table(
         "graph_mention",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -152,7 +152,7 @@ def downgrade() -> None:
     op.drop_table("graph_relation")
     op.drop_index("ix_graph_mention_key", table_name="graph_mention")
     op.drop_table("graph_mention")
-    op.drop_index("ix_graph_passage_graph", table_name="graph_passage")
+    op.drop_index("ix_graph_passage_document", table_name="graph_passage")
     op.drop_table("graph_passage")
     op.drop_index(
         "uq_knowledge_graph_base", table_name="knowledge_graph", postgresql_where=sa.text("deleted_at IS NULL")
