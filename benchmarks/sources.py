@@ -19,7 +19,7 @@ from nexent_gql.ports.events import Entry, EventLog
 from nexent_gql.ports.run_events import TextDelta, encode_body
 from nexent_gql.streams.cursors import cursor
 
-_PATIENCE_S = 30.0
+_ANSWER_TIMEOUT_S = 30.0
 
 
 class Source(Protocol):
@@ -112,7 +112,7 @@ async def hasty_commands(redis_url: str) -> AsyncGenerator[HastyCommands]:
     async def connect() -> RedisConnection:
         return await RedisConnection.open(redis_url)
 
-    pipe = RedisMultiplexer(connect, answer_timeout_s=_PATIENCE_S)
+    pipe = RedisMultiplexer(connect, answer_timeout_s=_ANSWER_TIMEOUT_S)
     commands = HastyCommands(pipe)
     try:
         await pipe.execute("SCRIPT", "LOAD", APPEND.text)

@@ -54,7 +54,7 @@ async def test_a_connection_that_ends_between_two_uses_is_replaced_unnoticed(
     database_url: str, monkeypatch: pytest.MonkeyPatch, *, is_seen: bool
 ) -> None:
     if not is_seen:  # as behind a firewall that forgot it
-        monkeypatch.setattr(pool, "_TRUSTED_S", 0.0)
+        monkeypatch.setattr(pool, "_PING_AFTER_S", 0.0)
         monkeypatch.setattr(pool, "_is_closed", _never)
     engine = pool.create_engine(database_url, pool_size=1)
     async with Database(engine).read(uuid4()) as session:
@@ -72,7 +72,7 @@ async def test_postgres_is_asked_after_an_idle_connection_alone(
     pings: list[object] = []
     monkeypatch.setattr(engine.sync_engine.dialect, "do_ping", pings.append)
     for trusted_s, expected in ((60.0, 0), (0.0, 2), (60.0, 2)):
-        monkeypatch.setattr(pool, "_TRUSTED_S", trusted_s)
+        monkeypatch.setattr(pool, "_PING_AFTER_S", trusted_s)
         for _ in range(2):
             async with Database(engine).read(uuid4()) as session:
                 await session.execute(PID)
