@@ -11,16 +11,13 @@ from nexent_gql.api.knowledge.loaders import base_row
 from nexent_gql.api.knowledge.mutations import ERRORS, WRITE
 from nexent_gql.api.knowledge.queries import BaseId
 from nexent_gql.api.knowledge.types import KnowledgeBase
+from nexent_gql.api.models.costs import estimate_cost
 from nexent_gql.api.schema.errors import ConflictError
 from nexent_gql.api.schema.mutations import mutation
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import find_node, node_id
 from nexent_gql.domains.knowledge.graph_facts import MAX_NAME_CHARS
 from nexent_gql.domains.knowledge.graph_views import MAX_DEPTH
-from nexent_gql.domains.models.providers import provider_of
-from nexent_gql.kernel.clock import utc_now
-from nexent_gql.kernel.money import usd_text
-from nexent_gql.ports.llm import Dialect
 
 _MODEL = "ID of the CHAT Model that reads. Null means the tenant's default model."
 
@@ -97,15 +94,12 @@ class KnowledgeGraphQueries:
             return None
         services, key = info.context.services, None if model_id is None else node_id(model_id, "Model", "modelId")
         estimate = await services.knowledge_graphs.estimate(info.context.actor, base.id, key)
-        model, day = estimate.model, utc_now().date()
-        provider = provider_of(Dialect(model.dialect), model.base_url).name
-        cost = services.prices.cost(provider, model.model_name, day, estimate.usage)
         return KnowledgeGraphEstimate(
             passages=estimate.passages,
             calls=estimate.calls,
             input_tokens=estimate.usage.input_tokens,
             output_tokens=estimate.usage.output_tokens,
-            cost_usd=None if cost is None else usd_text(cost),
+            cost_usd=estimate_cost(info, estimate.model, estimate.usage),
         )
 
 

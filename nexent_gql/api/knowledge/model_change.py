@@ -10,13 +10,12 @@ from nexent_gql.api.context import Info
 from nexent_gql.api.knowledge.enums import EmbeddingMode
 from nexent_gql.api.knowledge.loaders import base_row
 from nexent_gql.api.knowledge.types import KnowledgeBase
-from nexent_gql.api.models.types import Model
+from nexent_gql.api.models.costs import estimate_cost
 from nexent_gql.api.schema.errors import ConflictError, ForbiddenError, NotFoundError, ValidationError
 from nexent_gql.api.schema.mutations import mutation
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import find_node, node_id
 from nexent_gql.domains.knowledge.tables import EmbeddingChoice
-from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.money import usd_text
 from nexent_gql.ports.llm import Usage
@@ -105,15 +104,12 @@ class EmbeddingModelChangeQueries:
         row = await services.embedding_model_changes.model(actor, choice)
         if row is None:
             return None if choice.model_id else _without_model(size.documents)
-        model = Model.of(row)
-        price = services.prices.find(model.price_provider, model.provider_model, utc_now().date())
-        cost: Decimal | None = None if price is None else price.cost(Usage(input_tokens=size.tokens))
         speed = await services.embedding_model_changes.tokens_per_second(actor, row.id)
         return EmbeddingModelChangeEstimate(
             document_count=size.documents,
             chunk_count=size.chunks,
             token_count=size.tokens,
-            cost_usd=None if cost is None else usd_text(cost),
+            cost_usd=estimate_cost(info, row, Usage(input_tokens=size.tokens)),
             duration_seconds=size.tokens / speed if speed else None,
         )
 
