@@ -30,9 +30,11 @@ from nexent_gql.api.pipeline.refusals import QueryTooComplexError, ValidationFai
 from nexent_gql.api.pipeline.single_flight import SingleFlightThread
 from nexent_gql.api.selections.events import Selections, find_switches
 from nexent_gql.api.selections.query import Plans
+from nexent_gql.api.selections.variants import CompiledCache
 from nexent_gql.api.settings import ApiLimits
 
 _NODES_PER_INTROSPECTED_FIELD = 10
+_TOKENS_PER_COMPILED_FIELD = 5  # then compiled selections have about half the objects of parsed documents
 _SHORT_CHARS = 300  # such a document is validated in a few milliseconds
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
@@ -94,6 +96,7 @@ class Documents:
         self._limits = limits
         self._documents: OrderedDict[str, PreparedDocument] = OrderedDict()
         self._thread = SingleFlightThread("documents", self._prepare)
+        self.compiled = CompiledCache(limits.cached_tokens // _TOKENS_PER_COMPILED_FIELD)
         self.tokens = 0
 
     def recall(self, text: str) -> PreparedDocument | None:
@@ -186,8 +189,8 @@ class Documents:
                 root_fields=shape.fields,
                 sized_by=sized_by,
                 nodes=shape.all_fields * _NODES_PER_INTROSPECTED_FIELD if shape.meta_depth else count,
-                selections=Selections(switches),
-                plans=Plans(switches),
+                selections=Selections(switches, self.compiled, shape.all_fields),
+                plans=Plans(switches, self.compiled, shape.all_fields),
             )
             for (node, shape), count in zip(measured, nodes, strict=True)
         ]

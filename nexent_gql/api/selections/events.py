@@ -1,7 +1,6 @@
 """Renders the events of subscriptions by compiled selections."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import cast
 
 from graphql import DocumentNode, GraphQLObjectType, VariableNode, Visitor, visit
@@ -10,11 +9,11 @@ from nexent_gql.api.encoding import Rendered, render
 from nexent_gql.api.selections.compiler import Compiler
 from nexent_gql.api.selections.core import Execution
 from nexent_gql.api.selections.plain import NotCompilableError
+from nexent_gql.api.selections.variants import Variants
 
 Render = Callable[[object], Rendered | None]
 """Renders an event; None leaves it to graphql-core."""
 
-MAX_VARIANTS = 16
 _MAX_RENDERINGS = 8
 
 
@@ -28,26 +27,12 @@ def no_renderings() -> dict[object, Rendered]:
     return {}
 
 
-@dataclass(slots=True)
-class Selections:
-    """The compiled selections of one subscription, one for each combination of variables in its directives.
-
-    `switches` are the names of these variables.
-    """
-
-    switches: tuple[str, ...]
-    compiled: dict[tuple[object, ...], Render] = field(default_factory=dict[tuple[object, ...], Render])
+class Selections(Variants[Render]):
+    """The compiled selections of one subscription."""
 
     def render(self, execution: Execution) -> Render:
         """Return the function that renders the operation's events; it is compiled once for all callers."""
-        values = execution.variable_values.coerced
-        key = tuple(values.get(name) for name in self.switches)
-        renderer = self.compiled.get(key)
-        if renderer is None:
-            if len(self.compiled) >= MAX_VARIANTS:
-                self.compiled.clear()
-            renderer = self.compiled[key] = compile_event(execution)
-        return renderer
+        return self.get(execution, lambda: compile_event(execution))
 
 
 def find_switches(document: DocumentNode) -> tuple[str, ...]:

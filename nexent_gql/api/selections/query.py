@@ -1,7 +1,6 @@
 """Runs queries: graphql-core executes the root fields, compiled selections complete their objects."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from inspect import isawaitable
 from typing import cast
@@ -18,9 +17,9 @@ from nexent_gql.api.selections.core import AcyclicExecutor, Execution
 from nexent_gql.api.selections.leaves import Complete
 from nexent_gql.api.selections.plain import NotCompilableError
 from nexent_gql.api.selections.relations import PendingField, complete_level, is_outage, resolve_level
+from nexent_gql.api.selections.variants import Variants
 from nexent_gql.kernel.errors import DomainError
 
-_MAX_PLANS = 64
 _log = cast("structlog.typing.FilteringBoundLogger", structlog.get_logger(__name__))
 
 
@@ -53,22 +52,12 @@ async def deepen(execution: Execution, unresolved: Sequence[PendingField]) -> li
     return complete_level(await resolve_level(execution, unresolved))
 
 
-@dataclass(slots=True)
-class Plans:
-    """The plans of one operation, for each root field and each combination of variables in its directives."""
-
-    switches: tuple[str, ...]
-    compiled: dict[tuple[object, ...], Plan | None] = field(default_factory=dict[tuple[object, ...], Plan | None])
+class Plans(Variants[Plan | None]):
+    """The plans of the root fields of one operation."""
 
     def plan(self, execution: Execution, key: str | int, type_: object, selected: FieldDetailsList) -> Plan | None:
         """Return the plan of the root field with the response key `key`; None where graphql-core has to execute it."""
-        values = execution.variable_values.coerced
-        variant = (key, *(values.get(name) for name in self.switches))
-        if variant not in self.compiled:
-            if len(self.compiled) >= _MAX_PLANS:
-                self.compiled.clear()
-            self.compiled[variant] = _plan(execution, type_, selected)
-        return self.compiled[variant]
+        return self.get(execution, lambda: _plan(execution, type_, selected), key)
 
 
 def _plan(execution: Execution, type_: object, selected: FieldDetailsList) -> Plan | None:
