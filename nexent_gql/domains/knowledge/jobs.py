@@ -9,13 +9,26 @@ from nexent_gql.jobs.housekeeping import Housekeeping
 from nexent_gql.jobs.work import Priority, RetryPolicy, Work
 
 
-class ProcessDocument(Work):
-    """Take one version of a document through one stage; the next stage is a job of its own."""
+class DocumentWork(Work):
+    """What the kinds of jobs of the queue of documents have in common."""
 
-    name: ClassVar[str] = "process_document"
     queue: ClassVar[str] = "documents"
     retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=5, base_delay_s=2, max_age_s=24 * 3_600)
     priority: ClassVar[Priority] = Priority.BACKGROUND
+
+
+class CleanUpWork(Work):
+    """What the kinds of jobs have in common that delete what nobody sees any more; they never give up for their age."""
+
+    queue: ClassVar[str] = "housekeeping"
+    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=20, base_delay_s=5, max_age_s=None)
+    priority: ClassVar[Priority] = Priority.BACKGROUND
+
+
+class ProcessDocument(DocumentWork):
+    """Take one version of a document through one stage; the next stage is a job of its own."""
+
+    name: ClassVar[str] = "process_document"
     can_rerun: ClassVar[bool] = False  # abandoning the job failed the version; its user calls `reprocessDocument`
     document_id: UUID
     version_id: UUID
@@ -27,13 +40,10 @@ class ProcessDocument(Work):
         return f"process_document:{self.version_id}:{self.stage}"
 
 
-class ReprocessDocuments(Work):
+class ReprocessDocuments(DocumentWork):
     """Process all documents of a base again that match; see `DocumentFilter`."""
 
     name: ClassVar[str] = "reprocess_documents"
-    queue: ClassVar[str] = "documents"
-    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=5, base_delay_s=2, max_age_s=24 * 3_600)
-    priority: ClassVar[Priority] = Priority.BACKGROUND
     knowledge_base_id: UUID
     request_id: UUID
     user_id: UUID
@@ -53,16 +63,13 @@ class ReprocessDocuments(Work):
         return f"reprocess_documents:{self.knowledge_base_id}"
 
 
-class PurgeDocuments(Work):
+class PurgeDocuments(CleanUpWork):
     """Delete what is hidden already: deleted documents of a base, the base itself, and superseded versions.
 
     With `document_id`, searches find the current version of that document first.
     """
 
     name: ClassVar[str] = "purge_documents"
-    queue: ClassVar[str] = "housekeeping"
-    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=20, base_delay_s=5, max_age_s=None)
-    priority: ClassVar[Priority] = Priority.BACKGROUND
     knowledge_base_id: UUID
     request_id: UUID
     document_id: UUID | None = None
@@ -79,13 +86,11 @@ class RefreshSearchIndex(Housekeeping):
     name: ClassVar[str] = "refresh_search_index"
 
 
-class ChangeEmbeddingModel(Work):
+class ChangeEmbeddingModel(DocumentWork):
     """Put documents of a base into the index that a change builds, and switch to it; the next step is another job."""
 
     name: ClassVar[str] = "change_embedding_model"
-    queue: ClassVar[str] = "documents"
     retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=8, base_delay_s=4, max_age_s=24 * 3_600)
-    priority: ClassVar[Priority] = Priority.BACKGROUND
     can_rerun: ClassVar[bool] = False  # abandoning the job failed the change; its user calls `changeEmbeddingModel`
     knowledge_base_id: UUID
     change_id: UUID
@@ -97,13 +102,10 @@ class ChangeEmbeddingModel(Work):
         return f"change_embedding_model:{self.change_id}:{self.step}"
 
 
-class CleanUpModelChange(Work):
+class CleanUpModelChange(CleanUpWork):
     """Complete a change that was not reverted in time, and delete the index that is no longer needed."""
 
     name: ClassVar[str] = "clean_up_model_change"
-    queue: ClassVar[str] = "housekeeping"
-    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=20, base_delay_s=5, max_age_s=None)
-    priority: ClassVar[Priority] = Priority.BACKGROUND
     knowledge_base_id: UUID
     change_id: UUID
     request_id: UUID
@@ -114,7 +116,7 @@ class CleanUpModelChange(Work):
         return f"clean_up_model_change:{self.request_id}"
 
 
-class IndexDocument(Work):
+class IndexDocument(DocumentWork):
     """Put the current version of a document into the search index again.
 
     `model` is the embedding model that it gets, `indexed_at` when it was indexed before, `edits` how often its chunks
@@ -122,9 +124,6 @@ class IndexDocument(Work):
     """
 
     name: ClassVar[str] = "index_document"
-    queue: ClassVar[str] = "documents"
-    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=5, base_delay_s=2, max_age_s=24 * 3_600)
-    priority: ClassVar[Priority] = Priority.BACKGROUND
     document_id: UUID
     model: str | None = None
     indexed_at: datetime | None = None
@@ -142,13 +141,10 @@ def summary_lane(knowledge_base_id: UUID) -> str:
     return f"summarize_knowledge_base:{knowledge_base_id}"
 
 
-class SummarizeKnowledgeBase(Work):
+class SummarizeKnowledgeBase(DocumentWork):
     """Write a summary; each call of the model is a step that is not repeated after a crash."""
 
     name: ClassVar[str] = "summarize_knowledge_base"
-    queue: ClassVar[str] = "documents"
-    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=5, base_delay_s=2, max_age_s=24 * 3_600)
-    priority: ClassVar[Priority] = Priority.BACKGROUND
     can_rerun: ClassVar[bool] = False  # abandoning the job failed the summary; its user asks for another one
     knowledge_base_id: UUID
     summary_id: UUID
@@ -169,13 +165,10 @@ def graph_lane(knowledge_base_id: UUID) -> str:
     return f"extend_knowledge_graph:{knowledge_base_id}"
 
 
-class ExtendKnowledgeGraph(Work):
+class ExtendKnowledgeGraph(DocumentWork):
     """Read some of the passages of a base that were not read for its graph; a following job reads the rest."""
 
     name: ClassVar[str] = "extend_knowledge_graph"
-    queue: ClassVar[str] = "documents"
-    retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=5, base_delay_s=2, max_age_s=24 * 3_600)
-    priority: ClassVar[Priority] = Priority.BACKGROUND
     can_rerun: ClassVar[bool] = False  # abandoning the job stopped the graph; its user calls `buildKnowledgeGraph`
     knowledge_base_id: UUID
     request_id: UUID
