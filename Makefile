@@ -4,8 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 ARGS :=
 # Most tests wait for engines, sockets and clocks, so three processes keep two cores busy.
-# Files run in the order of testpaths, the longest tests first: else one process ends long after the others.
-PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
+PARALLEL := -n 3 --dist loadfile
 NAME :=
 SEED := 1
 RUNS := 100

@@ -38,7 +38,7 @@ def open_backend(settings: Settings, registry: CollectorRegistry | None = None) 
 
 @asynccontextmanager
 async def _measured(runtime: Runtime, registry: CollectorRegistry) -> AsyncGenerator[None]:
-    """Keep metrics beside those of operations up to date: of queues too, because workers may all be gone."""
+    """Keep metrics beside those of operations up to date: of queues too, because there may be no worker."""
     count_tasks(registry)
     watch_pools(registry, {"processes": runtime.processes})
     async with background(watch_queues(runtime.db, QueueMetrics(registry)), "queue-watch"):

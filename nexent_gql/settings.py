@@ -180,7 +180,7 @@ _CA_FILE = "File with the certificates of authorities to trust, in PEM. Unset me
 
 
 class ObjectStoreSettings(_Section):
-    """Object storage: a folder, or a bucket of a service that speaks S3."""
+    """Object storage: a folder, or a bucket of an S3-compatible service."""
 
     endpoint: str | None = Field(
         default=None,

@@ -32,7 +32,7 @@ _UNDESCRIBED = {
     "log_format": "Format of log lines.",
     "log_level": "Lowest level that is logged.",
     "openai_api_key": "API key of the provider.",
-    "openai_base_url": "Base URL of a server that speaks OpenAI's protocol. Unset means OpenAI's own.",
+    "openai_base_url": "Base URL of an OpenAI-compatible server. Unset means OpenAI's own.",
     "chat_model": "The model's name at the provider. Unset means `gpt-4o-mini`.",
 }
 """Descriptions of settings that have none of their own."""

@@ -40,7 +40,7 @@ _HEAD = """\
 Generated from the schema by `make schema`; do not edit.
 
 Each row is named by its coordinate: `Type.field`, `Type.field(argument:)`, `Input.field`, `Enum.VALUE`, `@directive`.
-[schema-changes.md](schema-changes.md) speaks of the schema in these names.
+[schema-changes.md](schema-changes.md) uses these names.
 """
 
 
@@ -113,7 +113,7 @@ def main(options: list[str]) -> int:
     if options == ["--check"]:
         if PAGE.read_text() == page:
             return 0
-        print("docs/schema.md is not what the schema says: run `make schema`", file=sys.stderr)
+        print("docs/schema.md differs from the schema: run `make schema`", file=sys.stderr)
         return 1
     PAGE.write_text(page)
     print(f"wrote {PAGE}")

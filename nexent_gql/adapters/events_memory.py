@@ -25,7 +25,7 @@ class _Topic:
 
 
 class MemoryEventLog:
-    """Implements `EventLog`; topics are kept until `forget`.
+    """Implements `EventLog`; topics are kept until `drop`.
 
     Args:
         max_entries: Entries that a topic keeps; the oldest are dropped first.
@@ -36,7 +36,7 @@ class MemoryEventLog:
         self._topics: dict[str, _Topic] = {}
         self._readers: dict[str, dict[PushQueue, None]] = {}
 
-    def forget(self, topic: str) -> None:
+    def drop(self, topic: str) -> None:
         """Lose a topic, as a wiped store would."""
         self._topics.pop(topic, None)
 

@@ -1,4 +1,4 @@
-"""All dialects that this installation speaks."""
+"""All dialects that this installation supports."""
 
 from collections.abc import Collection, Mapping
 

@@ -170,7 +170,7 @@ def fitted(request: ChatRequest, profile: ModelProfile) -> ChatRequest:
     """Return a request in the order, shape and size that the provider accepts, with what the model is asked by default.
 
     Raises:
-        ModelRequestRefusedError: The model's profile says that it has no tools; an agent needs those it was given.
+        ModelRequestRefusedError: The model's profile has no tools, but the agent needs some.
     """
     if request.tools and profile.has_tools is False:
         raise ModelRequestRefusedError(
@@ -191,7 +191,7 @@ def fitted(request: ChatRequest, profile: ModelProfile) -> ChatRequest:
 
 
 def _may_be_about_images(error: ModelError, request: ChatRequest) -> bool:
-    """Tell whether a request was refused for any other reason than what it says."""
+    """Return whether a request was refused for a reason other than its content."""
     is_refused = isinstance(error, ModelRequestRefusedError) and error.details.get("reason") != "content_filter"
     return is_refused and has_images(request.messages)
 

@@ -169,7 +169,7 @@ class CachedRoutes:
             _log.warning("model.cached_call_not_recorded", error=error.code)
 
     async def _try(self, operation: Coroutine[Any, Any, _Result]) -> _Result | None:
-        """Return what the cache says; None while it is away."""
+        """Return the reply of the cache; None while it is unavailable."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await operation

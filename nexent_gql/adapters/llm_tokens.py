@@ -1,4 +1,4 @@
-"""Estimates tokens, where nobody counts them."""
+"""Estimates tokens, where the provider sends no counts."""
 
 from collections.abc import Iterable
 

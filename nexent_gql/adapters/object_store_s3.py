@@ -1,6 +1,6 @@
-"""Objects in a bucket of a service that speaks S3, such as MinIO, Ceph or AWS.
+"""Objects in a bucket of an S3-compatible service, such as MinIO, Ceph or AWS.
 
-The SDK is synchronous, so its calls run in threads of their own. Requests that were interrupted leave parts that nobody
+The SDK is synchronous, so its calls run in threads of their own. Interrupted requests leave parts that nobody
 can read; services remove them by a lifecycle rule, and MinIO does so without one.
 """
 

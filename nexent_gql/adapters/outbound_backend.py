@@ -23,7 +23,7 @@ PORTS_OF_OTHER_SERVICES = frozenset(
         *(1883, 4222, 5671, 5672, 8883, 9092, 15672, 61616),  # brokers
         *(2049, 3128, 3260, 3389, 5900, 5901, 5985, 5986),  # files, proxies, remote control
         *(2181, 2375, 2376, 2379, 2380, 6443, 8500, 10250, 10255),  # control planes
-        *(5984, 9200, 9300),  # search and document stores that speak HTTP
+        *(5984, 9200, 9300),  # search and document stores with an HTTP API
     }
 )
 """Ports above 1023 that are usual for services other than models and tools."""

@@ -41,7 +41,7 @@ class NetworkStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         """Connect to a numeric address.
 
         Raises:
-            httpcore2.ConnectError: The server does not answer; the cause says why.
+            httpcore2.ConnectError: The server does not answer; the cause explains why.
             httpcore2.ConnectTimeout: Not connected in time.
         """
         local = (local_address, 0) if local_address else None
@@ -101,7 +101,7 @@ class NetworkStream(asyncio.Protocol, httpcore2.AsyncNetworkStream):
         """Upgrade to TLS; a failed handshake closes the connection.
 
         Raises:
-            httpcore2.ConnectError: The certificate is not trusted, or the handshake failed; the cause says why.
+            httpcore2.ConnectError: The certificate is not trusted, or the handshake failed; the cause explains why.
             httpcore2.ConnectTimeout: No handshake in time.
         """
         plain, loop = self._transport, asyncio.get_running_loop()

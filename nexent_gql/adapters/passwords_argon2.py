@@ -20,10 +20,10 @@ from nexent_gql.ports.passwords import PasswordsBusyError
 
 T = TypeVar("T")
 _NICE = 10
-_JUDGED_CHARS = (
+_RATED_CHARS = (
     40  # takes 2 ms; the time grows with the square of the length, and longer passwords are not easier to guess
 )
-_JUDGED_WORDS = 20
+_RATED_WORDS = 20
 _MIN_GUESSES_LOG10 = 8.0
 
 
@@ -32,16 +32,18 @@ class Argon2Passwords:
 
     Args:
         threads: Passwords hashed at once; more only make each of them slower.
-        waiting: Further requests that may wait; more are refused at once.
+        max_waiting: Further requests that may wait; more are refused at once.
         memory_kib: Memory of one hash.
         passes: Passes over that memory.
     """
 
-    def __init__(self, *, threads: int = 4, waiting: int = 50, memory_kib: int = 19 * 1024, passes: int = 2) -> None:
+    def __init__(
+        self, *, threads: int = 4, max_waiting: int = 50, memory_kib: int = 19 * 1024, passes: int = 2
+    ) -> None:
         self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=1)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="passwords", initializer=_step_back)
-        self._room = BoundedSemaphore(threads + waiting)
-        self._nobodys = self._hasher.hash(secrets.token_urlsafe(32))
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="passwords", initializer=_lower_priority)
+        self._slots = BoundedSemaphore(threads + max_waiting)
+        self._random_hash = self._hasher.hash(secrets.token_urlsafe(32))
 
     async def hash(self, password: SecretStr) -> str:
         """Hash with a fresh salt.
@@ -57,7 +59,9 @@ class Argon2Passwords:
         Raises:
             PasswordsBusyError: Too many requests wait.
         """
-        matches = await self._in_thread(partial(self._matches, hashed or self._nobodys, password.get_secret_value()))
+        matches = await self._in_thread(
+            partial(self._matches, hashed or self._random_hash, password.get_secret_value())
+        )
         return matches and hashed is not None
 
     async def is_guessable(self, password: SecretStr, personal: Sequence[str]) -> bool:
@@ -73,7 +77,7 @@ class Argon2Passwords:
         return self._hasher.check_needs_rehash(hashed)
 
     def close(self) -> None:
-        """Let go of what waits, and wait for what is running."""
+        """Cancel waiting requests, and wait for running ones."""
         self._pool.shutdown(cancel_futures=True)
 
     def _matches(self, hashed: str, password: str) -> bool:
@@ -83,21 +87,21 @@ class Argon2Passwords:
             return False
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        """Run in the pool; the room is given back when the work ends, even if nobody waits for it any more."""
-        if not self._room.acquire(blocking=False):
+        """Run in the pool; the slot is released when the work ends, even if the caller was cancelled."""
+        if not self._slots.acquire(blocking=False):
             raise PasswordsBusyError
         future: Future[T] = self._pool.submit(work)
-        future.add_done_callback(lambda _: self._room.release())
+        future.add_done_callback(lambda _: self._slots.release())
         return await asyncio.wrap_future(future)
 
 
 def _is_guessable(password: str, personal: list[str]) -> bool:
-    judged = zxcvbn(password[:_JUDGED_CHARS], [word[:_JUDGED_CHARS] for word in personal[:_JUDGED_WORDS]])
-    return judged.guesses_log10 < _MIN_GUESSES_LOG10
+    estimate = zxcvbn(password[:_RATED_CHARS], [word[:_RATED_CHARS] for word in personal[:_RATED_WORDS]])
+    return estimate.guesses_log10 < _MIN_GUESSES_LOG10
 
 
-def _step_back() -> None:
-    """Let this thread run when others do not need the core: where threads have priorities of their own, on Linux."""
+def _lower_priority() -> None:
+    """Lower the priority of this thread; only Linux has priorities of threads."""
     if sys.platform == "linux":
-        with suppress(OSError):  # a sandbox that forbids this courtesy is no reason to let nobody in
+        with suppress(OSError):  # some sandboxes forbid it
             os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICE)

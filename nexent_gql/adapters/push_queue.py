@@ -84,7 +84,7 @@ class PushQueue:
             self._waiter.set_result(None)
 
     def _set_timer(self, timeout_s: float) -> None:
-        """Limit a wait; the timer outlives single waits, so that a push does not need a new one."""
+        """Limit a wait; the timer is shared by successive waits, so that a push does not need a new one."""
         self._timeout_s = timeout_s
         self._deadline = self._loop.time() + timeout_s
         if self._timer is None or self._timer.when() > self._deadline:

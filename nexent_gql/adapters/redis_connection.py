@@ -64,7 +64,7 @@ class RedisConnection(asyncio.Protocol):
 
     @classmethod
     async def open(cls, url: str) -> Self:
-        """Connect and authenticate as the URL says.
+        """Connect and authenticate according to the URL.
 
         Raises:
             redis.exceptions.RedisError: The server can't be reached or refuses.

@@ -1,6 +1,6 @@
 """One pub/sub connection for all listeners of a process.
 
-Redis drops messages that nobody receives, and a dead connection can look like a quiet one. So the connection carries a
+Redis drops messages without a subscriber, and a dead connection can look like a quiet one. So the connection carries a
 heartbeat on a channel of its own; when it stops, we reconnect and every listener reads its store again.
 """
 
@@ -161,10 +161,10 @@ class RedisPubSub:
                 if self._is_up:
                     _log.warning("redis.pubsub_lost", error=repr(errors.exceptions[0]))
             finally:
-                self._forget_confirmations()
+                self._drop_confirmations()
             await asyncio.sleep(_random.uniform(0.5, 1.0) * self._backoff_s)
 
-    def _forget_confirmations(self) -> None:
+    def _drop_confirmations(self) -> None:
         self._is_up = False
         self._backoff_s = min(MAX_BACKOFF_S, self._backoff_s * 2 + 0.02)
         for channel in self._channels.values():

@@ -24,7 +24,7 @@ async def agent_by_id(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Ag
     return {row.id: Agent.of(row) for row in await context.services.agents.get_many(context.actor, ids)}
 
 
-# errors.py: only for an error whose facts a client wants typed; families are there already (api/schema/errors.py)
+# errors.py: only for an error that needs fields of its own; families exist already (api/schema/errors.py)
 @strawberry.type(name="AgentBusyError", description="The agent is answering elsewhere.")
 class AgentBusy(Error):
     run_id: strawberry.ID = strawberry.field(description="The run that keeps it busy.")

@@ -75,7 +75,7 @@ class Loaders:
             loader = self._loaders[batch] = Loader(load, caches=self.caching)
         return cast("Loader[K, V]", loader)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop all loaded values, so that later requests load them again."""
         self._loaders.clear()
 

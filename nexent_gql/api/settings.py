@@ -130,10 +130,10 @@ class CostSettings(BaseModel):
     )
     user_points: int = Field(default=100_000, ge=1, description="Points that a user may spend at once.")
     user_restore_per_s: float = Field(default=2_000, gt=0, description="Points that a user gets back each second.")
-    stranger_points: int = Field(
+    anonymous_points: int = Field(
         default=10_000, ge=1, description="Points that an address without a credential may spend at once."
     )
-    stranger_restore_per_s: float = Field(
+    anonymous_restore_per_s: float = Field(
         default=200, gt=0, description="Points that such an address gets back each second."
     )
     report: bool = Field(default=True, description="Whether answers report their cost in `extensions.cost`.")

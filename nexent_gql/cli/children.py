@@ -1,4 +1,4 @@
-"""The API and worker processes under `up`: started with a lifeline, restarted when they die, stopped in order."""
+"""The API and worker processes under `up`: started with a lifeline, restarted when they exit, stopped in order."""
 
 import json
 import signal
@@ -65,7 +65,7 @@ class Child:
         return self.process is not None and self.process.poll() is None
 
     def revive(self) -> int | None:
-        """Restart it if it died, with growing delays; returns the exit status when it has ended."""
+        """Restart it if it died, with increasing delays; return the exit status when it has ended."""
         if self.process is None or self.is_running():
             return None
         now = time.monotonic()

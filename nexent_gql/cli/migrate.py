@@ -35,7 +35,7 @@ async def migrate(settings: Settings) -> str:
 
     Raises:
         SettingsError: NEXENT_MIGRATION_DATABASE_URL is not set.
-        MigrationError: The migration failed; the message says what to do.
+        MigrationError: The migration failed; the message explains what to do.
     """
     if settings.migration_database_url is None:
         raise SettingsError("NEXENT_MIGRATION_DATABASE_URL: set it to the database's URL by the login that owns it.")

@@ -38,7 +38,7 @@ def secret_key(state_dir: Path) -> str:
     return path.read_text().strip()
 
 
-def remember_connection(state_dir: Path, engines: Engines, reach: str | None = None) -> None:
+def save_connection(state_dir: Path, engines: Engines, reach: str | None = None) -> None:
     """Store the URLs of the engines, and the outbound reach if `up` chose one, for later commands.
 
     The file contains passwords.

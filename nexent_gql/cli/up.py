@@ -13,7 +13,7 @@ import click
 
 from nexent_gql.cli.children import Child, python_command
 from nexent_gql.cli.listener import DEFAULT_PORT, listen
-from nexent_gql.cli.state import find_settings, remember_connection, state_dir_option
+from nexent_gql.cli.state import find_settings, save_connection, state_dir_option
 from nexent_gql.embedded import AlreadyRunningError, EngineError, Engines, EngineSet, Launcher, StateLock, launcher
 from nexent_gql.kernel.addresses import is_loopback
 from nexent_gql.settings import Settings, SettingsError
@@ -71,7 +71,7 @@ def _run(lock: StateLock, state_dir: Path, host: str, port: int, worker_count: i
     api, *workers = _processes(user, state_dir, host, port, worker_count)
     try:
         api.start()
-        remember_connection(state_dir, _start_engines(engines), local_defaults(host, os.environ).get(_REACH))
+        save_connection(state_dir, _start_engines(engines), local_defaults(host, os.environ).get(_REACH))
         for child in workers:
             child.start()
         settings = find_settings(state_dir)

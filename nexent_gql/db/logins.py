@@ -23,7 +23,7 @@ POWERS = """
 
 
 class UnsafeLoginError(Exception):
-    """A login could bypass row-level security or lacks the rights of its role; the message says what to do."""
+    """A login could bypass row-level security or lacks the rights of its role; the message explains what to do."""
 
 
 @dataclass(frozen=True, slots=True)

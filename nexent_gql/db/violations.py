@@ -48,6 +48,6 @@ def translate_violations(errors: Mapping[str, DomainError]) -> Generator[None]:
 
 
 def _text_of(violation: BaseException | None, attribute: str) -> str:
-    """Return what Postgres says about a violation; "" if it says nothing."""
+    """Return Postgres's detail about a violation; "" if there is none."""
     driver_error = violation.orig.__cause__ if isinstance(violation, IntegrityError) and violation.orig else None
     return cast("str | None", getattr(driver_error, attribute, None)) or ""

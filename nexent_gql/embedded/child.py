@@ -75,7 +75,7 @@ class Child:
             os.close(log)
 
     def wait_until(self, ready: Callable[[], bool], timeout_s: float) -> None:
-        """Return as soon as `ready` says so.
+        """Return as soon as `ready` returns true.
 
         Raises:
             EngineError: The program ended, or was not ready in time; with the end of its log.

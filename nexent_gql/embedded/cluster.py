@@ -110,7 +110,7 @@ class Cluster:
         if (pid := self._foreign_server()) is not None:
             raise EngineError(f"Another PostgreSQL (process {pid}) runs on {data}: stop it first.")
 
-    def forget_earlier_server(self) -> None:
+    def clear_stale_server(self) -> None:
         """Delete the pid file of a killed server. PostgreSQL would trust it while a zombie of that server exists."""
         (self.layout.postgres / _POSTMASTER_PID).unlink(missing_ok=True)
 

@@ -35,7 +35,7 @@ class Engines:
 
 
 def silent(_message: str) -> None:
-    """Report progress to nobody."""
+    """Ignore progress."""
 
 
 class EngineSet:

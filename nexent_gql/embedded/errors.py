@@ -1,4 +1,4 @@
-"""Errors of embedded engines. Each message is one sentence that says what to do."""
+"""Errors of embedded engines. Each message is one sentence that explains what to do."""
 
 import errno
 import platform
@@ -37,7 +37,7 @@ class AlreadyRunningError(EngineError):
 
 @contextmanager
 def clear_errors(folder: Path) -> Generator[None]:
-    """Turn an `OSError` of the block into an `EngineError` that says what to do about `folder`."""
+    """Turn an `OSError` of the block into an `EngineError` that explains what to do about `folder`."""
     try:
         yield
     except OSError as error:

@@ -89,7 +89,7 @@ class Postgres:
             if is_new:
                 self.cluster.create(self.secrets.postgres_admin)
             self.cluster.check()
-            self.cluster.forget_earlier_server()
+            self.cluster.clear_stale_server()
             if not is_new and self._set_up_with() != self._passwords():
                 self.cluster.reset_password(self.secrets.postgres_admin, lock_fd)
             self.clean_up()

@@ -15,7 +15,7 @@ from nexent_gql.embedded.system_account import SystemAccount, engine_account
 
 _NAME = "nexent-app"
 _FREE_IDS = range(61_840, 61_940)
-"""Where systemd takes the ids of its dynamic users from too: nobody owns files under them."""
+"""Where systemd takes the ids of its dynamic users from too: no files belong to them."""
 
 _PROBE_TIMEOUT_S = 20.0
 _PACKAGES = ("nexent_gql", "workers")

@@ -5,7 +5,7 @@ it must start in milliseconds and without the package.
 
 Its standard input is the lifeline: a pipe whose other end only the supervisor holds. When that end
 closes, on purpose or because the supervisor was killed, the engine is stopped; also within a second when the
-supervisor is gone, but a fork of it still holds the pipe. When the engine ends
+supervisor has ended, but a fork of it still holds the pipe. When the engine ends
 by itself, the shim reaps it and ends with the same status, so the supervisor notices, and no zombie
 is left that PostgreSQL would take for a running server. It has one thread, therefore Linux can also be
 told to stop the engine when the shim itself is killed.
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
             os.write(2, f"{command[0]}: {error.strerror}\n".encode())
         os._exit(_NOT_STARTED)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
-    os.close(int(pid_fd))  # its lock tells whether the engine lives, not whether the shim does
+    os.close(int(pid_fd))  # its lock shows whether the engine runs, not whether the shim does
     status = _watch(pid, wake, parent)
     if status is None:
         status = _stop(pid, wake, steps)
@@ -94,7 +94,7 @@ def _die_with(shim: int, number: int) -> None:
 
 
 def _watch(pid: int, wake: int, parent: int) -> int | None:
-    """Wait until the engine ends; None when it must be ended, because the lifeline or a signal says so."""
+    """Wait until the engine ends; None when the lifeline or a signal requires its end."""
     while (status := _ended(pid)) is None:
         ready, _, _ = select.select([_LIFELINE, wake], [], [], _CHECK_PARENT_EVERY_S)
         is_signalled = wake in ready and set(os.read(wake, 4096)) != {signal.SIGCHLD}

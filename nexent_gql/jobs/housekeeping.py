@@ -62,7 +62,7 @@ class JobPurger:
 
 
 async def delete_in_batches(db: Database, statement: TextClause, values: Mapping[str, object]) -> int:
-    """Repeat a statement that deletes at most `:batch` rows and returns them; returns the number of deleted rows."""
+    """Repeat a statement that deletes at most `:batch` rows and returns them; return the number of deleted rows."""
     count = 0
     while True:
         async with db.system() as session:

@@ -82,7 +82,7 @@ class Lease:
     async def final_transaction(self, state: JobState, *, error: str | None = None) -> AsyncGenerator[AsyncSession]:
         """Open the transaction that ends the job: its effects and its final state are committed together.
 
-        The job's row is locked last here too. An exhausted job becomes DEAD, whatever `state` says.
+        The job's row is locked last here too. An exhausted job becomes DEAD, regardless of `state`.
 
         Raises:
             LeaseLostError: Another attempt holds the job, or it has ended.

@@ -23,10 +23,10 @@ _EXPIRED = text("""
 _PROMOTE = text("""
     UPDATE job SET priority = 0
      WHERE id IN (SELECT id FROM job WHERE state = 'QUEUED' AND priority > 0
-                     AND run_after < statement_timestamp() - make_interval(secs => :patience_s)
+                     AND run_after < statement_timestamp() - make_interval(secs => :promote_after_s)
                   ORDER BY run_after LIMIT 200 FOR UPDATE SKIP LOCKED)
 """)
-PATIENCE_S = 600.0
+PROMOTE_AFTER_S = 600.0
 """Seconds after which a waiting background job counts as interactive, so that it cannot starve."""
 _log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ _log = structlog.get_logger()
 class Reaper:
     """Looks every `interval_s`; several reapers may run, each row is handled by one.
 
-    A lease that expired while the database was unavailable says nothing about its holder: after an outage, all
+    A lease that expired while the database was unavailable does not mean that its holder died: after an outage, all
     holders get the length of one lease to renew theirs.
 
     Args:
@@ -74,7 +74,7 @@ class Reaper:
         """Requeue jobs of dead workers and promote old background jobs; returns the number of requeued jobs."""
         async with self._db.system() as session:
             expired_leases = (await session.execute(_EXPIRED)).all()
-            await session.execute(_PROMOTE, {"patience_s": PATIENCE_S})
+            await session.execute(_PROMOTE, {"promote_after_s": PROMOTE_AFTER_S})
         if expired_leases:
             _log.warning("reaper.leases_lost", jobs=[str(row.id) for row in expired_leases])
         return len(expired_leases)

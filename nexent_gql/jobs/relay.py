@@ -76,7 +76,7 @@ class Relay:
     """Runs in every worker; each message is locked by one of them, and stays in the outbox until it is delivered.
 
     Kinds that this release does not know are left to other workers. A message that cannot be delivered is retried
-    with growing delays and parked after `MAX_FAILURES`; it does not delay other messages.
+    with increasing delays and parked after `MAX_FAILURES`; it does not delay other messages.
     """
 
     def __init__(self, db: Database, wakeups: Wakeups, events: EventLog, metrics: JobMetrics | None = None) -> None:
@@ -181,7 +181,7 @@ class Relay:
             await self._events.erase(topic)
 
     async def _publish(self, payload: JsonObject) -> None:
-        """Append to a live topic. If its log is lost or has another writer, tell the readers to read from Postgres."""
+        """Append to a live topic. If its log is lost or has another writer, make readers read from Postgres."""
         topic = str(payload["topic"])
         entries = [
             Entry(

@@ -45,7 +45,7 @@ class Job(TenantRow, table=True):
 
     Jobs of one `lane` run one after the other, in the order of `position`. `key` is unique
     within the tenant. `failures` counts failed attempts since `enqueued_at`, the time of enqueueing or of the last
-    retry by an operator. The job acts for `user_id`. `can_rerun` tells whether an operator may retry it when it
+    retry by an operator. The job acts for `user_id`. `can_rerun` is whether an operator may retry it when it
     is DEAD. Times are those of the database.
     """
 

@@ -8,7 +8,7 @@ Detail = str | int | float | bool | list[str] | None
 class DomainError(Exception):
     """An error that a caller can understand and act on.
 
-    `code` is stable and documented, `message` is a sentence for people that says what to do next, and `details`
+    `code` is stable and documented, `message` is a sentence for people that explains what to do next, and `details`
     holds the facts (limits, ids) under stable names. None of them may contain secrets.
     """
 

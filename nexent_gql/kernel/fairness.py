@@ -115,7 +115,7 @@ class FairSemaphore:
         usage = self._tenants[owner.tenant_id]
         usage.slots[owner.user_id] -= 1
         self._total -= 1
-        self._forget_idle(owner)
+        self._drop_idle(owner)
         self._grant()
 
     def _withdraw(self, owner: Owner, request: asyncio.Future[None]) -> None:
@@ -124,7 +124,7 @@ class FairSemaphore:
         if usage is not None and request in requests:
             usage.waiting[owner.user_id].remove(request)
             self._waiting -= 1
-            self._forget_idle(owner)
+            self._drop_idle(owner)
 
     def _grant(self) -> None:
         """Grant slots until no waiting request may have one."""
@@ -133,13 +133,13 @@ class FairSemaphore:
             request = usage.waiting[owner.user_id].popleft()
             self._waiting -= 1
             if request.cancelled():  # cancelled, and its task has not run yet
-                self._forget_idle(owner)
+                self._drop_idle(owner)
                 continue
             usage.slots[owner.user_id] += 1
             self._total += 1
             self._grants += 1
             usage.served[owner.user_id] = usage.last_served = self._grants
-            self._forget_idle(owner)
+            self._drop_idle(owner)
             request.set_result(None)
 
     def _entitled(self) -> Iterator[Owner]:
@@ -158,7 +158,7 @@ class FairSemaphore:
         used = self._total - self._slots
         return not usage.slots[user_id] and used < self._reserve // 2
 
-    def _forget_idle(self, owner: Owner) -> None:
+    def _drop_idle(self, owner: Owner) -> None:
         """Drop the records of users and tenants without slots and waiting requests."""
         usage = self._tenants[owner.tenant_id]
         if owner.user_id in usage.waiting and not usage.waiting[owner.user_id]:

@@ -1,4 +1,4 @@
-"""Keyset pages: a position is a time and an id, so the cost does not grow with the depth."""
+"""Keyset pages: a position is a time and an id, so the cost is independent of the depth."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ class InvalidCursorError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The position of a row: `at` to the microsecond, then `id`; `order` tells which time of the row `at` is."""
+    """The position of a row: `at` to the microsecond, then `id`; `order` names the column of `at`."""
 
     at: datetime
     id: UUID

@@ -1,4 +1,4 @@
-"""Background tasks that end with whoever started them."""
+"""Background tasks that end with their owner."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine

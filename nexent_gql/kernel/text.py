@@ -68,7 +68,7 @@ def search_text(search: str | None) -> str | None:
 def visible_line(text: str, *, max_chars: int) -> str:
     """Turn any text into one visible line that `single_line` accepts; "" when there is nothing to see.
 
-    For text that nobody can be asked to correct, such as what a model writes. Line breaks and tabs become spaces;
+    For text whose author cannot correct it, such as a model's. Line breaks and tabs become spaces;
     control characters, terminal sequences, bidirectional overrides and unpaired surrogates are removed. A text that is
     too long ends in "…", behind a whole grapheme cluster; when not even one fits, nothing is left.
     """
@@ -86,7 +86,7 @@ def visible_line(text: str, *, max_chars: int) -> str:
 def visible_text(text: str) -> str:
     """Remove from a text of any number of lines what must not be stored or turns text round; it stays as it is else.
 
-    For text that nobody can be asked to correct. The result of pieces is the same as that of the whole.
+    For text whose author cannot correct it. The result of pieces is the same as that of the whole.
     """
     return "".join(char for char in text if _is_visible_or_space(char))
 

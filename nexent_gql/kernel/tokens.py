@@ -1,4 +1,4 @@
-"""Estimates the tokens of a text, where nobody counts them."""
+"""Estimates the tokens of a text without a tokenizer."""
 
 CHARS_PER_TOKEN = 4
 

@@ -55,7 +55,7 @@ async def upgrade(database_url: str, *, logins: RunTimeUrls | None = None, wait_
         wait_s: How long to wait for another process that migrates.
 
     Raises:
-        MigrationError: The migration failed; the message says what to do.
+        MigrationError: The migration failed; the message explains what to do.
     """
     async with _exclusive(database_url, wait_s) as connection:
         _require_known(await connection.run_sync(_level))
@@ -71,7 +71,7 @@ async def downgrade(database_url: str, level: str = "base", *, wait_s: float = L
     """Migrate down to a lower level; `base` drops all tables. Roles are kept, since other databases use them too.
 
     Raises:
-        MigrationError: The migration failed; the message says what to do.
+        MigrationError: The migration failed; the message explains what to do.
     """
     async with _exclusive(database_url, wait_s) as connection:
         await _run(connection, lambda config: command.downgrade(config, level))

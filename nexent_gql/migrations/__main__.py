@@ -29,7 +29,7 @@ def _newest() -> Script | None:
     return scripts.get_revision(head) if head else None
 
 
-def _forget(script: Script | None) -> str:
+def _delete_newest(script: Script | None) -> str:
     """Delete the newest revision and return its description."""
     if script is None:
         sys.exit("there is no revision yet")
@@ -63,7 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     words = str(arguments.words)
     if arguments.again:
-        words = words or _forget(_newest())
+        words = words or _delete_newest(_newest())
     if not words:
         parser.error("a description of the change is required")
     with tempfile.TemporaryDirectory() as folder, EngineSet(Path(folder), durable=False) as engines:

@@ -29,7 +29,7 @@ class Balance:
 
     @property
     def taken(self) -> bool:
-        """Whether the points are spent."""
+        """Whether no points are left."""
         return self.wait_s == 0
 
 

@@ -135,7 +135,7 @@ class NoticePart:
 
     Attributes:
         code: A `NoticeCode`, or one of a later release.
-        message: A sentence that says what to do.
+        message: A sentence that explains what to do.
         name: Name of the file that it is about.
         file_id: The file.
     """
@@ -159,7 +159,7 @@ class Origin:
 class OpaquePart:
     """An item of a provider that has to be sent back verbatim, such as encrypted reasoning or a signature.
 
-    `kind` says what it is, in words of the dialect that produced it; only that dialect reads `data`.
+    `kind` is the kind of item, as named by the dialect that produced it; only that dialect reads `data`.
     """
 
     origin: Origin

@@ -23,7 +23,7 @@ class AgentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A finished message of the conversation so far; an answer that ended before its first word says so in its text."""
+    """A finished message of the conversation so far; an answer that ended before its first word has a note instead."""
 
     role: Literal["user", "assistant"]
     parts: tuple[ContentPart, ...]
@@ -120,7 +120,7 @@ class AgentEngine(Protocol):
         ...
 
     def recorded_opaque(self, journal: Mapping[str, JsonObject]) -> tuple[OpaquePart, ...]:
-        """Return the items that the provider wants back with the answer in later turns; empty for most answers."""
+        """Return the opaque items that the provider needs with the answer in later turns; empty for most answers."""
         ...
 
     def recorded_sources(self, journal: Mapping[str, JsonObject]) -> tuple[CitationPart, ...]:

@@ -49,8 +49,8 @@ class StoredEntries:
     """Entries of a topic after a position, and the range that the store has.
 
     `first_seq` and `last_seq` delimit all entries of the topic in the store, whatever the position. Both are 0 when the
-    store has nothing and can't tell whether it ever had; a topic that is empty so far has `first_seq` 1 and `last_seq`
-    0.
+    store has nothing and does not know whether it ever had; a topic that is empty so far has `first_seq` 1 and
+    `last_seq` 0.
     """
 
     entries: Sequence[Entry]
@@ -80,7 +80,7 @@ class LogLostError(UnavailableError):
 
 
 class Subscription(Protocol):
-    """A reader's bounded queue of pushed entries; a slow reader never grows memory."""
+    """A reader's bounded queue of pushed entries; a slow reader does not use more memory."""
 
     async def next(self, timeout_s: float) -> Sequence[Entry] | None:
         """Return pushed entries in order; None means: read the store again (lost push, overflow or time-out)."""
@@ -107,7 +107,7 @@ class EventLog(Protocol):
         Raises:
             StaleAttemptError: A higher attempt has written or claimed the topic.
             LogLostError: The topic ends before the entry that precedes these, or is not this attempt's.
-            UnavailableError: The store does not answer; nobody knows whether the entries are there.
+            UnavailableError: The store does not answer; the entries may or may not be stored.
         """
         ...
 
@@ -137,7 +137,7 @@ class EventLog(Protocol):
         Live readers read their store again.
 
         Raises:
-            UnavailableError: The store does not answer; nobody knows whether the entries are there.
+            UnavailableError: The store does not answer; the entries may or may not be stored.
         """
         ...
 

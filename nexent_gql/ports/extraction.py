@@ -63,7 +63,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class DocumentMetadata:
-    """What a file says about itself; None and empty where it does not.
+    """Metadata of a file; None and empty where it has none.
 
     Attributes:
         title: Title.
@@ -115,13 +115,13 @@ class ExtractedDocument:
     """The text of a file. All offsets count characters of `text`.
 
     Attributes:
-        media_type: Of the content, whatever the file's name says.
+        media_type: Of the content, regardless of the file's name.
         text: Everything, without control characters; lines end with line feeds. Headings begin with "#", rows of
             tables with "|".
         units: By `start`; an attachment comes before what is inside it.
         headings: By `start`.
         tables: By `start`.
-        metadata: What the file says about itself.
+        metadata: Metadata of the file.
         failures: Parts whose text is missing; the document is only partly searchable.
     """
 
@@ -135,7 +135,7 @@ class ExtractedDocument:
 
 
 class ExtractionError(DomainError):
-    """A file has no text that can be used; the message says what to do. Trying again has the same result."""
+    """A file has no text that can be used; the message explains what to do. Trying again has the same result."""
 
     code: ClassVar[str] = DocumentProblemCode.CORRUPT
 
@@ -159,7 +159,7 @@ class EncryptedError(ExtractionError):
 
 
 class CorruptError(ExtractionError):
-    """The file is damaged, or not what its name says."""
+    """The file is damaged, or of another type than its name."""
 
     code = DocumentProblemCode.CORRUPT
 
@@ -232,7 +232,7 @@ class Extractor(Protocol):
             path: The file. The process reads it itself, so that its bytes are held once.
             name: The file's name, as its user knows it.
             owner: For whom; decides whose turn it is.
-            media_type: What the uploader says that it is.
+            media_type: As declared by the uploader.
 
         Raises:
             ExtractionError: The file has no usable text; one subclass for each reason.

@@ -34,7 +34,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 
 class Dialect(StrEnum):
-    """The wire protocol that a provider speaks."""
+    """The wire protocol of a provider."""
 
     OPENAI = "OPENAI"
     ANTHROPIC = "ANTHROPIC"
@@ -84,7 +84,7 @@ class ModelDeadlines:
 
 @dataclass(frozen=True, slots=True)
 class ModelEndpoint:
-    """Where a model lives and how to call it.
+    """The address of a model and how to call it.
 
     Attributes:
         base_url: Ends before the path of the dialect, such as `/chat/completions`.
@@ -292,7 +292,7 @@ class ToolCallChunk:
 class Finished:
     """The last item of a whole answer: why it ended, and its tokens (None: the provider did not say).
 
-    `cost_usd` is added where calls are accounted for; None: no price is known, or nobody accounts for the call.
+    `cost_usd` is added where calls are accounted for; None: no price is known, or the call is not accounted for.
     `answered_by` is added by routes: the key of the deployment that gave the end of the answer.
     """
 
@@ -320,7 +320,7 @@ ChatChunk = TextChunk | ReasoningChunk | TextWasReasoning | OpaqueChunk | ToolCa
 class ModelCheck:
     """The outcome of a trial call; `code` and `advice` are set when it failed.
 
-    `provider_message` is the provider's own sentence, None when it said nothing. `profile` is what was learned.
+    `provider_message` is the provider's own sentence, None when there was none. `profile` is what was learned.
     """
 
     ok: bool

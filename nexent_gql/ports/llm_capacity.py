@@ -11,7 +11,7 @@ class CallOutcome(StrEnum):
     """How a call ended for its deployment.
 
     OK also stands for a refusal of this one request: the deployment works. DOWN is a failure that lasts until somebody
-    changes something, such as a refused key. LEFT says nothing about the deployment: the caller went away.
+    changes something, such as a refused key. LEFT has no meaning for the deployment: the caller disconnected.
     """
 
     OK = "OK"
@@ -40,7 +40,7 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A call that wants to begin.
+    """A call that waits for admission.
 
     Attributes:
         call_id: Of the call, the same when it asks again.

@@ -13,7 +13,7 @@ class ModelError(DomainError):
 
     @property
     def provider_message(self) -> str | None:
-        """The provider's own sentence, free of keys; None when it said nothing."""
+        """The provider's own sentence, free of keys; None when there was none."""
         reason = self.details.get("reason")
         return reason if isinstance(reason, str) and reason else None
 
@@ -56,7 +56,7 @@ class ModelQuotaExhaustedError(ModelError):
 
 
 class ModelRateLimitedError(ModelError):
-    """429; `details["retry_after_s"]` when the provider said so."""
+    """429; `details["retry_after_s"]` when the provider sent it."""
 
     code = "MODEL_RATE_LIMITED"
     retryable = True
@@ -84,7 +84,7 @@ class ModelStreamBrokenError(ModelError):
 
 
 class ModelProtocolError(ModelError):
-    """The reply is not what the dialect promises."""
+    """The reply violates the protocol of the dialect."""
 
     code = "MODEL_PROTOCOL_ERROR"
 

@@ -84,7 +84,7 @@ class QueuePosition:
 class ModelSwitch:
     """Another deployment goes on after a failure within an answer.
 
-    `keeps_answer` tells whether what follows continues the answer so far; otherwise the answer restarts. `reason` is
+    `keeps_answer` means that the answer so far is continued; otherwise the answer restarts. `reason` is
     the code of the error. Models are named as in `Deployment.name`.
     """
 

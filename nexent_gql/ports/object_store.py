@@ -1,4 +1,4 @@
-"""Stores immutable objects of bytes under keys: a local folder, or a service that speaks S3.
+"""Stores immutable objects of bytes under keys: a local folder, or an S3-compatible service.
 
 A key has one to eight segments of lower-case letters, digits, `.`, `_` and `-`, joined by `/`; `check_key` refuses
 others. An object becomes visible when it is complete, and never before.
@@ -54,7 +54,7 @@ class ObjectStore(Protocol):
     """Every method may raise `ObjectStoreUnavailableError`."""
 
     async def put(self, key: str, content: AsyncIterable[bytes], size_bytes: int) -> ObjectInfo:
-        """Store an object, in the place of an earlier one under the key. Memory does not grow with its size.
+        """Store an object, in the place of an earlier one under the key. Memory is independent of its size.
 
         Raises:
             WrongObjectSizeError: The content has more or fewer bytes; nothing is stored then, nor when it raises.
@@ -82,7 +82,7 @@ class ObjectStore(Protocol):
         All sources but the last must have at least 5 MiB.
 
         Raises:
-            ObjectNotFoundError: A source is gone.
+            ObjectNotFoundError: A source does not exist.
             ObjectChangedError: A source was replaced since it was described.
         """
         ...

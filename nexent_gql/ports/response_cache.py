@@ -16,7 +16,7 @@ class ResponseCache(Protocol):
         ...
 
     async def store(self, tenant_id: UUID, digest: str, value: bytes, ttl_s: float) -> None:
-        """Store an answer for some seconds; the least recently used ones are evicted to make room.
+        """Store an answer for some seconds; the least recently used ones are evicted.
 
         Raises:
             UnavailableError: The cache does not answer.

@@ -1,7 +1,7 @@
 """What happens in a run, as values: the vocabulary of engine, event log and API.
 
 A run's text is the concatenation of its `TextDelta`s, except that `AttemptStarted.text` replaces all
-text before it: an attempt that takes over from a dead worker says which text is still valid, and so does a model call
+text before it: an attempt that takes over from a dead worker states which text is still valid, and so does a model call
 that restarts its answer.
 """
 
@@ -15,7 +15,7 @@ from nexent_gql.ports.llm import Usage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventBody:
-    """Common to all: the agent that speaks ("main", later "main/helper") and its step, from 1 (0: none)."""
+    """Common to all: the agent ("main", later "main/helper") and its step, from 1 (0: none)."""
 
     kind: ClassVar[str]
     agent_path: str = "main"
@@ -166,7 +166,7 @@ class UsageUpdated(EventBody):
 class RunFinished(EventBody):
     """The last event; `status` is SUCCEEDED, FAILED or STOPPED, `error_*` are set when FAILED.
 
-    `provider_message` is what the model's provider said about the failure, `retry_after_s` how long it asks to wait.
+    `provider_message` is the provider's message about the failure, `retry_after_s` the delay that it asks for.
     `cost_usd` is that of all calls, None when no price is known; `model_name` is the provider's name of the model that
     answered last. `unsupported_citations` counts labels in the answer that stand for no passage which was retrieved.
     """

@@ -54,8 +54,8 @@ class CodeResult:
     Attributes:
         printed: What it printed, also when it failed.
         value: Its last expression as text, None when there is none or it is None.
-        error: What went wrong, for whoever wrote the code; None when it ran to its end.
-        stopped: It broke a limit or killed its process: the session is over, and its variables are gone.
+        error: The error, for the author of the code; None when it ran to its end.
+        stopped: It broke a limit or killed its process: the session has ended, and its variables are lost.
     """
 
     printed: str
@@ -97,6 +97,6 @@ class CodeSandbox(Protocol):
         Sessions of different tenants, and of different users of a tenant, take turns to compute.
 
         Raises:
-            SandboxUnavailableError: On entering: code can't be run here; the message says why.
+            SandboxUnavailableError: On entering: code can't be run here; the message explains why.
         """
         ...

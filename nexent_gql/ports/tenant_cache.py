@@ -17,7 +17,7 @@ class TenantCache(Protocol):
         ...
 
     async def store_many(self, tenant_id: UUID, values: Mapping[str, bytes]) -> None:
-        """Store values by digest; others are evicted to make room.
+        """Store values by digest; others are evicted.
 
         Raises:
             UnavailableError: The cache does not answer; some values may be stored.

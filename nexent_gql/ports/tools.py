@@ -1,4 +1,4 @@
-"""Tools that agents call: what a tool says of itself, where tools come from, and what a call gets and gives back."""
+"""Tools that agents call: their definitions, their providers, and the input and output of a call."""
 
 import math
 import threading
@@ -56,7 +56,7 @@ class ToolAnnotations:
 
 @dataclass(frozen=True, slots=True)
 class ToolDefinition:
-    """What a tool says of itself.
+    """The definition of a tool.
 
     Attributes:
         name: Unique within its provider.
@@ -84,7 +84,7 @@ class OfferedTool:
     Attributes:
         name: Unique among all tools of the agent; differs from the definition's where two providers use one name.
         provider: The name of the `ToolProvider`.
-        definition: What the tool said of itself when the agent was offered it.
+        definition: The tool's definition when it was offered to the agent.
     """
 
     name: str
@@ -239,7 +239,7 @@ class Tool(Protocol):
 
     @property
     def definition(self) -> ToolDefinition:
-        """What it says of itself."""
+        """The definition that models see."""
         ...
 
     async def call(self, arguments: JsonObject, context: ToolCallContext) -> ToolResult:
@@ -268,7 +268,7 @@ class ToolProvider(Protocol):
         ...
 
     async def bind(self, definition: ToolDefinition, context: ToolCallContext) -> Tool | None:
-        """Return the tool that calls by an earlier definition; None when it is gone, or not the tenant's."""
+        """Return the tool that calls by an earlier definition; None when it does not exist for the tenant."""
         ...
 
 

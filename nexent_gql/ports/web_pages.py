@@ -9,7 +9,7 @@ from nexent_gql.kernel.errors import DomainError, ProviderUnavailableError
 
 @dataclass(frozen=True, slots=True)
 class WebPage:
-    """A page that was stored; `media_type` is what its server says, None if it says nothing."""
+    """A page that was stored; `media_type` is the server's, None if it sent none."""
 
     media_type: str | None
 

@@ -1,7 +1,7 @@
 """Reads a topic from a position: every later entry once, in order, whatever happens to the push.
 
-A topic has a growing store (the event log, or a table), optionally an archive that has all of it once it is finished,
-and a push that may lose messages. The push only announces new entries; the stores are authoritative.
+A topic has an append-only store (the event log, or a table), optionally an archive that has all of it once it is
+finished, and a push that may lose messages. The push only announces new entries; the stores are authoritative.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -14,13 +14,13 @@ from nexent_gql.ports.run_events import StreamGap, encode_body
 from nexent_gql.streams.event_stream import EventStream, InlineHandler
 
 Read = Callable[[int], Awaitable[StoredEntries]]
-"""Reads a growing store after a position, some entries at a time.
+"""Reads an append-only store after a position, some entries at a time.
 
 A hole in its numbers counts as a loss: a store in a database must number entries in commit order.
 """
 
 Archive = Callable[[int], Awaitable[StoredEntries | None]]
-"""Reads a finished topic after a position; None while it is not finished. An archive never grows."""
+"""Reads a finished topic after a position; None while it is not finished. An archive does not change."""
 
 RETRY_S = 0.25
 """The first wait after a store failed or lacked what the push announced; doubles up to `silence_s`."""
@@ -85,7 +85,7 @@ def follow_log(
     last_kind: str | None = None,
     silence_s: float = 30.0,
 ) -> EventStream[Entry]:
-    """Follow a topic whose growing store is the event log itself; see `follow`."""
+    """Follow a topic whose store is the event log itself; see `follow`."""
     return follow(
         log.subscribe(topic),
         after,

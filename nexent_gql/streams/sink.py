@@ -50,14 +50,14 @@ class SinkSettings:
         refresh_s: Seconds after which a silent run writes its last entry again, in case the log was lost.
         max_entries: Entries of a run; closing events have a reserve.
         max_bytes: Bytes of all entries of a run.
-        claim_patience_s: Seconds that a later attempt waits for the log to answer its claim.
+        claim_timeout_s: Seconds that a later attempt waits for the log to answer its claim.
     """
 
     window_ms: int = 30
     refresh_s: float = 5.0
     max_entries: int = 20_000
     max_bytes: int = 16_000_000
-    claim_patience_s: float = 10.0
+    claim_timeout_s: float = 10.0
 
     def __post_init__(self) -> None:
         """Reject limits that would let attempts overlap.
@@ -244,14 +244,14 @@ async def open_sink(
     """Claim the topic and open a sink that continues where it ends.
 
     `floor_seq` is the highest position that is durable elsewhere, None if no attempt has begun before. The first
-    attempt starts even if the log does not answer; a later one waits `claim_patience_s`, because it must know what
+    attempt starts even if the log does not answer; a later one waits `claim_timeout_s`, because it must know what
     readers have seen.
 
     Raises:
         StaleAttemptError: A newer attempt has claimed the topic.
         UnavailableError: The log did not answer to a later attempt.
     """
-    stored = await _claim(log, topic, attempt, settings.claim_patience_s, is_first=floor_seq is None or attempt == 1)
+    stored = await _claim(log, topic, attempt, settings.claim_timeout_s, is_first=floor_seq is None or attempt == 1)
     sink = RunSink(
         log,
         topic,
@@ -268,10 +268,10 @@ async def open_sink(
         await sink.aclose()
 
 
-async def _claim(log: EventLog, topic: str, attempt: int, patience_s: float, *, is_first: bool) -> StoredEntries:
-    """Claim, and retry for `patience_s`; an empty topic is new, not lost, for the first attempt."""
+async def _claim(log: EventLog, topic: str, attempt: int, timeout_s: float, *, is_first: bool) -> StoredEntries:
+    """Claim, and retry for `timeout_s`; an empty topic is new, not lost, for the first attempt."""
     loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + patience_s
+    give_up_at = loop.time() + timeout_s
     while True:
         try:
             stored = await log.claim(topic, attempt)
@@ -287,7 +287,7 @@ async def _claim(log: EventLog, topic: str, attempt: int, patience_s: float, *, 
 
 @dataclass(slots=True)
 class _Joined:
-    """Text that may still grow; `first` has its agent and step."""
+    """Text that is still streaming; `first` has its agent and step."""
 
     first: Delta
     texts: list[str]

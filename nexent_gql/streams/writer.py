@@ -1,4 +1,4 @@
-"""Writes a growing list of entries to the event log in order, whatever happens to the log."""
+"""Writes entries to the event log in order, and again after the log was lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -43,7 +43,7 @@ def traced(name: str, facts: Mapping[str, str | int], traceparent: str | None = 
 
 
 def start_span(name: str, facts: Mapping[str, str | int]) -> Span:
-    """Return a span that the caller ends; it is nobody's parent.
+    """Return a span that the caller ends; it is not the parent of other spans.
 
     For generators, whose parts run in different contexts.
     """

@@ -58,7 +58,7 @@ async def bench(request: pytest.FixtureRequest) -> AsyncGenerator[Bench]:
         log = MemoryEventLog(max_entries=1_000)
 
         async def forget() -> None:
-            log.forget(topic)
+            log.drop(topic)
 
         yield Bench(log, topic, forget)
         return

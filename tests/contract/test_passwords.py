@@ -52,7 +52,7 @@ async def test_tells_hashes_with_weaker_parameters(quick: Passwords, real: Passw
 async def test_a_check_without_a_hash_does_the_same_work() -> None:
     passwords = Argon2Passwords(threads=1)
     pool = passwords._pool  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - only its thread knows its processor time
-    decoy = passwords._nobodys  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the random hash
+    decoy = passwords._random_hash  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the random hash
     hashed = await passwords.hash(PASSWORD)
     assert (passwords.is_outdated(decoy), len(decoy)) == (False, len(hashed))
 
@@ -69,7 +69,7 @@ async def test_a_check_without_a_hash_does_the_same_work() -> None:
 
 
 async def test_refuses_at_once_what_it_has_no_room_for_and_recovers() -> None:
-    passwords, go = Argon2Passwords(threads=1, waiting=2, memory_kib=8, passes=1), Event()
+    passwords, go = Argon2Passwords(threads=1, max_waiting=2, memory_kib=8, passes=1), Event()
     passwords._pool.submit(go.wait)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - keeps the one thread busy
     waiting = [asyncio.create_task(passwords.hash(PASSWORD)) for _ in range(3)]
     await asyncio.sleep(0)

@@ -37,7 +37,7 @@ class Costly:
 
 @asynccontextmanager
 async def costly(**changes: Any) -> AsyncGenerator[Costly]:  # noqa: ANN401 - fields of the settings
-    settings = {"user_points": 1_000, "user_restore_per_s": 10, "stranger_points": 100, "stranger_restore_per_s": 1}
+    settings = {"user_points": 1_000, "user_restore_per_s": 10, "anonymous_points": 100, "anonymous_restore_per_s": 1}
     times = [1_000.0]
     budgets = MemoryBudgets(now=lambda: times[0])
     async with (

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from nexent_gql.adapters.redis_client import open_redis
 from nexent_gql.db.session import Database
 from nexent_gql.jobs.fairness import FairShare
-from nexent_gql.jobs.reaper import PATIENCE_S, Reaper
+from nexent_gql.jobs.reaper import PROMOTE_AFTER_S, Reaper
 from nexent_gql.settings import JobSettings
 from tests.support.factory import Factory
 from tests.support.job_site import KINDS, Chore, JobSite, LaterChore, LightChore, RunChore
@@ -124,7 +124,7 @@ async def test_interactive_jobs_come_first_until_background_ones_have_waited_for
         await site.add(tenant_id, LaterChore(number=number))
     async with site.db.system() as session:
         waited = text("UPDATE job SET run_after = run_after - make_interval(secs => :s) WHERE key = 'later 1'")
-        await session.execute(waited, {"s": PATIENCE_S + 1})
+        await session.execute(waited, {"s": PROMOTE_AFTER_S + 1})
     await Reaper(site.db, interval_s=1, lease_s=60).look()
     for number in range(10, 13):
         await site.add(tenant_id, Chore(number=number))

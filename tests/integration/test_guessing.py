@@ -12,7 +12,7 @@ from tests.support.api_server import Api, serve
 from tests.support.sockets import opened
 
 STRICT = {"accept": "application/graphql-response+json"}
-COSTS = CostSettings(stranger_points=1_000, stranger_restore_per_s=1, failed_credential=100)
+COSTS = CostSettings(anonymous_points=1_000, anonymous_restore_per_s=1, failed_credential=100)
 
 
 @dataclass

@@ -353,7 +353,7 @@ class World:
                     seq = len(self.written) + 1
                     await self.write(entries(seq, seq + self.random.randrange(6)))
                 case "wipe":
-                    self.log.forget(TOPIC)
+                    self.log.drop(TOPIC)
                 case "deaf":
                     self.is_deaf = not self.is_deaf
                 case "down":
@@ -365,7 +365,7 @@ class World:
         self.is_deaf = self.is_down = False
         await self.write([finish(len(self.written) + 1)])
         self.archived = list(self.written)
-        self.log.forget(TOPIC)
+        self.log.drop(TOPIC)
 
 
 @dataclass

@@ -70,7 +70,7 @@ async def stack() -> AsyncGenerator[AsyncExitStack]:
 async def sink_of(
     stack: AsyncExitStack, log: FaultyLog, attempt: int = 1, *, floor_seq: int = 0, settings: SinkSettings | None = None
 ) -> RunSink:
-    settings = settings or SinkSettings(window_ms=20, claim_patience_s=0.5)
+    settings = settings or SinkSettings(window_ms=20, claim_timeout_s=0.5)
     return await stack.enter_async_context(
         open_sink(log, TOPIC, attempt, clock=lambda: NOON, floor_seq=floor_seq, settings=settings)
     )
@@ -183,7 +183,7 @@ async def test_a_wiped_log_gets_everything_again(log: FaultyLog, stack: AsyncExi
     for number in range(1_200):
         sink.emit(StepFinished(step=number))
     await sink.flush()
-    log.forget(TOPIC)
+    log.drop(TOPIC)
     sink.emit(RunFinished(status="SUCCEEDED"))
     await sink.flush()
     assert (await log.read(TOPIC, 0, limit=9_999)).entries == list(sink.history())
@@ -199,7 +199,7 @@ async def test_a_wiped_log_gets_everything_again_also_from_a_run_that_is_silent(
         sink.emit(StepFinished(step=number))
     await sink.flush()
     sink.emit(StepFinished(step=count), hold=True)
-    log.forget(TOPIC)
+    log.drop(TOPIC)
     async with log.subscribe(TOPIC) as live:
         assert await live.next(5) is not None
     assert (await log.read(TOPIC, 0)).entries == list(sink.history())[:count]
@@ -212,7 +212,7 @@ async def test_a_wiped_log_gets_the_entries_of_earlier_attempts_too(log: FaultyL
     second = await sink_of(stack, log, 2)
     second.emit(TextDelta(text="two "))
     await second.flush()
-    log.forget(TOPIC)
+    log.drop(TOPIC)
     second.emit(TextDelta(text="three"))
     await second.flush()
     entries = (await log.read(TOPIC, 0)).entries
@@ -271,7 +271,7 @@ async def test_a_zombie_does_not_bring_back_a_log_that_was_wiped(log: FaultyLog,
     old = await stack.enter_async_context(open_sink(log, TOPIC, 1, clock=lambda: NOON, confirm=confirm))
     old.emit(TextDelta(text="old"))
     await old.flush()
-    log.forget(TOPIC)
+    log.drop(TOPIC)
     old.emit(StepFinished(step=1))
     with pytest.raises(StaleAttemptError):
         await old.flush()
@@ -321,7 +321,7 @@ async def test_attempts_that_lose_the_log_each_time_never_use_a_position_twice(
             sink.emit(StepFinished(step=number))
         await sink.flush()
         step_seqs += [item.seq for item in sink.history() if item.body["kind"] == "StepFinished"]
-        log.forget(TOPIC)
+        log.drop(TOPIC)
     assert step_seqs == sorted(set(step_seqs))
 
 

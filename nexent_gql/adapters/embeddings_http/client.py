@@ -44,7 +44,7 @@ class ReplyLimits:
 
 
 class JsonClient:
-    """Posts JSON to models; leaves out a parameter that a provider says it does not know, for an hour."""
+    """Posts JSON to models; leaves out a parameter that a provider does not support, for an hour."""
 
     def __init__(self, client: httpx2.AsyncClient, limits: ReplyLimits | None = None) -> None:
         self._client = client

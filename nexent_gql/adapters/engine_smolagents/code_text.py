@@ -46,7 +46,7 @@ class CodeText:
         if self._code is not None:
             self._code.feed(text)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Take all text so far as thoughts."""
         self._pass_thought("".join(self._pieces)[self._passed_chars :])
         self._begin()

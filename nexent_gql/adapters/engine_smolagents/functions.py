@@ -21,7 +21,7 @@ _TYPES = {
 
 
 class WrongArgumentsError(Exception):
-    """The call does not fit the signature; the message says how."""
+    """The call does not fit the signature; the message explains how."""
 
 
 @dataclass(frozen=True, slots=True)

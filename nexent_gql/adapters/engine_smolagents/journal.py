@@ -7,7 +7,7 @@ Keys, for step `n` (from 1) of the agent at `path`:
 - `path/n/python`: a finished snippet, whose tool calls have keys of their own
 - `path/n/step`: the step itself
 
-The events of an effect are emitted before its result is stored. An attempt that dies in between leaves events
+The events of an effect are emitted before its result is stored. An attempt that crashes in between leaves events
 without a result: the next attempt does the effect again, and emits events of the same `call_id` again.
 """
 
@@ -33,7 +33,7 @@ class Generation:
     """A finished answer of the model.
 
     `visible_text` is the part that became answer text, separators included. `budget_tokens` is the size to which the
-    messages were cut before the model accepted them; None: not cut. `opaque` are items that the provider wants back
+    messages were cut before the model accepted them; None: not cut. `opaque` are items that the provider needs back
     with the message. `cost_usd` is None where no price is known.
     """
 
@@ -108,7 +108,7 @@ def recorded_text(journal: Mapping[str, JsonObject]) -> str:
 
 
 def recorded_opaque(journal: Mapping[str, JsonObject]) -> tuple[OpaquePart, ...]:
-    """Return what the provider wants back with the last message of the main agent, if that was text alone.
+    """Return the opaque items of the last message of the main agent, if that was text alone.
 
     A message with calls does not go to later turns, and neither do its items: providers refuse them without the calls.
     """

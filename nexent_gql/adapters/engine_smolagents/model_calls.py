@@ -147,7 +147,7 @@ class CodeReader:
         call.arguments.append(chunk.arguments)
 
     def treat_text_as_reasoning(self) -> None:
-        self._split.forget()
+        self._split.reset()
 
     def finish(self) -> tuple[str, tuple[ToolCall, ...]]:
         self._split.finish()

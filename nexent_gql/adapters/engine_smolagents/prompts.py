@@ -1,4 +1,4 @@
-"""What the model is told: who it is, how it acts, and what was said before."""
+"""Prompts: the role of the agent, its rules, and the history."""
 
 from datetime import UTC
 
@@ -77,7 +77,7 @@ def no_steps_left() -> ChatMessage:
 
 
 def empty_reply() -> ChatMessage:
-    """Return the answer to a reply that says and does nothing."""
+    """Return the answer to an empty reply."""
     return ChatMessage.from_text("user", f"Error:\n{EMPTY_REPLY}")
 
 

@@ -66,7 +66,7 @@ class TextualCalls:
         return "".join(self._read(is_end=True))
 
     def _is_waiting(self, text: str) -> bool:
-        """Keep more text; tells whether it changes nothing, because what is awaited is not in it."""
+        """Keep more text; return whether it changes nothing, because it lacks what is awaited."""
         self._pieces.append(text)
         if self._is_held or self._awaited is None:
             return self._is_held

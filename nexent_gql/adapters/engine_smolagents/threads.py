@@ -108,7 +108,7 @@ class RunThreads:
             outcome = _outcome_of(work)
             try:
                 loop.call_soon_threadsafe(settle, outcome)
-            except RuntimeError:  # the loop is closed, and nobody waits any more
+            except RuntimeError:  # the loop is closed, so no task waits
                 _log.warning("agent.thread_outlived_loop", thread=name)
 
         context = contextvars.copy_context()

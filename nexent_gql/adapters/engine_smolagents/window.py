@@ -13,7 +13,7 @@ _ANSWER_TOKENS = 4_096
 
 
 def budget_of(profile: ModelProfile) -> int | None:
-    """Return how much may be sent to a model: its context window without room for the answer; None: unknown.
+    """Return how much may be sent to a model: its context window minus the answer; None: unknown.
 
     The answer gets the model's output limit or 4,096 tokens, at most a quarter of the window; another tenth is left
     for tools and because tokens are estimated.

@@ -1,4 +1,4 @@
-"""Collects the text of a document and remembers where its units, headings and tables are."""
+"""Collects the text of a document, and the positions of its units, headings and tables."""
 
 import re
 from collections.abc import Generator, Iterable, Sequence

@@ -63,7 +63,7 @@ def read_member(archive: ZipFile, member: str | ZipInfo) -> bytes:
         raise CorruptError(_DAMAGED) from error
     except NotImplementedError as error:
         raise CorruptError("The file is packed by a method that is not supported. Save it again.") from error
-    except RuntimeError as error:  # which is all that zipfile says of a password
+    except RuntimeError as error:  # zipfile has no other error for a password
         raise EncryptedError(LOCKED) from error
     except (BadZipFile, OSError, EOFError, ValueError, zlib.error) as error:
         raise CorruptError(_DAMAGED) from error
@@ -86,7 +86,7 @@ def check_members(members: Iterable[ZipInfo]) -> None:
 
 
 def check_entities(data: bytes) -> None:
-    """Refuse XML whose entities are made of other entities, which can grow without end.
+    """Refuse XML whose entities are made of other entities, which can expand without limit.
 
     Raises:
         ExtractionLimitError: It has such entities.

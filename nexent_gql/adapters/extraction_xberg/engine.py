@@ -70,7 +70,7 @@ _MIN_BAD_SHARE = 5  # of a word's characters, one in so many
 
 @dataclass(frozen=True, slots=True)
 class EngineResult:
-    """What the engine says of a file beyond its text."""
+    """What the engine returns for a file besides its text."""
 
     metadata: DocumentMetadata
     warnings: Sequence[str] = ()

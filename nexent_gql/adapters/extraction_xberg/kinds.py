@@ -134,8 +134,8 @@ def recognize(data: bytes, name: str, media_type: str | None) -> Kind:
 
     Raises:
         EmptyDocumentError: It has no byte, or white space only.
-        CorruptError: It is not what its name says.
-        UnsupportedTypeError: It is of a type that nobody reads.
+        CorruptError: It is of another type than its name.
+        UnsupportedTypeError: Its type is not supported.
     """
     if not data.strip():
         raise EmptyDocumentError("The file is empty. Upload a file that has text.")

@@ -19,7 +19,7 @@ _UNNAMED = "attachment"
 
 
 def read_mail(data: bytes, builder: DocumentBuilder) -> tuple[DocumentMetadata, list[Attachment]]:
-    """Read headers and text; return what the mail says about itself, and its attachments."""
+    """Read headers and text; return the mail's metadata and attachments."""
     message = message_from_bytes(data, policy=default)
     headers = {name: _header(message, name) for name in _HEADERS}
     builder.add_lines(f"{name}: {value}" for name, value in headers.items() if value)

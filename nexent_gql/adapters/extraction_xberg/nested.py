@@ -13,7 +13,7 @@ _MAX_BYTES = 200 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file inside another one; `error` says why it can't be read, and then `data` is empty."""
+    """A file inside another one; `error` explains why it can't be read, and then `data` is empty."""
 
     name: str
     data: bytes

@@ -33,7 +33,7 @@ def add_nodes(nodes: Iterable[JsonObject], builder: DocumentBuilder) -> None:
 
 
 def slide_number() -> Callable[[JsonObject], int]:
-    """Return a function that tells, for nodes in their order, on which slide a node is; 0 before the first."""
+    """Return a function that returns, for nodes in their order, the number of a node's slide; 0 before the first."""
     current = 0
 
     def number(node: JsonObject) -> int:

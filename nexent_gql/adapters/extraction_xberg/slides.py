@@ -65,7 +65,7 @@ def _parse(archive: ZipFile, path: str) -> ET.Element:
     content = read_member(archive, path)
     check_entities(content)
     try:
-        return ET.fromstring(content)  # noqa: S314 - entities that grow were refused, and the process has limits
+        return ET.fromstring(content)  # noqa: S314 - entities were refused, and the process has limits
     except ET.ParseError as error:
         raise CorruptError("A slide is damaged. Save the file again, or upload another copy.") from error
 

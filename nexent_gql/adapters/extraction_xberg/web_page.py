@@ -33,7 +33,7 @@ _Attributes = Mapping[str, str | None]
 
 
 def read_web_page(text: str, builder: DocumentBuilder) -> DocumentMetadata:
-    """Read a page into `builder`, and return what it says about itself."""
+    """Read a page into `builder`, and return its metadata."""
     parser = _PageParser(builder)
     parser.feed(text)
     parser.close()

@@ -1,4 +1,4 @@
-"""Chat models that speak Anthropic's Messages API.
+"""Chat models with Anthropic's Messages API.
 
 `wire` writes the request, `answer` understands the events of the reply; `adapters.llm_http` does the rest.
 """

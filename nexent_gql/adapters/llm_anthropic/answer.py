@@ -103,7 +103,7 @@ class MessageDecoder(EventDecoder):
             self.reason = REASONS.get(reason, "other")
 
     def _count_tokens(self, counts: Json) -> None:
-        """Note counts; those of the input stand in the first event, those of the output grow."""
+        """Store token counts; those of the input are in the first event, those of the output increase."""
         self._counts |= {name: value for name, value in object_of(counts).items() if value is not None}
         cached = count_of(self._counts, "cache_read_input_tokens")
         cache_writes = count_of(self._counts, "cache_creation_input_tokens")

@@ -11,7 +11,7 @@ from nexent_gql.ports.llm import ChatMessage, ChatRequest, ModelEndpoint, ToolCa
 
 VERSION = "2023-06-01"
 DEFAULT_OUTPUT_TOKENS = 8_192
-"""The protocol wants a limit; this one all of its models accept."""
+"""The protocol requires a limit; all models accept this one."""
 REFUSABLE: tuple[Quirk, ...] = ("temperature", "cache_control", "stop_sequences", "output_config", "tool_choice")
 CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 

@@ -75,7 +75,7 @@ class FallbackCapacity:
         return await self._ask(lambda: self._store.read(deployment)) or await self._local.read(deployment)
 
     async def _ask(self, operation: Callable[[], Awaitable[T]]) -> T | None:
-        """Return what the store says; None while it is away."""
+        """Return the reply of the store; None while it is unavailable."""
         if self._clock() < self._away_until:
             return None
         try:

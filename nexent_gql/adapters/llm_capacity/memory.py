@@ -96,7 +96,7 @@ class MemoryCapacity:
             slot.tokens = max(0, slot.tokens + report.tokens - lease.tokens)
         if report.retry_after_s:
             state.cool_until = max(state.cool_until, now + report.retry_after_s)
-        return self._judge(state, report, now, is_trial=lease is None or lease.is_trial)
+        return self._update_circuit(state, report, now, is_trial=lease is None or lease.is_trial)
 
     async def leave(self, deployment: str, call_id: str) -> None:
         self._current(deployment, self._clock()).waiters.pop(call_id, None)
@@ -152,7 +152,9 @@ class MemoryCapacity:
         state.waiters.pop(claim.call_id, None)
         state.served[claim.owner] = now
 
-    def _judge(self, state: _Deployment, report: CallReport, now: float, *, is_trial: bool) -> CircuitChange | None:
+    def _update_circuit(
+        self, state: _Deployment, report: CallReport, now: float, *, is_trial: bool
+    ) -> CircuitChange | None:
         """Open or close the circuit.
 
         While it is not closed, only calls count that began since then, or that have no lease.
@@ -220,7 +222,7 @@ def _count_free(state: _Deployment, claim: Claim) -> int:
 
 
 def _count_ahead(state: _Deployment, claim: Claim, now: float) -> int:
-    """Return how many calls in the queue come first: owners take turns, whoever holds least before the others."""
+    """Return how many calls in the queue come first: owners take turns, those with the fewest calls first."""
     queue = {**state.waiters}
     queue.setdefault(claim.call_id, _Waiter(claim.owner, now, now))
     leases_by_owner = Counter(lease.owner for lease in state.leases.values())

@@ -24,7 +24,7 @@ from nexent_gql.ports.llm import (
 )
 
 MAX_CHUNK_CHARS = 2_000
-"""The most text of one chunk: whoever reads an answer works for a bounded time at each chunk."""
+"""The most text of one chunk, so that each chunk costs its reader a bounded time."""
 
 
 class Answer:
@@ -77,7 +77,7 @@ class Answer:
             return None
 
     async def _wait_behind_stop(self, parts: AsyncIterator[bytes]) -> bytes | None:
-        """Wait for the token counts of a provider that ignores stop sequences, however much it still says."""
+        """Wait for the token counts of a provider that ignores stop sequences, however much it still sends."""
         now = asyncio.get_running_loop().time()
         self._give_up_at = self._give_up_at or now + self._limits.stop_tail_s
         return await self._wait_shortly(parts, max(0.0, self._give_up_at - now))

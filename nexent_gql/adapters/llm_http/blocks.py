@@ -62,7 +62,7 @@ class EventDecoder:
         """Read one frame.
 
         Raises:
-            ModelProtocolError: It is not JSON, or the answer grows too large.
+            ModelProtocolError: It is not JSON, or the answer is too large.
             ModelError: The event reports an error.
         """
         data = frame.strip()
@@ -73,7 +73,7 @@ class EventDecoder:
         except ValueError:
             raise ModelProtocolError(
                 "The provider sent an event that is not JSON. Try again; if it stays, the server behind the base URL "
-                "is broken or speaks another protocol.",
+                "is broken or uses another protocol.",
                 cause="BAD_FRAME",
             ) from None
         chunks = self.read_event(event) if isinstance(event, dict) else []

@@ -25,7 +25,7 @@ class Decoder(Protocol):
 
     @property
     def has_reason(self) -> bool:
-        """Whether the provider has said why the answer ends; more of it may follow all the same."""
+        """Whether the provider has sent the reason for the end; text may still follow."""
         ...
 
     @property

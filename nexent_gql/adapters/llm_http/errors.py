@@ -39,7 +39,7 @@ SENTENCES: dict[type[ModelError], str] = {
     ModelStreamBrokenError: "The provider reported a fault in the middle of the answer. Try again.",
     ModelContextTooLongError: "The conversation is too long for this model. Start a new one, or use a model with a "
     "larger context window.",
-    ModelRequestRefusedError: "The provider refused the request. Its reason says what it did not like.",
+    ModelRequestRefusedError: "The provider refused the request. See its reason.",
 }
 
 NO_SUCH_PATH = "There is no model API at this base URL. It usually ends in /v1."
@@ -286,7 +286,7 @@ def code_of(error: Json) -> str:
 
 
 def words_of(error: Json) -> str:
-    """Return all that says what kind of error it is: code, type and the provider's own sentence."""
+    """Return what classifies an error: code, type and the provider's message."""
     inner = error
     while isinstance(inner, list | dict):
         outer = inner

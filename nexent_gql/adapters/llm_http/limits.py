@@ -24,7 +24,7 @@ class StreamLimits:
         tail_s: How long to wait for token counts behind a finished answer.
         stop_tail_s: As `tail_s`, behind a stop sequence that the provider ignored.
         drain_s: How long to wait for the end of the reply behind its end mark, to use the connection again.
-        refusal_s: How long to read what a provider says about a refusal.
+        refusal_s: How long to read the body of a refusal.
         max_line_bytes: The longest line of an event stream.
         max_error_bytes: How much of a refusal is read.
         max_answer_chars: Text, reasoning and arguments together.

@@ -37,7 +37,7 @@ PIECES_A_TURN = 16
 class HttpModels:
     """Streams answers; one instance serves all endpoints of a dialect, over one client's connections.
 
-    Nothing is tried again here, except without a parameter that a provider says it does not know, and without opaque
+    Nothing is tried again here, except without a parameter that a provider does not support, and without opaque
     items that it refuses. A provider's errors come as `ModelError` whose text and details never hold the API key.
 
     Args:
@@ -120,7 +120,7 @@ class HttpModels:
         return has_opaque(request, origin_of(endpoint))
 
     async def _refusal(self, response: httpx2.Response) -> bytes:
-        """Read what a provider says about its refusal, as far as it is worth reading."""
+        """Read the body of a refusal, up to a limit."""
         body = bytearray()
         try:
             async with asyncio.timeout(self._limits.refusal_s), aclosing(response.aiter_raw()) as parts:
@@ -128,7 +128,7 @@ class HttpModels:
                     body += part[: self._limits.max_error_bytes - len(body)]
                     if len(body) >= self._limits.max_error_bytes:
                         break
-        except (TimeoutError, httpx2.TransportError):  # the status alone says enough
+        except (TimeoutError, httpx2.TransportError):  # the status is enough
             return bytes(body)
         finally:
             await response.aclose()

@@ -29,7 +29,7 @@ _JSON_SCHEMA: frozenset[Quirk] = frozenset({"response_format", "output_config", 
 class Quirks:
     """Remembers refused parameters by base URL and model for `kept_s` seconds; the least used go beyond `size`.
 
-    A refusal expires because one odd reply must not take a parameter from an endpoint for good.
+    A refusal expires because one wrong reply must not disable a parameter of an endpoint for good.
     """
 
     def __init__(

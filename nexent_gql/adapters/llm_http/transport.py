@@ -53,7 +53,7 @@ def unanswered(error: httpx2.TransportError) -> ModelError:
     """Say why a connection gave no answer at all."""
     if isinstance(error, httpx2.RemoteProtocolError) and "disconnected" not in str(error):
         return ModelProtocolError(
-            "The server behind the base URL does not speak HTTP. Check the scheme, the host and the port.",
+            "The server behind the base URL does not use HTTP. Check the scheme, the host and the port.",
             cause="NOT_HTTP",
         )
     return ModelUnreachableError(
@@ -87,7 +87,7 @@ def tls(error: ssl.SSLError) -> ModelUnreachableError:
             f"The certificate of the base URL's host is not trusted: {error.verify_message}.", cause="TLS_CERTIFICATE"
         )
     return ModelUnreachableError(
-        "No encrypted connection to the base URL's host. If the server speaks plain HTTP, begin the URL with http://.",
+        "No encrypted connection to the base URL's host. If the server uses plain HTTP, begin the URL with http://.",
         cause="TLS",
     )
 

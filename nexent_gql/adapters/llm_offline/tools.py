@@ -41,7 +41,7 @@ def expression_in(question: str) -> str | None:
 
 
 def choose_tools(tools: Sequence[ToolSpec], question: str, calls_made: int) -> list[ToolUse]:
-    """Return the calls to make now, in the order in which the question speaks of them.
+    """Return the calls to make now, in the order of the question.
 
     All at once, and none after them; or one at a time where the question says "then".
     """

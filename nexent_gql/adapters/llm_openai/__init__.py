@@ -1,4 +1,4 @@
-"""Chat models that speak OpenAI's Chat Completions API, which most vendors and servers do.
+"""Chat models with OpenAI's Chat Completions API, which most vendors and servers support.
 
 `wire` writes the request, `answer` and `calls` understand the frames of the reply; `adapters.llm_http` does the rest.
 """

@@ -54,7 +54,7 @@ CALL_FIELDS = "call_fields"
 REASONING_FIELDS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")
 """Names under which servers send reasoning: the last two are those of GitHub and of servers in the manner of Ollama."""
 RETURNED_FIELDS = ("reasoning_content", "reasoning_details", "extra_content", "provider_specific_fields")
-"""Fields of a message that a provider may want back as they came."""
+"""Fields of a message that a provider may need back unchanged."""
 _RETURNED = frozenset(RETURNED_FIELDS)
 _TEXT_FIELDS = frozenset({"role", "content", "refusal"})
 ERROR_FIELDS = frozenset({"error", "errors", "type", "base_resp"})
@@ -70,7 +70,7 @@ class AnswerDecoder:
 
     Args:
         origin: Where opaque items come from.
-        tool_names: The tools that were offered; they tell a split name from a second call.
+        tool_names: The tools that were offered; they distinguish a split name from a second call.
         max_answer_chars: The most that text, reasoning and arguments may come to together.
 
     Attributes:
@@ -108,7 +108,7 @@ class AnswerDecoder:
         """Read one frame.
 
         Raises:
-            ModelProtocolError: It is not JSON, or the answer grows too large.
+            ModelProtocolError: It is not JSON, or the answer is too large.
             ModelError: The frame reports an error.
         """
         data = frame.strip()
@@ -314,7 +314,7 @@ def _bad_frame(data: bytes) -> ModelProtocolError:
         raise error_in_stream(words)
     return ModelProtocolError(
         "The provider sent a frame that is not JSON. Try again; if it stays, the server behind the base URL "
-        "is broken or speaks another protocol.",
+        "is broken or uses another protocol.",
         cause="BAD_FRAME",
     )
 

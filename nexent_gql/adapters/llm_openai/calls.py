@@ -32,7 +32,7 @@ class CallAssembler:
     every fragment, arguments as an object, and a name in two pieces or twice.
 
     Args:
-        tool_names: The tools that were offered; they tell a split name from a second call.
+        tool_names: The tools that were offered; they distinguish a split name from a second call.
     """
 
     def __init__(self, tool_names: Collection[str] = ()) -> None:
@@ -40,7 +40,7 @@ class CallAssembler:
         self._tool_names = tool_names
 
     def fragment(self, piece: JsonObject) -> ToolCallChunk | None:
-        """Read one fragment; None when it says nothing new.
+        """Read one fragment; None when it has nothing new.
 
         Raises:
             ModelProtocolError: Arguments came before a name, or there are too many calls.

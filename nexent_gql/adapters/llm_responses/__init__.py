@@ -1,4 +1,4 @@
-"""Chat models that speak Open Responses, of which OpenAI's Responses API is one form.
+"""Chat models with the Open Responses API, of which OpenAI's Responses API is one form.
 
 `wire` writes the request, `answer` understands the events of the reply; `adapters.llm_http` does the rest.
 """

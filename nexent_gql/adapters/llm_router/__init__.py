@@ -1,7 +1,7 @@
 """Routes of models: picks a deployment for each call, and another one when it fails.
 
-`router` makes the calls. `balancing` orders the deployments of a route, `failures` says what a failure means, and
-`progress` remembers what has been handed out of an answer. `retries` limits how much is tried again. `vectors` takes
+`router` makes the calls. `balancing` orders the deployments of a route, `failures` classifies failures, and
+`progress` tracks what has been sent of an answer. `retries` limits how much is tried again. `vectors` takes
 calls of embedding and reranking models through the same limits and circuits.
 """
 

@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 
 
 class CircuitListener(Protocol):
-    """Is told when a circuit opens or closes; `tenant_id` None: the call was on nobody's account."""
+    """Called when a circuit opens or closes; `tenant_id` None: the call belonged to no tenant."""
 
     async def __call__(
         self, tenant_id: UUID | None, deployment: Deployment, change: CircuitChange, error: ModelError | None
@@ -40,7 +40,7 @@ class CircuitListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A call that wants to begin: whose it is, and how many tokens it will probably use."""
+    """A call that waits for admission: its owner, and how many tokens it will probably use."""
 
     attribution: CallAttribution | None
     estimate_tokens: Callable[[], int]
@@ -103,7 +103,7 @@ class Lease:
 class Admissions:
     """Lets calls begin.
 
-    What a reply of the store says about a deployment is remembered for a moment, to order the next attempts; only the
+    The state of a deployment in a reply of the store is cached for a moment, to order the next attempts; only the
     store decides.
 
     Args:
@@ -271,7 +271,7 @@ class Admissions:
 
 
 class _Waiting:
-    """A call that wants to begin; `queues` are the deployments in whose queues it is."""
+    """A call that waits for admission; `queues` are the deployments in whose queues it is."""
 
     def __init__(self, route: ModelRoute, candidate: Candidate) -> None:
         attribution = candidate.attribution

@@ -1,4 +1,4 @@
-"""What a failure of a call says about the deployment, and what may be tried next."""
+"""Classifies failures of calls: what they mean for the deployment, and what may be tried next."""
 
 from nexent_gql.ports import llm_errors
 from nexent_gql.ports.llm_capacity import CallOutcome
@@ -26,7 +26,7 @@ _REFUSALS_OF_THE_PLACE = {"REGION", "WEB_PAGE", "NO_TOOLS"}
 
 
 def outcome_of(error: llm_errors.ModelError) -> CallOutcome:
-    """Return what an error says about the deployment."""
+    """Return what an error means for the deployment."""
     if isinstance(error, llm_errors.ModelRateLimitedError):
         return CallOutcome.LIMITED
     if isinstance(error, _OF_THE_ACCOUNT):

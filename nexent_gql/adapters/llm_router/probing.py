@@ -1,4 +1,4 @@
-"""Finds broken deployments again that nobody calls."""
+"""Probes idle deployments whose circuit is open."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

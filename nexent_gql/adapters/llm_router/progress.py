@@ -25,12 +25,12 @@ _MAX_OVERLAP_CHARS = 400
 class Progress:
     """The answer to one request so far, over all calls that were made for it.
 
-    Only text can be continued: half a tool call or half a program would be wrong in a way that nobody sees. Less than
+    Only text can be continued: half a tool call or half a program would be wrong without notice. Less than
     16 characters are not worth it, and could not be told from a repetition.
 
     Attributes:
         has_begun: Whether any of the answer was handed out.
-        tokens: What the present call used, as its provider says; 0 before it began, None while that is unknown.
+        tokens: What the present call used, as its provider reports; 0 before it began, None while that is unknown.
     """
 
     def __init__(self, request: ChatRequest) -> None:

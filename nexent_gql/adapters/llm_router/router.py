@@ -76,7 +76,7 @@ class ModelRouter:
         budgets: Limits what a tenant may try again.
         on_circuit_change: Called in the background when a circuit opens or closes.
         metrics: Counts failovers, circuits and waits.
-        idle_s: How long after a circuit could close a deployment is probed that nobody calls.
+        idle_s: How long after a circuit could close an idle deployment is probed.
         sleep: How to wait, for tests.
     """
 

@@ -23,7 +23,7 @@ _log = structlog.get_logger()
 class ChildProcessPool(SlotPool):
     """Implements the `ProcessPool` port; an async context manager, which ends all children on leaving.
 
-    Children are started on demand. An idle one waits for the next task of its tenant, or is ended to make room for
+    Children are started on demand. An idle one waits for the next task of its tenant, or is ended in favour of
     another tenant.
 
     Args:

@@ -56,7 +56,7 @@ class ElasticsearchSearchIndex:
         if status == "red":
             raise SearchUnavailableError("Elasticsearch has the status red.")
         if await self._indexes.missing():
-            self._indexes.forget()
+            self._indexes.clear()
             await self._indexes.ensure()
 
     async def put(self, tenant_id: UUID, version: IndexedVersion) -> None:
@@ -89,7 +89,7 @@ class ElasticsearchSearchIndex:
         try:
             answers = await self._visible_hits(tenant_id, query, terms, vectors)
         except IndexMissingError:
-            self._indexes.forget()
+            self._indexes.clear()
             raise SearchUnavailableError(_LOST) from None
         statistics = Statistics.read(answers[_STATISTICS], terms) if terms else None
         by_words: list[Item] = answers[_WORDS]["hits"]["hits"] if terms else []
@@ -181,7 +181,7 @@ class ElasticsearchSearchIndex:
         try:
             return await work()
         except IndexMissingError:
-            self._indexes.forget()
+            self._indexes.clear()
             await self._indexes.ensure()
         try:
             return await work()

@@ -71,7 +71,7 @@ class Indexes:
             self._dimensions.add(dimensions)
         return name
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Look again next time, because an index is lost."""
         self._is_created = False
         self._dimensions.clear()

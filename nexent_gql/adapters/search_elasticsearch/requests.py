@@ -1,4 +1,4 @@
-"""The searches of one question; the only place that says what may be searched."""
+"""The searches of one question; the only definition of what may be searched."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime

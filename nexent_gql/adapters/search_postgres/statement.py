@@ -70,6 +70,6 @@ FROM chosen
 """
 )
 """The full join keeps Postgres from nested loops over rows that it cannot estimate, and `question` is materialized so
-that its vector is read once. Vectors have length 1, so their inner product is the cosine. Casts tell the types of the
+that its vector is read once. Vectors have length 1, so their inner product is the cosine. Casts set the types of the
 parameters. `weight` also has terms that no chunk has, so that coverage counts them.
 """

@@ -24,8 +24,8 @@ _BINARY: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
 }
 
 
-class ArithmeticFailure(Exception):  # noqa: N818 - an expected outcome, told to whoever wrote the expression
-    """The expression has no value that can be worked out; the message says why, without a full stop."""
+class ArithmeticFailure(Exception):  # noqa: N818 - an expected outcome, reported to the author of the expression
+    """The expression has no value; the message explains why, without a full stop."""
 
 
 def work_out(expression: str) -> str:
@@ -97,7 +97,7 @@ def _bounded(value: Number) -> Number:
 
 
 def _small(function: Callable[..., int]) -> Callable[..., int]:
-    """Bound what grows faster than its arguments."""
+    """Limit operations whose results are much larger than their arguments."""
 
     def bounded(*arguments: Number) -> int:
         if any(not isinstance(argument, int) for argument in arguments):

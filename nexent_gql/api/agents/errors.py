@@ -1,4 +1,4 @@
-"""Errors about agents whose facts a client wants typed."""
+"""Errors about agents that have fields of their own."""
 
 from typing import Self
 

@@ -15,6 +15,6 @@ async def agent_by_id(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Ag
 
 @one
 async def living_agent_by_id(context: Context, ids: Sequence[UUID]) -> Mapping[UUID, Agent]:
-    """Load agents of the caller's tenant that are not deleted: for whoever asks for one by its id."""
+    """Load agents of the caller's tenant that are not deleted, for lookups by id."""
     agents = await context.loaders[agent_by_id].load_many(list(ids))
     return {agent.id: agent for agent in agents if agent is not None and agent.deleted_at is None}

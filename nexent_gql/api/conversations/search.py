@@ -1,4 +1,4 @@
-"""Searching what was said."""
+"""Searches messages."""
 
 from typing import Annotated, Self
 

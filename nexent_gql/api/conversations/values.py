@@ -117,7 +117,7 @@ described(
         NoticeCode.EMPTY_DOCUMENT: "The file has no text.",
         NoticeCode.NEEDS_OCR: "The file has pictures of text only.",
         NoticeCode.ENCRYPTED: "The file can only be opened with a password.",
-        NoticeCode.CORRUPT: "The file is damaged, incomplete, or not what its name says.",
+        NoticeCode.CORRUPT: "The file is damaged, incomplete, or of another type than its name.",
         NoticeCode.UNSUPPORTED_TYPE: "Files of this type cannot be read.",
         NoticeCode.TOO_LARGE: "The file or its text is too large.",
         NoticeCode.LIMIT_EXCEEDED: "Reading the file takes more time or memory than allowed.",

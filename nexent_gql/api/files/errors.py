@@ -1,4 +1,4 @@
-"""Errors of files whose facts a client wants typed."""
+"""Errors of files that have fields of their own."""
 
 from typing import Self
 

@@ -41,7 +41,7 @@ described(
         ChunkStrategy.STRUCTURE: "At pages, slides, sheets and headings, and between paragraphs.",
         ChunkStrategy.FIXED: "Between sentences, into chunks of about one size that overlap.",
         ChunkStrategy.ROW: "Each row of a table is a chunk that knows the table's header. Other text as by STRUCTURE.",
-        ChunkStrategy.PARENT_CHILD: "Small chunks that remember the larger one around them, cut as by STRUCTURE.",
+        ChunkStrategy.PARENT_CHILD: "Small chunks that refer to the larger one around them, cut as by STRUCTURE.",
         ChunkStrategy.NONE: "Not at all. Documents of more than 20,000 words are cut all the same.",
     },
 )
@@ -52,7 +52,7 @@ described(
         DocumentState.QUEUED: "The document waits for a worker.",
         DocumentState.PROCESSING: "The document is being processed.",
         DocumentState.READY: "Searches find all chunks of the version.",
-        DocumentState.FAILED: "Processing failed; `problem` says why and what to do.",
+        DocumentState.FAILED: "Processing failed; `problem` explains why and what to do.",
         DocumentState.CANCELLED: "Processing was cancelled. `reprocessDocument` starts it again.",
     },
 )
@@ -82,7 +82,7 @@ described(
         DocumentProblemCode.EMPTY_DOCUMENT: "The file has no text.",
         DocumentProblemCode.NEEDS_OCR: "The file has only images of text. Upload it with a text layer.",
         DocumentProblemCode.ENCRYPTED: "The file needs a password.",
-        DocumentProblemCode.CORRUPT: "The file is damaged, incomplete, or not what its name says.",
+        DocumentProblemCode.CORRUPT: "The file is damaged, incomplete, or of another type than its name.",
         DocumentProblemCode.UNSUPPORTED_TYPE: "Files of this type can't be read.",
         DocumentProblemCode.TOO_LARGE: "The file or its text is too large.",
         DocumentProblemCode.LIMIT_EXCEEDED: "Reading the file takes more time, memory or chunks than allowed.",
@@ -136,7 +136,7 @@ described(
         SummaryState.QUEUED: "Waits to be written.",
         SummaryState.RUNNING: "Is written.",
         SummaryState.READY: "Is whole.",
-        SummaryState.FAILED: "There is no text; `problem` says why and what to do.",
+        SummaryState.FAILED: "There is no text; `problem` explains why and what to do.",
         SummaryState.CANCELLED: "Was cancelled, or another one was requested before it was READY.",
     },
 )
@@ -146,7 +146,7 @@ described(
     {
         SummaryStage.SELECT: "Chooses and groups passages.",
         SummaryStage.MAP: "Summarizes each group.",
-        SummaryStage.REDUCE: "Joins them to the summary, whose text grows meanwhile.",
+        SummaryStage.REDUCE: "Joins them to the summary, whose text streams meanwhile.",
     },
 )
 described(
@@ -163,8 +163,8 @@ described(
     {
         GraphState.BUILDING: "Passages are read, or wait to be read.",
         GraphState.READY: "All passages have been read.",
-        GraphState.STOPPED: "Passages are left; `problem` says why and what to do. `buildKnowledgeGraph` continues, "
-        "and so does a document that is added or changed.",
+        GraphState.STOPPED: "Passages are left; `problem` explains why and what to do. `buildKnowledgeGraph` "
+        "continues, and so does a document that is added or changed.",
     },
 )
 described(
@@ -187,6 +187,6 @@ described(
         EmbeddingModelChangeState.COMPLETED: "Searches use the new model; the previous index is deleted.",
         EmbeddingModelChangeState.REVERTED: "Searches use the previous model again.",
         EmbeddingModelChangeState.CANCELLED: "The change was cancelled; searches use the previous model.",
-        EmbeddingModelChangeState.FAILED: "The change failed; `problem` says why. Searches use the previous model.",
+        EmbeddingModelChangeState.FAILED: "The change failed; `problem` explains why. Searches use the previous model.",
     },
 )

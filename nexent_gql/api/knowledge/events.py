@@ -35,7 +35,7 @@ class _StateBody(TypedDict):
 
 @strawberry.type(
     description="A document was added, replaced or reprocessed, began a step, was cancelled, or ended as READY or "
-    "FAILED. The fields tell the latest version as it was then."
+    "FAILED. The fields show the latest version as it was then."
 )
 class DocumentStateChanged(DocumentEvent):
     key: strawberry.Private[UUID]

@@ -73,7 +73,7 @@ class _ChangedBody(TypedDict):
 
 @strawberry.type(
     description="The knowledge graph was requested, came further, stopped, became READY or was deleted. The fields "
-    "tell the graph as it was then."
+    "show the graph as it was then."
 )
 class KnowledgeGraphChanged(DocumentEvent):
     graph_state: GraphState | None = strawberry.field(description="State of the graph; null if it was deleted.")

@@ -116,7 +116,7 @@ class _StateBody(TypedDict):
 
 
 class _TextBody(TypedDict):
-    """A position of the growing text, as `domains.knowledge.events.summary_text_added` writes it."""
+    """A position in the streamed text, as `domains.knowledge.events.summary_text_added` writes it."""
 
     summary_id: str
     restarts: int
@@ -126,7 +126,7 @@ class _TextBody(TypedDict):
 
 @strawberry.type(
     description="A summary was requested, began, came further, was cancelled, or ended as READY or FAILED. The fields "
-    "tell the summary as it was then."
+    "show the summary as it was then."
 )
 class KnowledgeSummaryStateChanged(DocumentEvent):
     key: strawberry.Private[UUID]
@@ -157,7 +157,7 @@ class KnowledgeSummaryStateChanged(DocumentEvent):
 
 
 @strawberry.type(
-    description="The text of a summary has grown. To follow it, keep the text before `start` and append `text`: a "
+    description="Text was appended to a summary. To follow it, keep the text before `start` and append `text`: a "
     "`start` of 0 means that it restarted."
 )
 class KnowledgeSummaryTextAdded(DocumentEvent):

@@ -70,7 +70,7 @@ class CostLimiter:
     def __init__(self, settings: CostSettings) -> None:
         self._settings = settings
         self._user = Budget(settings.user_points, settings.user_restore_per_s)
-        self._address = Budget(settings.stranger_points, settings.stranger_restore_per_s)
+        self._address = Budget(settings.anonymous_points, settings.anonymous_restore_per_s)
 
     def begin(self, context: Context) -> Charge | None:
         """Return an empty charge for a request; None when costs are not counted."""
@@ -181,7 +181,7 @@ def _whole(points: float) -> int:
 def count_objects(data: object) -> int:
     """Count the objects of an answer, without its root; pages and their edges count as well."""
     count, values = -1, [data]
-    for value in values:  # the list grows meanwhile
+    for value in values:  # the loop appends to the list
         if isinstance(value, dict):
             count += 1
             values += [each for each in cast("dict[str, object]", value).values() if type(each) in _CONTAINERS]

@@ -73,7 +73,7 @@ class Budget(relay.Node):
     reserved_usd: str = strawberry.field(description=f"Reserved for calls that are being made, in {_USD}.")
     reserved_tokens: float = strawberry.field(description="Tokens that are reserved for calls that are being made.")
     remaining_usd: str | None = strawberry.field(
-        description="What is neither spent nor reserved, at least 0; null if money is not limited."
+        description="Amount that is neither spent nor reserved, at least 0; null if money is not limited."
     )
     remaining_tokens: float | None = strawberry.field(
         description="Tokens that are neither spent nor reserved, at least 0; null if tokens are not limited."

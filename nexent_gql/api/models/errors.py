@@ -1,4 +1,4 @@
-"""Errors about models whose facts a client wants typed."""
+"""Errors about models that have fields of their own."""
 
 from typing import Self
 from uuid import UUID

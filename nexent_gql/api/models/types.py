@@ -377,5 +377,5 @@ def _last_check(row: ChatModel) -> ModelCheck | None:
 
 
 def _code(code: str | None) -> ErrorCode | None:
-    """Return a code of the catalogue; one that an earlier release stored may be gone from it."""
+    """Return a code of the catalogue; one that an earlier release stored may no longer be in it."""
     return None if code is None else ErrorCode(code if code in CATALOGUE else ModelError.code)

@@ -144,7 +144,7 @@ class Pending:
             if "label" in part:
                 self.labels[id_] = cast("str", part["label"])
 
-    def forget(self, increment: Increment | ExecutionResult) -> None:
+    def discard(self, increment: Increment | ExecutionResult) -> None:
         """Remove the parts that a payload completes."""
         if isinstance(increment, ExecutionResult):
             return
@@ -175,7 +175,7 @@ async def in_the_older_format(
             }
             if parts := [*_parts(pending, increment)]:
                 members["incremental"] = parts
-            pending.forget(increment)
+            pending.discard(increment)
             if members != {"hasNext": True}:
                 yield members
 

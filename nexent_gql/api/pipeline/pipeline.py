@@ -96,7 +96,7 @@ class OperationPipeline:
         """Find the document of a request, validate it and charge its caller; a new document is registered.
 
         Raises:
-            RefusedError: As `validate`; or the document is not known, not trusted, or the caller's budget is spent.
+            RefusedError: As `validate`; or the document is not known, not trusted, or the caller's budget is exhausted.
         """
         charge = self._costs.begin(context)
         try:
@@ -230,7 +230,7 @@ class OperationPipeline:
                         parts += data_of(increment)
                         pending.note(increment)
                         yield await self._with_cost(increment, prepared, parts, context)
-                        pending.forget(increment)
+                        pending.discard(increment)
             except TimeoutError:
                 publish(late := [refusal(_too_long(limit_s))])
                 last = pending.give_up(late)

@@ -1,4 +1,4 @@
-"""Errors of runs whose facts a client wants typed."""
+"""Errors of runs that have fields of their own."""
 
 from typing import Self
 from uuid import UUID

@@ -64,7 +64,7 @@ class RunFailure:
         description="Stable error code, such as MODEL_KEY_REFUSED. A string, because old runs keep codes that "
         "newer releases have removed."
     )
-    message: str = strawberry.field(description="Message for users that says what to do. The wording can change.")
+    message: str = strawberry.field(description="Message for users that explains what to do. The wording can change.")
     retryable: bool = strawberry.field(description="Whether `retryRun` may succeed without any other change.")
     provider_message: str | None = strawberry.field(
         description="The model provider's own error message, at most 500 characters; null if there is none or the "

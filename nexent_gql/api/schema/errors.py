@@ -29,7 +29,7 @@ def common(error: kernel.DomainError) -> Common:
 
 @strawberry.interface(description="An expected error that a client can handle.")
 class Error:
-    message: str = strawberry.field(description="Message for users that says what to do. The wording can change.")
+    message: str = strawberry.field(description="Message for users that explains what to do. The wording can change.")
     code: ErrorCode = strawberry.field(description="Stable error code for programs.")
 
     @classmethod

@@ -11,7 +11,7 @@ Generated from the error classes; do not edit.
 A failure that a client can act on is a member of a mutation's result union and implements `Error {message code}`.
 Every other failure is an entry of `errors` whose `extensions.code` is one of these; `extensions.classification` is the
 code's family where it has one, `extensions.path` names the input field, `extensions.details` holds the facts, and
-`extensions.retryable` says that the same request may work later.
+`extensions.retryable` is true if the same request may work later.
 A bug is always `INTERNAL_SERVER_ERROR`, with an `extensions.errorId` that the server's log has too.
 
 Codes are added over time: treat one that you do not know like its family. The status is that of a request which is

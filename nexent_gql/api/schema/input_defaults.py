@@ -1,6 +1,6 @@
 """Defaults of inputs, in the form that clients and code generators of every language take.
 
-`= null` says nothing, and some generators write code that does not compile from it. `T! = default` may be left out by
+`= null` has no effect, and some generators write code that does not compile from it. `T! = default` may be left out by
 the specification, but many generators require it, or send null for what is unset.
 """
 

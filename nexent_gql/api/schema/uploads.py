@@ -10,7 +10,7 @@ from nexent_gql.api.pipeline.refusals import FileTooLargeError
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A file on its way into an operation; it is gone when the operation has ended."""
+    """An uploaded file; it is deleted when the operation has ended."""
 
     name: str
     size_bytes: int

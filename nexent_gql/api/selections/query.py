@@ -106,7 +106,7 @@ class QueryExecutor(AcyclicExecutor):
                 pending = await deepen(cast("Execution", self), pending)
         except Exception as error:  # noqa: BLE001 - as in `Plan.begin`
             if not is_outage(error):
-                cast("Context", cast("Execution", self).context_value).loaders.forget()
+                cast("Context", cast("Execution", self).context_value).loaders.clear()
             if error.__cause__ is not None and not isinstance(error.__cause__, DomainError):
                 _log.warning("graphql.operation_repeated", exc_info=error.__cause__)
             again = by_core()

@@ -68,7 +68,7 @@ _SLOT = "nexent.slot"  # of the scope: what the socket holds of its caller's con
 
 @dataclass(slots=True, eq=False)
 class SocketSession:
-    """What lasts as long as a socket: where it comes from and, once it said, who it is."""
+    """The state of a socket: its address and, after `connection_init`, its user."""
 
     services: "Services"
     pipeline: OperationPipeline

@@ -81,7 +81,7 @@ class AgentService:
 
         Raises:
             NotAnAgentFileError: The content is no agent's file.
-            InvalidInputError: What the file says breaks a rule; the error names the field.
+            InvalidInputError: The content breaks a rule; the error names the field.
             ForbiddenError: The caller is no developer.
             AgentNameTakenError: Another agent has the name.
         """

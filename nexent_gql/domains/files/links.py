@@ -1,6 +1,6 @@
 """Signed addresses of this server's own routes: of files in object storage that clients can't reach, and of exports.
 
-An address names a file, a part of an upload or a conversation, and when it expires; whoever has it needs no other
+An address names a file, a part of an upload or a conversation, and when it expires; its bearer needs no other
 credential.
 """
 
@@ -34,7 +34,7 @@ class LinkKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FileLink:
-    """What an address says.
+    """The content of a signed address.
 
     Attributes:
         subject_id: The upload, the file or the conversation.

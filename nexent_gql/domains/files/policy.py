@@ -39,7 +39,7 @@ class FileLimits:
 
 @dataclass(frozen=True, slots=True)
 class UploadDraft:
-    """What a client says about a file before it is sent."""
+    """What a client declares about a file before it sends it."""
 
     name: str
     size_bytes: int

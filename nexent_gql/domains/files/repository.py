@@ -83,7 +83,7 @@ class FileObjectRepository(TenantRepository[FileObject], table=FileObject):
     """The stored content of one tenant."""
 
     async def lock_quota(self) -> None:
-        """Let nobody else reserve space of the tenant until the transaction ends."""
+        """Lock the tenant's quota until the transaction ends."""
         await self._session.execute(_LOCK_QUOTA, {"tenant": str(self._tenant_id)})
 
     async def stored_bytes(self) -> int:

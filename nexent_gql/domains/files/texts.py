@@ -91,7 +91,7 @@ class FileTextService:
             return await self._repository(session, actor).structure(file_id) or {}
 
     async def part(self, actor: Principal, file_id: UUID, start: int, end: int) -> str | None:
-        """Return the characters from `start` up to `end`; None when the file, or its text, is gone."""
+        """Return the characters from `start` up to `end`; None when the file or its text does not exist."""
         async with self._db.read(actor.tenant_id) as session:
             return await self._repository(session, actor).part(file_id, start, end)
 

@@ -171,7 +171,7 @@ class UploadService(StorageService):
             InvalidInputError: As for `create` and `complete`.
             FileQuotaExceededError: The tenant has too little space left.
             UploadReusedError: The client id came with another input before.
-            WrongObjectSizeError: The content has another size than `draft` says.
+            WrongObjectSizeError: The content has another size than `draft` declares.
         """
         upload = await self._create(actor, draft, part_bytes=draft.size_bytes)
         if upload.file_id is not None:

@@ -28,7 +28,7 @@ async def verify(store: ObjectStore, upload: FileUpload, parts: Sequence[ObjectI
         FileHashMismatchError: They have another hash than announced.
         FileTypeMismatchError: They are of another type than announced.
         ObjectChangedError: A part was replaced since it was described.
-        ObjectNotFoundError: A part is gone.
+        ObjectNotFoundError: A part does not exist.
     """
     digest, head, tail = hashlib.sha256(), b"", b""
     for part in parts:

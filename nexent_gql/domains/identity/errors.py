@@ -40,7 +40,7 @@ class InvalidRefreshTokenError(UnauthenticatedError):
 
 
 class TooManyAttemptsError(QuotaExceededError):
-    """Too many attempts to sign in or up; `details["retry_after_s"]` says when again."""
+    """Too many attempts to sign in or up; `details["retry_after_s"]` has the delay."""
 
     def __init__(self, *, retry_after_s: int, limit: int) -> None:
         message = f"Too many attempts: try again in {retry_after_s} s."
@@ -75,7 +75,7 @@ class InvalidEmailError(InvalidInputError):
 
 
 class WeakPasswordError(InvalidInputError):
-    """A password that is too short, too long, or easy to guess; the message says which."""
+    """A password that is too short, too long, or easy to guess; the message gives the reason."""
 
     code = "WEAK_PASSWORD"
 

@@ -293,7 +293,7 @@ class CredentialLookup:
         query = query.where(col(AuthSession.expires_at) > now, col(AuthSession.client_ip).is_not(None))
         return list((await self._session.scalars(query.limit(_PURGE_BATCH))).all())
 
-    async def forget_attempts(self, key: bytes) -> None:
+    async def delete_attempts(self, key: bytes) -> None:
         """Delete the attempts of a key."""
         await self._session.execute(delete(SignInThrottle).where(col(SignInThrottle.key) == key))
 

@@ -30,7 +30,7 @@ class ChunkingOptions:
 
     Attributes:
         strategy: STRUCTURE cuts at pages, headings and paragraphs; FIXED at sentences only; ROW makes a chunk of each
-            row of a table; PARENT_CHILD makes small chunks that remember the larger one around them; NONE does not cut.
+            row of a table; PARENT_CHILD makes small chunks that refer to the larger one around them; NONE does not cut.
         max_words: Of a chunk. A Chinese, Japanese or Korean character counts half a word.
         overlap_words: Of FIXED: how much of a chunk the next one repeats.
         child_words: Of PARENT_CHILD: the largest size of the small chunks.
@@ -253,7 +253,7 @@ def _children(text: str, parent: Chunk, options: ChunkingOptions) -> Iterator[Ch
 
 
 class _TableCursor:
-    """Tells, for growing offsets, the header of the table that an offset continues."""
+    """Finds, for increasing offsets, the header of the table that an offset continues."""
 
     def __init__(self, document: ExtractedDocument) -> None:
         self._text = document.text

@@ -55,7 +55,7 @@ def summary_changed(summary: KnowledgeSummary) -> JsonObject:
 
 
 def summary_text_added(summary: KnowledgeSummary, start: int) -> JsonObject:
-    """Return the body of an event: the text of a summary has grown from a position; from 0 it restarted."""
+    """Return the body of an event: text was appended to a summary at a position; 0 restarts it."""
     return {
         "kind": SUMMARY_TEXT_ADDED,
         "summary_id": str(summary.id),

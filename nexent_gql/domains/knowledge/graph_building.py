@@ -1,4 +1,4 @@
-"""Reads passages for knowledge graphs; what a call of the model says is durable before others are begun."""
+"""Reads passages for knowledge graphs; the result of a call is durable before others are begun."""
 
 import asyncio
 from collections.abc import Sequence

@@ -37,7 +37,7 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """How a passage relates two entities; an alias says that both are names of one."""
+    """How a passage relates two entities; an alias means that both name one entity."""
 
     source_key: str
     target_key: str

@@ -121,7 +121,7 @@ class GraphRepository(
         values = {"tenant": self._tenant_id, "base": base_id, "batch": batch}
         return len((await self._session.execute(DELETE_UNSUPPORTED, values)).all())
 
-    async def forget_failed(self, graph_id: UUID) -> None:
+    async def delete_failed(self, graph_id: UUID) -> None:
         """Let passages be read again whose answer could not be used."""
         statement = text(
             "DELETE FROM graph_passage WHERE tenant_id = :tenant AND graph_id = :graph AND code IS NOT NULL"

@@ -1,7 +1,7 @@
 """Knowledge graphs: which things passages name, and how they relate them, as a model read it.
 
 Facts belong to a text of a document and are valid while an enabled chunk of its current version has that text. Nothing
-else is stored of an entity: what no passage supports any more is gone in the transaction that hides the passage.
+else is stored of an entity: what no passage supports any more is deleted in the transaction that hides the passage.
 """
 
 from datetime import datetime
@@ -47,7 +47,7 @@ class KnowledgeGraph(TenantRow, table=True):
 
 
 class GraphPassage(TenantRow, table=True):
-    """A text that was read. `content_hash` is its MD5; `code` says why the model's answer could not be used."""
+    """A text that was read. `content_hash` is its MD5; `code` explains why the model's answer could not be used."""
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
@@ -85,7 +85,7 @@ class GraphMention(Table, table=True):
 
 
 class GraphRelation(Table, table=True):
-    """A passage relates two entities; `is_alias` says that both are names of one."""
+    """A passage relates two entities; `is_alias` means that both name one entity."""
 
     __table_args__ = (
         _of_passage(),

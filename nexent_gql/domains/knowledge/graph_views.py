@@ -24,7 +24,7 @@ _VALID = """
      WHERE f.tenant_id = :tenant AND p.tenant_id = :tenant AND d.tenant_id = :tenant AND c.tenant_id = :tenant
        AND f.graph_id = ANY(:graphs) AND d.deleted_at IS NULL AND c.is_enabled
 """
-"""Facts of passages that searches find: the only place that says which facts are valid."""
+"""Facts of passages that searches find: the only definition of which facts are valid."""
 _FACTS = f"count(DISTINCT p.id) AS passages, (array_agg(c.id ORDER BY d.id, c.ordinal))[1:{MAX_PASSAGES}] AS chunk_ids"
 
 _PRESENT = text(f"SELECT DISTINCT f.name_key FROM graph_mention AS f {_VALID} AND f.name_key = ANY(:keys)")  # noqa: S608 - the inserted text is a constant

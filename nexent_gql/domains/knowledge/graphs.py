@@ -128,7 +128,7 @@ class KnowledgeGraphService:
             graph.requested_by, graph.model_id = actor.user_id, model_id
             graph.code = graph.message = None
             await session.flush()
-            await repository.forget_failed(graph.id)
+            await repository.delete_failed(graph.id)
             await enqueue_reading(session, graph)
             counts = (await repository.counts([base_id])).get(base_id, GraphCounts())
             await record_events(session, base, self._clock(), graph_changed(graph, counts))

@@ -38,7 +38,7 @@ async def find_target(
         number: The index; None is the one that searches use.
 
     Returns:
-        None for a version that nobody can find any more, and for an index that is neither used nor built.
+        None for a version that searches no longer find, and for an index that is neither used nor built.
     """
     query = (
         select(col(DocumentVersion.edits), KnowledgeBase)

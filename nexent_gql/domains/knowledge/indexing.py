@@ -54,7 +54,7 @@ class IndexOutcome:
         space: Names its vectors; None if the version is found by words only.
         code: Why it is found by words only.
         message: The same for people.
-        target: Where it was put; None if it was not, because nobody can find it any more.
+        target: Where it was put; None if it was not, because searches no longer find the version.
     """
 
     model: str | None = None
@@ -103,7 +103,7 @@ class DocumentIndexer:
         is_last_attempt: bool = True,
         needs_vectors: bool = False,
     ) -> IndexOutcome:
-        """Put the chunks of a version; nobody finds them before `publish`, unless the version is found already.
+        """Put the chunks of a version; searches find them after `publish`, or at once if they find the version already.
 
         A version whose embedding model fails for good is put without vectors. Chunks that are edited meanwhile are put
         again, also when searches switch to another index, and a version that is superseded or deleted meanwhile, and
@@ -170,7 +170,7 @@ class DocumentIndexer:
             await self._index.switch(tenant_id, *ids, fence=version.number)
         await self._count_write(tenant_id, _BASE_OF_DOCUMENT, document_id)
 
-    async def forget(self, tenant_id: UUID, base_id: UUID) -> None:
+    async def delete_base(self, tenant_id: UUID, base_id: UUID) -> None:
         """Delete what is hidden already: a deleted base, deleted documents of a base, and superseded versions."""
         async with self._db.read(tenant_id) as session:
             base = await KnowledgeBaseRepository(session, tenant_id).get(base_id)

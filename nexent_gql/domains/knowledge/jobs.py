@@ -18,7 +18,7 @@ class DocumentWork(Work):
 
 
 class CleanUpWork(Work):
-    """What the kinds of jobs have in common that delete what nobody sees any more; they never give up for their age."""
+    """What the kinds of jobs have in common that delete hidden rows; they have no maximum age."""
 
     queue: ClassVar[str] = "housekeeping"
     retry: ClassVar[RetryPolicy] = RetryPolicy(max_attempts=20, base_delay_s=5, max_age_s=None)

@@ -32,7 +32,7 @@ class EmbeddingModelChange(TenantRow, table=True):
 
     `index_number`, `model_id` and `is_keyword_only` are those after the change, `previous_...` those before. `step`
     counts its jobs. `code`, `message` and `is_retryable` say why the change, or its last revert, failed. `is_cleaned`
-    says that the index which it no longer needs was deleted, so that its number is free.
+    means that the index which it no longer needs was deleted, so that its number is free.
     """
 
     __table_args__ = (

@@ -110,7 +110,7 @@ class EmbeddingModelChanger:
                 entries = IndexEntryRepository(session, base, number)
                 documents = await entries.stale(INDEX_FORMAT, identity, _CONCURRENCY)
             await all_ended(self._put(lease, base, number, document) for document in documents)
-            if not documents and not await self._forget_lost(lease, base, number):
+            if not documents and not await self._delete_lost_entries(lease, base, number):
                 return identity, True
             losses += not documents
             if losses > _MAX_LOSSES:
@@ -143,7 +143,7 @@ class EmbeddingModelChanger:
                 outcome.record(entry, self._clock())
                 await session.merge(entry)
 
-    async def _forget_lost(self, lease: Lease, base: KnowledgeBase, number: int) -> bool:
+    async def _delete_lost_entries(self, lease: Lease, base: KnowledgeBase, number: int) -> bool:
         """Compare the index with what was put into it; say whether it has lost anything, which is then put again."""
         after, has_lost = _FIRST, False
         async with lease.db.read(lease.tenant_id) as session:

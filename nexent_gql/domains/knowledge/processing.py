@@ -167,7 +167,7 @@ class DocumentProcessor:
     async def _index(self, lease: Lease, work: ProcessDocument) -> None:
         """Let readers find this version, and no other, from the same commit on.
 
-        Searches follow at once or, if this process dies first, by the job.
+        Searches see it at once or, if this process dies first, after the job.
         """
         is_indexed = False
         while not is_indexed:
@@ -250,7 +250,7 @@ def _describe(version: DocumentVersion, document: ExtractedDocument) -> None:
     version.part_failures = cast("list[JsonObject]", loads(dumps(document.failures)))
     if document.failures:
         version.code = DocumentProblemCode.PARTIAL
-        version.message = f"{len(document.failures)} parts have no text; `partFailures` says what to do about each."
+        version.message = f"{len(document.failures)} parts have no text; `partFailures` explains what to do about each."
 
 
 def _authored_at(metadata: DocumentMetadata) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Deletes rows of documents that nobody can see any more."""
+"""Deletes the rows of hidden documents."""
 
 from sqlalchemy import TextClause, text
 
@@ -60,13 +60,13 @@ class DocumentPurger:
         """Delete in batches, what depends on others first; the index before the rows that say what is in it."""
         if work.document_id is not None:
             await self._indexer.publish(lease.tenant_id, work.document_id)
-        await self._indexer.forget(lease.tenant_id, work.knowledge_base_id)
+        await self._indexer.delete_base(lease.tenant_id, work.knowledge_base_id)
         for statement in (_CHUNKS, DELETE_UNSUPPORTED, DELETE_GRAPHS, _VERSIONS, _DOCUMENTS, _BASES):
             while await _delete(lease, work, statement) >= _BATCH:
                 continue
 
     async def abandon(self, _lease: Lease, _work: PurgeDocuments) -> None:
-        """Leave the rows to the next request of the base; nobody sees them."""
+        """Leave the hidden rows to the next request of the base."""
 
 
 async def _delete(lease: Lease, work: PurgeDocuments, statement: TextClause) -> int:

@@ -15,7 +15,7 @@ from nexent_gql.ports.extraction import ExtractedDocument, Extractor
 from nexent_gql.ports.web_pages import WebPages
 
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
-"""Such a page may be named by a program, such as `index.php`, which says nothing about its type."""
+"""Such a page may be named by a program, such as `index.php`, which does not show its type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class DocumentReader:
 
         Raises:
             ExtractionError: It has none.
-            NotFoundError: Its file is gone.
+            NotFoundError: Its file was deleted.
             PageRefusedError: Its address can't be used.
             PageUnavailableError: The server of its address does not answer.
         """

@@ -66,7 +66,7 @@ async def clear_index(index: SearchIndex, tenant_id: UUID) -> int:
 
 
 def _silent(_report: IndexReport) -> None:
-    """Report progress to nobody."""
+    """Ignore progress."""
 
 
 class SearchIndexRebuilder:

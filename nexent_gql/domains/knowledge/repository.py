@@ -56,7 +56,7 @@ class KnowledgeBaseRepository(
     async def shared(self, document_id: UUID) -> KnowledgeBase | None:
         """Return the base of a document, whose index is not switched until the transaction ends.
 
-        Lock it before the document: whoever locks several rows does so from the base down.
+        Lock it before the document: rows are locked from the base down.
         """
         document = select(col(Document.knowledge_base_id)).where(
             col(Document.tenant_id) == self._tenant_id, col(Document.id) == document_id
@@ -172,7 +172,7 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         return {row[0]: row[1] for row in (await self._session.execute(query)).all()}
 
     async def hidden_versions(self, knowledge_base_id: UUID) -> Sequence[UUID]:
-        """Return the ids of versions of a base that nobody can find: of deleted documents, and superseded ones."""
+        """Return the ids of versions of a base that searches do not find: of deleted documents, and superseded ones."""
         is_used = or_(
             col(DocumentVersion.id) == col(Document.latest_version_id),
             col(DocumentVersion.id) == col(Document.current_version_id),

@@ -36,7 +36,7 @@ class DocumentReprocessor:
 
     async def _reprocess_batch(self, lease: Lease, work: ReprocessDocuments) -> int:
         def clock() -> datetime:
-            """Give new versions a time that excludes them from the next batch, whatever this machine's clock says."""
+            """Give new versions a time that excludes them from the next batch, regardless of this machine's clock."""
             return max(self._clock(), work.requested_at)
 
         conditions = DocumentFilter(work.states, work.codes, work.batch_id, version_before=work.requested_at)

@@ -24,7 +24,7 @@ class RerankedScores:
     """Scores of the second stage, and why there are none.
 
     Attributes:
-        model: What the model said of each passage, higher is better; empty if it failed or there is none.
+        model: The model's score of each passage, higher is better; empty if it failed or there is none.
         joined: Both stages together, 0 to 1.
         error: Why the model failed.
     """

@@ -99,8 +99,8 @@ def cache_key(query: SearchQuery, bases: Sequence[KnowledgeBase], options: tuple
 
     Args:
         query: What the index is asked, with vectors and the documents that a filter allows.
-        bases: The bases of the query, as they were read before the index was asked: `index_revision` grows after each
-            write to the index, so that a result of an earlier state is never kept under a later revision.
+        bases: The bases of the query, as they were read before the index was asked: `index_revision` increases after
+            each write to the index, so that a result of an earlier state is never kept under a later revision.
         options: What happens to the result of the index.
     """
     ids = query.filter.document_ids

@@ -85,7 +85,7 @@ class ScoredPassage:
         chunk: The chunk.
         score: Of the last stage.
         parts: Where the score of the first stage comes from.
-        rerank_score: What the reranking model said; its range is the model's.
+        rerank_score: The score of the reranking model; its range is the model's.
         graph_score: Share of the related names that it has, 0 to 1; None if it has none.
         before: Chunks in front of it, in the order of the text.
         after: Chunks behind it.

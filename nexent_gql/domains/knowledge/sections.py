@@ -44,7 +44,7 @@ def sections_of(document: ExtractedDocument, *, at_headings: bool = True) -> Ite
 
 
 class _Cursor:
-    """Knows the headings and units at a growing offset."""
+    """Finds the headings and units at increasing offsets."""
 
     def __init__(self, document: ExtractedDocument) -> None:
         self._units = iter([*(unit for unit in document.units if unit.end > unit.start), None])

@@ -38,9 +38,7 @@ from nexent_gql.ports.llm import ModelKind
 
 NO_MODEL = "Searched by words only: there is no embedding model. Register one to search by meaning too."
 KEYWORD_ONLY = "Searched by words only, as its owner has chosen. Change the embedding model to search by meaning too."
-_FAILED = (
-    "{} documents are searched by words only, because the embedding model failed; `searchLimitation` of each says why."
-)
+_FAILED = "{} documents are searched by words only, because the embedding model failed; see `searchLimitation` of each."
 
 
 _BYTES_PER_TOKEN = 4

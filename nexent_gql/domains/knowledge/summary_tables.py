@@ -42,9 +42,9 @@ class SummaryGrouping(StrEnum):
 class KnowledgeSummary(TenantRow, table=True):
     """A summary of a base, as it was at `revision`.
 
-    `content` grows while the last step streams; `restarts` counts how often it restarted. `document_ids` are the
-    documents whose passages the model read: the content is withheld when one of them is deleted. `done_calls` of
-    `planned_calls` calls of the model are done. `code`, `message` and `is_retryable` say why it FAILED.
+    `content` is appended to while the last step streams; `restarts` counts how often it restarted. `document_ids` are
+    the documents whose passages the model read: the content is withheld when one of them is deleted. `done_calls` of
+    `planned_calls` calls of the model are done. `code`, `message` and `is_retryable` are the reason of FAILED.
     """
 
     __table_args__ = (

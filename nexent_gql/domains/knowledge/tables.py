@@ -95,8 +95,8 @@ class KnowledgeBase(TenantRow, table=True):
     """A set of documents that are cut alike. A row with `deleted_at` is hidden, and deleted by a job.
 
     `embedding_model_id` is null where the tenant's default embedding model is used, or none (`is_keyword_only`).
-    `index_number` names the index that searches use, see `index_ids`. `index_revision` grows after each write to it and
-    with a switch to another one, see `search_cache`.
+    `index_number` names the index that searches use, see `index_ids`. `index_revision` increases after each write to it
+    and with a switch to another one, see `search_cache`.
     """
 
     __table_args__ = (

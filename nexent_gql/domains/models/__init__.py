@@ -1,4 +1,4 @@
-"""Chat models that a tenant registered: where each lives, how to be let in, and how its last trial went.
+"""Chat models that a tenant registered: their addresses, their keys, and the result of the last check.
 
 Owns the sealed API keys. Does not own the calls themselves (a port), nor who uses a model (agents).
 """

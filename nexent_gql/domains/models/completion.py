@@ -39,7 +39,7 @@ class PartialAnswer:
         return self.end_reason is not None and self.end_reason not in _CUT_OFF and not self.is_too_long
 
     def start_again(self) -> None:
-        """Count another start and drop what the earlier one said."""
+        """Count another start and drop the earlier answer."""
         self.parts.clear()
         self.size_chars = 0
         self.starts += 1
@@ -48,7 +48,7 @@ class PartialAnswer:
 async def stream_answer(
     models: RoutedModels, route: ModelRoute, request: ChatRequest, *, max_chars: int
 ) -> AsyncGenerator[PartialAnswer]:
-    """Yield the answer each time it has grown, always the same object; the last time it has ended.
+    """Yield the answer after each change, always the same object; the last time it is complete.
 
     Raises:
         ModelError: No model of the route gave an answer.

@@ -34,7 +34,7 @@ class ModelInUseError(ConflictError):
     code = "MODEL_IN_USE"
 
     def __init__(self, model_id: UUID) -> None:
-        """Name the model; the agents are another domain's to tell."""
+        """Name the model; the agents belong to another domain."""
         super().__init__("Agents or routes use this model; give them another one first.", model_id=str(model_id))
 
 

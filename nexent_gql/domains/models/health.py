@@ -46,7 +46,7 @@ class HealthState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelHealth:
-    """Figures of the last ten minutes; times in milliseconds, None without a call that tells.
+    """Figures of the last ten minutes; times in milliseconds, None without calls that have them.
 
     `outstanding` and `waiting` are the calls that are made and that wait now.
     """

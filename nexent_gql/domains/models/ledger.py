@@ -176,7 +176,7 @@ def require_left(states: Sequence[BudgetState], amount: Amount, now: datetime) -
     """Pass when all budgets have `wanted` left.
 
     Raises:
-        BudgetExceededError: One does not; it says which, how much it has left, and what to do.
+        BudgetExceededError: One does not; the message names it, what it has left, and what to do.
     """
     for state in states:
         if not state.has_left(amount):

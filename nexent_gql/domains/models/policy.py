@@ -134,19 +134,19 @@ def _check_kind(kind: ModelKind, provider: Provider, dialect: Dialect) -> None:
         offered = ", ".join(provider.kinds)
         raise InvalidInputError(f"{provider.title} has no models of this kind here; it has {offered}.", path=("kind",))
     if kind is not ModelKind.CHAT and dialect not in VECTOR_DIALECTS:
-        raise InvalidInputError(f"Models of this kind speak the dialect {Dialect.OPENAI}.", path=("dialect",))
+        raise InvalidInputError(f"Models of this kind support the dialect {Dialect.OPENAI}.", path=("dialect",))
 
 
 def _dialect(config: ModelConfig) -> Dialect:
     if config.provider is None:
         if config.dialect is None:
-            raise InvalidInputError("Name the provider, or the dialect that it speaks.", path=("provider",))
+            raise InvalidInputError("Name the provider, or the dialect that it supports.", path=("provider",))
         return config.dialect
     provider = PROVIDERS[config.provider]
     dialect = config.dialect or provider.dialects[0]
     if dialect not in provider.dialects:
         spoken = ", ".join(provider.dialects)
-        raise InvalidInputError(f"{provider.title} does not speak this dialect; it speaks {spoken}.", path=("dialect",))
+        raise InvalidInputError(f"{provider.title} does not support this dialect; use {spoken}.", path=("dialect",))
     return dialect
 
 
@@ -278,7 +278,7 @@ def checked_key(key: SecretStr) -> SecretStr:
 
 
 def key_hint(key: SecretStr | None) -> str | None:
-    """Return the last four characters; None for keys so short that they would tell too much."""
+    """Return the last four characters; None for keys so short that these would reveal too much."""
     text = key.get_secret_value() if key else ""
     return text[-_HINT_CHARS:] if len(text) >= _MIN_KEY_CHARS_FOR_HINT else None
 

@@ -1,4 +1,4 @@
-"""Providers of models, as data: where each is reached, which dialects it speaks, and what is special about it."""
+"""Providers of models, as data: where each is reached, which dialects it supports, and its special rules."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,8 +44,8 @@ class Provider:
     """A provider.
 
     Attributes:
-        dialects: What it speaks; the first is the default.
-        base_url: Where it is reached unless the model says otherwise; None: the model must say.
+        dialects: The dialects that it supports; the first is the default.
+        base_url: Where it is reached unless the model has an address of its own; None: it must have one.
         needs_key: Whether it refuses calls without a key.
         unsupported: Request parameters that it refuses, by their name in the request.
         hosts: Hosts, or ends of hosts, by which a base URL is recognised as this provider's.

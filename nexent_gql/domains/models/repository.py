@@ -19,7 +19,7 @@ class ModelRepository(TenantRepository[ChatModel], table=ChatModel):
     """The models of one tenant."""
 
     async def lock_default(self) -> None:
-        """Wait until nobody else decides which model of the tenant is the default, till the transaction ends."""
+        """Lock the tenant's default models until the transaction ends."""
         await self._session.execute(_LOCK, {"key": f"chat_model_default/{self._tenant_id}"})
 
     async def by_name(self, name: str) -> ChatModel | None:

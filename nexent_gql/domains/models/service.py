@@ -1,4 +1,4 @@
-"""Use cases around models: everybody may see them, developers may change them, nobody gets a key back."""
+"""Use cases around models: everybody may see them, developers may change them, and keys are write-only."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -112,7 +112,7 @@ class ModelService:
         return row
 
     async def update(self, actor: Principal, model_id: UUID, patch: ModelPatch) -> ChatModel:
-        """Change what `patch` names; a change of what was tried forgets the last check.
+        """Change what `patch` names; a change of a checked field discards the last check.
 
         Raises:
             ForbiddenError: The caller is no developer.

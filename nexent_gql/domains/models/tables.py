@@ -140,7 +140,7 @@ class ModelRouteDeployment(TenantRow, table=True):
 class ModelHealthChange(TenantRow, table=True):
     """A model stopped working, or works again; `seq` numbers the changes of a tenant, from 1, as they are committed.
 
-    `state` is the state of the circuit. The error is that of the last call. The model may be gone since.
+    `state` is the state of the circuit. The error is that of the last call. The model may have been deleted since.
     """
 
     __table_args__ = (
@@ -174,11 +174,11 @@ class _CallColumns(TenantRow):
 class ModelCall(_CallColumns, table=True):
     """A call of a model that has ended; `created_at` is when it began, `id` is its own.
 
-    The model may be gone since: `model_id` is no foreign key, `provider` and `model_name` stay; the same holds for
-    `api_key_id`, the API key of the request that caused the call. `cost_usd` is null where the price table had no price
-    at that time. `is_estimated`: the provider gave no token counts. `error_code` is why there is no whole answer,
-    "LEFT" when the caller went away, "WORKER_LOST" when the process that made the call died. `is_cached`: the result
-    came from a cache, and no provider was called.
+    The model may have been deleted since: `model_id` is no foreign key, `provider` and `model_name` stay. The same
+    holds for `api_key_id`, the API key of the request that caused the call. `cost_usd` is null where the price table
+    had no price at that time. `is_estimated`: the provider gave no token counts. `error_code` is why the
+    answer is incomplete: "LEFT" when the caller disconnected, "WORKER_LOST" when the process that made the call died.
+    `is_cached`: the result came from a cache, and no provider was called.
 
     Calls past their retention are replaced by summaries: `calls` of a day in UTC that have all of this in common but
     run, step and times.

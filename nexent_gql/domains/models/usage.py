@@ -79,7 +79,7 @@ class UsageRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelMetrics:
-    """How a model's calls went; times in milliseconds, None without a call that tells."""
+    """How a model's calls went; times in milliseconds, None without calls that have them."""
 
     model_id: UUID | None
     model_name: str

@@ -23,7 +23,7 @@ DEFAULT_WAIT_S = 20.0
 MAX_FILES = 20
 """Files whose text one request to a model has; earlier ones are only named."""
 UNKNOWN_WINDOW_TOKENS = 32_000
-"""Context of a model that tells none, as far as attachments are concerned."""
+"""Context window that attachments assume for a model whose profile has none."""
 MAX_EXCERPT_TOKENS = 4_000
 """Passages of one file."""
 _MAX_QUESTION_CHARS = 2_000

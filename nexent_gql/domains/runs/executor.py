@@ -139,7 +139,7 @@ class RunExecutor:
             execution.sink = None  # it refers to `on_stale`: without the cycle all events of the run are freed at once
 
     async def _begin(self, lease: Lease, work: ExecuteRun, verdict: DomainError | None) -> _Attempt | None:
-        """Mark the run as started and read what it needs; None when it is finished or gone."""
+        """Mark the run as started and read what it needs; None when it is finished or deleted."""
         run_id, conversation_id = work.run_id, work.conversation_id
         async with lease.transaction() as session:
             repository = TenantRunRepository(session, lease.tenant_id)

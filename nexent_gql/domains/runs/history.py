@@ -12,7 +12,7 @@ _NOTES_FOR_EMPTY = {
 
 
 def turn_of(message: Message) -> Turn:
-    """Return a message as a turn. An answer without text says why, so that the model does not answer it later."""
+    """Return a message as a turn. An answer without text states why, so that the model does not answer it later."""
     if message.role == MessageRole.USER:
         return Turn("user", message.content)
     if any(isinstance(part, CitationPart) for part in message.content):

@@ -8,7 +8,7 @@ from nexent_gql.kernel.principal import Principal, Role
 
 
 class RatingService:
-    """Lists how all users of a tenant rated answers, without who they are and what was said."""
+    """Lists how all users of a tenant rated answers, without their names and messages."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

@@ -52,7 +52,7 @@ class TenantRunRepository(TenantRepository[Run], table=Run):
     """The runs of all owners: for workers, which know a run by its job, and for limits of a tenant."""
 
     async def begin(self, run_id: UUID, attempt: int, now: datetime) -> bool:
-        """Record that an attempt began; False when the run is finished or gone."""
+        """Record that an attempt began; False when the run is finished or deleted."""
         values = {"tenant": self._tenant_id, "run": run_id, "attempt": attempt, "now": now}
         return (await self._session.execute(_BEGIN, values)).first() is not None
 

@@ -326,7 +326,7 @@ class RunStarter:
         return message, conversation
 
     async def _handle_busy(self, transaction: _Transaction, conversation: Conversation) -> None:
-        """Refuse, queue or interrupt as `on_busy` says; the conversation is locked, so no run can start meanwhile."""
+        """Refuse, queue or interrupt by `on_busy`; the conversation is locked, so no run can start meanwhile."""
         active = await transaction.runs.active(conversation.id)
         if not active:
             return

@@ -23,7 +23,7 @@ from nexent_gql.ports.llm import Usage
 from nexent_gql.ports.run_events import RunFinished, encode_body
 
 MAX_OPAQUE_BYTES = 256_000
-"""The most that is stored of items which a provider wants back; answers with more are sent back without them."""
+"""The most bytes of opaque items stored with an answer; answers with more are sent back without them."""
 
 _MESSAGE_STATUS = {
     RunStatus.SUCCEEDED: MessageStatus.COMPLETE,
@@ -65,8 +65,8 @@ async def close_run(
     """Write the end of a run: its state, its answer and its archived events.
 
     The conversation is locked by the caller; `entries` end with `ending`, which is published after the commit
-    even if this process dies. `beside` are parts that events do not have: citations, and items that the model's
-    provider wants back with the answer.
+    even if this process dies. `beside` are parts that events do not have: citations, and opaque items that the
+    provider needs back with the answer.
     """
     writer = ConversationWriter(session, run.tenant_id, run.owner_id)
     status = _MESSAGE_STATUS[RunStatus(ending.status)]

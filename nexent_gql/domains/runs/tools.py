@@ -24,7 +24,7 @@ MAX_READ_CHARS = 20_000
 _PAGES = re.compile(r"(\d{1,6})(?:\s*-\s*(\d{1,6}))?")
 _DESCRIPTION = (
     "Reads a file that the user attached to this conversation. Returns at most "
-    f"{MAX_READ_CHARS:,} characters; the first line says where to go on."
+    f"{MAX_READ_CHARS:,} characters; the first line has the position to continue at."
 )
 
 

@@ -53,7 +53,7 @@ class ConversationPurger:
             await purge_conversation(session, lease.tenant_id, work.conversation_id, work.deleted_at)
 
     async def abandon(self, _lease: Lease, _work: PurgeConversation) -> None:
-        """Leave the dead job to an operator, who can run it again; nobody sees the conversation."""
+        """Leave the dead job to an operator, who can run it again; the conversation stays hidden."""
 
 
 class ConversationTrash:

@@ -63,15 +63,15 @@ class ToolDispatcher:
         context.cancellation.request()
         task.cancel()
         self._abandoned.add(task)
-        task.add_done_callback(self._forget(tool, context))
+        task.add_done_callback(self._on_done(tool, context))
         await asyncio.wait({task}, timeout=END_S)
         if not task.done():
             _log.error("tool.stuck", tool=tool.name, provider=tool.provider, run_id=str(context.run_id))
 
-    def _forget(self, tool: OfferedTool, context: ToolCallContext) -> "Callable[[asyncio.Task[ToolResult]], None]":
-        def forget(task: asyncio.Task[ToolResult]) -> None:
+    def _on_done(self, tool: OfferedTool, context: ToolCallContext) -> "Callable[[asyncio.Task[ToolResult]], None]":
+        def discard(task: asyncio.Task[ToolResult]) -> None:
             self._abandoned.discard(task)
             if not task.cancelled() and (error := task.exception()) is not None:
                 _log.warning("tool.failed_after_timeout", tool=tool.name, run_id=str(context.run_id), exc_info=error)
 
-        return forget
+        return discard

@@ -17,7 +17,7 @@ MAX_SOURCES_BYTES = 48 * 1024
 
 
 def limit_result(result: ToolResult) -> ToolResult:
-    """Cut a result to the limits; the output says what was left out.
+    """Cut a result to the limits; the output notes what was left out.
 
     The output has at most 64 KiB in UTF-8. There are at most 50 parts, which together have at most 256 KiB as JSON, and
     at most 50 sources of together 48 KiB.

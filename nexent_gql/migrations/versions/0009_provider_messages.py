@@ -1,4 +1,4 @@
-"""Failures of runs and checks of models keep what the provider itself said."""
+"""Failures of runs and checks of models keep the provider's message."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -25,7 +25,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Go back to it; models that the release before could not tell from chat models are deleted."""
+    """Go back to it; models that the release before could not distinguish from chat models are deleted."""
     op.drop_column("open_model_call", "kind")
     op.drop_column("model_call", "kind")
     op.execute("DELETE FROM chat_model WHERE kind <> 'CHAT'")

@@ -41,7 +41,7 @@ class ApiKeyService:
 
         Raises:
             SessionRequiredError: The caller uses an API key itself.
-            InvalidInputError: The name, the scopes or the expiry break a rule; `path` says which.
+            InvalidInputError: The name, the scopes or the expiry break a rule; `path` names the field.
             TooManyApiKeysError: The caller has fifty valid keys.
         """
         policy.require_person(actor)

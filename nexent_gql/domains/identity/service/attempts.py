@@ -53,12 +53,12 @@ class AttemptLimiter:
             raise refusal
         return user
 
-    async def forget(self, email_key: str, client: Client) -> None:
+    async def reset(self, email_key: str, client: Client) -> None:
         """Reset the counts of an account after a correct password."""
         async with self._db.system() as session:
             lookup = CredentialLookup(session)
             for text in (f"{email_key}\0{limiter_key(client.ip)}", f"{email_key}\0"):
-                await lookup.forget_attempts(self._key(text))
+                await lookup.delete_attempts(self._key(text))
 
     async def count_sign_up(self, client: Client, limit: int) -> None:
         """Count an attempt to create a tenant.

@@ -21,7 +21,7 @@ class PasswordRules:
         """Check that a password is strong; `about` are the names and addresses of its user.
 
         Raises:
-            WeakPasswordError: The password is weak; the message says why.
+            WeakPasswordError: The password is weak; the message explains why.
             PasswordsBusyError: Too many passwords wait to be checked.
         """
         policy.require_hashable(password, *path)

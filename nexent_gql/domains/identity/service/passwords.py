@@ -115,7 +115,7 @@ class PasswordService:
             raise WrongPasswordError("currentPassword")
         if not await self._passwords.verify(policy.normalize(current), user.password_hash):
             raise WrongPasswordError("currentPassword")
-        await self._attempts.forget(user.email_key, client)
+        await self._attempts.reset(user.email_key, client)
 
     async def _user(self, actor: Principal) -> UserAccount:
         async with self._db.read(actor.tenant_id) as session:

@@ -39,7 +39,7 @@ class ProfileService:
         """Change what `patch` names.
 
         Raises:
-            InvalidInputError: The name or language is invalid, or the time zone does not exist; `path` says which.
+            InvalidInputError: The name or language is invalid, or the time zone does not exist; `path` names the field.
             UserNotFoundError: The account has been deleted.
         """
         name, zone, language = patch.display_name, patch.time_zone, patch.language

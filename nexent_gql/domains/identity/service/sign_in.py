@@ -65,7 +65,7 @@ class SignInService:
         Raises:
             SignUpClosedError: Sign-up is disabled.
             EmailTakenError: An account with this address exists.
-            InvalidInputError: The address, the password or a name is invalid; `path` says which.
+            InvalidInputError: The address, the password or a name is invalid; `path` names the field.
             TooManyAttemptsError: Too many tenants were created from this address.
             PasswordsBusyError: Too many sign-ins wait.
         """
@@ -110,7 +110,7 @@ class SignInService:
                 raise InvalidCredentialsError
             fresh_hash = await self._fresh_hash(user, hashed, password, new_password)
             answer = await self._begin(user, hashed, fresh_hash, client)
-            await self._attempts.forget(key, client)
+            await self._attempts.reset(key, client)
             return answer
 
     async def ensure_demo(self, email: str) -> Principal:

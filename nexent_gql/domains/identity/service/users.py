@@ -78,7 +78,7 @@ class UserService:
             SessionRequiredError: The actor uses an API key.
             RoleTooHighError: `role` is above the actor's.
             EmailTakenError: An account with this address exists, in any tenant.
-            InvalidInputError: The address, the password or the name is invalid; `path` says which.
+            InvalidInputError: The address, the password or the name is invalid; `path` names the field.
             PasswordsBusyError: Too many passwords wait to be hashed.
         """
         self.require_administrator(actor, role)

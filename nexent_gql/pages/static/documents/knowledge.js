@@ -149,10 +149,10 @@ ${BASE}`;
 
 export const SEARCH_KNOWLEDGE = `query SearchKnowledge($input: SearchKnowledgeInput!) {
   searchKnowledge(input: $input) {
-    mode terms belowMinScore graphEntities
+    mode terms belowMinScore
     hits {
       score document { id name title } chunk { ...ChunkFields }
-      explain { bm25 cosine coverage graphScore terms }
+      explain { bm25 cosine coverage terms }
     }
   }
 }
