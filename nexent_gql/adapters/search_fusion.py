@@ -21,7 +21,9 @@ from nexent_gql.ports.search_index import (
 
 BM25_K1 = 1.2
 BM25_B = 0.75
-_WEIGHT, _IDENTIFIER_WEIGHT = 0.5, 0.35
+_WEIGHT, _IDENTIFIER_WEIGHT, _RARE_WORDS_WEIGHT = 0.5, 0.35, 0.7
+_GOOD_COVERAGE = 0.35
+"""Share of the question's information from which on words count as evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def normalized(vector: Vector) -> Sequence[float] | None:
 
 def rank(query: SearchQuery, terms: tuple[str, ...], candidates: Sequence[Candidate]) -> SearchResult:
     """Return the hits of a search among its candidates."""
-    weight = semantic_weight(query)
+    weight = semantic_weight(query, candidates)
     parts = _hybrid(candidates, query.fusion, weight)
     hits = [_hit(query.mode, candidate, *parts[candidate.chunk_id]) for candidate in candidates]
     best = sorted(
@@ -76,14 +78,18 @@ def rank(query: SearchQuery, terms: tuple[str, ...], candidates: Sequence[Candid
     return SearchResult(tuple(best[: query.top_k]), terms, len(candidates), below, used)
 
 
-def semantic_weight(query: SearchQuery) -> float:
+def semantic_weight(query: SearchQuery, candidates: Iterable[Candidate]) -> float:
     """Return the share of the vectors in a hybrid score.
 
-    Identifiers have no meaning that a model knows, but are found exactly by words.
+    Identifiers have no meaning that a model knows, but are found exactly by words. Where no chunk has most of the
+    question's words, it is asked in other words or in another language than the answer, and meaning finds more.
     """
     if query.fusion.semantic_weight is not None:
         return query.fusion.semantic_weight
-    return _IDENTIFIER_WEIGHT if has_identifier(query.text) else _WEIGHT
+    if has_identifier(query.text):
+        return _IDENTIFIER_WEIGHT
+    coverage = max((row.coverage or 0.0 for row in candidates), default=0.0)
+    return _WEIGHT if coverage >= _GOOD_COVERAGE else _RARE_WORDS_WEIGHT
 
 
 def _hit(mode: SearchMode, candidate: Candidate, keyword: float, semantic: float) -> SearchHit | None:

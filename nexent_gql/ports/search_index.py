@@ -42,8 +42,9 @@ class FusionOptions:
     Attributes:
         method: NORMALIZED_SCORES scales both to 0 to 1: cosines by the least and the largest of the best 100, the score
             by words by the best hit's.
-        semantic_weight: Share of the vectors, 0 to 1; the words have the rest. None lets the question decide: 0.35 if
-            it has an identifier such as an error code or the name of a setting, else 0.5.
+        semantic_weight: Share of the vectors, 0 to 1; the words have the rest. None lets the search decide: 0.35 if
+            the question has an identifier such as an error code or the name of a setting; else 0.5 if a chunk covers
+            at least 0.35 of the question's information by words, and 0.7 if none does.
         rank_constant: Of RECIPROCAL_RANKS: the larger, the less the first ranks count.
     """
 

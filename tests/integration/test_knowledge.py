@@ -240,7 +240,7 @@ async def test_every_operation_in_every_state_converges(services: Ingestion, act
 @pytest.mark.timeout(180)
 async def test_work_that_is_interrupted_again_and_again_is_done_once(services: Ingestion, actor: Principal) -> None:
     base = await new_base(services, actor)
-    text = "\n\n".join(f"# Heading {number}\n\n{'Words of it. ' * 40}" for number in range(5))
+    text = "\n\n".join(f"# Heading {number}\n\n{'Words of it. ' * 80}" for number in range(5))
     rows = [await services.documents.add(actor, base.id, note(f"{text}\n\n{number}")) for number in range(12)]
     random = Random(7)  # noqa: S311 - chooses when
     for _ in range(20):

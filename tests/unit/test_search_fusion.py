@@ -44,17 +44,26 @@ def order(best: list[SearchHit]) -> list[int]:
 
 def test_scores_are_scaled_before_they_are_added() -> None:
     by_words, by_both, by_vector = candidate(1, 10, 0.2), candidate(2, 8, 0.6), candidate(3, None, 0.7)
-    best = hits(by_words, by_both, by_vector)
+    best = hits(by_words, by_both, by_vector, fusion=FusionOptions(semantic_weight=0.5))
     assert order(best) == [2, 1, 3]
     assert best[0].score == pytest.approx(0.5 * 0.8 + 0.5 * 0.8)
     assert best[0].parts.keyword_part == pytest.approx(0.4)
     assert best[0].parts.semantic_part == pytest.approx(0.4)
 
 
-@pytest.mark.parametrize(("text", "weight"), [("error AX-3391-B", 0.35), ("a red fish", 0.5)])
-def test_words_weigh_more_where_the_question_has_an_identifier(text: str, weight: float) -> None:
+@pytest.mark.parametrize(
+    ("text", "bm25", "weight"),
+    [
+        ("error AX-3391-B", 10, 0.35),
+        ("error AX-3391-B", 90, 0.35),
+        ("a red fish", 35, 0.5),
+        ("a red fish", 34, 0.7),
+        ("a red fish", None, 0.7),
+    ],
+)
+def test_question_and_coverage_decide_how_much_words_weigh(text: str, bm25: float | None, weight: float) -> None:
     query = SearchQuery(text, (BASE,))
-    assert rank(query, (), [candidate(1, 10, 0.2)]).semantic_weight == weight
+    assert rank(query, (), [candidate(1, bm25, 0.2), candidate(2, 1, 0.9)]).semantic_weight == weight
     weighted = replace(query, fusion=FusionOptions(semantic_weight=0.8))
     assert rank(weighted, (), [candidate(1, 10, 0.2)]).semantic_weight == 0.8
     assert rank(replace(query, mode=SearchMode.KEYWORD), (), [candidate(1, 10, 0.2)]).semantic_weight is None
@@ -76,7 +85,7 @@ def test_ranks_ignore_how_far_scores_are_apart() -> None:
 def test_cosines_of_different_models_are_scaled_by_themselves() -> None:
     rows = [candidate(1, cosine=0.9), candidate(2, cosine=0.8), candidate(3, cosine=0.2, space="b")]
     rows += [candidate(4, cosine=0.1, space="b")]
-    assert {hit.chunk_id.int: hit.score for hit in hits(*rows)} == pytest.approx({1: 0.5, 2: 0, 3: 0.5, 4: 0})
+    assert {hit.chunk_id.int: hit.score for hit in hits(*rows)} == pytest.approx({1: 0.7, 2: 0, 3: 0.7, 4: 0})
 
 
 def test_keyword_scores_are_coverages_and_semantic_ones_cosines() -> None:

@@ -37,8 +37,9 @@ class SearchFusionInput:
     )
     semantic_weight: float | None = strawberry.field(
         default=None,
-        description="Share of the meaning, 0 to 1; words have the rest. Null lets the query decide: 0.35 if it has an "
-        "identifier such as an error code or the name of a setting, else 0.5.",
+        description="Share of the meaning, 0 to 1; words have the rest. Null lets the search decide: 0.35 if "
+        "the query has an identifier such as an error code or the name of a setting; else 0.5 if the words of some "
+        "passage have a `coverage` of at least 0.35, and 0.7 if none has.",
     )
     rank_constant: int | None = strawberry.field(
         default=_FUSION.rank_constant,

@@ -10,7 +10,10 @@ from nexent_gql.domains.knowledge.sentences import Piece, pieces_of, weigh
 from nexent_gql.ports.extraction import ExtractedDocument, ExtractionLimitError, Table, UnitKind
 
 MAX_CHUNKS = 50_000
+DEFAULT_WORDS = 400
 _WHOLE_WORDS = 20_000
+_SHORT_SHARE = 3 / 8
+"""Share of the most words up to which a chunk takes in the next section: chunks of a few lines are hard to find."""
 _MAX_HEADER_CHARS = 1_000
 
 
@@ -37,7 +40,7 @@ class ChunkingOptions:
     """
 
     strategy: ChunkStrategy = ChunkStrategy.STRUCTURE
-    max_words: int = 200
+    max_words: int = DEFAULT_WORDS
     overlap_words: int = 20
     child_words: int = 60
 
@@ -128,7 +131,8 @@ def _groups(text: str, sections: Iterator[Section], max_words: int) -> Iterator[
     weight = 0.0
     for section in sections:
         own = weigh(text, section.start, section.end)
-        joins = group and group[-1].place == section.place and weight < max_words / 4 and weight + own <= max_words
+        is_short = bool(group) and weight < max_words * _SHORT_SHARE
+        joins = is_short and group[-1].place == section.place and weight + own <= max_words
         if not joins:
             if group:
                 yield group

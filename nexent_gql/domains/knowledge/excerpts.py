@@ -19,6 +19,8 @@ from nexent_gql.ports.processes import ProcessPool, Task
 _DOCUMENT = TypeAdapter(ExtractedDocument)
 _TASK = Task("nexent_gql.domains.knowledge.excerpts", "select_excerpts")
 _K1, _B = 1.2, 0.75
+_CHUNK_WORDS = 200
+"""Smaller chunks than a base has: those that match best have to fit into a share of a model's context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def select_excerpts(payload: bytes) -> bytes:
 
 def _select(document: ExtractedDocument, question: str, max_tokens: int) -> list[Excerpt]:
     try:
-        chunks = chunk_document(document, ChunkingOptions())
+        chunks = chunk_document(document, ChunkingOptions(max_words=_CHUNK_WORDS))
     except TooManyChunksError:
         return []
     scores = _bm25([Counter(index_tokens(chunk.search_text(document.text))) for chunk in chunks], question)

@@ -18,7 +18,7 @@ from nexent_gql.ports.search_index import ScoreParts, SearchMode, SearchQuery
 
 CACHE_S = 0.5
 """How long the cache may take; the index is faster than a cache that hangs."""
-_FORMAT = 1
+_FORMAT = 2
 """Grows with a change of what is stored or of how results come about."""
 _log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from sqlmodel import Field
 
 from nexent_gql.db.base import Table, TenantRow, timestamp
 from nexent_gql.db.search import keep_folded
-from nexent_gql.domains.knowledge.chunking import ChunkingOptions, ChunkStrategy
+from nexent_gql.domains.knowledge.chunking import DEFAULT_WORDS, ChunkingOptions, ChunkStrategy
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.ports.extraction import ExtractedDocument
 
@@ -112,7 +112,7 @@ class KnowledgeBase(TenantRow, table=True):
     description: str = ""
     access: str = Field(default=KnowledgeAccess.PRIVATE)
     strategy: str = Field(default=ChunkStrategy.STRUCTURE)
-    max_words: int = 200
+    max_words: int = DEFAULT_WORDS
     overlap_words: int = 20
     child_words: int = 60
     embedding_model_id: UUID | None = None

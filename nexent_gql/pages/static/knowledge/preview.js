@@ -11,7 +11,7 @@ import { uploadFile } from "../lib/uploads.js";
 import { Chunk } from "./chunk.js";
 
 const STRATEGIES = ["STRUCTURE", "FIXED", "PARENT_CHILD", "ROW", "NONE"];
-const DEFAULTS = { strategy: "STRUCTURE", maxWords: 200, overlapWords: 20, childWords: 60 };
+const DEFAULTS = { strategy: "STRUCTURE", maxWords: 400, overlapWords: 20, childWords: 60 };
 
 function chunkingOf({ strategy, maxWords, overlapWords, childWords }) {
   const chunking = { strategy, maxWords: Number(maxWords) };
