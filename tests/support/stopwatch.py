@@ -4,11 +4,15 @@ import gc
 import os
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal
+from weakref import WeakSet
 
 _PRESSURE = Path("/proc/pressure")
 _PROCESSORS = os.cpu_count() or 1
+_TICK_S = 0.005
+_JITTER_S = 0.005
 
 
 class _Collections:
@@ -47,14 +51,61 @@ def _queued_s() -> float:
     return int(statistics.split()[1]) / 1e9
 
 
-def _starved_s() -> tuple[float, float, float, float]:
-    return _queued_s(), _stalled_s("cpu") * _PROCESSORS, _stalled_s("io"), _collections.total_s
+class _Ticker:
+    """Count the time in which this process got no processor although a thread of it was due.
+
+    The kernel counts neither what the host of a virtual machine keeps nor the time for which a process is stopped.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watches = WeakSet["Stopwatch"]()
+        self._is_running = False
+        self._total_s = 0.0
+        self._last = (0.0, 0.0)
+
+    def start(self, watch: "Stopwatch") -> None:
+        """Tick as long as the stopwatch exists."""
+        with self._lock:
+            self._watches.add(watch)
+            if not self._is_running:
+                self._is_running = True
+                self._last = (time.monotonic(), time.process_time())
+                threading.Thread(target=self._tick, name="stopwatch", daemon=True).start()
+
+    def stalled_s(self) -> float:
+        """Return the total, up to this moment."""
+        with self._lock:
+            return self._total_s + self._pending_s()
+
+    def _pending_s(self) -> float:
+        """Return the time since the last tick in which the process neither computed nor had to wait for the tick."""
+        idle_s = time.monotonic() - self._last[0] - (time.process_time() - self._last[1]) - _TICK_S
+        return idle_s if self._is_running and idle_s > _JITTER_S else 0.0
+
+    def _tick(self) -> None:
+        while True:
+            time.sleep(_TICK_S)
+            with self._lock:
+                self._total_s += self._pending_s()
+                self._last = (time.monotonic(), time.process_time())
+                if not self._watches:
+                    self._is_running = False
+                    return
+
+
+_ticker = _Ticker()
+
+
+def _starved_s() -> tuple[float, float, float, float, float]:
+    return _queued_s(), _stalled_s("cpu") * _PROCESSORS, _ticker.stalled_s(), _stalled_s("io"), _collections.total_s
 
 
 class Stopwatch:
     """Measure a time on this machine from now on."""
 
     def __init__(self) -> None:
+        _ticker.start(self)
         self._starved = _starved_s()
         self._processor_s = time.thread_time()
         self._began = time.monotonic()
@@ -64,10 +115,10 @@ class Stopwatch:
 
         The kernel's figure of the machine is a mean over processors, so a single one may have been short for longer.
         """
-        queued_s, busy_s, io_s, collecting_s = (
+        queued_s, busy_s, stalled_s, io_s, collecting_s = (
             after - before for before, after in zip(self._starved, _starved_s(), strict=True)
         )
-        return max(queued_s, busy_s) + io_s + collecting_s
+        return max(queued_s, busy_s, stalled_s) + io_s + collecting_s
 
     def elapsed_s(self) -> float:
         """Return the time since the start without what was lost to other work; near 0 on a machine without pause."""
@@ -75,4 +126,24 @@ class Stopwatch:
 
     def processor_s(self) -> float:
         """Return the processor time of this thread since the start, without collections of garbage."""
-        return max(0.0, time.thread_time() - self._processor_s - (_collections.total_s - self._starved[3]))
+        return max(0.0, time.thread_time() - self._processor_s - (_collections.total_s - self._starved[-1]))
+
+
+_CALM_S = 0.005
+_TRIES = 20
+
+
+async def undisturbed(check: Callable[[], Awaitable[None]]) -> None:
+    """Make a check that depends on short times, and make it anew if it failed while the machine was busy.
+
+    A failure counts when this process was not held up, or was held up in each of many tries. `check` must begin anew
+    each time.
+    """
+    for _ in range(_TRIES - 1):
+        watch = Stopwatch()
+        try:
+            return await check()
+        except (AssertionError, TimeoutError):
+            if watch.starved_s() < _CALM_S:
+                raise
+    return await check()

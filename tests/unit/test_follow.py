@@ -15,6 +15,7 @@ from nexent_gql.ports.run_events import RunFinished, StreamGap, TextDelta, encod
 from nexent_gql.streams import follow as module
 from nexent_gql.streams.event_stream import EventStream
 from nexent_gql.streams.follow import follow, follow_log
+from tests.support.stopwatch import Stopwatch
 
 Divert = Callable[[Sequence[Entry]], bool]
 LAST = RunFinished.kind
@@ -41,11 +42,13 @@ def gap(from_seq: int, to_seq: int, at_ms: int, attempt: int = 1) -> Entry:
 async def collect(stream: EventStream[Entry], count: int | None = None, *, within_s: float = 5) -> list[Entry]:
     """Return what `stream` yields: all of it, or the first `count`."""
     got: list[Entry] = []
-    async with asyncio.timeout(within_s), aclosing(stream):
+    watch = Stopwatch()
+    async with asyncio.timeout(30), aclosing(stream):
         async for item in stream:
             got.append(item)
             if len(got) == count:
                 break
+    assert watch.elapsed_s() < within_s
     return got
 
 

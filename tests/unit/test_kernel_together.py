@@ -27,5 +27,5 @@ async def test_whoever_is_cancelled_takes_all_of_it_along() -> None:
     waiting = asyncio.create_task(all_ended(work))
     await asyncio.sleep(0)
     waiting.cancel()
-    await asyncio.wait([waiting, *work], timeout=1)
+    await asyncio.wait([waiting, *work], timeout=30)
     assert [task.cancelled() for task in (waiting, *work)] == [True, True, True]

@@ -26,6 +26,8 @@ from nexent_gql.ports.run_events import (
 )
 from nexent_gql.streams.resume import SEQ_MARGIN, resume
 from nexent_gql.streams.sink import RunSink, RunTooLongError, SinkSettings, open_sink
+from tests.support.stopwatch import undisturbed
+from tests.support.waiting import eventually
 
 TOPIC = "t/run/1"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -103,19 +105,21 @@ async def test_numbers_and_dates_what_is_emitted(log: FaultyLog, stack: AsyncExi
     assert [(item.attempt, item.at_ms) for item in sink.history()] == [(1, NOON_MS)] * 2
 
 
-async def test_the_first_text_goes_at_once_and_what_follows_fast_is_joined(
-    log: FaultyLog, stack: AsyncExitStack
-) -> None:
-    sink = await sink_of(stack, log, settings=SinkSettings(window_ms=60))
-    for word in "abcdef":
-        sink.emit(TextDelta(text=word, step=1))
-        await asyncio.sleep(0.002)
-    assert await stored(log) == [(1, TextDelta(text="a", step=1))]
-    await asyncio.sleep(0.12)
-    assert await stored(log) == [(1, TextDelta(text="a", step=1)), (2, TextDelta(text="bcdef", step=1))]
-    sink.emit(TextDelta(text="g", step=1))
-    await asyncio.sleep(0.03)
-    assert (await stored(log))[-1] == (3, TextDelta(text="g", step=1)), "quiet for a window, so at once again"
+async def test_the_first_text_goes_at_once_and_what_follows_fast_is_joined() -> None:
+    async def check() -> None:
+        async with AsyncExitStack() as stack:
+            sink = await sink_of(stack, log := FaultyLog(), settings=SinkSettings(window_ms=60))
+            for word in "abcdef":
+                sink.emit(TextDelta(text=word, step=1))
+                await asyncio.sleep(0.002)
+            assert await stored(log) == [(1, TextDelta(text="a", step=1))]
+            await asyncio.sleep(0.12)
+            assert await stored(log) == [(1, TextDelta(text="a", step=1)), (2, TextDelta(text="bcdef", step=1))]
+            sink.emit(TextDelta(text="g", step=1))
+            await asyncio.sleep(0.03)
+            assert (await stored(log))[-1] == (3, TextDelta(text="g", step=1)), "quiet for a window, so at once again"
+
+    await undisturbed(check)
 
 
 async def test_text_slower_than_the_window_is_never_held(log: FaultyLog, stack: AsyncExitStack) -> None:
@@ -384,6 +388,7 @@ async def test_what_is_held_is_in_the_history_and_goes_out_with_the_flush(
     sink.emit(TextDelta(text="b"))
     sink.emit(RunFinished(status="SUCCEEDED"), hold=True)
     assert [item.body["kind"] for item in sink.history()] == ["TextDelta", "TextDelta", "RunFinished"]
+    await eventually(lambda: sum(map(len, log.batches)) == 2)
     await asyncio.sleep(0.03)
     assert await stored(log) == [(1, TextDelta(text="a")), (2, TextDelta(text="b"))]
     await sink.flush()
