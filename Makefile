@@ -4,7 +4,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 ARGS :=
 # Most tests wait for engines, sockets and clocks, so three processes keep two cores busy.
-PARALLEL := -n 3 --dist loadfile
+# Files run in the order of testpaths, the longest tests first: else one process ends long after the others.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 NAME :=
 SEED := 1
 RUNS := 100

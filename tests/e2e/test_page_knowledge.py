@@ -129,7 +129,7 @@ async def test_a_summary_is_streamed_cancelled_stale_and_withheld(page: Page, sc
     await expect(summary).not_to_contain_text("described")
 
 
-async def test_a_graph_is_built_and_its_relations_lead_to_passages(
+async def test_a_base_has_a_graph_that_searches_use_and_another_embedding_model(
     page: Page, own_user: Client, provider: FakeProvider
 ) -> None:
     facts: dict[str, list[JsonObject]] = {
@@ -140,10 +140,18 @@ async def test_a_graph_is_built_and_its_relations_lead_to_passages(
     provider.script("graph", [Text(json.dumps({"passages": passages}))])
     model = {"name": "graph", "dialect": "OPENAI", "baseUrl": provider.base_url, "providerModel": "graph"}
     await own_user.one(REGISTER, input=model)
+    await own_user.one(REGISTER, input={**model, "name": "vectors", "providerModel": "vectors", "kind": "EMBEDDING"})
     await create_base(page)
     await add_sea(page)
+    await build_and_delete_graph(page)
+    await change_embedding_model(page)
+
+
+async def build_and_delete_graph(page: Page) -> None:
+    """Build the graph of the open base, follow a relation, search with it and delete it."""
     graph = page.locator(".graph")
     await graph.get_by_text("Entities and relations").click()
+    await graph.get_by_label("Model", exact=True).select_option(label="graph")
     await expect(graph).to_contain_text("calls for", timeout=PATIENCE_MS)
     await graph.get_by_role("button", name="Build the graph").click()
     await graph.get_by_role("button", name="Whales").first.click(timeout=_SLOW_MS)
@@ -154,3 +162,27 @@ async def test_a_graph_is_built_and_its_relations_lead_to_passages(
     await graph.get_by_role("searchbox", name="Find an entity").fill("Nobody")
     await graph.get_by_role("button", name="Search").click()
     await expect(graph).to_contain_text("No passage names Nobody.", timeout=PATIENCE_MS)
+
+    await page.get_by_role("checkbox", name="include related entities").check()
+    await page.get_by_role("searchbox", name="Try a search").fill("whales")
+    await page.locator("main").get_by_role("button", name="Search", exact=True).first.click()
+    await expect(page.get_by_text("Related names: ")).to_contain_text("sea")
+    await graph.get_by_role("button", name="Delete the graph").click()
+    await graph.get_by_role("button", name="Really delete?").click()
+    await expect(graph.get_by_role("button", name="Build the graph")).to_be_visible()
+    await expect(page.get_by_role("checkbox", name="include related entities")).to_have_count(0)
+
+
+async def change_embedding_model(page: Page) -> None:
+    """Change the embedding model of the open base and change it back."""
+    panel = page.locator(".embedding")
+    await panel.get_by_text("Model for comparing meanings").click()
+    await expect(panel).to_contain_text("Searches use: Default model")
+    await panel.get_by_label("Use instead").select_option(label="vectors")
+    await expect(panel).to_contain_text("1 documents")
+    await expect(panel).to_contain_text("price unknown")
+    await panel.get_by_role("button", name="Change the model").click()
+    await expect(panel).to_contain_text("Searches use: vectors.", timeout=_SLOW_MS)
+    await panel.get_by_role("button", name="Change back").click()
+    await expect(panel).to_contain_text("Searches use: Default model", timeout=_SLOW_MS)
+    await expect(panel.get_by_role("button", name="Change back")).to_have_count(0, timeout=_SLOW_MS)

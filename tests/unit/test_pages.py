@@ -81,6 +81,18 @@ def test_scripts_are_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= MAX_LINES
 
 
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.relative_to(STATIC).as_posix())
+def test_rendering_overwrites_no_input_of_somebody(path: Path) -> None:
+    """Preact writes `value` and `checked` into elements each time it renders them.
+
+    So only an element whose every change is taken over at once may have them; others have `defaultValue`.
+    """
+    tags = re.findall(r"<(?:input|textarea|select)\b(?:\$\{(?:[^{}]|\{[^{}]*\})*\}|[^>])*>", path.read_text())
+    written = [tag for tag in tags if re.search(r"\s(?:value|checked)=\$\{", tag) and 'type="checkbox"' not in tag]
+    assert [tag for tag in written if not re.search(r"\son(?:Input|Change)=", tag)] == []
+    assert [tag for tag in tags if re.search(r"\schecked=", tag)] == []
+
+
 def test_libraries_have_the_hashes_of_the_list() -> None:
     assets = json.loads((STATIC.parent / "assets.json").read_text())
     chat = {asset["name"]: asset["integrity"] for asset in assets if asset["page"] == "chat"}

@@ -60,7 +60,7 @@ function AgentScreen({ agentId, baseId }) {
     notify(t("saved"));
   };
   return html`<${Screen} title=${isNew ? t("agent.create") : data.agent.name} actions=${!isNew && html`<${Actions} agent=${data.agent} />`}>
-    <${AgentForm} key=${data.agent.version} ...${data} onSave=${save} />
+    <${AgentForm} ...${data} onSave=${save} />
   <//>`;
 }
 
@@ -89,20 +89,20 @@ function AgentForm({ agent, tools, models, bases, onSave }) {
     <${Field} name="greeting" label=${t("agent.greeting")} error=${error} value=${agent.greeting} dir="auto" />
     <${Field} as="textarea" name="starters" label=${t("agent.starters")} error=${error} rows="3" value=${agent.starters.join("\n")} dir="auto" hint=${t("agent.starters.hint")} />
     <${Field} as="select" name="kind" label=${t("agent.kind")} error=${error}>
-      ${KINDS.map((kind) => html`<option value=${kind} selected=${kind === agent.kind}>${t(`agent.kind.${kind}`)}</option>`)}<//>
+      ${KINDS.map((kind) => html`<option value=${kind} defaultSelected=${kind === agent.kind}>${t(`agent.kind.${kind}`)}</option>`)}<//>
     <${Field} as="select" name="modelId" label=${t("model")} error=${error} hint=${agent.route ? t("agent.route", { route: agent.route.name }) : null}>
       <option value="">${t("model.default", { model: defaultModel?.name ?? "–" })}</option>
-      ${models.map(({ id, name }) => html`<option value=${id} selected=${id === agent.model?.id}>${name}</option>`)}<//>
+      ${models.map(({ id, name }) => html`<option value=${id} defaultSelected=${id === agent.model?.id}>${name}</option>`)}<//>
     <${Field} name="maxSteps" label=${t("agent.max-steps")} error=${error} type="number" min="1" max="50" value=${agent.maxSteps} required />
     <fieldset><legend>${t("tools")}</legend>
       ${names.map(({ name, description }) => html`<label class="check" key=${name}>
-        <input type="checkbox" name="toolNames" value=${name} checked=${agent.toolNames.includes(name)} />
+        <input type="checkbox" name="toolNames" value=${name} defaultChecked=${agent.toolNames.includes(name)} />
         <span><bdi>${name}</bdi> <small dir="auto">${description}</small></span></label>`)}
     </fieldset>
     <fieldset><legend>${t("knowledge")}</legend>
       ${!bases.length && html`<small>${t("bases.none")} <a href=${link("knowledge")}>${t("base.create")}</a></small>`}
       ${bases.map(({ id, name, description }) => html`<label class="check" key=${id}>
-        <input type="checkbox" name="knowledgeBaseIds" value=${id} checked=${agent.knowledgeBases.some((base) => base.id === id)} />
+        <input type="checkbox" name="knowledgeBaseIds" value=${id} defaultChecked=${agent.knowledgeBases.some((base) => base.id === id)} />
         <span><bdi>${name}</bdi> <small dir="auto">${description}</small></span></label>`)}
     </fieldset>`}<//>`;
 }

@@ -3,7 +3,7 @@
 import { Icon } from "../lib/icons.js";
 import { attempt } from "../lib/notices.js";
 import { formatSize, t } from "../lib/texts.js";
-import { batch, computed, html, signal } from "../lib/ui.js";
+import { computed, html, signal } from "../lib/ui.js";
 
 export const MODES = ["AUTO", "FULL", "RETRIEVE"];
 const MAX_FILES = 20;
@@ -48,7 +48,8 @@ function remove(item) {
 export const attachmentInputs = () =>
   attachments.peek().filter(({ file }) => file.peek()).map(({ file, mode }) => ({ fileId: file.peek().id, mode: mode.peek() }));
 
-export const clearAttachments = () => batch(() => (attachments.value = []));
+// Removes those that were sent, and leaves the ones that were added meanwhile.
+export const clearAttachments = (sent) => (attachments.value = attachments.peek().filter((each) => !sent.includes(each)));
 
 export function AttachButton() {
   const choose = (event) => {

@@ -2,7 +2,7 @@
 
 import { current, running, sendMessage, stopRun } from "./conversation.js";
 import { chosenAgentId } from "./agents.js";
-import { AttachButton, AttachmentList, attach, attachmentInputs, clearAttachments, isUploading } from "./attachments.js";
+import { AttachButton, AttachmentList, attach, attachmentInputs, attachments, clearAttachments, isUploading } from "./attachments.js";
 import { loadMarkdown } from "../lib/markdown-view.js";
 import { attempt } from "../lib/notices.js";
 import { t } from "../lib/texts.js";
@@ -19,6 +19,12 @@ export function focusComposer() {
   document.getElementById("text")?.focus();
 }
 
+// Does not take the focus from another field, and on a touch screen opens no keyboard.
+function offerFocus() {
+  const isElsewhere = document.activeElement?.closest("input, select, textarea, dialog, .editor, .preferences");
+  if (!isElsewhere && !matchMedia("(pointer: coarse)").matches) focusComposer();
+}
+
 // Puts a text into the field, for the user to send or change.
 export function propose(text) {
   draft.value = text;
@@ -30,13 +36,14 @@ async function send() {
   const hasNobodyToAsk = !current.peek() && !chosenAgentId.peek();
   if (!text.trim() || isSending.peek() || isUploading.peek() || hasNobodyToAsk) return;
   isSending.value = true;
+  const files = attachments.peek();
   await attempt(async () => {
     await sendMessage({ text, agentId: chosenAgentId.peek(), attachments: attachmentInputs() });
-    draft.value = "";
-    clearAttachments();
+    if (draft.peek().startsWith(text)) draft.value = draft.peek().slice(text.length).trimStart(); // more may be typed already
+    clearAttachments(files);
   });
   isSending.value = false;
-  focusComposer();
+  offerFocus();
 }
 
 const stop = () => running.peek().forEach(stopRun);
@@ -65,7 +72,7 @@ export function Composer() {
     style.height = "auto";
     style.height = `${Math.min(field.current.scrollHeight + 2, MAX_HEIGHT)}px`;
   }, [draft.value]);
-  useEffect(() => field.current.focus(), [current.value?.id]);
+  useEffect(offerFocus, [current.value?.id]);
   const submit = (event) => {
     event.preventDefault();
     send();

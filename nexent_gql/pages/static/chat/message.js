@@ -8,7 +8,7 @@ import { Markdown } from "../lib/markdown-view.js";
 import { attempt } from "../lib/notices.js";
 import { formatNumber, formatSize, t } from "../lib/texts.js";
 import { Icon } from "../lib/icons.js";
-import { html, useState } from "../lib/ui.js";
+import { html, useEffect, useRef, useState } from "../lib/ui.js";
 
 const NAMES = { USER: "message.user", ASSISTANT: "message.assistant" };
 
@@ -33,6 +33,8 @@ function Question({ message }) {
 }
 
 function Editor({ message, onClose }) {
+  const field = useRef(null);
+  useEffect(() => field.current.focus(), []);
   const submit = async (event) => {
     event.preventDefault();
     const text = new FormData(event.target).get("text");
@@ -42,7 +44,7 @@ function Editor({ message, onClose }) {
     });
   };
   return html`<form class="editor" onSubmit=${submit} onKeyDown=${(event) => event.key === "Escape" && onClose()}>
-    <textarea name="text" rows="4" dir="auto" aria-label=${t("message.edit")} required ref=${(node) => node?.focus()}
+    <textarea name="text" rows="4" dir="auto" aria-label=${t("message.edit")} required ref=${field}
       >${message.text.peek()}</textarea>
     <div class="actions">
       <button type="button" onClick=${onClose}>${t("cancel")}</button>

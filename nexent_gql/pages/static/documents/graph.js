@@ -8,8 +8,8 @@ const GRAPH = `fragment GraphFields on KnowledgeGraph {
 
 const CHUNK = `fragment PassageFields on DocumentChunk { id text headings unitKind unitNumber unitName attachment }`;
 
-export const GRAPH_ESTIMATE = `query GraphEstimate($id: ID!) {
-  knowledgeGraphEstimate(knowledgeBaseId: $id) { passages calls costUsd }
+export const GRAPH_ESTIMATE = `query GraphEstimate($id: ID!, $model: ID) {
+  knowledgeGraphEstimate(knowledgeBaseId: $id, modelId: $model) { passages calls costUsd }
 }`;
 
 export const GRAPH_ENTITIES = `query GraphEntities($id: ID!) {
@@ -31,3 +31,7 @@ export const BUILD_GRAPH = `mutation BuildKnowledgeGraph($input: BuildKnowledgeG
   }
 }
 ${GRAPH}`;
+
+export const DELETE_GRAPH = `mutation DeleteKnowledgeGraph($input: DeleteKnowledgeGraphInput!) {
+  deleteKnowledgeGraph(input: $input) { __typename ${ERROR} }
+}`;

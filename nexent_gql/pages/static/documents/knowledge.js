@@ -149,10 +149,10 @@ ${BASE}`;
 
 export const SEARCH_KNOWLEDGE = `query SearchKnowledge($input: SearchKnowledgeInput!) {
   searchKnowledge(input: $input) {
-    mode terms belowMinScore
+    mode terms belowMinScore graphEntities
     hits {
       score document { id name title } chunk { ...ChunkFields }
-      explain { bm25 cosine coverage terms }
+      explain { bm25 cosine coverage graphScore terms }
     }
   }
 }

@@ -13,6 +13,8 @@ import { droppedFiles } from "../lib/drops.js";
 import { Screen } from "../shell/screen.js";
 import { DocumentList } from "./document-list.js";
 import { DocumentStore } from "./documents.js";
+import { EmbeddingPanel } from "./embedding.js";
+import { EmbeddingStore } from "./embeddings.js";
 import { watchBase } from "./events.js";
 import { GraphPanel } from "./graph.js";
 import { GraphStore } from "./graphs.js";
@@ -25,6 +27,7 @@ export function BaseScreen({ baseId }) {
   const [base, setBase] = useState(null);
   const [store] = useState(() => new DocumentStore(baseId));
   const [summaries] = useState(() => new SummaryStore(baseId));
+  const [embedding] = useState(() => new EmbeddingStore(baseId));
   const [graph] = useState(() => new GraphStore(baseId));
   useEffect(() => {
     let isOver = false;
@@ -40,7 +43,7 @@ export function BaseScreen({ baseId }) {
     return () => {
       isOver = true;
       stopWatching();
-      summaries.close();
+      [summaries, embedding].forEach((each) => each.close());
     };
   }, []);
   if (!base) return html`<${Screen} title=${t("loading")} />`;
@@ -54,10 +57,11 @@ export function BaseScreen({ baseId }) {
       onDragOver=${(event) => event.preventDefault()} onDrop=${drop}>
     <p dir="auto">${base.description}</p>
     ${hasContent && html`<${SummaryPanel} store=${summaries} canWrite=${base.canWrite} />`}
-    ${hasContent && html`<${SearchPanel} baseId=${baseId} />`}
+    ${hasContent && html`<${SearchPanel} baseId=${baseId} hasGraph=${graph.status.value !== null} />`}
     ${hasContent && html`<${GraphPanel} store=${graph} canWrite=${base.canWrite} />`}
     <${DocumentList} store=${store} />
     ${hasContent && html`<p class="quiet">${t("base.ask")} <a href=${link("agents", "new", baseId)}>${t("base.ask.agent")}</a></p>`}
+    ${hasContent && base.isOwned && html`<${EmbeddingPanel} store=${embedding} />`}
     <${Preview} baseId=${baseId} chunking=${base.chunking} />
   <//>`;
 }

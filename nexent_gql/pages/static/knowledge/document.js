@@ -46,7 +46,7 @@ export function DocumentScreen({ baseId, documentId, place }) {
     setSearch(text);
     load(text);
   };
-  const put = (chunk) => setState({ ...state, chunks: chunks.map((each) => (each.id === chunk.id ? chunk : each)) });
+  const put = (chunk) => setState((now) => ({ ...now, chunks: now.chunks.map((each) => (each.id === chunk.id ? chunk : each)) }));
   const target = place && !search ? chunks.find((chunk) => isPlace(chunk, place)) : null;
   const title = document ? document.title || document.name : isLoaded ? t("document.missing") : t("loading");
   return html`<${Screen} title=${title} actions=${html`<a href=${link("knowledge", baseId)}>${t("back")}</a>`}>

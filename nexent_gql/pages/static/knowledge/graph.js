@@ -1,26 +1,43 @@
 // Which entities the passages of a base name, and how they relate them: a list, without a drawing.
 
+import { Field } from "../lib/field.js";
+import { Form } from "../lib/form.js";
 import { formatNumber, t } from "../lib/texts.js";
-import { html } from "../lib/ui.js";
+import { html, useState } from "../lib/ui.js";
 import { Chunk } from "./chunk.js";
 
 export function GraphPanel({ store, canWrite }) {
   const status = store.status.value;
-  const isWhole = status?.state === "READY" && status.failedPassageCount === 0;
   const onToggle = (event) => event.currentTarget.open && store.load();
   return html`<details class="preview graph" onToggle=${onToggle}><summary>${t("graph")}</summary>
-    ${status ? html`<${Status} status=${status} />` : html`<${Estimate} estimate=${store.estimate.value} />`}
-    ${canWrite && status?.state !== "BUILDING" && !isWhole && html`<div class="actions">
-      <button type="button" onClick=${store.build}>${t(status ? "graph.continue" : "graph.build")}</button></div>`}
+    ${status ? html`<${Status} status=${status} />` : html`<p class="quiet">${t("graph.none")}</p>`}
+    ${canWrite && store.isIncomplete.value && html`<${BuildForm} store=${store} />`}
     ${status && html`<${Entities} store=${store} />`}
+    ${canWrite && status && html`<${Remove} store=${store} />`}
   </details>`;
 }
 
+function BuildForm({ store }) {
+  const models = store.models.value;
+  const defaultModel = models?.find(({ isDefault }) => isDefault);
+  return html`<${Form} onSubmit=${() => store.build()} submit=${t(store.status.value ? "graph.continue" : "graph.build")}>${(error) => html`
+    <${Field} as="select" name="modelId" label=${t("model")} error=${error} onChange=${(event) => store.choose(event.target.value || null)}>
+      <option value="">${t("model.default", { model: defaultModel?.name ?? "–" })}</option>
+      ${models?.map(({ id, name }) => html`<option key=${id} value=${id}>${name}</option>`)}<//>
+    <p class="quiet" role="status">${store.estimate.value && html`<${Estimate} estimate=${store.estimate.value} />`}</p>`}<//>`;
+}
+
 function Estimate({ estimate }) {
-  if (!estimate) return html`<p class="quiet">${t("graph.none")}</p>`;
   const { passages, calls, costUsd } = estimate;
-  const facts = { passages: formatNumber(passages), calls: formatNumber(calls) };
-  return html`<p class="quiet">${t("graph.none")} ${t("graph.estimate", facts)}${costUsd !== null && ` ($${costUsd})`}</p>`;
+  const cost = costUsd === null ? t("cost.unknown") : `$${costUsd}`;
+  return t("graph.estimate", { passages: formatNumber(passages), calls: formatNumber(calls), cost });
+}
+
+function Remove({ store }) {
+  const [isCertain, setCertain] = useState(false);
+  const remove = () => (isCertain ? store.remove() : setCertain(true));
+  return html`<div class="actions"><span class="quiet">${isCertain && t("graph.delete.hint")}</span>
+    <button type="button" class="plain danger" onClick=${remove}>${t(isCertain ? "delete.confirm" : "graph.delete")}</button></div>`;
 }
 
 function Status({ status }) {

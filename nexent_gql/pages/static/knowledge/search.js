@@ -10,31 +10,34 @@ import { Chunk } from "./chunk.js";
 
 const MODES = ["HYBRID", "KEYWORD", "SEMANTIC"];
 
-export function SearchPanel({ baseId }) {
+export function SearchPanel({ baseId, hasGraph }) {
   const [result, setResult] = useState(null);
   const [isBusy, setBusy] = useState(false);
   const search = async (event) => {
     event.preventDefault();
-    const { query, mode } = Object.fromEntries(new FormData(event.target));
+    const { query, mode, expandGraph } = Object.fromEntries(new FormData(event.target));
+    if (isBusy) return;
     if (!query.trim()) return setResult(null);
     setBusy(true);
-    setResult(await attempt(() => ask(SEARCH_KNOWLEDGE, { input: { query, mode, knowledgeBaseIds: [baseId] } })));
+    setResult(await attempt(() => ask(SEARCH_KNOWLEDGE, { input: { query, mode, expandGraph: expandGraph === "on", knowledgeBaseIds: [baseId] } })));
     setBusy(false);
   };
   return html`<section aria-label=${t("search.try")}>
     <form class="search" role="search" onSubmit=${search}>
       <input name="query" type="search" aria-label=${t("search.try")} placeholder=${t("search.try")} dir="auto" />
       <select name="mode" aria-label=${t("search.mode")}>${MODES.map((mode) => html`<option value=${mode}>${t(`search.mode.${mode}`)}</option>`)}</select>
-      <button type="submit" disabled=${isBusy}>${t("search")}</button>
+      ${hasGraph && html`<label class="check"><input type="checkbox" name="expandGraph" /> <span>${t("search.graph")}</span></label>`}
+      <button type="submit" aria-disabled=${isBusy ? "true" : null}>${t("search")}</button>
     </form>
     <div role="status">${result && (result.hits.length ? null : t("search.nothing"))}</div>
+    ${result?.graphEntities.length > 0 && html`<p class="quiet">${t("search.entities")}: <bdi>${result.graphEntities.join(", ")}</bdi></p>`}
     ${result && html`<ol class="hits">${result.hits.map((hit) => html`<li key=${hit.chunk.id}><${Hit} baseId=${baseId} hit=${hit} /></li>`)}</ol>`}
   </section>`;
 }
 
 function Hit({ baseId, hit }) {
   const { chunk, document, score, explain } = hit;
-  const facts = ["bm25", "cosine", "coverage"].filter((name) => explain[name] !== null && explain[name] !== undefined);
+  const facts = ["bm25", "cosine", "coverage", "graphScore"].filter((name) => explain[name] !== null && explain[name] !== undefined);
   return html`<${Chunk} chunk=${chunk} terms=${explain.terms}>
     ${document && html`<a href=${link("knowledge", baseId, document.id, chunk.id)}><bdi>${document.title || document.name}</bdi></a>`}
     <details><summary>${t("search.score", { score: score.toFixed(3) })}</summary>

@@ -7,7 +7,7 @@ import { Markdown } from "../lib/markdown-view.js";
 import { attempt } from "../lib/notices.js";
 import { readAll } from "../lib/paging.js";
 import { formatNumber, formatTime, t } from "../lib/texts.js";
-import { html, useState } from "../lib/ui.js";
+import { html, useRef, useState } from "../lib/ui.js";
 
 export function SummaryPanel({ store, canWrite }) {
   const latest = store.latest.value;
@@ -46,13 +46,22 @@ function Summary({ summary, store }) {
 
 function WriteForm({ store, submit }) {
   const [models, setModels] = useState(null);
+  const write = async (values) => {
+    try {
+      await store.write(values);
+    } catch (error) {
+      if (error.path?.length > 1) options.current.open = true; // its message is inside
+      throw error;
+    }
+  };
   const loadModels = () => models ?? attempt(async () => setModels(await readAll(MODEL_CHOICES)));
+  const options = useRef(null);
   const defaultModel = models?.find(({ isDefault }) => isDefault);
-  return html`<${Form} onSubmit=${(values) => store.write(values)} submit=${submit}>${(error) => html`
-    <details class="preview" open=${error?.path?.length > 1} onToggle=${loadModels}><summary>${t("summary.options")}</summary>
+  return html`<${Form} onSubmit=${write} submit=${submit}>${(error) => html`
+    <details class="preview" ref=${options} onToggle=${loadModels}><summary>${t("summary.options")}</summary>
       <${Field} as="select" name="modelId" label=${t("model")} error=${error}>
         <option value="">${t("model.default", { model: defaultModel?.name ?? "–" })}</option>
-        ${models?.map(({ id, name }) => html`<option value=${id}>${name}</option>`)}<//>
+        ${models?.map(({ id, name }) => html`<option key=${id} value=${id}>${name}</option>`)}<//>
       <${Field} name="language" label=${t("language")} error=${error} maxlength="40" dir="auto" hint=${t("summary.language.hint")} />
     </details>`}<//>`;
 }

@@ -1,12 +1,15 @@
 // A form whose fields show the server's validation messages. Its child is a function of the error, null at first.
 
-import { html, useState } from "./ui.js";
+import { html, useEffect, useRef, useState } from "./ui.js";
 
 export function Form({ onSubmit, submit, children, id = null }) {
   const [error, setError] = useState(null);
   const [isBusy, setBusy] = useState(false);
+  const alert = useRef(null);
+  useEffect(() => void alert.current?.scrollIntoView({ block: "nearest" }), [error]);
   const run = async (event) => {
     event.preventDefault();
+    if (isBusy) return;
     setBusy(true);
     setError(null);
     try {
@@ -19,8 +22,8 @@ export function Form({ onSubmit, submit, children, id = null }) {
   };
   const isShownAtField = error?.path?.length > 1;
   return html`<form id=${id} onSubmit=${run}>
-    ${error && !isShownAtField && html`<p class="error" role="alert" dir="auto" ref=${(node) => node?.scrollIntoView({ block: "nearest" })}>${error.message}</p>`}
+    ${error && !isShownAtField && html`<p class="error" role="alert" dir="auto" ref=${alert}>${error.message}</p>`}
     ${children(error)}
-    <div class="actions"><button type="submit" disabled=${isBusy}>${submit}</button></div>
+    <div class="actions"><button type="submit" aria-disabled=${isBusy ? "true" : null}>${submit}</button></div>
   </form>`;
 }

@@ -3,6 +3,7 @@
 import { signal } from "./ui.js";
 
 const SHOWN_MS = 8_000;
+const ACTION_SHOWN_MS = 30_000; // there is a decision to make
 let lastId = 0;
 
 // {id, text, isError, action: {label, run} or null}
@@ -13,7 +14,7 @@ export const dismiss = (id) => (notices.value = notices.value.filter((notice) =>
 export function notify(text, { isError = false, action = null } = {}) {
   const id = ++lastId;
   notices.value = [...notices.value.slice(-3), { id, text, isError, action }];
-  if (!isError) setTimeout(() => dismiss(id), SHOWN_MS);
+  if (!isError) setTimeout(() => dismiss(id), action ? ACTION_SHOWN_MS : SHOWN_MS);
   return id;
 }
 

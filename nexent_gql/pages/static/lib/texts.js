@@ -24,6 +24,13 @@ export function t(key, values = {}) {
 export const formatTime = (iso) => new Date(iso).toLocaleString(language.value, { dateStyle: "medium", timeStyle: "short" });
 export const formatNumber = (number) => number.toLocaleString(language.value);
 
+// Rounds to the largest fitting unit, at least a second.
+export function formatDuration(seconds) {
+  const [unit, length] = [["hour", 3_600], ["minute", 60]].find(([, each]) => seconds >= each) ?? ["second", 1];
+  const format = new Intl.NumberFormat(language.value, { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 0 });
+  return format.format(Math.max(1, seconds / length));
+}
+
 export function formatSize(bytes) {
   const exponent = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), 3);
   const value = bytes / 1024 ** exponent;

@@ -34,9 +34,9 @@ export function ModelDialog({ model, onClose }) {
     <${Form} onSubmit=${save} submit=${t("save")}>${(error) => html`
       ${isNew && html`<${Field} as="select" name="provider" label=${t("provider")} error=${error} required onChange=${choose}>
         <option value="">${t("choose")}</option>
-        ${providers.map((each) => html`<option value=${each.name}>${each.title}</option>`)}<//>
+        ${providers.map((each) => html`<option key=${each.name} value=${each.name}>${each.title}</option>`)}<//>
       <${Field} as="select" name="kind" label=${t("model.kind")} error=${error}>
-        ${(provider?.kinds ?? ["CHAT"]).map((kind) => html`<option value=${kind}>${t(`model.kind.${kind}`)}</option>`)}<//>`}
+        ${(provider?.kinds ?? ["CHAT"]).map((kind) => html`<option key=${kind} value=${kind}>${t(`model.kind.${kind}`)}</option>`)}<//>`}
       <${Field} name="apiKey" label=${t("model.api-key")} error=${error} type="password" autocomplete="off" placeholder=${model.apiKeyHint}
         hint=${provider && !provider.needsApiKey ? t("model.api-key.optional") : null} />
       <${Field} name="baseUrl" label=${t("model.base-url")} error=${error} type="url" value=${model.baseUrl} placeholder=${provider?.baseUrl} />
