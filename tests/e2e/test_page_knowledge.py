@@ -159,6 +159,7 @@ async def build_and_delete_graph(page: Page) -> None:
     await expect(relation).to_contain_text("swim in", timeout=PATIENCE_MS)
     await relation.locator("summary").click()
     await expect(relation.locator(".chunk").first).to_contain_text("Whales swim in the sea")
+    await expect(relation.get_by_role("link", name="Sea").first).to_be_visible()
     await graph.get_by_role("searchbox", name="Find an entity").fill("Nobody")
     await graph.get_by_role("button", name="Search").click()
     await expect(graph).to_contain_text("No passage names Nobody.", timeout=PATIENCE_MS)

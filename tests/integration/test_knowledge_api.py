@@ -88,10 +88,29 @@ async def test_from_a_text_to_chunks(services: Ingestion, actor: Principal) -> N
     chunk = await ask(
         services,
         actor,
-        "query ($id: ID!) { node(id: $id) { ... on DocumentChunk { text } } }",
+        "query ($id: ID!) { node(id: $id) { ... on DocumentChunk { text document { id } } } }",
         id=page["nodes"][1]["id"],
     )
-    assert chunk["text"] == page["nodes"][1]["text"]
+    assert chunk == {"text": page["nodes"][1]["text"], "document": {"id": document["id"]}}
+
+
+async def test_the_documents_of_passages_are_loaded_together(services: Ingestion, actor: Principal) -> None:
+    base = await new_base(services, actor)
+    query = """query ($input: SearchKnowledgeInput!) { searchKnowledge(input: $input) {
+        hits { chunk { document { name } } before { document { name } } } } }"""
+
+    async def search(count: int) -> int:
+        source = {"text": {"name": f"Number {count}", "content": "Whales swim in the sea."}}
+        await mutate(services, actor, "addDocument", "document { id }", knowledgeBaseId=base, source=source)
+        await services.drain()
+        with statements(services.database) as queries:
+            result = await ask(services, actor, query, input={"query": "whales", "knowledgeBaseIds": [base]})
+        names = {hit["chunk"]["document"]["name"] for hit in result["hits"]}
+        assert names == {f"Number {number}" for number in range(1, count + 1)}
+        return len(queries)
+
+    counts = [await search(count) for count in (1, 2, 3)]
+    assert counts[2] < counts[0] + 2  # one more statement for each document would be two
 
 
 async def test_a_failure_says_what_to_do(services: Ingestion, actor: Principal) -> None:

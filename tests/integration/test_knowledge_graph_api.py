@@ -16,7 +16,7 @@ from tests.support.scripted_models import ComputedModels
 VIEW = """query ($id: ID!, $entity: String, $depth: Int) { graph(knowledgeBaseId: $id, entity: $entity, depth: $depth) {
     isTruncated
     entities { name kind aliases passageCount passages { text } }
-    relations { source { name } label target { name } passageCount passages { id text } }
+    relations { source { name } label target { name } passageCount passages { id text document { name } } }
 } }"""
 STATUS = """query ($id: ID!) { knowledgeBase(id: $id) {
     eventsCursor graph { state passageCount readPassageCount failedPassageCount problem { code } model { id } } } }"""
@@ -38,7 +38,7 @@ async def test_a_graph_is_estimated_built_read_and_deleted(api: KnowledgeApi, ma
     actor = await make.principal()
     await make.model(actor, is_default=True)
     base = await api.new_base(actor)
-    await api.add_text(actor, base, "Acme owns Globex.")
+    await api.add_text(actor, base, "Acme owns Globex.", "Owners")
     await api.add_text(actor, base, "ACME supplies Initech.")
     await api.ingestion.drain()
     before = await api.ask(actor, STATUS, id=base)
@@ -58,6 +58,7 @@ async def test_a_graph_is_estimated_built_read_and_deleted(api: KnowledgeApi, ma
     (owns,) = [it for it in view["relations"] if it["label"] == "owns"]
     assert (owns["source"]["name"], owns["target"]["name"]) == ("ACME", "Globex")
     assert [passage["text"] for passage in owns["passages"]] == ["Acme owns Globex."]
+    assert [passage["document"]["name"] for passage in owns["passages"]] == ["Owners"]
 
     input_ = {"query": "partners of Globex", "knowledgeBaseIds": [base], "expandGraph": True}
     result = await api.ask(actor, SEARCH, input=input_)

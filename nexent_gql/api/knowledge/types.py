@@ -22,7 +22,15 @@ from nexent_gql.api.knowledge.enums import (
     UnitKind,
 )
 from nexent_gql.api.knowledge.graph_types import KnowledgeGraph, base_graph
-from nexent_gql.api.knowledge.loaders import base_grants, base_limitation, base_row, can_write, chunk_count, last_event
+from nexent_gql.api.knowledge.loaders import (
+    base_grants,
+    base_limitation,
+    base_row,
+    can_write,
+    chunk_count,
+    document_row,
+    last_event,
+)
 from nexent_gql.api.knowledge.model_change_types import EmbeddingModelChange, newest_model_change
 from nexent_gql.api.knowledge.passages import Passage
 from nexent_gql.api.knowledge.statistics import KnowledgeBaseStatistics, base_statistics
@@ -264,11 +272,18 @@ class DocumentChunk(Passage, relay.Node):
     is_edited: bool = strawberry.field(
         description="Whether a user changed the text, so that it differs from the document's text at these offsets."
     )
+    document_id: strawberry.Private[UUID]
+
+    @strawberry.field(description="The document that it is from; null if it has been deleted.")
+    async def document(self, info: Info) -> Document | None:
+        row = await info.context.loaders[document_row].load(self.document_id)
+        return Document.of(row) if row else None
 
     @classmethod
     def of(cls, row: tables.Chunk) -> Self:
         return cls(
             id=row.id,
+            document_id=row.document_id,
             text=row.content,
             start=row.start_offset,
             end=row.end_offset,

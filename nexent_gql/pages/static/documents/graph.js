@@ -6,7 +6,9 @@ const GRAPH = `fragment GraphFields on KnowledgeGraph {
   state passageCount readPassageCount failedPassageCount problem { code message retryable }
 }`;
 
-const CHUNK = `fragment PassageFields on DocumentChunk { id text headings unitKind unitNumber unitName attachment }`;
+const CHUNK = `fragment PassageFields on DocumentChunk {
+  id text headings unitKind unitNumber unitName attachment document { id name title }
+}`;
 
 export const GRAPH_ESTIMATE = `query GraphEstimate($id: ID!, $model: ID) {
   knowledgeGraphEstimate(knowledgeBaseId: $id, modelId: $model) { passages calls costUsd }

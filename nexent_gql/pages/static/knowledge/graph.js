@@ -2,6 +2,7 @@
 
 import { Field } from "../lib/field.js";
 import { Form } from "../lib/form.js";
+import { link, route } from "../lib/router.js";
 import { formatNumber, t } from "../lib/texts.js";
 import { html, useState } from "../lib/ui.js";
 import { Chunk } from "./chunk.js";
@@ -69,6 +70,11 @@ function Entities({ store }) {
     ${store.entity.value && html`<${Entity} view=${store.entity.value} onFind=${store.find} />`}`;
 }
 
+// The place of a passage in its document; nothing if that was deleted meanwhile.
+function DocumentLink({ chunk: { id, document } }) {
+  return document && html`<a href=${link("knowledge", route.value[1], document.id, id)}><bdi>${document.title || document.name}</bdi></a>`;
+}
+
 function Entity({ view, onFind }) {
   const { name, entities, relations, isTruncated } = view;
   const entity = entities.find((each) => each.name === name || each.aliases.includes(name)) ?? entities[0];
@@ -80,7 +86,7 @@ function Entity({ view, onFind }) {
     <ul class="relations">${relations.map(({ source, label, target, passages }) => html`<li key=${`${source.name}\n${label}\n${target.name}`}>
       ${other(source.name)} <span dir="auto">${label}</span> ${other(target.name)}
       <details><summary>${t("chunks.count", { count: formatNumber(passages.length) })}</summary>
-        ${passages.map((chunk) => html`<${Chunk} key=${chunk.id} chunk=${chunk} terms=${[source.name, target.name]} />`)}</details>
+        ${passages.map((chunk) => html`<${Chunk} key=${chunk.id} chunk=${chunk} terms=${[source.name, target.name]}><${DocumentLink} chunk=${chunk} /><//>`)}</details>
     </li>`)}</ul>
     ${isTruncated && html`<p class="quiet">${t("graph.truncated")}</p>`}
   </section>`;
