@@ -37,6 +37,7 @@ from tests.support.agent_harness import AgentHarness, run_threads
 from tests.support.agent_runs import CITATION, TOOLS, MemoryRun, NotedTools, spec_of
 from tests.support.routing import routed
 from tests.support.scripted_models import ENDPOINT, USAGE, Answer, Call, End, Item, Pause, ScriptedModels, Think
+from tests.support.stopwatch import undisturbed
 from tests.support.waiting import eventually
 
 CODE = AgentKind.CODE
@@ -68,11 +69,15 @@ async def test_parts_of_a_tool_are_told_and_the_model_reads_its_output(harness: 
     assert port.text == "It is so [1]."
 
 
-async def test_text_goes_out_while_it_arrives(harness: AgentHarness) -> None:
-    run = asyncio.create_task(harness.run(["one two", Pause(0.1), " three"]))
-    await asyncio.sleep(0.05)
-    assert harness.port.text == "one two"
-    assert (await run).text == "one two three"
+async def test_text_goes_out_while_it_arrives(sandbox: CodeSandbox) -> None:
+    async def check() -> None:
+        harness = AgentHarness(sandbox)
+        run = asyncio.create_task(harness.run(["one two", Pause(0.1), " three"]))
+        await asyncio.sleep(0.05)
+        early_text = harness.port.text
+        assert (early_text, (await run).text) == ("one two", "one two three")
+
+    await undisturbed(check)
 
 
 async def test_calls_tools_and_sends_native_messages(harness: AgentHarness) -> None:

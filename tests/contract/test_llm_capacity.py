@@ -12,6 +12,7 @@ from nexent_gql.adapters.llm_capacity import CapacitySettings, FallbackCapacity,
 from nexent_gql.adapters.redis_client import open_redis
 from nexent_gql.ports.llm_capacity import CallOutcome, CallReport, Capacity, CircuitState, Claim, Decision, Refusal
 from nexent_gql.ports.llm_limits import NO_LIMITS, ModelLimits
+from tests.support.stopwatch import undisturbed
 from tests.support.valkey import ValkeyUnderTest, running_valkey
 
 SETTINGS = CapacitySettings(lease_s=30, waiter_s=30, max_waiting=20, open_s=0.2, down_s=0.2, max_open_s=0.4)
@@ -181,37 +182,53 @@ async def test_a_lease_that_nobody_renews_expires(forgetful: Subject) -> None:
 
 
 async def test_a_lease_that_is_renewed_stays(forgetful: Subject) -> None:
-    await forgetful.acquire("long", ONE)
-    for _ in range(8):
-        await asyncio.sleep(0.05)
-        await forgetful.capacity.renew(forgetful.deployment, "long")
-        assert (await forgetful.acquire("next", ONE)).refusal is not None
+    async def check() -> None:
+        forgetful.deployment = str(uuid4())
+        await forgetful.acquire("long", ONE)
+        for _ in range(8):
+            await asyncio.sleep(0.05)
+            await forgetful.capacity.renew(forgetful.deployment, "long")
+            assert (await forgetful.acquire("next", ONE)).refusal is not None
+
+    await undisturbed(check)
 
 
 async def test_a_call_that_no_longer_asks_has_left_the_queue(forgetful: Subject) -> None:
-    await forgetful.acquire("held", ONE)
-    await forgetful.acquire("gone", ONE)
-    async with asyncio.timeout(20):
-        while (await forgetful.acquire("next", ONE)).position != 1:
-            await forgetful.capacity.renew(forgetful.deployment, "held")
-            await asyncio.sleep(0.02)
+    async def check() -> None:
+        forgetful.deployment = str(uuid4())
+        await forgetful.acquire("held", ONE)
+        await forgetful.acquire("gone", ONE)
+        async with asyncio.timeout(3):
+            while (await forgetful.acquire("next", ONE)).position != 1:
+                await forgetful.capacity.renew(forgetful.deployment, "held")
+                await asyncio.sleep(0.02)
+
+    await undisturbed(check)
 
 
 async def test_all_calls_wait_when_the_provider_asks_one_to(subject: Subject) -> None:
-    await subject.acquire("a")
-    await subject.end("a", CallOutcome.LIMITED, rest_s=0.3)
-    decision = await subject.acquire("b")
-    assert decision.refusal is Refusal.COOLING_DOWN
-    assert 0 < decision.wait_s <= 0.3
-    await subject.until_free("b")
+    async def check() -> None:
+        subject.deployment = str(uuid4())
+        await subject.acquire("a")
+        await subject.end("a", CallOutcome.LIMITED, rest_s=0.3)
+        decision = await subject.acquire("b")
+        assert decision.refusal is Refusal.COOLING_DOWN
+        assert 0 < decision.wait_s <= 0.3
+        await subject.until_free("b")
+
+    await undisturbed(check)
 
 
 async def test_a_circuit_opens_after_failures_in_a_row(subject: Subject) -> None:
-    assert [await subject.call(CallOutcome.FAILED) for _ in range(4)] == [None] * 4
-    assert await subject.call(CallOutcome.OK) is None
-    assert [await subject.call(CallOutcome.FAILED) for _ in range(4)] == [None] * 4
-    assert await subject.call(CallOutcome.FAILED) is CircuitState.OPEN
-    assert await subject.call(CallOutcome.OK) is Refusal.CIRCUIT_OPEN
+    async def check() -> None:
+        subject.deployment = str(uuid4())
+        assert [await subject.call(CallOutcome.FAILED) for _ in range(4)] == [None] * 4
+        assert await subject.call(CallOutcome.OK) is None
+        assert [await subject.call(CallOutcome.FAILED) for _ in range(4)] == [None] * 4
+        assert await subject.call(CallOutcome.FAILED) is CircuitState.OPEN
+        assert await subject.call(CallOutcome.OK) is Refusal.CIRCUIT_OPEN
+
+    await undisturbed(check)
 
 
 async def test_a_circuit_opens_by_the_share_of_failures(subject: Subject) -> None:
@@ -230,17 +247,21 @@ async def test_what_the_caller_did_opens_nothing(subject: Subject) -> None:
 
 
 async def test_one_call_tries_whether_the_deployment_works_again(subject: Subject) -> None:
-    await subject.acquire("old")
-    await subject.call(CallOutcome.DOWN)
-    await subject.until_free("trial")
-    assert (await subject.capacity.read(subject.deployment)).circuit is CircuitState.HALF_OPEN
-    assert (await subject.acquire("another")).refusal is Refusal.CIRCUIT_OPEN
-    assert await subject.end("old") is None  # it began before the circuit opened, and proves nothing
-    assert await subject.end("trial", CallOutcome.FAILED) is None
-    assert (await subject.acquire("another")).refusal is Refusal.CIRCUIT_OPEN
-    await subject.until_free("again")
-    assert await subject.end("again") is CircuitState.CLOSED
-    assert (await subject.acquire("another")).refusal is None
+    async def check() -> None:
+        subject.deployment = str(uuid4())
+        await subject.acquire("old")
+        await subject.call(CallOutcome.DOWN)
+        await subject.until_free("trial")
+        assert (await subject.capacity.read(subject.deployment)).circuit is CircuitState.HALF_OPEN
+        assert (await subject.acquire("another")).refusal is Refusal.CIRCUIT_OPEN
+        assert await subject.end("old") is None  # it began before the circuit opened, and proves nothing
+        assert await subject.end("trial", CallOutcome.FAILED) is None
+        assert (await subject.acquire("another")).refusal is Refusal.CIRCUIT_OPEN
+        await subject.until_free("again")
+        assert await subject.end("again") is CircuitState.CLOSED
+        assert (await subject.acquire("another")).refusal is None
+
+    await undisturbed(check)
 
 
 async def test_a_trial_whose_worker_died_is_made_again(forgetful: Subject) -> None:
