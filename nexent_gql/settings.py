@@ -3,85 +3,26 @@
 `NEXENT_DATABASE_URL=...` sets a field, `NEXENT_JOBS__LEASE_S=6` a nested one.
 """
 
-from math import ceil
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from nexent_gql.api.settings import ApiSettings
+from nexent_gql.domains.conversations.settings import ConversationSettings
+from nexent_gql.domains.files.settings import FileSettings
+from nexent_gql.domains.identity.settings import AuthSettings
 from nexent_gql.domains.knowledge.settings import KnowledgeSettings
+from nexent_gql.domains.models.settings import ModelSettings
+from nexent_gql.domains.runs.settings import RunSettings
+from nexent_gql.jobs.settings import JobSettings
+from nexent_gql.kernel.settings import SettingsSection
 from nexent_gql.kernel.urls import Target
 from nexent_gql.ports.extraction import ExtractionLimits
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AuthSettings(_Section):
-    """Sign-in and credentials."""
-
-    access_ttl_s: int = Field(default=600, ge=30, description="Lifetime of an access token in seconds.")
-    refresh_ttl_s: int = Field(default=30 * 86_400, ge=60, description="Lifetime of an unused session in seconds.")
-    sign_up: bool = Field(default=True, description="Whether anybody may sign up and create a tenant.")
-    sign_ups_per_hour: int = Field(default=30, ge=1, description="Tenants that one address may create in an hour.")
-
-
-_CONCURRENCY = {"runs": 50, "light": 10}
-_OTHER_CONCURRENCY = 10
-
-
-class JobSettings(_Section):
-    """Jobs: leases, retries, queues and concurrency."""
-
-    lease_s: float = Field(
-        default=6,
-        ge=0.5,
-        description="Lease of a job in seconds. A worker that does not renew it in time is treated as dead.",
-    )
-    max_attempts: int | None = Field(
-        default=None,
-        ge=1,
-        description="Failed attempts after which a job becomes DEAD. Unset means the policy of its kind (runs have 3).",
-    )
-    queues: list[str] = Field(
-        default_factory=list, description="Queues that a worker serves, as a JSON list. Empty means all."
-    )
-    concurrency: dict[str, Annotated[int, Field(ge=1)]] = Field(
-        default_factory=dict,
-        description=(
-            "Concurrent jobs of a queue in one worker process, as a JSON object by queue. "
-            f"Defaults to {', '.join(f'{queue} {limit}' for queue, limit in _CONCURRENCY.items())}, "
-            f"{_OTHER_CONCURRENCY} for others."
-        ),
-    )
-    reserve: float = Field(
-        default=0.25,
-        ge=0,
-        le=1,
-        description=(
-            "Additional slots, as a fraction of a queue's concurrency, for tenants and users without running jobs, so "
-            "that long jobs of others do not delay them."
-        ),
-    )
-    retention_s: int = Field(default=7 * 86_400, ge=60, description="Seconds after which a finished job is deleted.")
-
-    def concurrency_of(self, queue: str) -> int:
-        """Return how many jobs of a queue one process runs at once."""
-        return self.concurrency.get(queue) or _CONCURRENCY.get(queue, _OTHER_CONCURRENCY)
-
-    def reserve_of(self, queue: str) -> int:
-        """Return how many more jobs of a queue one process runs for tenants and users of whom nothing runs."""
-        return ceil(self.concurrency_of(queue) * self.reserve)
-
-    def slots_of(self, queue: str) -> int:
-        """Return how many jobs of a queue one process can run at once, the reserve included."""
-        return self.concurrency_of(queue) + self.reserve_of(queue)
-
-
-class ProcessSettings(_Section):
+class ProcessSettings(SettingsSection):
     """Child processes for heavy or dangerous work."""
 
     max_tasks: int | None = Field(
@@ -92,94 +33,10 @@ class ProcessSettings(_Section):
     tasks_per_child: int = Field(default=100, ge=1, description="Tasks after which a child process is replaced.")
 
 
-class RunSettings(_Section):
-    """Runs and their events."""
-
-    events_ttl_s: int = Field(
-        default=3_600, ge=60, description="Seconds for which Redis keeps a run's events after the last one."
-    )
-    coalesce_ms: int = Field(
-        default=30, ge=0, le=1_000, description="Milliseconds within which text deltas are joined."
-    )
-    archive_retention_s: int | None = Field(
-        default=None,
-        ge=3_600,
-        description="Seconds after which events of a run are deleted, except the last one. Unset means never.",
-    )
-    max_active: int = Field(
-        default=500, ge=1, description="Unfinished runs of one tenant. More are refused with TOO_MANY_RUNS."
-    )
-    deadline_s: int = Field(default=1_800, ge=1, description="Time limit of one attempt of a run in seconds.")
-    attachment_wait_s: float = Field(
-        default=20,
-        ge=0,
-        le=300,
-        description="Seconds that a run waits for the text of attached files. After that, it goes on without, with a "
-        "notice.",
-    )
-    title_timeout_s: float = Field(
-        default=30,
-        gt=0,
-        description="Seconds that a model has for a title. After that, the title is the conversation's first words.",
-    )
-
-
-class ModelSettings(_Section):
-    """Models and what they cost."""
-
-    prices_file: Path | None = Field(
-        default=None,
-        description="A JSON file of prices, which go before those of this release; see docs/models.md.",
-    )
-    calls_retention_s: int | None = Field(
-        default=None,
-        ge=35 * 86_400,
-        description="Seconds after which calls of models are replaced by sums for each day, at least 35 days. Unset "
-        "means never.",
-    )
-    call_lease_s: float = Field(
-        default=60,
-        ge=1,
-        description="Seconds for which what a model call holds counts without being renewed: what is reserved for it "
-        "in budgets, and its place in the limits of the model (at most 30 s). After that, the process that made the "
-        "call is treated as dead.",
-    )
-    embedding_cache_bytes: int = Field(
-        default=16_000_000,
-        ge=0,
-        description="Bytes of vectors that Redis caches for each tenant. 0 turns the cache off.",
-    )
-    response_cache_bytes: int = Field(
-        default=16_000_000,
-        ge=0,
-        description="Bytes of answers that Redis caches for each tenant, of models with `responseCacheSeconds`. 0 "
-        "turns the cache off.",
-    )
-    embedding_cache_ttl_s: int = Field(
-        default=604_800, ge=60, description="Seconds for which a cached vector is kept after its last use."
-    )
-
-
-class ConversationSettings(_Section):
-    """Conversations."""
-
-    events_retention_s: int | None = Field(
-        default=None,
-        ge=3_600,
-        description="Seconds after which events of a conversation are deleted, except the last one. Unset means never.",
-    )
-    restore_s: int = Field(
-        default=86_400,
-        ge=0,
-        le=365 * 86_400,
-        description="Seconds within which a deleted conversation can be restored. Its rows are deleted after that.",
-    )
-
-
 _CA_FILE = "File with the certificates of authorities to trust, in PEM. Unset means those of the system."
 
 
-class ObjectStoreSettings(_Section):
+class ObjectStoreSettings(SettingsSection):
     """Object storage: a folder, or a bucket of an S3-compatible service."""
 
     endpoint: str | None = Field(
@@ -230,7 +87,7 @@ class ObjectStoreSettings(_Section):
         return address.replace("://", f"://{self.bucket}.", 1)
 
 
-class SearchSettings(_Section):
+class SearchSettings(SettingsSection):
     """The search index: Postgres, or Elasticsearch."""
 
     endpoint: str | None = Field(
@@ -258,29 +115,7 @@ class SearchSettings(_Section):
         return self
 
 
-_MIB = 1024 * 1024
-
-
-class FileSettings(_Section):
-    """Files of users."""
-
-    max_bytes: int = Field(
-        default=1024 * _MIB, ge=1, le=2**31 - 1, description="Bytes of a file. More gets FILE_TOO_LARGE."
-    )
-    tenant_bytes: int = Field(
-        default=10 * 1024 * _MIB,
-        ge=1,
-        description="Bytes of all files of a tenant. More gets FILE_QUOTA_EXCEEDED. The same content counts once.",
-    )
-    part_bytes: int = Field(
-        default=64 * _MIB, ge=5 * _MIB, description="Bytes of a part of an upload. Smaller files have one part."
-    )
-    upload_ttl_s: int = Field(
-        default=3_600, ge=60, le=7 * 86_400, description="Seconds within which an upload has to be completed."
-    )
-
-
-class OutboundSettings(_Section):
+class OutboundSettings(SettingsSection):
     """Addresses that tenants may configure, such as those of models."""
 
     reach: Literal["any", "public"] = Field(

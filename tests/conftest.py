@@ -13,8 +13,8 @@ from nexent_gql.db.logins import SYSTEM_ROLE
 from nexent_gql.db.pool import create_engine
 from nexent_gql.db.session import Database
 from nexent_gql.domains.identity.service import IdentityService
+from nexent_gql.domains.identity.settings import AuthSettings
 from nexent_gql.embedded import Engines
-from nexent_gql.settings import AuthSettings
 from nexent_gql.telemetry import configure_logging
 from tests.support.clock import MovableClock
 from tests.support.databases import Databases, run_time_urls

@@ -22,11 +22,12 @@ from nexent_gql.jobs.reaper import Reaper
 from nexent_gql.jobs.registry import JobRegistry
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.jobs.runner import JobRunner
+from nexent_gql.jobs.settings import JobSettings
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.ports.wakeups import Wakeups
 from nexent_gql.runtime import Runtime, open_runtime
 from nexent_gql.services import Services
-from nexent_gql.settings import JobSettings, Settings, SettingsError
+from nexent_gql.settings import Settings, SettingsError
 from nexent_gql.telemetry.jobs import JobMetrics, QueueMetrics
 from nexent_gql.telemetry.pools import watch_pools
 from workers.handlers import build_registry

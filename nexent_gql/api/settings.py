@@ -3,7 +3,9 @@
 from ipaddress import ip_network
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from nexent_gql.kernel.settings import SettingsSection
 
 KIB = 1024
 REQUEST_BYTES = 1536 * KIB
@@ -11,10 +13,8 @@ REQUEST_BYTES = 1536 * KIB
 one a surrogate pair), and the longest document."""
 
 
-class ApiLimits(BaseModel):
+class ApiLimits(SettingsSection):
     """Limits of a request. A request that exceeds one is refused with a code before it runs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     body_bytes: int = Field(default=REQUEST_BYTES, ge=KIB, description="Bytes of an HTTP body. More gets 413.")
     body_s: float = Field(default=15, gt=0, description="Seconds within which a body must arrive. After that 408.")
@@ -62,10 +62,8 @@ class ApiLimits(BaseModel):
     )
 
 
-class ConnectionLimits(BaseModel):
+class ConnectionLimits(SettingsSection):
     """Limits of TCP connections."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     total: int = Field(default=10_000, ge=1, description="Connections of one process. More get 503.")
     per_address: int = Field(
@@ -83,10 +81,8 @@ class ConnectionLimits(BaseModel):
     idle_s: int = Field(default=15, ge=1, description="Seconds after which a connection without a request is closed.")
 
 
-class SocketLimits(BaseModel):
+class SocketLimits(SettingsSection):
     """Limits of WebSocket connections and streamed answers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     init_s: float = Field(
         default=10,
@@ -111,10 +107,8 @@ class SocketLimits(BaseModel):
     )
 
 
-class CostSettings(BaseModel):
+class CostSettings(SettingsSection):
     """Rate limits in points. A request costs fixed points and one for each object that it may return."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mode: Literal["enforce", "measure", "off"] = Field(
         default="enforce",
@@ -139,10 +133,8 @@ class CostSettings(BaseModel):
     report: bool = Field(default=True, description="Whether answers report their cost in `extensions.cost`.")
 
 
-class PersistedSettings(BaseModel):
+class PersistedSettings(SettingsSection):
     """Persisted documents, which clients name by a hash or an id."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     only: Literal["any", "log", "trusted"] = Field(
         default="any",
@@ -163,10 +155,8 @@ class PersistedSettings(BaseModel):
     )
 
 
-class ApiSettings(BaseModel):
+class ApiSettings(SettingsSection):
     """The GraphQL API."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     allowed_origins: tuple[str, ...] = Field(
         default=(),

@@ -20,11 +20,11 @@ from nexent_gql.domains.identity.errors import (
     TooManyApiKeysError,
 )
 from nexent_gql.domains.identity.service import IdentityService
+from nexent_gql.domains.identity.settings import AuthSettings
 from nexent_gql.domains.identity.values import NewApiKey
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.page import PageRequest
 from nexent_gql.kernel.principal import Principal, Role, Scope
-from nexent_gql.settings import AuthSettings
 from tests.support.clock import MovableClock
 from tests.support.factory import Factory
 

@@ -11,7 +11,7 @@ from nexent_gql.adapters.redis_client import open_redis
 from nexent_gql.db.session import Database
 from nexent_gql.jobs.fairness import FairShare
 from nexent_gql.jobs.reaper import PROMOTE_AFTER_S, Reaper
-from nexent_gql.settings import JobSettings
+from nexent_gql.jobs.settings import JobSettings
 from tests.support.factory import Factory
 from tests.support.job_site import KINDS, Chore, JobSite, LaterChore, LightChore, RunChore
 

@@ -24,10 +24,10 @@ from nexent_gql.domains.identity.errors import (
     WeakPasswordError,
 )
 from nexent_gql.domains.identity.service import IdentityService
+from nexent_gql.domains.identity.settings import AuthSettings
 from nexent_gql.domains.identity.values import Client, SignedIn
 from nexent_gql.kernel.errors import ForbiddenError, InvalidInputError
 from nexent_gql.kernel.principal import Principal, Role
-from nexent_gql.settings import AuthSettings
 from tests.support.clock import MovableClock
 from tests.support.factory import Factory
 

@@ -24,6 +24,7 @@ from nexent_gql.domains.models.budgets import BudgetLimit
 from nexent_gql.domains.models.errors import BudgetExceededError
 from nexent_gql.domains.models.policy import ModelConfig
 from nexent_gql.domains.models.retention import LostCallSettler, SettleLostCalls
+from nexent_gql.domains.models.settings import ModelSettings
 from nexent_gql.domains.models.spending import BudgetState
 from nexent_gql.domains.models.tables import BudgetPeriod, BudgetScope, OpenModelCall
 from nexent_gql.domains.models.usage import TimeRange, UsageDimension, UsageFilter, UsageRow
@@ -34,6 +35,7 @@ from nexent_gql.jobs.housekeeping import Housekeeping
 from nexent_gql.jobs.registry import JobRegistry
 from nexent_gql.jobs.runner import JobRunner
 from nexent_gql.jobs.schedule_tables import NO_TENANT
+from nexent_gql.jobs.settings import JobSettings
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import PageRequest
 from nexent_gql.kernel.principal import Principal, Scope
@@ -41,7 +43,7 @@ from nexent_gql.ports.llm import CallAttribution, ChatMessage, ChatRequest, Dial
 from nexent_gql.ports.llm_limits import ModelLimits
 from nexent_gql.runtime import Runtime, open_ledger, open_runtime
 from nexent_gql.services import Services
-from nexent_gql.settings import JobSettings, ModelSettings, OutboundSettings, Settings
+from nexent_gql.settings import OutboundSettings, Settings
 from tests.support.databases import make_settings
 from tests.support.factory import Factory
 from tests.support.fake_provider import FakeProvider, Stall, Text, Usage, fake_provider

@@ -12,11 +12,11 @@ from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
 from nexent_gql.db.session import Database
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.domains.identity.service.watch import TOPIC
+from nexent_gql.domains.identity.settings import AuthSettings
 from nexent_gql.domains.identity.tables import UserAccount
 from nexent_gql.domains.identity.values import Client, SignedIn
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.principal import Principal, Role, Scope
-from nexent_gql.settings import AuthSettings
 from tests.support.clock import MovableClock
 from tests.support.waiting import eventually
 

@@ -13,9 +13,9 @@ from nexent_gql.db.session import Database
 from nexent_gql.domains.identity.errors import InvalidCredentialsError, TooManyAttemptsError
 from nexent_gql.domains.identity.service import IdentityService
 from nexent_gql.domains.identity.service.attempts import FREE_GUESSES, MAX_PAUSE_S
+from nexent_gql.domains.identity.settings import AuthSettings
 from nexent_gql.domains.identity.values import Client, SignedIn
 from nexent_gql.kernel.clock import utc_now
-from nexent_gql.settings import AuthSettings
 from tests.support.clock import MovableClock
 
 PASSWORD, EMAIL, HOME = "correct horse battery", "ada@example.com", "192.0.2.1"

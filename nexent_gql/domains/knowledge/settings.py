@@ -1,14 +1,14 @@
 """Settings of knowledge bases."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from nexent_gql.kernel.settings import SettingsSection
 
 _MIB = 1024 * 1024
 
 
-class KnowledgeSettings(BaseModel):
+class KnowledgeSettings(SettingsSection):
     """Knowledge bases."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     events_retention_s: int = Field(
         default=604_800,
