@@ -148,7 +148,7 @@ async def register(
 async def new_subject(services: Ingestion, make: Factory, provider: FakeProvider) -> Subject:
     actor = await make.principal()
     one, two = [await register(services, actor, name, provider.base_url) for name in ("one", "two")]
-    draft = KnowledgeBaseDraft("Manuals", embedding_model_id=one, access=KnowledgeAccess.TENANT_WRITE)
+    draft = KnowledgeBaseDraft("Manuals", embedding=EmbeddingChoice(one), access=KnowledgeAccess.TENANT_WRITE)
     base = await services.bases.create(actor, draft)
     return Subject(services, actor, base.id, EmbeddingChoice(one), EmbeddingChoice(two))
 
@@ -293,7 +293,7 @@ async def test_a_document_that_becomes_ready_at_the_switch_is_in_the_new_index(l
 
 async def test_filters_name_documents_in_any_index(local: Subject) -> None:
     services, actor = local.services, local.actor
-    other = await services.bases.create(actor, KnowledgeBaseDraft("Other", embedding_model_id=local.one.model_id))
+    other = await services.bases.create(actor, KnowledgeBaseDraft("Other", embedding=local.one))
     moved = [await local.add(f"A red fish {number}.") for number in range(2)]
     added = await services.documents.add(actor, other.id, DocumentSource(text="Another fish.", name="Note"))
     await local.change(local.two)

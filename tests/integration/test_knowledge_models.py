@@ -1,4 +1,4 @@
-"""Documents are embedded by the model of their base, and follow its changes without a person."""
+"""Documents are embedded by the model of their base, which stays the same until somebody changes it."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -12,8 +12,14 @@ from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError
 from nexent_gql.domains.knowledge.jobs import RefreshSearchIndex
 from nexent_gql.domains.knowledge.policy import DocumentSource, KnowledgeBaseDraft
 from nexent_gql.domains.knowledge.searching import KnowledgeSearch
-from nexent_gql.domains.knowledge.tables import DocumentState, DocumentVersion, SearchLimitationCode
-from nexent_gql.domains.models.errors import ChatModelNotFoundError, ModelKindMismatchError
+from nexent_gql.domains.knowledge.tables import (
+    DocumentState,
+    DocumentVersion,
+    EmbeddingChoice,
+    EmbeddingMode,
+    SearchLimitationCode,
+)
+from nexent_gql.domains.models.errors import ChatModelNotFoundError, ModelInUseError, ModelKindMismatchError
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.jobs.enqueue import enqueue
 from nexent_gql.jobs.schedule_tables import NO_TENANT
@@ -77,10 +83,15 @@ async def add(services: Ingestion, actor: Principal, base_id: UUID, content: str
     return row.document.id
 
 
-async def refresh(services: Ingestion) -> int:
-    """Look for stale entries as the schedule does, and return how many documents were indexed again."""
+async def start_refresh(services: Ingestion) -> None:
+    """Enqueue what the schedule enqueues."""
     async with services.database.transaction(NO_TENANT) as session:
         await enqueue(session, NO_TENANT, RefreshSearchIndex(), key=str(new_id()))
+
+
+async def refresh(services: Ingestion) -> int:
+    """Look for stale entries as the schedule does, and return how many jobs followed from it."""
+    await start_refresh(services)
     count = 0
     while await services.run_next():
         count += 1
@@ -104,7 +115,7 @@ async def find(services: Ingestion, actor: Principal, question: str, mode: Searc
 
 
 async def new_base(services: Ingestion, actor: Principal, model_id: UUID | None = None) -> UUID:
-    return (await services.bases.create(actor, KnowledgeBaseDraft("Manuals", embedding_model_id=model_id))).id
+    return (await services.bases.create(actor, KnowledgeBaseDraft("Manuals", embedding=EmbeddingChoice(model_id)))).id
 
 
 async def limitation(services: Ingestion, actor: Principal, base_id: UUID) -> SearchLimitationCode | None:
@@ -141,11 +152,109 @@ async def test_documents_follow_when_a_model_is_registered(
     no_model = SearchLimitationCode.NO_EMBEDDING_MODEL
     assert (await version(services, actor, document_id)).limitation_code == no_model
     assert await limitation(services, actor, base_id) == no_model
+    assert await refresh(services) == 0
     await register(services, actor, "one", provider.base_url, is_default=True)
-    assert await limitation(services, actor, base_id) is None
-    assert (await refresh(services), await refresh(services)) == (1, 0)
+    assert await limitation(services, actor, base_id) == no_model  # found by words only until it is embedded
+    assert await find(services, actor, "fish", HYBRID, base_id) == {"A red fish."}
+    await refresh(services)
     assert await find(services, actor, "fish", SEMANTIC, base_id) == {"A red fish."}
     assert (await version(services, actor, document_id)).limitation_code is None
+    assert await limitation(services, actor, base_id) is None
+    assert await refresh(services) == 0
+
+
+async def test_documents_that_are_added_after_the_first_model_are_embedded_at_once(
+    services: Ingestion, actor: Principal, provider: FakeProvider
+) -> None:
+    base_id = await new_base(services, actor)
+    model_id = await register(services, actor, "one", provider.base_url, is_default=True)
+    await add(services, actor, base_id, "A red fish.")
+    assert await find(services, actor, "fish", SEMANTIC, base_id) == {"A red fish."}
+    base = await services.bases.get(actor, base_id)
+    assert (base.embedding, base.embedding.mode) == (
+        EmbeddingChoice(model_id, is_default=True),
+        EmbeddingMode.TENANT_DEFAULT,
+    )
+    assert (await services.model_changes.newest(actor, [base_id])) == {}
+
+
+async def test_a_base_keeps_its_model_when_another_becomes_the_default(
+    services: Ingestion, actor: Principal, provider: FakeProvider
+) -> None:
+    first = await register(services, actor, "one", provider.base_url, is_default=True)
+    base_id = await new_base(services, actor)
+    await add(services, actor, base_id, "A red fish.")
+    before = (await services.bases.get(actor, base_id)).embedding
+    second = await register(services, actor, "two", provider.base_url)
+    await services.models.make_default(actor, second)
+    provider.vectors.texts.clear()
+    assert await refresh(services) == 0
+    await add(services, actor, base_id, "A blue fish.")
+    assert await find(services, actor, "fish", SEMANTIC, base_id) == {"A red fish.", "A blue fish."}
+    assert provider.vectors.texts == ["A blue fish.", "fish"]
+    assert (await services.bases.get(actor, base_id)).embedding == before == EmbeddingChoice(first, is_default=True)
+    with pytest.raises(ModelInUseError):
+        await services.models.delete(actor, first)
+    change = await services.model_changes.start(actor, base_id, EmbeddingChoice())
+    assert (change.embedding, change.previous_embedding) == (EmbeddingChoice(second, is_default=True), before)
+    await services.drain("clean_up_model_change")
+    assert (await services.bases.get(actor, base_id)).embedding == EmbeddingChoice(second, is_default=True)
+    await services.model_changes.revert(actor, base_id)
+    await services.drain("clean_up_model_change")
+    assert (await services.bases.get(actor, base_id)).embedding == before
+    assert await find(services, actor, "fish", SEMANTIC, base_id) == {"A red fish.", "A blue fish."}
+
+
+async def test_words_are_found_while_a_base_gets_its_first_model(
+    services: Ingestion, actor: Principal, provider: FakeProvider
+) -> None:
+    base_id = await new_base(services, actor)
+    contents = {f"A red fish {number}." for number in range(6)}
+    for content in sorted(contents):
+        await add(services, actor, base_id, content)
+    await register(services, actor, "one", provider.base_url, is_default=True)
+    await start_refresh(services)
+    spaces: list[int] = []
+    while await services.run_next():
+        assert await find(services, actor, "fish", HYBRID, base_id) == contents
+        spaces.append((await services.bases.get(actor, base_id)).embedding_model_id is not None)
+    assert (spaces[0], spaces[-1]) == (False, True)
+    assert await find(services, actor, "fish", SEMANTIC, base_id) == contents
+
+
+@pytest.mark.parametrize("is_reverted", [False, True])
+async def test_an_owner_who_stops_the_first_model_is_not_overruled(
+    services: Ingestion, actor: Principal, provider: FakeProvider, *, is_reverted: bool
+) -> None:
+    base_id = await new_base(services, actor)
+    await add(services, actor, base_id, "A red fish.")
+    await register(services, actor, "one", provider.base_url, is_default=True)
+    await start_refresh(services)
+    await services.run_next()
+    if is_reverted:
+        await services.drain("clean_up_model_change")
+        await services.model_changes.revert(actor, base_id)
+    else:
+        await services.model_changes.cancel(actor, base_id)
+    await services.drain()
+    assert await refresh(services) == 0
+    assert (await services.bases.get(actor, base_id)).embedding == EmbeddingChoice()
+    assert await find(services, actor, "fish", KEYWORD, base_id) == {"A red fish."}
+
+
+async def test_the_first_model_is_tried_again_hours_after_it_failed(
+    services: Ingestion, actor: Principal, provider: FakeProvider
+) -> None:
+    base_id = await new_base(services, actor)
+    await add(services, actor, base_id, "A red fish.")
+    await register(services, actor, "one", provider.base_url, is_default=True)
+    provider.vectors.faults.append(REFUSED)
+    await refresh(services)
+    assert (await services.model_changes.newest(actor, [base_id]))[base_id].change.state == "FAILED"
+    assert await refresh(services) == 0
+    await change(services, actor, "UPDATE embedding_model_change SET finished_at = finished_at - interval '7 hours'")
+    await refresh(services)
+    assert await find(services, actor, "fish", SEMANTIC, base_id) == {"A red fish."}
 
 
 async def test_entries_of_an_older_format_come_back(services: Ingestion, actor: Principal) -> None:
@@ -184,10 +293,10 @@ async def test_only_embedding_models_of_the_tenant_are_accepted(
 async def test_an_outage_is_waited_for_until_the_last_attempt(
     services: Ingestion, actor: Principal, provider: FakeProvider
 ) -> None:
+    await register(services, actor, "one", provider.base_url, is_default=True)
     base_id = await new_base(services, actor)
     document_id = await add(services, actor, base_id, "A red fish.")
     row = await version(services, actor, document_id)
-    await register(services, actor, "one", provider.base_url, is_default=True)
     provider.vectors.faults.extend([Fault(503, {"error": {"message": "Overloaded."}})] * 50)
     with pytest.raises(ModelError):
         await services.indexer.put(actor.tenant_id, row.id, is_last_attempt=False)

@@ -168,9 +168,9 @@ async def test_without_an_embedding_model_words_are_compared(
 
 
 async def test_a_failing_model_leaves_the_words(services: Ingestion, actor: Principal, base_id: UUID) -> None:
+    await embedding_model(services, actor, "no such model")
     await services.documents.add(actor, base_id, note("Fish."))
     await services.drain()
-    await embedding_model(services, actor, "no such model")
     search = KnowledgeSearch("fish", (base_id,))
     answer = await services.searches.search(actor, search)
     assert (answer.mode, len(answer.passages)) == (SearchMode.KEYWORD, 1)

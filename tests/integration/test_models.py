@@ -229,7 +229,7 @@ async def test_a_model_in_use_stays_and_its_users_are_named(app: ServiceHarness,
     refusal = await app.mutate(dev, "deleteModel", fields, id=global_id("Model", used.id))
     assert refusal == {
         "__typename": "ModelInUseError",
-        "message": "Agents or routes use this model; give them another one first.",
+        "message": "Agents, routes or knowledge bases use this model; give them another one first.",
         "code": "MODEL_IN_USE",
         "agents": [{"name": "Adam"}, {"name": "Zoe"}],
     }

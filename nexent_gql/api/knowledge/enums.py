@@ -97,7 +97,7 @@ described(
     "What a search compares.",
     {
         SearchMode.KEYWORD: "Words, numbers and codes.",
-        SearchMode.SEMANTIC: "Meaning, by the tenant's default embedding model.",
+        SearchMode.SEMANTIC: "Meaning, by the embedding models of the knowledge bases.",
         SearchMode.HYBRID: "Both words and meaning, combined by `fusion`.",
     },
 )
@@ -172,7 +172,7 @@ described(
     "Which embedding model compares the documents of a knowledge base by meaning.",
     {
         EmbeddingMode.MODEL: "A certain one.",
-        EmbeddingMode.TENANT_DEFAULT: "The tenant's default embedding model.",
+        EmbeddingMode.TENANT_DEFAULT: "The one that was the tenant's default when it was chosen.",
         EmbeddingMode.NONE: "None: searches compare words only.",
     },
 )

@@ -7,12 +7,13 @@ from uuid import UUID
 
 import strawberry
 
-from nexent_gql.api.knowledge.enums import DocumentProblemCode, DocumentStage, DocumentState
+from nexent_gql.api.knowledge.enums import DocumentProblemCode, DocumentStage, DocumentState, EmbeddingModelChangeState
 from nexent_gql.api.knowledge.event_base import DocumentEvent, Place
 from nexent_gql.api.knowledge.graph_types import KnowledgeGraphChanged
-from nexent_gql.api.knowledge.nodes import document_by_id
+from nexent_gql.api.knowledge.nodes import base_by_id, document_by_id
+from nexent_gql.api.knowledge.problems import KnowledgeProblem, problem_of
 from nexent_gql.api.knowledge.summary_types import KnowledgeSummaryStateChanged, KnowledgeSummaryTextAdded
-from nexent_gql.api.knowledge.types import Document, DocumentProblem, progress_of
+from nexent_gql.api.knowledge.types import Document, DocumentProblem, KnowledgeBase, progress_of
 from nexent_gql.api.related import related
 from nexent_gql.api.schema.relay import global_id
 from nexent_gql.kernel.json import JsonObject
@@ -80,6 +81,50 @@ class DocumentDeleted(DocumentEvent):
         return cls(**place, document_id=global_id("Document", UUID(str(body["document_id"]))))
 
 
+class _ModelChangeBody(TypedDict):
+    """Written by `domains.knowledge.events.model_change_updated`."""
+
+    state: str
+    documents: int
+    entries: int
+    code: str | None
+    message: str | None
+    retryable: bool
+
+
+@strawberry.type(
+    description="A change of the embedding model began, came further, or got another state. The fields tell the change "
+    "as it was then."
+)
+class EmbeddingModelChangeUpdated(DocumentEvent):
+    change_state: EmbeddingModelChangeState = strawberry.field(description="State of the change.")
+    document_count: int = strawberry.field(description="Number of documents that searches could find.")
+    embedded_document_count: int = strawberry.field(
+        description="How many of them were in the index that was being built; all of them when nothing was being built."
+    )
+    change_problem: KnowledgeProblem | None = strawberry.field(
+        description="Why the change FAILED, or why the last attempt to revert it failed; null otherwise."
+    )
+    key: strawberry.Private[UUID]
+    knowledge_base: KnowledgeBase | None = related(
+        base_by_id,
+        "key",
+        description="The knowledge base in its state when the event is delivered; null if it has been deleted.",
+    )
+
+    @classmethod
+    def of(cls, place: Place, base_id: UUID, body: JsonObject) -> Self:
+        values = cast("_ModelChangeBody", body)
+        return cls(
+            **place,
+            change_state=EmbeddingModelChangeState(values["state"]),
+            document_count=values["documents"],
+            embedded_document_count=values["entries"],
+            change_problem=problem_of(values["code"], values["message"], retryable=values["retryable"]),
+            key=base_id,
+        )
+
+
 @strawberry.type(description="The knowledge base was deleted, or you can no longer read it. This is the last event.")
 class KnowledgeBaseUnavailable(DocumentEvent):
     knowledge_base_id: strawberry.ID = strawberry.field(description="ID of the KnowledgeBase.")
@@ -110,6 +155,7 @@ EVENT_TYPES = (
     KnowledgeSummaryStateChanged,
     KnowledgeSummaryTextAdded,
     KnowledgeGraphChanged,
+    EmbeddingModelChangeUpdated,
     KnowledgeBaseUnavailable,
     DocumentEventGap,
 )
@@ -119,6 +165,7 @@ _FACTORIES: dict[str, Callable[[Place, UUID, JsonObject], DocumentEvent]] = {
     "KnowledgeSummaryStateChanged": KnowledgeSummaryStateChanged.of,
     "KnowledgeSummaryTextAdded": KnowledgeSummaryTextAdded.of,
     "KnowledgeGraphChanged": KnowledgeGraphChanged.of,
+    "EmbeddingModelChangeUpdated": EmbeddingModelChangeUpdated.of,
     "KnowledgeBaseUnavailable": KnowledgeBaseUnavailable.of,
     "StreamGap": DocumentEventGap.of,
 }

@@ -1,10 +1,9 @@
 """What clients say about knowledge bases and documents."""
 
-from uuid import UUID
-
 import strawberry
 
 from nexent_gql.api.knowledge.attributes import ATTRIBUTES, DocumentAttributeInput, document_attributes
+from nexent_gql.api.knowledge.embedding_inputs import EmbeddingTargetInput
 from nexent_gql.api.knowledge.enums import ChunkStrategy, KnowledgeAccess, KnowledgePermission
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.knowledge.chunking import ChunkingOptions
@@ -26,14 +25,20 @@ from nexent_gql.domains.knowledge.policy import (
     KnowledgeBaseDraft,
     KnowledgeBasePatch,
 )
+from nexent_gql.domains.knowledge.tables import EmbeddingChoice
+from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.patch import UNSET
 
 _DEFAULTS = ChunkingOptions()
 _NAME = f"Display name. One line of 1 to {MAX_NAME_CHARS} characters."
 _DESCRIPTION = f"What it is about. At most {MAX_DESCRIPTION_CHARS:,} characters. Null means empty."
 _EMBEDDING_MODEL = (
-    "ID of the embedding Model that compares meanings in this base. Null means the tenant's default embedding model. "
-    "`changeEmbeddingModel` changes it later."
+    "ID of the embedding Model that compares meanings in this base; short for `embedding` with this id. Set at most "
+    "one of them. Null means what `embedding` says."
+)
+_EMBEDDING = (
+    "How its documents are compared by meaning. Null means TENANT_DEFAULT: the model that is the tenant's default when "
+    "the base is created or, if there is none, the first that becomes it. `changeEmbeddingModel` changes it later."
 )
 _BASE_ID = "ID of the KnowledgeBase."
 _DOCUMENT_ID = "ID of the Document."
@@ -105,6 +110,7 @@ class CreateKnowledgeBaseInput:
         default=None, description="How its documents are cut. Null means the defaults."
     )
     embedding_model_id: strawberry.ID | None = strawberry.field(default=None, description=_EMBEDDING_MODEL)
+    embedding: EmbeddingTargetInput | None = strawberry.field(default=None, description=_EMBEDDING)
 
     def draft(self) -> KnowledgeBaseDraft:
         """Return what the service takes."""
@@ -113,7 +119,7 @@ class CreateKnowledgeBaseInput:
             description=self.description,
             access=self.access or KnowledgeAccess.PRIVATE,
             chunking=self.chunking.options() if self.chunking else _DEFAULTS,
-            embedding_model_id=_model_key(self.embedding_model_id),
+            embedding=_embedding(self.embedding_model_id, self.embedding),
             grants=_grants(self.groups),
         )
 
@@ -258,8 +264,12 @@ class DeleteDocumentInput:
     document_id: strawberry.ID = strawberry.field(description=_DOCUMENT_ID)
 
 
-def _model_key(model_id: strawberry.ID | None) -> UUID | None:
-    return None if model_id is None else node_id(model_id, "Model", "embeddingModelId")
+def _embedding(model_id: strawberry.ID | None, target: EmbeddingTargetInput | None) -> EmbeddingChoice:
+    if target is None:
+        return EmbeddingChoice(None if model_id is None else node_id(model_id, "Model", "embeddingModelId"))
+    if model_id is not None:
+        raise InvalidInputError("Set either `embedding` or `embeddingModelId`.", path=("embedding",))
+    return target.choice("embedding")
 
 
 def _grants(groups: list[KnowledgeBaseGroupInput] | None) -> tuple[GroupGrant, ...]:

@@ -7,7 +7,7 @@ from uuid import UUID
 import strawberry
 
 from nexent_gql.api.context import Info
-from nexent_gql.api.knowledge.enums import EmbeddingMode
+from nexent_gql.api.knowledge.embedding_inputs import EmbeddingTargetInput
 from nexent_gql.api.knowledge.loaders import base_row
 from nexent_gql.api.knowledge.types import KnowledgeBase
 from nexent_gql.api.models.costs import estimate_cost
@@ -15,8 +15,6 @@ from nexent_gql.api.schema.errors import ConflictError, ForbiddenError, NotFound
 from nexent_gql.api.schema.mutations import mutation
 from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import find_node, node_id
-from nexent_gql.domains.knowledge.tables import EmbeddingChoice
-from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.money import usd_text
 from nexent_gql.ports.llm import Usage
 
@@ -24,31 +22,6 @@ _OWNER = "Requires that you own the knowledge base."
 _ERRORS = (ValidationError, NotFoundError, ForbiddenError, ConflictError)
 _PAYLOAD = {"knowledge_base": "The knowledge base; `embeddingModelChange` has the state of the change."}
 _BASE_ID = "ID of the KnowledgeBase."
-
-
-@strawberry.input(
-    description="How the documents of a knowledge base are compared by meaning. Set exactly one field.", one_of=True
-)
-class EmbeddingTargetInput:
-    embedding_model_id: strawberry.Maybe[strawberry.ID] = strawberry.field(
-        default=None, description="ID of the embedding Model that is used."
-    )
-    mode: strawberry.Maybe[EmbeddingMode] = strawberry.field(
-        default=None, description="TENANT_DEFAULT or NONE. MODEL is refused: set `embeddingModelId` instead."
-    )
-
-    def choice(self) -> EmbeddingChoice:
-        """Return what the service takes.
-
-        Raises:
-            InvalidIdError: `embeddingModelId` is no id of a model.
-            InvalidInputError: The mode is MODEL.
-        """
-        if self.embedding_model_id is not None:
-            return EmbeddingChoice(node_id(self.embedding_model_id.value, "Model", "target", "embeddingModelId"))
-        if self.mode is None or self.mode.value is EmbeddingMode.MODEL:
-            raise InvalidInputError("Set `embeddingModelId` to name a model.", path=("target", "mode"))
-        return EmbeddingChoice(is_keyword_only=self.mode.value is EmbeddingMode.NONE)
 
 
 @strawberry.input(description="Input of `changeEmbeddingModel`.")
@@ -96,7 +69,7 @@ class EmbeddingModelChangeQueries:
         knowledge_base_id: Annotated[strawberry.ID, strawberry.argument(description=_BASE_ID)],
         target: Annotated[EmbeddingTargetInput, strawberry.argument(description="What would be used.")],
     ) -> EmbeddingModelChangeEstimate | None:
-        choice, services, actor = target.choice(), info.context.services, info.context.actor
+        choice, services, actor = target.choice("target"), info.context.services, info.context.actor
         base = await find_node(info, base_row, knowledge_base_id, "KnowledgeBase")
         if base is None:
             return None
@@ -126,7 +99,9 @@ class EmbeddingModelChangeMutations:
     )
     async def change_embedding_model(self, info: Info, input: ChangeEmbeddingModelInput) -> KnowledgeBase:
         key = node_id(input.knowledge_base_id, "KnowledgeBase", "knowledgeBaseId")
-        await info.context.services.embedding_model_changes.start(info.context.actor, key, input.target.choice())
+        await info.context.services.embedding_model_changes.start(
+            info.context.actor, key, input.target.choice("target")
+        )
         return await _base(info, key)
 
     @mutation(

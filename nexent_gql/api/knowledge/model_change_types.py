@@ -48,13 +48,12 @@ class EmbeddingModelChange:
     embedding_model: Model | None = related(
         model_by_id,
         "model_id",
-        description="The model after the change; null unless `embeddingMode` is MODEL, and if the model was deleted.",
+        description="The model after the change; null without one, and if it was deleted.",
     )
     previous_embedding_model: Model | None = related(
         model_by_id,
         "previous_model_id",
-        description="The model before the change; null unless `previousEmbeddingMode` is MODEL, and if the model was "
-        "deleted.",
+        description="The model before the change; null without one, and if it was deleted.",
     )
 
     @classmethod

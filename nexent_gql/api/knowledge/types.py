@@ -93,10 +93,12 @@ class KnowledgeBase(relay.Node):
     embedding_model: Model | None = related(
         model_by_id,
         "embedding_model_id",
-        description="The embedding model that searches use; null unless `embeddingMode` is MODEL.",
+        description="The embedding model that searches use; null if `embeddingMode` is NONE, and for TENANT_DEFAULT "
+        "until there is one.",
     )
     embedding_mode: EmbeddingMode = strawberry.field(
-        description="Which embedding model searches use. `changeEmbeddingModel` changes it."
+        description="How the embedding model was chosen. It stays the same until `changeEmbeddingModel` changes it, "
+        "also with TENANT_DEFAULT when another model becomes the default: `embeddingModel.isDefault` is false then."
     )
     embedding_model_change: EmbeddingModelChange | None = related(
         newest_model_change,

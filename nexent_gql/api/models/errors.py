@@ -13,7 +13,10 @@ from nexent_gql.kernel.errors import DomainError
 from nexent_gql.ports.llm import ModelError
 
 
-@strawberry.type(description="Agents or routes use the model, so it cannot be deleted. Give them another model first.")
+@strawberry.type(
+    description="Agents, routes or knowledge bases use the model, so it cannot be deleted. Give them another model "
+    "first."
+)
 class ModelInUseError(Error):
     model_id: strawberry.Private[UUID]
 

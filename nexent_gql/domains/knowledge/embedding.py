@@ -7,7 +7,7 @@ from uuid import UUID
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.tables import EmbeddingChoice
-from nexent_gql.domains.models.errors import ChatModelNotFoundError, NoDefaultModelError
+from nexent_gql.domains.models.errors import ChatModelNotFoundError
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.ports.embeddings import Embedder, EmbeddingPurpose, EmbeddingRequest, Vector
@@ -35,7 +35,7 @@ class KnowledgeEmbedder:
 
     Args:
         db: Where the models are.
-        models: Says which model is the default.
+        models: Says how to reach a model.
         embedder: Calls it.
     """
 
@@ -45,18 +45,18 @@ class KnowledgeEmbedder:
         self._embedder = embedder
 
     async def endpoint(self, tenant_id: UUID, choice: EmbeddingChoice) -> ModelEndpoint | None:
-        """Return how to reach an embedding model; None if there is no such model, or words only are compared.
+        """Return how to reach the model of a base; None if there is no such model, or words only are compared.
 
         Raises:
             ModelKindMismatchError: The model is of another kind.
             SecretUnreadableError: Its key was stored under another key of the installation.
         """
-        if choice.is_keyword_only:
+        if choice.model_id is None:
             return None
         async with self._db.read(tenant_id) as session:
             try:
                 return await self._models.endpoint(session, tenant_id, choice.model_id, ModelKind.EMBEDDING)
-            except (NoDefaultModelError, ChatModelNotFoundError):
+            except ChatModelNotFoundError:
                 return None
 
     async def embed_passages(

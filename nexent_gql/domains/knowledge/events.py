@@ -1,4 +1,6 @@
-"""Events of knowledge bases: changes of documents, summaries and graphs, numbered in the order of commits.
+"""Events of knowledge bases: changes of documents, summaries, graphs and embedding models.
+
+They are numbered in the order of commits.
 
 Events of summaries have no text: readers get it from the summary, where it is withheld when a document is deleted.
 """
@@ -7,6 +9,8 @@ from uuid import UUID
 
 from nexent_gql.domains.knowledge.graph_repository import GraphCounts
 from nexent_gql.domains.knowledge.graph_tables import KnowledgeGraph
+from nexent_gql.domains.knowledge.model_change_repository import ChangeProgress
+from nexent_gql.domains.knowledge.model_change_tables import EmbeddingModelChange
 from nexent_gql.domains.knowledge.summary_tables import KnowledgeSummary
 from nexent_gql.domains.knowledge.tables import Document, DocumentVersion
 from nexent_gql.kernel.json import JsonObject
@@ -16,6 +20,7 @@ DOCUMENT_DELETED = "DocumentDeleted"
 SUMMARY_STATE_CHANGED = "KnowledgeSummaryStateChanged"
 SUMMARY_TEXT_ADDED = "KnowledgeSummaryTextAdded"
 GRAPH_CHANGED = "KnowledgeGraphChanged"
+MODEL_CHANGE_UPDATED = "EmbeddingModelChangeUpdated"
 KNOWLEDGE_BASE_UNAVAILABLE = "KnowledgeBaseUnavailable"
 
 
@@ -77,4 +82,17 @@ def graph_changed(graph: KnowledgeGraph, counts: GraphCounts | None) -> JsonObje
         "code": graph.code,
         "message": graph.message,
         "retryable": graph.is_retryable,
+    }
+
+
+def model_change_updated(change: EmbeddingModelChange, progress: ChangeProgress) -> JsonObject:
+    """Return the body of an event: state and progress of a change of the embedding model."""
+    return {
+        "kind": MODEL_CHANGE_UPDATED,
+        "state": change.state,
+        "documents": progress.documents,
+        "entries": progress.documents if change.target is None else progress.entries,
+        "code": change.code,
+        "message": change.message,
+        "retryable": change.is_retryable,
     }

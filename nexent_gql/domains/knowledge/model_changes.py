@@ -1,24 +1,28 @@
 """Use cases of changes of the embedding model of a base."""
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
+from nexent_gql.domains.knowledge.default_models import adopt_default, resolve_choice
 from nexent_gql.domains.knowledge.errors import (
     ModelChangeNotFoundError,
     ModelChangeNotRevertibleError,
     ModelChangeRunningError,
 )
+from nexent_gql.domains.knowledge.event_log import record_events
+from nexent_gql.domains.knowledge.events import model_change_updated
 from nexent_gql.domains.knowledge.index_ids import INDEX_NUMBERS
 from nexent_gql.domains.knowledge.jobs import ChangeEmbeddingModel, CleanUpModelChange
 from nexent_gql.domains.knowledge.model_change_repository import ChangeProgress, EmbeddingModelChangeRepository
 from nexent_gql.domains.knowledge.model_change_tables import EmbeddingModelChange, EmbeddingModelChangeState
 from nexent_gql.domains.knowledge.repository import KnowledgeBaseRepository
-from nexent_gql.domains.knowledge.service import embedding_model, owned_base
+from nexent_gql.domains.knowledge.service import owned_base
 from nexent_gql.domains.knowledge.tables import EmbeddingChoice, KnowledgeBase
 from nexent_gql.domains.models.endpoints import require_model
 from nexent_gql.domains.models.errors import ChatModelNotFoundError, ModelKindMismatchError, NoDefaultModelError
@@ -32,6 +36,8 @@ from nexent_gql.ports.llm import ModelKind
 
 CLEAN_UP_DELAY_S = 60
 """Searches that have begun may still use an index for so long after it was replaced."""
+RETRY_AFTER = timedelta(hours=6)
+"""Age at which documents whose embedding failed for good are tried again."""
 SPEED_RANGE = timedelta(days=30)
 State = EmbeddingModelChangeState
 
@@ -94,15 +100,14 @@ class EmbeddingModelChangeService:
         """
         async with self._db.transaction(actor.tenant_id) as session:
             base = await owned_base(session, actor, base_id)
-            if not choice.is_keyword_only:
-                await embedding_model(session, actor, choice.model_id)
+            choice = await resolve_choice(session, actor.tenant_id, choice)
             repository = EmbeddingModelChangeRepository(session, actor.tenant_id)
             current = await repository.open_change(base_id)
             if current is not None and current.target is not None:
                 if current.target[1] != choice:
                     raise ModelChangeRunningError(base_id)
                 return current
-            newest = await _newest(session, actor, base_id)
+            newest = await _newest(session, actor.tenant_id, base_id)
             if base.embedding == choice:
                 if (
                     newest is None
@@ -111,15 +116,7 @@ class EmbeddingModelChangeService:
                 ):
                     raise InvalidInputError("The knowledge base uses this embedding model already.", path=("target",))
                 return newest
-            if current is not None:
-                await complete(session, current, self._clock)
-            number = await _free_number(repository, base, newest)
-            await repository.delete_cleaned(base_id)
-            change = _new_change(actor, base, choice, number)
-            repository.add(change)
-            await session.flush()
-            await enqueue_step(session, change)
-        return change
+            return await _start(session, base, choice, actor.user_id, self._clock)
 
     async def cancel(self, actor: Principal, base_id: UUID) -> EmbeddingModelChange:
         """Stop a change or its revert, and keep the index that searches use; a change that has ended stays as it is.
@@ -130,8 +127,8 @@ class EmbeddingModelChangeService:
             ModelChangeNotFoundError: The model was never changed.
         """
         async with self._db.transaction(actor.tenant_id) as session:
-            await owned_base(session, actor, base_id)
-            change = await _newest(session, actor, base_id)
+            base = await owned_base(session, actor, base_id)
+            change = await _newest(session, actor.tenant_id, base_id)
             if change is None:
                 raise ModelChangeNotFoundError(base_id)
             if change.state == State.EMBEDDING:
@@ -143,6 +140,7 @@ class EmbeddingModelChangeService:
                 return change
             if change.job_id is not None:
                 await request_cancel(session, change.job_id)
+            await record_change(session, base, change, self._clock())
         return change
 
     async def revert(self, actor: Principal, base_id: UUID) -> EmbeddingModelChange:
@@ -157,14 +155,15 @@ class EmbeddingModelChangeService:
             ModelChangeNotRevertibleError: Searches do not use the new index yet, or the one from before was deleted.
         """
         async with self._db.transaction(actor.tenant_id) as session:
-            await owned_base(session, actor, base_id)
-            change = await _newest(session, actor, base_id)
+            base = await owned_base(session, actor, base_id)
+            change = await _newest(session, actor.tenant_id, base_id)
             if change is None:
                 raise ModelChangeNotFoundError(base_id)
             if change.state == State.SWITCHED:
                 change.state = State.REVERTING
                 change.code = change.message = None
                 await enqueue_step(session, change)
+                await record_change(session, base, change, self._clock())
             elif change.state not in {State.REVERTING, State.REVERTED}:
                 raise ModelChangeNotRevertibleError(base_id)
         return change
@@ -183,30 +182,81 @@ async def enqueue_clean_up(session: AsyncSession, change: EmbeddingModelChange, 
     await enqueue(session, change.tenant_id, work, delay_s=delay_s)
 
 
-async def complete(session: AsyncSession, change: EmbeddingModelChange, clock: Clock) -> None:
-    """End the time in which a change can be reverted."""
-    change.state, change.finished_at = State.COMPLETED, clock()
+async def record_change(
+    session: AsyncSession, base: KnowledgeBase, change: EmbeddingModelChange, now: datetime
+) -> None:
+    """Record an event with the state and the progress of a change; call it last, see `record_events`."""
     await session.flush()
-    await enqueue_clean_up(session, change, CLEAN_UP_DELAY_S)
+    progress = await EmbeddingModelChangeRepository(session, base.tenant_id).progress([change.id])
+    await record_events(session, base, now, model_change_updated(change, progress.get(change.id, ChangeProgress())))
 
 
-def _new_change(actor: Principal, base: KnowledgeBase, choice: EmbeddingChoice, number: int) -> EmbeddingModelChange:
-    return EmbeddingModelChange(
+async def embed_by_default(session: AsyncSession, base: KnowledgeBase, clock: Clock) -> None:
+    """Give a base, which is locked and found by words only for want of a model, the default that the tenant has now.
+
+    Nothing is done while a change is running, after its owner cancelled or reverted the same change, and for 6 hours
+    after it failed.
+    """
+    await adopt_default(session, base)
+    choice = await resolve_choice(session, base.tenant_id, EmbeddingChoice())
+    if base.embedding != EmbeddingChoice() or choice == base.embedding:
+        return
+    newest = await _newest(session, base.tenant_id, base.id)
+    if newest is not None and not _may_follow(newest, choice, clock()):
+        return
+    with suppress(ModelChangeRunningError):  # earlier indexes are not deleted yet: the next refresh tries again
+        await _start(session, base, choice, base.owner_id, clock)
+
+
+def _may_follow(newest: EmbeddingModelChange, choice: EmbeddingChoice, now: datetime) -> bool:
+    if newest.target is not None:
+        return False
+    if newest.embedding != choice or newest.state in {State.SWITCHED, State.COMPLETED}:
+        return True
+    has_waited = newest.finished_at is not None and newest.finished_at < now - RETRY_AFTER
+    return newest.state == State.FAILED and has_waited
+
+
+async def _start(
+    session: AsyncSession, base: KnowledgeBase, choice: EmbeddingChoice, user_id: UUID, clock: Clock
+) -> EmbeddingModelChange:
+    """Start a change on the account of a user; one that could be reverted can't any more.
+
+    Raises:
+        ModelChangeRunningError: The indexes of earlier changes are not deleted yet.
+    """
+    repository = EmbeddingModelChangeRepository(session, base.tenant_id)
+    number = await _free_number(repository, base, await _newest(session, base.tenant_id, base.id))
+    current = await repository.open_change(base.id)
+    if current is not None:
+        current.state, current.finished_at = State.COMPLETED, clock()
+        await session.flush()
+        await enqueue_clean_up(session, current, CLEAN_UP_DELAY_S)
+    await repository.delete_cleaned(base.id)
+    previous = base.embedding
+    change = EmbeddingModelChange(
         tenant_id=base.tenant_id,
         knowledge_base_id=base.id,
-        requested_by=actor.user_id,
+        requested_by=user_id,
         index_number=number,
         model_id=choice.model_id,
         is_keyword_only=choice.is_keyword_only,
+        is_default_model=choice.is_default,
         previous_index_number=base.index_number,
-        previous_model_id=base.embedding_model_id,
-        is_previous_keyword_only=base.is_keyword_only,
+        previous_model_id=previous.model_id,
+        is_previous_keyword_only=previous.is_keyword_only,
+        is_previous_default_model=previous.is_default,
     )
+    repository.add(change)
+    await session.flush()
+    await enqueue_step(session, change)
+    await record_change(session, base, change, clock())
+    return change
 
 
-async def _newest(session: AsyncSession, actor: Principal, base_id: UUID) -> EmbeddingModelChange | None:
+async def _newest(session: AsyncSession, tenant_id: UUID, base_id: UUID) -> EmbeddingModelChange | None:
     """Return the newest change of a base whose row is locked, so that the change does not change either."""
-    return next(iter(await EmbeddingModelChangeRepository(session, actor.tenant_id).newest([base_id])), None)
+    return next(iter(await EmbeddingModelChangeRepository(session, tenant_id).newest([base_id])), None)
 
 
 async def _free_number(

@@ -19,7 +19,7 @@ from nexent_gql.domains.knowledge.model_change_tables import (
     EmbeddingModelChangeState,
     IndexEntry,
 )
-from nexent_gql.domains.knowledge.model_changes import CLEAN_UP_DELAY_S, enqueue_clean_up, enqueue_step
+from nexent_gql.domains.knowledge.model_changes import CLEAN_UP_DELAY_S, enqueue_clean_up, enqueue_step, record_change
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository, KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.tables import EmbeddingChoice, KnowledgeBase
 from nexent_gql.jobs.lease import Lease
@@ -33,6 +33,8 @@ from nexent_gql.ports.search_index import SearchIndex, VersionNotIndexedError
 _CONCURRENCY = 4
 _STEP_S = 30.0
 """After so many seconds the next job goes on, so that other jobs of the queue get their turn."""
+_REPORT_S = 2.0
+"""Seconds between two events of progress."""
 _BATCH = 500
 _MAX_LOSSES = 3
 _FIRST = UUID(int=0)
@@ -99,6 +101,7 @@ class EmbeddingModelChanger:
             DomainError: The model or the index failed.
         """
         identity, losses, deadline = None, 0, time.monotonic() + _STEP_S
+        report_at = 0.0
         while time.monotonic() < deadline:
             async with lease.db.read(lease.tenant_id) as session:
                 base, change = await _load(session, lease, work)
@@ -110,12 +113,22 @@ class EmbeddingModelChanger:
                 entries = IndexEntryRepository(session, base, number)
                 documents = await entries.stale(INDEX_FORMAT, identity, _CONCURRENCY)
             await all_ended(self._put(lease, base, number, document) for document in documents)
+            if documents and time.monotonic() >= report_at:
+                await self._report(lease, work)
+                report_at = time.monotonic() + _REPORT_S
             if not documents and not await self._delete_lost_entries(lease, base, number):
                 return identity, True
             losses += not documents
             if losses > _MAX_LOSSES:
                 raise IndexIncompleteError
         return identity, False
+
+    async def _report(self, lease: Lease, work: ChangeEmbeddingModel) -> None:
+        """Tell readers of the base's events how far the change is."""
+        async with lease.transaction() as session:
+            base, change = await _load(session, lease, work, lock=True)
+            if base is not None and change is not None and change.target is not None:
+                await record_change(session, base, change, self._clock())
 
     async def _identity(self, tenant_id: UUID, choice: EmbeddingChoice) -> str | None:
         endpoint = await self._embedder.endpoint(tenant_id, choice)
@@ -176,10 +189,10 @@ class EmbeddingModelChanger:
                 await enqueue_step(session, change)
                 return
             await entries.exchange(base.index_number)
-            base.index_number, base.embedding_model_id = number, choice.model_id
-            base.is_keyword_only, base.updated_at = choice.is_keyword_only, self._clock()
+            base.index_number, base.embedding, base.updated_at = number, choice, self._clock()
             base.index_revision += 1
             await self._end(session, change)
+            await record_change(session, base, change, self._clock())
 
     async def _end(self, session: AsyncSession, change: EmbeddingModelChange) -> None:
         now = self._clock()
@@ -202,9 +215,10 @@ class EmbeddingModelChanger:
             change.code, change.message, change.is_retryable = code, message, is_retryable
             if change.state == State.REVERTING:
                 change.state = State.SWITCHED
-                return
-            change.state, change.finished_at = State.FAILED, self._clock()
-            await enqueue_clean_up(session, change, CLEAN_UP_DELAY_S)
+            else:
+                change.state, change.finished_at = State.FAILED, self._clock()
+                await enqueue_clean_up(session, change, CLEAN_UP_DELAY_S)
+            await record_change(session, base, change, self._clock())
 
     async def clean_up(self, lease: Lease, work: CleanUpModelChange) -> None:
         """Complete a change whose time for a revert is over, and delete the index that it no longer needs."""
@@ -217,6 +231,7 @@ class EmbeddingModelChanger:
                 return
             if change.state == State.SWITCHED:
                 change.state, change.finished_at = State.COMPLETED, self._clock()
+                await record_change(session, base, change, self._clock())
             is_completed = change.state == State.COMPLETED
             number = change.previous_index_number if is_completed else change.index_number
         await self._index.delete_base(lease.tenant_id, index_id(base.id, number))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from nexent_gql.domains.knowledge.attributes import DocumentAttribute
 from nexent_gql.domains.knowledge.chunking import ChunkingOptions
-from nexent_gql.domains.knowledge.tables import KnowledgeAccess, KnowledgeBase, KnowledgePermission
+from nexent_gql.domains.knowledge.tables import EmbeddingChoice, KnowledgeAccess, KnowledgeBase, KnowledgePermission
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.patch import UNSET, Unset, set_or
 from nexent_gql.kernel.text import optional_text, single_line
@@ -32,13 +32,13 @@ class GroupGrant:
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeBaseDraft:
-    """A whole base."""
+    """A whole base; `embedding` is used when it is created, and changed by `EmbeddingModelChangeService` only."""
 
     name: str
     description: str | None = None
     access: KnowledgeAccess = KnowledgeAccess.PRIVATE
     chunking: ChunkingOptions = field(default_factory=ChunkingOptions)
-    embedding_model_id: UUID | None = None
+    embedding: EmbeddingChoice = field(default_factory=EmbeddingChoice)
     grants: tuple[GroupGrant, ...] = ()
 
 
@@ -72,7 +72,7 @@ class DocumentPatch:
 
 
 def apply_draft(row: KnowledgeBase, draft: KnowledgeBaseDraft) -> None:
-    """Validate `draft` and copy it to a row.
+    """Validate `draft` and copy it to a row, except grants and embedding model.
 
     Raises:
         InvalidInputError: A field breaks a rule; the error names it.
@@ -83,7 +83,6 @@ def apply_draft(row: KnowledgeBase, draft: KnowledgeBaseDraft) -> None:
     options = check_chunking(draft.chunking)
     row.strategy, row.max_words = options.strategy, options.max_words
     row.overlap_words, row.child_words = options.overlap_words, options.child_words
-    row.embedding_model_id = draft.embedding_model_id
 
 
 def merge_patch(row: KnowledgeBase, patch: KnowledgeBasePatch) -> KnowledgeBaseDraft:
@@ -93,7 +92,7 @@ def merge_patch(row: KnowledgeBase, patch: KnowledgeBasePatch) -> KnowledgeBaseD
         description=set_or(patch.description, row.description),
         access=set_or(patch.access, KnowledgeAccess(row.access)),
         chunking=set_or(patch.chunking, row.chunking),
-        embedding_model_id=row.embedding_model_id,
+        embedding=row.embedding,
     )
 
 

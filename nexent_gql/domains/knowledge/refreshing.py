@@ -1,8 +1,10 @@
-"""Indexes documents again whose entries are of an older format or another embedding model, without a person."""
+"""Indexes documents again without a person: after a failure, a change of the format or of a model's settings.
+
+A base that is found by words only, because there was no embedding model, gets the tenant's default once there is one.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -12,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder, model_identity
 from nexent_gql.domains.knowledge.indexing import INDEX_FORMAT, DocumentIndexer
 from nexent_gql.domains.knowledge.jobs import IndexDocument, RefreshSearchIndex
+from nexent_gql.domains.knowledge.model_changes import RETRY_AFTER, embed_by_default
 from nexent_gql.domains.knowledge.repository import DocumentRepository, KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.tables import (
     DocumentVersion,
@@ -27,8 +30,6 @@ from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError
 
-RETRY_S = 6 * 3_600
-"""Age at which documents whose embedding failed for good are tried again."""
 _BATCH = 500
 _log = structlog.get_logger()
 _TENANTS = text("SELECT DISTINCT tenant_id FROM knowledge_base WHERE deleted_at IS NULL")
@@ -70,6 +71,11 @@ class SearchIndexRefresher:
         by_choice: defaultdict[EmbeddingChoice, list[UUID]] = defaultdict(list)
         for base in bases:
             by_choice[base.embedding].append(base.id)
+        for base_id in by_choice[EmbeddingChoice()]:
+            async with lease.db.transaction(tenant_id) as session:
+                base = await KnowledgeBaseRepository(session, tenant_id).locked(base_id)
+                if base is not None:
+                    await embed_by_default(session, base, self._clock)
         for choice, base_ids in by_choice.items():
             try:
                 endpoint = await self._embedder.endpoint(tenant_id, choice)
@@ -88,7 +94,7 @@ class SearchIndexRefresher:
             "format": INDEX_FORMAT,
             "model": identity,
             "failed": SearchLimitationCode.EMBEDDING_FAILED,
-            "before": self._clock() - timedelta(seconds=RETRY_S),
+            "before": self._clock() - RETRY_AFTER,
             "batch": _BATCH,
         }
         after, count = _FIRST, _BATCH

@@ -138,6 +138,13 @@ class DocumentRepository(TenantRepository[Document], table=Document, where=(col(
         query = of_current_versions(select(DocumentVersion), self._tenant_id).where(col(Document.id) == document_id)
         return (await self._session.scalars(query)).one_or_none()
 
+    async def has_published(self, base_id: UUID) -> bool:
+        """Return whether searches find a document of a base."""
+        published = self._matching(None).where(
+            col(Document.knowledge_base_id) == base_id, col(Document.current_version_id).is_not(None)
+        )
+        return (await self._session.scalars(select(published.exists()))).one()
+
     async def count_limited(self, base_ids: Collection[UUID]) -> dict[UUID, int]:
         """Count the documents of each base that are found by words only because their embedding failed."""
         query = (

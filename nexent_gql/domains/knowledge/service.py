@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexent_gql.db.session import Database
 from nexent_gql.domains.identity.errors import GroupNotFoundError
 from nexent_gql.domains.identity.group_repository import GroupRepository
+from nexent_gql.domains.knowledge.default_models import find_default, resolve_choice
 from nexent_gql.domains.knowledge.errors import KnowledgeBaseNotFoundError, KnowledgeBaseReadOnlyError
 from nexent_gql.domains.knowledge.event_log import end_streams
 from nexent_gql.domains.knowledge.filters import KnowledgeBaseFilter
@@ -24,9 +25,7 @@ from nexent_gql.domains.knowledge.policy import (
     merge_patch,
 )
 from nexent_gql.domains.knowledge.repository import ChunkRepository, DocumentRepository, KnowledgeBaseRepository
-from nexent_gql.domains.knowledge.tables import KnowledgeBase, SearchLimitationCode
-from nexent_gql.domains.models.endpoints import require_model
-from nexent_gql.domains.models.errors import NoDefaultModelError
+from nexent_gql.domains.knowledge.tables import EmbeddingChoice, KnowledgeBase, SearchLimitationCode
 from nexent_gql.jobs.enqueue import cancel_lane, enqueue
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
@@ -34,9 +33,12 @@ from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.patch import UNSET
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.kernel.text import search_text
-from nexent_gql.ports.llm import ModelKind
 
 NO_MODEL = "Searched by words only: there is no embedding model. Register one to search by meaning too."
+MODEL_IS_NEW = (
+    "Searched by words only until its documents are embedded: there was no embedding model when they were added. "
+    "`embeddingModelChange` has the progress."
+)
 KEYWORD_ONLY = "Searched by words only, as its owner has chosen. Change the embedding model to search by meaning too."
 _FAILED = "{} documents are searched by words only, because the embedding model failed; see `searchLimitation` of each."
 
@@ -83,7 +85,7 @@ class KnowledgeBaseService:
         apply_draft(row, draft)
         async with self._db.transaction(actor.tenant_id) as session:
             await self._limits.require_base(session, actor.tenant_id)
-            await embedding_model(session, actor, row.embedding_model_id)
+            row.embedding = await resolve_choice(session, actor.tenant_id, draft.embedding)
             KnowledgeBaseRepository(session, actor.tenant_id).add(row)
             if draft.grants:
                 await session.flush()  # before the grants, which refer to it
@@ -154,14 +156,16 @@ class KnowledgeBaseService:
         """Return why bases are searched by words only, as a whole or in part."""
         async with self._db.read(actor.tenant_id) as session:
             rows = await KnowledgeBaseRepository(session, actor.tenant_id).readable(actor.user_id, ids)
-            default = await embedding_model(session, actor, None)
+            waiting = EmbeddingChoice() in (row.embedding for row in rows)
+            has_default = waiting and await find_default(session, actor.tenant_id) is not None
             failed = await DocumentRepository(session, actor.tenant_id).count_limited([row.id for row in rows])
         limitations: dict[UUID, SearchLimitation] = {}
         for row in rows:
             if row.is_keyword_only:
                 limitations[row.id] = SearchLimitation(SearchLimitationCode.KEYWORD_ONLY, KEYWORD_ONLY)
-            elif row.embedding_model_id is None and default is None:
-                limitations[row.id] = SearchLimitation(SearchLimitationCode.NO_EMBEDDING_MODEL, NO_MODEL)
+            elif row.embedding_model_id is None:
+                message = MODEL_IS_NEW if has_default else NO_MODEL
+                limitations[row.id] = SearchLimitation(SearchLimitationCode.NO_EMBEDDING_MODEL, message)
             elif count := failed.get(row.id):
                 limitations[row.id] = SearchLimitation(SearchLimitationCode.EMBEDDING_FAILED, _FAILED.format(count))
         return limitations
@@ -251,16 +255,3 @@ async def _share(session: AsyncSession, base: KnowledgeBase, grants: tuple[Group
     if missing is not None:
         raise GroupNotFoundError(missing)
     await KnowledgeGrantRepository(session, base.tenant_id).replace(base.id, permissions)
-
-
-async def embedding_model(session: AsyncSession, actor: Principal, model_id: UUID | None) -> UUID | None:
-    """Return the embedding model that a base uses, where None is the tenant's default; None if there is none.
-
-    Raises:
-        ChatModelNotFoundError: The tenant has no such model.
-        ModelKindMismatchError: The model is no embedding model.
-    """
-    try:
-        return (await require_model(session, actor.tenant_id, model_id, ModelKind.EMBEDDING)).id
-    except NoDefaultModelError:
-        return None

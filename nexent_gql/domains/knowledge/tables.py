@@ -76,25 +76,29 @@ class EmbeddingChoice:
     """How documents are compared by meaning.
 
     Attributes:
-        model_id: The embedding model; None is the tenant's default.
+        model_id: The embedding model; None is the tenant's default where it has not been looked up, or there is none.
         is_keyword_only: They are compared by words only; `model_id` is None.
+        is_default: `model_id` was the tenant's default when the choice was made.
     """
 
     model_id: UUID | None = None
     is_keyword_only: bool = False
+    is_default: bool = False
 
     @property
     def mode(self) -> EmbeddingMode:
         """Which kind of choice it is."""
         if self.is_keyword_only:
             return EmbeddingMode.NONE
-        return EmbeddingMode.MODEL if self.model_id is not None else EmbeddingMode.TENANT_DEFAULT
+        return EmbeddingMode.TENANT_DEFAULT if self.is_default or self.model_id is None else EmbeddingMode.MODEL
 
 
 class KnowledgeBase(TenantRow, table=True):
     """A set of documents that are cut alike. A row with `deleted_at` is hidden, and deleted by a job.
 
-    `embedding_model_id` is null where the tenant's default embedding model is used, or none (`is_keyword_only`).
+    `embedding_model_id` is the model whose vectors the index has. `is_default_model` means that it was chosen as the
+    tenant's default; it stays when another model becomes the default. It is null with `is_keyword_only`, and as long as
+    the tenant has no default embedding model.
     `index_number` names the index that searches use, see `index_ids`. `index_revision` increases after each write to it
     and with a switch to another one, see `search_cache`.
     """
@@ -118,6 +122,7 @@ class KnowledgeBase(TenantRow, table=True):
     embedding_model_id: UUID | None = None
     index_revision: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
     is_keyword_only: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    is_default_model: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     index_number: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     updated_at: datetime = timestamp(default_now=True)
     deleted_at: datetime | None = timestamp()
@@ -130,7 +135,12 @@ class KnowledgeBase(TenantRow, table=True):
     @property
     def embedding(self) -> EmbeddingChoice:
         """How the documents that searches find are compared by meaning."""
-        return EmbeddingChoice(self.embedding_model_id, self.is_keyword_only)
+        return EmbeddingChoice(self.embedding_model_id, self.is_keyword_only, self.is_default_model)
+
+    @embedding.setter
+    def embedding(self, choice: EmbeddingChoice) -> None:
+        self.embedding_model_id, self.is_keyword_only = choice.model_id, choice.is_keyword_only
+        self.is_default_model = choice.is_default
 
 
 keep_folded(KnowledgeBase, "name", "name_key")

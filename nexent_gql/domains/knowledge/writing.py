@@ -9,6 +9,7 @@ from nexent_gql.db.violations import translate_violations
 from nexent_gql.domains.files.errors import StoredFileNotFoundError
 from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.knowledge.attributes import stored_attributes
+from nexent_gql.domains.knowledge.default_models import adopt_default
 from nexent_gql.domains.knowledge.errors import DocumentNotFoundError
 from nexent_gql.domains.knowledge.event_log import record_events
 from nexent_gql.domains.knowledge.events import document_deleted, state_changed
@@ -76,6 +77,7 @@ class DocumentWriter:
         self._repository = DocumentRepository(context.session, context.actor.tenant_id)
         self._events: list[JsonObject] = []
         self._has_garbage = False
+        self._has_adopted = False
 
     async def lock(self, row: DocumentRow) -> DocumentRow:
         """Return a document as it is after its lock was taken.
@@ -96,6 +98,9 @@ class DocumentWriter:
     async def add(self, content: Content, labels: DocumentLabels | None = None) -> DocumentRow:
         """Add a document and start to process it."""
         labels = labels or DocumentLabels()
+        if not self._has_adopted:
+            self._has_adopted = True
+            await adopt_default(self._session, self._base)
         now = self._clock()
         document = Document(
             tenant_id=self._base.tenant_id,

@@ -29,13 +29,15 @@ class ModelNameTakenError(ConflictError):
 
 
 class ModelInUseError(ConflictError):
-    """Agents or routes use the model, so it can't be deleted."""
+    """Agents, routes or knowledge bases use the model, so it can't be deleted."""
 
     code = "MODEL_IN_USE"
 
     def __init__(self, model_id: UUID) -> None:
         """Name the model; the agents belong to another domain."""
-        super().__init__("Agents or routes use this model; give them another one first.", model_id=str(model_id))
+        super().__init__(
+            "Agents, routes or knowledge bases use this model; give them another one first.", model_id=str(model_id)
+        )
 
 
 class DefaultModelError(ConflictError):

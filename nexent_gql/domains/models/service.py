@@ -156,7 +156,7 @@ class ModelService:
             ForbiddenError: The caller is no developer.
             ChatModelNotFoundError: The tenant has no such model.
             DefaultModelError: It is the default of its kind, and not the last one.
-            ModelInUseError: Agents use it.
+            ModelInUseError: Agents, routes or knowledge bases use it.
         """
         actor.require(Role.DEVELOPER)
         with translate_violations({STILL_REFERENCED: ModelInUseError(model_id)}):
