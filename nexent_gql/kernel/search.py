@@ -5,6 +5,7 @@ characters and by pairs of neighbours; other scripts by words.
 """
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,10 @@ MAX_CODE_CHARS = 64
 _IDENTIFIER = regex.compile(r"_|\p{L}\d|\d\p{L}|\d{3}|\p{Ll}\p{Lu}|[A-Za-z0-9][.:/][A-Za-z0-9]|-[A-Za-z0-9]*\d")
 
 _CLUSTER = regex.compile(r"\X")
+_UNSPACED_LETTER = regex.compile(rf"[{_UNSPACED}]")
+_LETTER = regex.compile(r"\p{L}")
+_SCRIPT_SAMPLE_CHARS = 2_000
+_UNSPACED_SHARE = 0.1
 _TOKEN = regex.compile(rf"(?P<word>{WORD_CLASS}+)|(?P<run>[{_UNSPACED}]+)|(?P<symbol>\p{{So}})", regex.V1)
 
 
@@ -117,6 +122,21 @@ def ranking_tokens(text: str) -> Iterator[str]:
 def has_identifier(text: str) -> bool:
     """Return whether a text has a name or number of a machine, such as "AX-3391-B", "max_age", "v1.2" or "8080"."""
     return _IDENTIFIER.search(text) is not None
+
+
+def script_of(text: str) -> str:
+    """Return the script in which the beginning of a text is written, such as LATIN; empty if it has no letters.
+
+    It is UNSPACED if a tenth of the letters are of scripts without spaces: technical texts in Chinese or Japanese have
+    many Latin names and examples.
+    """
+    letters = _LETTER.findall(text[:_SCRIPT_SAMPLE_CHARS])
+    if not letters:
+        return ""
+    if sum(_UNSPACED_LETTER.match(letter) is not None for letter in letters) >= _UNSPACED_SHARE * len(letters):
+        return "UNSPACED"
+    names = Counter(unicodedata.name(letter, "").partition(" ")[0] for letter in letters)
+    return names.most_common(1)[0][0]
 
 
 def pairs(run: str) -> list[str]:

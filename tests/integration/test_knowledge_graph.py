@@ -28,6 +28,7 @@ from nexent_gql.ports.search_index import SearchFilter
 from tests.support.factory import Factory
 from tests.support.graph_models import graph_answer, passages_of
 from tests.support.ingestion import Ingestion, ingestion
+from tests.support.knowledge_tools import call_search_tool
 from tests.support.scripted_models import Answer, ComputedModels, Pause
 
 CHUNKING = ChunkingOptions(max_words=20, overlap_words=0)
@@ -356,6 +357,12 @@ async def test_a_search_is_widened_by_what_passages_relate_to_the_question(
     assert 0 < further.score <= GRAPH_WEIGHT
     assert further.graph_score is not None
     assert further.score == pytest.approx(GRAPH_WEIGHT * further.graph_score)
+
+    quotes = [
+        [source.quote for source in (await call_search_tool(services, actor, base_id, **arguments)).sources]
+        for arguments in ({"query": question.question}, {"query": question.question, "expand_graph": True})
+    ]
+    assert quotes == [[hit.chunk.content for hit in each.passages] for each in (plain, answer)]
 
     strict = await services.searches.search(actor, replace(expanded, min_score=(first.score + further.score) / 2))
     assert ([hit.chunk.content for hit in strict.passages], strict.below_min_score) == (["Acme owns Globex."], 1)

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.chunking import ChunkingOptions, ChunkStrategy
 from nexent_gql.domains.knowledge.policy import DocumentSource, KnowledgeBaseDraft
+from nexent_gql.domains.knowledge.reranking import WEIGHT
 from nexent_gql.domains.knowledge.searching import KnowledgeSearch, SearchAnswer
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.kernel.clock import utc_now
@@ -112,6 +113,7 @@ async def test_a_reranking_model_orders_again(services: Ingestion, actor: Princi
         assert texts(answer)[0].startswith("A fish")
         assert answer.passages[0].rerank_score == pytest.approx(1.0)
         assert answer.passages[0].score == pytest.approx(1.0)
+        assert answer.passages[0].rerank_part == pytest.approx(WEIGHT)
         answer = await services.searches.search(actor, replace(search, top_k=10, min_score=0.5))
         assert (len(answer.passages), answer.below_min_score) == (1, 1)
         provider.vectors.faults.append(Fault(401, {"error": {"message": "This key is no longer valid."}}))

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
 from uuid import UUID
 
 import pytest
@@ -15,17 +14,16 @@ from nexent_gql.domains.knowledge.conditions import ConditionField, DocumentCond
 from nexent_gql.domains.knowledge.policy import DocumentPatch, DocumentSource, KnowledgeBaseDraft
 from nexent_gql.domains.knowledge.searching import KnowledgeSearch, KnowledgeSearchService, SearchAnswer
 from nexent_gql.domains.knowledge.tables import KnowledgeAccess
-from nexent_gql.domains.knowledge.tools import KnowledgeTools, knowledge_search_tool
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.search_index import SearchFilter
-from nexent_gql.ports.tools import ToolCallContext, ToolResult
 from tests.support.factory import Factory
 from tests.support.ingestion import Ingestion
 from tests.support.knowledge_api import KnowledgeApi, open_knowledge_api
+from tests.support.knowledge_tools import call_search_tool
 
 NONE: frozenset[str] = frozenset()
 SEARCH = """query ($input: SearchKnowledgeInput!) { searchKnowledge(input: $input) {
@@ -281,29 +279,21 @@ async def test_a_wrong_condition_of_a_client_is_its_mistake(
     assert message.lower() in str(error["message"]).lower()
 
 
-async def call(services: Ingestion, actor: Principal, base_id: UUID, **arguments: object) -> ToolResult:
-    """Call the tool as a run of the user does."""
-    tools = KnowledgeTools(services.bases, services.documents, services.searches)
-    context = ToolCallContext(actor.tenant_id, actor.user_id, new_id(), None, "call", "key")
-    tool = await tools.bind(knowledge_search_tool([base_id]).definition, context)
-    assert tool is not None
-    return await tool.call(cast("JsonObject", {"query": "fish", **arguments}), context)
-
-
 async def test_agents_filter_too(services: Ingestion, actor: Principal, base_id: UUID) -> None:
     await add(services, actor, base_id, "one", tags("sea"))
     await add(services, actor, base_id, "two", tags("land"))
-    sea = {"attributes": [{"key": "tags", "values": ["sea"]}]}
-    result = await call(services, actor, base_id, filter=sea)
+    sea: JsonObject = {"attributes": [{"key": "tags", "values": ["sea"]}]}
+    result = await call_search_tool(services, actor, base_id, query="fish", filter=sea)
     assert [source.quote for source in result.sources] == ["fish one"]
-    result = await call(services, actor, base_id, filter=sea | {"title_contains": "two"})
+    result = await call_search_tool(services, actor, base_id, query="fish", filter=sea | {"title_contains": "two"})
     assert (result.sources, "No document matches the filter" in result.output) == ((), True)
-    for filters, name in (
+    wrong: list[tuple[JsonObject, str]] = [
         ({"attributes": [{"key": "$x", "values": ["sea"]}]}, "filter.allOf.0.attribute.key"),
         ({"authors": ["a\0"]}, "filter.allOf.0.authors.0"),
         ({"created_from": "yesterday"}, "filter.created_from"),
         ({"where": "1=1"}, "filter.where"),
-    ):
-        result = await call(services, actor, base_id, filter=filters)
+    ]
+    for filters, name in wrong:
+        result = await call_search_tool(services, actor, base_id, query="fish", filter=filters)
         assert result.error is not None
         assert name in result.output

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexent_gql.kernel.search import fold, has_identifier, ranking_tokens
+from nexent_gql.kernel.search import fold, has_identifier, ranking_tokens, script_of
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,18 @@ def test_the_terms_of_a_long_text_take_no_longer_than_its_length() -> None:
 )
 def test_identifiers_of_machines_are_told_from_words(text: str, *, is_one: bool) -> None:
     assert has_identifier(text) is is_one
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [
+        ("How do I set the port?", "LATIN"),
+        ("如何设置 route 的 upstream 端口", "UNSPACED"),
+        ("Edit `config.yaml` and restart the service (重启)", "LATIN"),
+        ("Настройка порта", "CYRILLIC"),
+        ("ポートの設定", "UNSPACED"),
+        ("8080: 1, 2", ""),
+    ],
+)
+def test_a_script_is_that_of_the_words_not_of_examples(text: str, script: str) -> None:
+    assert script_of(text) == script

@@ -15,7 +15,7 @@ from nexent_gql.api.schema.permissions import SignedIn
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.knowledge.graph_expansion import GRAPH_WEIGHT, MAX_RELATED, MAX_SEEDS
 from nexent_gql.domains.knowledge.highlights import MAX_HIGHLIGHTS, highlights
-from nexent_gql.domains.knowledge.reranking import CANDIDATES
+from nexent_gql.domains.knowledge.reranking import CANDIDATES, SHARE_OF_MEANING, WEIGHT
 from nexent_gql.domains.knowledge.searching import (
     MAX_NEIGHBORS,
     MAX_QUESTION_CHARS,
@@ -128,8 +128,12 @@ class ScoreExplanation:
         description="What the meaning adds to a HYBRID score; null in other modes."
     )
     rerank_score: float | None = strawberry.field(
-        description="Score by the reranking model, whose range is the model's; null without one. `score` is then the "
-        "mean of this score and of the one before, both scaled to 0 to 1."
+        description="Score by the reranking model, whose range is the model's; null without one."
+    )
+    rerank_part: float | None = strawberry.field(
+        description="What the reranking model adds to `score`; null without one. Its scores, less the mean of the "
+        f"passages in the same script, and the scores before are scaled to 0 to 1 and joined: {SHARE_OF_MEANING} * "
+        f"`semanticWeight` is the model's share in HYBRID searches, {WEIGHT} in others."
     )
     graph_score: float | None = strawberry.field(
         description="Share of the names in `graphEntities` that the passage has, by their information, 0 to 1; null if "
@@ -173,6 +177,7 @@ class KnowledgeSearchHit:
                 keyword_part=parts.keyword_part,
                 semantic_part=parts.semantic_part,
                 rerank_score=passage.rerank_score,
+                rerank_part=passage.rerank_part,
                 graph_score=passage.graph_score,
             ),
             highlights=list(map(TextRange.of, highlights(passage.chunk.content, parts.terms))),

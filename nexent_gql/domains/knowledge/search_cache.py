@@ -18,7 +18,7 @@ from nexent_gql.ports.search_index import ScoreParts, SearchMode, SearchQuery
 
 CACHE_S = 0.5
 """How long the cache may take; the index is faster than a cache that hangs."""
-_FORMAT = 2
+_FORMAT = 3
 """Grows with a change of what is stored or of how results come about."""
 _log = structlog.get_logger()
 
@@ -32,6 +32,7 @@ class CachedPassage:
     parts: ScoreParts
     rerank_score: float | None = None
     graph_score: float | None = None
+    rerank_part: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ class ScoredPassage:
         score: Of the last stage.
         parts: Where the score of the first stage comes from.
         rerank_score: The score of the reranking model; its range is the model's.
+        rerank_part: What it adds to the score.
         graph_score: Share of the related names that it has, 0 to 1; None if it has none.
         before: Chunks in front of it, in the order of the text.
         after: Chunks behind it.
@@ -96,6 +97,7 @@ class ScoredPassage:
     parts: ScoreParts
     rerank_score: float | None = None
     graph_score: float | None = None
+    rerank_part: float | None = None
     before: tuple[Chunk, ...] = ()
     after: tuple[Chunk, ...] = ()
 
@@ -206,7 +208,12 @@ class KnowledgeSearchService:
         by_id = {chunk.id: chunk for chunk in chunks}
         passages = (
             ScoredPassage(
-                by_id[passage.chunk_id], passage.score, passage.parts, passage.rerank_score, passage.graph_score
+                by_id[passage.chunk_id],
+                passage.score,
+                passage.parts,
+                passage.rerank_score,
+                passage.graph_score,
+                passage.rerank_part,
             )
             for passage in result.passages
             if passage.chunk_id in by_id
@@ -264,14 +271,15 @@ class KnowledgeSearchService:
             question,
             [passage.chunk.search_text for passage in passages],
             [passage.score for passage in passages],
+            semantic_weight=answer.semantic_weight,
         )
         if scores.error is not None:
             _log.warning("knowledge.search_without_reranking", code=scores.error.code)
         if not scores.model:
             return answer
         scored = (
-            replace(passage, score=joined, rerank_score=own)
-            for passage, joined, own in zip(passages, scores.joined, scores.model, strict=True)
+            replace(passage, score=joined, rerank_score=own, rerank_part=part)
+            for passage, joined, own, part in zip(passages, scores.joined, scores.model, scores.parts, strict=True)
         )
         return replace(answer, passages=tuple(sorted(scored, key=lambda it: -it.score)), is_reranked=True)
 
@@ -320,7 +328,8 @@ def _cut(answer: SearchAnswer, search: KnowledgeSearch) -> SearchAnswer:
 def _result_of(answer: SearchAnswer) -> CachedResult:
     """Return what the cache keeps of an answer."""
     passages = (
-        CachedPassage(it.chunk.id, it.score, it.parts, it.rerank_score, it.graph_score) for it in answer.passages
+        CachedPassage(it.chunk.id, it.score, it.parts, it.rerank_score, it.graph_score, it.rerank_part)
+        for it in answer.passages
     )
     return CachedResult(
         tuple(passages),

@@ -100,6 +100,11 @@ class KnowledgeSearchArguments(Arguments):
         description="Only documents that match all of these. Leave it out unless the user limits the question to "
         "certain documents.",
     )
+    expand_graph: bool = Field(
+        default=False,
+        description="Whether to find passages too that name what the knowledge graphs of the bases relate to the "
+        "question. Useful for questions about how people, organizations or things are connected.",
+    )
 
 
 class KnowledgeTools(UnlistedTools):
@@ -138,6 +143,7 @@ class KnowledgeTools(UnlistedTools):
             tuple(id_ for id_ in base_ids if id_ in readable),
             top_k=arguments.max_passages,
             metadata=arguments.filter.metadata() if arguments.filter else MetadataFilter(),
+            is_graph_expanded=arguments.expand_graph,
         )
         try:
             answer = await self._searches.search(actor, search)
