@@ -9,6 +9,7 @@ from nexent_gql.adapters.llm_dialects import installed_dialects
 from nexent_gql.adapters.response_cache_redis import RedisResponseCache
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.conversations.service import ConversationService
+from nexent_gql.domains.files.extraction import FileTexts
 from nexent_gql.domains.files.links import LinkSigner
 from nexent_gql.domains.files.policy import FileLimits
 from nexent_gql.domains.files.service import FileService
@@ -104,7 +105,7 @@ class Services:
         files = FileService(db, runtime.objects, signer, clock, limits)
         models = ModelService(db, runtime.llm, runtime.secrets, clock, dialects=installed_dialects())
         file_texts, embedder = FileTextService(db, EXTRACTOR_VERSION), KnowledgeEmbedder(db, models, runtime.embeddings)
-        reader = DocumentReader(files, ProcessExtractor(runtime.processes, settings.extraction), runtime.pages)
+        reader = _document_reader(runtime, files)
         bases, documents = KnowledgeBaseService(db, clock, scope), DocumentService(db, files, clock, scope)
         searches = _knowledge_search(runtime, models, embedder)
         providers = [KnowledgeTools(bases, documents, searches), ConversationTools(db, file_texts)]
@@ -147,6 +148,11 @@ class Services:
             runs=RunService(db, runtime.log, RunStarter(db, agents, clock, max_active=settings.runs.max_active), clock),
             ratings=RatingService(db),
         )
+
+
+def _document_reader(runtime: Runtime, files: FileService) -> DocumentReader:
+    extractor = ProcessExtractor(runtime.processes, runtime.settings.extraction)
+    return DocumentReader(files, FileTexts(runtime.db, files, extractor), extractor, runtime.pages)
 
 
 def _knowledge_limits(runtime: Runtime) -> KnowledgeLimits:

@@ -2,7 +2,7 @@
 
 from nexent_gql.adapters.extraction_xberg import ProcessExtractor
 from nexent_gql.domains.conversations.retention import ConversationEventPurger
-from nexent_gql.domains.files.extraction import FileTextExtractor
+from nexent_gql.domains.files.extraction import FileTextExtractor, FileTexts
 from nexent_gql.domains.files.reconciliation import ObjectDeleter, ObjectReconciler
 from nexent_gql.domains.identity.retention import SessionPurger
 from nexent_gql.domains.knowledge.graph_building import KnowledgeGraphBuilder
@@ -63,7 +63,7 @@ def build_registry(
             ModelCallSummarizer(settings.models.calls_retention_s, runtime.clock).handler,
             ObjectDeleter(runtime.objects).handler,
             ObjectReconciler(runtime.db, runtime.objects, runtime.clock, metrics).handler,
-            FileTextExtractor(services.files, extractor).handler,
+            FileTextExtractor(services.files, FileTexts(runtime.db, services.files, extractor)).handler,
             _document_processor(runtime, services, indexer).handler,
             DocumentReprocessor(runtime.clock).handler,
             DocumentPurger(indexer).handler,

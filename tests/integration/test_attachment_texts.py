@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.agents.tables import Agent
+from nexent_gql.domains.knowledge.policy import DocumentSource, KnowledgeBaseDraft
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.domains.runs.attachments import AttachmentDraft
 from nexent_gql.domains.runs.starter import StartedRun
@@ -93,6 +94,21 @@ async def test_a_short_document_is_shown_whole_and_extracted_once(scenario: Scen
     async with scenario.site.database.system() as session:
         extractions = text("SELECT count(*) FROM job WHERE name = 'extract_file'")
         assert (await session.execute(extractions)).scalar_one() == 1
+
+
+async def test_the_text_of_a_document_of_a_base_serves_messages_too(scenario: Scenario) -> None:
+    content = b"# Plan\n\nThe launch is on 4 March."
+    knowledge, actor = scenario.site.knowledge, scenario.actor
+    base = await knowledge.bases.create(actor, KnowledgeBaseDraft("Plans"))
+    file = await knowledge.upload(actor, "plan.md", content)
+    await knowledge.documents.add(actor, base.id, DocumentSource(file_id=file.id))
+    await knowledge.drain()
+    models = ScriptedModels(["On 4 March."])
+    await scenario.ask([await scenario.attach("notes.md", content)], models)
+    assert "The launch is on 4 March." in prompt(models.requests[0])
+    assert await scenario.count("file_text") == 1
+    async with scenario.site.database.system() as session:
+        assert (await session.execute(text("SELECT count(*) FROM job WHERE name = 'extract_file'"))).scalar_one() == 0
 
 
 async def test_a_long_document_is_shown_by_matching_passages_and_read_by_the_tool(scenario: Scenario) -> None:

@@ -6,6 +6,7 @@ from random import Random
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.files.errors import StoredFileNotFoundError
@@ -270,3 +271,40 @@ async def check_visible(services: Ingestion, actor: Principal, expected: dict[UU
         assert is_current == (row.version.state == "READY")
         if is_current:
             assert await contents(services, actor, row.document.id) == [expected[row.document.id]]
+
+
+async def test_a_content_is_extracted_once_for_each_tenant(
+    services: Ingestion, actor: Principal, make: Factory
+) -> None:
+    content = (DOCUMENTS / "pdf/nine-pages.pdf").read_bytes()
+    base = await new_base(services, actor)
+
+    async def change(values: str) -> None:
+        async with services.database.transaction(actor.tenant_id) as session:
+            await session.execute(text(f"UPDATE file_text SET {values}"))  # noqa: S608 - constants
+
+    async def add(user: Principal, base_id: UUID) -> tuple[UUID, list[str]]:
+        file = await services.upload(user, "nine.pdf", content)
+        row = await services.documents.add(user, base_id, DocumentSource(file_id=file.id))
+        await services.drain()
+        page = await services.documents.chunks(user, row.document.id, PageRequest())
+        return row.document.id, [chunk.content for chunk in page.rows]
+
+    document_id, original = await add(actor, base.id)
+    assert await services.count(actor.tenant_id, "file_text") == 1
+    await change("content = replace(content, 'с', 'С')")  # shows what is read again
+    cached_id, cached = await add(actor, base.id)
+    assert cached == [it.replace("с", "С") for it in original] != original
+    assert await services.count(actor.tenant_id, "file_text") == 1
+    rows = {row.document.id: row for row in await services.documents.get_many(actor, [document_id, cached_id])}
+    first, second = (rows[id_].version for id_ in (document_id, cached_id))
+    described = ("state", "unit_count", "title", "authors", "authored_at", "language", "media_type", "part_failures")
+    assert [getattr(second, name) for name in described] == [getattr(first, name) for name in described]
+    stranger = await make.principal()
+    assert (await add(stranger, (await new_base(services, stranger)).id))[1] == original
+    await change("structure = structure - 'media_type'")  # of an earlier release
+    assert (await add(actor, base.id))[1] == original
+    assert (await add(actor, base.id))[1] == original
+    assert await services.count(actor.tenant_id, "file_text") == 1
+    await change("code = 'TIMEOUT', content = ''")  # a failure is not kept for documents
+    assert (await add(actor, base.id))[1] == original

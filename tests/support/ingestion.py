@@ -23,7 +23,7 @@ from nexent_gql.adapters.search_postgres import PostgresSearchIndex
 from nexent_gql.adapters.secrets_aesgcm import AesGcmSecretBox
 from nexent_gql.adapters.web_pages import HttpWebPages
 from nexent_gql.db.session import Database
-from nexent_gql.domains.files.extraction import FileTextExtractor
+from nexent_gql.domains.files.extraction import FileTextExtractor, FileTexts
 from nexent_gql.domains.files.links import LinkSigner
 from nexent_gql.domains.files.policy import FileLimits, UploadDraft
 from nexent_gql.domains.files.reconciliation import ObjectDeleter, ObjectReconciler
@@ -202,14 +202,15 @@ async def ingestion(
         reranker = KnowledgeReranker(database, models, gateway)
         indexer = DocumentIndexer(database, index, embedder)
         extractor = ProcessExtractor(pool, limits or ExtractionLimits())
-        reader = DocumentReader(files, extractor, HttpWebPages(client, max_bytes=10**6, timeout_s=5))
+        texts = FileTexts(database, files, extractor)
+        reader = DocumentReader(files, texts, extractor, HttpWebPages(client, max_bytes=10**6, timeout_s=5))
         processor = DocumentProcessor(files, reader, indexer, utc_now)
         registry = JobRegistry(
             [
                 stages.guard(processor.handler) if stages else processor.handler,
                 DocumentReprocessor(utc_now).handler,
                 DocumentPurger(indexer).handler,
-                FileTextExtractor(files, extractor).handler,
+                FileTextExtractor(files, texts).handler,
                 SearchIndexRefresher(embedder, utc_now).handler,
                 *EmbeddingModelChanger(indexer, index, embedder, utc_now, revert_s=600).handlers,
                 DocumentReindexer(indexer, utc_now).handler,

@@ -1,14 +1,16 @@
-"""Extracts the texts of files, in workers."""
+"""Extracts the texts of files once for the same content: for messages in jobs, and for documents of knowledge bases."""
 
 import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import select
+from pydantic import TypeAdapter
+from sqlalchemy import func, not_, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from nexent_gql.db.session import Database
 from nexent_gql.domains.files.jobs import ExtractFile
 from nexent_gql.domains.files.repository import FileObjectRepository
 from nexent_gql.domains.files.service import FileService
@@ -24,62 +26,56 @@ from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.kernel.tokens import estimate_text_tokens
 from nexent_gql.ports.extraction import ExtractedDocument, ExtractionError, Extractor
 
+MAX_CACHED_CHARS = 2_000_000
+"""Longer texts of documents are not kept for other uses of the file."""
 _KEY = ("tenant_id", "object_id", "media_type", "extractor")
+_DOCUMENT = TypeAdapter(ExtractedDocument)
 
 
-class FileTextExtractor:
-    """Handles `ExtractFile`."""
+class FileTexts:
+    """Extracts the text of a file, or returns the one that was extracted for the same content before.
 
-    def __init__(self, files: FileService, extractor: Extractor) -> None:
+    Args:
+        db: Where texts are kept, for each tenant, as long as a file of the tenant has the content.
+        files: Has the files.
+        extractor: Reads them. Texts of another release of it are not used.
+    """
+
+    def __init__(self, db: Database, files: FileService, extractor: Extractor) -> None:
+        self._db = db
         self._files = files
         self._extractor = extractor
 
-    @property
-    def handler(self) -> JobHandler[ExtractFile]:
-        """What the job registry needs."""
-        return JobHandler(ExtractFile, self.run, self.abandon)
+    async def document(self, actor: Principal, file: File) -> ExtractedDocument:
+        """Return the text of a file of the caller, and keep it unless it is very long; failures are not kept.
 
-    async def run(self, lease: Lease, work: ExtractFile) -> None:
-        """Store the text of a file, or why it has none, unless that was done already."""
-        actor = Principal(lease.tenant_id, work.owner_id, Role.MEMBER)
-        try:
-            file = await self._files.get(actor, work.file_id)
-            if await self._is_done(lease, file):
-                return
-            values = await self._values(actor, file)
-        except NotFoundError:
-            return  # deleted meanwhile
-        async with lease.final_transaction(JobState.DONE) as session:
-            await self._store(session, lease, file, values)
+        Raises:
+            ExtractionError: It has none.
+            StoredFileNotFoundError: It was deleted.
+        """
+        row = await self.find(file)
+        if row is not None and row.code is None and "media_type" in row.structure:
+            return await asyncio.to_thread(_DOCUMENT.validate_python, {"text": row.content, **row.structure})
+        document = await self.extract(actor, file)
+        if len(document.text) <= MAX_CACHED_CHARS:
+            values = await asyncio.to_thread(text_values, document)
+            async with self._db.transaction(actor.tenant_id) as session:
+                await self.store(session, file, values)
+        return document
 
-    async def abandon(self, lease: Lease, work: ExtractFile) -> None:
-        """Leave the file without text: the next message that needs it asks again."""
-
-    async def _is_done(self, lease: Lease, file: File) -> bool:
-        query = select(col(FileText.id)).where(
-            col(FileText.tenant_id) == lease.tenant_id,
+    async def find(self, file: File) -> FileText | None:
+        """Return what was extracted from the content of a file."""
+        query = select(FileText).where(
+            col(FileText.tenant_id) == file.tenant_id,
             col(FileText.object_id) == file.object_id,
             col(FileText.media_type) == file.content_type,
             col(FileText.extractor) == self._extractor.version,
         )
-        async with lease.db.read(lease.tenant_id) as session:
-            return (await session.execute(query)).first() is not None
+        async with self._db.read(file.tenant_id) as session:
+            return (await session.scalars(query)).one_or_none()
 
-    async def _values(self, actor: Principal, file: File) -> JsonObject:
-        try:
-            document = await self._extract(actor, file)
-        except ExtractionError as error:
-            return {"code": str(error.code), "message": error.message}
-        structure = {"units": document.units, "headings": document.headings, "tables": document.tables}
-        return {
-            "content": document.text,
-            "structure": loads_object(dumps(structure)),
-            "char_count": len(document.text),
-            "token_count": estimate_text_tokens(document.text),
-        }
-
-    async def _extract(self, actor: Principal, file: File) -> ExtractedDocument:
-        """Return the text of a file.
+    async def extract(self, actor: Principal, file: File) -> ExtractedDocument:
+        """Extract the text of a file of the caller.
 
         Raises:
             ExtractionError: It has none.
@@ -93,13 +89,13 @@ class FileTextExtractor:
             owner = Owner(actor.tenant_id, actor.user_id)
             return await self._extractor.extract(path, name=file.name, owner=owner, media_type=file.content_type)
 
-    async def _store(self, session: AsyncSession, lease: Lease, file: File, values: JsonObject) -> None:
-        objects = FileObjectRepository(session, lease.tenant_id)
-        if await objects.get(file.object_id, lock=True) is None:
+    async def store(self, session: AsyncSession, file: File, values: JsonObject) -> None:
+        """Keep what was extracted; a text takes the place of a failure and of a text without metadata."""
+        if await FileObjectRepository(session, file.tenant_id).get(file.object_id, lock=True) is None:
             return  # deleted meanwhile
         row = {
             "id": new_id(),
-            "tenant_id": lease.tenant_id,
+            "tenant_id": file.tenant_id,
             "object_id": file.object_id,
             "media_type": file.content_type,
             "extractor": self._extractor.version,
@@ -107,6 +103,69 @@ class FileTextExtractor:
             "structure": {},
             "char_count": 0,
             "token_count": 0,
+            "code": None,
+            "message": None,
             **values,
         }
-        await session.execute(insert(FileText).values(row).on_conflict_do_nothing(index_elements=_KEY))
+        statement = insert(FileText).values(row)
+        replaced = {name: statement.excluded[name] for name in row if name not in {"id", *_KEY}}
+        is_worse = or_(col(FileText.code).is_not(None), not_(func.jsonb_exists(col(FileText.structure), "media_type")))
+        await session.execute(
+            statement.on_conflict_do_update(
+                index_elements=_KEY, set_=replaced, where=is_worse & statement.excluded.code.is_(None)
+            )
+        )
+
+
+class FileTextExtractor:
+    """Handles `ExtractFile`."""
+
+    def __init__(self, files: FileService, texts: FileTexts) -> None:
+        self._files = files
+        self._texts = texts
+
+    @property
+    def handler(self) -> JobHandler[ExtractFile]:
+        """What the job registry needs."""
+        return JobHandler(ExtractFile, self.run, self.abandon)
+
+    async def run(self, lease: Lease, work: ExtractFile) -> None:
+        """Store the text of a file, or why it has none, unless that was done already."""
+        actor = Principal(lease.tenant_id, work.owner_id, Role.MEMBER)
+        try:
+            file = await self._files.get(actor, work.file_id)
+            if await self._texts.find(file) is not None:
+                return
+            values = await self._values(actor, file)
+        except NotFoundError:
+            return  # deleted meanwhile
+        async with lease.final_transaction(JobState.DONE) as session:
+            await self._texts.store(session, file, values)
+
+    async def abandon(self, lease: Lease, work: ExtractFile) -> None:
+        """Leave the file without text: the next message that needs it asks again."""
+
+    async def _values(self, actor: Principal, file: File) -> JsonObject:
+        try:
+            document = await self._texts.extract(actor, file)
+        except ExtractionError as error:
+            return {"code": str(error.code), "message": error.message}
+        return await asyncio.to_thread(text_values, document)
+
+
+def text_values(document: ExtractedDocument) -> JsonObject:
+    """Return the columns of a text; slow for long texts."""
+    structure = {
+        "media_type": document.media_type,
+        "units": document.units,
+        "headings": document.headings,
+        "tables": document.tables,
+        "metadata": document.metadata,
+        "failures": document.failures,
+    }
+    return {
+        "content": document.text,
+        "structure": loads_object(dumps(structure)),
+        "char_count": len(document.text),
+        "token_count": estimate_text_tokens(document.text),
+    }

@@ -100,8 +100,9 @@ class FileUpload(TenantRow, table=True):
 class FileText(TenantRow, table=True):
     """The text of stored content, extracted once for all files of a tenant that have it; deleted with the content.
 
-    `code` and `message` say why there is none. `extractor` names the release of the extraction, `structure` holds the
-    units, headings and tables of the text. `token_count` is an estimate.
+    `code` and `message` say why there is none. `extractor` names the release of the extraction. `structure`
+    holds all of the `ExtractedDocument` but its text; in rows of earlier releases only units, headings and tables.
+    `token_count` is an estimate.
     """
 
     __table_args__ = (

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from nexent_gql.domains.files.extraction import FileTexts
 from nexent_gql.domains.files.service import FileService
 from nexent_gql.domains.knowledge.tables import DocumentVersion
 from nexent_gql.kernel.fairness import Owner
@@ -32,13 +33,15 @@ class DocumentReader:
     """Reads contents on behalf of a user.
 
     Args:
-        files: Holds files.
-        extractor: Reads them.
+        files: Finds files.
+        texts: Extracts the texts of files, once for the same content.
+        extractor: Reads all other contents.
         pages: Fetches pages of the web.
     """
 
-    def __init__(self, files: FileService, extractor: Extractor, pages: WebPages) -> None:
+    def __init__(self, files: FileService, texts: FileTexts, extractor: Extractor, pages: WebPages) -> None:
         self._files = files
+        self._texts = texts
         self._extractor = extractor
         self._pages = pages
 
@@ -51,20 +54,16 @@ class DocumentReader:
             PageRefusedError: Its address can't be used.
             PageUnavailableError: The server of its address does not answer.
         """
+        if content.file_id is not None:
+            return await self._texts.document(actor, await self._files.get(actor, content.file_id))
         with TemporaryDirectory() as folder:
             path = Path(folder) / "content"
-            name, media_type = await self._store(actor, content, path)
+            name, media_type = await self._store(content, path)
             owner = Owner(actor.tenant_id, actor.user_id)
             return await self._extractor.extract(path, name=name, owner=owner, media_type=media_type)
 
-    async def _store(self, actor: Principal, content: Content, path: Path) -> tuple[str, str | None]:
-        """Write a content to a file, and return its name and media type."""
-        if content.file_id is not None:
-            file = await self._files.get(actor, content.file_id)
-            with path.open("wb") as target:
-                async for block in self._files.read(actor, content.file_id):
-                    await asyncio.to_thread(target.write, block)
-            return file.name, file.content_type
+    async def _store(self, content: Content, path: Path) -> tuple[str, str | None]:
+        """Write a page or a text to a file, and return its name and media type."""
         if content.url is not None:
             page = await self._pages.fetch(content.url, path)
             is_html = (page.media_type or "").startswith(_HTML_TYPES)
