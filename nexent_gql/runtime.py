@@ -23,8 +23,9 @@ from nexent_gql.adapters.budgets_redis import RedisBudgets
 from nexent_gql.adapters.document_store_redis import RedisDocumentStore
 from nexent_gql.adapters.document_store_two_level import TwoLevelDocumentStore
 from nexent_gql.adapters.embedding_cache import CachedEmbeddingModels
-from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
-from nexent_gql.adapters.embedding_metering import EmbeddingModels, MeteredEmbeddingModels
+from nexent_gql.adapters.embedding_gateway import EmbeddingGateway, EmbeddingModels
+from nexent_gql.adapters.embedding_metering import MeteredEmbeddingModels
+from nexent_gql.adapters.embedding_trials import EmbeddingTrials, VectorDialects
 from nexent_gql.adapters.embeddings_local import LocalVectorModels
 from nexent_gql.adapters.events_redis import RedisEventLog
 from nexent_gql.adapters.llm_accounting import CallAccounts
@@ -33,7 +34,7 @@ from nexent_gql.adapters.llm_dialects import open_dialects, open_vector_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
 from nexent_gql.adapters.llm_metering import MeteredModels
 from nexent_gql.adapters.llm_response_cache import CachedRoutes
-from nexent_gql.adapters.llm_router import LimitedVectorModels, ModelRouter
+from nexent_gql.adapters.llm_router import ModelRouter, RoutedVectorModels
 from nexent_gql.adapters.object_store_folder import FolderObjectStore
 from nexent_gql.adapters.outbound import outbound_client
 from nexent_gql.adapters.passwords_argon2 import Argon2Passwords
@@ -187,15 +188,15 @@ async def open_runtime(settings: Settings, registry: CollectorRegistry | None = 
         search_index = await stack.enter_async_context(open_search_index(settings, database))
         ledger = open_ledger(database, settings)
         local = await stack.enter_async_context(LocalVectorModels())
-        dialects = open_vector_dialects(client, local)
-        gateway = LanguageModelGateway(open_dialects(client), vectors=EmbeddingGateway(dialects))
+        dialects = VectorDialects(open_vector_dialects(client, local))
+        gateway = LanguageModelGateway(open_dialects(client), vectors=EmbeddingTrials(dialects))
         accounts = CallAccounts(ledger, utc_now, metrics)
         llm = MeteredModels(gateway, accounts)
         log = RedisEventLog(redis, ttl_s=settings.runs.events_ttl_s)
         capacity = FallbackCapacity(RedisCapacity(redis.commands, CapacitySettings.of(settings.models.call_lease_s)))
         router = ModelRouter(llm, capacity, on_circuit_change=HealthRecorder(database, log, utc_now), metrics=metrics)
         stack.push_async_callback(router.aclose)
-        vectors = EmbeddingGateway({name: LimitedVectorModels(models, router) for name, models in dialects.items()})
+        vectors = EmbeddingGateway(RoutedVectorModels(MeteredEmbeddingModels(dialects, accounts), router))
         passwords = Argon2Passwords()
         stack.callback(passwords.close)
         yield Runtime(
@@ -208,7 +209,7 @@ async def open_runtime(settings: Settings, registry: CollectorRegistry | None = 
             llm=llm,
             routed_llm=_with_answers(router, redis, ledger, settings, metrics),
             capacity=capacity,
-            embeddings=_cached(MeteredEmbeddingModels(vectors, accounts), redis, settings, metrics),
+            embeddings=_cached(vectors, redis, settings, metrics),
             secrets=AesGcmSecretBox([*settings.encryption_keys, settings.secret_key]),
             passwords=passwords,
             processes=processes,

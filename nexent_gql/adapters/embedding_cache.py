@@ -9,11 +9,12 @@ from uuid import UUID
 
 import structlog
 
-from nexent_gql.adapters.embedding_metering import EmbeddingModels
+from nexent_gql.adapters.embedding_gateway import EmbeddingModels
 from nexent_gql.kernel.errors import UnavailableError
 from nexent_gql.kernel.json import dumps
 from nexent_gql.ports.embeddings import EmbeddingRequest, Embeddings, Vector
-from nexent_gql.ports.llm import ModelEndpoint, ModelRequestRefusedError, Usage
+from nexent_gql.ports.llm import ModelRequestRefusedError, Usage
+from nexent_gql.ports.llm_routes import ModelRoute
 from nexent_gql.ports.rerank import Reranking, RerankRequest
 from nexent_gql.ports.tenant_cache import TenantCache
 from nexent_gql.telemetry.models import ModelMetrics
@@ -41,15 +42,15 @@ class CachedEmbeddingModels:
         self._cache = cache
         self._pending: dict[tuple[UUID, str], asyncio.Future[Vector | None]] = {}
 
-    async def rerank(self, endpoint: ModelEndpoint, request: RerankRequest) -> Reranking:
+    async def rerank(self, route: ModelRoute, request: RerankRequest) -> Reranking:
         """See `Reranker`; scores are not cached."""
-        return await self._models.rerank(endpoint, request)
+        return await self._models.rerank(route, request)
 
-    async def embed(self, endpoint: ModelEndpoint, request: EmbeddingRequest) -> Embeddings:
+    async def embed(self, route: ModelRoute, request: EmbeddingRequest) -> Embeddings:
         if request.attribution is None or not request.texts:
-            return await self._models.embed(endpoint, request)
+            return await self._models.embed(route, request)
         tenant_id = request.attribution.tenant_id
-        digests = [_digest(endpoint, request, text) for text in request.texts]
+        digests = [_digest(route, request, text) for text in request.texts]
         texts = dict(zip(digests, request.texts, strict=True))
         vectors = await self._find(tenant_id, [*texts])
         computed: Embeddings | None = None
@@ -58,7 +59,7 @@ class CachedEmbeddingModels:
         shared = {key: self._pending[key] for digest in texts if (key := (tenant_id, digest)) in self._pending}
         missing = [digest for digest in texts if digest not in vectors and (tenant_id, digest) not in shared]
         if missing:
-            computed = await self._compute(endpoint, request, tenant_id, {digest: texts[digest] for digest in missing})
+            computed = await self._compute(route, request, tenant_id, {digest: texts[digest] for digest in missing})
             vectors |= dict(zip(missing, computed.vectors, strict=True))
         for (_, digest), future in shared.items():
             vector = await asyncio.shield(future)
@@ -67,13 +68,13 @@ class CachedEmbeddingModels:
         failed_digests = [digest for digest in texts if digest not in vectors]  # the other caller failed
         if failed_digests:
             computed = await self._compute(
-                endpoint, request, tenant_id, {digest: texts[digest] for digest in failed_digests}
+                route, request, tenant_id, {digest: texts[digest] for digest in failed_digests}
             )
             vectors |= dict(zip(failed_digests, computed.vectors, strict=True))
-        return _result(endpoint, [vectors[digest] for digest in digests], computed, cached_texts)
+        return _result(route, [vectors[digest] for digest in digests], computed, cached_texts)
 
     async def _compute(
-        self, endpoint: ModelEndpoint, request: EmbeddingRequest, tenant_id: UUID, texts: dict[str, str]
+        self, route: ModelRoute, request: EmbeddingRequest, tenant_id: UUID, texts: dict[str, str]
     ) -> Embeddings:
         """Embed texts by digest and cache them; others who need the same texts meanwhile wait for them."""
         keys = [(tenant_id, digest) for digest in texts]
@@ -81,7 +82,7 @@ class CachedEmbeddingModels:
         self._pending |= futures
         vectors: dict[tuple[UUID, str], Vector] = {}
         try:
-            result = await self._models.embed(endpoint, replace(request, texts=tuple(texts.values())))
+            result = await self._models.embed(route, replace(request, texts=tuple(texts.values())))
             vectors = dict(zip(keys, result.vectors, strict=True))
         finally:
             for key, future in futures.items():
@@ -108,22 +109,27 @@ class CachedEmbeddingModels:
             _log.warning("embedding_cache.unavailable", error=type(error).__name__)
 
 
-def _digest(endpoint: ModelEndpoint, request: EmbeddingRequest, text: str) -> str:
-    """Return the key of a vector: all that decides about it.
+def _digest(route: ModelRoute, request: EmbeddingRequest, text: str) -> str:
+    """Return the key of a vector: all that decides about it, which of a route's deployments does not.
 
     Raises:
         ModelRequestRefusedError: The text cannot be sent either.
     """
     try:
-        place = (endpoint.dialect, endpoint.base_url, endpoint.query, endpoint.model, endpoint.dimensions)
+        place: tuple[object, ...]
+        if route.vectors is not None:
+            place = (route.identity,)
+        else:
+            endpoint = route.deployments[0].endpoint
+            place = (endpoint.dialect, endpoint.base_url, endpoint.query, endpoint.model, endpoint.dimensions)
         return sha256(dumps([*place, request.purpose, text])).hexdigest()
     except TypeError as error:  # half a surrogate pair
         raise ModelRequestRefusedError("A text has characters that are no valid text.", cause="NOT_UNICODE") from error
 
 
-def _result(
-    endpoint: ModelEndpoint, vectors: Sequence[Vector], computed: Embeddings | None, cached_texts: int
-) -> Embeddings:
+def _result(route: ModelRoute, vectors: Sequence[Vector], computed: Embeddings | None, cached_texts: int) -> Embeddings:
     if computed is not None:
         return replace(computed, vectors=tuple(vectors), cached_texts=cached_texts)
-    return Embeddings(tuple(vectors), endpoint.model, len(vectors[0]), Usage(), cached_texts=cached_texts)
+    return Embeddings(
+        tuple(vectors), route.deployments[0].endpoint.model, len(vectors[0]), Usage(), cached_texts=cached_texts
+    )

@@ -2,21 +2,17 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 from nexent_gql.adapters.llm_accounting import CallAccounts, OpenCall
+from nexent_gql.adapters.llm_router.vectors import VectorCalls
 from nexent_gql.kernel.tokens import estimate_text_tokens
-from nexent_gql.ports.embeddings import Embedder, EmbeddingRequest, Embeddings
+from nexent_gql.ports.embeddings import EmbeddingRequest, Embeddings
 from nexent_gql.ports.llm import CallAttribution, ModelEndpoint, Usage
-from nexent_gql.ports.rerank import Reranker, Reranking, RerankRequest
-
-
-class EmbeddingModels(Embedder, Reranker, Protocol):
-    """Embedding and reranking models behind one object."""
+from nexent_gql.ports.rerank import Reranking, RerankRequest
 
 
 class MeteredEmbeddingModels:
-    """Implements the ports `Embedder` and `Reranker`: others whose attributed calls are accounted for.
+    """Implements `VectorCalls`: others whose attributed calls are accounted for.
 
     Both methods also raise `QuotaExceededError` when a budget does not have as much left as the call may cost, and
     `UnavailableError` when the accounts are away.
@@ -26,7 +22,7 @@ class MeteredEmbeddingModels:
         accounts: Reserves and settles what calls use.
     """
 
-    def __init__(self, models: EmbeddingModels, accounts: CallAccounts) -> None:
+    def __init__(self, models: VectorCalls, accounts: CallAccounts) -> None:
         self._models = models
         self._accounts = accounts
 

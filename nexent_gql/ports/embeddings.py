@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from nexent_gql.ports.llm import CallAttribution, ModelEndpoint, Usage
+from nexent_gql.ports.llm import CallAttribution, Usage
+from nexent_gql.ports.llm_routes import ModelRoute
 
 Vector: TypeAlias = "array[float]"
 """32-bit floats (`typecode` "f"), four bytes each."""
@@ -59,7 +60,7 @@ class Embeddings:
 class Embedder(Protocol):
     """All embedding models, whatever their provider."""
 
-    async def embed(self, endpoint: ModelEndpoint, request: EmbeddingRequest) -> Embeddings:
+    async def embed(self, route: ModelRoute, request: EmbeddingRequest) -> Embeddings:
         """Return a vector for each text, or nothing at all.
 
         Raises:

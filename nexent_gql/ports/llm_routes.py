@@ -39,8 +39,21 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorSpace:
+    """What all embedding models of a route have in common, so that their vectors can be compared.
+
+    Attributes:
+        model: Name of the model, in lower case, without its owner.
+        dimensions: Length of the vectors.
+    """
+
+    model: str
+    dimensions: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRoute:
-    """What a run calls: groups of deployments, of which a later one serves only when the earlier ones cannot.
+    """What a call is sent to: groups of deployments, of which a later one serves only when the earlier ones cannot.
 
     Attributes:
         groups: At least one group, each with at least one deployment.
@@ -48,12 +61,16 @@ class ModelRoute:
         first_token_s: How long to wait for the first piece of an answer while others could answer; None: the limits of
             the model.
         affinity: Calls with the same text prefer the same deployment, whose prompt cache may know them; "" is none.
+        vectors: Of a route of embedding models; None for a single model.
+        identity: Names the route where its deployments do not matter; "" for a single model.
     """
 
     groups: tuple[tuple[Deployment, ...], ...]
     mid_answer_policy: MidAnswerPolicy = MidAnswerPolicy.FAIL
     first_token_s: float | None = None
     affinity: str = ""
+    vectors: VectorSpace | None = None
+    identity: str = ""
 
     @classmethod
     def of(cls, endpoint: ModelEndpoint, affinity: str = "") -> Self:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from nexent_gql.ports.llm import CallAttribution, ModelEndpoint, Usage
+from nexent_gql.ports.llm import CallAttribution, Usage
+from nexent_gql.ports.llm_routes import ModelRoute
 
 MAX_PASSAGES = 1_000
 """The most passages of one request."""
@@ -45,7 +46,7 @@ class Reranking:
 class Reranker(Protocol):
     """All reranking models, whatever their provider."""
 
-    async def rerank(self, endpoint: ModelEndpoint, request: RerankRequest) -> Reranking:
+    async def rerank(self, route: ModelRoute, request: RerankRequest) -> Reranking:
         """Return a score for each passage, or nothing at all.
 
         Raises:

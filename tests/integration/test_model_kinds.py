@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 import pytest
 from sqlmodel import col, select
 
-from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
 from nexent_gql.adapters.embedding_metering import MeteredEmbeddingModels
+from nexent_gql.adapters.embedding_trials import VectorDialects
 from nexent_gql.adapters.embeddings_local import LocalVectorModels
 from nexent_gql.adapters.llm_accounting import CallAccounts
 from nexent_gql.adapters.llm_dialects import open_vector_dialects
@@ -178,14 +178,14 @@ async def test_calls_of_every_kind_are_accounted_for(
         endpoint = await app.models.endpoint(session, dev.tenant_id, None, ModelKind.EMBEDDING)
     attribution = CallAttribution(dev.tenant_id, dev.user_id, "INGESTION")
     async with plain_client() as client, LocalVectorModels() as local:
-        gateway = EmbeddingGateway(open_vector_dialects(client, local))
-        models = MeteredEmbeddingModels(
-            gateway, CallAccounts(CallLedger(database, PriceTable.load(), utc_now), utc_now)
-        )
+        accounts = CallAccounts(CallLedger(database, PriceTable.load(), utc_now), utc_now)
+        models = MeteredEmbeddingModels(VectorDialects(open_vector_dialects(client, local)), accounts)
         await models.embed(endpoint, EmbeddingRequest(("two words",), attribution=attribution))
         await models.rerank(endpoint, RerankRequest("q", ("a b c",), attribution=attribution))
+        provider.vectors.max_batch = 0
         with pytest.raises(ModelRequestRefusedError):
-            await models.embed(endpoint, EmbeddingRequest(("",), attribution=attribution))
+            await models.embed(endpoint, EmbeddingRequest(("refused",), attribution=attribution))
+        provider.vectors.max_batch = 64
         await models.embed(endpoint, EmbeddingRequest(("on nobody",)))
     async with database.read(dev.tenant_id) as session:
         rows = list(await session.scalars(select(ModelCall).order_by(col(ModelCall.created_at))))

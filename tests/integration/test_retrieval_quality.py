@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 
-from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
 from nexent_gql.adapters.embeddings_local import LocalVectorModels, installed_models
 from nexent_gql.adapters.llm_dialects import open_vector_dialects
 from nexent_gql.adapters.search_elasticsearch import open_elasticsearch_index
@@ -17,6 +16,7 @@ from nexent_gql.db.session import Database
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.ports.embeddings import EmbeddingPurpose, EmbeddingRequest, Vector
 from nexent_gql.ports.llm import Dialect, ModelEndpoint, ModelKind
+from nexent_gql.ports.llm_routes import ModelRoute
 from nexent_gql.ports.search_index import (
     FusionMethod,
     FusionOptions,
@@ -30,6 +30,7 @@ from tests.support import retrieval
 from tests.support.elasticsearch import ElasticsearchUnderTest
 from tests.support.llm import plain_client
 from tests.support.retrieval import Passage, Question, Scores
+from tests.support.routing import vector_gateway
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -59,11 +60,11 @@ async def read_corpus() -> Corpus:
     passages, questions = retrieval.read_passages(), retrieval.read_questions()
     endpoint = ModelEndpoint(Dialect.LOCAL, MODEL, kind=ModelKind.EMBEDDING)
     async with plain_client() as client, LocalVectorModels(idle_s=60) as local:
-        gateway = EmbeddingGateway(open_vector_dialects(client, local))
+        gateway = vector_gateway(open_vector_dialects(client, local))
         texts = tuple(passage.search_text for passage in passages)
-        stored = await gateway.embed(endpoint, EmbeddingRequest(texts))
+        stored = await gateway.embed(ModelRoute.of(endpoint), EmbeddingRequest(texts))
         texts = tuple(question.text for question in questions)
-        queries = await gateway.embed(endpoint, EmbeddingRequest(texts, EmbeddingPurpose.QUERY))
+        queries = await gateway.embed(ModelRoute.of(endpoint), EmbeddingRequest(texts, EmbeddingPurpose.QUERY))
     return Corpus(passages, questions, stored.vectors, queries.vectors)
 
 

@@ -35,6 +35,7 @@ class FakeVectors:
         has_usage: Whether replies tell tokens.
         faults: Replies of the next requests.
         is_down: Whether every request gets status 503.
+        down_after: Texts after which every request gets status 503; None is never.
         delay_s: How long a request takes.
         most_at_once: The most requests that were answered at the same time.
         texts: All texts that were embedded.
@@ -47,6 +48,7 @@ class FakeVectors:
     has_usage: bool = True
     faults: deque[Fault] = field(default_factory=deque[Fault])
     is_down: bool = False
+    down_after: int | None = None
     texts: list[str] = field(default_factory=list[str])
     delay_s: float = 0
     most_at_once: int = 0
@@ -63,7 +65,7 @@ class FakeVectors:
             self._running -= 1
 
     async def _answer(self, path: str, body: JsonObject, connection: Connection) -> None:
-        if self.is_down:
+        if self.is_down or (self.down_after is not None and len(self.texts) >= self.down_after):
             await self._fail(Fault(503, {"error": {"message": "The model is down."}}), connection)
             return
         if self.faults:

@@ -11,7 +11,6 @@ from pydantic import SecretStr
 from sqlalchemy import select, text
 from sqlmodel import col
 
-from nexent_gql.adapters.embedding_gateway import EmbeddingGateway, Sleep
 from nexent_gql.adapters.embeddings_local import LocalVectorModels
 from nexent_gql.adapters.events_memory import MemoryEventLog
 from nexent_gql.adapters.extraction_xberg import ProcessExtractor
@@ -65,7 +64,7 @@ from nexent_gql.ports.llm import LanguageModels
 from nexent_gql.ports.search_index import SearchIndex
 from tests.support.document_stages import StageGate
 from tests.support.llm import plain_client
-from tests.support.routing import routed
+from tests.support.routing import Sleep, routed, vector_gateway
 
 _OWN_JOBS = (
     "process_document",
@@ -197,7 +196,7 @@ async def ingestion(
     models = ModelService(database, LanguageModelGateway({}), AesGcmSecretBox([SecretStr("k" * 40)]), utc_now)
     async with ChildProcessPool(size=1) as pool, plain_client() as client, LocalVectorModels(idle_s=60) as local:
         index = index or PostgresSearchIndex(database)
-        gateway = EmbeddingGateway(open_vector_dialects(client, local), sleep=sleep)
+        gateway = vector_gateway(open_vector_dialects(client, local), sleep=sleep)
         embedder = KnowledgeEmbedder(database, models, gateway)
         reranker = KnowledgeReranker(database, models, gateway)
         indexer = DocumentIndexer(database, index, embedder)

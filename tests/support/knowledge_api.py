@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
-from nexent_gql.adapters.embedding_gateway import Sleep
 from nexent_gql.adapters.events_redis import RedisEventLog
 from nexent_gql.adapters.redis_client import RedisClient, open_redis
 from nexent_gql.adapters.wakeups_memory import MemoryWakeups
@@ -18,6 +17,7 @@ from nexent_gql.domains.identity.service.groups import GroupService
 from nexent_gql.domains.knowledge.event_log import KnowledgeGroupListener
 from nexent_gql.domains.knowledge.statistics import KnowledgeStatisticsService
 from nexent_gql.domains.models.prices import PriceTable
+from nexent_gql.domains.models.routes import ModelRouteService
 from nexent_gql.jobs.relay import Relay
 from nexent_gql.kernel.clock import utc_now
 from nexent_gql.kernel.principal import Principal
@@ -26,6 +26,7 @@ from nexent_gql.ports.search_index import SearchIndex
 from tests.support.direct_graphql import Answer, Data, DirectGraphQL
 from tests.support.document_stages import StageGate
 from tests.support.ingestion import Ingestion, ingestion
+from tests.support.routing import Sleep
 
 if TYPE_CHECKING:
     from nexent_gql.services import Services
@@ -124,6 +125,7 @@ async def open_knowledge_api(
                 knowledge_graphs=services.graphs,
                 embedding_model_changes=services.model_changes,
                 models=services.models,
+                model_routes=ModelRouteService(database, utc_now),
                 prices=PriceTable.load(),
             )
             yield KnowledgeApi(services, log, redis, cast("Services", namespace))

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
+from nexent_gql.adapters.embedding_trials import EmbeddingTrials, VectorDialects
 from nexent_gql.adapters.embeddings_local import LocalVectorModels
 from nexent_gql.adapters.llm_dialects import open_dialects, open_vector_dialects
 from nexent_gql.adapters.llm_gateway import LanguageModelGateway
@@ -87,7 +87,7 @@ async def harness(
     toolbox = NamedTools("current_time", "calculator", "wait")
     secrets = AesGcmSecretBox([SecretStr("a secret key of this installation, for tests")])
     async with outbound_client("any") as client, LocalVectorModels() as local:
-        vectors = EmbeddingGateway(open_vector_dialects(client, local))
+        vectors = EmbeddingTrials(VectorDialects(open_vector_dialects(client, local)))
         llm = LanguageModelGateway(open_dialects(client), vectors=vectors, check_s=check_s)
         tools = tool_service(*([toolbox] if providers is None else providers))
         yield ServiceHarness(

@@ -24,21 +24,15 @@ _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class _Call:
-    """One answer: what was tried for it, and how it failed.
-
-    `switched_from` is the deployment that failed within the answer, until another one goes on.
-    """
+class _Attempts:
+    """What was tried for one request, and how it failed."""
 
     route: ModelRoute
-    progress: Progress
     tenant_id: UUID | None
     excluded: set[str] = field(default_factory=set[str])
     passing: dict[str, ModelError] = field(default_factory=dict[str, ModelError])
     calls: int = 0
     round_number: int = 1
-    switched_from: tuple[Deployment, ModelError] | None = None
-    keeps_answer: bool = False
 
     @property
     def has_alternatives(self) -> bool:
@@ -55,6 +49,18 @@ class _Call:
         first_content_s = limit_s if usual.first_content_s is None else min(limit_s, usual.first_content_s)
         deadlines = replace(usual, first_byte_s=first_byte_s, first_content_s=first_content_s)
         return replace(endpoint, deadlines=deadlines)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Answer(_Attempts):
+    """The attempts for one streamed answer.
+
+    `switched_from` is the deployment that failed within the answer, until another one goes on.
+    """
+
+    progress: Progress
+    switched_from: tuple[Deployment, ModelError] | None = None
+    keeps_answer: bool = False
 
     def take_switch(self, deployment: Deployment) -> ModelSwitch | None:
         """Return the switch to a deployment that begins to answer, once."""
@@ -116,8 +122,8 @@ class ModelRouter:
         policy of the route decides.
         """
         progress = Progress(replace(request, cache_key=route.affinity))
-        call = _Call(route, progress, request.attribution.tenant_id if request.attribution else None)
-        candidate = Candidate.of(request)
+        tenant_id = request.attribution.tenant_id if request.attribution else None
+        call, candidate = _Answer(route, tenant_id, progress=progress), Candidate.of(request)
         while True:
             lease: Lease | None = None
             async with aclosing(self._admissions.enter(route, candidate, call.excluded)) as steps:
@@ -150,36 +156,43 @@ class ModelRouter:
                 self._budgets.give_back(call.tenant_id)
                 return
             await asyncio.shield(report)  # the next admission has to know of the failure
+            self._apply_policy(call, deployment, failure)
             await self._prepare_next(call, deployment, failure)
 
     async def call(
-        self, endpoint: ModelEndpoint, candidate: Candidate, call: Callable[[], Awaitable[_Result]]
+        self, route: ModelRoute, candidate: Candidate, call: Callable[[ModelEndpoint], Awaitable[_Result]]
     ) -> _Result:
-        """Make one call of a single model of any kind within its limits, and note how it went.
+        """Return the result of a call that is not streamed, of any kind of model.
 
         Raises:
-            ModelError: The call failed, or waited for too long; it is not repeated.
+            ModelError: No deployment gave a result; the error is that of the last one.
         """
-        lease: Lease | None = None
-        async with aclosing(self._admissions.enter(ModelRoute.of(endpoint), candidate, ())) as steps:
-            async for step in steps:
-                lease = step if isinstance(step, Lease) else lease
-        if lease is None:
-            raise RuntimeError("an admission ends with a lease or an error")
-        failure, outcome = None, CallOutcome.LEFT
-        try:
-            result = await call()
-            outcome = CallOutcome.OK
-        except ModelError as error:
-            failure, outcome = error, outcome_of(error)
-            raise
-        finally:
-            report = lease.end(outcome, failure, None)
-            if failure is not None:
-                await asyncio.shield(report)  # the next call has to know of the failure
-        return result
+        tenant_id = candidate.attribution.tenant_id if candidate.attribution else None
+        attempts = _Attempts(route, tenant_id)
+        while True:
+            lease = await self._admit(attempts, candidate)
+            attempts.calls += 1
+            try:
+                result = await _measured(lease, call(attempts.endpoint(lease.deployment)))
+            except ModelError as error:
+                await self._prepare_next(attempts, lease.deployment, error)
+            else:
+                self._budgets.give_back(tenant_id)
+                return result
 
-    async def _prepare_next(self, call: _Call, failed: Deployment, error: ModelError) -> None:
+    async def _admit(self, attempts: _Attempts, candidate: Candidate) -> Lease:
+        """Return a lease of a deployment after waiting for one.
+
+        Raises:
+            ModelRateLimitedError: It would take too long.
+        """
+        async with aclosing(self._admissions.enter(attempts.route, candidate, attempts.excluded)) as steps:
+            async for step in steps:
+                if isinstance(step, Lease):
+                    return step
+        raise RuntimeError("an admission ends with a lease or an error")
+
+    async def _prepare_next(self, call: _Attempts, failed: Deployment, error: ModelError) -> None:
         """Decide what to try after a failure, and wait where that helps.
 
         Raises:
@@ -188,8 +201,6 @@ class ModelRouter:
         call.excluded.add(failed.key)
         if may_pass(error):
             call.passing[failed.key] = error
-        if call.progress.has_begun:
-            self._note_failure_within_answer(call, failed, error)
         if not may_succeed_elsewhere(error) or call.calls >= self._retry.max_calls:
             raise self._final(call, failed, error)
         wait_s = 0.0
@@ -229,14 +240,21 @@ class ModelRouter:
         if self._on_circuit_change is not None:
             await self._on_circuit_change(tenant_id, deployment, change, error)
 
-    def _note_failure_within_answer(self, call: _Call, failed: Deployment, error: ModelError) -> None:
+    def _apply_policy(self, call: _Answer, failed: Deployment, error: ModelError) -> None:
+        """Decide how an answer goes on that has begun.
+
+        Raises:
+            ModelError: It does not.
+        """
+        if not call.progress.has_begun:
+            return
         policy = call.route.mid_answer_policy
         if policy is MidAnswerPolicy.FAIL:
             raise self._final(call, failed, error)
         call.switched_from = call.switched_from or (failed, error)
         call.keeps_answer = policy is MidAnswerPolicy.CONTINUE and call.progress.can_continue
 
-    def _final(self, call: _Call, failed: Deployment, error: ModelError) -> ModelError:
+    def _final(self, call: _Attempts, failed: Deployment, error: ModelError) -> ModelError:
         """Return the error to raise; the provider's sentence holds no key."""
         error.details["tries"] = call.calls
         _log.warning(
@@ -250,3 +268,19 @@ class ModelRouter:
             retry_after_s=error.retry_after_s,
         )
         return error
+
+
+async def _measured(lease: Lease, call: Awaitable[_Result]) -> _Result:
+    """Make a call, and give its lease back."""
+    failure, outcome = None, CallOutcome.LEFT
+    try:
+        result = await call
+        outcome = CallOutcome.OK
+    except ModelError as error:
+        failure, outcome = error, outcome_of(error)
+        raise
+    finally:
+        report = lease.end(outcome, failure, None)
+        if failure is not None:
+            await asyncio.shield(report)  # the next admission has to know of the failure
+    return result

@@ -172,7 +172,8 @@ described(
     "Which embedding model compares the documents of a knowledge base by meaning.",
     {
         EmbeddingMode.MODEL: "A certain one.",
-        EmbeddingMode.TENANT_DEFAULT: "The one that was the tenant's default when it was chosen.",
+        EmbeddingMode.ROUTE: "Those of a certain route, which are the same model.",
+        EmbeddingMode.TENANT_DEFAULT: "The model or route that was the tenant's default when it was chosen.",
         EmbeddingMode.NONE: "None: searches compare words only.",
     },
 )

@@ -76,7 +76,7 @@ class EmbeddingModelChangeQueries:
         size = await services.knowledge_bases.size(actor, base.id)
         row = await services.embedding_model_changes.model(actor, choice)
         if row is None:
-            return None if choice.model_id else _without_model(size.documents)
+            return None if choice.model_id or choice.route_id else _without_model(size.documents)
         speed = await services.embedding_model_changes.tokens_per_second(actor, row.id)
         return EmbeddingModelChangeEstimate(
             document_count=size.documents,

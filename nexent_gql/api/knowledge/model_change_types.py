@@ -11,6 +11,8 @@ from nexent_gql.api.context import Context, one
 from nexent_gql.api.knowledge.enums import EmbeddingMode, EmbeddingModelChangeState
 from nexent_gql.api.knowledge.problems import KnowledgeProblem, problem_of
 from nexent_gql.api.models.loaders import model_by_id
+from nexent_gql.api.models.route_loaders import route_by_id
+from nexent_gql.api.models.route_types import ModelRoute
 from nexent_gql.api.models.types import Model
 from nexent_gql.api.related import related
 from nexent_gql.domains.knowledge.model_changes import ModelChangeRow
@@ -45,6 +47,19 @@ class EmbeddingModelChange:
     )
     model_id: strawberry.Private[UUID | None]
     previous_model_id: strawberry.Private[UUID | None]
+    route_id: strawberry.Private[UUID | None]
+    previous_route_id: strawberry.Private[UUID | None]
+    embedding_route: ModelRoute | None = related(
+        route_by_id,
+        "route_id",
+        description="The route after the change; null unless `embeddingMode` is ROUTE, and if the route was deleted.",
+    )
+    previous_embedding_route: ModelRoute | None = related(
+        route_by_id,
+        "previous_route_id",
+        description="The route before the change; null unless `previousEmbeddingMode` is ROUTE, and if the route was "
+        "deleted.",
+    )
     embedding_model: Model | None = related(
         model_by_id,
         "model_id",
@@ -71,6 +86,8 @@ class EmbeddingModelChange:
             revertible_until=change.revertible_until,
             model_id=change.model_id,
             previous_model_id=change.previous_model_id,
+            route_id=change.route_id,
+            previous_route_id=change.previous_route_id,
         )
 
 

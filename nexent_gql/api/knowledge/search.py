@@ -77,8 +77,9 @@ class SearchKnowledgeInput:
     )
     rerank: bool | None = strawberry.field(
         default=False,
-        description=f"Whether the tenant's default reranking model reads the best {CANDIDATES} passages, or `topK` if "
-        "that is more, and orders them again. It takes seconds with a local model. Default false, also for null.",
+        description=f"Whether the tenant's default reranking model or route reads the best {CANDIDATES} passages, or "
+        "`topK` if that is more, and orders them again. It takes seconds with a local model. Default false, also for "
+        "null.",
     )
     neighbors: int | None = strawberry.field(
         default=0,

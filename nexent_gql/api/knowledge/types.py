@@ -36,6 +36,8 @@ from nexent_gql.api.knowledge.passages import Passage
 from nexent_gql.api.knowledge.statistics import KnowledgeBaseStatistics, base_statistics
 from nexent_gql.api.knowledge.summary_types import KnowledgeSummary, latest_summary, ready_summary
 from nexent_gql.api.models.loaders import model_by_id
+from nexent_gql.api.models.route_loaders import route_by_id
+from nexent_gql.api.models.route_types import ModelRoute
 from nexent_gql.api.models.types import Model
 from nexent_gql.api.related import related
 from nexent_gql.domains.knowledge import service, tables
@@ -95,6 +97,12 @@ class KnowledgeBase(relay.Node):
         "embedding_model_id",
         description="The embedding model that searches use; null if `embeddingMode` is NONE, and for TENANT_DEFAULT "
         "until there is one.",
+    )
+    embedding_route_id: strawberry.Private[UUID | None]
+    embedding_route: ModelRoute | None = related(
+        route_by_id,
+        "embedding_route_id",
+        description="The route of embedding models that searches use; null if they use a single model or none.",
     )
     embedding_mode: EmbeddingMode = strawberry.field(
         description="How the embedding model was chosen. It stays the same until `changeEmbeddingModel` changes it, "
@@ -157,6 +165,7 @@ class KnowledgeBase(relay.Node):
             description=row.description,
             access=KnowledgeAccess(row.access),
             embedding_model_id=row.embedding_model_id,
+            embedding_route_id=row.embedding_route_id,
             embedding_mode=row.embedding.mode,
             is_owned=row.owner_id == user_id,
             chunking=Chunking(

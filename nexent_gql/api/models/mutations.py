@@ -77,8 +77,8 @@ class ModelMutations:
         return Model.of(await info.context.services.models.update(info.context.actor, key, input.patch()))
 
     @_mutation(
-        "Sets the tenant's default model of the model's kind. Agents without a model of their own use a CHAT model "
-        "from their next run. Requires the DEVELOPER role.",
+        "Sets the tenant's default model of the model's kind, in place of a default route too. Agents without a model "
+        "of their own use a CHAT model from their next run. Requires the DEVELOPER role.",
         payload={"model": "The new default model."},
         errors=(ValidationError, ForbiddenError, NotFoundError),
     )

@@ -5,11 +5,12 @@ import strawberry
 from nexent_gql.api.schema.relay import node_id
 from nexent_gql.domains.models.route_policy import DeploymentDraft, Groups, RouteDraft, RoutePatch
 from nexent_gql.kernel.patch import UNSET
+from nexent_gql.ports.llm import ModelKind
 from nexent_gql.ports.llm_routes import MidAnswerPolicy
 
 _NAME = "Display name. One line of 1 to 100 characters, unique among the tenant's routes."
 _GROUPS = "The groups in the order in which they are used. A route has 1 to 50 deployments, each model only once."
-_POLICY = "What happens when a deployment fails in the middle of an answer."
+_POLICY = "What happens when a CHAT deployment fails in the middle of an answer."
 _DEADLINE = (
     "Limit until the answer begins, in seconds, more than 0 and at most 600, after which another deployment is tried. "
     "Null means the limits of the models."
@@ -43,6 +44,11 @@ def _groups_of(inputs: list[ModelRouteGroupInput]) -> Groups:
 @strawberry.input(description="Input of `createModelRoute`.")
 class CreateModelRouteInput:
     name: str = strawberry.field(description=_NAME)
+    kind: ModelKind | None = strawberry.field(
+        default=ModelKind.CHAT,
+        description="Kind of its models, which cannot be changed. All models of an EMBEDDING route must be the same "
+        "model with the same vector dimensions. Default CHAT, also for null.",
+    )
     groups: list[ModelRouteGroupInput] = strawberry.field(description=_GROUPS)
     mid_answer_policy: MidAnswerPolicy = strawberry.field(
         default=MidAnswerPolicy.RESTART, description=f"{_POLICY} Default RESTART."
@@ -55,7 +61,13 @@ class CreateModelRouteInput:
         Raises:
             InvalidIdError: A `modelId` is no id of a model.
         """
-        return RouteDraft(self.name, _groups_of(self.groups), self.mid_answer_policy, self.first_token_seconds)
+        return RouteDraft(
+            self.name,
+            _groups_of(self.groups),
+            self.mid_answer_policy,
+            self.first_token_seconds,
+            self.kind or ModelKind.CHAT,
+        )
 
 
 @strawberry.input(description="Input of `updateModelRoute`. Omitted fields keep their values.")
@@ -83,6 +95,11 @@ class UpdateModelRouteInput:
             mid_answer_policy=(policy.value or MidAnswerPolicy.RESTART) if policy else UNSET,
             first_token_s=self.first_token_seconds.value if self.first_token_seconds else UNSET,
         )
+
+
+@strawberry.input(description="Input of `setDefaultModelRoute`.")
+class SetDefaultModelRouteInput:
+    id: strawberry.ID = strawberry.field(description="ID of the ModelRoute.")
 
 
 @strawberry.input(description="Input of `deleteModelRoute`.")

@@ -5,7 +5,12 @@ from functools import partial
 import strawberry
 
 from nexent_gql.api.context import Info
-from nexent_gql.api.models.route_inputs import CreateModelRouteInput, DeleteModelRouteInput, UpdateModelRouteInput
+from nexent_gql.api.models.route_inputs import (
+    CreateModelRouteInput,
+    DeleteModelRouteInput,
+    SetDefaultModelRouteInput,
+    UpdateModelRouteInput,
+)
 from nexent_gql.api.models.route_types import ModelRoute
 from nexent_gql.api.schema.errors import ConflictError, ForbiddenError, NotFoundError, ValidationError
 from nexent_gql.api.schema.mutations import mutation
@@ -19,7 +24,7 @@ _mutation = partial(mutation, permission=role_at_least(Role.DEVELOPER))
 @strawberry.type
 class RouteMutations:
     @_mutation(
-        "Creates a route, which an agent can use in place of a model. Requires the DEVELOPER role.",
+        "Creates a route, which an agent or a knowledge base can use in place of a model. Requires the DEVELOPER role.",
         payload={"model_route": "The new route."},
         errors=(ValidationError, ForbiddenError, NotFoundError, ConflictError),
     )
@@ -36,7 +41,18 @@ class RouteMutations:
         return ModelRoute.of(await info.context.services.model_routes.update(info.context.actor, key, input.patch()))
 
     @_mutation(
-        "Deletes a route. Its models stay. Fails while an agent uses the route. Requires the DEVELOPER role.",
+        "Makes a route the tenant's default of its kind, in place of the default model. `setDefaultModel` reverses it. "
+        "Requires the DEVELOPER role.",
+        payload={"model_route": "The new default route."},
+        errors=(ValidationError, ForbiddenError, NotFoundError),
+    )
+    async def set_default_model_route(self, info: Info, input: SetDefaultModelRouteInput) -> ModelRoute:
+        key = node_id(input.id, "ModelRoute", "id")
+        return ModelRoute.of(await info.context.services.model_routes.make_default(info.context.actor, key))
+
+    @_mutation(
+        "Deletes a route. Its models stay. Fails while an agent or a knowledge base uses the route. The default model "
+        "takes the place of a default route. Requires the DEVELOPER role.",
         payload={"deleted_id": "ID of the deleted route."},
         errors=(ValidationError, ForbiddenError, NotFoundError, ConflictError),
     )

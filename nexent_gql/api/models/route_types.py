@@ -15,6 +15,7 @@ from nexent_gql.api.related import related
 from nexent_gql.api.schema.enums import described
 from nexent_gql.domains.models import tables
 from nexent_gql.domains.models.routes import RouteGroups
+from nexent_gql.ports.llm import ModelKind
 from nexent_gql.ports.llm_routes import MidAnswerPolicy
 
 described(
@@ -47,14 +48,22 @@ async def _groups_by_route(context: Context, ids: Sequence[UUID]) -> Mapping[UUI
 
 
 @strawberry.type(
-    description="A list of models with failover. The first group with a working deployment below its limits "
-    "answers. When a deployment fails, another one is called."
+    description="A list of models of one kind with failover. The first group with a working deployment below its "
+    "limits answers. When a deployment fails, another one is called."
 )
 class ModelRoute(relay.Node):
     id: relay.NodeID[UUID]
     name: str = strawberry.field(description="Display name, 1 to 100 characters. Unique in the tenant.")
+    kind: ModelKind = strawberry.field(description="Kind of its models. It never changes.")
+    is_default: bool = strawberry.field(
+        description="Whether it is used where neither a model nor a route of its kind is named, in place of the "
+        "default model. `setDefaultModelRoute` and `setDefaultModel` change it."
+    )
+    dimensions: int | None = strawberry.field(
+        description="Length of the vectors of an EMBEDDING route. It never changes. Null for other kinds."
+    )
     mid_answer_policy: MidAnswerPolicy = strawberry.field(
-        description="What happens when a deployment fails in the middle of an answer. Before the first token, "
+        description="What happens when a CHAT deployment fails in the middle of an answer. Before the first token, "
         "another deployment is always tried."
     )
     first_token_seconds: float | None = strawberry.field(
@@ -79,6 +88,9 @@ class ModelRoute(relay.Node):
         return cls(
             id=row.id,
             name=row.name,
+            kind=ModelKind(row.kind),
+            is_default=row.is_default,
+            dimensions=row.dimensions,
             mid_answer_policy=MidAnswerPolicy(row.mid_answer_policy),
             first_token_seconds=row.first_token_s,
             created_at=row.created_at,

@@ -311,7 +311,7 @@ class Model(relay.Node):
     )
     is_default: bool = strawberry.field(
         description="Whether this model is used where none is named, a CHAT model for agents without a model of their "
-        "own. Exactly one model of each kind is the default."
+        "own. Exactly one model of each kind is the default. A default route takes precedence."
     )
     last_check: ModelCheck | None = strawberry.field(
         description="Last check of the current settings; null if they have not been checked."

@@ -20,6 +20,7 @@ from nexent_gql.domains.agents.tables import Agent
 from nexent_gql.domains.knowledge.access import readable_base_ids
 from nexent_gql.domains.models.endpoints import require_model
 from nexent_gql.domains.models.errors import ChatModelNotFoundError, RouteNotFoundError
+from nexent_gql.domains.models.routes import route_within
 from nexent_gql.domains.tools.service import ToolService
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import DomainError
@@ -71,7 +72,7 @@ class AgentService:
         apply_draft(row, draft, available_tools)
         with translate_violations(_violations(row.name, row.model_id, row.route_id)):
             async with self._db.transaction(actor.tenant_id) as session:
-                await _require_chat_model(session, row)
+                await _require_chat(session, row)
                 await _require_bases(session, actor, row.knowledge_base_ids)
                 AgentRepository(session, actor.tenant_id).add(row)
         return row
@@ -109,7 +110,7 @@ class AgentService:
             async with self._db.transaction(actor.tenant_id) as session:
                 row = await self._lock(session, actor, agent_id, expected_version)
                 apply_draft(row, merge_patch(row, patch), available)
-                await _require_chat_model(session, row)
+                await _require_chat(session, row)
                 if not isinstance(patch.knowledge_base_ids, Unset):
                     await _require_bases(session, actor, row.knowledge_base_ids)
                 row.version += 1
@@ -215,9 +216,11 @@ class AgentService:
         return row
 
 
-async def _require_chat_model(session: AsyncSession, agent: Agent) -> None:
+async def _require_chat(session: AsyncSession, agent: Agent) -> None:
     if agent.model_id is not None:
         await require_model(session, agent.tenant_id, agent.model_id, ModelKind.CHAT)
+    if agent.route_id is not None:
+        await route_within(session, agent.tenant_id, agent.route_id, ModelKind.CHAT)
 
 
 async def _require_bases(session: AsyncSession, actor: Principal, base_ids: Sequence[UUID]) -> None:

@@ -7,11 +7,13 @@ from uuid import UUID
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.tables import EmbeddingChoice
-from nexent_gql.domains.models.errors import ChatModelNotFoundError
+from nexent_gql.domains.models.errors import ChatModelNotFoundError, RouteNotFoundError
+from nexent_gql.domains.models.open_routes import RouteChoice, open_choice
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.ports.embeddings import Embedder, EmbeddingPurpose, EmbeddingRequest, Vector
-from nexent_gql.ports.llm import CallAttribution, ModelEndpoint, ModelKind
+from nexent_gql.ports.llm import CallAttribution, ModelKind
+from nexent_gql.ports.llm_routes import ModelRoute
 
 _BATCH = 256
 _MAX_CHARS = 30_000
@@ -44,23 +46,23 @@ class KnowledgeEmbedder:
         self._models = models
         self._embedder = embedder
 
-    async def endpoint(self, tenant_id: UUID, choice: EmbeddingChoice) -> ModelEndpoint | None:
-        """Return how to reach the model of a base; None if there is no such model, or words only are compared.
+    async def route(self, tenant_id: UUID, choice: EmbeddingChoice) -> ModelRoute | None:
+        """Return how to reach the embedding model of a choice; None if there is none, or words only are compared.
 
         Raises:
             ModelKindMismatchError: The model is of another kind.
             SecretUnreadableError: Its key was stored under another key of the installation.
         """
-        if choice.model_id is None:
+        if choice.model_id is None and choice.route_id is None:
             return None
         async with self._db.read(tenant_id) as session:
             try:
-                return await self._models.endpoint(session, tenant_id, choice.model_id, ModelKind.EMBEDDING)
-            except ChatModelNotFoundError:
+                return await open_choice(session, tenant_id, self._models, route_choice(choice))
+            except (ChatModelNotFoundError, RouteNotFoundError):
                 return None
 
     async def embed_passages(
-        self, endpoint: ModelEndpoint, tenant_id: UUID, user_id: UUID, texts: Sequence[str]
+        self, route: ModelRoute, tenant_id: UUID, user_id: UUID, texts: Sequence[str]
     ) -> AsyncGenerator[Sequence[Vector]]:
         """Yield vectors in the order of `texts`, batch by batch; ends beyond 30,000 characters are ignored.
 
@@ -72,7 +74,7 @@ class KnowledgeEmbedder:
         for start in range(0, len(texts), _BATCH):
             batch = tuple(text[:_MAX_CHARS] for text in texts[start : start + _BATCH])
             request = EmbeddingRequest(batch, EmbeddingPurpose.PASSAGE, attribution)
-            yield (await self._embedder.embed(endpoint, request)).vectors
+            yield (await self._embedder.embed(route, request)).vectors
 
     async def embed_question(
         self, tenant_id: UUID, user_id: UUID, question: str, choices: Collection[EmbeddingChoice]
@@ -85,19 +87,31 @@ class KnowledgeEmbedder:
         identities: set[str] = set()
         for choice in choices:
             try:
-                endpoint = await self.endpoint(tenant_id, choice)
-                if endpoint is None or (identity := model_identity(endpoint)) in identities:
+                route = await self.route(tenant_id, choice)
+                if route is None or (identity := route_identity(route)) in identities:
                     continue
                 identities.add(identity)
-                vector, *_ = (await self._embedder.embed(endpoint, request)).vectors
+                vector, *_ = (await self._embedder.embed(route, request)).vectors
                 by_space[space_of(identity, len(vector))] = vector
             except DomainError as error:
                 failure = error
         return QuestionVectors(by_space, failure)
 
 
-def model_identity(endpoint: ModelEndpoint) -> str:
-    """Name what decides about the vectors of a model: the same name on another server may be another model."""
+def route_choice(choice: EmbeddingChoice) -> RouteChoice:
+    """Return where to find the embedding model of a choice."""
+    return RouteChoice(ModelKind.EMBEDDING, choice.model_id, choice.route_id)
+
+
+def route_identity(route: ModelRoute) -> str:
+    """Name what decides about the results of a route.
+
+    Of embedding models that is model and dimensions, so that an index stays the same when another deployment answers.
+    Of a single model it is also the server: the same name on another one may be another model.
+    """
+    if route.identity:
+        return route.identity
+    endpoint = route.deployments[0].endpoint
     place = f"{endpoint.base_url}?{endpoint.query}#{endpoint.dimensions or ''}"
     return f"{endpoint.dialect}:{endpoint.model}:{sha256(place.encode()).hexdigest()[:12]}"
 

@@ -19,12 +19,13 @@ from nexent_gql.domains.knowledge.jobs import ExtendKnowledgeGraph
 from nexent_gql.domains.knowledge.repository import ChunkRepository, KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.tables import Chunk, KnowledgeBase
 from nexent_gql.domains.models.completion import PartialAnswer, whole_answer
+from nexent_gql.domains.models.open_routes import RouteChoice, open_choice
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.jobs.lease import Lease
 from nexent_gql.jobs.registry import JobHandler
 from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
-from nexent_gql.ports.llm import CallAttribution, ChatRequest
+from nexent_gql.ports.llm import CallAttribution, ChatRequest, ModelKind
 from nexent_gql.ports.llm_routes import ModelRoute, RoutedModels
 
 MAX_BATCH_PASSAGES = 5
@@ -112,8 +113,8 @@ class KnowledgeGraphBuilder:
             async with translate_failures(lease, work, "GRAPH_TIMEOUT"):
                 if route is None:
                     async with lease.db.read(lease.tenant_id) as session:
-                        endpoint = await self._models.endpoint(session, lease.tenant_id, graph.model_id)
-                    route = ModelRoute.of(endpoint, affinity=str(graph.id))
+                        choice = RouteChoice(ModelKind.CHAT, graph.model_id)
+                        route = await open_choice(session, lease.tenant_id, self._models, choice, str(graph.id))
                 calls = [self._read(lease, work, graph, route, batch) for batch in batches]
                 outcomes = await asyncio.gather(*calls, return_exceptions=True)
                 for outcome in outcomes:

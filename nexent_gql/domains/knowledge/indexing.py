@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import TextClause, text
 
 from nexent_gql.db.session import Database
-from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder, model_identity, space_of
+from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder, route_identity, space_of
 from nexent_gql.domains.knowledge.errors import IndexSwitchedError
 from nexent_gql.domains.knowledge.index_ids import INDEX_NUMBERS, index_id
 from nexent_gql.domains.knowledge.index_targets import IndexTarget, find_target
@@ -30,7 +30,7 @@ from nexent_gql.domains.knowledge.tables import (
 from nexent_gql.domains.knowledge.vector_file import VectorFile
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.ports.embeddings import Vector
-from nexent_gql.ports.llm import ModelEndpoint
+from nexent_gql.ports.llm_routes import ModelRoute
 from nexent_gql.ports.search_index import IndexedChunk, IndexedVersion, SearchIndex, VersionNotIndexedError
 
 INDEX_FORMAT = 1
@@ -50,7 +50,7 @@ class IndexOutcome:
     """How a version was put.
 
     Attributes:
-        model: The embedding model that was to be used, see `model_identity`; None if there is none.
+        model: The embedding model that was to be used, see `route_identity`; None if there is none.
         space: Names its vectors; None if the version is found by words only.
         code: Why it is found by words only.
         message: The same for people.
@@ -200,22 +200,22 @@ class DocumentIndexer:
     ) -> IndexOutcome:
         if choice.is_keyword_only:
             return IndexOutcome(code=SearchLimitationCode.KEYWORD_ONLY, message=KEYWORD_ONLY)
-        endpoint = await self._embedder.endpoint(version.tenant_id, choice)
-        if endpoint is None:
+        route = await self._embedder.route(version.tenant_id, choice)
+        if route is None:
             return IndexOutcome(code=SearchLimitationCode.NO_EMBEDDING_MODEL, message=NO_MODEL)
         texts = [chunk.search_text for chunk in chunks]
-        async for batch in self._embedder.embed_passages(endpoint, version.tenant_id, version.created_by, texts):
+        async for batch in self._embedder.embed_passages(route, version.tenant_id, version.created_by, texts):
             await asyncio.to_thread(vectors.extend, batch)
-        identity = model_identity(endpoint)
+        identity = route_identity(route)
         return IndexOutcome(identity, space_of(identity, vectors.dimensions))
 
     async def _identity(self, tenant_id: UUID, choice: EmbeddingChoice) -> str | None:
-        endpoint: ModelEndpoint | None = None
+        route: ModelRoute | None = None
         try:
-            endpoint = await self._embedder.endpoint(tenant_id, choice)
+            route = await self._embedder.route(tenant_id, choice)
         except DomainError as error:  # an unreadable key: the model has no identity until its key is entered again
             _log.info("knowledge.no_embedding_model", code=error.code)
-        return None if endpoint is None else model_identity(endpoint)
+        return None if route is None else route_identity(route)
 
 
 def _failed(identity: str | None, error: DomainError) -> IndexOutcome:

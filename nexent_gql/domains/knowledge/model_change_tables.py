@@ -30,7 +30,7 @@ OPEN_CHANGES = (*RUNNING_CHANGES, EmbeddingModelChangeState.SWITCHED)
 class EmbeddingModelChange(TenantRow, table=True):
     """A change of the embedding model of a base: documents are put into another index, to which searches then switch.
 
-    `index_number`, `model_id`, `is_keyword_only` and `is_default_model` are those after the change,
+    `index_number`, `model_id`, `route_id`, `is_keyword_only` and `is_default_model` are those after the change,
     `previous_...` those before. `step` counts its jobs. `code`, `message` and `is_retryable` say why the change, or its
     last revert, failed. `is_cleaned` means that the index which it no longer needs was deleted: its number is free.
     """
@@ -54,10 +54,12 @@ class EmbeddingModelChange(TenantRow, table=True):
     state: str = Field(default=EmbeddingModelChangeState.EMBEDDING)
     index_number: int
     model_id: UUID | None = None
+    route_id: UUID | None = None
     is_keyword_only: bool = False
     is_default_model: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     previous_index_number: int
     previous_model_id: UUID | None = None
+    previous_route_id: UUID | None = None
     is_previous_keyword_only: bool = False
     is_previous_default_model: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     step: int = 0
@@ -73,12 +75,17 @@ class EmbeddingModelChange(TenantRow, table=True):
     @property
     def embedding(self) -> EmbeddingChoice:
         """What the base uses after the change."""
-        return EmbeddingChoice(self.model_id, self.is_keyword_only, self.is_default_model)
+        return EmbeddingChoice(self.model_id, self.is_keyword_only, self.is_default_model, self.route_id)
 
     @property
     def previous_embedding(self) -> EmbeddingChoice:
         """What the base used before the change."""
-        return EmbeddingChoice(self.previous_model_id, self.is_previous_keyword_only, self.is_previous_default_model)
+        return EmbeddingChoice(
+            self.previous_model_id,
+            self.is_previous_keyword_only,
+            self.is_previous_default_model,
+            self.previous_route_id,
+        )
 
     @property
     def target(self) -> tuple[int, EmbeddingChoice] | None:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from nexent_gql.db.session import Database
 from nexent_gql.domains.knowledge.default_models import adopt_default, resolve_choice
+from nexent_gql.domains.knowledge.embedding import route_choice
 from nexent_gql.domains.knowledge.errors import (
     ModelChangeNotFoundError,
     ModelChangeNotRevertibleError,
@@ -24,15 +25,14 @@ from nexent_gql.domains.knowledge.model_change_tables import EmbeddingModelChang
 from nexent_gql.domains.knowledge.repository import KnowledgeBaseRepository
 from nexent_gql.domains.knowledge.service import owned_base
 from nexent_gql.domains.knowledge.tables import EmbeddingChoice, KnowledgeBase
-from nexent_gql.domains.models.endpoints import require_model
-from nexent_gql.domains.models.errors import ChatModelNotFoundError, ModelKindMismatchError, NoDefaultModelError
+from nexent_gql.domains.models.errors import NoDefaultModelError
+from nexent_gql.domains.models.open_routes import first_model
 from nexent_gql.domains.models.tables import ChatModel
 from nexent_gql.jobs.enqueue import enqueue, request_cancel
 from nexent_gql.kernel.clock import Clock
-from nexent_gql.kernel.errors import InvalidInputError
+from nexent_gql.kernel.errors import InvalidInputError, NotFoundError
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.principal import Principal
-from nexent_gql.ports.llm import ModelKind
 
 CLEAN_UP_DELAY_S = 60
 """Searches that have begun may still use an index for so long after it was replaced."""
@@ -70,13 +70,13 @@ class EmbeddingModelChangeService:
         }
 
     async def model(self, actor: Principal, choice: EmbeddingChoice) -> ChatModel | None:
-        """Return the embedding model that a choice names now; None if there is none."""
+        """Return the embedding model that a choice names now, the first one of a route; None if there is none."""
         if choice.is_keyword_only:
             return None
         async with self._db.read(actor.tenant_id) as session:
             try:
-                return await require_model(session, actor.tenant_id, choice.model_id, ModelKind.EMBEDDING)
-            except (NoDefaultModelError, ChatModelNotFoundError, ModelKindMismatchError):
+                return await first_model(session, actor.tenant_id, route_choice(choice))
+            except (NoDefaultModelError, NotFoundError, InvalidInputError):
                 return None
 
     async def tokens_per_second(self, actor: Principal, model_id: UUID) -> float | None:
@@ -95,6 +95,8 @@ class EmbeddingModelChangeService:
             KnowledgeBaseReadOnlyError: It belongs to somebody else.
             ChatModelNotFoundError: The tenant has no such model.
             ModelKindMismatchError: The model is no embedding model.
+            RouteNotFoundError: The tenant has no such route.
+            RouteKindMismatchError: The route is not one of embedding models.
             ModelChangeRunningError: Another change is running.
             InvalidInputError: The base uses this model already.
         """
@@ -240,10 +242,12 @@ async def _start(
         requested_by=user_id,
         index_number=number,
         model_id=choice.model_id,
+        route_id=choice.route_id,
         is_keyword_only=choice.is_keyword_only,
         is_default_model=choice.is_default,
         previous_index_number=base.index_number,
         previous_model_id=previous.model_id,
+        previous_route_id=previous.route_id,
         is_previous_keyword_only=previous.is_keyword_only,
         is_previous_default_model=previous.is_default,
     )

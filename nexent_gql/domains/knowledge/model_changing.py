@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder, model_identity
+from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder, route_identity
 from nexent_gql.domains.knowledge.errors import EmbeddingModelGoneError, IndexIncompleteError
 from nexent_gql.domains.knowledge.index_ids import index_id
 from nexent_gql.domains.knowledge.indexing import INDEX_FORMAT, DocumentIndexer
@@ -131,10 +131,11 @@ class EmbeddingModelChanger:
                 await record_change(session, base, change, self._clock())
 
     async def _identity(self, tenant_id: UUID, choice: EmbeddingChoice) -> str | None:
-        endpoint = await self._embedder.endpoint(tenant_id, choice)
-        if endpoint is None and choice.model_id is not None:
-            raise EmbeddingModelGoneError(choice.model_id)
-        return None if endpoint is None else model_identity(endpoint)
+        route = await self._embedder.route(tenant_id, choice)
+        named_id = choice.model_id or choice.route_id
+        if route is None and named_id is not None:
+            raise EmbeddingModelGoneError(named_id)
+        return None if route is None else route_identity(route)
 
     async def _put(self, lease: Lease, base: KnowledgeBase, number: int, document: tuple[UUID, UUID]) -> None:
         document_id, version_id = document

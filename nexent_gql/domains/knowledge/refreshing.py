@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder, model_identity
+from nexent_gql.domains.knowledge.embedding import KnowledgeEmbedder, route_identity
 from nexent_gql.domains.knowledge.indexing import INDEX_FORMAT, DocumentIndexer
 from nexent_gql.domains.knowledge.jobs import IndexDocument, RefreshSearchIndex
 from nexent_gql.domains.knowledge.model_changes import RETRY_AFTER, embed_by_default
@@ -78,11 +78,11 @@ class SearchIndexRefresher:
                     await embed_by_default(session, base, self._clock)
         for choice, base_ids in by_choice.items():
             try:
-                endpoint = await self._embedder.endpoint(tenant_id, choice)
+                route = await self._embedder.route(tenant_id, choice)
             except DomainError as error:
                 _log.warning("knowledge.embedding_model_unusable", tenant_id=str(tenant_id), code=error.code)
                 continue
-            identity = None if endpoint is None else model_identity(endpoint)
+            identity = None if route is None else route_identity(route)
             await self._enqueue_stale(lease, tenant_id, base_ids, identity)
 
     async def _enqueue_stale(

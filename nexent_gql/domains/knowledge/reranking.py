@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from nexent_gql.db.session import Database
-from nexent_gql.domains.knowledge.embedding import model_identity
+from nexent_gql.domains.knowledge.embedding import route_identity
 from nexent_gql.domains.models.errors import NoDefaultModelError
+from nexent_gql.domains.models.open_routes import RouteChoice, open_choice
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.kernel.errors import DomainError
 from nexent_gql.kernel.search import script_of
@@ -21,6 +22,7 @@ WEIGHT = 0.5
 SHARE_OF_MEANING = 0.7
 """The same of a search by words and meaning, as a part of the meaning's share: names are found by words alone."""
 _MAX_CHARS = 8_000
+_DEFAULT = RouteChoice(ModelKind.RERANK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class RerankedScores:
 
 
 class KnowledgeReranker:
-    """Scores passages by the tenant's default reranking model.
+    """Scores passages by the tenant's default reranking model or route.
 
     Args:
         db: Where the models are.
@@ -55,10 +57,10 @@ class KnowledgeReranker:
         self._reranker = reranker
 
     async def identity(self, tenant_id: UUID) -> str | None:
-        """Return which model reranks for a tenant; None if there is none, or it cannot be used."""
+        """Return what reranks for a tenant; None if there is none, or it cannot be used."""
         try:
             async with self._db.read(tenant_id) as session:
-                return model_identity(await self._models.endpoint(session, tenant_id, None, ModelKind.RERANK))
+                return route_identity(await open_choice(session, tenant_id, self._models, _DEFAULT))
         except DomainError:
             return None
 
@@ -87,8 +89,8 @@ class KnowledgeReranker:
         )
         try:
             async with self._db.read(tenant_id) as session:
-                endpoint = await self._models.endpoint(session, tenant_id, None, ModelKind.RERANK)
-            model = (await self._reranker.rerank(endpoint, request)).scores
+                route = await open_choice(session, tenant_id, self._models, _DEFAULT)
+            model = (await self._reranker.rerank(route, request)).scores
         except NoDefaultModelError:
             return RerankedScores()
         except DomainError as error:

@@ -79,6 +79,8 @@ class KnowledgeBaseService:
             GroupNotFoundError: The tenant has no such group.
             ChatModelNotFoundError: The tenant has no such embedding model.
             ModelKindMismatchError: The model is no embedding model.
+            RouteNotFoundError: The tenant has no such route.
+            RouteKindMismatchError: The route is not one of embedding models.
             KnowledgeLimitError: The tenant has as many bases as it may have.
         """
         row = KnowledgeBase(tenant_id=actor.tenant_id, owner_id=actor.user_id, name="", created_at=self._clock())
@@ -163,7 +165,7 @@ class KnowledgeBaseService:
         for row in rows:
             if row.is_keyword_only:
                 limitations[row.id] = SearchLimitation(SearchLimitationCode.KEYWORD_ONLY, KEYWORD_ONLY)
-            elif row.embedding_model_id is None:
+            elif row.embedding == EmbeddingChoice():
                 message = MODEL_IS_NEW if has_default else NO_MODEL
                 limitations[row.id] = SearchLimitation(SearchLimitationCode.NO_EMBEDDING_MODEL, message)
             elif count := failed.get(row.id):

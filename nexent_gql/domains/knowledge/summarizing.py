@@ -32,6 +32,7 @@ from nexent_gql.domains.knowledge.summary_tables import (
 )
 from nexent_gql.domains.knowledge.tables import Chunk, KnowledgeBase
 from nexent_gql.domains.models.completion import stream_answer, whole_answer
+from nexent_gql.domains.models.open_routes import RouteChoice, open_choice
 from nexent_gql.domains.models.service import ModelService
 from nexent_gql.jobs.lease import Lease
 from nexent_gql.jobs.registry import JobHandler
@@ -39,7 +40,7 @@ from nexent_gql.jobs.tables import JobState
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.json import JsonObject
 from nexent_gql.kernel.text import has_visible, visible_text
-from nexent_gql.ports.llm import CallAttribution, ChatMessage, ChatRequest
+from nexent_gql.ports.llm import CallAttribution, ChatMessage, ChatRequest, ModelKind
 from nexent_gql.ports.llm_routes import ModelRoute, RoutedModels
 
 MAX_SUMMARY_CHARS = 10_000
@@ -98,9 +99,9 @@ class KnowledgeSummarizer:
         steps = await lease.steps()
         async with translate_failures(lease, work, "SUMMARY_TIMEOUT"):
             async with lease.db.read(lease.tenant_id) as session:
-                endpoint = await self._models.endpoint(session, lease.tenant_id, summary.model_id)
+                choice = RouteChoice(ModelKind.CHAT, summary.model_id)
+                route = await open_choice(session, lease.tenant_id, self._models, choice, str(summary.id))
                 base = await KnowledgeBaseRepository(session, lease.tenant_id).get(work.knowledge_base_id)
-            route = ModelRoute.of(endpoint, affinity=str(summary.id))
             plan = await self._plan(lease, work, summary, route, steps)
             parts: list[str] = []
             for number, group in enumerate(plan.groups):

@@ -119,11 +119,11 @@ class SummaryPlanner:
     ) -> list[Sequence[float]]:
         """Return the vectors of chunks, from the cache where they are in it; none without an embedding model."""
         try:
-            endpoint = await self._embedder.endpoint(summary.tenant_id, base.embedding)
-            if endpoint is None:
+            route = await self._embedder.route(summary.tenant_id, base.embedding)
+            if route is None:
                 return []
             texts = [chunk.search_text for chunk in chunks]
-            batches = self._embedder.embed_passages(endpoint, summary.tenant_id, summary.requested_by, texts)
+            batches = self._embedder.embed_passages(route, summary.tenant_id, summary.requested_by, texts)
             return [vector async for batch in batches for vector in batch]
         except DomainError as error:
             if isinstance(error, UnavailableError) and not isinstance(error, ProviderUnavailableError):

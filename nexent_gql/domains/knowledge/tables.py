@@ -64,9 +64,10 @@ class SearchLimitationCode(StrEnum):
 
 
 class EmbeddingMode(StrEnum):
-    """Which embedding model compares documents: a named one, the tenant's default, or none."""
+    """Which embedding model compares documents: a named one, those of a route, the tenant's default, or none."""
 
     MODEL = "MODEL"
+    ROUTE = "ROUTE"
     TENANT_DEFAULT = "TENANT_DEFAULT"
     NONE = "NONE"
 
@@ -76,29 +77,34 @@ class EmbeddingChoice:
     """How documents are compared by meaning.
 
     Attributes:
-        model_id: The embedding model; None is the tenant's default where it has not been looked up, or there is none.
-        is_keyword_only: They are compared by words only; `model_id` is None.
-        is_default: `model_id` was the tenant's default when the choice was made.
+        model_id: The embedding model.
+        is_keyword_only: They are compared by words only.
+        is_default: The model or the route was the tenant's default when the choice was made.
+        route_id: The route of embedding models. At most one of model, route and words is chosen; none of them is the
+            tenant's default where it has not been looked up, or there is none.
     """
 
     model_id: UUID | None = None
     is_keyword_only: bool = False
     is_default: bool = False
+    route_id: UUID | None = None
 
     @property
     def mode(self) -> EmbeddingMode:
         """Which kind of choice it is."""
         if self.is_keyword_only:
             return EmbeddingMode.NONE
-        return EmbeddingMode.TENANT_DEFAULT if self.is_default or self.model_id is None else EmbeddingMode.MODEL
+        if self.is_default or self == EmbeddingChoice():
+            return EmbeddingMode.TENANT_DEFAULT
+        return EmbeddingMode.MODEL if self.route_id is None else EmbeddingMode.ROUTE
 
 
 class KnowledgeBase(TenantRow, table=True):
     """A set of documents that are cut alike. A row with `deleted_at` is hidden, and deleted by a job.
 
-    `embedding_model_id` is the model whose vectors the index has. `is_default_model` means that it was chosen as the
-    tenant's default; it stays when another model becomes the default. It is null with `is_keyword_only`, and as long as
-    the tenant has no default embedding model.
+    `embedding_model_id` is the model whose vectors the index has, `embedding_route_id` the route of such models.
+    `is_default_model` means that it was chosen as the tenant's default; it stays when another one becomes the default.
+    Both are null with `is_keyword_only`, and as long as the tenant has no default embedding model.
     `index_number` names the index that searches use, see `index_ids`. `index_revision` increases after each write to it
     and with a switch to another one, see `search_cache`.
     """
@@ -106,7 +112,14 @@ class KnowledgeBase(TenantRow, table=True):
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
         ForeignKeyConstraint(["tenant_id", "embedding_model_id"], ["chat_model.tenant_id", "chat_model.id"]),
+        ForeignKeyConstraint(["tenant_id", "embedding_route_id"], ["model_route.tenant_id", "model_route.id"]),
         Index("ix_knowledge_base_model", "tenant_id", "embedding_model_id"),
+        Index(
+            "ix_knowledge_base_route",
+            "tenant_id",
+            "embedding_route_id",
+            postgresql_where=text("embedding_route_id IS NOT NULL"),
+        ),
         Index("ix_knowledge_base_page", "tenant_id", "created_at", "id", postgresql_where=text("deleted_at IS NULL")),
     )
 
@@ -120,6 +133,7 @@ class KnowledgeBase(TenantRow, table=True):
     overlap_words: int = 20
     child_words: int = 60
     embedding_model_id: UUID | None = None
+    embedding_route_id: UUID | None = None
     index_revision: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
     is_keyword_only: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     is_default_model: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
@@ -135,12 +149,14 @@ class KnowledgeBase(TenantRow, table=True):
     @property
     def embedding(self) -> EmbeddingChoice:
         """How the documents that searches find are compared by meaning."""
-        return EmbeddingChoice(self.embedding_model_id, self.is_keyword_only, self.is_default_model)
+        return EmbeddingChoice(
+            self.embedding_model_id, self.is_keyword_only, self.is_default_model, self.embedding_route_id
+        )
 
     @embedding.setter
     def embedding(self, choice: EmbeddingChoice) -> None:
-        self.embedding_model_id, self.is_keyword_only = choice.model_id, choice.is_keyword_only
-        self.is_default_model = choice.is_default
+        self.embedding_model_id, self.embedding_route_id = choice.model_id, choice.route_id
+        self.is_keyword_only, self.is_default_model = choice.is_keyword_only, choice.is_default
 
 
 keep_folded(KnowledgeBase, "name", "name_key")

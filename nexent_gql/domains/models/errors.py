@@ -142,10 +142,50 @@ class RouteNameTakenError(ConflictError):
         super().__init__("Another route has this name; choose a different one.", name=name)
 
 
+class RouteKindMismatchError(InvalidInputError):
+    """A route is of another kind than its use requires."""
+
+    code = "ROUTE_KIND_MISMATCH"
+
+    def __init__(self, route_id: UUID, *, kind: str, required: ModelKind) -> None:
+        super().__init__(
+            f"This route is of the kind {kind}; choose one of the kind {required}.",
+            path=("routeId",),
+            id=str(route_id),
+            kind=kind,
+            required=required,
+        )
+
+
+class RouteModelsDifferError(InvalidInputError):
+    """A model of an EMBEDDING route would give vectors that cannot be compared with those of the others."""
+
+    code = "ROUTE_MODELS_DIFFER"
+
+    def __init__(self, message: str, *path: str) -> None:
+        super().__init__(message, path=path)
+
+
+class DimensionsUnknownError(InvalidInputError):
+    """Nobody knows the length of a model's vectors yet, which an EMBEDDING route requires."""
+
+    code = "DIMENSIONS_UNKNOWN"
+
+    def __init__(self, model_id: UUID, name: str) -> None:
+        super().__init__(
+            f'The length of the vectors of "{name}" is not known. Call checkModel for it, or enter '
+            "profile.dimensions, then try again.",
+            path=("groups", "deployments", "modelId"),
+            id=str(model_id),
+        )
+
+
 class RouteInUseError(ConflictError):
-    """Agents use the route, so it can't be deleted."""
+    """Agents or knowledge bases use the route, so it can't be deleted."""
 
     code = "ROUTE_IN_USE"
 
     def __init__(self, route_id: UUID) -> None:
-        super().__init__("Agents use this route; give them another one first.", route_id=str(route_id))
+        super().__init__(
+            "Agents or knowledge bases use this route; give them another one first.", route_id=str(route_id)
+        )

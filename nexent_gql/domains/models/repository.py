@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, delete, literal, select, text, update
 from sqlmodel import col
 
 from nexent_gql.db.paging import count_rows
@@ -30,10 +30,31 @@ class ModelRepository(TenantRepository[ChatModel], table=ChatModel):
         """Return the models of these names, in any order."""
         return (await self._session.scalars(self._scope().where(col(ChatModel.name).in_(names)))).all()
 
+    async def lock_many(self, ids: Sequence[UUID]) -> Sequence[ChatModel]:
+        """Return those of `ids` that exist, locked until the transaction ends."""
+        query = self._scope().where(col(ChatModel.id).in_(ids)).order_by(col(ChatModel.id)).with_for_update()
+        return (await self._session.scalars(query)).all()
+
     async def default(self, kind: ModelKind = ModelKind.CHAT) -> ChatModel | None:
         """Return the default model of a kind; None only when there is no model of it."""
         query = self._scope().where(_is_default(kind), col(ChatModel.kind) == kind)
         return (await self._session.scalars(query)).one_or_none()
+
+    async def default_or_route(self, kind: ModelKind) -> ChatModel | ModelRoute | None:
+        """Return the default route of a kind, else the default model; None only when there is no model of it."""
+        tenant_id, one_row = self._tenant_id, select(literal(1)).subquery()
+        is_model = and_(col(ChatModel.tenant_id) == tenant_id, col(ChatModel.kind) == kind, _is_default(kind))
+        is_route = and_(
+            col(ModelRoute.tenant_id) == tenant_id, col(ModelRoute.kind) == kind, col(ModelRoute.is_default).is_(True)
+        )
+        query = (
+            select(ModelRoute, ChatModel)
+            .select_from(one_row)
+            .outerjoin(ModelRoute, is_route)
+            .outerjoin(ChatModel, is_model)
+        )
+        route, model = (await self._session.execute(query)).one()
+        return route or model
 
     async def clear_default(self, kind: str) -> None:
         """Leave no model of a kind the default."""
@@ -79,8 +100,13 @@ class RouteRepository(TenantRepository[ModelRoute], table=ModelRoute):
         mine = col(deployment.tenant_id) == self._tenant_id, col(deployment.route_id) == route_id
         await self._session.execute(delete(deployment).where(*mine))
 
-    async def using_model(self, model_id: UUID, limit: int) -> Sequence[ModelRoute]:
-        """Return the first `limit` routes with a model, by name."""
+    async def clear_default(self, kind: str) -> None:
+        """Leave no route of a kind the default."""
+        of_kind = col(ModelRoute.tenant_id) == self._tenant_id, col(ModelRoute.kind) == kind
+        await self._session.execute(update(ModelRoute).where(*of_kind).values(is_default=False))
+
+    async def using_model(self, model_id: UUID, limit: int | None = None) -> Sequence[ModelRoute]:
+        """Return the first `limit` routes with a model, or all, by name."""
         deployment = ModelRouteDeployment
         routes = select(col(deployment.route_id)).where(
             col(deployment.tenant_id) == self._tenant_id, col(deployment.model_id) == model_id

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.patch import UNSET, Unset
+from nexent_gql.ports.llm import ModelKind
 from nexent_gql.ports.llm_routes import MidAnswerPolicy
 
 MAX_DEPLOYMENTS = 50
@@ -32,6 +33,7 @@ class RouteDraft:
     groups: Groups
     mid_answer_policy: MidAnswerPolicy = MidAnswerPolicy.RESTART
     first_token_s: float | None = None
+    kind: ModelKind = ModelKind.CHAT
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from nexent_gql.domains.models.errors import (
     ChatModelNotFoundError,
     ModelKindMismatchError,
     RouteInUseError,
+    RouteKindMismatchError,
     RouteNameTakenError,
     RouteNotFoundError,
 )
@@ -20,12 +21,14 @@ from nexent_gql.domains.models.policy import checked_name
 from nexent_gql.domains.models.repository import ModelRepository, RouteRepository
 from nexent_gql.domains.models.route_policy import Groups, RouteDraft, RoutePatch, check_first_token, check_groups
 from nexent_gql.domains.models.tables import ModelRoute, ModelRouteDeployment
+from nexent_gql.domains.models.vector_spaces import check_space, common_space
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import Page, PageRequest
 from nexent_gql.kernel.patch import UNSET, set_or
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.ports.llm import ModelKind
+from nexent_gql.ports.llm_routes import VectorSpace
 
 _NAME = "uq_model_route_tenant_id_name"
 _MAX_ROUTES_OF_MODEL = 20
@@ -52,6 +55,9 @@ class ModelRouteService:
             ForbiddenError: The caller is no developer.
             InvalidInputError: A field breaks a rule; the error names it.
             ChatModelNotFoundError: The tenant has no such model.
+            ModelKindMismatchError: A model is of another kind.
+            RouteModelsDifferError: Embedding models give vectors that can't be compared.
+            DimensionsUnknownError: Nobody knows the length of the vectors of an embedding model.
             RouteNameTakenError: Another route has the name.
         """
         actor.require(Role.DEVELOPER)
@@ -62,6 +68,7 @@ class ModelRouteService:
             id=new_id(),
             tenant_id=actor.tenant_id,
             name=checked_name(draft.name),
+            kind=draft.kind,
             mid_answer_policy=draft.mid_answer_policy,
             first_token_s=draft.first_token_s,
             created_by=actor.user_id,
@@ -71,7 +78,7 @@ class ModelRouteService:
         with translate_violations({_NAME: RouteNameTakenError(row.name)}):
             async with self._db.transaction(actor.tenant_id) as session:
                 RouteRepository(session, actor.tenant_id).add(row)
-                await session.flush()
+                await session.flush()  # before its deployments, which refer to it
                 await _add_deployments(session, row, draft.groups)
         return row
 
@@ -83,6 +90,9 @@ class ModelRouteService:
             RouteNotFoundError: The tenant has no such route.
             InvalidInputError: A field breaks a rule; the error names it.
             ChatModelNotFoundError: The tenant has no such model.
+            ModelKindMismatchError: A model is of another kind.
+            RouteModelsDifferError: Embedding models give vectors that can't be compared.
+            DimensionsUnknownError: Nobody knows the length of the vectors of an embedding model.
             RouteNameTakenError: Another route has the name.
         """
         actor.require(Role.DEVELOPER)
@@ -104,13 +114,29 @@ class ModelRouteService:
                     await _add_deployments(session, row, patch.groups)
         return row
 
-    async def delete(self, actor: Principal, route_id: UUID) -> None:
-        """Delete a route; its models stay.
+    async def make_default(self, actor: Principal, route_id: UUID) -> ModelRoute:
+        """Use this route where neither a model nor a route of its kind is named, in place of the default model.
 
         Raises:
             ForbiddenError: The caller is no developer.
             RouteNotFoundError: The tenant has no such route.
-            RouteInUseError: Agents use it.
+        """
+        actor.require(Role.DEVELOPER)
+        async with self._db.transaction(actor.tenant_id) as session:
+            await ModelRepository(session, actor.tenant_id).lock_default()
+            routes = RouteRepository(session, actor.tenant_id)
+            row = await _existing(routes, route_id, lock=True)
+            await routes.clear_default(row.kind)
+            row.is_default = True
+        return row
+
+    async def delete(self, actor: Principal, route_id: UUID) -> None:
+        """Delete a route; its models stay. The default model takes the place of a default route.
+
+        Raises:
+            ForbiddenError: The caller is no developer.
+            RouteNotFoundError: The tenant has no such route.
+            RouteInUseError: Agents or knowledge bases use it.
         """
         actor.require(Role.DEVELOPER)
         with translate_violations({STILL_REFERENCED: RouteInUseError(route_id)}):
@@ -144,13 +170,17 @@ class ModelRouteService:
             return await RouteRepository(session, actor.tenant_id).using_model(model_id, _MAX_ROUTES_OF_MODEL)
 
 
-async def route_within(session: AsyncSession, tenant_id: UUID, route_id: UUID) -> ModelRoute:
-    """Return a route within an open transaction.
+async def route_within(session: AsyncSession, tenant_id: UUID, route_id: UUID, kind: ModelKind) -> ModelRoute:
+    """Return a route of a kind within an open transaction.
 
     Raises:
         RouteNotFoundError: The tenant has no such route.
+        RouteKindMismatchError: The route is of another kind.
     """
-    return await _existing(RouteRepository(session, tenant_id), route_id)
+    row = await _existing(RouteRepository(session, tenant_id), route_id)
+    if row.kind != kind:
+        raise RouteKindMismatchError(row.id, kind=row.kind, required=kind)
+    return row
 
 
 async def groups_within(session: AsyncSession, tenant_id: UUID, ids: Sequence[UUID]) -> Mapping[UUID, RouteGroups]:
@@ -169,13 +199,24 @@ async def _existing(routes: RouteRepository, route_id: UUID, *, lock: bool = Fal
 
 
 async def _add_deployments(session: AsyncSession, row: ModelRoute, groups: Groups) -> None:
-    """Add deployments; the foreign key would report a missing model too, but not say which one."""
+    """Add deployments; the foreign key would report a missing model too, but not say which one.
+
+    Embedding models are locked, so that none becomes another one before the transaction ends.
+    """
+    repository = ModelRepository(session, row.tenant_id)
+    find_many = repository.lock_many if row.kind == ModelKind.EMBEDDING else repository.get_many
     model_ids = [deployment.model_id for group in groups for deployment in group]
-    models = {model.id: model for model in await ModelRepository(session, row.tenant_id).get_many(model_ids)}
+    models = {model.id: model for model in await find_many(model_ids)}
     if missing := [model_id for model_id in model_ids if model_id not in models]:
         raise ChatModelNotFoundError(missing[0])
-    if others := [model for model in models.values() if model.kind != ModelKind.CHAT]:
-        raise ModelKindMismatchError(others[0].id, kind=others[0].kind, required=ModelKind.CHAT)
+    if others := [model for model in models.values() if model.kind != row.kind]:
+        raise ModelKindMismatchError(others[0].id, kind=others[0].kind, required=ModelKind(row.kind))
+    if row.kind == ModelKind.EMBEDDING:
+        ordered = [models[model_id] for model_id in model_ids]
+        space = common_space(ordered)
+        if row.vector_model is not None and row.dimensions is not None:
+            space = check_space(ordered, VectorSpace(row.vector_model, row.dimensions))
+        row.vector_model, row.dimensions = space.model, space.dimensions
     session.add_all(
         ModelRouteDeployment(
             tenant_id=row.tenant_id,

@@ -31,8 +31,9 @@ from nexent_gql.domains.models.policy import (
     to_json,
 )
 from nexent_gql.domains.models.providers import PROVIDERS, Provider
-from nexent_gql.domains.models.repository import ModelRepository
+from nexent_gql.domains.models.repository import ModelRepository, RouteRepository
 from nexent_gql.domains.models.tables import ChatModel
+from nexent_gql.domains.models.vector_spaces import check_routes_of
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.errors import InvalidInputError
 from nexent_gql.kernel.ids import new_id
@@ -118,6 +119,7 @@ class ModelService:
             ForbiddenError: The caller is no developer.
             ChatModelNotFoundError: The tenant has no such model.
             InvalidInputError: A field breaks a rule, or the stored key would go to another server.
+            RouteModelsDifferError: The model would no longer fit a route that it is in.
             ModelNameTakenError: Another model has the name.
         """
         actor.require(Role.DEVELOPER)
@@ -131,10 +133,11 @@ class ModelService:
                 row.updated_at = self._clock()
                 if _tried(row) != before:
                     _note_check(row, None)
+                await check_routes_of(session, row)
         return row
 
     async def make_default(self, actor: Principal, model_id: UUID) -> ChatModel:
-        """Use this model where none is named: a chat model for agents, from their next run on.
+        """Use this model where none is named, in place of a default route too.
 
         Raises:
             ForbiddenError: The caller is no developer.
@@ -146,6 +149,7 @@ class ModelService:
             await models.lock_default()
             row = await _existing(models, model_id, lock=True)
             await models.clear_default(row.kind)
+            await RouteRepository(session, actor.tenant_id).clear_default(row.kind)
             row.mark_default(is_default=True)
         return row
 
@@ -193,9 +197,10 @@ class ModelService:
             return await ModelRepository(session, actor.tenant_id).count_of_kind(kind)
 
     async def find_default(self, actor: Principal, kind: ModelKind = ModelKind.CHAT) -> ChatModel | None:
-        """Return the model that is used where none is named; None when there is no model of the kind."""
+        """Return the model that is used where none is named; None when there is none, or a route is used."""
         async with self._db.read(actor.tenant_id) as session:
-            return await ModelRepository(session, actor.tenant_id).default(kind)
+            row = await ModelRepository(session, actor.tenant_id).default_or_route(kind)
+        return row if isinstance(row, ChatModel) else None
 
     async def check(self, actor: Principal, model_id: UUID, *, with_profile: bool = False) -> tuple[ChatModel, Checked]:
         """Make the smallest real call and keep its outcome with the model, if that has not changed meanwhile.
@@ -272,8 +277,7 @@ class ModelService:
             NoDefaultModelError: The tenant has no model of this kind.
             SecretUnreadableError: The key was stored under another key of the installation.
         """
-        row = await require_model(session, tenant_id, model_id, kind)
-        return self._endpoint(row)
+        return self.open_endpoint(await require_model(session, tenant_id, model_id, kind))
 
     async def endpoints(
         self, session: AsyncSession, tenant_id: UUID, model_ids: Sequence[UUID]
@@ -282,7 +286,7 @@ class ModelService:
         endpoints: dict[UUID, ModelEndpoint] = {}
         for row in await ModelRepository(session, tenant_id).get_many(model_ids):
             try:
-                endpoints[row.id] = self._endpoint(row)
+                endpoints[row.id] = self.open_endpoint(row)
             except SecretUnreadableError as error:
                 _log.warning("model.key_unreadable", model_id=str(row.id), code=error.code)
         return endpoints
@@ -321,12 +325,17 @@ class ModelService:
 
     async def _try(self, row: ChatModel, *, with_profile: bool) -> ModelCheck:
         try:
-            endpoint = self._endpoint(row)
+            endpoint = self.open_endpoint(row)
         except SecretUnreadableError as error:
             return ModelCheck(ok=False, latency_ms=0, code=error.code, advice=error.message)
         return await self._llm.check(endpoint, with_profile=with_profile)
 
-    def _endpoint(self, row: ChatModel) -> ModelEndpoint:
+    def open_endpoint(self, row: ChatModel) -> ModelEndpoint:
+        """Return how to reach a model, its key opened.
+
+        Raises:
+            SecretUnreadableError: The key was stored under another key of the installation.
+        """
         sealed = row.api_key_sealed
         config = CheckedConfig(
             dialect=Dialect(row.dialect),

@@ -102,15 +102,25 @@ def count_column() -> Any:  # noqa: ANN401 - a SQLModel field
 
 
 class ModelRoute(TenantRow, table=True):
-    """Deployments that stand in for each other, under a name; see `ModelRouteDeployment`."""
+    """Deployments of one kind that stand in for each other, under a name; see `ModelRouteDeployment`.
+
+    At most one route of each kind that a tenant has is the default; it takes precedence over the default model.
+    `vector_model` and `dimensions` belong to EMBEDDING: the model that all deployments are, and the length of its
+    vectors. They never change, because indexes were built with them.
+    """
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "id"),
         UniqueConstraint("tenant_id", "name"),
+        Index("uq_model_route_default", "tenant_id", "kind", unique=True, postgresql_where=text("is_default")),
         Index("ix_model_route_page", "tenant_id", "created_at", "id"),
     )
 
     name: str
+    kind: str = Field(default=ModelKind.CHAT, sa_column_kwargs={"server_default": ModelKind.CHAT})
+    is_default: bool = Field(default=False, sa_column_kwargs={"server_default": "false"}, nullable=False)
+    vector_model: str | None = None
+    dimensions: int | None = None
     mid_answer_policy: str = Field(default=MidAnswerPolicy.RESTART)
     first_token_s: float | None = None
     created_by: UUID
