@@ -152,7 +152,7 @@ async def build_and_delete_graph(page: Page) -> None:
     graph = page.locator(".graph")
     await graph.get_by_text("Entities and relations").click()
     await graph.get_by_label("Model", exact=True).select_option(label="graph")
-    await expect(graph).to_contain_text("calls for", timeout=PATIENCE_MS)
+    await expect(graph).to_contain_text("call for", timeout=PATIENCE_MS)
     await graph.get_by_role("button", name="Build the graph").click()
     await graph.get_by_role("button", name="Whales").first.click(timeout=_SLOW_MS)
     relation = graph.locator(".relations li").first
@@ -180,7 +180,7 @@ async def change_embedding_model(page: Page) -> None:
     await panel.get_by_text("Model for comparing meanings").click()
     await expect(panel).to_contain_text("Searches use: Default model")
     await panel.get_by_label("Use instead").select_option(label="vectors")
-    await expect(panel).to_contain_text("1 documents")
+    await expect(panel).to_contain_text("1 document")
     await expect(panel).to_contain_text("price unknown")
     await panel.get_by_role("button", name="Change the model").click()
     await expect(panel).to_contain_text("Searches use: vectors.", timeout=_SLOW_MS)

@@ -13,6 +13,7 @@ export function SignIn() {
 
   const submit = async (event) => {
     event.preventDefault();
+    if (isBusy) return;
     const input = Object.fromEntries(new FormData(event.target));
     setBusy(true);
     try {
@@ -32,7 +33,7 @@ export function SignIn() {
       ${field("password", { label: t("password"), type: "password", autocomplete: isNew ? "new-password" : "current-password" })}
       ${isNew && field("displayName", { label: t("display-name"), autocomplete: "name" })}
       ${isNew && field("tenantName", { label: t("tenant-name"), autocomplete: "organization" })}
-      <button type="submit" disabled=${isBusy}>${t(isNew ? "sign-up" : "sign-in")}</button>
+      <button type="submit" aria-disabled=${isBusy ? "true" : null}>${t(isNew ? "sign-up" : "sign-in")}</button>
       <button type="button" class="plain" onClick=${() => setNew(!isNew)}>${t(isNew ? "sign-in.instead" : "sign-up.instead")}</button>
     </form>
   <//>`;

@@ -86,7 +86,7 @@ function AgentForm({ agent, tools, models, bases, onSave }) {
     <${Field} name="name" label=${t("name")} error=${error} value=${agent.name} required maxlength="100" />
     <${Field} as="textarea" name="description" label=${t("description")} error=${error} rows="2" value=${agent.description} dir="auto" />
     <${Field} as="textarea" name="instructions" label=${t("instructions")} error=${error} rows="8" value=${agent.instructions} dir="auto" hint=${t("instructions.hint")} />
-    <${Field} name="greeting" label=${t("agent.greeting")} error=${error} value=${agent.greeting} dir="auto" />
+    <${Field} name="greeting" label=${t("agent.greeting")} error=${error} value=${agent.greeting} dir="auto" hint=${t("agent.greeting.hint")} />
     <${Field} as="textarea" name="starters" label=${t("agent.starters")} error=${error} rows="3" value=${agent.starters.join("\n")} dir="auto" hint=${t("agent.starters.hint")} />
     <${Field} as="select" name="kind" label=${t("agent.kind")} error=${error}>
       ${KINDS.map((kind) => html`<option value=${kind} defaultSelected=${kind === agent.kind}>${t(`agent.kind.${kind}`)}</option>`)}<//>

@@ -9,6 +9,7 @@ import { t } from "../lib/texts.js";
 import { effect, html, signal, useEffect, useRef } from "../lib/ui.js";
 
 const MAX_HEIGHT = 200;
+const isNarrow = matchMedia("(max-width: 40rem)");
 const draft = signal("");
 effect(() => {
   if (draft.value) loadMarkdown().catch(() => null); // an answer will need it soon
@@ -63,15 +64,27 @@ function onPaste(event) {
   attach(files);
 }
 
+function fitHeight(field) {
+  if (!field) return; // an observer may report after the field has gone
+  field.style.height = "auto";
+  field.style.height = `${Math.min(field.scrollHeight + 2, MAX_HEIGHT)}px`;
+}
+
 export function Composer() {
   const field = useRef(null);
   const isRunning = running.value.length > 0;
   const hasNobodyToAsk = !current.value && !chosenAgentId.value;
+  useEffect(() => fitHeight(field.current), [draft.value]);
   useEffect(() => {
-    const { style } = field.current;
-    style.height = "auto";
-    style.height = `${Math.min(field.current.scrollHeight + 2, MAX_HEIGHT)}px`;
-  }, [draft.value]);
+    let width = 0;
+    const observer = new ResizeObserver(([entry]) => {
+      if (entry.contentRect.width === width) return;
+      width = entry.contentRect.width;
+      fitHeight(field.current);
+    });
+    observer.observe(field.current);
+    return () => observer.disconnect();
+  }, []);
   useEffect(offerFocus, [current.value?.id]);
   const submit = (event) => {
     event.preventDefault();
@@ -80,7 +93,7 @@ export function Composer() {
   return html`<form id="composer" onSubmit=${submit}>
     <${AttachmentList} />
     <${AttachButton} />
-    <textarea id="text" ref=${field} rows="1" maxlength="100000" dir="auto" placeholder=${t("composer.hint")}
+    <textarea id="text" ref=${field} rows="1" maxlength="100000" dir="auto" placeholder=${t(isNarrow.matches ? "composer.hint.short" : "composer.hint")}
       aria-label=${t("message")} value=${draft.value} onInput=${(event) => (draft.value = event.target.value)}
       onKeyDown=${onKeyDown} onPaste=${onPaste}></textarea>
     ${isRunning && html`<button id="stop" type="button" onClick=${stop}>${t("stop")}</button>`}

@@ -8,7 +8,7 @@ import { Markdown } from "../lib/markdown-view.js";
 import { attempt } from "../lib/notices.js";
 import { formatNumber, formatSize, t } from "../lib/texts.js";
 import { Icon } from "../lib/icons.js";
-import { html, useEffect, useRef, useState } from "../lib/ui.js";
+import { html, useEffect, useReturnedFocus, useRef, useState } from "../lib/ui.js";
 
 const NAMES = { USER: "message.user", ASSISTANT: "message.assistant" };
 
@@ -21,13 +21,14 @@ export function Message({ message }) {
 
 function Question({ message }) {
   const [isEditing, setEditing] = useState(false);
+  const button = useReturnedFocus(isEditing);
   if (isEditing) return html`<${Editor} message=${message} onClose=${() => setEditing(false)} />`;
   return html`
     <${Attachments} parts=${message.attachments.value} />
     <div class="bubble" dir="auto">${message.text.value}</div>
     <footer>
       <${Branches} message=${message} />
-      <button type="button" class="plain" onClick=${() => setEditing(true)}>${t("edit")}</button>
+      <button type="button" class="plain" ref=${button} onClick=${() => setEditing(true)}>${t("edit")}</button>
       <${CopyButton} text=${() => message.text.peek()} />
     </footer>`;
 }

@@ -20,14 +20,15 @@ export function ChatScreen({ conversationId }) {
   useEffect(() => {
     document.title = `${title} · nexent_gql`;
   }, [title]);
+  const hasNoAgent = agents.value?.length === 0; // the first steps are shown
   const drop = async (event) => {
     event.preventDefault();
     attach((await droppedFiles(event.dataTransfer)).map(({ file }) => file));
   };
   return html`<div class="screen" onDragOver=${(event) => event.preventDefault()} onDrop=${drop}>
-    <header class="top"><h1 id="title"><bdi>${title}</bdi></h1>${!current.value && html`<${AgentChoice} />`}</header>
+    <header class="top"><h1 id="title"><bdi>${title}</bdi></h1>${!current.value && !hasNoAgent && html`<${AgentChoice} />`}</header>
     ${isMissing.value ? html`<p class="empty">${t("conversation.missing")}</p>` : html`<${MessageList} />`}
-    ${!isMissing.value && html`<${Composer} />`}
+    ${!isMissing.value && (current.value || !hasNoAgent) && html`<${Composer} />`}
     <p class="off-screen" role="status">${running.value.length ? t("answering") : messages.value.length ? t("answered") : ""}</p>
   </div>`;
 }

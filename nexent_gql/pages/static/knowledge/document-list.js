@@ -20,7 +20,7 @@ export function DocumentList({ store }) {
   });
   return html`<section aria-labelledby="documents-title">
     <h2 id="documents-title">${t("documents", { count: count === null ? "…" : formatNumber(count) })}</h2>
-    ${count === 0 && !store.uploads.value.length && html`<p class="empty">${t("documents.none")}</p>`}
+    ${count === 0 && !store.uploads.value.length && html`<p class="empty drop">${t("documents.none")}</p>`}
     <ul class="documents">
       <${Uploads} store=${store} />
       ${documents.slice(0, limit).map((document) => html`<${Document} key=${document.id} document=${document} store=${store} />`)}

@@ -1,4 +1,4 @@
-// A modal dialog; Escape and a click beside it close it.
+// A modal dialog; Escape and a click beside it close it, and the focus returns to where it was.
 
 import { Icon } from "./icons.js";
 import { html, useEffect, useRef } from "./ui.js";
@@ -7,7 +7,15 @@ import { t } from "./texts.js";
 export function Dialog({ title, onClose, children, canClose = true }) {
   const node = useRef(null);
   useEffect(() => {
-    if (!node.current.open) node.current.showModal();
+    const dialog = node.current;
+    const origin = document.activeElement;
+    dialog.showModal();
+    const hasKeyboard = !matchMedia("(pointer: coarse)").matches; // one on the screen would hide half of it
+    if (hasKeyboard) dialog.querySelector("form :is(input, select, textarea)")?.focus();
+    return () => {
+      dialog.close();
+      if (origin.isConnected) origin.focus(); // an element that is removed gives no focus back
+    };
   }, []);
   const cancel = (event) => {
     event.preventDefault();

@@ -16,9 +16,11 @@ export async function loadTexts(name = preferred()) {
   document.documentElement.lang = code;
 }
 
-// Returns a text with its {placeholders} filled.
+// Returns a text with its {placeholders} filled. "{count?passage:passages}" is the first word for 1, else the second.
 export function t(key, values = {}) {
-  return (texts.value[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  return (texts.value[key] ?? key)
+    .replace(/\{(\w+)\?([^{}:]*):([^{}]*)\}/g, (whole, name, one, many) => (`${values[name]}` === "1" ? one : many))
+    .replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
 export const formatTime = (iso) => new Date(iso).toLocaleString(language.value, { dateStyle: "medium", timeStyle: "short" });

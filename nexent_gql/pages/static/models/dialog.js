@@ -51,6 +51,7 @@ function RemoteModels({ provider, names, listId, onList }) {
   const [isBusy, setBusy] = useState(false);
   const list = async (event) => {
     const { apiKey, baseUrl } = Object.fromEntries(new FormData(event.target.form));
+    if (isBusy) return;
     setBusy(true);
     await attempt(async () => {
       const input = { provider: provider.name, apiKey: apiKey || null, baseUrl: baseUrl || null };
@@ -59,7 +60,7 @@ function RemoteModels({ provider, names, listId, onList }) {
     setBusy(false);
   };
   return html`<div class="remote">
-    <button type="button" disabled=${isBusy} onClick=${list}>${t(isBusy ? "working" : "model.list")}</button>
+    <button type="button" aria-disabled=${isBusy ? "true" : null} onClick=${list}>${t(isBusy ? "working" : "model.list")}</button>
     <span class="quiet" role="status">${names && t("model.listed", { count: formatNumber(names.length) })}</span>
     <datalist id=${listId}>${names?.map((name) => html`<option key=${name} value=${name}></option>`)}</datalist>
   </div>`;

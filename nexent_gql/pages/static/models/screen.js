@@ -31,6 +31,7 @@ function Model({ model, onEdit, onChange }) {
   const [isBusy, setBusy] = useState(false);
   const [isCertain, setCertain] = useState(false);
   const run = (document, fields = {}) => async () => {
+    if (isBusy) return;
     setBusy(true);
     await attempt(() => ask(document, { input: { id: model.id, ...fields } }));
     setBusy(false);
@@ -43,7 +44,7 @@ function Model({ model, onEdit, onChange }) {
     ${price && html`<span class="quiet">${t("model.price", { input: price.inputUsd, output: price.outputUsd })}</span>`}
     <${Check} check=${lastCheck} />
     <div class="actions">
-      <button type="button" disabled=${isBusy} onClick=${run(CHECK_MODEL, { withProfile: true })}>${t(isBusy ? "working" : "model.check")}</button>
+      <button type="button" aria-disabled=${isBusy ? "true" : null} onClick=${run(CHECK_MODEL, { withProfile: true })}>${t(isBusy ? "working" : "model.check")}</button>
       ${kind === "CHAT" && !isDefault && html`<button type="button" class="plain" onClick=${run(SET_DEFAULT_MODEL)}>${t("model.make-default")}</button>`}
       <button type="button" class="plain" onClick=${onEdit}>${t("edit")}</button>
       <button type="button" class="plain danger" onClick=${isCertain ? run(DELETE_MODEL) : () => setCertain(true)}>${isCertain ? t("delete.confirm") : t("delete")}</button>

@@ -10,7 +10,7 @@ import { storage } from "../lib/storage.js";
 import { signOut } from "../lib/session.js";
 import { language, LANGUAGES, t } from "../lib/texts.js";
 import { chooseLanguage, chooseTheme, theme, THEMES } from "../lib/preferences.js";
-import { effect, html, signal } from "../lib/ui.js";
+import { effect, html, signal, useEffect, useRef } from "../lib/ui.js";
 
 const AREAS = ["knowledge", "agents", "models", "account"];
 export const isSidebarOpen = signal(false);
@@ -19,11 +19,21 @@ effect(() => storage.write("developer", isPanelOpen.value));
 
 export function Sidebar() {
   const isOpen = isSidebarOpen.value;
+  const menu = useRef(null);
+  const closeByKey = (event) => {
+    if (event.key !== "Escape" || !isOpen) return;
+    isSidebarOpen.value = false;
+    menu.current.focus();
+  };
+  useEffect(() => {
+    const closeFromBeside = ({ target }) => !target.closest("#sidebar, .menu, dialog") && (isSidebarOpen.value = false);
+    addEventListener("pointerdown", closeFromBeside);
+    return () => removeEventListener("pointerdown", closeFromBeside);
+  }, []);
   return html`
     <button type="button" class="menu plain icon" aria-expanded=${isOpen ? "true" : "false"} aria-controls="sidebar"
-      aria-label=${t("menu")} onClick=${() => (isSidebarOpen.value = !isOpen)}><${Icon} name="menu" /></button>
-    <aside id="sidebar" class=${isOpen ? "open" : ""} aria-label=${t("sidebar")}
-      onKeyDown=${(event) => event.key === "Escape" && (isSidebarOpen.value = false)}>
+      ref=${menu} aria-label=${t("menu")} onKeyDown=${closeByKey} onClick=${() => (isSidebarOpen.value = !isOpen)}><${Icon} name="menu" /></button>
+    <aside id="sidebar" class=${isOpen ? "open" : ""} aria-label=${t("sidebar")} onKeyDown=${closeByKey}>
       <p class="brand">nexent_gql</p>
       <a id="new" class="button" href=${link()}>${t("conversation.new")}</a>
       <${SearchField} />
