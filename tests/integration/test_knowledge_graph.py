@@ -19,8 +19,9 @@ from nexent_gql.domains.knowledge.graphs import GraphStatus
 from nexent_gql.domains.knowledge.policy import DocumentSource, KnowledgeBaseDraft, KnowledgeBasePatch
 from nexent_gql.domains.knowledge.searching import KnowledgeSearch
 from nexent_gql.domains.knowledge.tables import KnowledgeAccess
-from nexent_gql.domains.models.errors import NoDefaultModelError
+from nexent_gql.domains.models.errors import BudgetExceededError, NoDefaultModelError
 from nexent_gql.kernel.errors import InvalidInputError
+from nexent_gql.kernel.ids import new_id
 from nexent_gql.kernel.page import PageRequest
 from nexent_gql.kernel.principal import Principal, Role
 from nexent_gql.ports.llm import ChatRequest, ModelKeyRefusedError, ModelOverloadedError
@@ -303,6 +304,29 @@ async def test_a_model_that_fails_stops_the_graph_which_can_go_on(
     await add(services, actor, base_id, "Initech owns Hooli.")
     state = await status(services, actor, base_id)
     assert (state.state, state.graph.code, state.counts.done) == ("READY", None, 2)
+
+
+async def test_a_graph_whose_budget_runs_out_keeps_what_was_read_and_goes_on_later(
+    services: Ingestion, actor: Principal, models: ComputedModels
+) -> None:
+    base_id = await new_base(services, actor, *(f"Acme{number} owns Globex{number}." for number in range(12)))
+    answered: list[str] = []
+
+    def answer_of(request: ChatRequest) -> Answer:
+        if answered and not is_refilled:
+            raise BudgetExceededError("Spent.", new_id())
+        answered.extend(passages_of(request))
+        return graph_answer(request)
+
+    is_refilled, models.answer_of = False, answer_of
+    state = await build(services, actor, base_id)
+    assert (state.state, state.graph.code, state.graph.is_retryable) == ("STOPPED", "BUDGET_EXCEEDED", True)
+    assert 0 < state.counts.done == len(answered) < state.counts.total == 12
+    assert len(shape(await view(services, actor, base_id))[1]) == len(answered)
+    is_refilled = True
+    state = await build(services, actor, base_id)
+    assert (state.state, state.graph.code, state.counts.done, state.counts.failed) == ("READY", None, 12, 0)
+    assert sorted(answered) == sorted(f"Acme{number} owns Globex{number}." for number in range(12))
 
 
 async def test_only_who_may_change_a_base_has_a_graph_built(
