@@ -266,9 +266,9 @@ def test_an_engine_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> N
     child = Child(Command("deaf", Path("/bin/sh"), ("-c", script), tmp_path, stops), layout, None)
     with pid_lock(layout.run / "deaf.pid", stops) as lock_fd:
         child.start(lock_fd)
-    child.wait_until(lambda: "deaf" in child.log_tail(), 5)
+    child.wait_until(lambda: "deaf" in child.log_tail(), 30)
     child.stop()
-    wait_for(lambda: nothing_runs_on(layout.root), "it has ended", 2)
+    wait_for(lambda: nothing_runs_on(layout.root), "it has ended", 30)
 
 
 def test_a_stop_right_after_a_start_is_not_lost(tmp_path: Path) -> None:
