@@ -18,6 +18,7 @@ from benchmarks import (
     parallel,
     queries,
     readers,
+    retrieval,
     startup,
     stop,
     takeover,
@@ -40,6 +41,7 @@ BENCHMARKS: Mapping[str, Callable[[Bench], Awaitable[Report]]] = {
     "startup": startup.run,
     "pages": pages.run,
     "gateway": gateway.run,
+    "retrieval": retrieval.run,
 }
 PEERS = ("mercurius", "yoga")
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from uuid import UUID
 
 import pytest
@@ -20,8 +19,6 @@ from nexent_gql.ports.llm_routes import ModelRoute
 from nexent_gql.ports.search_index import (
     FusionMethod,
     FusionOptions,
-    IndexedChunk,
-    IndexedVersion,
     SearchIndex,
     SearchMode,
     SearchQuery,
@@ -90,13 +87,9 @@ class Library:
 
 async def fill(index: SearchIndex, corpus: Corpus) -> Library:
     """Store the corpus as documents of one base."""
-    tenant_id, base_id = new_id(), new_id()
+    tenant_id = new_id()
     vectors = dict(zip((passage.id for passage in corpus.passages), corpus.passage_vectors, strict=True))
-    for _, group in groupby(corpus.passages, key=lambda passage: passage.document):
-        chunks = [IndexedChunk(passage.id, passage.search_text, vectors[passage.id]) for passage in group]
-        version = IndexedVersion(base_id, new_id(), new_id(), chunks, space=MODEL)
-        await index.put(tenant_id, version)
-        await index.switch(tenant_id, version.document_id, version.version_id, fence=1)
+    base_id = await retrieval.store(index, tenant_id, corpus.passages, vectors, MODEL)
     return Library(corpus, index, tenant_id, base_id)
 
 

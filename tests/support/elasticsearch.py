@@ -76,10 +76,15 @@ def running_elasticsearch(factory: pytest.TempPathFactory) -> Generator[Elastics
 
     It takes about 15 s of one processor to start, and 0.5 GB.
     """
-    home, java = engine_paths()
     folder = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
+    with open_elasticsearch(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) as node:
+        yield node
+
+
+@contextmanager
+def open_elasticsearch(folder: Path) -> Generator[ElasticsearchUnderTest]:
+    """Use the node of a folder, as `running_elasticsearch` does."""
+    home, java = engine_paths()
     with (folder / "elasticsearch.users").open("w") as users:
         with (folder / "elasticsearch.start").open("w") as start:
             fcntl.flock(start, fcntl.LOCK_EX)

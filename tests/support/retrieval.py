@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,9 @@ from nexent_gql.adapters.extraction_xberg.builder import DocumentBuilder
 from nexent_gql.adapters.extraction_xberg.plain_text import read_markdown
 from nexent_gql.domains.knowledge.chunking import ChunkingOptions, chunk_document
 from nexent_gql.kernel.ids import new_id
+from nexent_gql.ports.embeddings import Vector
 from nexent_gql.ports.extraction import ExtractedDocument
+from nexent_gql.ports.search_index import IndexedChunk, IndexedVersion, SearchIndex
 
 FOLDER = Path(__file__).resolve().parents[1] / "retrieval"
 NO_ANSWER = "none"
@@ -86,6 +89,27 @@ def score(questions: Sequence[Question], answers: Sequence[Sequence[Passage]]) -
     return scores
 
 
+async def store(
+    index: SearchIndex, tenant_id: UUID, passages: Sequence[Passage], vectors: Mapping[UUID, Vector], space: str
+) -> UUID:
+    """Store passages as documents of a new base, and return its id."""
+    base_id = new_id()
+    for _, group in groupby(passages, key=lambda passage: passage.document):
+        chunks = [IndexedChunk(passage.id, passage.search_text, vectors[passage.id]) for passage in group]
+        version = IndexedVersion(base_id, new_id(), new_id(), chunks, space=space)
+        await index.put(tenant_id, version)
+        await index.switch(tenant_id, version.document_id, version.version_id, fence=1)
+    return base_id
+
+
+def cut(document: ExtractedDocument, name: str, language: str = "") -> list[Passage]:
+    """Return the chunks of a document, with the defaults of a base."""
+    return [
+        Passage(new_id(), name, language, document.text[chunk.start : chunk.end], chunk.search_text(document.text))
+        for chunk in chunk_document(document, ChunkingOptions())
+    ]
+
+
 def unanswerable(questions: Sequence[Question], passages: Sequence[Passage]) -> list[str]:
     """Return the quotes that no passage has whole: the chunker cut them in two."""
     places = [place for question in questions for place in question.relevant]
@@ -105,13 +129,4 @@ def _passages(path: Path) -> list[Passage]:
     read_markdown(path.read_text(), builder)
     document = ExtractedDocument("text/markdown", builder.text, (), tuple(builder.headings), tuple(builder.tables))
     name = path.relative_to(FOLDER / "documents")
-    return [
-        Passage(
-            new_id(),
-            name.as_posix(),
-            name.parts[1],
-            document.text[chunk.start : chunk.end],
-            chunk.search_text(document.text),
-        )
-        for chunk in chunk_document(document, ChunkingOptions())
-    ]
+    return cut(document, name.as_posix(), name.parts[1])
