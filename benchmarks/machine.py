@@ -16,7 +16,7 @@ from typing import IO
 import psutil
 
 SERVED = ("strawberry-graphql", "graphql-core", "uvicorn", "uvloop", "starlette", "redis", "hiredis", "httpx2")
-_START_S = 30.0
+_START_S = 60.0
 
 
 @cache

@@ -20,7 +20,7 @@ MAX_CLOSED_MS = 50
 _STOP = """
 mutation ($input: StopRunInput!) { stopRun(input: $input) { __typename ... on StopRunPayload { run { status } } } }
 """
-_WAIT_S = 20.0
+_WAIT_S = 60.0
 _MID_TOKEN, _SILENT, _IN_TOOL, _QUEUED = "in mid-token", "silent provider", "inside a tool", "in the queue"
 
 

@@ -24,7 +24,7 @@ subscription ($run: ID!, $after: String) {
 """
 _STAMP = re.compile(rb'"text":"(\d+)')
 _DRAIN_S = 3.0
-_JOIN_S = 30.0
+_JOIN_S = 60.0
 _PROBE_S = 1.0
 _REST_S = 0.2
 _TICK_S = 0.001

@@ -17,7 +17,7 @@ _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 _LENGTH_16, _LENGTH_64 = 126, 127
 _MASK = b"\0\0\0\0"
 _SHORTEST = 2
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 60.0
 
 
 class Socket(asyncio.Protocol):
