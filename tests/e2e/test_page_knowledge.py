@@ -2,12 +2,13 @@
 
 import json
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from nexent_gql.kernel.json import JsonObject
 from tests.e2e.conftest import REGISTER, Scenario
+from tests.e2e.test_page_faults import forgive_lost_connections
 from tests.e2e.test_page_screens import create_base
-from tests.support.browser import PATIENCE_MS
+from tests.support.browser import PATIENCE_MS, Window
 from tests.support.fake_provider import FakeProvider, Stall, Status, Text
 from tests.support.graphql_client import Client
 
@@ -187,3 +188,28 @@ async def change_embedding_model(page: Page) -> None:
     await panel.get_by_role("button", name="Change back").click()
     await expect(panel).to_contain_text("Searches use: Default model", timeout=_SLOW_MS)
     await expect(panel.get_by_role("button", name="Change back")).to_have_count(0, timeout=_SLOW_MS)
+
+
+async def test_uploads_go_on_after_lost_requests_and_lost_answers(window: Window) -> None:
+    page = window.page
+    await create_base(page)
+    lost_steps: set[str] = set()
+
+    async def lose(route: Route) -> None:
+        upload_input = json.loads(route.request.post_data or "{}").get("variables", {}).get("input", {})
+        step = next((name for name in ("sizeBytes", "uploadId", "sources") if name in upload_input), None)
+        if step is None or step in lost_steps:
+            await route.continue_()
+            return
+        lost_steps.add(step)
+        if step != "sizeBytes":
+            await route.fetch()  # the server does it, and only its answer is lost
+        await (route.fulfill(status=503, body="busy") if step == "uploadId" else route.abort())
+
+    await page.route("**/graphql", lose)
+    await add_sea(page)
+    assert lost_steps == {"sizeBytes", "uploadId", "sources"}
+    await expect(page.locator("#documents-title")).to_have_text("Documents (1)")
+    await page.reload()
+    await expect(page.locator("#documents-title")).to_have_text("Documents (1)")
+    forgive_lost_connections(window)

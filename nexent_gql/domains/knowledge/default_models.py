@@ -7,15 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from nexent_gql.domains.knowledge.repository import DocumentRepository
 from nexent_gql.domains.knowledge.tables import EmbeddingChoice, KnowledgeBase
 from nexent_gql.domains.models.endpoints import require_model
-from nexent_gql.domains.models.repository import ModelRepository
-from nexent_gql.domains.models.routes import route_within
+from nexent_gql.domains.models.routes import default_within, route_within
 from nexent_gql.domains.models.tables import ModelRoute
 from nexent_gql.ports.llm import ModelKind
 
 
 async def find_default(session: AsyncSession, tenant_id: UUID) -> EmbeddingChoice | None:
     """Return the tenant's default route of embedding models, else the default model; None if there is neither."""
-    row = await ModelRepository(session, tenant_id).default_or_route(ModelKind.EMBEDDING)
+    row = await default_within(session, tenant_id, ModelKind.EMBEDDING)
     if row is None:
         return None
     if isinstance(row, ModelRoute):

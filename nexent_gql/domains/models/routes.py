@@ -20,7 +20,7 @@ from nexent_gql.domains.models.errors import (
 from nexent_gql.domains.models.policy import checked_name
 from nexent_gql.domains.models.repository import ModelRepository, RouteRepository
 from nexent_gql.domains.models.route_policy import Groups, RouteDraft, RoutePatch, check_first_token, check_groups
-from nexent_gql.domains.models.tables import ModelRoute, ModelRouteDeployment
+from nexent_gql.domains.models.tables import ChatModel, ModelRoute, ModelRouteDeployment
 from nexent_gql.domains.models.vector_spaces import check_space, common_space
 from nexent_gql.kernel.clock import Clock
 from nexent_gql.kernel.ids import new_id
@@ -181,6 +181,11 @@ async def route_within(session: AsyncSession, tenant_id: UUID, route_id: UUID, k
     if row.kind != kind:
         raise RouteKindMismatchError(row.id, kind=row.kind, required=kind)
     return row
+
+
+async def default_within(session: AsyncSession, tenant_id: UUID, kind: ModelKind) -> ChatModel | ModelRoute | None:
+    """Return the default route of a kind, else its default model; None if there is neither."""
+    return await ModelRepository(session, tenant_id).default_or_route(kind)
 
 
 async def groups_within(session: AsyncSession, tenant_id: UUID, ids: Sequence[UUID]) -> Mapping[UUID, RouteGroups]:

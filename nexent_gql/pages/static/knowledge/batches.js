@@ -3,6 +3,7 @@
 import { ADD_DOCUMENT, ADD_DOCUMENTS } from "../documents/knowledge.js";
 import { ask } from "../lib/graphql.js";
 import { randomId } from "../lib/ids.js";
+import { withRetries } from "../lib/retries.js";
 
 const MAX_SOURCES = 100;
 const PAUSE_MS = 300; // files whose uploads end within it go together
@@ -42,7 +43,7 @@ export class BatchSender {
     const { clientId, uploads } = call;
     try {
       const input = { knowledgeBaseId: this.#baseId, clientId, sources: uploads.map(sourceOf) };
-      await ask(ADD_DOCUMENTS, { input });
+      await withRetries(() => ask(ADD_DOCUMENTS, { input }));
       this.#onAdded(uploads);
     } catch (error) {
       if (error.isResult) uploads.forEach((upload) => this.#sendAlone(upload));
@@ -54,7 +55,8 @@ export class BatchSender {
   async #sendAlone(upload) {
     upload.call = null;
     try {
-      await ask(ADD_DOCUMENT, { input: { knowledgeBaseId: this.#baseId, clientId: upload.id, source: sourceOf(upload) } });
+      const input = { knowledgeBaseId: this.#baseId, clientId: upload.id, source: sourceOf(upload) };
+      await withRetries(() => ask(ADD_DOCUMENT, { input }));
       this.#onAdded([upload]);
     } catch (error) {
       upload.error.value = error;

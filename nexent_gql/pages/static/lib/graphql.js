@@ -23,7 +23,7 @@ export async function askAll(document, variables = {}) {
 // Returns the value of the only root field. A member of `Error` is thrown, with the path of the invalid field.
 export async function ask(document, variables = {}) {
   const [value] = Object.values(await askAll(document, variables));
-  if (value?.__typename?.endsWith("Error")) throw new GraphQLError(value.message, { ...value, isResult: true });
+  if (value?.__typename?.endsWith("Error")) throw new GraphQLError(value.message, { ...value, isRetryable: value.__typename === "UnavailableError", isResult: true });
   return value;
 }
 

@@ -8,11 +8,11 @@ const MAX_OPERATIONS = 100;
 export const operations = signal([]);
 
 export class GraphQLError extends Error {
-  // `path` names the invalid field of the input; `retryAfterS` is null if a retry does not help. `isResult` says that a
-  // mutation returned the error, and so has changed nothing.
-  constructor(message, { code = null, path = [], retryAfterS = null, requestId = null, isResult = false } = {}) {
+  // `path` names the invalid field of the input. `isRetryable` means that the same request may work later, after
+  // `retryAfterS` if that is known. `isResult` means that a mutation returned the error, and so has changed nothing.
+  constructor(message, { code = null, path = [], isRetryable = false, retryAfterS = null, requestId = null, isResult = false } = {}) {
     super(message);
-    Object.assign(this, { code, path, retryAfterS, requestId, isResult });
+    Object.assign(this, { code, path, isRetryable, retryAfterS, requestId, isResult });
   }
 }
 
@@ -53,17 +53,19 @@ export async function post(document, variables, token) {
     signal: AbortSignal.timeout(60_000),
   });
   const requestId = response.headers.get("x-request-id");
-  const body = await response.json().catch(() => ({ errors: [{ message: `HTTP ${response.status}` }] }));
+  const isBusy = response.status === 429 || response.status >= 500;
+  const body = await response.json().catch(() => ({ errors: [{ message: `HTTP ${response.status}`, extensions: { retryable: isBusy } }] }));
   const errors = body.errors ?? [];
   const durationMs = Math.round(performance.now() - began);
   record(document, variables, { requestId, durationMs, failed: errors.length > 0 });
   if (errors.length) {
-    const { code, path, retryAfterS } = errors[0].extensions ?? {};
+    const { code, path, retryable, details } = errors[0].extensions ?? {};
     if (code === "PERSISTED_QUERY_NOT_FOUND") {
       hashes.set(document, null);
       return post(document, variables, token);
     }
-    throw new GraphQLError(errors.map((error) => error.message).join(" "), { code, path, retryAfterS, requestId });
+    const retryAfterS = details?.retry_after_s ?? null;
+    throw new GraphQLError(errors.map((error) => error.message).join(" "), { code, path, isRetryable: retryable ?? false, retryAfterS, requestId });
   }
   return body.data;
 }

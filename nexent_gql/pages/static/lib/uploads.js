@@ -3,10 +3,10 @@
 import { CANCEL_UPLOAD, COMPLETE_UPLOAD, CREATE_UPLOAD } from "../documents/files.js";
 import { ask } from "./graphql.js";
 import { randomId } from "./ids.js";
+import { withRetries } from "./retries.js";
 import { t } from "./texts.js";
 
 const CONCURRENCY = 3;
-const ATTEMPTS = 3;
 const SET_BY_BROWSER = /^(?:content-length|host)$/i;
 const waiting = [];
 let active = 0;
@@ -35,17 +35,6 @@ function sendPart(file, part, onProgress, signal) {
   });
 }
 
-async function sendWithRetries(file, part, onProgress, signal) {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await sendPart(file, part, onProgress, signal);
-    } catch (error) {
-      if (attempt === ATTEMPTS || signal?.aborted) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** attempt));
-    }
-  }
-}
-
 // Uploads a file and returns it as the API knows it. `onProgress` gets a number from 0 to 1.
 export async function uploadFile(file, { onProgress = () => {}, signal } = {}) {
   await takeTurn();
@@ -53,13 +42,14 @@ export async function uploadFile(file, { onProgress = () => {}, signal } = {}) {
   try {
     signal?.throwIfAborted();
     const input = { name: file.name, sizeBytes: file.size, contentType: file.type || null, clientId: randomId() };
-    ({ upload } = await ask(CREATE_UPLOAD, { input }));
+    ({ upload } = await withRetries(() => ask(CREATE_UPLOAD, { input }), signal));
     let sent = 0;
     for (const part of upload.parts) {
-      await sendWithRetries(file, part, (loaded) => onProgress((sent + loaded) / Math.max(1, file.size)), signal);
+      const onPartProgress = (loaded) => onProgress((sent + loaded) / Math.max(1, file.size));
+      await withRetries(() => sendPart(file, part, onPartProgress, signal), signal);
       sent += part.sizeBytes;
     }
-    const { file: stored } = await ask(COMPLETE_UPLOAD, { input: { uploadId: upload.id } });
+    const { file: stored } = await withRetries(() => ask(COMPLETE_UPLOAD, { input: { uploadId: upload.id } }), signal);
     onProgress(1);
     return stored;
   } catch (error) {
