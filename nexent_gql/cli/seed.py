@@ -28,15 +28,12 @@ def command(state_dir: Path) -> None:
 
 
 async def seed(settings: Settings) -> None:
-    """Create the demo tenant, with the model that the environment names or the offline one, and the local models.
-
-    The demo base comes first, because the newest agent comes first in lists.
-    """
+    """Create the demo tenant, with the model that the environment names or the offline one, and the local models."""
     async with open_runtime(settings) as runtime:
         services = Services.build(runtime)
         actor = await services.identity.ensure_demo()
-        await DemoBase(services.knowledge_bases, services.documents, services.agents).ensure(actor)
-        demo = Demo(services.models, services.agents)
+        base = DemoBase(services.knowledge_bases, services.documents, services.agents)
+        demo = Demo(services.models, services.agents, base)
         await demo.ensure(actor, given_model(SeedSettings()), installed_models())
 
 

