@@ -55,6 +55,8 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Generator[Installa
         "NEXENT_OUTBOUND__REACH": "any",
         "NEXENT_MODELS__PRICES_FILE": prices,
     }
+    if "FUZZ_EXAMPLES" in os.environ:
+        environment["NEXENT_AUTH__ACCESS_TTL_S"] = "3600"  # a long fuzz keeps the token that it begins with
     with running(Installation(state_dir, environment=environment, workers=2)) as instance:
         yield instance
     Path(prices).unlink()
