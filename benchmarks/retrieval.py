@@ -124,7 +124,7 @@ class Library:
 
 
 async def run(bench: Bench) -> Report:
-    """Measure."""
+    """Ask all questions in every mode, on both indexes if Elasticsearch is installed."""
     report = Report("retrieval", "How often questions over documents find their answer: hit@1 / hit@5 / MRR@10.")
     if FIRST not in installed_models():
         report.say(f"Left out: the package of {FIRST} is not installed.")

@@ -88,7 +88,7 @@ async def test_redis_forgets_what_nobody_uses(link: RedisClient) -> None:
         await asyncio.sleep(0.06)
         assert await link.commands.execute("EXISTS", KEY, f"{KEY}:used", f"{KEY}:bytes") == 0
 
-    await undisturbed(check)
+    await undisturbed(check, pause_s=0.01)
 
 
 async def test_a_process_goes_on_with_what_it_has_seen() -> None:

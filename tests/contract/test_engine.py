@@ -77,7 +77,7 @@ async def test_text_goes_out_while_it_arrives(sandbox: CodeSandbox) -> None:
         early_text = harness.port.text
         assert (early_text, (await run).text) == ("one two", "one two three")
 
-    await undisturbed(check)
+    await undisturbed(check, pause_s=0.02)
 
 
 async def test_calls_tools_and_sends_native_messages(harness: AgentHarness) -> None:

@@ -185,7 +185,7 @@ async def test_pieces_come_at_a_pace_and_not_at_once(subject: Subject) -> None:
                 break
         assert times[20] - times[0] > 0.15  # 20 pieces at 100 a second
 
-    await undisturbed(check)
+    await undisturbed(check, pause_s=0.02)
 
 
 async def test_many_answers_at_once_do_not_mix(subject: Subject) -> None:

@@ -190,7 +190,7 @@ async def test_a_lease_that_is_renewed_stays(forgetful: Subject) -> None:
             await forgetful.capacity.renew(forgetful.deployment, "long")
             assert (await forgetful.acquire("next", ONE)).refusal is not None
 
-    await undisturbed(check)
+    await undisturbed(check, pause_s=0.1)
 
 
 async def test_a_call_that_no_longer_asks_has_left_the_queue(forgetful: Subject) -> None:
@@ -203,7 +203,7 @@ async def test_a_call_that_no_longer_asks_has_left_the_queue(forgetful: Subject)
                 await forgetful.capacity.renew(forgetful.deployment, "held")
                 await asyncio.sleep(0.02)
 
-    await undisturbed(check)
+    await undisturbed(check, pause_s=0.1)
 
 
 async def test_all_calls_wait_when_the_provider_asks_one_to(subject: Subject) -> None:
@@ -216,7 +216,7 @@ async def test_all_calls_wait_when_the_provider_asks_one_to(subject: Subject) ->
         assert 0 < decision.wait_s <= 0.3
         await subject.until_free("b")
 
-    await undisturbed(check)
+    await undisturbed(check, pause_s=0.1)
 
 
 async def test_a_circuit_opens_after_failures_in_a_row(subject: Subject) -> None:
@@ -228,7 +228,7 @@ async def test_a_circuit_opens_after_failures_in_a_row(subject: Subject) -> None
         assert await subject.call(CallOutcome.FAILED) is CircuitState.OPEN
         assert await subject.call(CallOutcome.OK) is Refusal.CIRCUIT_OPEN
 
-    await undisturbed(check)
+    await undisturbed(check, pause_s=0.05)
 
 
 async def test_a_circuit_opens_by_the_share_of_failures(subject: Subject) -> None:
@@ -261,7 +261,7 @@ async def test_one_call_tries_whether_the_deployment_works_again(subject: Subjec
         assert await subject.end("again") is CircuitState.CLOSED
         assert (await subject.acquire("another")).refusal is None
 
-    await undisturbed(check)
+    await undisturbed(check, pause_s=0.05)
 
 
 async def test_a_trial_whose_worker_died_is_made_again(forgetful: Subject) -> None:

@@ -344,4 +344,4 @@ async def test_the_gateway_passes_chunks_on_as_they_come(provider: FakeProvider,
         assert (first, second) == ("first ", "second")
         assert second_at - first_at > 0.08
 
-    await undisturbed(check)
+    await undisturbed(check, pause_s=0.01)

@@ -216,7 +216,7 @@ async def test_every_fault_has_its_error(
         if steps[0] == Text("ab"):
             assert reply.text == "ab"
 
-    await undisturbed(check)
+    await undisturbed(check, pause_s=0.1)
 
 
 async def test_details_of_a_rate_limit(provider: FakeProvider, models: OpenAIModels) -> None:
@@ -357,7 +357,7 @@ async def test_a_slow_reader_is_not_timed_out(provider: FakeProvider, quick_mode
                 texts.append(chunk.text)
         assert "".join(texts) == "a b c d"
 
-    await undisturbed(check)
+    await undisturbed(check, pause_s=0.05)
 
 
 async def test_many_answers_at_once_over_a_bounded_pool(provider: FakeProvider) -> None:

@@ -7,6 +7,7 @@ from nexent_gql.api.settings import ApiSettings
 from nexent_gql.api.transport.direct import DirectSocketProtocol
 from tests.support import toy_schema
 from tests.support.api_server import Api, serve
+from tests.support.compiled import compiled_of
 from tests.support.fast_paths import with_environment
 from tests.support.sockets import ready
 
@@ -36,7 +37,7 @@ async def listen(api: Api) -> list[object]:
 def compiled(api: Api) -> list[bool]:
     """Tell whether the query, and whether the subscription, was compiled."""
     prepared = [api.schema.documents.prepare(text).operations[0] for text in (QUERY, TICKS)]
-    return [bool(prepared[0].plans.compiled), bool(prepared[1].selections.compiled)]
+    return [bool(compiled_of(each)) for each in (prepared[0].plans, prepared[1].selections)]
 
 
 async def test_answers_and_events_are_the_same_without_fast_paths() -> None:

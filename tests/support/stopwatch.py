@@ -76,7 +76,15 @@ class _Ticker:
     def stalled_s(self) -> float:
         """Return the total, up to this moment."""
         with self._lock:
-            return self._total_s + self._pending_s()
+            self._note()
+            return self._total_s
+
+    def _note(self) -> None:
+        pause_s = self._pending_s()
+        self._total_s += pause_s
+        for watch in self._watches:
+            watch.longest_pause_s = max(watch.longest_pause_s, pause_s)
+        self._last = (time.monotonic(), time.process_time())
 
     def _pending_s(self) -> float:
         """Return the time since the last tick in which the process neither computed nor had to wait for the tick."""
@@ -87,8 +95,7 @@ class _Ticker:
         while True:
             time.sleep(_TICK_S)
             with self._lock:
-                self._total_s += self._pending_s()
-                self._last = (time.monotonic(), time.process_time())
+                self._note()
                 if not self._watches:
                     self._is_running = False
                     return
@@ -105,6 +112,8 @@ class Stopwatch:
     """Measure a time on this machine from now on."""
 
     def __init__(self) -> None:
+        self.longest_pause_s = 0.0
+        """The longest time for which this process was held up at a stretch, as of the last call of `starved_s`."""
         _ticker.start(self)
         self._starved = _starved_s()
         self._processor_s = time.thread_time()
@@ -129,21 +138,23 @@ class Stopwatch:
         return max(0.0, time.thread_time() - self._processor_s - (_collections.total_s - self._starved[-1]))
 
 
-_CALM_S = 0.005
-_TRIES = 20
+_TRIES = 5
 
 
-async def undisturbed(check: Callable[[], Awaitable[None]]) -> None:
-    """Make a check that depends on short times, and make it anew if it failed while the machine was busy.
+async def undisturbed(check: Callable[[], Awaitable[None]], *, pause_s: float) -> None:
+    """Make a check that depends on short times, and make it anew if a pause of this process may have failed it.
 
-    A failure counts when this process was not held up, or was held up in each of many tries. `check` must begin anew
-    each time.
+    Args:
+        check: Begins anew each time.
+        pause_s: The shortest pause of this process that can fail the check of a right product. Without such a pause a
+            failure counts at once; with one in each of five tries, the last failure counts.
     """
     for _ in range(_TRIES - 1):
         watch = Stopwatch()
         try:
             return await check()
         except (AssertionError, TimeoutError):
-            if watch.starved_s() < _CALM_S:
+            watch.starved_s()
+            if watch.longest_pause_s < pause_s:
                 raise
     return await check()

@@ -131,7 +131,7 @@ class TestTimer:
         async def check() -> None:
             assert await self.end_of(waits_s, pauses_s, begun_after) == cause
 
-        await undisturbed(check)
+        await undisturbed(check, pause_s=0.01)
 
     async def test_the_caller_is_not_cancelled_between_waits(self) -> None:
         timer = CallTimer(self.LIMITS)

@@ -119,7 +119,7 @@ async def test_the_first_text_goes_at_once_and_what_follows_fast_is_joined() -> 
             await asyncio.sleep(0.03)
             assert (await stored(log))[-1] == (3, TextDelta(text="g", step=1)), "quiet for a window, so at once again"
 
-    await undisturbed(check)
+    await undisturbed(check, pause_s=0.01)
 
 
 async def test_text_slower_than_the_window_is_never_held(log: FaultyLog, stack: AsyncExitStack) -> None:

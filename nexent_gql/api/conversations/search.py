@@ -1,4 +1,4 @@
-"""Searches messages."""
+"""Search in messages, with a snippet of each match."""
 
 from typing import Annotated, Self
 

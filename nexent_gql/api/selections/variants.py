@@ -1,7 +1,7 @@
 """Caches what is compiled for an operation, once for each combination of variables in its directives."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar, cast
 
 from nexent_gql.api.selections.core import Execution
@@ -33,10 +33,6 @@ class CompiledCache:
             return default
         self._entries.move_to_end(key)
         return entry[0]
-
-    def items(self) -> Iterator[tuple[CompiledKey, object]]:
-        """Yield what is cached by its keys."""
-        return ((key, compiled) for key, (compiled, _) in self._entries.items())
 
     def put(self, key: CompiledKey, compiled: object, fields: int) -> None:
         """Keep what was compiled for a new key."""
@@ -76,8 +72,3 @@ class Variants(Generic[T]):
             compiled = compile_()
             self._cache.put(key, compiled, self._fields)
         return cast("T", compiled)
-
-    @property
-    def compiled(self) -> list[T]:
-        """What is cached for this operation."""
-        return [cast("T", compiled) for key, compiled in self._cache.items() if key[0] is self]
