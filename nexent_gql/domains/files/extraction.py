@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pydantic import TypeAdapter
-from sqlalchemy import func, not_, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -65,14 +65,14 @@ class FileTexts:
 
     async def find(self, file: File) -> FileText | None:
         """Return what was extracted from the content of a file."""
-        query = select(FileText).where(
-            col(FileText.tenant_id) == file.tenant_id,
-            col(FileText.object_id) == file.object_id,
-            col(FileText.media_type) == file.content_type,
-            col(FileText.extractor) == self._extractor.version,
-        )
         async with self._db.read(file.tenant_id) as session:
-            return (await session.scalars(query)).one_or_none()
+            return (await session.scalars(select(FileText).where(self._belongs_to(file)))).one_or_none()
+
+    async def is_extracted(self, file: File) -> bool:
+        """Return whether `find` would find something, without reading a text that may be long."""
+        query = select(exists().where(self._belongs_to(file)))
+        async with self._db.read(file.tenant_id) as session:
+            return bool((await session.scalars(query)).one())
 
     async def extract(self, actor: Principal, file: File) -> ExtractedDocument:
         """Extract the text of a file of the caller.
@@ -116,9 +116,17 @@ class FileTexts:
             )
         )
 
+    def _belongs_to(self, file: File) -> ColumnElement[bool]:
+        return and_(
+            col(FileText.tenant_id) == file.tenant_id,
+            col(FileText.object_id) == file.object_id,
+            col(FileText.media_type) == file.content_type,
+            col(FileText.extractor) == self._extractor.version,
+        )
+
 
 class FileTextExtractor:
-    """Handles `ExtractFile`."""
+    """Handles `ExtractFile` jobs, which messages with attachments enqueue."""
 
     def __init__(self, files: FileService, texts: FileTexts) -> None:
         self._files = files
@@ -134,7 +142,7 @@ class FileTextExtractor:
         actor = Principal(lease.tenant_id, work.owner_id, Role.MEMBER)
         try:
             file = await self._files.get(actor, work.file_id)
-            if await self._texts.find(file) is not None:
+            if await self._texts.is_extracted(file):
                 return
             values = await self._values(actor, file)
         except NotFoundError:
